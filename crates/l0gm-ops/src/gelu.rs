@@ -1,0 +1,6 @@
+//! GELU with the exact error function, fused with its backward.
+use candle_core::{Result, Tensor};
+/// x * Phi(x), any shape.
+pub fn gelu(_x: &Tensor) -> Result<Tensor> {
+    todo!()
+}

@@ -1,0 +1,33 @@
+//! Differentiable, fused, seeded ops for candle.
+//!
+//! candle's fused norms and softmax have no backward, its CPU device cannot be seeded, and its
+//! optimiser can be neither grouped nor saved. These are the ops a training loop needs instead,
+//! each with an exact gradient and with randomness drawn from a seeded [`Generator`].
+
+mod adamw;
+mod attention;
+mod cross_entropy;
+mod csr;
+mod dropout;
+mod embedding;
+mod gelu;
+mod hard_concrete;
+mod interaction;
+mod layer_norm;
+mod linear;
+mod rng;
+mod softmax;
+
+pub use adamw::{AdamWStep, adamw_step};
+pub use attention::attention;
+pub use cross_entropy::cross_entropy;
+pub use csr::{Csr, SparseMatrix, csr_matmul};
+pub use dropout::dropout;
+pub use embedding::embedding;
+pub use gelu::gelu;
+pub use hard_concrete::{Stretch, hard_concrete};
+pub use interaction::pairwise_interaction;
+pub use layer_norm::layer_norm;
+pub use linear::linear;
+pub use rng::{Generator, Mode};
+pub use softmax::softmax;

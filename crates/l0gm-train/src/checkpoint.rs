@@ -1,0 +1,1 @@
+//! Checkpoints: parameters, moments and position, enough to continue to the same result.

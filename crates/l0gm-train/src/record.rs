@@ -1,0 +1,163 @@
+//! What a finished run remembers: one JSON file, enough to make every table.
+use crate::{RunSpec, Split};
+use l0gm_gate::calibration::{Bin, CalibrationReport};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+/// One validation during training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Mean task loss over the training batches since the last record.
+    pub train_loss: f64,
+    /// Validation loss (NLL) under the deterministic gate.
+    pub valid_loss: f64,
+    /// Validation accuracy under the deterministic gate.
+    pub valid_accuracy: f64,
+    /// Active fraction of the deterministic gate.
+    pub active_fraction: f64,
+    /// Expected L0 in dimensions.
+    pub expected_l0: f64,
+    /// Temperature then.
+    pub temperature: f64,
+    /// Lambda then.
+    pub lambda: f64,
+    /// Seconds of training so far.
+    pub seconds: f64,
+}
+/// Accuracy and its company on one split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Share of right top labels.
+    pub accuracy: f64,
+    /// ROC-AUC: binary, or macro one-vs-rest; absent if a split holds one class.
+    pub auc: Option<f64>,
+    /// Unweighted mean of the classes' F1.
+    pub macro_f1: f64,
+    /// [true class][predicted class] counts.
+    pub confusion: Vec<Vec<u64>>,
+}
+/// The gate of a finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateSummary {
+    /// "static", "per-example" or "none" (dense).
+    pub kind: String,
+    /// "interface", "group" or "none".
+    pub granularity: String,
+    /// "median", "threshold", "hard-sigmoid" or "none".
+    pub inference: String,
+    /// Share of dimensions open in the deterministic gate; 1 for dense.
+    pub active_fraction: f64,
+    /// Expected L0 in dimensions; total for dense.
+    pub expected_l0: f64,
+    /// Dimensions open.
+    pub open_dims: usize,
+    /// Dimensions in all.
+    pub total_dims: usize,
+    /// Deterministic z of every dimension; empty for dense.
+    pub z: Vec<f32>,
+    /// P(z != 0) of every gate; empty for dense.
+    pub open_probability: Vec<f64>,
+    /// For an interface of fields: each field's name and how many of its dimensions are open.
+    pub fields: Vec<(String, usize)>,
+}
+/// Parameters, multiply-adds an example and bytes of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Multiply-adds of one example's forward pass times two; absent (0) where not counted.
+    pub flops: u64,
+    /// Bytes of the parameters.
+    pub bytes: u64,
+}
+/// The compact model beside the gated one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompactSummary {
+    /// Largest absolute difference of a logit, over the test rows (or the stated number of them).
+    pub max_logit_difference: f64,
+    /// Rows compared.
+    pub rows: usize,
+    /// The gated model.
+    pub gated: Sizes,
+    /// The compact model.
+    pub compact: Sizes,
+    /// Latency of the compact model, same batch.
+    pub latency_us_per_example: Option<f64>,
+}
+/// What the run saw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataSummary {
+    /// Whether the built-in synthetic twin stood in.
+    pub twin: bool,
+    /// Where the files were, or "twin".
+    pub source: String,
+    /// sha256 by file.
+    pub checksums: BTreeMap<String, String>,
+    /// Rows of train, valid and test as used.
+    pub rows: BTreeMap<String, usize>,
+    /// Number of classes and their names.
+    pub classes: Vec<String>,
+    /// What was reduced against the full data ("3,000 of 25,000 training reviews").
+    pub reductions: Vec<String>,
+    /// What any table must say of this run ("linear branch reads raw inputs (eq. 20)").
+    pub notes: Vec<String>,
+}
+/// The final record of a run, `record.json` in its directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Layout of this file; see [`RunRecord::FORMAT`].
+    pub format: u32,
+    /// The run's id.
+    pub run_id: String,
+    /// What was asked for.
+    pub spec: RunSpec,
+    /// What it saw.
+    pub data: DataSummary,
+    /// Test metrics.
+    pub test: Metrics,
+    /// Validation metrics.
+    pub valid: Metrics,
+    /// Calibration on test, as trained.
+    pub calibration: CalibrationReport,
+    /// Calibration on test after temperature scaling fitted on validation.
+    pub calibration_scaled: CalibrationReport,
+    /// The fitted temperature.
+    pub scaling_temperature: f64,
+    /// Reliability bins before scaling.
+    pub reliability: Vec<Bin>,
+    /// Reliability bins after scaling.
+    pub reliability_scaled: Vec<Bin>,
+    /// The gate.
+    pub gate: GateSummary,
+    /// Compaction, for gated runs where it applies.
+    pub compact: Option<CompactSummary>,
+    /// Learning curve.
+    pub history: Vec<EpochRecord>,
+    /// Epoch selected by validation loss.
+    pub best_epoch: usize,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Seconds of training.
+    pub train_seconds: f64,
+    /// Forward pass in evaluation mode, median microseconds an example.
+    pub latency_us_per_example: f64,
+    /// 95th percentile, microseconds an example.
+    pub latency_p95_us_per_example: f64,
+    /// Batch of the latency measurement.
+    pub latency_batch: usize,
+    /// "cpu" or "cuda:0".
+    pub device: String,
+    /// Threads.
+    pub threads: usize,
+    /// Parameters, FLOPs, bytes of the trained model.
+    pub sizes: Sizes,
+    /// Versions of l0gm, candle and rustc.
+    pub versions: BTreeMap<String, String>,
+    /// Splits whose predictions are in `predictions.parquet`.
+    pub predictions: Vec<Split>,
+}
+impl RunRecord {
+    /// The layout this version writes and reads.
+    pub const FORMAT: u32 = 1;
+}

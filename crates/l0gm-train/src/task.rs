@@ -1,0 +1,48 @@
+//! What the loop trains on: rows of three splits, handed out in batches.
+use crate::Result;
+use candle_core::{Device, Tensor};
+use l0gm_ops::Generator;
+use serde::{Deserialize, Serialize};
+/// A part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// Fitted on.
+    Train,
+    /// Selected on, temperature fitted on.
+    Valid,
+    /// Read once, at the end.
+    Test,
+}
+/// One batch.
+#[derive(Debug)]
+pub struct Batch<I> {
+    /// What the encoder reads.
+    pub input: I,
+    /// (n,) u32.
+    pub labels: Tensor,
+    /// The row numbers within the split, in the batch's order.
+    pub rows: Vec<u32>,
+}
+/// A dataset with its splits, ready for one modality's encoder.
+pub trait Task {
+    /// What a batch hands to the model.
+    type Input;
+    /// Number of classes.
+    fn classes(&self) -> usize;
+    /// Number of rows of a split.
+    fn rows(&self, split: Split) -> usize;
+    /// The batches of one pass over a split as row numbers; every row once. Shuffled where a
+    /// generator is given. Default: consecutive rows of the (shuffled) order. A text task groups by
+    /// length; a full-batch graph task returns one batch.
+    fn plan(&self, split: Split, batch_size: usize, shuffle: Option<&mut Generator>) -> Vec<Vec<u32>> {
+        let n = self.rows(split);
+        let order = match shuffle {
+            Some(generator) => generator.permutation(n),
+            None => (0..n as u32).collect(),
+        };
+        order.chunks(batch_size.max(1)).map(<[u32]>::to_vec).collect()
+    }
+    /// Builds one batch.
+    fn batch(&self, split: Split, rows: &[u32], device: &Device) -> Result<Batch<Self::Input>>;
+}
