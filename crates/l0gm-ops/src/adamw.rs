@@ -18,7 +18,20 @@ pub struct AdamWStep {
     /// Factor the gradient is multiplied with first (1 unless clipped by global norm).
     pub gradient_scale: f64,
 }
+impl AdamWStep {
+    /// 1 - beta^step of both moments.
+    pub(crate) fn corrections(&self) -> (f64, f64) {
+        let power = |beta: f64| 1.0 - beta.powf(self.step as f64);
+        (power(self.beta1), power(self.beta2))
+    }
+}
 /// Updates `parameter` and its two moments in place. All four have the same shape and dtype.
-pub fn adamw_step(_parameter: &Var, _gradient: &Tensor, _first: &Var, _second: &Var, _step: &AdamWStep) -> Result<()> {
-    todo!()
+pub fn adamw_step(
+    parameter: &Var,
+    gradient: &Tensor,
+    first: &Var,
+    second: &Var,
+    step: &AdamWStep,
+) -> Result<()> {
+    crate::composed::adamw_step(parameter, gradient, first, second, step)
 }

@@ -1,5 +1,5 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use std::sync::Arc;
 /// A compressed-sparse-row matrix of f32 on the host.
 #[derive(Clone, Debug)]
@@ -13,8 +13,52 @@ pub struct Csr {
 impl Csr {
     /// Checks and wraps the three arrays: `indptr` has rows + 1 non-decreasing entries from 0 to
     /// `indices.len()`, every index is below `columns`.
-    pub fn new(_rows: usize, _columns: usize, _indptr: Vec<u32>, _indices: Vec<u32>, _values: Vec<f32>) -> Result<Self> {
-        todo!()
+    pub fn new(
+        rows: usize,
+        columns: usize,
+        indptr: Vec<u32>,
+        indices: Vec<u32>,
+        values: Vec<f32>,
+    ) -> Result<Self> {
+        if indptr.len() != rows + 1 || indptr[0] != 0 {
+            bail!(
+                "Csr: indptr has {} entries and starts with {:?}, expected {} entries from 0",
+                indptr.len(),
+                indptr.first(),
+                rows + 1
+            );
+        }
+        if let Some(row) = (0..rows).find(|&row| indptr[row] > indptr[row + 1]) {
+            bail!(
+                "Csr: indptr falls from {} to {} at row {row}",
+                indptr[row],
+                indptr[row + 1]
+            );
+        }
+        if indptr[rows] as usize != indices.len() || indices.len() != values.len() {
+            bail!(
+                "Csr: indptr ends at {}, but there are {} indices and {} values",
+                indptr[rows],
+                indices.len(),
+                values.len()
+            );
+        }
+        if let Some(entry) = indices
+            .iter()
+            .position(|&column| column as usize >= columns)
+        {
+            bail!(
+                "Csr: entry {entry} is in column {}, but there are {columns} columns",
+                indices[entry]
+            );
+        }
+        Ok(Self {
+            rows,
+            columns,
+            indptr,
+            indices,
+            values,
+        })
     }
     /// Number of rows.
     pub fn rows(&self) -> usize {
@@ -38,7 +82,32 @@ impl Csr {
     }
     /// The transpose.
     pub fn transpose(&self) -> Self {
-        todo!()
+        // A counting sort by column; rows are visited in order, so each new row comes out sorted.
+        let mut indptr = vec![0u32; self.columns + 1];
+        for &column in &self.indices {
+            indptr[column as usize + 1] += 1;
+        }
+        for column in 0..self.columns {
+            indptr[column + 1] += indptr[column];
+        }
+        let mut next = indptr.clone();
+        let mut indices = vec![0u32; self.indices.len()];
+        let mut values = vec![0f32; self.values.len()];
+        for row in 0..self.rows {
+            for entry in self.indptr[row] as usize..self.indptr[row + 1] as usize {
+                let slot = &mut next[self.indices[entry] as usize];
+                indices[*slot as usize] = row as u32;
+                values[*slot as usize] = self.values[entry];
+                *slot += 1;
+            }
+        }
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            indptr,
+            indices,
+            values,
+        }
     }
 }
 /// A matrix together with what its backward needs: its transpose, which is itself if symmetric.
@@ -49,8 +118,22 @@ pub struct SparseMatrix {
 }
 impl SparseMatrix {
     /// Keeps the transpose beside the matrix; a symmetric matrix is stored once.
-    pub fn new(_matrix: Csr) -> Self {
-        todo!()
+    pub fn new(matrix: Csr) -> Self {
+        let transposed = matrix.transpose();
+        let same = transposed.rows == matrix.rows
+            && transposed.indptr == matrix.indptr
+            && transposed.indices == matrix.indices
+            && transposed.values == matrix.values;
+        let forward = Arc::new(matrix);
+        let transposed = if same {
+            forward.clone()
+        } else {
+            Arc::new(transposed)
+        };
+        Self {
+            forward,
+            transposed,
+        }
     }
     /// The matrix itself.
     pub fn matrix(&self) -> &Csr {
@@ -62,6 +145,6 @@ impl SparseMatrix {
     }
 }
 /// A X for `dense` of shape (columns, width). Returns (rows, width).
-pub fn csr_matmul(_matrix: &SparseMatrix, _dense: &Tensor) -> Result<Tensor> {
-    todo!()
+pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
+    crate::composed::csr_matmul(matrix.matrix(), dense)
 }

@@ -10,12 +10,20 @@ pub struct Stretch {
 }
 impl Default for Stretch {
     fn default() -> Self {
-        Self { gamma: -0.1, zeta: 1.1 }
+        Self {
+            gamma: -0.1,
+            zeta: 1.1,
+        }
     }
 }
 /// z = clip(sigmoid((log u - log(1 - u) + log_alpha) / tau) * (zeta - gamma) + gamma, 0, 1).
 /// `noise` u in (0, 1) has shape (.., gates); `log_alpha` (gates,) broadcasts over the leading
 /// dimensions, or has noise's shape. Returns noise's shape; the gradient reaches `log_alpha` only.
-pub fn hard_concrete(_log_alpha: &Tensor, _noise: &Tensor, _temperature: f64, _stretch: Stretch) -> Result<Tensor> {
-    todo!()
+pub fn hard_concrete(
+    log_alpha: &Tensor,
+    noise: &Tensor,
+    temperature: f64,
+    stretch: Stretch,
+) -> Result<Tensor> {
+    crate::composed::hard_concrete(log_alpha, &noise.detach(), temperature, stretch)
 }

@@ -4,8 +4,11 @@
 //! optimiser can be neither grouped nor saved. These are the ops a training loop needs instead,
 //! each with an exact gradient and with randomness drawn from a seeded [`Generator`].
 
+pub mod composed;
+
 mod adamw;
 mod attention;
+
 mod cross_entropy;
 mod csr;
 mod dropout;
@@ -15,6 +18,7 @@ mod hard_concrete;
 mod interaction;
 mod layer_norm;
 mod linear;
+mod norm;
 mod rng;
 mod softmax;
 
@@ -29,5 +33,6 @@ pub use hard_concrete::{Stretch, hard_concrete};
 pub use interaction::pairwise_interaction;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
+pub use norm::squared_norm;
 pub use rng::{Generator, Mode};
 pub use softmax::softmax;

@@ -1,7 +1,53 @@
 //! A seeded, counter-based generator: the value drawn depends on (key, counter) alone, so that a
-//! dropout mask can be recomputed in the backward pass and a run can continue where it was cut off.
+//! dropout mask can be recomputed in the backward pass, a tensor can be filled by any number of
+//! threads to the same bits, and a run can continue where it was cut off.
+//!
+//! Bits and uniforms are integer arithmetic, the same on every machine. Normals go through the
+//! platform's `ln` and `cos`, whose last bit may differ from one platform to another.
 
-use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// 2^64 divided by the golden ratio: consecutive counters land far apart before they are mixed.
+const WEYL: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Values one task fills; the result does not depend on it.
+const FILL_CHUNK: usize = 8192;
+
+/// A bijection of 64 bits that changes about half the output bits for each input bit (the
+/// finaliser with Stafford's variant 13 constants).
+#[inline(always)]
+fn mix(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// The draw number `counter` of the stream `key`. The key enters twice, with a mixing round
+/// between, so that two streams are never shifted copies of each other.
+#[inline(always)]
+pub(crate) fn draw(key: u64, counter: u64) -> u64 {
+    mix(mix(counter.wrapping_mul(WEYL).wrapping_add(key)) ^ key.rotate_left(32))
+}
+
+/// 64 bits as an f64 in the open interval (0, 1): the middle of one of 2^52 equal cells.
+#[inline(always)]
+fn open_unit(bits: u64) -> f64 {
+    ((bits >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
+}
+
+/// One standard normal from two draws (Box and Muller 1958, the cosine half).
+#[inline(always)]
+fn normal_pair(key: u64, counter: u64) -> f64 {
+    let radius = (-2.0 * open_unit(draw(key, counter)).ln()).sqrt();
+    let angle = std::f64::consts::TAU * open_unit(draw(key, counter.wrapping_add(1)));
+    radius * angle.cos()
+}
+
+/// The 64-bit draw below which a value is dropped with probability `p`.
+pub(crate) fn drop_threshold(p: f64) -> u64 {
+    // The cast saturates: p = 1 (refused by every caller) would give the largest u64.
+    (p * 18_446_744_073_709_551_616.0) as u64
+}
 
 /// A stream of random numbers; the same seed gives the same stream on every machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,54 +58,203 @@ pub struct Generator {
 
 impl Generator {
     /// The root stream of a seed.
-    pub fn new(_seed: u64) -> Self {
-        todo!()
+    pub fn new(seed: u64) -> Self {
+        Self {
+            key: mix(seed ^ 0x6c30_676d_5f6f_7073),
+            counter: 0,
+        }
     }
+
     /// An independent stream derived from this one's key, a name and an index (a step, an epoch, a
     /// layer). Does not advance `self`.
-    pub fn stream(&self, _name: &str, _index: u64) -> Self {
-        todo!()
+    pub fn stream(&self, name: &str, index: u64) -> Self {
+        let mut key = mix(self.key ^ name.len() as u64);
+        for chunk in name.as_bytes().chunks(8) {
+            let mut word = [0u8; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            key = mix(key.rotate_left(23).wrapping_add(WEYL) ^ u64::from_le_bytes(word));
+        }
+        Self {
+            key: draw(key, index),
+            counter: 0,
+        }
     }
+
     /// The stream's key and the number of values drawn, enough to rebuild it.
     pub fn state(&self) -> (u64, u64) {
         (self.key, self.counter)
     }
+
     /// Rebuilds a stream from [`Generator::state`].
     pub fn from_state(key: u64, counter: u64) -> Self {
         Self { key, counter }
     }
+
+    /// Sets `draws` values aside: returns a copy that stands at the first of them and moves `self`
+    /// past the last. An op keeps the copy to recompute its noise in the backward pass.
+    pub fn reserve(&mut self, draws: usize) -> Self {
+        let here = self.clone();
+        self.counter = self.counter.wrapping_add(draws as u64);
+        here
+    }
+
     /// The next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
-        todo!()
+        let bits = draw(self.key, self.counter);
+        self.counter = self.counter.wrapping_add(1);
+        bits
     }
+
     /// The next f64 in the open interval (0, 1).
     pub fn uniform(&mut self) -> f64 {
-        todo!()
+        open_unit(self.next_u64())
     }
-    /// The next standard normal f64.
+
+    /// The next standard normal f64 (two draws).
     pub fn normal(&mut self) -> f64 {
-        todo!()
+        let here = self.reserve(2);
+        normal_pair(here.key, here.counter)
     }
-    /// The next integer in `0..n`; `n` must not be 0.
-    pub fn below(&mut self, _n: u64) -> u64 {
-        todo!()
+
+    /// The next integer in `0..n`, without bias; `n` must not be 0 (0 gives 0).
+    pub fn below(&mut self, n: u64) -> u64 {
+        if n == 0 {
+            return 0;
+        }
+        // The high word of bits * n is uniform once the few low words that would favour small
+        // results are rejected (Lemire 2019).
+        let reject_below = n.wrapping_neg() % n;
+        loop {
+            let product = u128::from(self.next_u64()) * u128::from(n);
+            if (product as u64) >= reject_below {
+                return (product >> 64) as u64;
+            }
+        }
     }
+
     /// Shuffles in place (Fisher-Yates).
-    pub fn shuffle<T>(&mut self, _items: &mut [T]) {
-        todo!()
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let chosen = self.below(last as u64 + 1) as usize;
+            items.swap(last, chosen);
+        }
     }
+
     /// A random order of `0..n`.
-    pub fn permutation(&mut self, _n: usize) -> Vec<u32> {
-        todo!()
+    pub fn permutation(&mut self, n: usize) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        self.shuffle(&mut order);
+        order
     }
-    /// A tensor of uniform values in [low, high).
-    pub fn uniform_tensor<S: Into<Shape>>(&mut self, _shape: S, _low: f64, _high: f64, _dtype: DType, _device: &Device) -> Result<Tensor> {
-        todo!()
+
+    /// A tensor of uniform values in [low, high), one draw a value. `dtype` is f32 or f64.
+    pub fn uniform_tensor<S: Into<Shape>>(
+        &mut self,
+        shape: S,
+        low: f64,
+        high: f64,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        if !(low.is_finite() && high.is_finite() && low < high) {
+            bail!("uniform_tensor: the interval [{low}, {high}) is empty or not finite");
+        }
+        let shape = shape.into();
+        let here = self.reserve(shape.elem_count());
+        let value = move |index: usize| {
+            let unit = open_unit(draw(here.key, here.counter.wrapping_add(index as u64)));
+            low + (high - low) * unit
+        };
+        // Rounding to the tensor's precision may reach `high`: step back to the value below it.
+        match dtype {
+            DType::F32 => {
+                let largest = below_f32(high);
+                let fill = move |index| (value(index) as f32).min(largest);
+                Tensor::from_vec(filled(shape.elem_count(), fill), shape, device)
+            }
+            DType::F64 => {
+                let fill = move |index| value(index).min(high.next_down());
+                Tensor::from_vec(filled(shape.elem_count(), fill), shape, device)
+            }
+            other => bail!("uniform_tensor: dtype {other:?}, expected f32 or f64"),
+        }
     }
-    /// A tensor of normal values.
-    pub fn normal_tensor<S: Into<Shape>>(&mut self, _shape: S, _mean: f64, _std: f64, _dtype: DType, _device: &Device) -> Result<Tensor> {
-        todo!()
+
+    /// A tensor of normal values, two draws a value. `dtype` is f32 or f64; `std` >= 0.
+    pub fn normal_tensor<S: Into<Shape>>(
+        &mut self,
+        shape: S,
+        mean: f64,
+        std: f64,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        if !(mean.is_finite() && std.is_finite() && std >= 0.0) {
+            bail!(
+                "normal_tensor: mean {mean} and standard deviation {std} must be finite and the latter at least 0"
+            );
+        }
+        let shape = shape.into();
+        let here = self.reserve(shape.elem_count().wrapping_mul(2));
+        let value = move |index: usize| {
+            let counter = here.counter.wrapping_add(2 * index as u64);
+            mean + std * normal_pair(here.key, counter)
+        };
+        match dtype {
+            DType::F32 => {
+                let fill = move |index| value(index) as f32;
+                Tensor::from_vec(filled(shape.elem_count(), fill), shape, device)
+            }
+            DType::F64 => Tensor::from_vec(filled(shape.elem_count(), value), shape, device),
+            other => bail!("normal_tensor: dtype {other:?}, expected f32 or f64"),
+        }
     }
+
+    /// 1 / (1 - p) where a value is kept and 0 where it is dropped with probability `p`: the
+    /// dropout mask of the draws from here on. Does not advance the stream.
+    pub(crate) fn keep_mask(
+        &self,
+        shape: &Shape,
+        p: f64,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let (key, counter, threshold) = (self.key, self.counter, drop_threshold(p));
+        let scale = 1.0 / (1.0 - p);
+        let mask = filled(shape.elem_count(), move |index| {
+            let bits = draw(key, counter.wrapping_add(index as u64));
+            if bits >= threshold { scale } else { 0.0 }
+        });
+        Tensor::from_vec(mask, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(device)
+    }
+}
+
+/// The largest f32 below `high`.
+fn below_f32(high: f64) -> f32 {
+    let rounded = high as f32;
+    if f64::from(rounded) >= high {
+        rounded.next_down()
+    } else {
+        rounded
+    }
+}
+
+/// `len` values computed from their index, by all threads.
+fn filled<T: Copy + Default + Send>(len: usize, value: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let mut out = vec![T::default(); len];
+    let fill = |(chunk, values): (usize, &mut [T])| {
+        for (offset, slot) in values.iter_mut().enumerate() {
+            *slot = value(chunk * FILL_CHUNK + offset);
+        }
+    };
+    if len <= FILL_CHUNK {
+        fill((0, &mut out));
+    } else {
+        out.par_chunks_mut(FILL_CHUNK).enumerate().for_each(fill);
+    }
+    out
 }
 
 /// Whether a forward pass trains (and may draw noise from the generator) or evaluates.
@@ -76,6 +271,7 @@ impl Mode<'_> {
     pub fn is_train(&self) -> bool {
         matches!(self, Mode::Train(_))
     }
+
     /// The same mode for a callee, so that `&mut` can be handed down several times.
     pub fn reborrow(&mut self) -> Mode<'_> {
         match self {

@@ -1,0 +1,185 @@
+//! Every op of this crate spelt out in candle's own differentiable operations. It is what runs on
+//! devices without a kernel of ours, and the plain reference that the tests and `examples/speed.rs`
+//! hold the fused kernels against. Shapes are those of the op of the same name at the crate root;
+//! nothing is checked here but what candle checks itself.
+
+use crate::{AdamWStep, Csr, Generator, Stretch};
+use candle_core::{D, Result, Tensor, Var};
+
+/// See [`crate::linear`].
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (out, inner) = weight.dims2()?;
+    let rows = x.elem_count() / inner.max(1);
+    let mut shape = x.dims().to_vec();
+    let y = x.reshape((rows, inner))?.matmul(&weight.t()?)?;
+    let y = match bias {
+        Some(bias) => y.broadcast_add(bias)?,
+        None => y,
+    };
+    if let Some(last) = shape.last_mut() {
+        *last = out;
+    }
+    y.reshape(shape)
+}
+
+/// See [`crate::softmax`].
+pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    // The shift by the largest entry cancels, so nothing flows through it.
+    let shift = x.detach().max_keepdim(D::Minus1)?;
+    let exp = x.broadcast_sub(&shift)?.exp()?;
+    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+}
+
+/// See [`crate::layer_norm`].
+pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    centred
+        .broadcast_div(&(variance + epsilon)?.sqrt()?)?
+        .broadcast_mul(weight)?
+        .broadcast_add(bias)
+}
+
+/// See [`crate::gelu`].
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    let cdf = ((x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)?;
+    (x * 0.5)?.mul(&cdf)
+}
+
+/// See [`crate::cross_entropy`].
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let shift = logits.detach().max_keepdim(D::Minus1)?;
+    let shifted = logits.broadcast_sub(&shift)?;
+    let norm = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    shifted
+        .broadcast_sub(&norm)?
+        .gather(&labels.unsqueeze(1)?, 1)?
+        .mean_all()?
+        .neg()
+}
+
+/// See [`crate::dropout`]; the mask is that of the draws `noise` stands at.
+pub fn dropout(x: &Tensor, p: f64, noise: &Generator) -> Result<Tensor> {
+    x.mul(&noise.keep_mask(x.shape(), p, x.dtype(), x.device())?)
+}
+
+/// See [`crate::embedding`].
+pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    let mut shape = ids.dims().to_vec();
+    shape.push(table.dim(1)?);
+    table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)
+}
+
+/// 1 / (1 + exp(-x)) without an overflow at either end.
+fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    ((x * 0.5)?.tanh()? * 0.5)? + 0.5
+}
+
+/// See [`crate::hard_concrete`].
+pub fn hard_concrete(
+    log_alpha: &Tensor,
+    noise: &Tensor,
+    temperature: f64,
+    stretch: Stretch,
+) -> Result<Tensor> {
+    let logistic = (noise.log()? - noise.affine(-1.0, 1.0)?.log()?)?;
+    let s = sigmoid(&(logistic.broadcast_add(log_alpha)? / temperature)?)?;
+    s.affine(stretch.zeta - stretch.gamma, stretch.gamma)?
+        .clamp(0f64, 1f64)
+}
+
+/// See [`crate::pairwise_interaction`].
+pub fn pairwise_interaction(x: &Tensor, y: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let (batch, m, dim) = x.dims3()?;
+    let (n, maps) = (y.dim(1)?, weight.dim(0)?);
+    let products = x
+        .unsqueeze(2)?
+        .broadcast_mul(&y.unsqueeze(1)?)?
+        .reshape((batch, m * n, dim))?;
+    weight
+        .reshape((maps, m * n))?
+        .broadcast_left(batch)?
+        .contiguous()?
+        .matmul(&products)
+}
+
+/// See [`crate::attention`]; `dropout` is the probability and the draws of the mask.
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    mask: Option<&Tensor>,
+    heads: usize,
+    dropout: Option<(f64, &Generator)>,
+) -> Result<Tensor> {
+    let (batch, length, width) = q.dims3()?;
+    let keys = k.dim(1)?;
+    let dim = width / heads;
+    let split = |t: &Tensor, length: usize| -> Result<Tensor> {
+        t.reshape((batch, length, heads, dim))?
+            .transpose(1, 2)?
+            .contiguous()
+    };
+    let (q, k, v) = (split(q, length)?, split(k, keys)?, split(v, keys)?);
+    let scores = (q.matmul(&k.t()?)? / (dim as f64).sqrt())?;
+    let weights = match mask {
+        Some(mask) => {
+            let open = mask.to_dtype(q.dtype())?.reshape((batch, 1, 1, keys))?;
+            let closed = open.affine(1e30, -1e30)?;
+            // The product makes a row without any open key zero instead of uniform.
+            softmax(&scores.broadcast_add(&closed)?)?.broadcast_mul(&open)?
+        }
+        None => softmax(&scores)?,
+    };
+    let weights = match dropout {
+        Some((p, noise)) => self::dropout(&weights, p, noise)?,
+        None => weights,
+    };
+    weights
+        .matmul(&v)?
+        .transpose(1, 2)?
+        .contiguous()?
+        .reshape((batch, length, width))
+}
+
+/// See [`crate::csr_matmul`].
+pub fn csr_matmul(matrix: &Csr, dense: &Tensor) -> Result<Tensor> {
+    let (entries, device) = (matrix.indices().len(), dense.device());
+    let width = dense.dim(1)?;
+    let zeros = Tensor::zeros((matrix.rows(), width), dense.dtype(), device)?;
+    if entries == 0 {
+        return Ok(zeros);
+    }
+    let mut row_of = Vec::with_capacity(entries);
+    for row in 0..matrix.rows() {
+        let count = matrix.indptr()[row + 1] - matrix.indptr()[row];
+        row_of.extend(std::iter::repeat_n(row as u32, count as usize));
+    }
+    let row_of = Tensor::from_vec(row_of, entries, device)?;
+    let columns = Tensor::from_slice(matrix.indices(), entries, device)?;
+    let values =
+        Tensor::from_slice(matrix.values(), (entries, 1), device)?.to_dtype(dense.dtype())?;
+    let messages = dense.index_select(&columns, 0)?.broadcast_mul(&values)?;
+    zeros.index_add(&row_of, &messages, 0)
+}
+
+/// See [`crate::adamw_step`].
+pub fn adamw_step(
+    parameter: &Var,
+    gradient: &Tensor,
+    first: &Var,
+    second: &Var,
+    step: &AdamWStep,
+) -> Result<()> {
+    let gradient = (gradient.detach() * step.gradient_scale)?;
+    let m = ((first.as_tensor().detach() * step.beta1)? + (&gradient * (1.0 - step.beta1))?)?;
+    let v =
+        ((second.as_tensor().detach() * step.beta2)? + (gradient.sqr()? * (1.0 - step.beta2))?)?;
+    let (correct1, correct2) = step.corrections();
+    let update = ((&m / correct1)? / ((&v / correct2)?.sqrt()? + step.epsilon)?)?;
+    let decayed =
+        (parameter.as_tensor().detach() * (1.0 - step.learning_rate * step.weight_decay))?;
+    parameter.set(&(decayed - (update * step.learning_rate)?)?)?;
+    first.set(&m)?;
+    second.set(&v)
+}
