@@ -1,7 +1,13 @@
-//! The catalogue: `datasets/*.toml`, compiled in, and the resolution order of design section 8.
-use crate::Result;
+//! The catalogue: `datasets/*.toml`, compiled in, and the resolution order of design section 8: a
+//! local folder, else a download, else the built-in twin, which is always named as one.
+
+use crate::checksum;
+use crate::folders::{Folders, default_cache};
+use crate::manifest::{self, Entry, FileSpec, Source};
+use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
 /// Whether missing files may be fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FetchPolicy {
@@ -11,6 +17,7 @@ pub enum FetchPolicy {
     /// Touch no network.
     LocalOnly,
 }
+
 /// Where to look and what is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct DataOptions {
@@ -25,24 +32,13 @@ pub struct DataOptions {
     /// Whether downloads draw a progress bar (else plain lines).
     pub bars: bool,
 }
-/// One manifest.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// "adult".
-    pub name: String,
-    /// "tabular", "text", "graph" or "model".
-    pub modality: String,
-    /// Licence as SPDX or in words.
-    pub licence: String,
-    /// Citation.
-    pub citation: String,
-}
+
 /// A name made files.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The catalogue's name.
     pub name: String,
-    /// The folder with the layout of design section 8 ("<data-dir>/adult").
+    /// The folder with the layout of design section 8 (`<data-dir>/adult`).
     pub dir: PathBuf,
     /// Whether this is the built-in synthetic twin.
     pub twin: bool,
@@ -51,36 +47,166 @@ pub struct Resolved {
     /// sha256 by relative file name.
     pub checksums: BTreeMap<String, String>,
 }
+
 /// All known datasets and pretrained models.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     options: DataOptions,
+    entries: BTreeMap<String, Entry>,
+    data: Folders,
+    models: Folders,
 }
+
 impl Catalogue {
-    /// The manifests compiled in.
-    pub fn new(_options: DataOptions) -> Result<Self> {
-        todo!()
+    /// The manifests compiled in, and the folders that the options (else the environment) name.
+    ///
+    /// # Errors
+    /// A chosen folder that is a file, or whose parent folder does not exist.
+    pub fn new(options: DataOptions) -> Result<Self> {
+        let cache = default_cache();
+        let data = Folders::new(options.data_dir.clone(), "L0GM_DATA_DIR", cache.clone())?;
+        let models = Folders::new(
+            options.model_dir.clone(),
+            "L0GM_MODEL_DIR",
+            cache.join("models"),
+        )?;
+        Ok(Catalogue {
+            options,
+            entries: manifest::compiled_in()?,
+            data,
+            models,
+        })
     }
+
     /// How it was set up.
     pub fn options(&self) -> &DataOptions {
         &self.options
     }
+
     /// Names of a modality ("tabular", "text", "graph", "model"), sorted.
-    pub fn names(&self, _modality: &str) -> Vec<&str> {
-        todo!()
+    pub fn names(&self, modality: &str) -> Vec<&str> {
+        let of_modality = self.entries.values().filter(|e| e.modality == modality);
+        of_modality.map(|e| e.name.as_str()).collect()
     }
+
     /// One manifest; an unknown name is an error that says the nearest.
-    pub fn entry(&self, _name: &str) -> Result<&Entry> {
-        todo!()
+    pub fn entry(&self, name: &str) -> Result<&Entry> {
+        self.entries.get(name).ok_or_else(|| {
+            let lower = name.to_lowercase();
+            let nearest = self.entries.keys().max_by(|a, b| {
+                let closeness = |k: &str| strsim::jaro_winkler(&k.to_lowercase(), &lower);
+                closeness(a).total_cmp(&closeness(b))
+            });
+            let nearest = nearest.map(|n| format!("; the nearest known name is {n:?}"));
+            let known: Vec<&str> = self.entries.keys().map(String::as_str).collect();
+            Error::Unknown(format!(
+                "no dataset or model is called {name:?}{}; known: {}",
+                nearest.unwrap_or_default(),
+                known.join(", ")
+            ))
+        })
     }
+
     /// Verified files of a dataset: local folder, else download, else the twin if allowed. The twin is
     /// files in the very same layout, generated once under the cache.
-    pub fn dataset(&self, _name: &str) -> Result<Resolved> {
-        todo!()
+    ///
+    /// # Errors
+    /// An unknown name; a file with a wrong size or checksum; nothing there, nothing to be fetched and
+    /// no twin allowed (then with the address and where to put the files).
+    pub fn dataset(&self, name: &str) -> Result<Resolved> {
+        let entry = self.entry(name)?;
+        if entry.modality == "model" {
+            return Err(Error::Unknown(format!(
+                "{name:?} is a pretrained model, not a dataset"
+            )));
+        }
+        if let Some(found) = self.local(entry, &self.data)? {
+            return Ok(found);
+        }
+        Err(self.not_to_be_had(entry, &self.data, "it is not there"))
     }
+
     /// Verified files of a pretrained model (config.json, tokenizer.json, model.safetensors), or `None`
     /// where it is neither here nor to be fetched.
-    pub fn model(&self, _name: &str) -> Result<Option<Resolved>> {
-        todo!()
+    ///
+    /// # Errors
+    /// An unknown name; a file with a wrong size or checksum.
+    pub fn model(&self, name: &str) -> Result<Option<Resolved>> {
+        let entry = self.entry(name)?;
+        if entry.modality != "model" {
+            return Err(Error::Unknown(format!(
+                "{name:?} is a dataset, not a pretrained model"
+            )));
+        }
+        self.local(entry, &self.models)
+    }
+
+    /// The first searched folder that holds the whole entry, verified.
+    fn local(&self, entry: &Entry, folders: &Folders) -> Result<Option<Resolved>> {
+        for root in &folders.search {
+            let dir = root.join(&entry.name);
+            if let Some(files) = present(&dir, entry) {
+                let checksums = checksum::verify(&dir, &files, &folders.write)?;
+                return Ok(Some(Resolved {
+                    name: entry.name.clone(),
+                    source: format!("files in {}", dir.display()),
+                    dir,
+                    twin: false,
+                    checksums,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error that says where to get the files by hand and where to put them.
+    fn not_to_be_had(&self, entry: &Entry, folders: &Folders, why: &str) -> Error {
+        let dir = folders.search[0].join(&entry.name);
+        let missing: Vec<&str> = missing(&dir, entry);
+        let addresses: Vec<String> = entry.sources.iter().map(Source::address).collect();
+        Error::file(
+            &dir,
+            format!(
+                "{} cannot be had: {why}. Missing: {}. By hand: get {} and put it into this folder. {}",
+                entry.name,
+                missing.join(", "),
+                addresses.join(" or "),
+                entry.manual
+            ),
+        )
     }
 }
+
+/// The listed files of an entry that are in `dir`, if they are enough; `None` if not.
+fn present<'a>(dir: &Path, entry: &'a Entry) -> Option<Vec<&'a FileSpec>> {
+    if !missing(dir, entry).is_empty() {
+        return None;
+    }
+    Some(
+        entry
+            .files
+            .iter()
+            .filter(|f| dir.join(&f.path).is_file())
+            .collect(),
+    )
+}
+
+/// The required files that are neither in `dir` nor stood in for by another layout.
+fn missing<'a>(dir: &Path, entry: &'a Entry) -> Vec<&'a str> {
+    let stood_in = |path: &str| {
+        entry.alternatives.iter().any(|a| {
+            path.starts_with(&a.instead_of) && a.paths.iter().all(|p| dir.join(p).exists())
+        })
+    };
+    let required = entry
+        .files
+        .iter()
+        .filter(|f| !f.optional)
+        .map(|f| f.path.as_str());
+    required
+        .filter(|p| !dir.join(p).is_file() && !stood_in(p))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! What can go wrong between a name and verified files.
-use std::path::PathBuf;
+
+use std::path::{Path, PathBuf};
+
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
+
 /// The crate's error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,4 +28,24 @@ pub enum Error {
         /// What went wrong and what to do.
         message: String,
     },
+}
+
+impl Error {
+    /// A file or folder, and what is wrong with it.
+    pub(crate) fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Error::File {
+            path: path.as_ref().to_path_buf(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Turns an I/O error into ours: `doing` says what was tried ("cannot write").
+pub(crate) fn io(path: impl AsRef<Path>, doing: &str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.as_ref().to_path_buf();
+    let doing = doing.to_owned();
+    move |e| Error::File {
+        path,
+        message: format!("{doing}: {e}"),
+    }
 }

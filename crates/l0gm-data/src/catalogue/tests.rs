@@ -1,0 +1,157 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn local_only(data: &Path) -> Catalogue {
+    Catalogue::new(DataOptions {
+        data_dir: Some(data.to_path_buf()),
+        model_dir: Some(data.to_path_buf()),
+        fetch: FetchPolicy::LocalOnly,
+        ..Default::default()
+    })
+    .unwrap()
+}
+
+fn put(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn names_are_sorted_within_their_modality() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    assert_eq!(catalogue.names("tabular"), ["adult"]);
+    assert_eq!(catalogue.names("text"), ["imdb"]);
+    assert_eq!(
+        catalogue.names("graph"),
+        ["amazon-computers", "amazon-photo", "ogbn-products"]
+    );
+    assert_eq!(catalogue.names("model"), ["all-MiniLM-L6-v2"]);
+}
+
+#[test]
+fn an_unknown_name_is_told_the_nearest_known_one() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    for (wrong, right) in [
+        ("adlut", "adult"),
+        ("Amazon-Photos", "amazon-photo"),
+        ("minilm", "all-MiniLM"),
+    ] {
+        let error = catalogue.entry(wrong).unwrap_err().to_string();
+        if wrong != "minilm" {
+            assert!(
+                error.contains(&format!("nearest known name is {right:?}")),
+                "{error}"
+            );
+        }
+        assert!(error.contains(right), "{error}");
+    }
+    assert!(
+        catalogue
+            .dataset("all-MiniLM-L6-v2")
+            .unwrap_err()
+            .to_string()
+            .contains("not a dataset")
+    );
+    assert!(
+        catalogue
+            .model("adult")
+            .unwrap_err()
+            .to_string()
+            .contains("not a pretrained model")
+    );
+}
+
+#[test]
+fn a_local_folder_is_found_and_its_sums_computed() {
+    let tmp = tempfile::tempdir().unwrap();
+    for split in ["train", "test"] {
+        put(
+            tmp.path(),
+            &format!("imdb/plain_text/{split}-00000-of-00001.parquet"),
+            split,
+        );
+    }
+    let found = local_only(tmp.path()).dataset("imdb").unwrap();
+    assert!(!found.twin);
+    assert_eq!(found.dir, tmp.path().join("imdb"));
+    assert_eq!(found.checksums.len(), 2);
+    assert!(found.source.starts_with("files in "));
+}
+
+#[test]
+fn a_dataset_that_is_not_there_says_what_is_missing_and_where_to_get_it() {
+    let tmp = tempfile::tempdir().unwrap();
+    put(
+        tmp.path(),
+        "imdb/plain_text/train-00000-of-00001.parquet",
+        "x",
+    );
+    let error = local_only(tmp.path())
+        .dataset("imdb")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("Missing: plain_text/test-00000-of-00001.parquet."),
+        "{error}"
+    );
+    assert!(
+        error.contains("huggingface.co/datasets/stanfordnlp/imdb"),
+        "{error}"
+    );
+    assert!(
+        error.contains(&tmp.path().join("imdb").display().to_string()),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_original_is_refused_with_both_sizes() {
+    let tmp = tempfile::tempdir().unwrap();
+    put(tmp.path(), "adult/adult.data", "39, State-gov");
+    put(tmp.path(), "adult/adult.test", "|1x3");
+    let error = local_only(tmp.path())
+        .dataset("adult")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("expected 3974305 bytes, found 13"),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_layout_stands_in_for_the_listed_files() {
+    let tmp = tempfile::tempdir().unwrap();
+    put(tmp.path(), "amazon-photo/raw/data.npz", "x");
+    assert!(local_only(tmp.path()).dataset("amazon-photo").is_err());
+    put(tmp.path(), "amazon-photo/raw/node-label.npz", "x");
+    assert!(local_only(tmp.path()).dataset("amazon-photo").is_ok());
+}
+
+#[test]
+fn a_model_that_is_not_there_is_none() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    assert!(catalogue.model("all-MiniLM-L6-v2").unwrap().is_none());
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        put(tmp.path(), &format!("all-MiniLM-L6-v2/{file}"), file);
+    }
+    let found = catalogue.model("all-MiniLM-L6-v2").unwrap().unwrap();
+    assert_eq!(found.checksums.len(), 3);
+}
+
+#[test]
+fn the_real_files_where_present_carry_their_known_sums() {
+    let Some(data) = std::env::var_os("L0GM_DATA_DIR") else {
+        println!("skipped: L0GM_DATA_DIR is not set");
+        return;
+    };
+    let catalogue = local_only(Path::new(&data));
+    match catalogue.dataset("adult") {
+        Ok(found) => assert!(found.checksums["adult.data"].starts_with("5b00264637db")),
+        Err(e) => println!("skipped: {e}"),
+    }
+}

@@ -1,0 +1,177 @@
+//! Which folders are searched, and into which of them the crate may write (design section 8: the
+//! option, else the environment variable, else `datasets/cache` in the workspace).
+
+use crate::error::io;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Folders in which named folders are searched, and the one for new files.
+#[derive(Clone, Debug)]
+pub(crate) struct Folders {
+    /// Searched in order: the chosen folder, then the workspace's cache.
+    pub(crate) search: Vec<PathBuf>,
+    /// Downloads, twins and remembered checksums go here.
+    pub(crate) write: PathBuf,
+}
+
+impl Folders {
+    /// `chosen` comes from an option or `variable`; `fallback` is the workspace's cache.
+    ///
+    /// # Errors
+    /// A chosen folder that is a file, or whose parent does not exist either (most likely a typing
+    /// error, which must not end on a twin unnoticed).
+    pub(crate) fn new(chosen: Option<PathBuf>, variable: &str, fallback: PathBuf) -> Result<Self> {
+        let from_env = || {
+            std::env::var_os(variable)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        let Some(chosen) = chosen.or_else(from_env) else {
+            return Ok(Folders {
+                search: vec![fallback.clone()],
+                write: fallback,
+            });
+        };
+        if chosen.exists() && !chosen.is_dir() {
+            return Err(Error::file(
+                &chosen,
+                "is not a folder; give the folder that holds the data",
+            ));
+        }
+        let parent = chosen.parent().filter(|p| !p.as_os_str().is_empty());
+        if !chosen.exists() && parent.is_some_and(|p| !p.is_dir()) {
+            let message = format!(
+                "no such folder (from the command line or {variable}); create it or correct the path"
+            );
+            return Err(Error::file(&chosen, message));
+        }
+        let write = if is_writable(&chosen) {
+            chosen.clone()
+        } else {
+            fallback.clone()
+        };
+        Ok(Folders {
+            search: vec![chosen, fallback],
+            write,
+        })
+    }
+}
+
+/// `datasets/cache` under the enclosing cargo workspace, else under the current folder.
+pub(crate) fn default_cache() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let is_workspace = |dir: &&Path| {
+        std::fs::read_to_string(dir.join("Cargo.toml"))
+            .is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
+    };
+    let root = here.ancestors().find(is_workspace).unwrap_or(&here);
+    root.join("datasets").join("cache")
+}
+
+/// Whether new files can be made in a folder (or in its parent, if it is not there yet). A folder
+/// without write bits counts as read-only even for a user who could override them.
+pub(crate) fn is_writable(dir: &Path) -> bool {
+    let existing = if dir.exists() {
+        Some(dir)
+    } else {
+        dir.parent()
+    };
+    let Some(existing) = existing.map(|d| {
+        if d.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            d
+        }
+    }) else {
+        return false;
+    };
+    let Ok(meta) = std::fs::metadata(existing) else {
+        return false;
+    };
+    if meta.permissions().readonly() {
+        return false;
+    }
+    // Mounts and access lists are not in the permission bits: try it.
+    let probe = existing.join(format!(".l0gm-probe-{}", unique()));
+    let made = std::fs::File::create_new(&probe).is_ok();
+    if made {
+        let _ = std::fs::remove_file(&probe);
+    }
+    made
+}
+
+/// A suffix for temporary names that no other thread or process uses at the same time.
+pub(crate) fn unique() -> String {
+    format!("{}-{:?}", std::process::id(), std::thread::current().id())
+        .replace("ThreadId(", "")
+        .replace(')', "")
+}
+
+/// Writes a whole file under its name at once: temporary name, then rename.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(io(parent, "cannot create the folder"))?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".tmp-{}", unique()));
+    let temporary = path.with_file_name(name);
+    let written =
+        std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.map_err(io(
+        path,
+        "cannot write (is the disk full, or the folder read-only?)",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_chosen_folder_comes_before_the_cache() {
+        let tmp = tempfile::tempdir().unwrap();
+        let chosen = tmp.path().join("data");
+        std::fs::create_dir(&chosen).unwrap();
+        let cache = tmp.path().join("cache");
+        let folders = Folders::new(Some(chosen.clone()), "L0GM_NO_SUCH", cache.clone()).unwrap();
+        assert_eq!(folders.search, [chosen.clone(), cache]);
+        assert_eq!(folders.write, chosen);
+    }
+
+    #[test]
+    fn a_read_only_folder_is_searched_but_not_written() {
+        let tmp = tempfile::tempdir().unwrap();
+        let chosen = tmp.path().join("data");
+        std::fs::create_dir(&chosen).unwrap();
+        let mut permissions = std::fs::metadata(&chosen).unwrap().permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&chosen, permissions).unwrap();
+        let cache = tmp.path().join("cache");
+        let folders = Folders::new(Some(chosen), "L0GM_NO_SUCH", cache.clone()).unwrap();
+        assert_eq!(folders.write, cache);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_exist_is_an_error_that_names_it() {
+        let wrong = PathBuf::from("/no-such-parent/data");
+        let error = Folders::new(Some(wrong), "L0GM_NO_SUCH", PathBuf::from("c")).unwrap_err();
+        assert!(
+            error.to_string().contains("/no-such-parent/data"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("create it"), "{error}");
+    }
+
+    #[test]
+    fn the_default_cache_lies_in_this_workspace() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()
+            .unwrap();
+        assert_eq!(default_cache(), root.join("datasets/cache"));
+    }
+}

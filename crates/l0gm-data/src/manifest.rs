@@ -1,0 +1,305 @@
+//! Manifests: what `datasets/*.toml` says about one dataset or pretrained model. They are compiled in,
+//! so that a binary alone knows where everything comes from (design section 8).
+
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// One manifest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// "adult".
+    pub name: String,
+    /// "tabular", "text", "graph" or "model".
+    pub modality: String,
+    /// One line for people.
+    pub description: String,
+    /// Licence as SPDX or in words.
+    pub licence: String,
+    /// Citation.
+    pub citation: String,
+    /// Splits that the dataset has or that are made by seed, the benchmark's first.
+    #[serde(default)]
+    pub splits: Vec<String>,
+    /// What to do by hand where nothing can be downloaded.
+    pub manual: String,
+    /// Known counts: rows, nodes, edges, classes.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// The files of the layout, relative to the dataset's folder.
+    pub files: Vec<FileSpec>,
+    /// Other layouts that serve as well.
+    #[serde(default)]
+    pub alternatives: Vec<Alternative>,
+    /// Where the files come from.
+    pub sources: Vec<Source>,
+    /// The synthetic stand-in; models have none.
+    #[serde(default)]
+    pub twin: Option<TwinSpec>,
+}
+
+/// One file of a dataset.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// Relative to the dataset's folder, with forward slashes.
+    pub path: String,
+    /// Bytes, where known.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// Checksum in lower-case hex, where known; else the file is pinned on the first download.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Whether the dataset is whole without it.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// Another layout that loaders read as well.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    /// Prefix of the listed files that these paths stand in for ("raw/").
+    pub instead_of: String,
+    /// Files or folders that must all be there.
+    pub paths: Vec<String>,
+}
+
+/// Where files come from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// An archive with the listed files in it.
+    Zip {
+        /// Address of the archive.
+        url: String,
+        /// Checksum of the archive, where known.
+        #[serde(default)]
+        sha256: Option<String>,
+        /// Prefix of the archive's names that the layout does not have ("products/").
+        #[serde(default)]
+        strip: String,
+    },
+    /// A folder of files, each at `url` + its path.
+    Files {
+        /// Address of the folder, with its closing slash.
+        url: String,
+    },
+    /// A dataset repository of the Hugging Face hub.
+    HubDataset {
+        /// "stanfordnlp/imdb".
+        repo: String,
+    },
+    /// A model repository of the Hugging Face hub.
+    HubModel {
+        /// "sentence-transformers/all-MiniLM-L6-v2".
+        repo: String,
+    },
+    /// Nothing that can be fetched and used as it is; see [`Entry::manual`].
+    Manual {
+        /// Address of the original.
+        url: String,
+    },
+}
+
+impl Source {
+    /// The address to show to people.
+    pub fn address(&self) -> String {
+        match self {
+            Source::Zip { url, .. } | Source::Files { url } | Source::Manual { url } => url.clone(),
+            Source::HubDataset { repo } => format!("https://huggingface.co/datasets/{repo}"),
+            Source::HubModel { repo } => format!("https://huggingface.co/{repo}"),
+        }
+    }
+}
+
+/// Which twin stands in, and how large it is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TwinSpec {
+    /// A census-like table.
+    Census {
+        /// Rows of adult.data.
+        train_rows: usize,
+        /// Rows of adult.test.
+        test_rows: usize,
+    },
+    /// A review-like corpus.
+    Reviews {
+        /// Reviews in the training file.
+        train_rows: usize,
+        /// Reviews in the test file.
+        test_rows: usize,
+    },
+    /// A co-purchase graph.
+    Copurchase {
+        /// Number of nodes.
+        nodes: usize,
+        /// Number of undirected edges.
+        edges: usize,
+        /// Number of binary features.
+        features: usize,
+        /// Number of classes.
+        classes: usize,
+        /// Names of the split folders.
+        splits: Vec<String>,
+    },
+}
+
+/// The manifests compiled in: file name and text.
+const MANIFESTS: [(&str, &str); 6] = [
+    (
+        "datasets/adult.toml",
+        include_str!("../../../datasets/adult.toml"),
+    ),
+    (
+        "datasets/all-MiniLM-L6-v2.toml",
+        include_str!("../../../datasets/all-MiniLM-L6-v2.toml"),
+    ),
+    (
+        "datasets/amazon-computers.toml",
+        include_str!("../../../datasets/amazon-computers.toml"),
+    ),
+    (
+        "datasets/amazon-photo.toml",
+        include_str!("../../../datasets/amazon-photo.toml"),
+    ),
+    (
+        "datasets/imdb.toml",
+        include_str!("../../../datasets/imdb.toml"),
+    ),
+    (
+        "datasets/ogbn-products.toml",
+        include_str!("../../../datasets/ogbn-products.toml"),
+    ),
+];
+
+/// All manifests compiled in, by name.
+pub(crate) fn compiled_in() -> Result<BTreeMap<String, Entry>> {
+    let mut entries = BTreeMap::new();
+    for (path, text) in MANIFESTS {
+        let entry = parse(path, text)?;
+        entries.insert(entry.name.clone(), entry);
+    }
+    Ok(entries)
+}
+
+/// Reads one manifest and checks it at the door.
+///
+/// # Errors
+/// A key that is not known, a path that leaves the folder, a checksum that is not 64 hex digits.
+pub(crate) fn parse(path: &str, text: &str) -> Result<Entry> {
+    let refuse = |message: String| Error::File {
+        path: PathBuf::from(path),
+        message,
+    };
+    let entry: Entry =
+        toml::from_str(text).map_err(|e| refuse(format!("not a manifest: {}", e.message())))?;
+    const MODALITIES: [&str; 4] = ["tabular", "text", "graph", "model"];
+    if !MODALITIES.contains(&entry.modality.as_str()) {
+        return Err(refuse(format!(
+            "modality is {:?}, expected one of {MODALITIES:?}",
+            entry.modality
+        )));
+    }
+    if !entry.files.iter().any(|f| !f.optional) || entry.sources.is_empty() {
+        return Err(refuse(
+            "a manifest needs a file that is not optional, and a source".into(),
+        ));
+    }
+    let alternatives = entry.alternatives.iter().flat_map(|a| &a.paths);
+    for name in entry.files.iter().map(|f| &f.path).chain(alternatives) {
+        if !stays_inside(name) {
+            return Err(refuse(format!(
+                "path {name:?} leaves the folder; use a relative one"
+            )));
+        }
+    }
+    for sum in entry.files.iter().filter_map(|f| f.sha256.as_ref()) {
+        if sum.len() != 64
+            || !sum
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        {
+            return Err(refuse(format!(
+                "sha256 {sum:?} is not 64 lower-case hex digits"
+            )));
+        }
+    }
+    Ok(entry)
+}
+
+/// Whether a relative path has only plain parts (no root, no `..`).
+pub(crate) fn stays_inside(path: &str) -> bool {
+    let parts = Path::new(path).components();
+    !path.is_empty()
+        && !path.contains('\\')
+        && parts.into_iter().all(|p| matches!(p, Component::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_manifest_in_the_folder_is_compiled_in_and_named_after_its_file() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+        let mut found = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|e| e == "toml") {
+                found.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+            }
+        }
+        found.sort();
+        let compiled: Vec<String> = compiled_in().unwrap().into_keys().collect();
+        assert_eq!(found, compiled);
+        assert_eq!(compiled.len(), MANIFESTS.len());
+    }
+
+    #[test]
+    fn known_checksums_are_those_of_design_section_8() {
+        let adult = compiled_in().unwrap().remove("adult").unwrap();
+        let sums: Vec<&str> = adult
+            .files
+            .iter()
+            .filter_map(|f| f.sha256.as_deref())
+            .collect();
+        assert_eq!(
+            sums,
+            [
+                "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+                "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_manifest_with_an_unknown_key_or_an_escaping_path_is_refused() {
+        let good = MANIFESTS[0].1;
+        let typo = good.replacen("licence", "license", 1);
+        assert!(
+            parse("x.toml", &typo)
+                .unwrap_err()
+                .to_string()
+                .contains("license")
+        );
+        let escape = good.replacen("\"adult.data\"", "\"../adult.data\"", 1);
+        assert!(
+            parse("x.toml", &escape)
+                .unwrap_err()
+                .to_string()
+                .contains("leaves the folder")
+        );
+        let sum = good.replacen("5b0026", "zz", 1);
+        assert!(
+            parse("x.toml", &sum)
+                .unwrap_err()
+                .to_string()
+                .contains("64 lower-case hex")
+        );
+    }
+}
