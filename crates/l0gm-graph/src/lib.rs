@@ -1,1 +1,45 @@
-//! placeholder
+//! L0-gated node classifiers for graphs.
+//!
+//! A graph comes in through one of several doors ([`read_graph`], [`from_petgraph`]), is normalised as
+//! in eq. 2 of the paper, and a [`Gcn`] turns every node into a representation. The gate stands on the
+//! last layer's representation, before the linear classifier; [`compact()`] drops what it closed.
+
+mod adjacency;
+mod compact;
+mod error;
+mod from_petgraph;
+mod gcn;
+mod graph;
+mod head;
+mod input;
+mod load;
+mod modality;
+mod node_table;
+mod normalise;
+mod read_edge_list;
+mod read_ogb_binary;
+mod read_ogb_raw;
+pub mod settings;
+mod split;
+mod task;
+#[cfg(test)]
+mod test_graphs;
+mod text_matrix;
+
+pub use adjacency::Adjacency;
+pub use compact::{compact, sizes};
+pub use error::{Error, Result};
+pub use from_petgraph::from_petgraph;
+pub use gcn::Gcn;
+pub use graph::{Features, Graph, NodeId};
+pub use head::LinearHead;
+pub use input::{GraphInput, GraphTensors, NodeRows};
+pub use load::read_graph;
+pub use modality::{GraphModality, build_model, profile_settings};
+pub use normalise::{scale_features, symmetric_normalisation};
+pub use read_edge_list::read_edge_list;
+pub use read_ogb_binary::read_ogb_binary;
+pub use read_ogb_raw::read_ogb_raw;
+pub use settings::GraphSettings;
+pub use split::{NodeSplit, RANDOM, split_kinds};
+pub use task::GraphTask;

@@ -1,0 +1,82 @@
+//! A `petgraph` graph, of whatever kind, through the same door: closures say what a node's features and
+//! label are, every edge joins both of its ends.
+use crate::graph::numbered_classes;
+use crate::{Adjacency, Error, Features, Graph, NodeId, Result};
+use petgraph::visit::{
+    Data, EdgeRef, IntoEdgeReferences, IntoNodeReferences, NodeIndexable, NodeRef,
+};
+
+/// Nodes get numbers in the order in which `graph` lists them. `features` writes one node's features
+/// (always as many) and `label` says its class number, both from the node's weight.
+pub fn from_petgraph<G>(
+    graph: G,
+    mut features: impl FnMut(&G::NodeWeight) -> Vec<f32>,
+    mut label: impl FnMut(&G::NodeWeight) -> u32,
+) -> Result<Graph>
+where
+    G: IntoNodeReferences + IntoEdgeReferences + NodeIndexable + Data,
+{
+    // Indices of a graph that nodes were removed from have holes; ours have none.
+    let mut numbers = vec![None; graph.node_bound()];
+    let (mut values, mut labels, mut columns) = (Vec::new(), Vec::new(), None);
+    for node in graph.node_references() {
+        let number = labels.len();
+        numbers[graph.to_index(node.id())] = Some(NodeId(number as u32));
+        let row = features(node.weight());
+        if *columns.get_or_insert(row.len()) != row.len() {
+            return Err(Error::Graph(format!(
+                "node {number} has {} features, where other nodes have {}",
+                row.len(),
+                columns.unwrap_or_default()
+            )));
+        }
+        values.extend(row);
+        labels.push(label(node.weight()));
+    }
+    let mut edges = Vec::new();
+    for edge in graph.edge_references() {
+        let number = |id| {
+            numbers[graph.to_index(id)].ok_or_else(|| {
+                Error::Graph("an edge ends in a node that the graph does not list".into())
+            })
+        };
+        edges.push((number(edge.source())?, number(edge.target())?));
+    }
+    let adjacency = Adjacency::from_edges(labels.len(), &edges)?;
+    let classes = numbered_classes(&labels);
+    Graph::new(
+        Features::new(columns.unwrap_or_default(), values)?,
+        labels,
+        classes,
+        adjacency,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use petgraph::stable_graph::StableUnGraph;
+
+    #[test]
+    fn a_petgraph_keeps_its_features_labels_and_edges() {
+        let mut g = StableUnGraph::<(f32, u32), ()>::default();
+        let ids: Vec<_> = (0..5).map(|i| g.add_node((i as f32, i % 2))).collect();
+        for (a, b) in [(0, 1), (1, 2), (3, 4), (4, 0), (2, 4)] {
+            g.add_edge(ids[a], ids[b], ());
+        }
+        // A hole in the numbering: nodes 3 and 4 move up.
+        g.remove_node(ids[2]);
+        let ours = from_petgraph(&g, |&(x, _)| vec![x, -x], |&(_, label)| label).unwrap();
+        assert_eq!(ours.nodes(), 4);
+        assert_eq!(ours.labels(), &[0, 1, 1, 0]);
+        assert_eq!(ours.features().row(NodeId(3)), &[4.0, -4.0]);
+        let mut pairs = Vec::new();
+        for node in 0..4 {
+            for &other in ours.adjacency().neighbours(NodeId(node)) {
+                pairs.push((node, other));
+            }
+        }
+        assert_eq!(pairs, [(0, 1), (0, 3), (1, 0), (2, 3), (3, 0), (3, 2)]);
+    }
+}

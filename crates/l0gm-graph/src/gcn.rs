@@ -1,0 +1,226 @@
+//! The graph convolutional network, full batch (eq. 2 of the paper; Kipf and Welling 2017):
+//! H' = relu(norm(D^-1/2 (A + I) D^-1/2 H W + b)), optionally plus H, with dropout between layers. The
+//! last layer's output for the wanted nodes is the interface that the gate stands on.
+use crate::input::DTYPE;
+use crate::settings::GcnSettings;
+use crate::{GraphInput, Result};
+use candle_core::{Device, Tensor, Var};
+use l0gm_gate::Interface;
+use l0gm_ops::{Generator, Mode, SparseMatrix, csr_matmul, dropout, embedding, layer_norm, linear};
+use l0gm_train::{Encoder, Parameter, ParameterKind, Part};
+
+/// Added to the variance in layer normalisation.
+const EPSILON: f64 = 1e-5;
+
+/// A graph convolutional network.
+#[derive(Clone, Debug)]
+pub struct Gcn {
+    pub(crate) layers: Vec<GcnLayer>,
+    pub(crate) dropout: f64,
+    pub(crate) interface_dropout: f64,
+}
+
+/// One round of message passing.
+#[derive(Clone, Debug)]
+pub(crate) struct GcnLayer {
+    pub(crate) name: String,
+    /// (out, in), Glorot-uniform as in Kipf and Welling's code.
+    pub(crate) weight: Var,
+    /// (out,).
+    pub(crate) bias: Var,
+    /// Scale and shift of the normalisation over channels, each (kept or out,).
+    pub(crate) norm: Option<(Var, Var)>,
+    pub(crate) residual: bool,
+    /// Set by compaction: the channels that go on. After a normalisation they are taken from its
+    /// output (it needs them all to normalise); without one the weight has lost the others already,
+    /// and they are taken from the residual's input only.
+    pub(crate) kept: Option<Tensor>,
+}
+
+impl Gcn {
+    /// A network for `features` inputs a node, initialised from `generator`.
+    pub fn new(
+        features: usize,
+        settings: &GcnSettings,
+        generator: &mut Generator,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut layers = Vec::with_capacity(settings.layers);
+        let mut inputs = features;
+        for number in 0..settings.layers {
+            let last = number + 1 == settings.layers;
+            let width = settings.width;
+            let bound = (6.0 / (inputs + width) as f64).sqrt();
+            let mut own = generator.stream("gcn", number as u64);
+            let weight = own.uniform_tensor((width, inputs), -bound, bound, DTYPE, device)?;
+            let norm = if (last && settings.norm_last) || (!last && settings.norm) {
+                Some((
+                    Var::ones(width, DTYPE, device)?,
+                    Var::zeros(width, DTYPE, device)?,
+                ))
+            } else {
+                None
+            };
+            layers.push(GcnLayer {
+                name: format!("encoder.gcn.{number}"),
+                weight: Var::from_tensor(&weight)?,
+                bias: Var::zeros(width, DTYPE, device)?,
+                norm,
+                residual: settings.residual && inputs == width,
+                kept: None,
+            });
+            inputs = width;
+        }
+        Ok(Self {
+            layers,
+            dropout: settings.dropout,
+            interface_dropout: settings.interface_dropout,
+        })
+    }
+
+    /// Multiply-adds, times two, of one full forward pass, counting `entries` stored entries of the
+    /// normalised adjacency and A X as given.
+    pub(crate) fn flops(&self, nodes: usize, entries: usize) -> u64 {
+        self.layers
+            .iter()
+            .enumerate()
+            .map(|(number, layer)| {
+                let (out, inputs) = layer.weight.dims2().unwrap_or_default();
+                let product = nodes * inputs * out;
+                let propagation = if number == 0 {
+                    0
+                } else {
+                    entries * inputs.min(out)
+                };
+                2 * (product + propagation) as u64
+            })
+            .sum()
+    }
+}
+
+impl GcnLayer {
+    /// `wanted`: the rows to compute, all of them if absent. `propagated`: A X, where it is at hand.
+    fn forward(
+        &self,
+        input: &GraphInput,
+        x: &Tensor,
+        propagated: Option<&Tensor>,
+        last: bool,
+    ) -> candle_core::Result<Tensor> {
+        let matrix = if last {
+            input.rows.propagation()
+        } else {
+            input.graph.propagation()
+        };
+        let h = match propagated {
+            Some(ax) if last => linear(
+                &embedding(ax, input.rows.ids())?,
+                &self.weight,
+                Some(&self.bias),
+            )?,
+            Some(ax) => linear(ax, &self.weight, Some(&self.bias))?,
+            None => self.propagate(matrix, x)?,
+        }; // (wanted, out)
+        let h = match &self.norm {
+            None => h.relu()?,
+            Some((scale, shift)) => match &self.kept {
+                None => layer_norm(&h, scale, shift, EPSILON)?.relu()?,
+                Some(kept) => {
+                    // Normalised over all channels; scale and shift exist for the kept ones alone.
+                    let width = h.dim(1)?;
+                    let (one, zero) = (
+                        Tensor::ones(width, DTYPE, h.device())?,
+                        Tensor::zeros(width, DTYPE, h.device())?,
+                    );
+                    let normal = layer_norm(&h, &one, &zero, EPSILON)?.index_select(kept, 1)?;
+                    normal.broadcast_mul(scale)?.broadcast_add(shift)?.relu()?
+                }
+            },
+        };
+        if !self.residual {
+            return Ok(h);
+        }
+        let x = if last {
+            embedding(x, input.rows.ids())?
+        } else {
+            x.clone()
+        };
+        match &self.kept {
+            Some(kept) => h + x.index_select(kept, 1)?,
+            None => h + x,
+        }
+    }
+
+    /// A x W^T + b, in the order that costs less: the sparse product on the narrower side.
+    fn propagate(&self, matrix: &SparseMatrix, x: &Tensor) -> candle_core::Result<Tensor> {
+        let (out, inputs) = self.weight.dims2()?;
+        let (rows, columns) = (matrix.matrix().rows(), matrix.matrix().columns());
+        let entries = matrix.matrix().values().len();
+        let weight_first = columns * inputs * out + entries * out;
+        let graph_first = entries * inputs + rows * inputs * out;
+        if graph_first <= weight_first {
+            linear(&csr_matmul(matrix, x)?, &self.weight, Some(&self.bias))
+        } else {
+            csr_matmul(matrix, &linear(x, &self.weight, None)?)?.broadcast_add(&self.bias)
+        }
+    }
+
+    /// Width of what goes on.
+    pub(crate) fn outputs(&self) -> usize {
+        match &self.kept {
+            Some(kept) => kept.elem_count(),
+            None => self.weight.dim(0).unwrap_or_default(),
+        }
+    }
+}
+
+impl Encoder for Gcn {
+    type Input = GraphInput;
+
+    fn interface(&self) -> Interface {
+        Interface::Flat {
+            dim: self.layers.last().map_or(0, GcnLayer::outputs),
+        }
+    }
+
+    fn encode(&self, input: &GraphInput, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
+        let mut x = input.graph.features().clone(); // (nodes, features)
+        for (number, layer) in self.layers.iter().enumerate() {
+            let last = number + 1 == self.layers.len();
+            let propagated = if number == 0 {
+                Some(input.graph.propagated()?)
+            } else {
+                None
+            };
+            x = layer.forward(input, &x, propagated.as_ref(), last)?;
+            let rate = if last {
+                self.interface_dropout
+            } else {
+                self.dropout
+            };
+            x = dropout(&x, rate, mode)?;
+        }
+        Ok(x) // (wanted nodes, width)
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        let mut parameters = Vec::new();
+        for layer in &self.layers {
+            let mut add = |name: &str, var: &Var, kind| {
+                parameters.push(Parameter {
+                    name: format!("{}.{name}", layer.name),
+                    var: var.clone(),
+                    kind,
+                    part: Part::Encoder,
+                });
+            };
+            add("weight", &layer.weight, ParameterKind::Weight);
+            add("bias", &layer.bias, ParameterKind::NoDecay);
+            if let Some((scale, shift)) = &layer.norm {
+                add("norm.weight", scale, ParameterKind::NoDecay);
+                add("norm.bias", shift, ParameterKind::NoDecay);
+            }
+        }
+        parameters
+    }
+}

@@ -1,0 +1,100 @@
+//! What a graph hands to an encoder: the whole graph as tensors, shared by every batch, and the nodes
+//! whose representation is wanted. A full forward pass needs every node up to the last layer; only the
+//! wanted rows are computed there, and only they reach the gate and the head.
+use crate::normalise::{select_rows, symmetric_normalisation};
+use crate::{Graph, NodeId, Result};
+use candle_core::{DType, Device, Tensor};
+use l0gm_ops::{SparseMatrix, csr_matmul};
+use std::sync::{Arc, OnceLock};
+
+/// A graph's features and normalised adjacency on a device.
+#[derive(Debug)]
+pub struct GraphTensors {
+    features: Tensor,
+    propagation: SparseMatrix,
+    propagated: OnceLock<Tensor>,
+}
+
+impl GraphTensors {
+    /// Features as f32 (nodes, features) and D^-1/2 (A + I) D^-1/2.
+    pub fn new(graph: &Graph, device: &Device) -> Result<Self> {
+        let features = graph.features();
+        Ok(Self {
+            features: Tensor::from_slice(
+                features.values(),
+                (features.rows(), features.columns()),
+                device,
+            )?,
+            propagation: symmetric_normalisation(graph.adjacency())?,
+            propagated: OnceLock::new(),
+        })
+    }
+    /// X: (nodes, features).
+    pub fn features(&self) -> &Tensor {
+        &self.features
+    }
+    /// D^-1/2 (A + I) D^-1/2: nodes x nodes, symmetric.
+    pub fn propagation(&self) -> &SparseMatrix {
+        &self.propagation
+    }
+    /// D^-1/2 (A + I) D^-1/2 X: (nodes, features). No weight comes before it in a GCN's first layer, so
+    /// it is computed once and serves every step.
+    pub fn propagated(&self) -> candle_core::Result<Tensor> {
+        if let Some(tensor) = self.propagated.get() {
+            return Ok(tensor.clone());
+        }
+        let tensor = csr_matmul(&self.propagation, &self.features)?;
+        Ok(self.propagated.get_or_init(|| tensor).clone())
+    }
+    /// Number of nodes.
+    pub fn nodes(&self) -> usize {
+        self.propagation.matrix().rows()
+    }
+}
+
+/// Some nodes and their rows of the normalised adjacency.
+#[derive(Debug)]
+pub struct NodeRows {
+    ids: Tensor,
+    propagation: SparseMatrix,
+}
+
+impl NodeRows {
+    /// The rows of `nodes`, in their order.
+    pub fn new(graph: &GraphTensors, nodes: &[NodeId]) -> Result<Self> {
+        let ids: Vec<u32> = nodes.iter().map(|n| n.0).collect();
+        let count = ids.len();
+        Ok(Self {
+            ids: Tensor::from_vec(ids, count, graph.features.device())?,
+            propagation: select_rows(graph.propagation.matrix(), nodes)?,
+        })
+    }
+    /// The nodes' numbers: (n,) u32.
+    pub fn ids(&self) -> &Tensor {
+        &self.ids
+    }
+    /// Their rows of D^-1/2 (A + I) D^-1/2: n x nodes.
+    pub fn propagation(&self) -> &SparseMatrix {
+        &self.propagation
+    }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.propagation.matrix().rows()
+    }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a batch hands to a graph encoder.
+#[derive(Clone, Debug)]
+pub struct GraphInput {
+    /// The whole graph.
+    pub graph: Arc<GraphTensors>,
+    /// The nodes whose representation is wanted.
+    pub rows: Arc<NodeRows>,
+}
+
+/// f32 tensors only: the gate and the losses work in f32.
+pub(crate) const DTYPE: DType = DType::F32;

@@ -1,0 +1,312 @@
+//! The runner's door to graphs: a dataset's name (or path) and settings go in, a run's record comes out.
+use crate::compact::{compact, sizes};
+use crate::load::{read_graph, resolve_split, split_folder};
+use crate::normalise::scale_features;
+use crate::settings::{FeatureScaling, GraphSettings};
+use crate::{Error, Gcn, Graph, GraphTask, LinearHead, NodeSplit, Result};
+use candle_core::Device;
+use l0gm_data::{Catalogue, Resolved};
+use l0gm_gate::Gate;
+use l0gm_ops::{Generator, Mode};
+use l0gm_train::settings::merge_settings;
+use l0gm_train::{
+    CompactSummary, DataSummary, Encoder, GatedModel, Modality, Profile, RunContext, RunRecord,
+    RunSpec, Split, Task, measure_latency, run_experiment,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Catalogue names, the default first.
+const DATASETS: [&str; 3] = ["amazon-computers", "amazon-photo", "ogbn-products"];
+
+/// Node classification on graphs.
+#[derive(Clone, Debug)]
+pub struct GraphModality {
+    catalogue: Catalogue,
+}
+
+impl GraphModality {
+    /// Datasets come from `catalogue`, or from a path.
+    pub fn new(catalogue: Catalogue) -> Self {
+        Self { catalogue }
+    }
+
+    fn resolve(&self, dataset: &str) -> Result<Resolved> {
+        let path = Path::new(dataset);
+        if !self.catalogue.names("graph").contains(&dataset) && path.exists() {
+            return Ok(Resolved {
+                name: dataset.into(),
+                dir: path.into(),
+                twin: false,
+                source: format!("files in {dataset}"),
+                checksums: BTreeMap::new(),
+            });
+        }
+        Ok(self.catalogue.dataset(dataset)?)
+    }
+}
+
+/// The settings of a profile before anybody's overrides.
+pub fn profile_settings(profile: Profile) -> GraphSettings {
+    let mut settings = GraphSettings::default();
+    if profile == Profile::Quick {
+        settings.gcn.width = QUICK_WIDTH;
+        settings.train.epochs = QUICK_EPOCHS;
+    }
+    settings
+}
+
+const QUICK_WIDTH: usize = 128;
+const QUICK_EPOCHS: usize = 60;
+
+/// What the settings reduce against the full recipe, in words.
+fn reductions(settings: &GraphSettings) -> Vec<String> {
+    let full = GraphSettings::default();
+    let mut said = Vec::new();
+    if settings.gcn.width < full.gcn.width {
+        said.push(format!(
+            "width {} of {}",
+            settings.gcn.width, full.gcn.width
+        ));
+    }
+    if settings.train.epochs < full.train.epochs {
+        said.push(format!(
+            "{} of {} epochs",
+            settings.train.epochs, full.train.epochs
+        ));
+    }
+    said
+}
+
+/// A model as a spec describes it, initialised from the run's seed.
+pub fn build_model(
+    graph: &Graph,
+    settings: &GraphSettings,
+    gated: bool,
+    seed: u64,
+    device: &Device,
+) -> Result<GatedModel<Gcn, LinearHead>> {
+    let mut generator = Generator::new(seed).stream("init", 0);
+    let encoder = Gcn::new(
+        graph.features().columns(),
+        &settings.gcn,
+        &mut generator,
+        device,
+    )?;
+    let interface = encoder.interface();
+    let head = LinearHead::new(
+        interface.width(),
+        graph.classes().len(),
+        &mut generator,
+        device,
+    )?;
+    let gate = if gated {
+        Gate::new(
+            interface,
+            &settings.gate,
+            settings.train.schedule.at(0.0).temperature,
+            device,
+        )?
+    } else {
+        Gate::identity(interface)
+    };
+    Ok(GatedModel {
+        encoder,
+        gate,
+        head,
+    })
+}
+
+/// Builds the compact model, and holds its logits on the test nodes against the gated model's.
+fn compaction(
+    model: &GatedModel<Gcn, LinearHead>,
+    task: &GraphTask,
+    settings: &GraphSettings,
+) -> Result<Option<CompactSummary>> {
+    if model.gate.is_identity() {
+        return Ok(None);
+    }
+    let temperature = settings.train.schedule.final_temperature();
+    let Some(small) = compact(model, temperature)? else {
+        return Ok(None);
+    };
+    let input = task.input(Split::Test);
+    let gated = model.logits(&input, temperature, &mut Mode::Eval)?;
+    let compacted = small.logits(&input, temperature, &mut Mode::Eval)?;
+    let difference = (gated - compacted)?
+        .abs()?
+        .flatten_all()?
+        .max(0)?
+        .to_scalar::<f32>()?;
+    let latency = measure_latency(input.rows.len(), 1, 5, || {
+        let logits = small.logits(&input, temperature, &mut Mode::Eval)?;
+        logits.device().synchronize()?;
+        Ok(())
+    })?;
+    let (nodes, entries) = (
+        task.graph().nodes(),
+        task.graph().propagation().matrix().values().len(),
+    );
+    Ok(Some(CompactSummary {
+        max_logit_difference: f64::from(difference),
+        rows: input.rows.len(),
+        gated: sizes(model, nodes, entries),
+        compact: sizes(&small, nodes, entries),
+        latency_us_per_example: Some(latency.per_example_us()),
+    }))
+}
+
+/// What any table must say of these settings.
+fn notes(settings: &GraphSettings) -> Vec<String> {
+    let scaling = match settings.features {
+        FeatureScaling::None => "features as they are",
+        FeatureScaling::Row => "each node's features divided by their sum",
+        FeatureScaling::Standard => "features standardised over all nodes",
+    };
+    let last = if settings.gcn.norm_last {
+        "last layer ends in layer normalisation: compaction keeps its weight whole"
+    } else {
+        "last layer has no normalisation: compaction drops its closed channels"
+    };
+    vec![
+        format!("split {}", settings.split.kind),
+        format!(
+            "GCN {} x {}, full batch, one epoch is one step, {scaling}",
+            settings.gcn.layers, settings.gcn.width
+        ),
+        last.into(),
+    ]
+}
+
+fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
+    let settings: GraphSettings = merge_settings(&GraphSettings::default(), &spec.settings)?;
+    settings.check()?;
+    Ok(settings)
+}
+
+impl Modality for GraphModality {
+    fn name(&self) -> &'static str {
+        "graph"
+    }
+
+    fn datasets(&self) -> Vec<String> {
+        DATASETS.map(String::from).to_vec()
+    }
+
+    fn methods(&self) -> Vec<String> {
+        vec!["dense".into(), "l0gm".into()]
+    }
+
+    fn spec(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &serde_json::Value,
+    ) -> l0gm_train::Result<RunSpec> {
+        if !self.methods().iter().any(|m| m == method) {
+            return Err(Error::Setting(format!(
+                "no method {method:?} for graphs; there are dense and l0gm"
+            ))
+            .into());
+        }
+        let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
+        let gated = method == "l0gm";
+        let lambda = if gated {
+            Some(lambda.unwrap_or(settings.train.objective.lambda))
+        } else {
+            None
+        };
+        settings.train.objective.lambda = lambda.unwrap_or(0.0);
+        settings.check()?;
+        let resolved = self.resolve(dataset)?;
+        if profile == Profile::Paper && resolved.twin {
+            return Err(Error::Setting(format!(
+                "the profile paper refuses twins, and {dataset} is not at hand ({}); give --data-dir or use the profile quick",
+                resolved.source
+            ))
+            .into());
+        }
+        resolve_split(&resolved.dir, &mut settings)?;
+        Ok(RunSpec {
+            modality: self.name().into(),
+            dataset: dataset.into(),
+            method: method.into(),
+            lambda,
+            seed,
+            twin: resolved.twin,
+            settings: serde_json::to_value(&settings).map_err(|e| Error::Setting(e.to_string()))?,
+        })
+    }
+
+    fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
+        let settings = settings_of(spec)?;
+        // Nodes, stored entries and features; of a graph of one's own nothing is known before reading.
+        let (nodes, entries, features) = match spec.dataset.as_str() {
+            "amazon-photo" => (7_650.0, 245_812.0, 745.0),
+            "ogbn-products" => (2_449_029.0, 126_167_309.0, 100.0),
+            _ => (13_752.0, 505_474.0, 767.0),
+        };
+        let width = settings.gcn.width as f64;
+        let rounds = settings.gcn.layers as f64 - 1.0;
+        // About 40 GFLOP/s through dense products and 6 through sparse ones on two cores, three passes
+        // an epoch (forward, and backward twice as much), and the elementwise work between.
+        let dense = 2.0 * nodes * width * (features + rounds * width) / 40e9;
+        let sparse = 2.0 * entries * width * rounds / 6e9;
+        let between = nodes * width * (rounds + 1.0) * 12e-9;
+        let epoch = 3.0 * (dense + sparse) + between;
+        let seconds = 2.0
+            + settings.train.epochs as f64
+                * epoch
+                * (1.0 + 0.4 / settings.train.validate_every.max(1) as f64);
+        Ok(Duration::from_secs_f64(seconds))
+    }
+
+    fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
+        let settings = settings_of(spec)?;
+        let resolved = self.resolve(&spec.dataset)?;
+        let mut graph = read_graph(&resolved.dir, &settings.table)?;
+        let split = NodeSplit::load(&split_folder(&resolved.dir), graph.nodes(), &settings.split)?;
+        scale_features(&mut graph, settings.features);
+        let task = GraphTask::new(&graph, split, &context.device)?;
+        let model = build_model(
+            &graph,
+            &settings,
+            spec.method == "l0gm",
+            spec.seed,
+            &context.device,
+        )?;
+        let rows = [
+            ("train", Split::Train),
+            ("valid", Split::Valid),
+            ("test", Split::Test),
+        ]
+        .map(|(name, split)| (name.to_string(), task.rows(split)));
+        let data = DataSummary {
+            twin: resolved.twin,
+            source: resolved.source,
+            checksums: resolved.checksums,
+            rows: rows.into_iter().collect(),
+            classes: graph.classes().to_vec(),
+            reductions: reductions(&settings),
+            notes: notes(&settings),
+        };
+        let entries = task.graph().propagation().matrix().values().len();
+        let model_sizes = sizes(&model, graph.nodes(), entries);
+        let shrink = |model: &GatedModel<Gcn, LinearHead>| Ok(compaction(model, &task, &settings)?);
+        run_experiment(
+            spec,
+            data,
+            &[],
+            &task,
+            &model,
+            &settings.train,
+            model_sizes,
+            shrink,
+            context,
+        )
+    }
+}

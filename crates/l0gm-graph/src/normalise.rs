@@ -1,0 +1,167 @@
+//! Symmetric normalisation with self-loops, eq. 2 of the paper: D^-1/2 (A + I) D^-1/2, where D counts
+//! each node's neighbours and itself; and the scaling of the features before they enter.
+use crate::settings::FeatureScaling;
+use crate::{Adjacency, Graph, NodeId, Result};
+use l0gm_ops::{Csr, SparseMatrix};
+
+/// D^-1/2 (A + I) D^-1/2 as a symmetric matrix of nodes x nodes.
+pub fn symmetric_normalisation(adjacency: &Adjacency) -> Result<SparseMatrix> {
+    let nodes = adjacency.nodes();
+    let scale: Vec<f64> = (0..nodes)
+        .map(|node| 1.0 / ((adjacency.neighbours(NodeId(node as u32)).len() + 1) as f64).sqrt())
+        .collect();
+    let entries = adjacency.indices().len() + nodes;
+    let (mut indptr, mut indices, mut values) = (
+        Vec::with_capacity(nodes + 1),
+        Vec::with_capacity(entries),
+        Vec::with_capacity(entries),
+    );
+    indptr.push(0);
+    for node in 0..nodes as u32 {
+        let row = adjacency.neighbours(NodeId(node));
+        // The self-loop goes where it keeps the row sorted.
+        let (before, after) = row.split_at(row.partition_point(|&other| other < node));
+        for &other in before.iter().chain(std::iter::once(&node)).chain(after) {
+            indices.push(other);
+            values.push((scale[node as usize] * scale[other as usize]) as f32);
+        }
+        indptr.push(indices.len() as u32);
+    }
+    Ok(SparseMatrix::new(Csr::new(
+        nodes, nodes, indptr, indices, values,
+    )?))
+}
+
+/// Some rows of a matrix, in the order given: what the last layer needs of the graph for some nodes.
+pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix> {
+    let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+    for &NodeId(row) in rows {
+        let span =
+            matrix.indptr()[row as usize] as usize..matrix.indptr()[row as usize + 1] as usize;
+        indices.extend_from_slice(&matrix.indices()[span.clone()]);
+        values.extend_from_slice(&matrix.values()[span]);
+        indptr.push(indices.len() as u32);
+    }
+    Ok(SparseMatrix::new(Csr::new(
+        rows.len(),
+        matrix.columns(),
+        indptr,
+        indices,
+        values,
+    )?))
+}
+
+/// Scales the features in place. Labels are not looked at; every node's features are known (the
+/// transductive setting of the paper's graph task).
+pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
+    let features = graph.features_mut();
+    let (rows, columns) = (features.rows(), features.columns());
+    match scaling {
+        FeatureScaling::None => {}
+        FeatureScaling::Row => {
+            for row in features.values_mut().chunks_exact_mut(columns) {
+                let sum: f64 = row.iter().map(|v| f64::from(v.abs())).sum();
+                if sum > 0.0 {
+                    // Rows sum to the square root of their number: entries stay of a size that the
+                    // first layer's initial weights expect, whatever the number of features.
+                    let factor = (columns as f64).sqrt() / sum;
+                    row.iter_mut()
+                        .for_each(|v| *v = (f64::from(*v) * factor) as f32);
+                }
+            }
+        }
+        FeatureScaling::Standard => {
+            let (mut sum, mut squares) = (vec![0f64; columns], vec![0f64; columns]);
+            for row in features.values().chunks_exact(columns) {
+                for (column, &v) in row.iter().enumerate() {
+                    sum[column] += f64::from(v);
+                    squares[column] += f64::from(v) * f64::from(v);
+                }
+            }
+            let n = rows as f64;
+            let fit: Vec<(f64, f64)> = sum
+                .iter()
+                .zip(&squares)
+                .map(|(s, q)| {
+                    let mean = s / n;
+                    let deviation = (q / n - mean * mean).max(0.0).sqrt();
+                    (
+                        mean,
+                        if deviation > 1e-12 {
+                            1.0 / deviation
+                        } else {
+                            0.0
+                        },
+                    )
+                })
+                .collect();
+            for row in features.values_mut().chunks_exact_mut(columns) {
+                for (v, (mean, factor)) in row.iter_mut().zip(&fit) {
+                    *v = ((f64::from(*v) - mean) * factor) as f32;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Features;
+    use crate::test_graphs::{dense_normalisation, small_graph};
+
+    #[test]
+    fn normalisation_equals_equation_2_in_dense_form() {
+        let graph = small_graph();
+        let matrix = symmetric_normalisation(graph.adjacency()).unwrap();
+        assert!(matrix.is_symmetric());
+        let dense = dense_normalisation(graph.adjacency());
+        let csr = matrix.matrix();
+        let n = graph.nodes();
+        let mut found = vec![0f64; n * n];
+        for row in 0..n {
+            for at in csr.indptr()[row] as usize..csr.indptr()[row + 1] as usize {
+                found[row * n + csr.indices()[at] as usize] += f64::from(csr.values()[at]);
+            }
+        }
+        for (a, b) in found.iter().zip(&dense) {
+            assert!((a - b).abs() < 1e-7, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn selected_rows_are_the_matrixs_own() {
+        let graph = small_graph();
+        let matrix = symmetric_normalisation(graph.adjacency()).unwrap();
+        let rows = select_rows(matrix.matrix(), &[NodeId(4), NodeId(1)]).unwrap();
+        let span = |csr: &Csr, row: usize| {
+            let span = csr.indptr()[row] as usize..csr.indptr()[row + 1] as usize;
+            (
+                csr.indices()[span.clone()].to_vec(),
+                csr.values()[span].to_vec(),
+            )
+        };
+        assert_eq!(rows.matrix().rows(), 2);
+        assert_eq!(span(rows.matrix(), 0), span(matrix.matrix(), 4));
+        assert_eq!(span(rows.matrix(), 1), span(matrix.matrix(), 1));
+    }
+
+    #[test]
+    fn standard_scaling_gives_mean_zero_and_deviation_one_and_silences_constants() {
+        let adjacency = Adjacency::from_edges(3, &[(NodeId(0), NodeId(1))]).unwrap();
+        let features = Features::new(2, vec![1.0, 5.0, 2.0, 5.0, 3.0, 5.0]).unwrap();
+        let mut graph = Graph::new(
+            features,
+            vec![0, 1, 0],
+            vec!["a".into(), "b".into()],
+            adjacency,
+        )
+        .unwrap();
+        scale_features(&mut graph, FeatureScaling::Standard);
+        let expected = [-1.224_744_9, 0.0, 0.0, 0.0, 1.224_744_9, 0.0];
+        for (a, b) in graph.features().values().iter().zip(expected) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+    }
+}

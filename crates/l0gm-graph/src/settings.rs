@@ -1,0 +1,248 @@
+//! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
+//! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
+use crate::{Error, Result};
+use l0gm_gate::GateConfig;
+use l0gm_train::{OptimiserConfig, TrainConfig};
+use serde::{Deserialize, Serialize};
+
+/// How features are scaled before they enter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeatureScaling {
+    /// As they are.
+    #[default]
+    None,
+    /// Each node's features divided by the sum of their sizes, times the root of their number.
+    Row,
+    /// Each feature to mean 0 and standard deviation 1 over all nodes.
+    Standard,
+}
+
+/// Which nodes are trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SplitSettings {
+    /// A folder under `split/`, or "random"; "auto" takes the dataset's usual one.
+    pub kind: String,
+    /// Share of nodes trained on, for a random split.
+    pub train: f64,
+    /// Share of nodes validated on, for a random split; the rest is test.
+    pub valid: f64,
+    /// Seed of a random split (not the run's: all seeds of a run meet the same split).
+    pub seed: u64,
+    /// Whether nodes may stand in no part.
+    pub allow_missing: bool,
+}
+
+impl Default for SplitSettings {
+    fn default() -> Self {
+        Self {
+            kind: "auto".into(),
+            train: 0.6,
+            valid: 0.2,
+            seed: 0,
+            allow_missing: false,
+        }
+    }
+}
+
+/// Columns of an edge list and its table of nodes. Not used for OGB's layouts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TableSettings {
+    /// File of nodes, relative to the edges' folder; empty: nodes.parquet or nodes.csv beside them.
+    pub nodes: String,
+    /// The nodes' column of ids.
+    pub id_column: String,
+    /// The nodes' column of labels.
+    pub label_column: String,
+    /// The edges' column of one end.
+    pub source_column: String,
+    /// The edges' column of the other end.
+    pub target_column: String,
+}
+
+impl Default for TableSettings {
+    fn default() -> Self {
+        Self {
+            nodes: String::new(),
+            id_column: "id".into(),
+            label_column: "label".into(),
+            source_column: "source".into(),
+            target_column: "target".into(),
+        }
+    }
+}
+
+/// The graph convolutional network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GcnSettings {
+    /// Rounds of message passing; the last one's output is the interface.
+    pub layers: usize,
+    /// Width of every layer, and so of the interface.
+    pub width: usize,
+    /// Whether every layer but the last ends in layer normalisation before its activation.
+    pub norm: bool,
+    /// Whether the last layer does too. It mixes the interface's channels: with it, compaction keeps
+    /// the last weight whole.
+    pub norm_last: bool,
+    /// Whether a layer of equal input and output width adds its input.
+    pub residual: bool,
+    /// Share of hidden values dropped after every layer but the last.
+    pub dropout: f64,
+    /// Share of interface values dropped.
+    pub interface_dropout: f64,
+}
+
+impl Default for GcnSettings {
+    fn default() -> Self {
+        Self {
+            layers: 3,
+            width: 256,
+            norm: true,
+            norm_last: true,
+            residual: false,
+            dropout: 0.5,
+            interface_dropout: 0.5,
+        }
+    }
+}
+
+/// All settings of a graph run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GraphSettings {
+    /// Which nodes are trained on.
+    pub split: SplitSettings,
+    /// Columns of an edge list of one's own.
+    pub table: TableSettings,
+    /// How features are scaled.
+    pub features: FeatureScaling,
+    /// The network.
+    pub gcn: GcnSettings,
+    /// The gate on the final node representation.
+    pub gate: GateConfig,
+    /// Training. One epoch is one full-batch step; the batch sizes are not used.
+    pub train: TrainConfig,
+}
+
+impl Default for GraphSettings {
+    fn default() -> Self {
+        Self {
+            split: SplitSettings::default(),
+            table: TableSettings::default(),
+            features: FeatureScaling::None,
+            gcn: GcnSettings::default(),
+            gate: GateConfig::default(),
+            train: TrainConfig {
+                epochs: 300,
+                validate_every: 5,
+                optimiser: OptimiserConfig {
+                    learning_rate: 1e-3,
+                    weight_decay: 0.0,
+                    clip_norm: 0.0,
+                    cosine: false,
+                    ..OptimiserConfig::default()
+                },
+                ..TrainConfig::default()
+            },
+        }
+    }
+}
+
+impl GraphSettings {
+    /// Checks every range; an error names the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        let gcn = &self.gcn;
+        whole("gcn.layers", gcn.layers, 1, 64)?;
+        whole("gcn.width", gcn.width, 1, 1 << 16)?;
+        for (name, p) in [
+            ("gcn.dropout", gcn.dropout),
+            ("gcn.interface-dropout", gcn.interface_dropout),
+        ] {
+            if !(0.0..1.0).contains(&p) {
+                return Err(Error::Setting(format!(
+                    "{name} is {p}; it must be at least 0 and below 1"
+                )));
+            }
+        }
+        let split = &self.split;
+        if split.kind.is_empty() || split.kind.contains(['/', '\\']) || split.kind.starts_with('.')
+        {
+            return Err(Error::Setting(format!(
+                "split.kind is {:?}; it must be the name of a folder under split/, \"random\" or \"auto\"",
+                split.kind
+            )));
+        }
+        let share = |v: f64| v > 0.0 && v < 1.0;
+        if !share(split.train) || !share(split.valid) || split.train + split.valid >= 1.0 {
+            return Err(Error::Setting(format!(
+                "split.train is {} and split.valid {}; both must be above 0 and their sum below 1",
+                split.train, split.valid
+            )));
+        }
+        self.gate.check()?;
+        self.train.schedule.check()?;
+        self.train.objective.check()?;
+        whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
+        Ok(())
+    }
+}
+
+fn whole(name: &str, value: usize, low: usize, high: usize) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Setting(format!(
+        "{name} is {value}; it must be from {low} to {high}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_the_nearest_name() {
+        let error = l0gm_train::settings::merge_settings(
+            &GraphSettings::default(),
+            &serde_json::json!({"gcn": {"widht": 8}}),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("widht") && error.contains("width"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_defaults_pass_their_own_check_and_survive_json() {
+        let settings = GraphSettings::default();
+        settings.check().unwrap();
+        let json = serde_json::to_value(&settings).unwrap();
+        assert_eq!(
+            serde_json::from_value::<GraphSettings>(json).unwrap(),
+            settings
+        );
+    }
+
+    #[test]
+    fn a_setting_out_of_range_is_named_with_its_value() {
+        let mut settings = GraphSettings::default();
+        settings.gcn.dropout = 1.0;
+        let error = settings.check().unwrap_err().to_string();
+        assert!(error.contains("gcn.dropout is 1"), "{error}");
+        let mut settings = GraphSettings::default();
+        settings.split.train = 0.9;
+        assert!(
+            settings
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("split.train is 0.9")
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! Which nodes are trained on, validated on and tested on: read from `split/<kind>/` as OGB ships it, or
+//! drawn at random by seed. Checked once: every node in exactly one part.
+use crate::settings::SplitSettings;
+use crate::text_matrix::{parse_id, parse_lines};
+use crate::{Error, NodeId, Result};
+use l0gm_ops::Generator;
+use l0gm_train::Split;
+use std::path::Path;
+
+/// The setting `split.kind` that asks for a seeded random split instead of files.
+pub const RANDOM: &str = "random";
+
+/// The nodes of the three parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSplit {
+    train: Vec<NodeId>,
+    valid: Vec<NodeId>,
+    test: Vec<NodeId>,
+}
+
+impl NodeSplit {
+    /// Checks that no part is empty, no node stands twice, and none is left out (unless allowed).
+    /// An error says which node, and in which parts.
+    pub fn new(
+        nodes: usize,
+        train: Vec<NodeId>,
+        valid: Vec<NodeId>,
+        test: Vec<NodeId>,
+        allow_missing: bool,
+    ) -> Result<Self> {
+        let mut part_of = vec![None; nodes];
+        for (name, part) in [("train", &train), ("valid", &valid), ("test", &test)] {
+            if part.is_empty() {
+                return Err(Error::Graph(format!("the split's part {name} is empty")));
+            }
+            for &NodeId(id) in part {
+                let Some(slot) = part_of.get_mut(id as usize) else {
+                    return Err(Error::Graph(format!(
+                        "{name} lists node {id}, which does not exist: the graph has {nodes} nodes (ids 0 to {})",
+                        nodes.saturating_sub(1)
+                    )));
+                };
+                if let Some(before) = slot.replace(name) {
+                    return Err(Error::Graph(if before == name {
+                        format!("{name} lists node {id} twice")
+                    } else {
+                        format!(
+                            "node {id} stands in {before} and in {name}; the parts must not overlap"
+                        )
+                    }));
+                }
+            }
+        }
+        if !allow_missing && let Some(id) = part_of.iter().position(Option::is_none) {
+            let missing = part_of.iter().filter(|p| p.is_none()).count();
+            return Err(Error::Graph(format!(
+                "node {id} stands in no part of the split ({missing} nodes in all); \
+                 set split.allow-missing to leave nodes out on purpose"
+            )));
+        }
+        Ok(Self { train, valid, test })
+    }
+
+    /// The split the settings ask for: `dir`/split/KIND/{train,valid,test}.csv.gz, or a random one.
+    pub fn load(dir: &Path, nodes: usize, settings: &SplitSettings) -> Result<Self> {
+        if settings.kind == RANDOM {
+            return Self::random(nodes, settings.train, settings.valid, settings.seed);
+        }
+        let folder = dir.join("split").join(&settings.kind);
+        if !folder.is_dir() {
+            let known = split_kinds(dir);
+            return Err(Error::file(
+                &folder,
+                format!(
+                    "no such split; known here: {}",
+                    [known.as_slice(), &[RANDOM.to_string()]]
+                        .concat()
+                        .join(", ")
+                ),
+            ));
+        }
+        let part = |name: &str| {
+            parse_lines(&folder.join(format!("{name}.csv.gz")), |line, out| {
+                let NodeId(id) = NodeId(parse_id(line)?);
+                if id as usize >= nodes {
+                    return Err(format!(
+                        "node {id} does not exist: the graph has {nodes} nodes (ids 0 to {})",
+                        nodes.saturating_sub(1)
+                    ));
+                }
+                out.push(NodeId(id));
+                Ok(())
+            })
+        };
+        Self::new(
+            nodes,
+            part("train")?,
+            part("valid")?,
+            part("test")?,
+            settings.allow_missing,
+        )
+        .map_err(|e| Error::file(&folder, e.to_string()))
+    }
+
+    /// Shares `train` and `valid` of a seeded random order; the rest is test.
+    pub fn random(nodes: usize, train: f64, valid: f64, seed: u64) -> Result<Self> {
+        let mut order: Vec<NodeId> = Generator::new(seed)
+            .stream("node-split", 0)
+            .permutation(nodes)
+            .into_iter()
+            .map(NodeId)
+            .collect();
+        let count = |share: f64| (share * nodes as f64).round() as usize;
+        let (a, b) = (count(train).min(nodes), count(train + valid).min(nodes));
+        for part in [0..a, a..b, b..nodes] {
+            order[part].sort_unstable();
+        }
+        Self::new(
+            nodes,
+            order[..a].to_vec(),
+            order[a..b].to_vec(),
+            order[b..].to_vec(),
+            false,
+        )
+    }
+
+    /// The nodes of one part.
+    pub fn part(&self, split: Split) -> &[NodeId] {
+        match split {
+            Split::Train => &self.train,
+            Split::Valid => &self.valid,
+            Split::Test => &self.test,
+        }
+    }
+}
+
+/// Names of the splits that stand as files under `dir`/split, sorted.
+pub fn split_kinds(dir: &Path) -> Vec<String> {
+    let mut kinds: Vec<String> = std::fs::read_dir(dir.join("split"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    kinds.sort();
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn ids(ids: &[u32]) -> Vec<NodeId> {
+        ids.iter().map(|&i| NodeId(i)).collect()
+    }
+
+    #[test]
+    fn overlapping_parts_name_the_node_and_both_parts() {
+        let error = NodeSplit::new(4, ids(&[0, 1]), ids(&[2]), ids(&[1, 3]), false)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("node 1 stands in train and in test"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_node_listed_twice_is_refused() {
+        let error = NodeSplit::new(3, ids(&[0, 0]), ids(&[1]), ids(&[2]), false)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("train lists node 0 twice"), "{error}");
+    }
+
+    #[test]
+    fn a_node_in_no_part_is_refused_unless_allowed() {
+        let parts = || (ids(&[0]), ids(&[1]), ids(&[3]));
+        let (a, b, c) = parts();
+        let error = NodeSplit::new(4, a, b, c, false).unwrap_err().to_string();
+        assert!(error.contains("node 2 stands in no part"), "{error}");
+        let (a, b, c) = parts();
+        assert!(NodeSplit::new(4, a, b, c, true).is_ok());
+    }
+
+    #[test]
+    fn a_random_split_has_every_node_once_and_follows_its_seed() {
+        let split = NodeSplit::random(100, 0.6, 0.2, 3).unwrap();
+        let sizes = [Split::Train, Split::Valid, Split::Test].map(|s| split.part(s).len());
+        assert_eq!(sizes, [60, 20, 20]);
+        assert_eq!(split, NodeSplit::random(100, 0.6, 0.2, 3).unwrap());
+        assert_ne!(split, NodeSplit::random(100, 0.6, 0.2, 4).unwrap());
+    }
+}

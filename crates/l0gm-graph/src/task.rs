@@ -1,0 +1,115 @@
+//! A graph as the training loop sees it: full batch, one batch an epoch and a split. The graph's tensors
+//! and each split's rows are made once and shared by every step.
+use crate::{Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
+use candle_core::{Device, Tensor};
+use l0gm_ops::Generator;
+use l0gm_train::{Batch, Split, Task};
+use std::sync::Arc;
+
+/// Node classification on one graph.
+#[derive(Debug)]
+pub struct GraphTask {
+    graph: Arc<GraphTensors>,
+    split: NodeSplit,
+    labels: Vec<u32>,
+    classes: usize,
+    /// Rows and labels of train, valid and test.
+    whole: [(Arc<NodeRows>, Tensor); 3],
+}
+
+impl GraphTask {
+    /// Puts the graph on `device`.
+    pub fn new(graph: &Graph, split: NodeSplit, device: &Device) -> Result<Self> {
+        let tensors = Arc::new(GraphTensors::new(graph, device)?);
+        let labels = graph.labels();
+        let part = |which| -> Result<(Arc<NodeRows>, Tensor)> {
+            let nodes = split.part(which);
+            Ok((
+                Arc::new(NodeRows::new(&tensors, nodes)?),
+                labels_of(labels, nodes, device)?,
+            ))
+        };
+        let whole = [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?];
+        Ok(Self {
+            graph: tensors,
+            labels: labels.to_vec(),
+            classes: graph.classes().len(),
+            split,
+            whole,
+        })
+    }
+    /// The graph's tensors.
+    pub fn graph(&self) -> &Arc<GraphTensors> {
+        &self.graph
+    }
+    /// The input whose rows are all nodes of a split.
+    pub fn input(&self, split: Split) -> GraphInput {
+        GraphInput {
+            graph: self.graph.clone(),
+            rows: self.whole(split).0.clone(),
+        }
+    }
+    fn whole(&self, split: Split) -> &(Arc<NodeRows>, Tensor) {
+        match split {
+            Split::Train => &self.whole[0],
+            Split::Valid => &self.whole[1],
+            Split::Test => &self.whole[2],
+        }
+    }
+}
+
+fn labels_of(labels: &[u32], nodes: &[NodeId], device: &Device) -> Result<Tensor> {
+    let labels: Vec<u32> = nodes.iter().map(|n| labels[n.0 as usize]).collect();
+    let count = labels.len();
+    Ok(Tensor::from_vec(labels, count, device)?)
+}
+
+impl Task for GraphTask {
+    type Input = GraphInput;
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn rows(&self, split: Split) -> usize {
+        self.split.part(split).len()
+    }
+
+    fn plan(
+        &self,
+        split: Split,
+        _batch_size: usize,
+        _shuffle: Option<&mut Generator>,
+    ) -> Vec<Vec<u32>> {
+        vec![(0..self.rows(split) as u32).collect()]
+    }
+
+    fn batch(
+        &self,
+        split: Split,
+        rows: &[u32],
+        device: &Device,
+    ) -> l0gm_train::Result<Batch<GraphInput>> {
+        let (whole, labels) = self.whole(split);
+        let all = rows.len() == whole.len()
+            && rows.iter().enumerate().all(|(at, &row)| at == row as usize);
+        let (part, labels) = if all {
+            (whole.clone(), labels.clone())
+        } else {
+            let nodes = self.split.part(split);
+            let nodes: Vec<NodeId> = rows.iter().map(|&row| nodes[row as usize]).collect();
+            (
+                Arc::new(NodeRows::new(&self.graph, &nodes)?),
+                labels_of(&self.labels, &nodes, device)?,
+            )
+        };
+        Ok(Batch {
+            input: GraphInput {
+                graph: self.graph.clone(),
+                rows: part,
+            },
+            labels,
+            rows: rows.to_vec(),
+        })
+    }
+}
