@@ -1,6 +1,10 @@
-//! A trained gated model made really smaller: z folded into the layer after, closed columns dropped.
-use crate::Result;
-use candle_core::Tensor;
+//! A trained gated model made really smaller: z folded into the layer after, closed columns dropped,
+//! and the rows of the layer before that fed them. What the paper's "active fraction" promises at
+//! deployment: no gate is left, and the logits are the gated model's.
+
+use crate::{Error, Result};
+use candle_core::{DType, Device, Tensor};
+
 /// A linear layer's tensors: weight (out, in), bias (out,).
 #[derive(Clone, Debug)]
 pub struct LinearLayer {
@@ -9,9 +13,109 @@ pub struct LinearLayer {
     /// (out,).
     pub bias: Option<Tensor>,
 }
+
+impl LinearLayer {
+    /// (out, in), after checking that weight and bias fit each other; the error calls it `name`.
+    fn dims(&self, name: &str) -> Result<(usize, usize)> {
+        let dims = self.weight.dims();
+        let &[out, input] = dims else {
+            return Err(Error::input(format!(
+                "the weight of the layer {name} the gate has shape {dims:?}, expected (out, in)"
+            )));
+        };
+        match &self.bias {
+            Some(bias) if bias.dims() != [out] => Err(Error::input(format!(
+                "the bias of the layer {name} the gate has shape {:?}, expected ({out},) for a weight of shape {dims:?}",
+                bias.dims()
+            ))),
+            _ => Ok((out, input)),
+        }
+    }
+
+    /// Numbers held: weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.weight.elem_count() + self.bias.as_ref().map_or(0, Tensor::elem_count)
+    }
+}
+
 /// `z` has one value for each output of `before` and each input of `after`. Drops the closed rows of
 /// `before` (if it is given) and closed columns of `after`, and folds the open z into `after`'s columns.
 /// Returns (before, after, kept dimensions).
-pub fn compact_linear(_before: Option<&LinearLayer>, _z: &[f32], _after: &LinearLayer) -> Result<(Option<LinearLayer>, LinearLayer, Vec<u32>)> {
-    todo!()
+///
+/// Give `before` only where whatever lies between it and the gate works on each channel by itself
+/// (an activation does, a LayerNorm does not). Where every gate is closed, `after` has no column
+/// left, and its logits are its bias.
+///
+/// # Errors
+/// Where z does not fit the layers, or is not finite and in [0, 1].
+pub fn compact_linear(
+    before: Option<&LinearLayer>,
+    z: &[f32],
+    after: &LinearLayer,
+) -> Result<(Option<LinearLayer>, LinearLayer, Vec<u32>)> {
+    let width = z.len();
+    let (_, inputs) = after.dims("after")?;
+    if inputs != width {
+        return Err(Error::input(format!(
+            "the layer after the gate has {inputs} inputs, but z has {width} values: one for each is needed"
+        )));
+    }
+    if let Some(before) = before {
+        let (outputs, _) = before.dims("before")?;
+        if outputs != width {
+            return Err(Error::input(format!(
+                "the layer before the gate has {outputs} outputs, but z has {width} values: one for each is needed"
+            )));
+        }
+    }
+    if let Some(at) = z.iter().position(|z| !(0.0..=1.0).contains(z)) {
+        return Err(Error::input(format!("z[{at}] is {}, but must be in [0, 1]", z[at])));
+    }
+
+    let kept: Vec<u32> = (0..width as u32).filter(|&i| z[i as usize] != 0.0).collect();
+    let open: Vec<f32> = kept.iter().map(|&i| z[i as usize]).collect();
+    let before = before.map(|layer| keep_outputs(layer, &kept)).transpose()?;
+    let after = LinearLayer {
+        weight: scale_columns(&select(&after.weight, 1, &kept)?, &open)?,
+        bias: after.bias.clone(),
+    };
+    Ok((before, after, kept))
 }
+
+/// The layer with only these outputs.
+fn keep_outputs(layer: &LinearLayer, kept: &[u32]) -> Result<LinearLayer> {
+    let bias = layer.bias.as_ref().map(|bias| select(bias, 0, kept)).transpose()?;
+    Ok(LinearLayer {
+        weight: select(&layer.weight, 0, kept)?,
+        bias,
+    })
+}
+
+/// `tensor` at these places of one dimension; (.., 0, ..) for none.
+fn select(tensor: &Tensor, dimension: usize, kept: &[u32]) -> Result<Tensor> {
+    let tensor = tensor.detach();
+    if kept.is_empty() {
+        let mut dims = tensor.dims().to_vec();
+        dims[dimension] = 0;
+        return Ok(Tensor::zeros(dims, tensor.dtype(), tensor.device())?);
+    }
+    let ids = Tensor::new(kept, &Device::Cpu)?.to_device(tensor.device())?;
+    Ok(tensor.contiguous()?.index_select(&ids, dimension)?)
+}
+
+/// Each column of (out, kept) times its z, in f32 at least.
+fn scale_columns(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
+    if z.is_empty() {
+        return Ok(weight.clone());
+    }
+    let dtype = match weight.dtype() {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    };
+    let z = Tensor::new(z, &Device::Cpu)?.to_device(weight.device())?.to_dtype(dtype)?;
+    Ok(weight.to_dtype(dtype)?.broadcast_mul(&z)?.to_dtype(weight.dtype())?)
+}
+
+#[cfg(test)]
+#[path = "compaction_tests.rs"]
+mod tests;

@@ -1,5 +1,10 @@
-//! The gate's settings, checked once when a gate is built.
+//! The gate's settings, checked once when a gate is built. Constants and their meaning are those of
+//! Louizos et al. (2018), which the paper's section 3.3 and Algorithm 1 use.
+
+use crate::{Error, Result};
+use l0gm_ops::Stretch;
 use serde::{Deserialize, Serialize};
+
 /// How noise is shared in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,7 +84,75 @@ impl Default for GateConfig {
 }
 impl GateConfig {
     /// Checks every setting; the error names the setting, its value and the allowed range.
-    pub fn check(&self) -> crate::Result<()> {
-        todo!()
+    pub fn check(&self) -> Result<()> {
+        // Written so that NaN fails too: every comparison with it is false.
+        let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
+            true => Ok(()),
+            false => Err(Error::setting(name, value, "strictly between 0 and 1")),
+        };
+        inside("pi", self.pi)?;
+        inside("initial-open", self.initial_open)?;
+        if !(self.gamma < 0.0 && self.gamma.is_finite()) {
+            return Err(Error::setting("gamma", self.gamma, "finite and below 0"));
+        }
+        if !(self.zeta > 1.0 && self.zeta.is_finite()) {
+            return Err(Error::setting("zeta", self.zeta, "finite and above 1"));
+        }
+        Ok(())
+    }
+
+    /// The stretch interval (gamma, zeta).
+    pub fn stretch(&self) -> Stretch {
+        Stretch {
+            gamma: self.gamma,
+            zeta: self.zeta,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn message(config: GateConfig) -> String {
+        config.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_pass_their_own_check() {
+        GateConfig::default().check().unwrap();
+        assert_eq!(GateConfig::default().stretch(), Stretch::default());
+    }
+
+    #[test]
+    fn each_setting_outside_its_range_is_named_with_value_and_range() {
+        let base = GateConfig::default;
+        for gamma in [0.0, 0.5, f64::NAN, f64::NEG_INFINITY] {
+            let text = message(GateConfig { gamma, ..base() });
+            assert!(text.contains(&format!("gamma is {gamma}")) && text.contains("below 0"), "{text}");
+        }
+        for zeta in [1.0, 0.9, f64::NAN, f64::INFINITY] {
+            let text = message(GateConfig { zeta, ..base() });
+            assert!(text.contains(&format!("zeta is {zeta}")) && text.contains("above 1"), "{text}");
+        }
+        for bad in [0.0, 1.0, -0.1, 1.5, f64::NAN] {
+            let text = message(GateConfig { pi: bad, ..base() });
+            assert!(text.contains(&format!("pi is {bad}")) && text.contains("between 0 and 1"), "{text}");
+            let text = message(GateConfig { initial_open: bad, ..base() });
+            assert!(text.contains(&format!("initial-open is {bad}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read_in_kebab_case_and_unknown_ones_are_refused() {
+        let text = r#"{"kind": "static", "granularity": "group", "inference": "hard-sigmoid", "initial-open": 0.5}"#;
+        let config: GateConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(config.kind, GateKind::Static);
+        assert_eq!(config.inference, InferenceGate::HardSigmoid);
+        assert_eq!(config.initial_open, 0.5);
+        assert_eq!(config.zeta, 1.1);
+        let unknown = serde_json::from_str::<GateConfig>(r#"{"initial-opened": 0.5}"#);
+        assert!(unknown.unwrap_err().to_string().contains("initial-open"));
     }
 }

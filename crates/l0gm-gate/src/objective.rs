@@ -1,7 +1,9 @@
-//! J = task + lambda_t * penalty (Algorithm 1, line 17).
-use crate::{Gate, Result, ScheduleStep};
-use candle_core::Tensor;
+//! J = task + lambda_t * penalty (eq. 22; Algorithm 1, line 17): the one number an optimiser lowers.
+
+use crate::{Error, Gate, Result, ScheduleStep};
+use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
+
 /// The objective's settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -9,13 +11,97 @@ pub struct Objective {
     /// Weight of the penalty, at least 0.
     pub lambda: f64,
 }
+
 impl Objective {
     /// Checks lambda; the error names it.
     pub fn check(&self) -> Result<()> {
-        todo!()
+        match self.lambda >= 0.0 && self.lambda.is_finite() {
+            true => Ok(()),
+            false => Err(Error::setting("lambda", self.lambda, "finite and at least 0")),
+        }
     }
-    /// task + lambda * step.lambda_scale * penalty, a scalar; `task` unchanged for the identity gate.
-    pub fn value(&self, _task: &Tensor, _gate: &Gate, _step: ScheduleStep) -> Result<Tensor> {
-        todo!()
+
+    /// task + lambda * step.lambda_scale * penalty, a scalar; `task` unchanged for the identity gate
+    /// and while the weight is 0. A task loss in half precision is widened to f32 first.
+    pub fn value(&self, task: &Tensor, gate: &Gate, step: ScheduleStep) -> Result<Tensor> {
+        self.check()?;
+        if task.rank() != 0 {
+            return Err(Error::input(format!(
+                "the task loss has shape {:?}, but must be a scalar: reduce it over the batch first",
+                task.dims()
+            )));
+        }
+        let weight = self.lambda * step.lambda_scale;
+        if gate.is_identity() || weight == 0.0 {
+            return Ok(task.clone());
+        }
+        let dtype = match task.dtype() {
+            DType::F64 => DType::F64,
+            _ => DType::F32,
+        };
+        let penalty = gate.penalty(step.temperature)?.to_dtype(dtype)?;
+        Ok((task.to_dtype(dtype)? + (penalty * weight)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{GateConfig, Interface, Temperature};
+    use candle_core::Device;
+
+    const TAU: Temperature = Temperature(2.0 / 3.0);
+
+    fn step(lambda_scale: f64) -> ScheduleStep {
+        ScheduleStep {
+            temperature: TAU,
+            lambda_scale,
+        }
+    }
+
+    fn gate() -> Gate {
+        Gate::new(Interface::Flat { dim: 10 }, &GateConfig::default(), TAU, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn objective_adds_the_weighted_penalty_to_the_task() {
+        let task = Tensor::new(0.25f32, &Device::Cpu).unwrap();
+        let objective = Objective { lambda: 0.01 };
+        let value = objective.value(&task, &gate(), step(0.5)).unwrap();
+        // Ten gates open with probability .9 each.
+        let expected = 0.25 + 0.01 * 0.5 * 9.0;
+        assert!((f64::from(value.to_scalar::<f32>().unwrap()) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn task_is_unchanged_for_the_identity_gate_and_in_the_warm_up() {
+        let task = Tensor::new(0.25f32, &Device::Cpu).unwrap();
+        let objective = Objective { lambda: 0.01 };
+        let identity = Gate::identity(Interface::Flat { dim: 10 });
+        for value in [objective.value(&task, &identity, step(1.0)), objective.value(&task, &gate(), step(0.0))] {
+            assert_eq!(value.unwrap().to_scalar::<f32>().unwrap(), 0.25);
+        }
+    }
+
+    #[test]
+    fn a_loss_of_any_precision_is_accepted() {
+        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
+            let task = Tensor::new(0.25f32, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+            let value = Objective { lambda: 1.0 }.value(&task, &gate(), step(1.0)).unwrap();
+            let value = value.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
+            assert!((value - 9.25).abs() < 1e-5, "{dtype:?}: {value}");
+        }
+    }
+
+    #[test]
+    fn negative_lambda_and_unreduced_loss_are_refused() {
+        for lambda in [-1e-3, f64::NAN, f64::INFINITY] {
+            let text = Objective { lambda }.check().unwrap_err().to_string();
+            assert!(text.contains(&format!("lambda is {lambda}")) && text.contains("at least 0"), "{text}");
+        }
+        let losses = Tensor::new(&[0.1f32, 0.2], &Device::Cpu).unwrap();
+        let error = Objective { lambda: 1.0 }.value(&losses, &gate(), step(1.0));
+        assert!(error.unwrap_err().to_string().contains("scalar"));
     }
 }

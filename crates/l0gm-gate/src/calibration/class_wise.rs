@@ -1,0 +1,34 @@
+//! Class-wise ECE (Kull et al. 2019): each class's probability is judged, not only the greatest one's.
+
+use super::{EqualWidth, Predictions, expected_calibration_error};
+use crate::Result;
+
+/// Mean over classes of the ECE of that class's probability against "it is this class", with `bins`
+/// equal-width bins.
+pub fn class_wise_ece(predictions: &Predictions, bins: usize) -> Result<f64> {
+    let width = EqualWidth::new(bins)?;
+    let one = |class| expected_calibration_error(&width.sums(&predictions.one_class(class)));
+    let sum: f64 = (0..predictions.classes()).map(one).sum();
+    Ok(sum / predictions.classes() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn class_wise_ece_is_the_mean_over_classes() {
+        // One bin: the gaps are |mean probability - share| of each class.
+        let probabilities = vec![0.7, 0.2, 0.1, 0.5, 0.1, 0.4];
+        let predictions = Predictions::new(probabilities, vec![0, 2], 3).unwrap();
+        let expected = ((0.6f64 - 0.5).abs() + (0.15f64 - 0.0).abs() + (0.25f64 - 0.5).abs()) / 3.0;
+        assert!((class_wise_ece(&predictions, 1).unwrap() - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn class_wise_ece_of_certain_and_right_predictions_is_zero() {
+        let predictions = Predictions::new(vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0], vec![0, 2], 3).unwrap();
+        assert_eq!(class_wise_ece(&predictions, 15).unwrap(), 0.0);
+    }
+}

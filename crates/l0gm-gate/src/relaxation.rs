@@ -1,0 +1,187 @@
+//! The gate's formulas on tensors (Algorithm 1, lines 6 to 10 and 16): differentiable with respect to
+//! `log_alpha` in any float precision, without overflow for any value of it.
+
+use crate::distribution::open_shift;
+use crate::{GateConfig, InferenceGate, Result, Temperature};
+use candle_core::Tensor;
+use l0gm_ops::{Generator, Stretch, hard_concrete};
+
+/// Noise stays this far from 0 and 1: 1e-8 would round 1 - u to 1 in f32, whose logit is infinite.
+pub(crate) const NOISE_MARGIN: f64 = 1e-6;
+
+/// z of shape (rows, gates), each row with noise of its own.
+pub(crate) fn sample(
+    log_alpha: &Tensor,
+    config: &GateConfig,
+    tau: Temperature,
+    rows: usize,
+    generator: &mut Generator,
+) -> Result<Tensor> {
+    let shape = (rows, log_alpha.elem_count());
+    let noise =
+        generator.uniform_tensor(shape, NOISE_MARGIN, 1.0 - NOISE_MARGIN, log_alpha.dtype(), log_alpha.device())?;
+    Ok(hard_concrete(log_alpha, &noise, tau.0, config.stretch())?)
+}
+
+/// One row of z, (1, gates), for every example of a batch; more rows are returned as they are.
+///
+/// As a product with a column of ones, because candle sums a broadcast's gradient over leading
+/// dimensions serially, with a division an element; the product's gradient is a product.
+pub(crate) fn repeat_rows(z: &Tensor, batch: usize) -> Result<Tensor> {
+    if z.dim(0)? == batch {
+        return Ok(z.clone());
+    }
+    let ones = Tensor::ones((batch, 1), z.dtype(), z.device())?;
+    Ok(ones.matmul(z)?)
+}
+
+/// The z of evaluation, (gates,), without gradient.
+pub(crate) fn deterministic(log_alpha: &Tensor, config: &GateConfig, tau: Temperature) -> Result<Tensor> {
+    let log_alpha = log_alpha.detach();
+    let Stretch { gamma, zeta } = config.stretch();
+    let stretched = |s: Tensor| -> Result<Tensor> { Ok(s.affine(zeta - gamma, gamma)?.clamp(0.0, 1.0)?) };
+    match config.inference {
+        InferenceGate::Median => stretched(sigmoid(&(log_alpha / tau.0)?)?),
+        InferenceGate::HardSigmoid => stretched(sigmoid(&log_alpha)?),
+        InferenceGate::Threshold => {
+            // sigmoid(log_alpha) > pi, asked of log_alpha itself: exact at pi = .5.
+            let threshold = (config.pi / (1.0 - config.pi)).ln();
+            Ok(log_alpha.gt(threshold)?.to_dtype(log_alpha.dtype())?)
+        }
+    }
+}
+
+/// P(z != 0), (gates,), with gradient.
+pub(crate) fn open_probability(log_alpha: &Tensor, tau: Temperature, stretch: Stretch) -> Result<Tensor> {
+    sigmoid(&(log_alpha - open_shift(tau, stretch))?)
+}
+
+/// 1 / (1 + exp(-x)) as exp(min(x, 0)) / (1 + exp(-|x|)): no exponential of a positive number, so
+/// neither the value nor its gradient overflows. min(x, 0) is (x - |x|) / 2, whose gradient at 0
+/// fits the one candle gives |x| there.
+fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    let size = x.abs()?;
+    let numerator = ((x - &size)? * 0.5)?.exp()?;
+    let denominator = (size.neg()?.exp()? + 1.0)?;
+    Ok((numerator / denominator)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::distribution;
+    use candle_core::{DType, Device, Var};
+
+    const TAUS: [f64; 3] = [0.1, 2.0 / 3.0, 2.0];
+
+    fn grid() -> Vec<f64> {
+        (-40..=40).map(|i| f64::from(i) * 0.5).collect()
+    }
+
+    /// Gradient of the sum of `value` with respect to its argument at `at`.
+    fn gradient(at: &[f64], value: impl Fn(&Tensor) -> Tensor) -> Vec<f64> {
+        let variable = Var::new(at, &Device::Cpu).unwrap();
+        let grads = value(variable.as_tensor()).sum_all().unwrap().backward().unwrap();
+        grads.get(variable.as_tensor()).unwrap().to_vec1().unwrap()
+    }
+
+    fn assert_close(got: f64, expected: f64, what: &str) {
+        assert!(got.is_finite(), "{what}: {got}");
+        let tolerance = 1e-7 + 1e-5 * expected.abs();
+        assert!((got - expected).abs() < tolerance, "{what}: {got}, expected {expected}");
+    }
+
+    #[test]
+    fn gradient_of_the_penalty_equals_finite_differences() {
+        let h = 1e-5;
+        for tau in TAUS.map(Temperature) {
+            let grads = gradient(&grid(), |x| open_probability(x, tau, Stretch::default()).unwrap());
+            for (x, got) in grid().into_iter().zip(grads) {
+                let p = |x| distribution::open_probability(x, tau, Stretch::default());
+                assert_close(got, (p(x + h) - p(x - h)) / (2.0 * h), &format!("tau {tau:?}, log_alpha {x}"));
+            }
+        }
+    }
+
+    #[test]
+    fn gradient_of_the_penalty_is_right_where_its_argument_is_zero() {
+        let tau = Temperature(2.0 / 3.0);
+        let zero = distribution::log_alpha_for_open_probability(0.5, tau, Stretch::default());
+        let got = gradient(&[zero], |x| open_probability(x, tau, Stretch::default()).unwrap());
+        assert_close(got[0], 0.25, "at the half-open point");
+    }
+
+    #[test]
+    fn gradient_of_z_equals_finite_differences() {
+        let h = 1e-6;
+        let noises = [1e-12, NOISE_MARGIN, 0.01, 0.3, 0.5, 0.8, 0.99, 1.0 - NOISE_MARGIN, 1.0 - 1e-12];
+        for tau in TAUS.map(Temperature) {
+            for u in noises {
+                let noise = Tensor::full(u, grid().len(), &Device::Cpu).unwrap();
+                let grads = gradient(&grid(), |x| hard_concrete(x, &noise, tau.0, Stretch::default()).unwrap());
+                for (x, got) in grid().into_iter().zip(grads) {
+                    let z = |x| distribution::sample(x, u, tau, Stretch::default());
+                    let (low, high) = (z(x - h), z(x + h));
+                    // At the clip's two kinks the slope is one of the two sides' slopes.
+                    if (low == 0.0) != (high == 0.0) || (low == 1.0) != (high == 1.0) {
+                        assert!(got.is_finite());
+                        continue;
+                    }
+                    assert_close(got, (high - low) / (2.0 * h), &format!("tau {tau:?}, u {u}, log_alpha {x}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sampled_z_equals_the_scalar_formula() {
+        let tau = Temperature(2.0 / 3.0);
+        let log_alpha = Tensor::new(grid(), &Device::Cpu).unwrap();
+        for u in [NOISE_MARGIN, 0.2, 0.5, 0.9, 1.0 - NOISE_MARGIN] {
+            let noise = Tensor::full(u, (2, grid().len()), &Device::Cpu).unwrap();
+            let z = hard_concrete(&log_alpha, &noise, tau.0, Stretch::default()).unwrap();
+            for row in z.to_vec2::<f64>().unwrap() {
+                for (x, got) in grid().into_iter().zip(row) {
+                    assert_close(got, distribution::sample(x, u, tau, Stretch::default()), "z");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_overflows_in_single_precision_at_any_log_alpha() {
+        let extreme = [-1e30f32, -1e4, -100.0, -50.0, 0.0, 50.0, 100.0, 1e4, 1e30];
+        let variable = Var::new(&extreme, &Device::Cpu).unwrap();
+        let noise = Tensor::full(NOISE_MARGIN as f32, extreme.len(), &Device::Cpu).unwrap();
+        let tau = Temperature(0.05);
+        let open = open_probability(variable.as_tensor(), tau, Stretch::default()).unwrap();
+        let z = hard_concrete(variable.as_tensor(), &noise, tau.0, Stretch::default()).unwrap();
+        let sum = (open.sum_all().unwrap() + z.sum_all().unwrap()).unwrap();
+        let grads = sum.backward().unwrap();
+        let grad: Vec<f32> = grads.get(variable.as_tensor()).unwrap().to_vec1().unwrap();
+        assert!(sum.to_scalar::<f32>().unwrap().is_finite());
+        assert!(grad.iter().all(|g| g.is_finite()), "{grad:?}");
+    }
+
+    #[test]
+    fn noise_stays_inside_its_margin() {
+        let mut generator = Generator::new(3);
+        let (low, high) = (NOISE_MARGIN, 1.0 - NOISE_MARGIN);
+        let noise = generator.uniform_tensor(200_000, low, high, DType::F32, &Device::Cpu).unwrap();
+        let noise: Vec<f32> = noise.to_vec1().unwrap();
+        // Half an ulp of f32 at 1 is 3e-8.
+        assert!(noise.iter().all(|&u| f64::from(u) >= low - 1e-7 && f64::from(u) <= high + 1e-7 && u < 1.0));
+    }
+
+    #[test]
+    fn repeated_rows_have_the_summed_gradient() {
+        let row = Var::new(&[[1.0f32, 2.0, 3.0]], &Device::Cpu).unwrap();
+        let weights = Tensor::new(&[[1.0f32, 0.0, 2.0], [3.0, 0.0, -1.0]], &Device::Cpu).unwrap();
+        let rows = repeat_rows(row.as_tensor(), 2).unwrap();
+        assert_eq!(rows.to_vec2::<f32>().unwrap(), vec![vec![1.0, 2.0, 3.0]; 2]);
+        let grads = (rows * weights).unwrap().sum_all().unwrap().backward().unwrap();
+        let grad: Vec<Vec<f32>> = grads.get(row.as_tensor()).unwrap().to_vec2().unwrap();
+        assert_eq!(grad, vec![vec![4.0, 0.0, 1.0]]);
+    }
+}
