@@ -4,9 +4,12 @@
 use crate::checksum;
 use crate::folders::{Folders, default_cache};
 use crate::manifest::{self, Entry, FileSpec, Source};
-use crate::{Error, Result};
+use crate::{Error, Result, twin};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Seed of the twins that stand in by themselves.
+const TWIN_SEED: u64 = 0;
 
 /// Whether missing files may be fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,7 +126,43 @@ impl Catalogue {
         if let Some(found) = self.local(entry, &self.data)? {
             return Ok(found);
         }
-        Err(self.not_to_be_had(entry, &self.data, "it is not there"))
+        let why = "not in the data folder";
+        if self.options.allow_twin {
+            return self.twin_because(entry, Some(why));
+        }
+        Err(self.not_to_be_had(entry, &self.data, why))
+    }
+
+    /// The built-in twin of a dataset, whether or not the real one is there.
+    ///
+    /// # Errors
+    /// An unknown name, a model, or a cache folder that cannot be written.
+    pub fn twin(&self, name: &str) -> Result<Resolved> {
+        self.twin_because(self.entry(name)?, None)
+    }
+
+    fn twin_because(&self, entry: &Entry, why: Option<&str>) -> Result<Resolved> {
+        let (dir, size) = twin::generate(entry, &self.data.write, TWIN_SEED)?;
+        let files = present(&dir, entry).unwrap_or_default();
+        // The manifest's sums are the original's, not the twin's.
+        let files: Vec<FileSpec> = files
+            .into_iter()
+            .map(|f| FileSpec {
+                size: None,
+                sha256: None,
+                ..f.clone()
+            })
+            .collect();
+        let checksums =
+            checksum::verify(&dir, &files.iter().collect::<Vec<_>>(), &self.data.write)?;
+        let why = why.unwrap_or("asked for");
+        Ok(Resolved {
+            name: entry.name.clone(),
+            dir,
+            twin: true,
+            source: format!("built-in twin, synthetic, {size} ({why})"),
+            checksums,
+        })
     }
 
     /// Verified files of a pretrained model (config.json, tokenizer.json, model.safetensors), or `None`
