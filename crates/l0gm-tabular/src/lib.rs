@@ -1,1 +1,41 @@
-//! placeholder
+//! L0-gated classifiers for tables.
+
+pub mod bins;
+mod cin;
+mod compact;
+mod encoder;
+mod encoding;
+mod error;
+mod head;
+mod read_adult;
+mod read_arff;
+mod read_csv;
+mod read_parquet;
+mod schema;
+mod settings;
+mod sizes;
+mod spline;
+mod split;
+mod table;
+mod task;
+
+pub use cin::Cin;
+pub use compact::CompactModel;
+pub use encoder::FieldEncoder;
+pub use encoding::{CategoryField, EncodedRows, Encoding, MISSING, NumberField, UNSEEN};
+pub use error::{Error, Result};
+pub use head::TabularHead;
+pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
+pub use read_arff::read_arff;
+pub use read_csv::{CsvFormat, read_csv};
+pub use read_parquet::read_parquet;
+pub use schema::{Field, FieldKind, Schema};
+pub use settings::{
+    CinActivation, CinSettings, DataSettings, EncodingSettings, ModelSettings, NumberEncoding,
+    SplitKind, TabularSettings,
+};
+pub use sizes::{compact_sizes, model_sizes};
+pub use spline::SplineTable;
+pub use split::{SplitRows, official_split, random_split};
+pub use table::{Categories, Cells, Column, Table};
+pub use task::{CategoryInput, NumberInput, TableInput, TableTask};

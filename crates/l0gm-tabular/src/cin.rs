@@ -1,0 +1,184 @@
+//! The compressed interaction network (eq. 8 to 12): each layer multiplies the maps so far with the
+//! fields, coordinate by coordinate, and compresses the products into new maps; every layer is summed
+//! over its coordinates, and the sums of all layers are what the predictor reads. Eq. 10 has neither
+//! an activation nor the split of xDeepFM's published code; both are options. With a rank the maps'
+//! matrices are factorised (eq. 14).
+
+use crate::settings::{CinActivation, CinSettings};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use l0gm_ops::{Generator, pairwise_interaction};
+use l0gm_train::{Parameter, ParameterKind, Part};
+
+/// One layer's W(k, h), whole or factorised.
+#[derive(Clone, Debug)]
+enum Weights {
+    /// (maps, maps before, fields).
+    Whole(Var),
+    /// U (maps, maps before, rank) and V (maps, fields, rank): W = U V^T.
+    Factorised(Var, Var),
+}
+
+/// The compressed interaction network.
+#[derive(Clone, Debug)]
+pub struct Cin {
+    layers: Vec<Weights>,
+    shape: CinShape,
+}
+
+/// What a CIN does with its layers' weights, apart from the weights.
+#[derive(Clone, Debug)]
+pub(crate) struct CinShape {
+    maps: Vec<usize>,
+    activation: CinActivation,
+    split: bool,
+}
+
+impl Cin {
+    /// Weights normal with standard deviation 1 / sqrt(maps before * fields); factors such that their
+    /// product has the same.
+    ///
+    /// # Errors
+    /// Where the device refuses.
+    pub fn new(
+        settings: &CinSettings,
+        fields: usize,
+        generator: &Generator,
+        device: &Device,
+    ) -> Result<Self> {
+        let shape = CinShape {
+            maps: settings.maps.clone(),
+            activation: settings.activation,
+            split: settings.split,
+        };
+        let mut before = fields;
+        let mut layers = Vec::new();
+        for (layer, &maps) in settings.maps.iter().enumerate() {
+            let mut generator = generator.stream("cin", layer as u64);
+            let std = 1.0 / ((before * fields) as f64).sqrt();
+            let mut normal = |shape: (usize, usize, usize), std: f64| {
+                Var::from_tensor(&generator.normal_tensor(shape, 0.0, std, DType::F32, device)?)
+            };
+            layers.push(match settings.rank {
+                None => Weights::Whole(normal((maps, before, fields), std)?),
+                Some(rank) => {
+                    let std = (std / (rank as f64).sqrt()).sqrt();
+                    Weights::Factorised(
+                        normal((maps, before, rank), std)?,
+                        normal((maps, fields, rank), std)?,
+                    )
+                }
+            });
+            before = shape.kept(layer);
+        }
+        Ok(Self { layers, shape })
+    }
+
+    /// Number of sums: the length of p+ (eq. 12).
+    pub fn outputs(&self) -> usize {
+        (0..self.layers.len())
+            .map(|layer| self.shape.summed(layer))
+            .sum()
+    }
+
+    /// (rows, fields, dim) to p+, (rows, outputs).
+    ///
+    /// # Errors
+    /// Where the number of fields is not the one it was built for.
+    pub fn forward(&self, fields: &Tensor) -> Result<Tensor> {
+        self.shape.forward(fields, &self.weights()?)
+    }
+
+    /// Each layer's W as one tensor, (maps, maps before, fields).
+    pub(crate) fn weights(&self) -> Result<Vec<Tensor>> {
+        self.layers
+            .iter()
+            .map(|layer| match layer {
+                Weights::Whole(weight) => Ok(weight.as_tensor().clone()),
+                Weights::Factorised(u, v) => u.matmul(&v.transpose(1, 2)?.contiguous()?),
+            })
+            .collect()
+    }
+
+    pub(crate) fn shape(&self) -> &CinShape {
+        &self.shape
+    }
+
+    /// "cin.LAYER.weight", or "cin.LAYER.u" and "cin.LAYER.v".
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let parameter = |name: String, var: &Var| Parameter {
+            name,
+            var: var.clone(),
+            kind: ParameterKind::Weight,
+            part: Part::Head,
+        };
+        let mut all = Vec::new();
+        for (i, layer) in self.layers.iter().enumerate() {
+            match layer {
+                Weights::Whole(weight) => all.push(parameter(format!("cin.{i}.weight"), weight)),
+                Weights::Factorised(u, v) => {
+                    all.push(parameter(format!("cin.{i}.u"), u));
+                    all.push(parameter(format!("cin.{i}.v"), v));
+                }
+            }
+        }
+        all
+    }
+}
+
+impl CinShape {
+    /// Maps of a layer that feed the next one.
+    fn kept(&self, layer: usize) -> usize {
+        if self.split && layer + 1 < self.maps.len() {
+            self.maps[layer] / 2
+        } else {
+            self.maps[layer]
+        }
+    }
+
+    /// Maps of a layer that are summed into p+.
+    fn summed(&self, layer: usize) -> usize {
+        if self.split && layer + 1 < self.maps.len() {
+            self.maps[layer] - self.maps[layer] / 2
+        } else {
+            self.maps[layer]
+        }
+    }
+
+    /// The forward pass with given weights, so that a compact model runs the same code.
+    pub(crate) fn forward(&self, fields: &Tensor, weights: &[Tensor]) -> Result<Tensor> {
+        let mut maps = fields.clone();
+        let mut sums = Vec::with_capacity(weights.len());
+        for (layer, weight) in weights.iter().enumerate() {
+            let mut out = pairwise_interaction(&maps, fields, weight)?; // (rows, maps, dim)
+            if self.activation == CinActivation::Relu {
+                out = out.relu()?;
+            }
+            let (kept, summed) = (self.kept(layer), self.summed(layer));
+            let total = self.maps[layer];
+            let pooled = if summed < total {
+                out.narrow(1, kept, summed)?
+            } else {
+                out.clone()
+            };
+            sums.push(pooled.sum(2)?); // (rows, maps), eq. 11
+            maps = if kept < total {
+                out.narrow(1, 0, kept)?.contiguous()?
+            } else {
+                out
+            };
+        }
+        Tensor::cat(&sums, 1)
+    }
+
+    /// Multiply-adds times two of one example.
+    pub(crate) fn flops(&self, fields: usize, dim: usize) -> u64 {
+        let mut before = fields;
+        let mut total = 0;
+        for (layer, maps) in self.maps.iter().enumerate() {
+            // the products once, then a multiply-add a map
+            total += before * fields * dim * (1 + 2 * maps) + maps * dim;
+            before = self.kept(layer);
+        }
+        total as u64
+    }
+}

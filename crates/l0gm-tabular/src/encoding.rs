@@ -1,0 +1,242 @@
+//! From cells to what the model reads: categories to rows of one embedding table, numbers to a place
+//! among quantile bins. Everything is fitted on the training rows alone, so that nothing of the test
+//! rows, not even which categories exist, reaches the model.
+
+use crate::bins::{locate, quantile_edges};
+use crate::settings::{EncodingSettings, NumberEncoding};
+use crate::table::{Cells, Table};
+use crate::{FieldKind, Result, Schema};
+use std::collections::HashMap;
+
+/// Row of a category field's table for categories not seen (often enough) in training.
+pub const UNSEEN: u32 = 0;
+/// Row of a category field's table for missing cells.
+pub const MISSING: u32 = 1;
+/// Rows before the first category's.
+const RESERVED: u32 = 2;
+
+/// One category field: its name and which row each known category has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CategoryField {
+    /// The column's name.
+    pub name: String,
+    /// First row of this field in the table that all category fields share.
+    pub offset: u32,
+    /// Rows of this field: unseen, missing, then the known categories.
+    pub rows: u32,
+    ids: HashMap<String, u32>,
+}
+
+impl CategoryField {
+    /// The field's own row (before the offset) of a cell.
+    pub fn id(&self, cell: Option<&str>) -> u32 {
+        match cell {
+            None => MISSING,
+            Some(name) => self.ids.get(name).copied().unwrap_or(UNSEEN),
+        }
+    }
+}
+
+/// One number field: its bins, and what scales it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NumberField {
+    /// The column's name.
+    pub name: String,
+    /// Bin edges, strictly increasing, at least two.
+    pub edges: Vec<f64>,
+    /// Mean of the training values.
+    pub mean: f64,
+    /// Standard deviation of the training values, 1 where they are all the same.
+    pub deviation: f64,
+    /// Stands in for a missing cell where training had none to learn from: the training median.
+    pub fill: Option<f64>,
+}
+
+/// How a table's cells become ids and numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoding {
+    /// The category fields, in the interface's order: they come first.
+    pub categories: Vec<CategoryField>,
+    /// The number fields; they follow.
+    pub numbers: Vec<NumberField>,
+    /// How numbers are read.
+    pub kind: NumberEncoding,
+}
+
+/// Encoded rows, row by row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EncodedRows {
+    /// rows x category fields: row of the shared category table.
+    pub categories: Vec<u32>,
+    /// rows x number fields: row of the shared number table at the lower end of the value's bin.
+    pub knots: Vec<u32>,
+    /// rows x number fields: position within the bin, or the scaled value.
+    pub positions: Vec<f32>,
+    /// Number of rows.
+    pub rows: usize,
+}
+
+impl Encoding {
+    /// Fits on the given rows of a table that [`Schema::apply`] has typed.
+    ///
+    /// # Errors
+    /// Where the schema names a column the table lacks.
+    pub fn fit(
+        table: &Table,
+        schema: &Schema,
+        rows: &[u32],
+        settings: &EncodingSettings,
+    ) -> Result<Self> {
+        let mut encoding = Encoding {
+            categories: Vec::new(),
+            numbers: Vec::new(),
+            kind: settings.numbers,
+        };
+        let mut offset = 0;
+        for field in &schema.fields {
+            match &table.column(&field.name)?.cells {
+                Cells::Categorical(cells) => {
+                    let mut counts = vec![0usize; cells.names().len()];
+                    for &row in rows {
+                        if let Some(code) = cells.codes()[row as usize] {
+                            counts[code as usize] += 1;
+                        }
+                    }
+                    let mut known: Vec<&String> = cells
+                        .names()
+                        .iter()
+                        .zip(&counts)
+                        .filter(|(_, count)| **count >= settings.min_count)
+                        .map(|(name, _)| name)
+                        .collect();
+                    known.sort();
+                    let ids: HashMap<String, u32> =
+                        known.into_iter().cloned().zip(RESERVED..).collect();
+                    let size = ids.len() as u32 + RESERVED;
+                    encoding.categories.push(CategoryField {
+                        name: field.name.clone(),
+                        offset,
+                        rows: size,
+                        ids,
+                    });
+                    offset += size;
+                }
+                Cells::Numeric(cells) => {
+                    let field = fit_number(&field.name, cells, rows, settings.bins);
+                    encoding.numbers.push(field);
+                }
+            }
+        }
+        Ok(encoding)
+    }
+
+    /// Names and kinds of the fields in the interface's order: categories, then numbers.
+    pub fn fields(&self) -> Vec<(String, FieldKind)> {
+        let categories = self.categories.iter().map(|field| &field.name);
+        let numbers = self.numbers.iter().map(|field| &field.name);
+        categories
+            .map(|name| (name.clone(), FieldKind::Categorical))
+            .chain(numbers.map(|name| (name.clone(), FieldKind::Numeric)))
+            .collect()
+    }
+
+    /// Rows of the table that all category fields share.
+    pub fn category_rows(&self) -> usize {
+        self.categories.last().map_or(0, |f| f.offset + f.rows) as usize
+    }
+
+    /// Bins of the widest number field; narrower ones leave their last bins unused.
+    pub fn bins(&self) -> usize {
+        let bins = self.numbers.iter().map(|field| field.edges.len() - 1);
+        bins.max().unwrap_or(0)
+    }
+
+    /// Rows each number field has in the shared number table: one for missing, then one an edge; for
+    /// the other encodings one for missing and one for present.
+    pub fn rows_per_number(&self) -> usize {
+        match self.kind {
+            NumberEncoding::PiecewiseLinear => self.bins() + 2,
+            NumberEncoding::Periodic | NumberEncoding::Scaled => 2,
+        }
+    }
+
+    /// Encodes the given rows, in that order.
+    ///
+    /// # Errors
+    /// Where a column that was fitted is not there.
+    pub fn encode(&self, table: &Table, rows: &[u32]) -> Result<EncodedRows> {
+        let mut out = EncodedRows {
+            categories: vec![0; rows.len() * self.categories.len()],
+            knots: vec![0; rows.len() * self.numbers.len()],
+            positions: vec![0.0; rows.len() * self.numbers.len()],
+            rows: rows.len(),
+        };
+        for (at, field) in self.categories.iter().enumerate() {
+            if let Cells::Categorical(cells) = &table.column(&field.name)?.cells {
+                let ids: Vec<u32> = cells
+                    .names()
+                    .iter()
+                    .map(|name| field.offset + field.id(Some(name)))
+                    .collect();
+                for (i, &row) in rows.iter().enumerate() {
+                    out.categories[i * self.categories.len() + at] =
+                        match cells.codes()[row as usize] {
+                            Some(code) => ids[code as usize],
+                            None => field.offset + MISSING,
+                        };
+                }
+            }
+        }
+        let width = self.rows_per_number() as u32;
+        for (at, field) in self.numbers.iter().enumerate() {
+            if let Cells::Numeric(cells) = &table.column(&field.name)?.cells {
+                for (i, &row) in rows.iter().enumerate() {
+                    let (knot, position) = self.place(field, cells[row as usize]);
+                    let slot = i * self.numbers.len() + at;
+                    out.knots[slot] = at as u32 * width + knot;
+                    out.positions[slot] = position;
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// (row within the field's part of the number table, position or scaled value).
+    fn place(&self, field: &NumberField, value: Option<f64>) -> (u32, f32) {
+        let Some(value) = value.or(field.fill) else {
+            return (0, 0.0);
+        };
+        match self.kind {
+            NumberEncoding::PiecewiseLinear => {
+                let (bin, position) = locate(&field.edges, value);
+                (bin as u32 + 1, position as f32)
+            }
+            NumberEncoding::Periodic | NumberEncoding::Scaled => {
+                (1, ((value - field.mean) / field.deviation) as f32)
+            }
+        }
+    }
+}
+
+fn fit_number(name: &str, cells: &[Option<f64>], rows: &[u32], bins: usize) -> NumberField {
+    let mut values: Vec<f64> = rows.iter().filter_map(|&row| cells[row as usize]).collect();
+    let missing = rows.len() - values.len();
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+    let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+    let edges = quantile_edges(&values, bins);
+    values.sort_by(f64::total_cmp);
+    let fill = if missing == 0 {
+        values.get(values.len() / 2).copied()
+    } else {
+        None
+    };
+    NumberField {
+        name: name.to_owned(),
+        edges,
+        mean,
+        deviation,
+        fill,
+    }
+}

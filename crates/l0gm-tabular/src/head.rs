@@ -1,0 +1,319 @@
+//! The integrated predictor (eq. 20): a linear branch, the compressed interaction network and a deep
+//! branch, added up to one logit (or one a class). The linear branch reads raw inputs, past the gate,
+//! as eq. 20 has it, or the gated embeddings: alone, raw inputs classify Adult nearly as well as the
+//! whole model, so that which of the two it is decides what a sparse interface means.
+
+use crate::cin::Cin;
+use crate::encoding::Encoding;
+use crate::settings::{ModelSettings, NumberEncoding};
+use crate::spline::SplineTable;
+use crate::task::TableInput;
+use candle_core::{DType, Device, Result, Tensor, Var};
+use l0gm_gate::Interface;
+use l0gm_ops::{Generator, Mode, dropout};
+use l0gm_train::layers::{Embedding, Linear};
+use l0gm_train::{Head, Parameter, ParameterKind, Part};
+
+/// Linear + CIN + deep -> logits.
+#[derive(Debug)]
+pub struct TabularHead {
+    pub(crate) classes: usize,
+    pub(crate) linear: LinearBranch,
+    pub(crate) cin: Option<(Cin, Linear)>,
+    pub(crate) deep: Option<Deep>,
+    /// (1, outputs).
+    pub(crate) bias: Var,
+}
+
+/// What the linear branch reads.
+#[derive(Debug)]
+pub(crate) enum LinearBranch {
+    /// There is none.
+    None,
+    /// Raw inputs, past the gate.
+    Raw(RawLinear),
+    /// The gated embeddings.
+    Gated(Linear),
+}
+
+/// One weight a category, and one a bin (or one a scaled number).
+#[derive(Clone, Debug)]
+pub(crate) struct RawLinear {
+    pub(crate) categories: Option<Embedding>,
+    pub(crate) numbers: Option<RawNumbers>,
+}
+
+/// The raw numbers' weights.
+#[derive(Clone, Debug)]
+pub(crate) enum RawNumbers {
+    /// On the piecewise-linear encoding.
+    PiecewiseLinear(SplineTable),
+    /// On scaled values.
+    Scaled(Linear),
+}
+
+/// Hidden layers with ReLU and dropout, then the output layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Deep {
+    pub(crate) hidden: Vec<Linear>,
+    pub(crate) output: Linear,
+    dropout: f64,
+    input_dropout: f64,
+}
+
+impl TabularHead {
+    /// Initialised from the generator; the linear branch's raw weights start at 0.
+    ///
+    /// # Errors
+    /// Where the device refuses.
+    pub fn new(
+        encoding: &Encoding,
+        interface: Interface,
+        classes: usize,
+        settings: &ModelSettings,
+        generator: &Generator,
+        device: &Device,
+    ) -> Result<Self> {
+        let outputs = if classes == 2 { 1 } else { classes };
+        let width = interface.width();
+        let mut stream = generator.stream("head", 0);
+        let linear = match (settings.linear, settings.bypass) {
+            (false, _) => LinearBranch::None,
+            (true, true) => LinearBranch::Raw(RawLinear::new(encoding, outputs, device)?),
+            (true, false) => LinearBranch::Gated(Linear::new(
+                "linear",
+                Part::Head,
+                width,
+                outputs,
+                false,
+                &mut stream,
+                device,
+            )?),
+        };
+        let cin = if settings.cin.maps.is_empty() {
+            None
+        } else {
+            let fields = encoding.categories.len() + encoding.numbers.len();
+            let cin = Cin::new(&settings.cin, fields, generator, device)?;
+            let inputs = cin.outputs();
+            let output = Linear::new(
+                "cin.output",
+                Part::Head,
+                inputs,
+                outputs,
+                false,
+                &mut stream,
+                device,
+            )?;
+            Some((cin, output))
+        };
+        let deep = if settings.deep.is_empty() {
+            None
+        } else {
+            let mut inputs = width;
+            let mut hidden = Vec::new();
+            for (layer, &units) in settings.deep.iter().enumerate() {
+                let name = format!("deep.{layer}");
+                hidden.push(Linear::new(
+                    &name,
+                    Part::Head,
+                    inputs,
+                    units,
+                    true,
+                    &mut stream,
+                    device,
+                )?);
+                inputs = units;
+            }
+            let output = Linear::new(
+                "deep.output",
+                Part::Head,
+                inputs,
+                outputs,
+                false,
+                &mut stream,
+                device,
+            )?;
+            Some(Deep {
+                hidden,
+                output,
+                dropout: settings.dropout,
+                input_dropout: settings.embedding_dropout,
+            })
+        };
+        Ok(Self {
+            classes,
+            linear,
+            cin,
+            deep,
+            bias: Var::zeros((1, outputs), DType::F32, device)?,
+        })
+    }
+}
+
+impl Head<TableInput> for TabularHead {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// `gated`: (rows, fields, dim). Returns (rows, classes); two classes have one logit l and
+    /// return [0, l].
+    fn logits(&self, gated: &Tensor, input: &TableInput, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let flat = gated.flatten_from(1)?; // (rows, fields * dim)
+        let mut terms = Vec::with_capacity(3);
+        match &self.linear {
+            LinearBranch::None => {}
+            LinearBranch::Raw(raw) => terms.push(raw.forward(input)?),
+            LinearBranch::Gated(linear) => terms.push(linear.forward(&flat)?),
+        }
+        if let Some((cin, output)) = &self.cin {
+            terms.push(output.forward(&cin.forward(gated)?)?);
+        }
+        if let Some(deep) = &self.deep {
+            terms.push(deep.forward(&flat, mode)?);
+        }
+        add_up(&terms, &self.bias, self.classes)
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        let mut all = Vec::new();
+        match &self.linear {
+            LinearBranch::None => {}
+            LinearBranch::Raw(raw) => all.extend(raw.parameters()),
+            LinearBranch::Gated(linear) => all.extend(linear.parameters()),
+        }
+        if let Some((cin, output)) = &self.cin {
+            all.extend(cin.parameters());
+            all.extend(output.parameters());
+        }
+        if let Some(deep) = &self.deep {
+            for layer in &deep.hidden {
+                all.extend(layer.parameters());
+            }
+            all.extend(deep.output.parameters());
+        }
+        all.push(Parameter {
+            name: "bias".into(),
+            var: self.bias.clone(),
+            kind: ParameterKind::NoDecay,
+            part: Part::Head,
+        });
+        all
+    }
+}
+
+/// The branches' sum plus bias; one output becomes the two logits [0, l].
+pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<Tensor> {
+    let mut sum = terms[0].clone();
+    for term in &terms[1..] {
+        sum = (sum + term)?;
+    }
+    let logits = sum.broadcast_add(bias)?;
+    if classes == 2 {
+        return Tensor::cat(&[&logits.zeros_like()?, &logits], 1);
+    }
+    Ok(logits)
+}
+
+impl RawLinear {
+    fn new(encoding: &Encoding, outputs: usize, device: &Device) -> Result<Self> {
+        let categories = if encoding.categories.is_empty() {
+            None
+        } else {
+            let zeros = Tensor::zeros((encoding.category_rows(), outputs), DType::F32, device)?;
+            let table = Embedding::from_tensor("linear.categories", Part::Head, &zeros)?;
+            Some(table)
+        };
+        let fields = encoding.numbers.len();
+        let numbers = match encoding.kind {
+            _ if fields == 0 => None,
+            NumberEncoding::PiecewiseLinear => {
+                let shape = (fields, encoding.bins(), outputs);
+                // Scale 0: all weights start at 0, so this generator's values do not matter.
+                let mut generator = Generator::new(0);
+                Some(RawNumbers::PiecewiseLinear(SplineTable::new(
+                    "linear.numbers",
+                    Part::Head,
+                    shape,
+                    0.0,
+                    &mut generator,
+                    device,
+                )?))
+            }
+            NumberEncoding::Periodic | NumberEncoding::Scaled => {
+                let zeros = Tensor::zeros((outputs, fields), DType::F32, device)?;
+                let name = "linear.numbers";
+                Some(RawNumbers::Scaled(Linear::from_tensors(
+                    name,
+                    Part::Head,
+                    &zeros,
+                    None,
+                )?))
+            }
+        };
+        Ok(Self {
+            categories,
+            numbers,
+        })
+    }
+
+    /// (rows, outputs).
+    pub(crate) fn forward(&self, input: &TableInput) -> Result<Tensor> {
+        // (rows, fields, outputs) summed over fields, as a sum over the last dimension
+        let over_fields = |x: Tensor| x.transpose(1, 2)?.contiguous()?.sum(2);
+        let mut terms = Vec::with_capacity(2);
+        if let (Some(table), Some(categories)) = (&self.categories, &input.categories) {
+            terms.push(over_fields(table.forward(&categories.ids)?)?);
+        }
+        if let (Some(numbers), Some(input)) = (&self.numbers, &input.numbers) {
+            terms.push(match numbers {
+                RawNumbers::PiecewiseLinear(spline) => over_fields(spline.forward(input)?)?,
+                RawNumbers::Scaled(linear) => linear.forward(&input.position.squeeze(2)?)?,
+            });
+        }
+        match terms.as_slice() {
+            [one] => Ok(one.clone()),
+            [a, b] => a + b,
+            _ => candle_core::bail!("the input has none of the fields the linear branch reads"),
+        }
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        let mut all = Vec::new();
+        if let Some(table) = &self.categories {
+            all.extend(table.parameters());
+        }
+        match &self.numbers {
+            Some(RawNumbers::PiecewiseLinear(spline)) => all.extend(spline.parameters()),
+            Some(RawNumbers::Scaled(linear)) => all.extend(linear.parameters()),
+            None => {}
+        }
+        all
+    }
+}
+
+impl Deep {
+    /// (rows, width) to (rows, outputs).
+    fn forward(&self, flat: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let mut x = flat.clone();
+        if self.input_dropout > 0.0 {
+            x = dropout(&x, self.input_dropout, &mut mode.reborrow())?;
+        }
+        for layer in &self.hidden {
+            x = layer.forward(&x)?.relu()?;
+            if self.dropout > 0.0 {
+                x = dropout(&x, self.dropout, &mut mode.reborrow())?;
+            }
+        }
+        self.output.forward(&x)
+    }
+
+    /// The layers after the first, in evaluation, on the first layer's output before its activation.
+    pub(crate) fn after_first(&self, first: &Tensor) -> Result<Tensor> {
+        let mut x = first.relu()?;
+        for layer in &self.hidden[1..] {
+            x = layer.forward(&x)?.relu()?;
+        }
+        self.output.forward(&x)
+    }
+}

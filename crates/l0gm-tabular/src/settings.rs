@@ -1,0 +1,323 @@
+//! Every setting of a tabular run in one plain struct, checked once at the door.
+
+use crate::{Error, Result};
+use l0gm_gate::GateConfig;
+use l0gm_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where the test rows come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitKind {
+    /// Drawn by seed, stratified by class.
+    #[default]
+    Random,
+    /// As the files come: UCI's two files of Adult, or `data.test-file` of a table of one's own.
+    Official,
+}
+
+/// What is read, and how it is split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DataSettings {
+    /// The label's column; Adult's is known.
+    pub label: Option<String>,
+    /// Class names in the order of their numbers; absent: the distinct labels.
+    pub classes: Option<Vec<String>>,
+    /// Columns to read as numbers whatever they look like.
+    pub numeric: Vec<String>,
+    /// Columns to read as categories whatever they look like.
+    pub categorical: Vec<String>,
+    /// Columns to leave out.
+    pub ignore: Vec<String>,
+    /// Cells that mean "missing" beside the empty one.
+    pub missing: Vec<String>,
+    /// Field separator of a CSV file.
+    pub separator: char,
+    /// Where the test rows come from.
+    pub split: SplitKind,
+    /// A second file with the test rows, for the official split of a table of one's own.
+    pub test_file: Option<PathBuf>,
+    /// Share of all rows drawn for test, in (0, 1).
+    pub test_fraction: f64,
+    /// Share of the remaining rows held out for selection, in (0, 1).
+    pub valid_fraction: f64,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self {
+            label: None,
+            classes: None,
+            numeric: Vec::new(),
+            categorical: Vec::new(),
+            ignore: Vec::new(),
+            missing: vec!["?".into()],
+            separator: ',',
+            split: SplitKind::Random,
+            test_file: None,
+            test_fraction: 0.2,
+            valid_fraction: 0.1,
+        }
+    }
+}
+
+/// How a number becomes what the model reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NumberEncoding {
+    /// Piecewise-linear over quantile bins (Gorishniy et al. 2022).
+    #[default]
+    PiecewiseLinear,
+    /// Sines and cosines of learned frequencies, then a linear layer with ReLU a field.
+    Periodic,
+    /// Mean 0, variance 1, then a linear map a field.
+    Scaled,
+}
+
+impl NumberEncoding {
+    /// The setting's name, for notes.
+    pub fn name(self) -> &'static str {
+        match self {
+            NumberEncoding::PiecewiseLinear => "piecewise-linear",
+            NumberEncoding::Periodic => "periodic",
+            NumberEncoding::Scaled => "scaled",
+        }
+    }
+}
+
+/// How cells become ids and numbers; everything is fitted on the training rows alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EncodingSettings {
+    /// How a number becomes what the model reads.
+    pub numbers: NumberEncoding,
+    /// Bins of the piecewise-linear encoding, at most; 2 to 4,096.
+    pub bins: usize,
+    /// Frequencies of the periodic encoding, at least 1.
+    pub frequencies: usize,
+    /// Standard deviation of the initial frequencies, above 0.
+    pub frequency_scale: f64,
+    /// A category seen less often than this in training shares the row of unseen ones, at least 1.
+    pub min_count: usize,
+}
+
+impl Default for EncodingSettings {
+    fn default() -> Self {
+        Self {
+            numbers: NumberEncoding::PiecewiseLinear,
+            bins: 48,
+            frequencies: 24,
+            frequency_scale: 0.3,
+            min_count: 2,
+        }
+    }
+}
+
+/// The activation of a CIN layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CinActivation {
+    /// Eq. 10 as it stands.
+    #[default]
+    None,
+    /// As in xDeepFM's published code.
+    Relu,
+}
+
+/// The compressed interaction network (eq. 8 to 12, 14).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CinSettings {
+    /// Maps of each layer (H_1, H_2, ..); empty: no CIN branch.
+    pub maps: Vec<usize>,
+    /// Activation of each layer's maps.
+    pub activation: CinActivation,
+    /// xDeepFM's split: half of each layer's maps (but the last's) are summed, the other half feed
+    /// the next layer; needs even map counts there.
+    pub split: bool,
+    /// Rank L of the factorised maps W = U V^T (eq. 14); absent: whole matrices.
+    pub rank: Option<usize>,
+}
+
+impl Default for CinSettings {
+    fn default() -> Self {
+        Self {
+            maps: vec![8, 8],
+            activation: CinActivation::None,
+            split: false,
+            rank: None,
+        }
+    }
+}
+
+/// The model around the gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModelSettings {
+    /// Width of a field's embedding, at least 1.
+    pub dim: usize,
+    /// Standard deviation of the initial category embeddings, above 0.
+    pub embedding_std: f64,
+    /// Widths of the deep branch's hidden layers; empty: no deep branch.
+    pub deep: Vec<usize>,
+    /// Dropout after each hidden layer, in [0, 1).
+    pub dropout: f64,
+    /// Dropout on the gated embeddings as the deep branch reads them, in [0, 1).
+    pub embedding_dropout: f64,
+    /// The compressed interaction network.
+    pub cin: CinSettings,
+    /// Whether there is a linear branch.
+    pub linear: bool,
+    /// Whether the linear branch reads raw inputs, past the gate (eq. 20); else the gated embeddings.
+    pub bypass: bool,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            dim: 16,
+            embedding_std: 0.1,
+            deep: vec![128, 64],
+            dropout: 0.1,
+            embedding_dropout: 0.0,
+            cin: CinSettings::default(),
+            linear: true,
+            bypass: true,
+        }
+    }
+}
+
+/// All settings of a tabular run. Unknown keys are refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TabularSettings {
+    /// What is read, and how it is split.
+    pub data: DataSettings,
+    /// How cells become ids and numbers.
+    pub encoding: EncodingSettings,
+    /// The model around the gate.
+    pub model: ModelSettings,
+    /// The gate (ignored by the method "dense").
+    pub gate: GateConfig,
+    /// How to train.
+    pub train: TrainConfig,
+}
+
+impl TabularSettings {
+    /// Checks every setting; valid everywhere behind this door.
+    ///
+    /// # Errors
+    /// Names the setting, its value and the allowed range.
+    pub fn check(&self) -> Result<()> {
+        let DataSettings {
+            test_fraction,
+            valid_fraction,
+            separator,
+            classes,
+            ..
+        } = &self.data;
+        let (encoding, model) = (&self.encoding, &self.model);
+        open_unit("data.test-fraction", *test_fraction)?;
+        open_unit("data.valid-fraction", *valid_fraction)?;
+        check(
+            separator.is_ascii(),
+            "data.separator",
+            separator,
+            "one ASCII character",
+        )?;
+        let classes = classes.as_ref().map_or(2, Vec::len);
+        check(classes >= 2, "data.classes", &classes, "at least two names")?;
+        let bins = encoding.bins;
+        check(
+            (2..=4096).contains(&bins),
+            "encoding.bins",
+            &bins,
+            "2 to 4096",
+        )?;
+        at_least_one("encoding.frequencies", encoding.frequencies)?;
+        at_least_one("encoding.min-count", encoding.min_count)?;
+        positive("encoding.frequency-scale", encoding.frequency_scale)?;
+        at_least_one("model.dim", model.dim)?;
+        positive("model.embedding-std", model.embedding_std)?;
+        half_open_unit("model.dropout", model.dropout)?;
+        half_open_unit("model.embedding-dropout", model.embedding_dropout)?;
+        for &width in &model.deep {
+            at_least_one("model.deep", width)?;
+        }
+        self.check_cin()?;
+        if !model.linear && model.deep.is_empty() && model.cin.maps.is_empty() {
+            return Err(Error::Setting(
+                "model has no branch: set model.linear, model.deep or model.cin.maps".into(),
+            ));
+        }
+        if model.linear && model.bypass && model.deep.is_empty() && model.cin.maps.is_empty() {
+            return Err(Error::Setting(
+                "nothing stands behind the gate: with model.bypass set, give model.deep or model.cin.maps"
+                    .into(),
+            ));
+        }
+        self.gate.check()?;
+        Ok(())
+    }
+
+    fn check_cin(&self) -> Result<()> {
+        let cin = &self.model.cin;
+        for (layer, &maps) in cin.maps.iter().enumerate() {
+            at_least_one("model.cin.maps", maps)?;
+            if cin.split && layer + 1 < cin.maps.len() {
+                check(
+                    maps % 2 == 0,
+                    "model.cin.maps",
+                    &maps,
+                    "an even number where model.cin.split is set",
+                )?;
+            }
+        }
+        if let Some(rank) = cin.rank {
+            at_least_one("model.cin.rank", rank)?;
+        }
+        Ok(())
+    }
+}
+
+fn check(holds: bool, name: &str, value: &dyn std::fmt::Debug, allowed: &str) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Setting(format!(
+        "{name} is {value:?}; expected {allowed}"
+    )))
+}
+
+fn open_unit(name: &str, value: f64) -> Result<()> {
+    check(
+        value > 0.0 && value < 1.0,
+        name,
+        &value,
+        "a number above 0 and below 1",
+    )
+}
+
+fn half_open_unit(name: &str, value: f64) -> Result<()> {
+    check(
+        (0.0..1.0).contains(&value),
+        name,
+        &value,
+        "a number from 0 to below 1",
+    )
+}
+
+fn positive(name: &str, value: f64) -> Result<()> {
+    check(
+        value > 0.0 && value.is_finite(),
+        name,
+        &value,
+        "a number above 0",
+    )
+}
+
+fn at_least_one(name: &str, value: usize) -> Result<()> {
+    check(value >= 1, name, &value, "at least 1")
+}

@@ -1,0 +1,113 @@
+//! Parameters, bytes and floating-point operations of a model and of its compact form. Counted is
+//! what prediction needs: a number field's unused bins (fields share one blocked table) are not, and
+//! neither is the gate's log_alpha.
+
+use crate::compact::CompactModel;
+use crate::encoder::FieldEncoder;
+use crate::encoding::Encoding;
+use crate::head::{LinearBranch, TabularHead};
+use crate::settings::NumberEncoding;
+use l0gm_train::{Encoder, GatedModel, Head, Sizes};
+
+/// Sizes of the model as trained (its embeddings at full width).
+pub fn model_sizes(model: &GatedModel<FieldEncoder, TabularHead>, encoding: &Encoding) -> Sizes {
+    let width = model.encoder.interface().width();
+    let fields = encoding.categories.len() + encoding.numbers.len();
+    let dim = width / fields.max(1);
+    let open = vec![dim; fields];
+    let parameters = parameters(&model.encoder.parameters(), encoding, dim)
+        + parameters(&model.head.parameters(), encoding, outputs(&model.head));
+    sizes(
+        parameters,
+        flops(&model.head, encoding, &open, (fields, dim)),
+    )
+}
+
+/// Sizes of the compact model.
+pub fn compact_sizes(
+    compact: &CompactModel<'_>,
+    model: &GatedModel<FieldEncoder, TabularHead>,
+    encoding: &Encoding,
+) -> Sizes {
+    let own: usize = compact.own_tensors().iter().map(|t| t.elem_count()).sum();
+    // The head's tensors that compaction does not replace.
+    let replaced = |name: &str| {
+        name.starts_with("deep.0.")
+            || name == "linear.weight"
+            || (name.starts_with("cin.") && name != "cin.output.weight")
+    };
+    let shared: Vec<_> = model
+        .head
+        .parameters()
+        .into_iter()
+        .filter(|parameter| !replaced(&parameter.name))
+        .collect();
+    let shared = parameters(&shared, encoding, outputs(&model.head));
+    // A branch that reads nothing but closed dimensions keeps its bias.
+    let bias = match (&model.head.deep, compact.open().iter().sum::<usize>()) {
+        (Some(deep), 0) => deep.hidden[0].bias().map_or(0, |bias| bias.elem_count()),
+        _ => 0,
+    };
+    let flops = flops(&model.head, encoding, compact.open(), compact.cin_size());
+    sizes(own as u64 + shared + bias as u64, flops)
+}
+
+fn sizes(parameters: u64, flops: u64) -> Sizes {
+    Sizes {
+        parameters,
+        flops,
+        bytes: 4 * parameters,
+    }
+}
+
+fn outputs(head: &TabularHead) -> usize {
+    head.bias.elem_count()
+}
+
+/// Number of values in the parameters, the padding of blocked number tables left out.
+fn parameters(all: &[l0gm_train::Parameter], encoding: &Encoding, width: usize) -> u64 {
+    let total: usize = all
+        .iter()
+        .map(|parameter| {
+            let blocked = encoding.kind == NumberEncoding::PiecewiseLinear
+                && parameter.name.ends_with("numbers.weight");
+            if blocked {
+                let rows = encoding.numbers.iter().map(|field| field.edges.len() + 1);
+                rows.sum::<usize>() * width
+            } else {
+                parameter.var.elem_count()
+            }
+        })
+        .sum();
+    total as u64
+}
+
+/// Multiply-adds times two of one example; `open` holds the width of each field's embedding, `cin`
+/// the fields and coordinates the CIN works on.
+fn flops(head: &TabularHead, encoding: &Encoding, open: &[usize], cin: (usize, usize)) -> u64 {
+    let outputs = outputs(head) as u64;
+    let width: usize = open.iter().sum();
+    let numbers: usize = open[encoding.categories.len()..].iter().sum();
+    // a number's embedding is a weighted mean of two table rows
+    let mut total = 4 * numbers as u64;
+    total += match &head.linear {
+        LinearBranch::None => 0,
+        LinearBranch::Raw(_) => {
+            (encoding.categories.len() + 5 * encoding.numbers.len()) as u64 * outputs
+        }
+        LinearBranch::Gated(_) => 2 * width as u64 * outputs,
+    };
+    if let Some((network, _)) = &head.cin {
+        total += network.shape().flops(cin.0, cin.1) + 2 * network.outputs() as u64 * outputs;
+    }
+    if let Some(deep) = &head.deep {
+        let mut inputs = width;
+        for layer in &deep.hidden {
+            let units = layer.weight().dims()[0];
+            total += 2 * (inputs * units) as u64;
+            inputs = units;
+        }
+        total += 2 * inputs as u64 * outputs;
+    }
+    total
+}

@@ -1,0 +1,180 @@
+//! A table ready to train on: all rows encoded once, batches gathered by row number.
+
+use crate::encoding::{EncodedRows, Encoding};
+use crate::split::SplitRows;
+use crate::{Result, Table};
+use candle_core::{Device, Tensor};
+use l0gm_train::{Batch, Split, Task};
+
+/// Category fields of some rows.
+#[derive(Clone, Debug)]
+pub struct CategoryInput {
+    /// (rows, category fields) u32: row of the shared category table.
+    pub ids: Tensor,
+}
+
+/// Number fields of some rows.
+#[derive(Clone, Debug)]
+pub struct NumberInput {
+    /// (rows, number fields) u32: row of the shared number table at the lower end of the bin.
+    pub lower: Tensor,
+    /// (rows, number fields) u32: row at the upper end of the bin.
+    pub upper: Tensor,
+    /// (rows, number fields, 1) f32: position within the bin in [0, 1], or the scaled value.
+    pub position: Tensor,
+    /// (rows, number fields, 1) f32: 1 - position.
+    pub rest: Tensor,
+}
+
+/// What the model reads of some rows; a table without fields of a kind has `None` there.
+#[derive(Clone, Debug)]
+pub struct TableInput {
+    /// The category fields.
+    pub categories: Option<CategoryInput>,
+    /// The number fields.
+    pub numbers: Option<NumberInput>,
+}
+
+impl TableInput {
+    /// Moves encoded rows to a device.
+    ///
+    /// # Errors
+    /// Where the device refuses.
+    pub fn new(encoding: &Encoding, rows: &EncodedRows, device: &Device) -> Result<Self> {
+        let (n, fc, fn_) = (rows.rows, encoding.categories.len(), encoding.numbers.len());
+        let categories = if fc == 0 {
+            None
+        } else {
+            let ids = Tensor::from_slice(&rows.categories, (n, fc), device)?;
+            Some(CategoryInput { ids })
+        };
+        let numbers = if fn_ == 0 {
+            None
+        } else {
+            // The row after the lower end's is the upper end's; the row for missing has weight 0 there.
+            let upper: Vec<u32> = rows.knots.iter().map(|knot| knot + 1).collect();
+            let upper = match encoding.kind {
+                crate::NumberEncoding::PiecewiseLinear => upper,
+                _ => rows.knots.clone(),
+            };
+            let rest: Vec<f32> = rows.positions.iter().map(|p| 1.0 - p).collect();
+            Some(NumberInput {
+                lower: Tensor::from_slice(&rows.knots, (n, fn_), device)?,
+                upper: Tensor::from_vec(upper, (n, fn_), device)?,
+                position: Tensor::from_slice(&rows.positions, (n, fn_, 1), device)?,
+                rest: Tensor::from_vec(rest, (n, fn_, 1), device)?,
+            })
+        };
+        Ok(Self {
+            categories,
+            numbers,
+        })
+    }
+
+    /// The given rows (u32), in that order.
+    ///
+    /// # Errors
+    /// Where a row does not exist.
+    pub fn select(&self, rows: &Tensor) -> candle_core::Result<Self> {
+        let categories = match &self.categories {
+            Some(c) => Some(CategoryInput {
+                ids: c.ids.index_select(rows, 0)?,
+            }),
+            None => None,
+        };
+        let numbers = match &self.numbers {
+            Some(n) => Some(NumberInput {
+                lower: n.lower.index_select(rows, 0)?,
+                upper: n.upper.index_select(rows, 0)?,
+                position: n.position.index_select(rows, 0)?,
+                rest: n.rest.index_select(rows, 0)?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            categories,
+            numbers,
+        })
+    }
+}
+
+struct Part {
+    input: TableInput,
+    labels: Tensor,
+    rows: usize,
+}
+
+/// A table with its three splits, ready for a model.
+pub struct TableTask {
+    classes: usize,
+    parts: [Part; 3],
+}
+
+impl TableTask {
+    /// Encodes every split once. `labels` holds the class of every row of the table.
+    ///
+    /// # Errors
+    /// Where a fitted column is not there, or the device refuses.
+    pub fn new(
+        table: &Table,
+        labels: &[u32],
+        classes: usize,
+        encoding: &Encoding,
+        split: &SplitRows,
+        device: &Device,
+    ) -> Result<Self> {
+        let part = |rows: &[u32]| -> Result<Part> {
+            let encoded = encoding.encode(table, rows)?;
+            let labels: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
+            Ok(Part {
+                input: TableInput::new(encoding, &encoded, device)?,
+                labels: Tensor::from_vec(labels, rows.len(), device)?,
+                rows: rows.len(),
+            })
+        };
+        Ok(Self {
+            classes,
+            parts: [part(&split.train)?, part(&split.valid)?, part(&split.test)?],
+        })
+    }
+
+    /// What the model reads of a whole split.
+    pub fn input(&self, split: Split) -> &TableInput {
+        &self.part(split).input
+    }
+
+    fn part(&self, split: Split) -> &Part {
+        match split {
+            Split::Train => &self.parts[0],
+            Split::Valid => &self.parts[1],
+            Split::Test => &self.parts[2],
+        }
+    }
+}
+
+impl Task for TableTask {
+    type Input = TableInput;
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn rows(&self, split: Split) -> usize {
+        self.part(split).rows
+    }
+
+    fn batch(
+        &self,
+        split: Split,
+        rows: &[u32],
+        _device: &Device,
+    ) -> l0gm_train::Result<Batch<TableInput>> {
+        let part = self.part(split);
+        let index = Tensor::from_slice(rows, rows.len(), part.labels.device())?;
+        Ok(Batch {
+            input: part.input.select(&index)?,
+            labels: part.labels.index_select(&index, 0)?,
+            rows: rows.to_vec(),
+        })
+    }
+}
