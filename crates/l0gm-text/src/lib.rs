@@ -1,1 +1,46 @@
-//! placeholder
+//! L0-gated classifiers for texts: a BERT-family encoder, a gate on its pooled embedding, and a linear
+//! classifier behind it (the text modality of L0GM, arXiv:2603.26801).
+mod bert;
+mod bert_config;
+mod compact;
+mod corpus;
+mod defaults;
+mod encoder;
+mod error;
+mod estimate;
+pub mod features;
+mod head;
+mod input;
+mod load;
+mod modality;
+mod params;
+mod prepare;
+mod read_csv;
+mod read_folder;
+mod read_parquet;
+mod scratch;
+mod settings;
+mod split;
+mod task;
+mod tokens;
+mod weights;
+
+pub use bert::{Bert, Trainable};
+pub use bert_config::{Activation, BertConfig};
+pub use compact::{CompactText, compare, sizes};
+pub use corpus::{Columns, Corpus, TextData};
+pub use defaults::defaults;
+pub use encoder::TextEncoder;
+pub use error::{Error, Result};
+pub use head::TextHead;
+pub use input::{Padding, TextInput};
+pub use load::LoadedEncoder;
+pub use modality::TextModality;
+pub use params::WeightSource;
+pub use prepare::{PreparedTask, prepare};
+pub use scratch::RandomWeights;
+pub use settings::{FineTune, Pooling, ScratchSettings, TextSettings};
+pub use split::{SplitCorpus, split};
+pub use task::{Prepared, TextRows, TextTask};
+pub use tokens::{TextTokenizer, TokenRows};
+pub use weights::{Checkpoint, CheckpointTensors};

@@ -1,0 +1,130 @@
+//! A BERT-family encoder's `config.json`: the keys that decide its shape, checked before any weight is read.
+use crate::{Error, Result, ScratchSettings};
+use serde::Deserialize;
+use std::path::Path;
+
+/// The activation between the two feed-forward layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Activation {
+    /// GELU with the error function.
+    #[default]
+    #[serde(rename = "gelu")]
+    Gelu,
+    /// GELU's tanh approximation.
+    #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh")]
+    GeluTanh,
+    /// max(0, x).
+    #[serde(rename = "relu")]
+    Relu,
+}
+
+/// The shape of an encoder. Keys of `config.json` that do not matter here are passed over.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct BertConfig {
+    /// Width of a token's state.
+    pub hidden_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads; divides the width.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Rows of the word embedding table.
+    pub vocab_size: usize,
+    /// Longest sequence.
+    pub max_position_embeddings: usize,
+    /// Rows of the token-type table.
+    pub type_vocab_size: usize,
+    /// Added to the variance in every LayerNorm.
+    pub layer_norm_eps: f64,
+    /// Activation of the feed-forward layers.
+    #[serde(default)]
+    pub hidden_act: Activation,
+    /// Dropout on states.
+    #[serde(default)]
+    pub hidden_dropout_prob: f64,
+    /// Dropout on attention weights.
+    #[serde(default)]
+    pub attention_probs_dropout_prob: f64,
+    /// Id of `[PAD]`.
+    #[serde(default)]
+    pub pad_token_id: u32,
+    /// "bert" where it is given.
+    #[serde(default)]
+    pub model_type: Option<String>,
+    /// "absolute" where it is given.
+    #[serde(default)]
+    pub position_embedding_type: Option<String>,
+}
+
+impl BertConfig {
+    /// Reads and checks a `config.json`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, lacks a key, describes another family, or its numbers do not fit.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
+        let config: Self = serde_json::from_str(&text).map_err(|e| {
+            Error::model(
+                path,
+                format!("does not describe a BERT-family encoder: {e}"),
+            )
+        })?;
+        config.check().map_err(|message| Error::model(path, message))?;
+        Ok(config)
+    }
+
+    /// The shape of an encoder trained from nothing.
+    pub fn scratch(settings: &ScratchSettings, vocabulary: usize, max_tokens: usize) -> Self {
+        Self {
+            hidden_size: settings.width,
+            num_hidden_layers: settings.layers,
+            num_attention_heads: settings.heads,
+            intermediate_size: settings.feed_forward,
+            vocab_size: vocabulary,
+            max_position_embeddings: max_tokens,
+            type_vocab_size: 1,
+            layer_norm_eps: 1e-5,
+            hidden_act: Activation::Gelu,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            pad_token_id: 0,
+            model_type: None,
+            position_embedding_type: None,
+        }
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        if let Some(kind) = self.model_type.as_deref().filter(|k| *k != "bert") {
+            return Err(format!(
+                "model_type is \"{kind}\"; this encoder reads \"bert\" checkpoints"
+            ));
+        }
+        if let Some(kind) = self.position_embedding_type.as_deref().filter(|k| *k != "absolute") {
+            return Err(format!(
+                "position_embedding_type is \"{kind}\"; only \"absolute\" is known"
+            ));
+        }
+        for (name, value) in [
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("vocab_size", self.vocab_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("type_vocab_size", self.type_vocab_size),
+        ] {
+            if value == 0 {
+                return Err(format!("{name} is 0; it must be at least 1"));
+            }
+        }
+        if self.hidden_size % self.num_attention_heads != 0 {
+            return Err(format!(
+                "hidden_size {} is not a multiple of num_attention_heads {}",
+                self.hidden_size, self.num_attention_heads
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! The trained model made smaller: z folded into the classifier, closed dimensions gone from it (and from
+//! the pooler, whose outputs are separable). BERT's last LayerNorm mixes channels, so with `[CLS]` or mean
+//! pooling the encoder below stays as it is.
+use crate::{Pooling, Result, TextEncoder, TextHead, TextInput, TextTask};
+use candle_core::{DType, Device, Tensor};
+use l0gm_gate::{LinearLayer, Temperature, compact_linear};
+use l0gm_ops::{Mode, linear};
+use l0gm_train::{CompactSummary, Encoder, GatedModel, Sizes, Split, Task};
+
+/// Rows compared where the encoder must run for each; pooled features are compared in full.
+const ROWS_WITH_ENCODER: usize = 64;
+
+/// A model without a gate that says the same as the gated one.
+#[derive(Clone, Debug)]
+pub struct CompactText {
+    encoder: TextEncoder,
+    /// The dimensions that stay.
+    kept: Vec<u32>,
+    /// The pooler's rows that stay, for [`Pooling::Pooler`].
+    pooler: Option<LinearLayer>,
+    /// (classes, kept).
+    classifier: LinearLayer,
+}
+
+impl CompactText {
+    /// From a trained gated model at its final temperature.
+    ///
+    /// # Errors
+    /// Where the gate does not fit the classifier.
+    pub fn new(
+        model: &GatedModel<TextEncoder, TextHead>,
+        temperature: Temperature,
+    ) -> Result<Self> {
+        let z = model.gate.deterministic(temperature)?;
+        let before = model
+            .encoder
+            .bert()
+            .pooler()
+            .filter(|_| model.encoder.pooling() == Pooling::Pooler)
+            .map(|(weight, bias)| LinearLayer {
+                weight,
+                bias: Some(bias),
+            });
+        let (pooler, classifier, kept) = compact_linear(before.as_ref(), &z, &model.head.layer())?;
+        Ok(Self {
+            encoder: model.encoder.clone(),
+            kept,
+            pooler,
+            classifier,
+        })
+    }
+
+    /// The dimensions that stay.
+    pub fn kept(&self) -> &[u32] {
+        &self.kept
+    }
+
+    /// (batch, classes).
+    ///
+    /// # Errors
+    /// Where a forward pass fails.
+    pub fn logits(&self, input: &TextInput) -> candle_core::Result<Tensor> {
+        let bias = self.classifier.bias.as_ref();
+        if self.kept.is_empty() {
+            let rows = self.encoder.encode(input, &mut Mode::Eval)?.dim(0)?;
+            let classes = self.classifier.weight.dim(0)?;
+            let zero = Tensor::zeros((rows, classes), DType::F32, self.classifier.weight.device())?;
+            return match bias {
+                Some(bias) => zero.broadcast_add(bias),
+                None => Ok(zero),
+            };
+        }
+        let states = match &self.pooler {
+            Some(_) => self.encoder.states(input, &mut Mode::Eval)?,
+            None => None,
+        };
+        let kept = match (&self.pooler, states) {
+            (Some(pooler), Some(states)) => {
+                let first = self.encoder.bert().pool_cls(&states)?;
+                linear(&first, &pooler.weight, pooler.bias.as_ref())?.tanh()?
+            }
+            _ => {
+                let pooled = self.encoder.encode(input, &mut Mode::Eval)?;
+                let kept = Tensor::new(self.kept.as_slice(), pooled.device())?;
+                pooled.index_select(&kept, 1)?
+            }
+        }; // (batch, kept)
+        linear(&kept, &self.classifier.weight, bias)
+    }
+
+    /// Parameters and multiply-adds for texts of `tokens` tokens.
+    pub fn sizes(&self, tokens: f64) -> Sizes {
+        let whole = sizes(&self.encoder, self.classifier.weight.dims()[0], tokens);
+        let width = self.encoder.interface().width();
+        let mut gone = (width - self.kept.len()) * self.classifier.weight.dims()[0];
+        if self.pooler.is_some() {
+            gone += (width - self.kept.len()) * (width + 1);
+        }
+        let parameters = whole.parameters - gone as u64;
+        Sizes {
+            parameters,
+            flops: whole.flops - 2 * gone as u64,
+            bytes: parameters * size_of::<f32>() as u64,
+        }
+    }
+}
+
+/// Parameters (the gate's left out) and multiply-adds of the whole model for texts of `tokens` tokens,
+/// frozen layers included.
+pub fn sizes(encoder: &TextEncoder, classes: usize, tokens: f64) -> Sizes {
+    let config = encoder.bert().config();
+    let (dim, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
+    let a_token = 2.0 * (4.0 * dim * dim + 2.0 * dim * wide) + 4.0 * tokens * dim;
+    let pooler = if encoder.pooling() == Pooling::Pooler {
+        2.0 * dim * dim
+    } else {
+        0.0
+    };
+    let head = (dim + 1.0) * classes as f64;
+    let flops = config.num_hidden_layers as f64 * a_token * tokens + pooler + 2.0 * dim * classes as f64;
+    let parameters = encoder.bert().elements() as u64 + head as u64;
+    Sizes {
+        parameters,
+        flops: flops as u64,
+        bytes: parameters * size_of::<f32>() as u64,
+    }
+}
+
+/// Mean number of tokens of the test rows.
+pub(crate) fn mean_tokens(task: &TextTask) -> f64 {
+    task.test.tokens.total() as f64 / task.test.tokens.rows().max(1) as f64
+}
+
+/// Builds the compact model and compares its logits with the gated one's on test rows.
+///
+/// # Errors
+/// Where a forward pass fails.
+pub fn compare(
+    model: &GatedModel<TextEncoder, TextHead>,
+    temperature: Temperature,
+    task: &TextTask,
+    batch_size: usize,
+    device: &Device,
+) -> Result<CompactSummary> {
+    let compact = CompactText::new(model, temperature)?;
+    let plan = task.plan(Split::Test, batch_size, None);
+    let limit = match task.test.prepared {
+        crate::Prepared::Pooled(_) => usize::MAX,
+        _ => ROWS_WITH_ENCODER,
+    };
+    let (mut rows, mut largest) = (0, 0f64);
+    for batch in plan {
+        if rows >= limit {
+            break;
+        }
+        let batch = &batch[..batch.len().min(limit - rows)];
+        let input = task.batch(Split::Test, batch, device)?.input;
+        let gated = model.logits(&input, temperature, &mut Mode::Eval)?;
+        let difference = (gated - compact.logits(&input)?)?.abs()?.max_all()?;
+        largest = largest.max(f64::from(difference.to_scalar::<f32>()?));
+        rows += batch.len();
+    }
+    let tokens = mean_tokens(task);
+    Ok(CompactSummary {
+        max_logit_difference: largest,
+        rows,
+        gated: sizes(&model.encoder, task.classes, tokens),
+        compact: compact.sizes(tokens),
+        latency_us_per_example: None,
+    })
+}

@@ -1,0 +1,104 @@
+//! The documented settings of each profile, with the reason for each number beside it.
+use crate::{FineTune, Pooling, ScratchSettings, TextSettings};
+use l0gm_gate::{GateConfig, Schedule};
+use l0gm_train::{OptimiserConfig, Profile, TrainConfig};
+
+/// The settings of a profile, with pretrained weights at hand or from scratch.
+pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
+    match (profile, pretrained) {
+        (Profile::Quick, true) => frozen(),
+        (Profile::Paper, true) => fine_tuned(),
+        (_, false) => scratch(),
+    }
+}
+
+/// A linear classifier on mean-pooled features: the encoder runs once a text for all runs together.
+fn frozen() -> TextSettings {
+    TextSettings {
+        pooling: Pooling::Mean,
+        fine_tune: FineTune::Frozen,
+        max_tokens: 128,
+        train_rows: Some(2000),
+        valid_rows: Some(500),
+        test_rows: Some(1000),
+        train: TrainConfig {
+            epochs: 60,
+            batch_size: 64,
+            eval_batch_size: 512,
+            optimiser: OptimiserConfig {
+                learning_rate: 1e-2,
+                gate_travel: 60.0,
+                ..OptimiserConfig::default()
+            },
+            ..TrainConfig::default()
+        },
+        ..TextSettings::default()
+    }
+}
+
+/// The whole encoder learns; the gate is left alone while it finds its features, then closes.
+fn fine_tuned() -> TextSettings {
+    TextSettings {
+        pooling: Pooling::Mean,
+        fine_tune: FineTune::Full,
+        max_tokens: 128,
+        train_rows: Some(3000),
+        valid_rows: Some(500),
+        test_rows: Some(2000),
+        train: TrainConfig {
+            epochs: 2,
+            batch_size: 16,
+            eval_batch_size: 32,
+            optimiser: OptimiserConfig {
+                learning_rate: 1e-3,
+                encoder_learning_rate: Some(5e-5),
+                gate_travel: 30.0,
+                weight_decay: 1e-2,
+                warmup: 0.06,
+                ..OptimiserConfig::default()
+            },
+            schedule: Schedule {
+                warmup: 0.4,
+                ramp: 0.1,
+                ..Schedule::default()
+            },
+            select_from_last: 0.1,
+            checkpoint_seconds: 120,
+            ..TrainConfig::default()
+        },
+        ..TextSettings::default()
+    }
+}
+
+/// A small Transformer on short texts, where there are no weights: it shows the path, not the quality.
+fn scratch() -> TextSettings {
+    TextSettings {
+        encoder: TextSettings::SCRATCH.into(),
+        pooling: Pooling::Mean,
+        fine_tune: FineTune::Full,
+        max_tokens: 64,
+        train_rows: Some(1500),
+        valid_rows: Some(300),
+        test_rows: Some(500),
+        scratch: ScratchSettings {
+            layers: 1,
+            width: 64,
+            heads: 4,
+            feed_forward: 128,
+            vocabulary: 4000,
+        },
+        train: TrainConfig {
+            epochs: 12,
+            batch_size: 32,
+            eval_batch_size: 64,
+            optimiser: OptimiserConfig {
+                learning_rate: 2e-3,
+                gate_travel: 60.0,
+                ..OptimiserConfig::default()
+            },
+            ..TrainConfig::default()
+        },
+        gate: GateConfig::default(),
+        ..TextSettings::default()
+    }
+}

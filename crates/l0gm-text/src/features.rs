@@ -1,0 +1,212 @@
+//! What a frozen encoder says of the texts, computed once: pooled features, cached on disk under a name
+//! made of the weights, the tokenised texts and the settings, or the states below the first trained layer,
+//! kept in memory for one run.
+use crate::{Error, Result, TextEncoder, TextInput, TokenRows};
+use candle_core::{DType, Device, Tensor};
+use l0gm_ops::Mode;
+use l0gm_train::Encoder;
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Rows a forward pass: enough to keep the kernels busy, little enough for the caches.
+const BATCH: usize = 16;
+
+/// Told how many rows of how many are done; an error stops the work.
+pub type Report<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
+
+/// Pooled features of some texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// rows x width, row by row.
+    pub values: Vec<f32>,
+    /// Width of a row.
+    pub width: usize,
+    /// Microseconds that the encoder took a text when these were computed.
+    pub encoder_us: f64,
+}
+
+/// A folder of cached features.
+#[derive(Clone, Debug)]
+pub struct FeatureCache {
+    dir: PathBuf,
+}
+
+impl FeatureCache {
+    /// In this folder, made when something is written.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The features of `tokens` under a frozen encoder: read, or computed and written.
+    ///
+    /// # Errors
+    /// Where a forward pass fails, the file cannot be written, or `report` stops the work.
+    pub fn pooled(
+        &self,
+        encoder: &TextEncoder,
+        weights_sha256: &str,
+        tokens: &TokenRows,
+        max_tokens: usize,
+        device: &Device,
+        report: Report<'_>,
+    ) -> Result<Features> {
+        let key = key(encoder, weights_sha256, tokens, max_tokens, device);
+        let path = self.dir.join(format!("{key}.safetensors"));
+        let width = encoder.interface().width();
+        // A file that does not read back is computed anew rather than trusted or complained about.
+        if let Some(found) = read(&path, tokens.rows(), width) {
+            return Ok(found);
+        }
+        let features = compute(encoder, tokens, device, report)?;
+        write(&path, &features)?;
+        Ok(features)
+    }
+}
+
+/// Pooled features by forward passes over rows of like length.
+///
+/// # Errors
+/// Where a forward pass fails or `report` stops the work.
+pub fn compute(
+    encoder: &TextEncoder,
+    tokens: &TokenRows,
+    device: &Device,
+    report: Report<'_>,
+) -> Result<Features> {
+    let width = encoder.interface().width();
+    let mut values = vec![0f32; tokens.rows() * width];
+    let start = Instant::now();
+    each_batch(tokens, encoder.bert().config().pad_token_id, device, report, |rows, input| {
+        let pooled = encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
+        let pooled: Vec<f32> = pooled.flatten_all()?.to_vec1()?;
+        for (i, &row) in rows.iter().enumerate() {
+            values[row * width..(row + 1) * width].copy_from_slice(&pooled[i * width..(i + 1) * width]);
+        }
+        Ok(())
+    })?;
+    Ok(Features {
+        values,
+        width,
+        encoder_us: start.elapsed().as_secs_f64() * 1e6 / tokens.rows().max(1) as f64,
+    })
+}
+
+/// States that enter the first trained layer, end to end in the order of the tokens (tokens x width).
+///
+/// # Errors
+/// Where a forward pass fails or `report` stops the work.
+pub fn compute_hidden(
+    encoder: &TextEncoder,
+    tokens: &TokenRows,
+    device: &Device,
+    report: Report<'_>,
+) -> Result<Vec<f32>> {
+    let bert = encoder.bert();
+    let width = bert.config().hidden_size;
+    let mut values = vec![0f32; tokens.total() * width];
+    each_batch(tokens, bert.config().pad_token_id, device, report, |rows, input| {
+        let TextInput::Tokens { ids, padding } = input else {
+            return Ok(());
+        };
+        let x = bert.embed(ids, &mut Mode::Eval)?;
+        let x = bert.layers(&x, padding, 0, bert.trainable().from_layer, &mut Mode::Eval)?;
+        let x: Vec<f32> = x.flatten_all()?.to_vec1()?;
+        for (i, &row) in rows.iter().enumerate() {
+            let (start, count) = tokens.span(row);
+            let from = i * padding.longest * width;
+            values[start * width..(start + count) * width].copy_from_slice(&x[from..from + count * width]);
+        }
+        Ok(())
+    })?;
+    Ok(values)
+}
+
+/// Hands out all rows in batches of like length, longest first.
+fn each_batch(
+    tokens: &TokenRows,
+    pad: u32,
+    device: &Device,
+    report: Report<'_>,
+    mut work: impl FnMut(&[usize], &TextInput) -> Result<()>,
+) -> Result<()> {
+    let mut order: Vec<usize> = (0..tokens.rows()).collect();
+    order.sort_by_key(|&row| (std::cmp::Reverse(tokens.span(row).1), row));
+    let mut done = 0;
+    report(0, tokens.rows())?;
+    for rows in order.chunks(BATCH) {
+        let ids: Vec<&[u32]> = rows.iter().map(|&r| tokens.get(r)).collect();
+        work(rows, &TextInput::tokens(&ids, pad, device)?)?;
+        done += rows.len();
+        report(done, tokens.rows())?;
+    }
+    Ok(())
+}
+
+/// Everything the features depend on, as hex.
+fn key(
+    encoder: &TextEncoder,
+    weights_sha256: &str,
+    tokens: &TokenRows,
+    max_tokens: usize,
+    device: &Device,
+) -> String {
+    let mut hash = Sha256::new();
+    let kind = if device.is_cpu() { "cpu" } else { "gpu" };
+    hash.update(format!(
+        "l0gm-text features 1\n{weights_sha256}\n{:?}\n{max_tokens}\n{kind}\n",
+        encoder.pooling()
+    ));
+    let (ids, ends) = tokens.flat();
+    for id in ids {
+        hash.update(id.to_le_bytes());
+    }
+    for end in ends {
+        hash.update((*end as u64).to_le_bytes());
+    }
+    hex(&hash.finalize())
+}
+
+/// Bytes as hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// sha256 of a file, as hex.
+pub(crate) fn sha256_file(path: &Path) -> Result<String> {
+    let bytes =
+        std::fs::read(path).map_err(|e| Error::corpus(path, format!("cannot be read: {e}")))?;
+    Ok(hex(&Sha256::digest(&bytes)))
+}
+
+fn read(path: &Path, rows: usize, width: usize) -> Option<Features> {
+    let bytes = std::fs::read(path).ok()?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
+    let encoder_us = header.metadata().as_ref()?.get("encoder_us")?.parse().ok()?;
+    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).ok()?;
+    let tensor = tensors.get("features")?;
+    if tensor.dims() != [rows, width] || tensor.dtype() != DType::F32 {
+        return None;
+    }
+    let values = tensor.flatten_all().ok()?.to_vec1().ok()?;
+    Some(Features {
+        values,
+        width,
+        encoder_us,
+    })
+}
+
+fn write(path: &Path, features: &Features) -> Result<()> {
+    let fail = |e: &dyn std::fmt::Display| Error::model(path, format!("cannot be written: {e}"));
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(|e| fail(&e))?;
+    }
+    let rows = features.values.len() / features.width.max(1);
+    let tensor = Tensor::from_slice(&features.values, (rows, features.width), &Device::Cpu)?;
+    let about = HashMap::from([("encoder_us".to_string(), features.encoder_us.to_string())]);
+    let bytes = safetensors::serialize([("features", &tensor)], Some(about)).map_err(|e| fail(&e))?;
+    l0gm_train::write_atomically(path, &bytes)?;
+    Ok(())
+}

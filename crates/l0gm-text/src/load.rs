@@ -1,0 +1,109 @@
+//! An encoder with its tokenizer: from a folder as the hub lays it out, or from nothing.
+use crate::bert::check_length;
+use crate::{
+    Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, RandomWeights, Result, TextEncoder,
+    TextSettings, TextTokenizer, Trainable,
+};
+use candle_core::Device;
+use l0gm_ops::Generator;
+use std::path::Path;
+
+/// An encoder ready for use.
+#[derive(Debug)]
+pub struct LoadedEncoder {
+    /// The encoder with its pooling.
+    pub encoder: TextEncoder,
+    /// What makes its token ids.
+    pub tokenizer: TextTokenizer,
+    /// sha256 of the weights file; absent where nothing is cached by it.
+    pub weights_sha256: Option<String>,
+}
+
+impl LoadedEncoder {
+    /// Reads `config.json`, `tokenizer.json` and `model.safetensors` of a folder.
+    ///
+    /// # Errors
+    /// Where a file is missing, damaged or of another architecture, where tokenizer and weights do not
+    /// fit each other, or a setting does not fit the encoder.
+    pub fn from_folder(dir: &Path, settings: &TextSettings, device: &Device) -> Result<Self> {
+        let config = BertConfig::from_file(&dir.join("config.json"))?;
+        check_length(&config, settings.max_tokens)?;
+        let tokenizer = TextTokenizer::from_file(&dir.join("tokenizer.json"))?;
+        tokenizer.check_fits(config.vocab_size)?;
+        let checkpoint = Checkpoint::read(&dir.join("model.safetensors"))?;
+        let frozen = settings.fine_tune == FineTune::Frozen;
+        let bert = Bert::new(
+            &config,
+            &mut checkpoint.open(device)?,
+            trainable(settings.fine_tune, config.num_hidden_layers)?,
+            settings.pooling == Pooling::Pooler,
+            settings.encoder_dropout,
+        )?;
+        Ok(Self {
+            encoder: TextEncoder::new(bert, settings.pooling),
+            tokenizer,
+            weights_sha256: frozen.then(|| checkpoint.sha256()),
+        })
+    }
+
+    /// A small Transformer with random weights and a WordPiece vocabulary trained on `texts`. The
+    /// vocabulary is kept at `tokenizer_path` and read from there the next time.
+    ///
+    /// # Errors
+    /// Where the vocabulary cannot be trained, read or written.
+    pub fn from_scratch(
+        texts: &[String],
+        settings: &TextSettings,
+        tokenizer_path: &Path,
+        generator: &Generator,
+        device: &Device,
+    ) -> Result<Self> {
+        let tokenizer = if tokenizer_path.is_file() {
+            TextTokenizer::from_file(tokenizer_path)?
+        } else {
+            let trained = TextTokenizer::train(texts, settings.scratch.vocabulary)?;
+            trained.save(tokenizer_path)?;
+            trained
+        };
+        let config = BertConfig::scratch(
+            &settings.scratch,
+            tokenizer.vocabulary(),
+            settings.max_tokens,
+        );
+        let bert = Bert::new(
+            &config,
+            &mut RandomWeights::new(generator.stream("encoder", 0), device),
+            trainable(settings.fine_tune, config.num_hidden_layers)?,
+            false,
+            settings.encoder_dropout,
+        )?;
+        Ok(Self {
+            encoder: TextEncoder::new(bert, settings.pooling),
+            tokenizer,
+            weights_sha256: None,
+        })
+    }
+}
+
+/// Which layers of so many learn.
+fn trainable(fine_tune: FineTune, layers: usize) -> Result<Trainable> {
+    Ok(match fine_tune {
+        FineTune::Full => Trainable {
+            embeddings: true,
+            from_layer: 0,
+        },
+        FineTune::Frozen => Trainable {
+            embeddings: false,
+            from_layer: layers,
+        },
+        FineTune::Last(k) if k <= layers => Trainable {
+            embeddings: false,
+            from_layer: layers - k,
+        },
+        FineTune::Last(k) => {
+            return Err(Error::Setting(format!(
+                "fine-tune is \"last-{k}\"; the encoder has {layers} layers"
+            )));
+        }
+    })
+}

@@ -1,0 +1,346 @@
+//! The runner's door to texts: which settings a dataset gets under a profile, what it will cost, and the
+//! run itself, from files to a record.
+use crate::compact::{compare, mean_tokens, sizes};
+use crate::defaults::defaults;
+use crate::features::FeatureCache;
+use crate::prepare::prepare;
+use crate::{
+    Columns, Error, LoadedEncoder, Result, TextData, TextHead, TextSettings, error::nearest, split,
+};
+use l0gm_data::{Catalogue, Resolved};
+use l0gm_gate::Gate;
+use l0gm_ops::Generator;
+use l0gm_train::settings::merge_settings;
+use l0gm_train::{
+    DataSummary, Encoder, GatedModel, Modality, Profile, ProgressEvent, RunContext, RunRecord,
+    RunSpec, Split, Task, run_experiment,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Dense and gated text classifiers on IMDB or any file of texts.
+#[derive(Clone, Debug)]
+pub struct TextModality {
+    catalogue: Catalogue,
+    cache: Option<PathBuf>,
+}
+
+/// Where the texts come from.
+enum Source {
+    Catalogue(Resolved),
+    File(PathBuf),
+}
+
+impl TextModality {
+    /// Finds datasets and models through `catalogue`.
+    pub fn new(catalogue: Catalogue) -> Self {
+        Self {
+            catalogue,
+            cache: None,
+        }
+    }
+
+    /// Keeps the features of frozen encoders in this folder, instead of in `text-features` beside the
+    /// folder of the runs.
+    pub fn with_cache(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.cache = Some(dir.into());
+        self
+    }
+
+    fn source(&self, dataset: &str) -> Result<Source> {
+        let path = Path::new(dataset);
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        if ["csv", "parquet"].contains(&extension.to_ascii_lowercase().as_str()) {
+            return if path.is_file() {
+                Ok(Source::File(path.to_path_buf()))
+            } else {
+                Err(Error::corpus(path, "there is no such file"))
+            };
+        }
+        let names = self.catalogue.names("text");
+        if !names.contains(&dataset) {
+            return Err(Error::Setting(format!(
+                "dataset \"{dataset}\" is neither a .csv or .parquet file nor one of {names:?}{}",
+                nearest(dataset, names.iter().copied())
+            )));
+        }
+        Ok(Source::Catalogue(self.catalogue.dataset(dataset)?))
+    }
+
+    /// The folder of a pretrained encoder with its checksums; `None` where it cannot be had.
+    fn weights(&self, encoder: &str) -> Result<Option<(PathBuf, BTreeMap<String, String>)>> {
+        let folder = Path::new(encoder);
+        if folder.join("config.json").is_file() {
+            return Ok(Some((folder.to_path_buf(), BTreeMap::new())));
+        }
+        if encoder.contains(std::path::MAIN_SEPARATOR) {
+            return Err(Error::model(folder, "holds no config.json; an encoder's folder holds config.json, tokenizer.json and model.safetensors"));
+        }
+        Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
+    }
+
+    /// The defaults that fit the encoder asked for.
+    fn base(&self, profile: Profile, overrides: &Value) -> Result<TextSettings> {
+        let asked = overrides.get("encoder").and_then(Value::as_str);
+        if asked == Some(TextSettings::SCRATCH) {
+            return Ok(defaults(profile, false));
+        }
+        let pretrained = defaults(profile, true);
+        let name = asked.unwrap_or(&pretrained.encoder);
+        if self.weights(name)?.is_some() {
+            return Ok(pretrained);
+        }
+        if asked.is_some() || profile == Profile::Paper {
+            return Err(Error::Setting(format!(
+                "the weights of encoder \"{name}\" are neither here nor to be fetched; give their folder's parent as --model-dir, or set encoder to \"scratch\""
+            )));
+        }
+        Ok(defaults(profile, false))
+    }
+
+    fn make_spec(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &Value,
+    ) -> Result<RunSpec> {
+        let twin = match self.source(dataset)? {
+            Source::Catalogue(resolved) if resolved.twin && profile == Profile::Paper => {
+                return Err(Error::Setting(format!(
+                    "profile paper refuses twins, and \"{dataset}\" is not here ({}); give its folder's parent as --data-dir",
+                    resolved.source
+                )));
+            }
+            Source::Catalogue(resolved) => resolved.twin,
+            Source::File(_) => false,
+        };
+        let mut settings: TextSettings = merge_settings(&self.base(profile, overrides)?, overrides)?;
+        settings.train.objective.lambda = match (method, lambda) {
+            ("dense", None) => 0.0,
+            ("l0gm", Some(lambda)) => lambda,
+            ("dense", Some(_)) => {
+                return Err(Error::Setting("method dense has no lambda".into()));
+            }
+            ("l0gm", None) => {
+                return Err(Error::Setting("method l0gm needs a lambda".into()));
+            }
+            (other, _) => {
+                return Err(Error::Setting(format!(
+                    "method \"{other}\" is none of {:?}{}",
+                    self.methods(),
+                    nearest(other, ["dense", "l0gm"])
+                )));
+            }
+        };
+        settings.check()?;
+        Ok(RunSpec {
+            modality: self.name().into(),
+            dataset: dataset.into(),
+            method: method.into(),
+            lambda,
+            seed,
+            twin,
+            settings: serde_json::to_value(&settings)
+                .map_err(|e| Error::Setting(format!("settings cannot be written: {e}")))?,
+        })
+    }
+
+    fn make_run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord> {
+        let settings: TextSettings = serde_json::from_value(spec.settings.clone())
+            .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
+        settings.check()?;
+        loading(context);
+        let (data, mut summary) = self.read(spec, &settings)?;
+        let split = split(data, &settings)?;
+        let generator = Generator::new(spec.seed).stream("initialisation", 0);
+        let loaded = if settings.is_scratch() {
+            std::fs::create_dir_all(&context.dir)
+                .map_err(|e| Error::corpus(&context.dir, format!("cannot be made: {e}")))?;
+            LoadedEncoder::from_scratch(
+                &split.train.texts,
+                &settings,
+                &context.dir.join("tokenizer.json"),
+                &generator,
+                &context.device,
+            )?
+        } else {
+            let (dir, checksums) = self.weights(&settings.encoder)?.ok_or_else(|| {
+                Error::Setting(format!("the weights of encoder \"{}\" are gone", settings.encoder))
+            })?;
+            let named = |(file, sum)| (format!("{}/{file}", settings.encoder), sum);
+            summary.checksums.extend(checksums.into_iter().map(named));
+            LoadedEncoder::from_folder(&dir, &settings, &context.device)?
+        };
+        let cache = FeatureCache::new(self.cache.clone().unwrap_or_else(|| beside(&context.dir)));
+        let device = context.device.clone();
+        let prepared = prepare(&split, &loaded, &settings, &cache, &device, &mut |done, all| {
+            encoding(context, done, all)
+        })?;
+        let task = prepared.task;
+        summary.classes = split.classes;
+        summary.reductions = split.reductions;
+        summary.notes = notes(&settings);
+        summary.notes.extend(prepared.notes);
+        for (name, part) in [("train", Split::Train), ("valid", Split::Valid), ("test", Split::Test)] {
+            summary.rows.insert(name.into(), task.rows(part));
+        }
+        let interface = loaded.encoder.interface();
+        let gate = match spec.method.as_str() {
+            "dense" => Gate::identity(interface),
+            _ => Gate::new(interface, &settings.gate, settings.train.schedule.at(0.0).temperature, &device)?,
+        };
+        let head = TextHead::new(
+            interface.width(),
+            task.classes,
+            settings.dropout,
+            &mut generator.stream("head", 0),
+            &device,
+        )?;
+        let model = GatedModel {
+            encoder: loaded.encoder,
+            gate,
+            head,
+        };
+        let size = sizes(&model.encoder, task.classes, mean_tokens(&task));
+        let temperature = settings.train.schedule.final_temperature();
+        let batch = settings.train.eval_batch_size;
+        let compact = |model: &GatedModel<_, _>| {
+            if model.gate.is_identity() {
+                return Ok(None);
+            }
+            Ok(Some(compare(model, temperature, &task, batch, &device)?))
+        };
+        Ok(run_experiment(spec, summary, &[], &task, &model, &settings.train, size, compact, context)?)
+    }
+
+    /// Reads the texts, and says where they came from.
+    fn read(&self, spec: &RunSpec, settings: &TextSettings) -> Result<(TextData, DataSummary)> {
+        let mut summary = DataSummary {
+            twin: spec.twin,
+            ..DataSummary::default()
+        };
+        let data = match self.source(&spec.dataset)? {
+            Source::Catalogue(resolved) => {
+                if resolved.twin != spec.twin {
+                    return Err(Error::Setting(format!(
+                        "\"{}\" was {} when this run was planned and now is {}; plan it again",
+                        spec.dataset,
+                        kind(spec.twin),
+                        kind(resolved.twin)
+                    )));
+                }
+                summary.source = resolved.source;
+                summary.checksums = resolved.checksums;
+                TextData::imdb(&resolved.dir)?
+            }
+            Source::File(path) => {
+                summary.source = format!("file {}", path.display());
+                summary.checksums.insert(file_name(&path), crate::features::sha256_file(&path)?);
+                let columns = Columns {
+                    text: &settings.text_column,
+                    label: &settings.label_column,
+                };
+                TextData::file(&path, columns, &settings.classes)?
+            }
+        };
+        Ok((data, summary))
+    }
+}
+
+impl Modality for TextModality {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn datasets(&self) -> Vec<String> {
+        self.catalogue.names("text").into_iter().map(String::from).collect()
+    }
+
+    fn methods(&self) -> Vec<String> {
+        vec!["dense".into(), "l0gm".into()]
+    }
+
+    fn spec(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &Value,
+    ) -> l0gm_train::Result<RunSpec> {
+        Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides)?)
+    }
+
+    fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
+        let settings: TextSettings = serde_json::from_value(spec.settings.clone())
+            .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
+        Ok(crate::estimate::estimate(&settings))
+    }
+
+    fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
+        Ok(self.make_run(spec, context)?)
+    }
+}
+
+/// What any table must say of these settings.
+fn notes(settings: &TextSettings) -> Vec<String> {
+    let name = Path::new(&settings.encoder)
+        .file_name()
+        .map_or(settings.encoder.clone(), |n| n.to_string_lossy().into_owned());
+    let pooling = match settings.pooling {
+        crate::Pooling::Cls => "[CLS]",
+        crate::Pooling::Mean => "mean",
+        crate::Pooling::Pooler => "[CLS] through the pooler",
+    };
+    vec![format!(
+        "encoder {name}, pooling {pooling}, fine-tune {}, at most {} tokens",
+        String::from(settings.fine_tune),
+        settings.max_tokens
+    )]
+}
+
+fn kind(twin: bool) -> &'static str {
+    if twin { "the twin" } else { "the real data" }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+/// `OUT/text-features` for a run in `OUT/runs/ID`; beside the run otherwise.
+fn beside(run: &Path) -> PathBuf {
+    let parent = run.parent().unwrap_or(run);
+    match parent.parent() {
+        Some(out) if parent.ends_with("runs") => out.join("text-features"),
+        _ => parent.join("text-features"),
+    }
+}
+
+fn loading(context: &mut RunContext<'_>) {
+    context.progress.event(&event("loading", 0, 0));
+}
+
+fn encoding(context: &mut RunContext<'_>, done: usize, all: usize) -> Result<()> {
+    if context.stop.is_set() {
+        return Err(l0gm_train::Error::Stopped.into());
+    }
+    context.progress.event(&event("encoding", done, all));
+    Ok(())
+}
+
+fn event(stage: &'static str, step: usize, steps: usize) -> ProgressEvent {
+    ProgressEvent {
+        stage,
+        step,
+        steps,
+        loss: None,
+        metric: None,
+        active_fraction: None,
+    }
+}

@@ -1,0 +1,39 @@
+//! Texts as one file each, in a folder a class: the layout of the original IMDB archive.
+use crate::{Corpus, Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Reads `dir/CLASS/*.txt` for each class in order, the files of a class by name.
+pub(crate) fn read(dir: &Path, classes: &[&str]) -> Result<Corpus> {
+    let mut corpus = Corpus::default();
+    for (class, name) in classes.iter().enumerate() {
+        let folder = dir.join(name);
+        let files = text_files(&folder)?;
+        if files.is_empty() {
+            return Err(Error::corpus(&folder, "holds no .txt file"));
+        }
+        for path in files {
+            let bytes = std::fs::read(&path)
+                .map_err(|e| Error::corpus(&path, format!("cannot be read: {e}")))?;
+            let text = String::from_utf8(bytes).map_err(|e| {
+                Error::corpus(
+                    &path,
+                    format!("is not valid UTF-8 from byte {}", e.utf8_error().valid_up_to()),
+                )
+            })?;
+            corpus.texts.push(text);
+            corpus.labels.push(class as u32);
+        }
+    }
+    Ok(corpus)
+}
+
+fn text_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|e| Error::corpus(folder, format!("cannot be read: {e}; expected *.txt in it")))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "txt"))
+        .collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,299 @@
+//! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
+//! checked once before anything is read.
+use crate::{Error, Result};
+use l0gm_gate::GateConfig;
+use l0gm_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+
+/// How the token states become one vector, the interface of the paper's text models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// The last layer's state of the first token, `[CLS]`: the paper's interface.
+    Cls,
+    /// The mean of the last layer's states over the tokens that are not padding: what
+    /// sentence encoders such as MiniLM were trained for.
+    #[default]
+    Mean,
+    /// `[CLS]` through the checkpoint's own pooler (linear and tanh). The pooler's outputs are
+    /// separable, so compaction shrinks it too.
+    Pooler,
+}
+
+/// Which part of the encoder learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FineTune {
+    /// None: the pooled features are computed once and cached on disk. Written `frozen`.
+    Frozen,
+    /// The last k layers; the states below them are computed once. Written `last-3`.
+    Last(usize),
+    /// All of it, embeddings included. Written `full`.
+    Full,
+}
+
+impl From<FineTune> for String {
+    fn from(value: FineTune) -> Self {
+        match value {
+            FineTune::Frozen => "frozen".into(),
+            FineTune::Last(k) => format!("last-{k}"),
+            FineTune::Full => "full".into(),
+        }
+    }
+}
+
+impl TryFrom<String> for FineTune {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        match text.as_str() {
+            "frozen" => Ok(Self::Frozen),
+            "full" => Ok(Self::Full),
+            other => match other.strip_prefix("last-").map(str::parse::<usize>) {
+                Some(Ok(k)) if k > 0 => Ok(Self::Last(k)),
+                _ => Err(format!(
+                    "fine-tune is {other:?}; it may be \"frozen\", \"full\" or \"last-K\" with K layers, K at least 1"
+                )),
+            },
+        }
+    }
+}
+
+/// The small Transformer that is trained from nothing where no pretrained weights are at hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScratchSettings {
+    /// Number of layers.
+    pub layers: usize,
+    /// Width of a token's state, a multiple of `heads`.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of the feed-forward layers.
+    pub feed_forward: usize,
+    /// Entries of the WordPiece vocabulary that is trained on the training texts.
+    pub vocabulary: usize,
+}
+
+impl Default for ScratchSettings {
+    fn default() -> Self {
+        Self {
+            layers: 2,
+            width: 128,
+            heads: 4,
+            feed_forward: 256,
+            vocabulary: 8000,
+        }
+    }
+}
+
+/// Everything a text run's result depends on, besides the data's bytes and the seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TextSettings {
+    /// A pretrained model's name in the catalogue, a folder with `config.json`, `tokenizer.json` and
+    /// `model.safetensors`, or `scratch`.
+    pub encoder: String,
+    /// How token states become one vector.
+    pub pooling: Pooling,
+    /// Which part of the encoder learns.
+    pub fine_tune: FineTune,
+    /// Longest text in tokens, `[CLS]` and `[SEP]` included; longer ones are cut off at the end.
+    pub max_tokens: usize,
+    /// Rows to fit on, balanced over the classes; absent: all that validation leaves.
+    pub train_rows: Option<usize>,
+    /// Validation rows carved from the training split, stratified; absent: a tenth of it.
+    pub valid_rows: Option<usize>,
+    /// Test rows, balanced over the classes; absent: all.
+    pub test_rows: Option<usize>,
+    /// Seed of the validation rows and of the subsets. Not the run's seed: all runs meet the same rows.
+    pub split_seed: u64,
+    /// Share of the rows held out for testing where a file of one's own has no test split.
+    pub test_fraction: f64,
+    /// Column of the texts, for files of one's own.
+    pub text_column: String,
+    /// Column of the labels, for files of one's own.
+    pub label_column: String,
+    /// The classes in order, for files of one's own; empty: those found in the training rows, sorted.
+    pub classes: Vec<String>,
+    /// Dropout on the gated embedding before the classifier, in [0, 1).
+    pub dropout: f64,
+    /// Dropout inside the encoder's trained layers, in [0, 1); absent: what its `config.json` says.
+    pub encoder_dropout: Option<f64>,
+    /// Most memory for the states below the trained layers, in MiB; where they do not fit, they are
+    /// computed anew for every batch.
+    pub hidden_cache_mib: usize,
+    /// Shape of the `scratch` encoder.
+    pub scratch: ScratchSettings,
+    /// Epochs, batch size, optimiser, schedule, lambda.
+    pub train: TrainConfig,
+    /// The gate.
+    pub gate: GateConfig,
+}
+
+impl Default for TextSettings {
+    fn default() -> Self {
+        Self {
+            encoder: "all-MiniLM-L6-v2".into(),
+            pooling: Pooling::default(),
+            fine_tune: FineTune::Full,
+            max_tokens: 128,
+            train_rows: None,
+            valid_rows: None,
+            test_rows: None,
+            split_seed: 0,
+            test_fraction: 0.2,
+            text_column: "text".into(),
+            label_column: "label".into(),
+            classes: Vec::new(),
+            dropout: 0.1,
+            encoder_dropout: None,
+            hidden_cache_mib: 4096,
+            scratch: ScratchSettings::default(),
+            train: TrainConfig::default(),
+            gate: GateConfig::default(),
+        }
+    }
+}
+
+impl TextSettings {
+    /// The name that asks for a Transformer trained from nothing.
+    pub const SCRATCH: &'static str = "scratch";
+
+    /// Whether the encoder is trained from nothing.
+    pub fn is_scratch(&self) -> bool {
+        self.encoder == Self::SCRATCH
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// Names the setting, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        let setting = |message: String| Err(Error::Setting(message));
+        if self.encoder.is_empty() {
+            return setting("encoder is empty; name a model, a folder or \"scratch\"".into());
+        }
+        if self.max_tokens < 3 {
+            return setting(format!(
+                "max-tokens is {}; at least 3 ([CLS], a token, [SEP])",
+                self.max_tokens
+            ));
+        }
+        for (name, value) in [
+            ("dropout", self.dropout),
+            ("encoder-dropout", self.encoder_dropout.unwrap_or(0.0)),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return setting(format!("{name} is {value}; it must lie in [0, 1)"));
+            }
+        }
+        if !(self.test_fraction > 0.0 && self.test_fraction < 1.0) {
+            return setting(format!(
+                "test-fraction is {}; it must lie in (0, 1)",
+                self.test_fraction
+            ));
+        }
+        for (name, value) in [
+            ("train-rows", self.train_rows),
+            ("valid-rows", self.valid_rows),
+            ("test-rows", self.test_rows),
+        ] {
+            if value.is_some_and(|rows| rows < 2) {
+                return setting(format!("{name} is below 2; leave it out for all rows"));
+            }
+        }
+        if self.is_scratch() {
+            self.check_scratch()?;
+        }
+        self.gate.check()?;
+        self.train.schedule.check()?;
+        self.train.objective.check()?;
+        Ok(())
+    }
+
+    fn check_scratch(&self) -> Result<()> {
+        let s = &self.scratch;
+        if s.layers == 0 || s.width == 0 || s.heads == 0 || s.feed_forward == 0 {
+            return Err(Error::Setting(
+                "scratch: layers, width, heads and feed-forward must be at least 1".into(),
+            ));
+        }
+        if s.width % s.heads != 0 {
+            return Err(Error::Setting(format!(
+                "scratch: width is {} and heads is {}; the width must be a multiple of the heads",
+                s.width, s.heads
+            )));
+        }
+        if s.vocabulary < 100 {
+            return Err(Error::Setting(format!(
+                "scratch: vocabulary is {}; at least 100 entries",
+                s.vocabulary
+            )));
+        }
+        if self.fine_tune != FineTune::Full {
+            return Err(Error::Setting(format!(
+                "fine-tune is {:?}; an encoder from scratch has nothing to keep: use \"full\"",
+                String::from(self.fine_tune)
+            )));
+        }
+        if self.pooling == Pooling::Pooler {
+            return Err(Error::Setting(
+                "pooling is \"pooler\"; an encoder from scratch has none: use \"mean\" or \"cls\""
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn fine_tune_is_written_as_one_word() {
+        for (value, text) in [
+            (FineTune::Frozen, "\"frozen\""),
+            (FineTune::Last(3), "\"last-3\""),
+            (FineTune::Full, "\"full\""),
+        ] {
+            assert_eq!(serde_json::to_string(&value).unwrap(), text);
+            assert_eq!(serde_json::from_str::<FineTune>(text).unwrap(), value);
+        }
+        let error = serde_json::from_str::<FineTune>("\"last-0\"").unwrap_err();
+        assert!(error.to_string().contains("last-K"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let error = serde_json::from_str::<TextSettings>("{\"max-token\": 3}").unwrap_err();
+        assert!(error.to_string().contains("max-token"), "{error}");
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let cases: Vec<(&str, Box<dyn Fn(&mut TextSettings)>)> = vec![
+            ("max-tokens", Box::new(|s| s.max_tokens = 2)),
+            ("dropout", Box::new(|s| s.dropout = 1.0)),
+            ("encoder-dropout", Box::new(|s| s.encoder_dropout = Some(-0.1))),
+            ("train-rows", Box::new(|s| s.train_rows = Some(1))),
+            ("test-fraction", Box::new(|s| s.test_fraction = 0.0)),
+            ("multiple of the heads", Box::new(|s| {
+                s.encoder = "scratch".into();
+                s.scratch.heads = 3;
+            })),
+            ("fine-tune", Box::new(|s| {
+                s.encoder = "scratch".into();
+                s.fine_tune = FineTune::Frozen;
+            })),
+        ];
+        for (word, change) in cases {
+            let mut settings = TextSettings::default();
+            change(&mut settings);
+            let message = settings.check().unwrap_err().to_string();
+            assert!(message.contains(word), "{word}: {message}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Which rows a run fits on, validates on and tests on: validation stratified out of the training
+//! split, subsets balanced over the classes, all decided by one seed.
+use crate::{Corpus, Error, Result, TextData, TextSettings};
+use l0gm_ops::Generator;
+
+/// Three corpora, disjoint where they come from one file.
+#[derive(Clone, Debug)]
+pub struct SplitCorpus {
+    /// Fitted on.
+    pub train: Corpus,
+    /// Selected on.
+    pub valid: Corpus,
+    /// Read once.
+    pub test: Corpus,
+    /// The classes in order.
+    pub classes: Vec<String>,
+    /// What was left out, in words ("2,000 of 22,500 training texts").
+    pub reductions: Vec<String>,
+}
+
+/// Splits by `settings.split_seed`: rows without an official test split first give up
+/// `test_fraction`; validation is carved from the rest, stratified; what is left is fitted on. Each of
+/// the three may then be cut to a balanced subset. Rows keep the file's order.
+///
+/// # Errors
+/// Where a split would be empty.
+pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
+    let generator = Generator::new(settings.split_seed);
+    let classes = data.classes.len();
+    let mut reductions = Vec::new();
+    let mut rest: Vec<u32> = (0..data.train.rows() as u32).collect();
+    let (test_source, test) = match &data.test {
+        Some(test) => (test, (0..test.rows() as u32).collect()),
+        None => {
+            let count = share(rest.len(), settings.test_fraction);
+            let (test, left) = stratified(&data.train.labels, &rest, classes, count, generator.stream("test", 0));
+            rest = left;
+            (&data.train, test)
+        }
+    };
+    let valid_rows = settings.valid_rows.unwrap_or_else(|| share(rest.len(), 0.1));
+    let (valid, rest) = stratified(&data.train.labels, &rest, classes, valid_rows, generator.stream("valid", 0));
+    let mut cut = |name: &str, source: &Corpus, rows: Vec<u32>, want: Option<usize>| {
+        let Some(want) = want.filter(|&w| w < rows.len()) else {
+            return rows;
+        };
+        reductions.push(format!("{} of {} {name} texts, balanced", grouped(want), grouped(rows.len())));
+        balanced(&source.labels, &rows, classes, want, generator.stream(name, 1))
+    };
+    let train = cut("training", &data.train, rest, settings.train_rows);
+    let test = cut("test", test_source, test, settings.test_rows);
+    for (name, rows) in [("training", &train), ("validation", &valid), ("test", &test)] {
+        if rows.is_empty() {
+            return Err(Error::Setting(format!(
+                "no {name} rows are left of {} training rows; use more rows, or smaller valid-rows and test-fraction",
+                data.train.rows()
+            )));
+        }
+    }
+    Ok(SplitCorpus {
+        train: data.train.select(&train),
+        valid: data.train.select(&valid),
+        test: test_source.select(&test),
+        classes: data.classes,
+        reductions,
+    })
+}
+
+fn share(rows: usize, fraction: f64) -> usize {
+    (rows as f64 * fraction).round() as usize
+}
+
+/// `count` of `rows` with the classes' own proportions (largest remainders first), and the others.
+fn stratified(labels: &[u32], rows: &[u32], classes: usize, count: usize, generator: Generator) -> (Vec<u32>, Vec<u32>) {
+    let members = by_class(labels, rows, classes);
+    let exact: Vec<f64> = members
+        .iter()
+        .map(|m| count as f64 * m.len() as f64 / rows.len().max(1) as f64)
+        .collect();
+    let mut quota: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
+    let mut order: Vec<usize> = (0..classes).collect();
+    order.sort_by(|&a, &b| (exact[b] - exact[b].floor()).total_cmp(&(exact[a] - exact[a].floor())).then(a.cmp(&b)));
+    let missing = count.saturating_sub(quota.iter().sum());
+    for &class in order.iter().take(missing) {
+        quota[class] += 1;
+    }
+    draw(members, &quota, generator)
+}
+
+/// `count` of `rows` with as equal a share of each class as there are rows for.
+fn balanced(labels: &[u32], rows: &[u32], classes: usize, count: usize, generator: Generator) -> Vec<u32> {
+    let members = by_class(labels, rows, classes);
+    let mut quota = vec![0; classes];
+    let mut left = count;
+    while left > 0 {
+        let open: Vec<usize> = (0..classes).filter(|&c| quota[c] < members[c].len()).collect();
+        if open.is_empty() {
+            break;
+        }
+        let each = (left / open.len()).max(1);
+        for class in open {
+            let add = each.min(members[class].len() - quota[class]).min(left);
+            quota[class] += add;
+            left -= add;
+        }
+    }
+    draw(members, &quota, generator).0
+}
+
+fn by_class(labels: &[u32], rows: &[u32], classes: usize) -> Vec<Vec<u32>> {
+    let mut members = vec![Vec::new(); classes];
+    for &row in rows {
+        members[labels[row as usize] as usize].push(row);
+    }
+    members
+}
+
+/// `quota` random rows of each class, and the others, both ascending.
+fn draw(members: Vec<Vec<u32>>, quota: &[usize], generator: Generator) -> (Vec<u32>, Vec<u32>) {
+    let (mut drawn, mut others) = (Vec::new(), Vec::new());
+    for (class, (mut rows, &count)) in members.into_iter().zip(quota).enumerate() {
+        generator.stream("class", class as u64).shuffle(&mut rows);
+        let count = count.min(rows.len());
+        others.extend_from_slice(&rows[count..]);
+        rows.truncate(count);
+        drawn.extend(rows);
+    }
+    drawn.sort_unstable();
+    others.sort_unstable();
+    (drawn, others)
+}
+
+/// 25000 as "25,000".
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn data(rows: usize, positive_every: usize, with_test: bool) -> TextData {
+        let corpus = Corpus {
+            texts: (0..rows).map(|i| format!("text {i}")).collect(),
+            labels: (0..rows).map(|i| u32::from(i % positive_every == 0)).collect(),
+        };
+        TextData {
+            test: with_test.then(|| corpus.clone()),
+            train: corpus,
+            classes: vec!["no".into(), "yes".into()],
+        }
+    }
+
+    fn count(corpus: &Corpus, class: u32) -> usize {
+        corpus.labels.iter().filter(|&&l| l == class).count()
+    }
+
+    #[test]
+    fn one_file_is_split_into_three_disjoint_stratified_parts() {
+        let settings = TextSettings::default();
+        let split = split(data(1000, 4, false), &settings).unwrap();
+        assert_eq!((split.test.rows(), split.valid.rows(), split.train.rows()), (200, 80, 720));
+        assert_eq!((count(&split.test, 1), count(&split.valid, 1), count(&split.train, 1)), (50, 20, 180));
+        let mut all: Vec<&String> = split.train.texts.iter().chain(&split.valid.texts).chain(&split.test.texts).collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 1000);
+        assert!(split.reductions.is_empty());
+    }
+
+    #[test]
+    fn subsets_are_balanced_and_decided_by_the_seed() {
+        let settings = TextSettings { train_rows: Some(100), test_rows: Some(50), ..TextSettings::default() };
+        let a = split(data(1000, 4, true), &settings).unwrap();
+        assert_eq!((count(&a.train, 0), count(&a.train, 1)), (50, 50));
+        assert_eq!((count(&a.test, 0), count(&a.test, 1)), (25, 25));
+        assert_eq!(a.reductions, ["100 of 900 training texts, balanced", "50 of 1,000 test texts, balanced"]);
+        let b = split(data(1000, 4, true), &settings).unwrap();
+        assert_eq!(a.train, b.train);
+        let other = TextSettings { split_seed: 1, ..settings };
+        assert_ne!(a.train, split(data(1000, 4, true), &other).unwrap().train);
+    }
+
+    #[test]
+    fn a_class_with_too_few_rows_gives_all_it_has() {
+        let settings = TextSettings { train_rows: Some(800), ..TextSettings::default() };
+        let split = split(data(1000, 10, true), &settings).unwrap();
+        assert_eq!((split.train.rows(), count(&split.train, 1)), (800, 90));
+    }
+
+    #[test]
+    fn validation_that_eats_everything_is_an_error() {
+        let settings = TextSettings { valid_rows: Some(1000), ..TextSettings::default() };
+        let message = split(data(1000, 4, true), &settings).unwrap_err().to_string();
+        assert!(message.contains("no training rows"), "{message}");
+    }
+}

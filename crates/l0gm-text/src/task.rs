@@ -1,0 +1,198 @@
+//! The rows of three splits as batches: grouped by length while the encoder runs, so that little padding
+//! is computed, and in any order once the features are pooled.
+use crate::{TextInput, TokenRows};
+use candle_core::{Device, Tensor};
+use l0gm_ops::Generator;
+use l0gm_train::{Batch, Split, Task};
+
+/// Batches that are sorted by length together in training: much less padding, still well mixed.
+const BUCKET: usize = 32;
+
+/// What of the encoder's work is done already.
+#[derive(Clone, Debug)]
+pub enum Prepared {
+    /// Nothing.
+    Tokens,
+    /// The layers below the first trained one: (tokens x width) end to end.
+    Hidden(Vec<f32>),
+    /// All of it: (rows x width).
+    Pooled(Vec<f32>),
+}
+
+/// One split.
+#[derive(Clone, Debug)]
+pub struct TextRows {
+    /// Token ids.
+    pub tokens: TokenRows,
+    /// Classes.
+    pub labels: Vec<u32>,
+    /// What is computed already.
+    pub prepared: Prepared,
+}
+
+/// A text dataset, tokenised.
+#[derive(Clone, Debug)]
+pub struct TextTask {
+    /// Fitted on.
+    pub train: TextRows,
+    /// Selected on.
+    pub valid: TextRows,
+    /// Read once.
+    pub test: TextRows,
+    /// Number of classes.
+    pub classes: usize,
+    /// Width of states and features.
+    pub width: usize,
+    /// Id that pads.
+    pub pad: u32,
+}
+
+impl TextTask {
+    /// One split's rows.
+    pub fn split(&self, split: Split) -> &TextRows {
+        match split {
+            Split::Train => &self.train,
+            Split::Valid => &self.valid,
+            Split::Test => &self.test,
+        }
+    }
+}
+
+impl Task for TextTask {
+    type Input = TextInput;
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn rows(&self, split: Split) -> usize {
+        self.split(split).labels.len()
+    }
+
+    fn plan(
+        &self,
+        split: Split,
+        batch_size: usize,
+        shuffle: Option<&mut Generator>,
+    ) -> Vec<Vec<u32>> {
+        let rows = self.split(split);
+        let count = rows.labels.len();
+        let batch_size = batch_size.max(1);
+        let length = |row: &u32| rows.tokens.get(*row as usize).len();
+        let by_length = !matches!(rows.prepared, Prepared::Pooled(_));
+        let Some(generator) = shuffle else {
+            let mut order: Vec<u32> = (0..count as u32).collect();
+            if by_length {
+                order.sort_by_key(|row| (length(row), *row));
+            }
+            return order.chunks(batch_size).map(<[u32]>::to_vec).collect();
+        };
+        let mut order = generator.permutation(count);
+        if !by_length {
+            return order.chunks(batch_size).map(<[u32]>::to_vec).collect();
+        }
+        for bucket in order.chunks_mut(batch_size * BUCKET) {
+            bucket.sort_by_key(length);
+        }
+        let mut batches: Vec<Vec<u32>> = order.chunks(batch_size).map(<[u32]>::to_vec).collect();
+        generator.shuffle(&mut batches);
+        batches
+    }
+
+    fn batch(
+        &self,
+        split: Split,
+        rows: &[u32],
+        device: &Device,
+    ) -> l0gm_train::Result<Batch<TextInput>> {
+        let source = self.split(split);
+        let width = self.width;
+        let input = match &source.prepared {
+            Prepared::Tokens => {
+                let ids: Vec<&[u32]> = rows.iter().map(|&r| source.tokens.get(r as usize)).collect();
+                TextInput::tokens(&ids, self.pad, device)?
+            }
+            Prepared::Hidden(values) => {
+                let states: Vec<&[f32]> = rows
+                    .iter()
+                    .map(|&r| {
+                        let (start, count) = source.tokens.span(r as usize);
+                        &values[start * width..(start + count) * width]
+                    })
+                    .collect();
+                TextInput::hidden(&states, width, device)?
+            }
+            Prepared::Pooled(values) => {
+                let mut pooled = Vec::with_capacity(rows.len() * width);
+                for &row in rows {
+                    let start = row as usize * width;
+                    pooled.extend_from_slice(&values[start..start + width]);
+                }
+                TextInput::Pooled(Tensor::from_vec(pooled, (rows.len(), width), device)?)
+            }
+        };
+        let labels: Vec<u32> = rows.iter().map(|&r| source.labels[r as usize]).collect();
+        Ok(Batch {
+            input,
+            labels: Tensor::from_vec(labels, rows.len(), device)?,
+            rows: rows.to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn task(prepared: Prepared) -> TextTask {
+        let rows = TextRows {
+            tokens: TokenRows::new((0..101u32).map(|i| vec![7; 3 + (i as usize * 37) % 50])),
+            labels: (0..101).map(|i| i % 2).collect(),
+            prepared,
+        };
+        TextTask { train: rows.clone(), valid: rows.clone(), test: rows, classes: 2, width: 2, pad: 0 }
+    }
+
+    #[test]
+    fn bucketing_covers_each_row_once_and_groups_like_lengths() {
+        let task = task(Prepared::Tokens);
+        let plan = task.plan(Split::Train, 8, Some(&mut Generator::new(1)));
+        let mut rows: Vec<u32> = plan.iter().flatten().copied().collect();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..101).collect::<Vec<_>>());
+        let spread = |plan: &[Vec<u32>]| -> usize {
+            plan.iter()
+                .map(|b| {
+                    let lengths = b.iter().map(|&r| task.train.tokens.get(r as usize).len());
+                    lengths.clone().max().unwrap() - lengths.min().unwrap()
+                })
+                .sum()
+        };
+        let mixed: Vec<Vec<u32>> = Generator::new(1).permutation(101).chunks(8).map(<[u32]>::to_vec).collect();
+        assert!(spread(&plan) * 3 < spread(&mixed), "{} {}", spread(&plan), spread(&mixed));
+        assert_eq!(plan, task.plan(Split::Train, 8, Some(&mut Generator::new(1))));
+        assert_ne!(plan, task.plan(Split::Train, 8, Some(&mut Generator::new(2))));
+    }
+
+    #[test]
+    fn a_batch_holds_its_rows_padded_to_the_longest() {
+        let task = task(Prepared::Tokens);
+        let batch = task.batch(Split::Valid, &[5, 0], &Device::Cpu).unwrap();
+        let TextInput::Tokens { ids, padding } = batch.input else { panic!("tokens") };
+        let lengths = [task.valid.tokens.get(5).len(), 3];
+        assert_eq!(padding.lengths, lengths);
+        assert_eq!(ids.dims(), [2, lengths[0]]);
+        let mask: Vec<Vec<u8>> = padding.mask.unwrap().to_vec2().unwrap();
+        assert_eq!(mask[1].iter().map(|&m| m as usize).sum::<usize>(), 3);
+        assert_eq!(batch.labels.to_vec1::<u32>().unwrap(), [1, 0]);
+    }
+
+    #[test]
+    fn pooled_rows_are_gathered_in_the_order_asked_for() {
+        let task = task(Prepared::Pooled((0..202).map(|v| v as f32).collect()));
+        let batch = task.batch(Split::Test, &[3, 1], &Device::Cpu).unwrap();
+        let TextInput::Pooled(pooled) = batch.input else { panic!("pooled") };
+        assert_eq!(pooled.to_vec2::<f32>().unwrap(), [[6.0, 7.0], [2.0, 3.0]]);
+    }
+}

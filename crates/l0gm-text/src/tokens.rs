@@ -1,0 +1,269 @@
+//! Texts as token ids: tokenised once, in parallel, cut at the longest length, and kept end to end in
+//! one vector. The tokenizer is the checkpoint's own, or a WordPiece vocabulary trained on the corpus.
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{
+    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    Tokenizer, TokenizerBuilder, TruncationParams,
+};
+
+/// Token ids of many texts, `[CLS]` and `[SEP]` included, without padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRows {
+    ids: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl TokenRows {
+    /// From one vector of ids a row.
+    pub fn new(rows: impl IntoIterator<Item = Vec<u32>>) -> Self {
+        let (mut ids, mut ends) = (Vec::new(), Vec::new());
+        for row in rows {
+            ids.extend(row);
+            ends.push(ids.len());
+        }
+        Self { ids, ends }
+    }
+
+    /// Number of texts.
+    pub fn rows(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Ids of one text.
+    pub fn get(&self, row: usize) -> &[u32] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.ids[start..self.ends[row]]
+    }
+
+    /// Ids of all texts in all.
+    pub fn total(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Number of ids before a row, and of this row: where its states stand in a flat cache.
+    pub(crate) fn span(&self, row: usize) -> (usize, usize) {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        (start, self.ends[row] - start)
+    }
+
+    /// The ids of all texts end to end, for a checksum.
+    pub(crate) fn flat(&self) -> (&[u32], &[usize]) {
+        (&self.ids, &self.ends)
+    }
+}
+
+/// A tokenizer without padding or truncation of its own.
+#[derive(Clone, Debug)]
+pub struct TextTokenizer {
+    inner: Tokenizer,
+    origin: PathBuf,
+}
+
+impl TextTokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// Where it cannot be read or parsed.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path)
+            .map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
+        let mut inner = Tokenizer::from_bytes(&bytes)
+            .map_err(|e| Error::model(path, format!("is not a tokenizer.json ({e})")))?;
+        inner.with_padding(None);
+        Ok(Self {
+            inner,
+            origin: path.to_path_buf(),
+        })
+    }
+
+    /// A WordPiece tokenizer with at most `vocabulary` entries, trained on `texts` (lower-cased, split
+    /// at white space and punctuation), the same for the same texts.
+    ///
+    /// # Errors
+    /// Where training fails.
+    pub fn train(texts: &[String], vocabulary: usize) -> Result<Self> {
+        let failed = |e: &dyn std::fmt::Display| {
+            Error::model("WordPiece training", format!("failed: {e}"))
+        };
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
+        let mut trainer = WordPieceTrainer::builder()
+            .vocab_size(vocabulary)
+            .min_frequency(2)
+            .show_progress(false)
+            // Rare characters would crowd out words in a small vocabulary.
+            .limit_alphabet(200)
+            .special_tokens(special.iter().map(|s| AddedToken::from(*s, true)).collect())
+            .build();
+        let model = WordPiece::builder()
+            .unk_token("[UNK]".into())
+            .build()
+            .map_err(|e| failed(&e))?;
+        let template = TemplateProcessing::builder()
+            .try_single("[CLS] $A [SEP]")
+            .map_err(|e| failed(&e))?
+            .special_tokens(vec![("[CLS]", 2), ("[SEP]", 3)])
+            .build()
+            .map_err(|e| failed(&e))?;
+        let mut untrained = TokenizerBuilder::<
+            WordPiece,
+            NormalizerWrapper,
+            PreTokenizerWrapper,
+            PostProcessorWrapper,
+            DecoderWrapper,
+        >::new()
+        .with_model(model)
+        .with_normalizer(Some(BertNormalizer::default().into()))
+        .with_pre_tokenizer(Some(BertPreTokenizer.into()))
+        .with_post_processor(Some(template.into()))
+        .with_decoder(None)
+        .build()
+        .map_err(|e| failed(&e))?;
+        untrained
+            .train(&mut trainer, texts.iter().map(String::as_str))
+            .map_err(|e| failed(&e))?;
+        let json = untrained.to_string(false).map_err(|e| failed(&e))?;
+        Ok(Self {
+            inner: Tokenizer::from_bytes(json.as_bytes()).map_err(|e| failed(&e))?,
+            origin: PathBuf::from("the tokenizer trained on the corpus"),
+        })
+    }
+
+    /// Writes it as `tokenizer.json`, atomically.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let json = self
+            .inner
+            .to_string(false)
+            .map_err(|e| Error::model(path, format!("cannot be written: {e}")))?;
+        l0gm_train::write_atomically(path, json.as_bytes())?;
+        Ok(())
+    }
+
+    /// Where it came from.
+    pub fn origin(&self) -> &Path {
+        &self.origin
+    }
+
+    /// One more than the largest token id.
+    pub fn vocabulary(&self) -> usize {
+        self.inner
+            .get_vocab(true)
+            .values()
+            .max()
+            .map_or(0, |&id| id as usize + 1)
+    }
+
+    /// Whether every id it can give has a row in an embedding table of `rows` rows.
+    ///
+    /// # Errors
+    /// Where it has more ids than the table has rows.
+    pub fn check_fits(&self, rows: usize) -> Result<()> {
+        let vocabulary = self.vocabulary();
+        if vocabulary > rows {
+            return Err(Error::model(
+                &self.origin,
+                format!(
+                    "gives token ids up to {}, but the model's embedding table has {rows} rows; use the tokenizer.json that came with the weights",
+                    vocabulary - 1
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tokenises all texts in parallel, each cut to `max_tokens` tokens with `[CLS]` and `[SEP]`.
+    ///
+    /// # Errors
+    /// Where a text cannot be tokenised; the message says which.
+    pub fn encode(&self, texts: &[String], max_tokens: usize) -> Result<TokenRows> {
+        let mut inner = self.inner.clone();
+        let truncation = TruncationParams {
+            max_length: max_tokens,
+            ..TruncationParams::default()
+        };
+        inner
+            .with_truncation(Some(truncation))
+            .map_err(|e| Error::Setting(format!("max-tokens is {max_tokens}: {e}")))?;
+        let rows: Vec<Vec<u32>> = texts
+            .par_iter()
+            .enumerate()
+            .map(|(row, text)| {
+                let encoding = inner.encode_fast(text.as_str(), true).map_err(|e| {
+                    Error::model(&self.origin, format!("cannot tokenise row {row}: {e}"))
+                })?;
+                Ok(encoding.get_ids().to_vec())
+            })
+            .collect::<Result<_>>()?;
+        Ok(TokenRows::new(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn texts() -> Vec<String> {
+        (0..60)
+            .map(|i| format!("The film number {i} was {}! Truly a {} film.", ["good", "bad"][i % 2], ["great", "dull", "long"][i % 3]))
+            .collect()
+    }
+
+    #[test]
+    fn rows_are_cut_and_framed() {
+        let tokenizer = TextTokenizer::train(&texts(), 300).unwrap();
+        let rows = tokenizer.encode(&["film".into(), "the film was good ".repeat(30), String::new()], 8).unwrap();
+        assert_eq!(rows.rows(), 3);
+        assert_eq!(rows.get(0).len(), 3);
+        assert_eq!(rows.get(1).len(), 8);
+        assert_eq!(rows.get(2), [2, 3]);
+        for row in 0..3 {
+            assert_eq!((rows.get(row)[0], *rows.get(row).last().unwrap()), (2, 3));
+        }
+        assert_eq!(rows.total(), 13);
+    }
+
+    #[test]
+    fn training_twice_gives_the_same_vocabulary() {
+        let a = TextTokenizer::train(&texts(), 120).unwrap();
+        let b = TextTokenizer::train(&texts(), 120).unwrap();
+        assert_eq!(a.inner.get_vocab(true), b.inner.get_vocab(true));
+        assert!(a.vocabulary() <= 120);
+    }
+
+    #[test]
+    fn a_saved_tokenizer_reads_back_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokenizer.json");
+        let trained = TextTokenizer::train(&texts(), 200).unwrap();
+        trained.save(&path).unwrap();
+        let read = TextTokenizer::from_file(&path).unwrap();
+        assert_eq!(trained.encode(&texts(), 16).unwrap(), read.encode(&texts(), 16).unwrap());
+    }
+
+    #[test]
+    fn a_tokenizer_larger_than_the_embedding_table_is_refused() {
+        let tokenizer = TextTokenizer::train(&texts(), 200).unwrap();
+        let rows = tokenizer.vocabulary();
+        tokenizer.check_fits(rows).unwrap();
+        let message = tokenizer.check_fits(rows - 1).unwrap_err().to_string();
+        assert!(message.contains("embedding table"), "{message}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_tokenizer_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokenizer.json");
+        std::fs::write(&path, "{\"version\": ").unwrap();
+        let message = TextTokenizer::from_file(&path).unwrap_err().to_string();
+        assert!(message.contains("tokenizer.json"), "{message}");
+    }
+}
