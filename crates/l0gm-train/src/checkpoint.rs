@@ -1,1 +1,296 @@
 //! Checkpoints: parameters, moments and position, enough to continue to the same result.
+//!
+//! One safetensors file whose metadata holds the position as JSON, renamed into place as a whole: a
+//! run killed at any moment finds either the checkpoint before or the one after. A checksum over
+//! everything tells a damaged file from a good one.
+
+use crate::{EpochRecord, Error, Parameter, Result, run_dir::write_atomically_at};
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{SafeTensorError, SafeTensors, View, serialize_to_file};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Layout of the file.
+const FORMAT: u32 = 1;
+
+/// Where training stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// Epochs done.
+    pub(crate) epoch: usize,
+    /// Batches done of the epoch under way.
+    pub(crate) batch: usize,
+    /// Optimiser steps taken.
+    pub(crate) step: usize,
+    /// Sum of the training losses since the last validation, and how many.
+    pub(crate) loss_sum: f64,
+    pub(crate) loss_count: usize,
+    /// Every validation so far.
+    pub(crate) history: Vec<EpochRecord>,
+    /// The selected epoch and its validation loss.
+    pub(crate) best: Option<(usize, f64)>,
+    /// Validations since the selected one.
+    pub(crate) stale: usize,
+    /// Seconds of training over all sittings.
+    pub(crate) seconds: f64,
+    /// Whether training is over; the parameters are then the selected ones.
+    pub(crate) finished: bool,
+}
+
+/// What the metadata holds.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    /// Everything the training's result depends on.
+    made_with: Value,
+    position: Position,
+}
+
+/// A checkpoint in memory: tensors by "GROUP/NAME".
+pub(crate) struct Checkpoint {
+    pub(crate) position: Position,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+/// What a tensor in the file is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Group {
+    /// Parameters now.
+    Parameter,
+    /// Parameters of the best validation loss so far.
+    Best,
+    /// First moments.
+    First,
+    /// Second moments.
+    Second,
+}
+
+impl Group {
+    fn key(self, name: &str) -> String {
+        let group = match self {
+            Group::Parameter => "parameter",
+            Group::Best => "best",
+            Group::First => "first",
+            Group::Second => "second",
+        };
+        format!("{group}/{name}")
+    }
+}
+
+impl Checkpoint {
+    /// Without a tensor yet.
+    pub(crate) fn new(position: Position) -> Self {
+        Self {
+            position,
+            tensors: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a tensor; its storage is shared until [`Checkpoint::write`].
+    pub(crate) fn insert(&mut self, group: Group, name: &str, tensor: &Tensor) {
+        self.tensors.insert(group.key(name), tensor.clone());
+    }
+
+    /// Whether any tensor of the group is there.
+    pub(crate) fn has(&self, group: Group, name: &str) -> bool {
+        self.tensors.contains_key(&group.key(name))
+    }
+
+    /// A parameter's tensor, checked against its shape and moved to its device.
+    pub(crate) fn tensor(
+        &self,
+        group: Group,
+        parameter: &Parameter,
+        path: &Path,
+    ) -> Result<Tensor> {
+        let key = group.key(&parameter.name);
+        let tensor = self
+            .tensors
+            .get(&key)
+            .ok_or_else(|| unusable(path, &format!("it has no tensor {key:?}")))?;
+        let (shape, dtype) = (parameter.var.shape(), parameter.var.dtype());
+        if tensor.shape() != shape || tensor.dtype() != dtype {
+            return Err(unusable(
+                path,
+                &format!(
+                    "{key:?} is {:?} {:?}, the model's is {shape:?} {dtype:?}",
+                    tensor.shape(),
+                    tensor.dtype()
+                ),
+            ));
+        }
+        Ok(tensor.to_device(parameter.var.device())?)
+    }
+
+    /// Writes the file. `made_with` is whatever must be the same for a run to go on from it.
+    pub(crate) fn write(&self, path: &Path, made_with: &Value) -> Result<()> {
+        let header = Header {
+            format: FORMAT,
+            made_with: made_with.clone(),
+            position: self.position.clone(),
+        };
+        let header = serde_json::to_string(&header)
+            .map_err(|e| Error::file(path, format!("the position cannot be written: {e}")))?;
+        let mut digest = Sha256::new();
+        digest.update(header.as_bytes());
+        for (name, tensor) in &self.tensors {
+            digest.update(name.as_bytes());
+            digest.update(View::data(&tensor));
+        }
+        let metadata = HashMap::from([
+            ("l0gm".to_owned(), header),
+            ("sha256".to_owned(), hex(&digest.finalize())),
+        ]);
+        write_atomically_at(path, |temporary| {
+            serialize_to_file(&self.tensors, Some(metadata), temporary).map_err(|e| match e {
+                SafeTensorError::IoError(io) => io,
+                other => std::io::Error::other(other.to_string()),
+            })
+        })
+    }
+
+    /// Reads the file, if there is one. Errors: damaged, of another version, or made with other
+    /// settings; each says what to do.
+    pub(crate) fn read(path: &Path, made_with: &Value) -> Result<Option<Self>> {
+        let Some((header, checkpoint)) = Self::read_any(path)? else {
+            return Ok(None);
+        };
+        match difference(&header.made_with, made_with, "") {
+            None => Ok(Some(checkpoint)),
+            Some(what) => Err(Error::file(
+                path,
+                format!(
+                    "was made with other settings ({what}); delete it to start over, or choose another \
+                     output folder"
+                ),
+            )),
+        }
+    }
+
+    fn read_any(path: &Path) -> Result<Option<(Header, Self)>> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(path, "read the checkpoint", &e)),
+        };
+        let damaged =
+            |e: safetensors::SafeTensorError| unusable(path, &format!("it is damaged: {e}"));
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let entry = |name| {
+            metadata
+                .metadata()
+                .as_ref()
+                .and_then(|entries| entries.get(name))
+        };
+        let (Some(text), Some(sum)) = (entry("l0gm"), entry("sha256")) else {
+            return Err(unusable(path, "it is no checkpoint of a run"));
+        };
+        let mut names = file.names();
+        names.sort_unstable();
+        let mut digest = Sha256::new();
+        digest.update(text.as_bytes());
+        for name in &names {
+            digest.update(name.as_bytes());
+            digest.update(file.tensor(name).map_err(damaged)?.data());
+        }
+        if hex(&digest.finalize()) != *sum {
+            return Err(unusable(path, "it is damaged: its checksum does not fit"));
+        }
+        let header: Header = serde_json::from_str(text)
+            .map_err(|e| unusable(path, &format!("it is of another version: {e}")))?;
+        if header.format != FORMAT {
+            return Err(unusable(
+                path,
+                &format!("it is of format {}, not {FORMAT}", header.format),
+            ));
+        }
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
+        let position = header.position.clone();
+        Ok(Some((
+            header,
+            Self {
+                position,
+                tensors: tensors.into_iter().collect(),
+            },
+        )))
+    }
+}
+
+/// Puts the selected parameters of the finished run in `dir` into a model built with the same
+/// settings. Errors: no checkpoint, training not over, or another model.
+pub fn load_trained(dir: &Path, parameters: &[Parameter]) -> Result<()> {
+    let path = dir.join("checkpoint.safetensors");
+    let Some((_, checkpoint)) = Checkpoint::read_any(&path)? else {
+        return Err(Error::file(
+            &path,
+            "not there: no run has been trained in this folder",
+        ));
+    };
+    if !checkpoint.position.finished {
+        return Err(Error::file(
+            &path,
+            "training is not over; give the run's command again",
+        ));
+    }
+    for parameter in parameters {
+        parameter
+            .var
+            .set(&checkpoint.tensor(Group::Parameter, parameter, &path)?)?;
+    }
+    Ok(())
+}
+
+/// The name of the first parameter with a NaN or an infinity.
+pub(crate) fn first_not_finite(parameters: &[Parameter]) -> Result<Option<String>> {
+    for parameter in parameters {
+        // A sum of finite values may overflow f32; of their magnitudes scaled down it cannot.
+        let n = parameter.var.elem_count().max(1) as f64;
+        let mean = (parameter.var.to_dtype(DType::F32)?.abs()? / n)?
+            .sum_all()?
+            .to_scalar::<f32>()?;
+        if !mean.is_finite() {
+            return Ok(Some(parameter.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Lowercase hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    Error::file(
+        path,
+        format!("this checkpoint cannot be used, {why}; delete it to start the run over"),
+    )
+}
+
+/// Where two settings differ first: "train.optimiser.beta1: 0.9 there, 0.8 now".
+fn difference(there: &Value, now: &Value, at: &str) -> Option<String> {
+    match (there, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let path = if at.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{at}.{key}")
+                };
+                let (a, b) = (
+                    a.get(key).unwrap_or(&Value::Null),
+                    b.get(key).unwrap_or(&Value::Null),
+                );
+                difference(a, b, &path)
+            })
+        }
+        _ if there == now => None,
+        (Value::Array(_), Value::Array(_)) => Some(format!("{at} differs")),
+        _ => Some(format!("{at}: {there} there, {now} now")),
+    }
+}

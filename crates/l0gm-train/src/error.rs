@@ -12,6 +12,9 @@ pub enum Error {
     /// A loss or gradient was not finite; the last good checkpoint is kept.
     #[error("{0}")]
     NotFinite(String),
+    /// A task or a model that breaks its contract: no training rows, a label outside the classes.
+    #[error("{0}")]
+    Task(String),
     /// The user asked to stop; the same command goes on from the last checkpoint.
     #[error("stopped on request; the same command goes on from the last checkpoint")]
     Stopped,
@@ -32,4 +35,34 @@ pub enum Error {
     /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// A file's error.
+    pub(crate) fn file(path: &std::path::Path, message: impl Into<String>) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// An input/output error on `path`, with what to do where that is known.
+    pub(crate) fn io(path: &std::path::Path, doing: &str, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let remedy = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "; free some space and give the same command again"
+            }
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "; choose a folder that you may write to"
+            }
+            _ => "",
+        };
+        Self::file(path, format!("cannot {doing}: {error}{remedy}"))
+    }
+
+    /// A modality's own error, kept as its source.
+    pub fn modality(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Modality(error.into())
+    }
 }

@@ -1,8 +1,12 @@
 //! How the runner meets a modality: a spec goes in, a record comes out.
+use crate::checkpoint::hex;
 use crate::{Progress, Result, RunRecord, StopFlag};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 /// Which size of experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +38,84 @@ pub struct RunSpec {
 }
 impl RunSpec {
     /// Readable and unique: modality-dataset-method-lambda-seed and the first 10 hex digits of the
-    /// sha256 of the spec as canonical JSON.
+    /// sha256 of the spec as canonical JSON. Safe as a folder's name.
     pub fn id(&self) -> String {
-        todo!()
+        // A dataset of one's own is a path: its file's name says enough, the hash tells the rest.
+        let dataset = Path::new(&self.dataset)
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let mut parts = vec![
+            self.modality.clone(),
+            dataset.into_owned(),
+            self.method.clone(),
+        ];
+        parts.extend(self.lambda.map(|lambda| lambda.to_string()));
+        parts.push(format!("s{}", self.seed));
+        let hash = hex(&Sha256::digest(self.canonical()));
+        parts.push(hash[..10].to_owned());
+        let safe = |c: char| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
+        parts.join("-").chars().map(safe).collect()
+    }
+
+    /// One line of JSON with every table's keys in alphabetical order.
+    fn canonical(&self) -> String {
+        let lambda = self.lambda.map_or(Value::Null, Value::from);
+        let fields = [
+            ("dataset", Value::from(self.dataset.as_str())),
+            ("lambda", lambda),
+            ("method", Value::from(self.method.as_str())),
+            ("modality", Value::from(self.modality.as_str())),
+            ("seed", Value::from(self.seed)),
+            ("settings", self.settings.clone()),
+            ("twin", Value::from(self.twin)),
+        ];
+        let table = fields
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let mut text = String::new();
+        write_canonical(&Value::Object(table), &mut text);
+        text
     }
 }
+
+/// serde_json's own order of keys depends on a feature that any other crate may switch on.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(table) => {
+            let sorted: BTreeMap<_, _> = table.iter().collect();
+            out.push('{');
+            for (i, (key, value)) in sorted.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(values) => {
+            out.push('[');
+            for (i, value) in values.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                write_canonical(value, out);
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
 /// Where and how a run happens; nothing here changes its result on the same device.
 pub struct RunContext<'a> {
     /// The run's own directory.
@@ -65,21 +142,96 @@ pub trait Modality {
     /// The complete specs of a dataset under a profile: the modality's defaults, then `overrides`
     /// (a table of this modality's settings; an unknown key is an error with the nearest known name).
     /// Decides whether the twin must stand in; with `Profile::Paper` a twin is an error.
-    fn spec(&self, dataset: &str, method: &str, lambda: Option<f64>, seed: u64, profile: Profile, overrides: &serde_json::Value) -> Result<RunSpec>;
+    fn spec(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &serde_json::Value,
+    ) -> Result<RunSpec>;
     /// A rough estimate on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
 }
-/// What every modality does once its task and model stand: train (or continue), predict valid and
-/// test, score, measure latency, write `predictions.parquet` and `record.json` into the run's
-/// directory. `compact` builds the compact model's summary from the trained model (or `None`).
-/// `fields` names the interface's fields ("age", ...), empty for flat interfaces.
-pub fn run_experiment<T, E, H>(_spec: &RunSpec, _data: crate::DataSummary, _fields: &[String], _task: &T, _model: &crate::GatedModel<E, H>, _config: &crate::TrainConfig, _sizes: crate::Sizes, _compact: impl FnOnce(&crate::GatedModel<E, H>) -> Result<Option<crate::CompactSummary>>, _context: &mut RunContext<'_>) -> Result<RunRecord>
-where
-    T: crate::Task,
-    E: crate::Encoder<Input = T::Input>,
-    H: crate::Head<T::Input>,
-{
-    todo!()
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn spec(settings: Value) -> RunSpec {
+        RunSpec {
+            modality: "tabular".to_owned(),
+            dataset: "adult".to_owned(),
+            method: "l0gm".to_owned(),
+            lambda: Some(1e-3),
+            seed: 2,
+            twin: false,
+            settings,
+        }
+    }
+
+    #[test]
+    fn an_id_is_readable_and_does_not_depend_on_the_order_of_keys() {
+        let a: Value = serde_json::from_str(r#"{"b": {"y": 1, "x": [2]}, "a": 0.5}"#).unwrap();
+        let b: Value = serde_json::from_str(r#"{"a": 0.5, "b": {"x": [2], "y": 1}}"#).unwrap();
+        let id = spec(a).id();
+        assert_eq!(id, spec(b).id());
+        assert!(id.starts_with("tabular-adult-l0gm-0.001-s2-"), "{id}");
+        assert_eq!(id.len(), "tabular-adult-l0gm-0.001-s2-".len() + 10);
+    }
+
+    #[test]
+    fn every_part_of_a_spec_changes_its_id() {
+        let base = spec(json!({"a": 1}));
+        let others = [
+            RunSpec {
+                lambda: None,
+                ..base.clone()
+            },
+            RunSpec {
+                lambda: Some(1e-4),
+                ..base.clone()
+            },
+            RunSpec {
+                seed: 1,
+                ..base.clone()
+            },
+            RunSpec {
+                twin: true,
+                ..base.clone()
+            },
+            RunSpec {
+                method: "dense".to_owned(),
+                ..base.clone()
+            },
+            RunSpec {
+                dataset: "imdb".to_owned(),
+                ..base.clone()
+            },
+            RunSpec {
+                modality: "text".to_owned(),
+                ..base.clone()
+            },
+            spec(json!({"a": 2})),
+        ];
+        for other in others {
+            assert_ne!(other.id(), base.id(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_table_of_ones_own_makes_a_safe_folder_name() {
+        let mut own = spec(json!({}));
+        own.dataset = "/data/my table.csv".to_owned();
+        let id = own.id();
+        assert!(id.starts_with("tabular-my-table-l0gm-"), "{id}");
+        let mut elsewhere = own.clone();
+        elsewhere.dataset = "/other/my table.csv".to_owned();
+        assert_ne!(elsewhere.id(), id);
+    }
 }

@@ -3,27 +3,34 @@
 mod checkpoint;
 mod error;
 mod experiment;
-pub mod layers;
 mod latency;
+pub mod layers;
 pub mod metrics;
 mod model;
 mod optimiser;
+mod predict;
 mod predictions;
 mod progress;
 mod record;
+mod run;
 mod run_dir;
 pub mod settings;
 mod task;
 mod trainer;
 
+pub use checkpoint::load_trained;
 pub use error::{Error, Result};
-pub use experiment::{Modality, Profile, RunContext, RunSpec, run_experiment};
-pub use latency::{Latency, measure_latency};
+pub use experiment::{Modality, Profile, RunContext, RunSpec};
+pub use latency::{Latency, measure_latency, measure_latency_within};
 pub use model::{Encoder, GatedModel, Head, Parameter, ParameterKind, Part};
-pub use optimiser::{Optimiser, OptimiserConfig};
+pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
+pub use predict::predict;
 pub use predictions::{PredictionTable, read_predictions, write_predictions};
 pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag};
-pub use record::{CompactSummary, DataSummary, EpochRecord, GateSummary, Metrics, RunRecord, Sizes};
-pub use run_dir::{RunDir, write_atomically};
+pub use record::{
+    CompactSummary, DataSummary, EpochRecord, GateSummary, Metrics, RunRecord, Sizes,
+};
+pub use run::run_experiment;
+pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use task::{Batch, Split, Task};
 pub use trainer::{Outcome, TrainConfig, train};

@@ -50,7 +50,12 @@ pub trait Head<Input> {
     /// Number of classes.
     fn classes(&self) -> usize;
     /// (batch, classes); a binary model of one logit l returns [0, l].
-    fn logits(&self, gated: &Tensor, input: &Input, mode: &mut Mode<'_>) -> candle_core::Result<Tensor>;
+    fn logits(
+        &self,
+        gated: &Tensor,
+        input: &Input,
+        mode: &mut Mode<'_>,
+    ) -> candle_core::Result<Tensor>;
     /// Every trainable parameter.
     fn parameters(&self) -> Vec<Parameter>;
 }
@@ -66,11 +71,27 @@ pub struct GatedModel<E, H> {
 }
 impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
     /// Logits of a batch: (batch, classes).
-    pub fn logits(&self, _input: &E::Input, _temperature: l0gm_gate::Temperature, _mode: &mut Mode<'_>) -> crate::Result<Tensor> {
-        todo!()
+    pub fn logits(
+        &self,
+        input: &E::Input,
+        temperature: l0gm_gate::Temperature,
+        mode: &mut Mode<'_>,
+    ) -> crate::Result<Tensor> {
+        let r = self.encoder.encode(input, &mut mode.reborrow())?;
+        let gated = self.gate.forward(&r, temperature, &mut mode.reborrow())?;
+        Ok(self.head.logits(&gated, input, mode)?)
     }
+
     /// Every trainable parameter: encoder's, the gate's `log_alpha` as "gate.log_alpha", head's; names are unique.
     pub fn parameters(&self) -> Vec<Parameter> {
-        todo!()
+        let mut all = self.encoder.parameters();
+        all.extend(self.gate.log_alpha().map(|log_alpha| Parameter {
+            name: "gate.log_alpha".to_owned(),
+            var: log_alpha.clone(),
+            kind: ParameterKind::Gate,
+            part: Part::Gate,
+        }));
+        all.extend(self.head.parameters());
+        all
     }
 }

@@ -1,5 +1,15 @@
 //! AdamW with parameter groups, exportable state, global-norm clipping, linear warm-up and cosine.
+//!
+//! candle's own keeps its moments private and knows one group. Three groups are needed here: weights,
+//! with decay; biases and norms, without; gates, at a constant learning rate set in units of training
+//! progress, so that one lambda means the same for a run of 200 steps and one of 2,000.
+
+use crate::{Error, Parameter, ParameterKind, Part, Result};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor, Var};
+use l0gm_ops::{AdamWStep, adamw_step};
 use serde::{Deserialize, Serialize};
+
 /// The optimiser's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -12,6 +22,10 @@ pub struct OptimiserConfig {
     /// learning rate is this divided by the number of steps, so that lambda means the same whether a
     /// run has 200 steps or 2,000.
     pub gate_travel: f64,
+    /// Epsilon of the gate group. Adam divides a gradient by its own size, so that a gate on which
+    /// only the penalty acts moves at the same speed whatever lambda is; an epsilon above the
+    /// penalty's gradient makes that speed proportional to lambda again.
+    pub gate_epsilon: f64,
     /// Decoupled weight decay of weights (never of biases, norms and gates).
     pub weight_decay: f64,
     /// First-moment decay.
@@ -27,13 +41,291 @@ pub struct OptimiserConfig {
     /// Whether the learning rate falls to 0 along a cosine after the warm-up (else constant).
     pub cosine: bool,
 }
+
 impl Default for OptimiserConfig {
     fn default() -> Self {
-        Self { learning_rate: 2e-3, encoder_learning_rate: None, gate_travel: 60.0, weight_decay: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, clip_norm: 1.0, warmup: 0.0, cosine: true }
+        Self {
+            learning_rate: 2e-3,
+            encoder_learning_rate: None,
+            gate_travel: 60.0,
+            gate_epsilon: 1e-8,
+            weight_decay: 1e-5,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            clip_norm: 1.0,
+            warmup: 0.0,
+            cosine: true,
+        }
     }
 }
+
+impl OptimiserConfig {
+    /// Checks every setting; the error names the setting, its value and the allowed range.
+    pub fn check(&self) -> Result<()> {
+        let positive = |name, value: f64| {
+            range(
+                name,
+                value,
+                value.is_finite() && value > 0.0,
+                "a number above 0",
+            )
+        };
+        let not_negative = |name, value: f64| {
+            range(
+                name,
+                value,
+                value.is_finite() && value >= 0.0,
+                "a number of at least 0",
+            )
+        };
+        let share = |name, value: f64| range(name, value, (0.0..1.0).contains(&value), "in [0, 1)");
+        positive("learning-rate", self.learning_rate)?;
+        if let Some(rate) = self.encoder_learning_rate {
+            positive("encoder-learning-rate", rate)?;
+        }
+        positive("gate-travel", self.gate_travel)?;
+        positive("gate-epsilon", self.gate_epsilon)?;
+        not_negative("weight-decay", self.weight_decay)?;
+        share("beta1", self.beta1)?;
+        share("beta2", self.beta2)?;
+        positive("epsilon", self.epsilon)?;
+        not_negative("clip-norm", self.clip_norm)?;
+        share("warmup", self.warmup)
+    }
+
+    /// Factor on the peak learning rates of step `step` (from 0) at `progress` in [0, 1]; `steps` is
+    /// the number of steps in all.
+    fn rate_factor(&self, progress: f64, steps: usize) -> f64 {
+        // The first step of a warm-up already moves a little.
+        let reached = progress + 1.0 / steps.max(1) as f64;
+        if reached < self.warmup {
+            return reached / self.warmup;
+        }
+        if !self.cosine {
+            return 1.0;
+        }
+        let along = ((progress - self.warmup) / (1.0 - self.warmup)).clamp(0.0, 1.0);
+        0.5 * (1.0 + (std::f64::consts::PI * along).cos())
+    }
+}
+
+/// A setting's error, unless it is `allowed`.
+fn range(name: &str, value: f64, allowed: bool, what: &str) -> Result<()> {
+    if allowed {
+        return Ok(());
+    }
+    Err(Error::Setting(format!(
+        "setting `optimiser.{name}` = {value}: must be {what}"
+    )))
+}
+
 /// The optimiser with its moments.
 #[derive(Debug)]
 pub struct Optimiser {
-    _private: (),
+    config: OptimiserConfig,
+    slots: Vec<Slot>,
+    /// Steps in all, as planned.
+    steps: usize,
+    /// Steps taken.
+    taken: usize,
+}
+
+/// One parameter and its two moments.
+#[derive(Debug)]
+struct Slot {
+    parameter: Parameter,
+    first: Var,
+    second: Var,
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepOutcome {
+    /// Every parameter was updated; the global norm of the weights' gradients before clipping.
+    Taken {
+        /// Root of the sum of squares over all weights, biases and norms.
+        gradient_norm: f64,
+    },
+    /// Nothing was changed: the gradient of the named parameter holds a NaN or an infinity.
+    NotFinite {
+        /// The parameter's name.
+        parameter: String,
+    },
+}
+
+impl Optimiser {
+    /// Zero moments for every parameter; `steps` is the number of steps planned. Errors: a setting
+    /// out of range, or two parameters of one name.
+    pub fn new(parameters: &[Parameter], config: &OptimiserConfig, steps: usize) -> Result<Self> {
+        config.check()?;
+        let mut names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::Task(format!(
+                "two parameters are called {:?}; checkpoints need unique names",
+                pair[0]
+            )));
+        }
+        let slots = parameters
+            .iter()
+            .map(|parameter| {
+                let zeros = || {
+                    let var = &parameter.var;
+                    Var::zeros(var.shape(), var.dtype(), var.device())
+                };
+                Ok(Slot {
+                    parameter: parameter.clone(),
+                    first: zeros()?,
+                    second: zeros()?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            config: config.clone(),
+            slots,
+            steps: steps.max(1),
+            taken: 0,
+        })
+    }
+
+    /// One step with the gradients of one backward pass, at `progress` in [0, 1]. The first step of a
+    /// sitting asks with `all` that every parameter has a gradient: an op without a backward cuts it
+    /// off silently, and the parameters before it would never learn.
+    pub fn step(
+        &mut self,
+        gradients: &mut GradStore,
+        progress: f64,
+        all: bool,
+    ) -> Result<StepOutcome> {
+        let mut present = Vec::with_capacity(self.slots.len());
+        let mut missing = Vec::new();
+        for (i, slot) in self.slots.iter().enumerate() {
+            match gradients.remove(slot.parameter.var.as_tensor()) {
+                Some(gradient) => present.push((i, gradient.contiguous()?)),
+                None => missing.push(slot.parameter.name.as_str()),
+            }
+        }
+        if all && !missing.is_empty() {
+            return Err(Error::Task(format!(
+                "no gradient reaches {} of {} parameters: {}; either the model does not use them, or \
+                 an op between them and the loss has no backward",
+                missing.len(),
+                self.slots.len(),
+                missing.join(", ")
+            )));
+        }
+        let squares = squared_norms(present.iter().map(|(_, gradient)| gradient))?;
+        let mut total = 0.0;
+        for ((i, _), square) in present.iter().zip(&squares) {
+            let parameter = &self.slots[*i].parameter;
+            if !square.is_finite() {
+                return Ok(StepOutcome::NotFinite {
+                    parameter: parameter.name.clone(),
+                });
+            }
+            if parameter.kind != ParameterKind::Gate {
+                total += square;
+            }
+        }
+        let gradient_norm = total.sqrt();
+        let clip = self.config.clip_norm;
+        let scale = if clip > 0.0 && gradient_norm > clip {
+            clip / gradient_norm
+        } else {
+            1.0
+        };
+        let factor = self.config.rate_factor(progress, self.steps);
+        self.taken += 1;
+        for (i, gradient) in &present {
+            let slot = &self.slots[*i];
+            let step = self.coefficients(&slot.parameter, factor, scale);
+            adamw_step(
+                &slot.parameter.var,
+                gradient,
+                &slot.first,
+                &slot.second,
+                &step,
+            )?;
+        }
+        Ok(StepOutcome::Taken { gradient_norm })
+    }
+
+    /// Steps taken.
+    pub fn steps_taken(&self) -> usize {
+        self.taken
+    }
+
+    /// The moments by parameter name: (name, first, second), sharing the optimiser's storage.
+    pub fn moments(&self) -> Vec<(&str, &Tensor, &Tensor)> {
+        self.slots
+            .iter()
+            .map(|slot| {
+                (
+                    slot.parameter.name.as_str(),
+                    slot.first.as_tensor(),
+                    slot.second.as_tensor(),
+                )
+            })
+            .collect()
+    }
+
+    /// Continues from exported moments: `moment` finds (first, second) of a parameter.
+    pub fn restore(
+        &mut self,
+        taken: usize,
+        mut moment: impl FnMut(&Parameter) -> Result<(Tensor, Tensor)>,
+    ) -> Result<()> {
+        for slot in &self.slots {
+            let (first, second) = moment(&slot.parameter)?;
+            slot.first.set(&first)?;
+            slot.second.set(&second)?;
+        }
+        self.taken = taken;
+        Ok(())
+    }
+
+    /// The coefficients of this step for one parameter's group.
+    fn coefficients(&self, parameter: &Parameter, factor: f64, scale: f64) -> AdamWStep {
+        let config = &self.config;
+        let peak = match parameter.part {
+            Part::Encoder => config.encoder_learning_rate.unwrap_or(config.learning_rate),
+            Part::Gate | Part::Head => config.learning_rate,
+        };
+        let weight = AdamWStep {
+            learning_rate: peak * factor,
+            beta1: config.beta1,
+            beta2: config.beta2,
+            epsilon: config.epsilon,
+            weight_decay: config.weight_decay,
+            step: self.taken,
+            gradient_scale: scale,
+        };
+        match parameter.kind {
+            ParameterKind::Weight => weight,
+            ParameterKind::NoDecay => AdamWStep {
+                weight_decay: 0.0,
+                ..weight
+            },
+            ParameterKind::Gate => AdamWStep {
+                learning_rate: config.gate_travel / self.steps as f64,
+                epsilon: config.gate_epsilon,
+                weight_decay: 0.0,
+                gradient_scale: 1.0,
+                ..weight
+            },
+        }
+    }
+}
+
+/// The sum of squares of each tensor. On a GPU the sums come over together: one wait, not one each.
+fn squared_norms<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f64>> {
+    let sums = tensors
+        .map(|tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.sqr()?.sum_all())
+        .collect::<candle_core::Result<Vec<_>>>()?;
+    if sums.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sums = Tensor::stack(&sums, 0)?.to_vec1::<f32>()?;
+    Ok(sums.into_iter().map(f64::from).collect())
 }

@@ -1,22 +1,245 @@
 //! A run's directory is its memory: written atomically, locked while in use, refused if of another format.
-use crate::Result;
+//!
+//! It holds `format` (the layout's version), `lock`, `spec.json`, `checkpoint.safetensors`,
+//! `predictions.parquet` and, once the run is finished, `record.json`, which is written last.
+
+use crate::{Error, Result, RunRecord};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-/// A run's directory.
+
+/// A run's directory, locked for as long as this value lives.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// The operating system gives the lock back when this is dropped or the process is killed.
+    _lock: File,
 }
+
 impl RunDir {
-    /// Creates or opens it, and locks it against a second process.
-    pub fn open(_path: &Path) -> Result<Self> {
-        todo!()
+    /// The layout this version writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    /// Creates or opens it, and locks it against a second process. Errors: another process has it, it
+    /// is of another version, or it is a folder with something else in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).map_err(|e| Error::io(path, "create this folder", &e))?;
+        check_contents(path)?;
+        let lock = lock(&path.join("lock"))?;
+        let format = path.join("format");
+        if format.exists() {
+            check_format(&format)?;
+        } else {
+            write_atomically(&format, format_line(Self::FORMAT).as_bytes())?;
+        }
+        remove_leftovers(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Where the checkpoint is, or will be.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
+    }
+
+    /// Where the predictions are, or will be.
+    pub fn predictions_path(&self) -> PathBuf {
+        self.path.join("predictions.parquet")
+    }
+
+    /// Whether the final record stands.
+    pub fn is_finished(&self) -> bool {
+        record_path(&self.path).exists()
+    }
+
+    /// The final record, if the run is finished.
+    pub fn read_record(&self) -> Result<Option<RunRecord>> {
+        finished_record(&self.path)
+    }
+
+    /// Writes the final record: the last thing a run does.
+    pub fn write_record(&self, record: &RunRecord) -> Result<()> {
+        write_json(&record_path(&self.path), record)
+    }
 }
+
+/// The final record of the run in `path`, if it is finished, without locking it: for whoever only reads.
+pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
+    let record = record_path(path);
+    let bytes = match fs::read(&record) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(&record, "read the record", &e)),
+    };
+    let unreadable = |e: serde_json::Error| {
+        let remedy = "delete this file to make it again from the checkpoint";
+        Error::file(&record, format!("not a run record ({e}); {remedy}"))
+    };
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    // The format is looked at before the rest, so that another version is called by its name.
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(RunRecord::FORMAT) => Err(Error::file(
+            &record,
+            format!(
+                "record of format {found}, this version reads {}; use the version that wrote it, or \
+                 another output folder",
+                RunRecord::FORMAT
+            ),
+        )),
+        _ => serde_json::from_value(value).map(Some).map_err(unreadable),
+    }
+}
+
 /// Writes a whole file under a temporary name, syncs and renames it: never half-written.
-pub fn write_atomically(_path: &Path, _bytes: &[u8]) -> Result<()> {
-    todo!()
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically_with(path, |file| file.write_all(bytes))
+}
+
+/// The same for content that is written piece by piece.
+pub(crate) fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<()> {
+    write_atomically_at(path, |temporary| write(&mut File::create(temporary)?))
+}
+
+/// The same for whoever needs a path to write to. Nothing is left behind if `write` fails.
+pub(crate) fn write_atomically_at(
+    path: &Path,
+    write: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<()> {
+    let temporary = temporary_name(path);
+    let attempt = || {
+        write(&temporary)?;
+        // A full disk may show only here.
+        File::options().write(true).open(&temporary)?.sync_all()?;
+        fs::rename(&temporary, path)?;
+        sync_folder(path)
+    };
+    attempt().map_err(|e: std::io::Error| {
+        let _ = fs::remove_file(&temporary);
+        Error::io(path, "write this file", &e)
+    })
+}
+
+/// `value` as indented JSON, written atomically.
+pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::file(path, format!("cannot be written as JSON: {e}")))?;
+    text.push(b'\n');
+    write_atomically(path, &text)
+}
+
+fn record_path(dir: &Path) -> PathBuf {
+    dir.join("record.json")
+}
+
+/// ".NAME.PID.tmp" beside the file, so that the rename stays on one file system.
+fn temporary_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+/// Makes a rename durable. Folders can be opened for this on Unix only.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => {
+            let folder = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
+            File::open(folder)?.sync_all()
+        }
+        _ => Ok(()),
+    }
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|e| Error::io(path, "open the lock", &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::file(
+            path,
+            "another process is working on this run; wait for it, or choose another output folder",
+        )),
+        Err(TryLockError::Error(e)) => Err(Error::io(path, "lock this file", &e)),
+    }
+}
+
+fn format_line(version: u32) -> String {
+    format!("l0gm-run {version}\n")
+}
+
+fn check_format(path: &Path) -> Result<()> {
+    let text = fs::read_to_string(path).map_err(|e| Error::io(path, "read this file", &e))?;
+    if text == format_line(RunDir::FORMAT) {
+        return Ok(());
+    }
+    Err(Error::file(
+        path,
+        format!(
+            "this folder has the format {:?}, this version works with {:?}; choose another output \
+             folder, or delete this one",
+            text.trim(),
+            format_line(RunDir::FORMAT).trim()
+        ),
+    ))
+}
+
+/// A folder without `format` must be empty (or hold what a cut-off `open` left).
+fn check_contents(path: &Path) -> Result<()> {
+    if path.join("format").exists() {
+        return Ok(());
+    }
+    for name in names(path)? {
+        if name != "lock" && !is_leftover(&name) {
+            return Err(Error::file(
+                path,
+                format!(
+                    "not a run's folder (it holds {name:?} but no `format`); choose another output folder"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Temporary files of a process that was killed; the lock is held, so nobody is writing them.
+fn remove_leftovers(path: &Path) -> Result<()> {
+    for name in names(path)?.iter().filter(|name| is_leftover(name)) {
+        let file = path.join(name);
+        fs::remove_file(&file).map_err(|e| Error::io(&file, "remove this leftover", &e))?;
+    }
+    Ok(())
+}
+
+fn is_leftover(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+fn names(path: &Path) -> Result<Vec<String>> {
+    let unreadable = |e: std::io::Error| Error::io(path, "list this folder", &e);
+    fs::read_dir(path)
+        .map_err(unreadable)?
+        .map(|entry| {
+            Ok(entry
+                .map_err(unreadable)?
+                .file_name()
+                .to_string_lossy()
+                .into_owned())
+        })
+        .collect()
 }

@@ -35,13 +35,21 @@ pub trait Task {
     /// The batches of one pass over a split as row numbers; every row once. Shuffled where a
     /// generator is given. Default: consecutive rows of the (shuffled) order. A text task groups by
     /// length; a full-batch graph task returns one batch.
-    fn plan(&self, split: Split, batch_size: usize, shuffle: Option<&mut Generator>) -> Vec<Vec<u32>> {
+    fn plan(
+        &self,
+        split: Split,
+        batch_size: usize,
+        shuffle: Option<&mut Generator>,
+    ) -> Vec<Vec<u32>> {
         let n = self.rows(split);
         let order = match shuffle {
             Some(generator) => generator.permutation(n),
             None => (0..n as u32).collect(),
         };
-        order.chunks(batch_size.max(1)).map(<[u32]>::to_vec).collect()
+        order
+            .chunks(batch_size.max(1))
+            .map(<[u32]>::to_vec)
+            .collect()
     }
     /// Builds one batch.
     fn batch(&self, split: Split, rows: &[u32], device: &Device) -> Result<Batch<Self::Input>>;

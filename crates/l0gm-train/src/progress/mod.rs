@@ -1,4 +1,11 @@
 //! Who is told how a run is going, and who may stop it.
+
+mod bar;
+mod line;
+
+pub use bar::BarProgress;
+pub use line::LineProgress;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 /// One moment of a run.
@@ -22,19 +29,21 @@ pub trait Progress {
     /// One moment.
     fn event(&mut self, event: &ProgressEvent);
 }
+impl ProgressEvent {
+    /// "loss 0.3312, accuracy 0.8702, active 31.3%": what is known.
+    fn figures(&self) -> String {
+        let known = [
+            self.loss.map(|loss| format!("loss {loss:.4}")),
+            self.metric.map(|metric| format!("accuracy {metric:.4}")),
+            self.active_fraction
+                .map(|share| format!("active {:.1}%", share * 100.0)),
+        ];
+        known.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
 /// Nobody listens.
 impl Progress for () {
     fn event(&mut self, _event: &ProgressEvent) {}
-}
-/// A progress bar on a terminal.
-#[derive(Debug)]
-pub struct BarProgress {
-    _private: (),
-}
-/// Plain lines, for logs: at most one every few seconds.
-#[derive(Debug)]
-pub struct LineProgress {
-    _private: (),
 }
 /// Set by Ctrl-C, asked before every step.
 #[derive(Clone, Debug, Default)]

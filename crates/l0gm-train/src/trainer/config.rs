@@ -1,8 +1,9 @@
-//! The one training loop.
-use crate::{Encoder, EpochRecord, GatedModel, Head, OptimiserConfig, Progress, Result, RunDir, StopFlag, Task};
-use candle_core::Device;
+//! How to train, checked before the first step.
+
+use crate::{EpochRecord, Error, OptimiserConfig, Result};
 use l0gm_gate::{Objective, Schedule};
 use serde::{Deserialize, Serialize};
+
 /// How to train. Defaults are the documented defaults; each modality has its own on top.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -56,14 +57,31 @@ pub struct Outcome {
     /// Optimiser steps taken.
     pub steps: usize,
 }
-/// Trains `model` on `task`, checkpointing under `run`; continues from the checkpoint found there to
-/// the same result, bit for bit on CPU. On return the model holds the parameters of the best
-/// validation loss. `seed` drives shuffling, dropout and gate noise through streams derived per step.
-pub fn train<T, E, H>(_task: &T, _model: &GatedModel<E, H>, _config: &TrainConfig, _seed: u64, _device: &Device, _run: &RunDir, _progress: &mut dyn Progress, _stop: &StopFlag) -> Result<Outcome>
-where
-    T: Task,
-    E: Encoder<Input = T::Input>,
-    H: Head<T::Input>,
-{
-    todo!()
+
+impl TrainConfig {
+    /// Checks every setting; the error names the setting, its value and the allowed range.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch-size", self.batch_size),
+            ("eval-batch-size", self.eval_batch_size),
+            ("validate-every", self.validate_every),
+        ];
+        for (name, value) in counts {
+            if value == 0 {
+                return Err(Error::Setting(format!(
+                    "setting `{name}` = 0: must be at least 1"
+                )));
+            }
+        }
+        let share = self.select_from_last;
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(Error::Setting(format!(
+                "setting `select-from-last` = {share}: must be in (0, 1]"
+            )));
+        }
+        self.optimiser.check()?;
+        self.schedule.check()?;
+        Ok(self.objective.check()?)
+    }
 }

@@ -1,0 +1,60 @@
+//! A lookup table whose gradient touches only the rows used.
+
+use super::owned;
+use crate::{Parameter, ParameterKind, Part};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use l0gm_ops::Generator;
+
+/// A table of row vectors.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    name: String,
+    part: Part,
+    weight: Var,
+}
+
+impl Embedding {
+    /// Normal(0, std) rows.
+    pub fn new(
+        name: &str,
+        part: Part,
+        rows: usize,
+        dim: usize,
+        std: f64,
+        generator: &mut Generator,
+        device: &Device,
+    ) -> Result<Self> {
+        let weight = generator.normal_tensor((rows, dim), 0.0, std, DType::F32, device)?;
+        Self::from_tensor(name, part, &weight)
+    }
+
+    /// From a given table (rows, dim), which is copied.
+    pub fn from_tensor(name: &str, part: Part, weight: &Tensor) -> Result<Self> {
+        weight.dims2()?;
+        Ok(Self {
+            name: name.to_owned(),
+            part,
+            weight: owned(weight)?,
+        })
+    }
+
+    /// (rows, dim).
+    pub fn weight(&self) -> &Var {
+        &self.weight
+    }
+
+    /// ids (u32, any shape) to ids' shape + (dim,).
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        l0gm_ops::embedding(&self.weight, ids)
+    }
+
+    /// "NAME.weight" (Weight).
+    pub fn parameters(&self) -> Vec<Parameter> {
+        vec![Parameter {
+            name: format!("{}.weight", self.name),
+            var: self.weight.clone(),
+            kind: ParameterKind::Weight,
+            part: self.part,
+        }]
+    }
+}

@@ -1,0 +1,31 @@
+//! Small trainable layers on `l0gm-ops`, initialised from the seeded generator.
+//!
+//! candle's own layers are initialised from a CPU generator that cannot be seeded, and its fused
+//! LayerNorm has no backward; these have the same shapes and defaults as PyTorch's and neither fault.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use l0gm_ops::Generator;
+//! use l0gm_train::{Part, layers::Linear};
+//!
+//! let layer = Linear::new("head", Part::Head, 4, 2, true, &mut Generator::new(0), &Device::Cpu)?;
+//! let x = Tensor::ones((3, 4), DType::F32, &Device::Cpu)?;
+//! assert_eq!(layer.forward(&x)?.dims(), [3, 2]);
+//! assert_eq!(layer.parameters()[0].name, "head.weight");
+//! # Ok::<(), candle_core::Error>(())
+//! ```
+
+mod embedding;
+mod layer_norm;
+mod linear;
+
+pub use embedding::Embedding;
+pub use layer_norm::LayerNorm;
+pub use linear::Linear;
+
+use candle_core::{Result, Tensor, Var};
+
+/// A variable that owns its storage: never a view of, or an alias for, the given tensor.
+fn owned(tensor: &Tensor) -> Result<Var> {
+    Var::from_tensor(&tensor.detach().contiguous()?)
+}

@@ -1,0 +1,293 @@
+//! What happens to every run, whatever its modality: train, predict, judge, measure, record.
+//!
+//! The order is the protocol's: selection by validation loss alone, the test split read once, at the
+//! end, the record written last, so that a record means a finished run.
+
+use crate::run_dir::{RunDir, finished_record, write_json};
+use crate::trainer::{Outcome, TrainConfig, train};
+use crate::{
+    CompactSummary, DataSummary, Encoder, Error, GateSummary, GatedModel, Head, Latency, Metrics,
+    PredictionTable, Result, RunContext, RunRecord, RunSpec, Sizes, Split, Task,
+    measure_latency_within, predict, write_predictions,
+};
+use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
+use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Interface, Temperature};
+use l0gm_ops::Mode;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Bins of every binned calibration measure (design: M = 15).
+const BINS: usize = 15;
+/// Resamples of the bootstrap interval and of the noise floor.
+const RESAMPLES: usize = 500;
+/// Largest batch of the latency measurement.
+const LATENCY_BATCH: usize = 1024;
+/// Warm-up passes and timed passes.
+const LATENCY_PASSES: (usize, usize) = (3, 20);
+/// Seconds the latency measurement may take in all.
+const LATENCY_SECONDS: f64 = 5.0;
+
+/// What every modality does once its task and model stand: train (or continue), predict valid and
+/// test, score, measure latency, write `predictions.parquet` and `record.json` into the run's
+/// directory. `compact` builds the compact model's summary from the trained model (or `None`).
+/// `fields` names the interface's fields ("age", ...), empty for flat interfaces.
+///
+/// A finished run is not run again: its record is returned as it stands.
+pub fn run_experiment<T, E, H>(
+    spec: &RunSpec,
+    data: DataSummary,
+    fields: &[String],
+    task: &T,
+    model: &GatedModel<E, H>,
+    config: &TrainConfig,
+    sizes: Sizes,
+    compact: impl FnOnce(&GatedModel<E, H>) -> Result<Option<CompactSummary>>,
+    context: &mut RunContext<'_>,
+) -> Result<RunRecord>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    if let Some(record) = finished_record(&context.dir)? {
+        check_spec(&context.dir.join("record.json"), &record.spec, spec)?;
+        return Ok(record);
+    }
+    let run = RunDir::open(&context.dir)?;
+    note_spec(&run, spec)?;
+    let outcome = train(
+        task,
+        model,
+        config,
+        spec.seed,
+        &context.device,
+        &run,
+        context.progress,
+        &context.stop,
+    )?;
+    let temperature = config.schedule.final_temperature();
+    let mut of_split = |split| {
+        predict(
+            task,
+            model,
+            split,
+            temperature,
+            config.eval_batch_size,
+            &context.device,
+            context.progress,
+            &context.stop,
+        )
+    };
+    let valid = of_split(Split::Valid)?;
+    let test = of_split(Split::Test)?;
+    if test.rows.is_empty() {
+        return Err(Error::Task(
+            "the test split is empty: there is nothing to judge by".to_owned(),
+        ));
+    }
+    let latency = latency(task, model, temperature, config.eval_batch_size, context)?;
+    let compact = if model.gate.is_identity() {
+        None
+    } else {
+        compact(model)?
+    };
+    let gate = gate_summary(&model.gate, temperature, fields)?;
+    write_predictions(&run.predictions_path(), &[valid.clone(), test.clone()])?;
+    let judged = Judged {
+        gate,
+        compact,
+        latency,
+        sizes,
+    };
+    let record = record(spec, data, outcome, &valid, &test, judged, context)?;
+    run.write_record(&record)?;
+    Ok(record)
+}
+
+/// What was found out about a model besides its predictions.
+struct Judged {
+    gate: GateSummary,
+    compact: Option<CompactSummary>,
+    latency: Latency,
+    sizes: Sizes,
+}
+
+fn record(
+    spec: &RunSpec,
+    data: DataSummary,
+    outcome: Outcome,
+    valid: &PredictionTable,
+    test: &PredictionTable,
+    judged: Judged,
+    context: &RunContext<'_>,
+) -> Result<RunRecord> {
+    let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
+    let as_trained = Predictions::from_logits(&test.logits_f64(), &test.labels, test.classes)?;
+    let scaled_logits: Vec<f64> = test.logits_f64().iter().map(|l| l / scaling).collect();
+    let scaled = Predictions::from_logits(&scaled_logits, &test.labels, test.classes)?;
+    let report = |predictions| CalibrationReport::new(predictions, BINS, RESAMPLES, spec.seed);
+    let epochs = outcome.history.last().map_or(0, |last| last.epoch);
+    Ok(RunRecord {
+        format: RunRecord::FORMAT,
+        run_id: spec.id(),
+        spec: spec.clone(),
+        data,
+        test: Metrics::from_predictions(test),
+        valid: Metrics::from_predictions(valid),
+        calibration: report(&as_trained)?,
+        calibration_scaled: report(&scaled)?,
+        scaling_temperature: scaling,
+        reliability: reliability_bins(&as_trained, BINS)?,
+        reliability_scaled: reliability_bins(&scaled, BINS)?,
+        gate: judged.gate,
+        compact: judged.compact,
+        history: outcome.history,
+        best_epoch: outcome.best_epoch,
+        epochs,
+        train_seconds: outcome.train_seconds,
+        latency_us_per_example: judged.latency.per_example_us(),
+        latency_p95_us_per_example: judged.latency.p95_per_example_us(),
+        latency_batch: judged.latency.batch,
+        device: context.device_name.clone(),
+        threads: context.threads,
+        sizes: judged.sizes,
+        versions: versions(),
+        predictions: vec![Split::Valid, Split::Test],
+    })
+}
+
+/// Times the forward pass of one batch of test rows: the task's own batch (a full-batch graph's is the
+/// whole graph), from the middle of the plan, because a text task plans the shortest first.
+fn latency<T, E, H>(
+    task: &T,
+    model: &GatedModel<E, H>,
+    temperature: Temperature,
+    eval_batch_size: usize,
+    context: &mut RunContext<'_>,
+) -> Result<Latency>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    let mut plan = task.plan(Split::Test, LATENCY_BATCH.min(eval_batch_size), None);
+    let full = plan.iter().map(Vec::len).max().unwrap_or(0);
+    plan.retain(|rows| rows.len() == full);
+    let Some(rows) = plan.get(plan.len() / 2) else {
+        return Err(Error::Task(
+            "the test split has no batch to time".to_owned(),
+        ));
+    };
+    let batch = task.batch(Split::Test, rows, &context.device)?;
+    let (warmup, repeats) = LATENCY_PASSES;
+    measure_latency_within(rows.len(), warmup, repeats, LATENCY_SECONDS, || {
+        model.logits(&batch.input, temperature, &mut Mode::Eval)?;
+        Ok(context.device.synchronize()?)
+    })
+}
+
+fn gate_summary(gate: &Gate, temperature: Temperature, fields: &[String]) -> Result<GateSummary> {
+    let total_dims = gate.interface().width();
+    let mask = gate.hard_mask(temperature)?;
+    let open = |dims: &[bool]| dims.iter().filter(|open| **open).count();
+    let per_field = match gate.interface() {
+        Interface::Fields { fields: count, dim } if !fields.is_empty() => {
+            if fields.len() != count {
+                return Err(Error::Task(format!(
+                    "{} field names were given for an interface of {count} fields",
+                    fields.len()
+                )));
+            }
+            fields
+                .iter()
+                .cloned()
+                .zip(mask.chunks(dim).map(open))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let named = |name: &str| name.to_owned();
+    let (kind, granularity, inference) = match gate.config() {
+        None => (named("none"), named("none"), named("none")),
+        Some(config) => (
+            named(match config.kind {
+                GateKind::Static => "static",
+                GateKind::PerExample => "per-example",
+            }),
+            named(match config.granularity {
+                Granularity::Interface => "interface",
+                Granularity::Group => "group",
+            }),
+            named(match config.inference {
+                InferenceGate::Median => "median",
+                InferenceGate::Threshold => "threshold",
+                InferenceGate::HardSigmoid => "hard-sigmoid",
+            }),
+        ),
+    };
+    let identity = gate.is_identity();
+    Ok(GateSummary {
+        kind,
+        granularity,
+        inference,
+        active_fraction: gate.active_fraction(temperature)?.0,
+        expected_l0: if identity {
+            total_dims as f64
+        } else {
+            gate.expected_l0(temperature)?
+        },
+        open_dims: if identity { total_dims } else { open(&mask) },
+        total_dims,
+        z: if identity {
+            Vec::new()
+        } else {
+            gate.deterministic(temperature)?
+        },
+        open_probability: if identity {
+            Vec::new()
+        } else {
+            gate.open_probability(temperature)?
+        },
+        fields: per_field,
+    })
+}
+
+/// `spec.json` says whose folder it is from the first moment on.
+fn note_spec(run: &RunDir, spec: &RunSpec) -> Result<()> {
+    let path = run.path().join("spec.json");
+    if !path.exists() {
+        return write_json(&path, spec);
+    }
+    let text = std::fs::read(&path).map_err(|e| Error::io(&path, "read this file", &e))?;
+    let there: RunSpec = serde_json::from_slice(&text).map_err(|e| {
+        Error::file(
+            &path,
+            format!("not a run's spec ({e}); delete this folder to start over"),
+        )
+    })?;
+    check_spec(&path, &there, spec)
+}
+
+fn check_spec(path: &Path, there: &RunSpec, asked: &RunSpec) -> Result<()> {
+    if there.id() == asked.id() {
+        return Ok(());
+    }
+    Err(Error::file(
+        path,
+        format!(
+            "this folder belongs to the run {}, not to {}; choose another output folder",
+            there.id(),
+            asked.id()
+        ),
+    ))
+}
+
+fn versions() -> BTreeMap<String, String> {
+    [
+        ("l0gm", env!("CARGO_PKG_VERSION")),
+        ("candle", env!("L0GM_CANDLE")),
+        ("rustc", env!("L0GM_RUSTC")),
+    ]
+    .map(|(name, version)| (name.to_owned(), version.to_owned()))
+    .into()
+}

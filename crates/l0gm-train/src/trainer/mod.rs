@@ -1,0 +1,38 @@
+//! The one training loop (Algorithm 1 of the paper), the same for tables, texts and graphs.
+//!
+//! Everything random is drawn from streams derived from (seed, step) or (seed, epoch), so that a run
+//! that was cut off needs no generator's state to go on as if nothing had happened.
+
+mod config;
+mod session;
+
+pub use config::{Outcome, TrainConfig};
+
+use crate::{Encoder, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};
+use candle_core::Device;
+
+/// Trains `model` on `task`, checkpointing under `run`; continues from the checkpoint found there to
+/// the same result, bit for bit on CPU. On return the model holds the parameters of the best
+/// validation loss. `seed` drives shuffling, dropout and gate noise through streams derived per step.
+///
+/// Errors: a setting out of range; a parameter that no gradient reaches; a loss or gradient that is
+/// not finite (the last good checkpoint is kept); a checkpoint that is damaged or was made with other
+/// settings; [`Error::Stopped`](crate::Error::Stopped) after a stop request.
+pub fn train<T, E, H>(
+    task: &T,
+    model: &GatedModel<E, H>,
+    config: &TrainConfig,
+    seed: u64,
+    device: &Device,
+    run: &RunDir,
+    progress: &mut dyn Progress,
+    stop: &StopFlag,
+) -> Result<Outcome>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    config.check()?;
+    session::Session::open(task, model, config, seed, device, run, stop)?.run(progress)
+}
