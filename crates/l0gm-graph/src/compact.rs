@@ -73,3 +73,131 @@ pub fn sizes(model: &GatedModel<Gcn, LinearHead>, nodes: usize, entries: usize) 
         bytes: 4 * parameters as u64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::GcnSettings;
+    use crate::test_graphs::two_communities;
+    use crate::{GraphTask, NodeSplit};
+    use candle_core::Device;
+    use l0gm_gate::{GateConfig, Schedule};
+    use l0gm_ops::{Generator, Mode};
+    use l0gm_train::Split;
+
+    /// A gated model whose norms, biases and gates stand at random values, about half the gates closed.
+    fn gated(
+        settings: &GcnSettings,
+        log_alpha: impl Fn(usize) -> f32,
+    ) -> GatedModel<Gcn, LinearHead> {
+        let device = Device::Cpu;
+        let mut random = Generator::new(3);
+        let encoder = Gcn::new(8, settings, &mut random, &device).unwrap();
+        let head = LinearHead::new(settings.width, 2, &mut random, &device).unwrap();
+        let gate = Gate::new(
+            encoder.interface(),
+            &GateConfig::default(),
+            Schedule::default().final_temperature(),
+            &device,
+        )
+        .unwrap();
+        let model = GatedModel {
+            encoder,
+            gate,
+            head,
+        };
+        for parameter in model.encoder.parameters() {
+            let noise = random
+                .normal_tensor(
+                    parameter.var.shape().clone(),
+                    0.0,
+                    0.3,
+                    candle_core::DType::F32,
+                    &device,
+                )
+                .unwrap();
+            parameter
+                .var
+                .set(&(parameter.var.as_tensor() + noise).unwrap())
+                .unwrap();
+        }
+        let values: Vec<f32> = (0..settings.width).map(log_alpha).collect();
+        model
+            .gate
+            .log_alpha()
+            .unwrap()
+            .set(&Tensor::from_vec(values, settings.width, &device).unwrap())
+            .unwrap();
+        model
+    }
+
+    #[test]
+    fn compact_model_keeps_logits_and_is_smaller() {
+        let graph = two_communities(30, 2);
+        let task = GraphTask::new(
+            &graph,
+            NodeSplit::random(60, 0.5, 0.2, 0).unwrap(),
+            &Device::Cpu,
+        )
+        .unwrap();
+        let temperature = Schedule::default().final_temperature();
+        let mut removed = Vec::new();
+        for (layers, norm_last, residual) in [
+            (3, true, true),
+            (3, false, true),
+            (3, false, false),
+            (1, true, false),
+            (1, false, false),
+        ] {
+            let settings = GcnSettings {
+                layers,
+                width: 16,
+                norm_last,
+                residual,
+                ..GcnSettings::default()
+            };
+            let model = gated(
+                &settings,
+                |at| if at % 2 == 0 { -4.0 } else { 0.3 * at as f32 },
+            );
+            let small = compact(&model, temperature).unwrap().unwrap();
+            assert_eq!(small.encoder.interface().width(), 8);
+            assert!(small.gate.is_identity());
+            let input = task.input(Split::Test);
+            let logits =
+                |m: &GatedModel<_, _>| m.logits(&input, temperature, &mut Mode::Eval).unwrap();
+            let difference = (logits(&model) - logits(&small))
+                .unwrap()
+                .abs()
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .max(0)
+                .unwrap();
+            let difference = difference.to_scalar::<f32>().unwrap();
+            assert!(difference < 1e-5, "{difference} for {settings:?}");
+            let entries = task.graph().propagation().matrix().values().len();
+            let (before, after) = (sizes(&model, 60, entries), sizes(&small, 60, entries));
+            assert!(after.parameters < before.parameters && after.flops < before.flops);
+            removed.push(before.parameters - after.parameters);
+        }
+        // With a normalised last layer its weight stays; without, half of its 16 x 16 goes too.
+        assert_eq!(removed[1] - removed[0] + 8 * 2, 8 * 16 + 8);
+    }
+
+    #[test]
+    fn a_gate_closed_everywhere_has_no_compact_model() {
+        let settings = GcnSettings {
+            layers: 1,
+            width: 4,
+            ..GcnSettings::default()
+        };
+        let model = gated(&settings, |_| -8.0);
+        assert!(
+            compact(&model, Schedule::default().final_temperature())
+                .unwrap()
+                .is_none()
+        );
+    }
+}
