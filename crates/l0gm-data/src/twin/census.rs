@@ -87,7 +87,7 @@ fn hump(x: f64, centre: f64, width: f64) -> f64 {
 impl Person {
     fn draw(rng: &mut Rng) -> Self {
         // Kumaraswamy's distribution: skewed to the young, 17 to 90.
-        let skew = (1.0 - (1.0 - rng.uniform()).powf(1.0 / 3.1)).powf(1.0 / 1.35);
+        let skew = (1.0 - (1.0 - rng.uniform()).powf(1.0 / 3.5)).powf(1.0 / 1.35);
         let age = 17 + (skew * 73.0) as u32;
         let a = f64::from(age);
         let man = rng.chance(0.67);
@@ -202,7 +202,7 @@ impl Person {
             "Prof-specialty" | "Exec-managerial" | "Sales" | "Tech-support"
         );
         let own = self.workclass == "Self-emp-not-inc";
-        let mut odds = -3.45;
+        let mut odds = -5.42;
         // Humps and bends: neither age nor hours act along a straight line.
         odds += 2.6 * hump(age, 49.0, 17.0) - 1.9 * hump(age, 17.0, 9.0);
         odds += 1.5 * hump(hours, 54.0, 14.0) - 0.9 * hump(hours, 10.0, 16.0);
@@ -277,7 +277,7 @@ impl Person {
 }
 
 /// Scales all log-odds: how far from chance the labels are.
-const SHARPNESS: f64 = 1.35;
+const SHARPNESS: f64 = 1.2;
 
 /// A dollar amount and its effect; nothing with probability 1 - `p`.
 fn amount(rng: &mut Rng, amounts: &[(u32, f64, f64)], p: f64) -> (u32, f64) {

@@ -4,6 +4,9 @@
 
 pub mod census;
 mod census_values;
+pub mod copurchase;
+mod review_words;
+pub mod reviews;
 mod rng;
 
 use crate::error::io;
@@ -73,9 +76,30 @@ fn write(spec: &TwinSpec, dir: &Path, seed: u64) -> Result<()> {
             seed,
         }
         .write(dir),
-        TwinSpec::Reviews { .. } | TwinSpec::Copurchase { .. } => {
-            Err(Error::file(dir, "this twin is not built in yet"))
+        &TwinSpec::Reviews {
+            train_rows,
+            test_rows,
+        } => reviews::Reviews {
+            train_rows,
+            test_rows,
+            seed,
         }
+        .write(dir),
+        TwinSpec::Copurchase {
+            nodes,
+            edges,
+            features,
+            classes,
+            splits,
+        } => copurchase::Copurchase {
+            nodes: *nodes,
+            edges: *edges,
+            features: *features,
+            classes: *classes,
+            splits: splits.clone(),
+            seed,
+        }
+        .write(dir),
     }
 }
 

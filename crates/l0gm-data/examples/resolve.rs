@@ -1,0 +1,44 @@
+//! Turns a name into verified files and says where they came from:
+//!
+//!     cargo run -p l0gm-data --example resolve -- adult
+//!     cargo run -p l0gm-data --example resolve -- adult --twin
+//!
+//! Without data and without a network the built-in twin stands in, and the output says so.
+
+use l0gm_data::{Catalogue, DataOptions, Error, Result};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let forced = arguments.iter().any(|a| a == "--twin");
+    let catalogue = Catalogue::new(DataOptions {
+        allow_twin: true,
+        bars: true,
+        ..Default::default()
+    })?;
+    let Some(name) = arguments.iter().find(|a| !a.starts_with("--")) else {
+        for modality in ["tabular", "text", "graph", "model"] {
+            println!("{modality}: {}", catalogue.names(modality).join(", "));
+        }
+        return Ok(());
+    };
+    let entry = catalogue.entry(name)?;
+    let found = if forced {
+        catalogue.twin(name)?
+    } else if entry.modality == "model" {
+        catalogue.model(name)?.ok_or_else(|| {
+            Error::Unknown(format!(
+                "{name} is neither here nor to be fetched. {}",
+                entry.manual
+            ))
+        })?
+    } else {
+        catalogue.dataset(name)?
+    };
+    println!("{}: {}", entry.name, entry.description);
+    println!("licence: {}\ncitation: {}", entry.licence, entry.citation);
+    println!("{} in {}", found.source, found.dir.display());
+    for (file, sha256) in &found.checksums {
+        println!("{sha256}  {file}");
+    }
+    Ok(())
+}

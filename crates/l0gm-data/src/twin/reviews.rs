@@ -1,0 +1,205 @@
+//! A review-like corpus in the hub's Parquet layout. Opinions are mostly of the label's side, and a
+//! part of them is said through negation ("not good", "never boring") or contrast ("the story is
+//! good, but the acting is awful": the second half counts), so that a bag of words does fairly and a
+//! model that reads the order does better. Lengths vary as in real reviews, topics are shared by both
+//! classes, and a few labels are wrong.
+
+use super::review_words::{
+    ACTIONS, ASPECTS, BAD, DEGREES, FILLERS, GOOD, PLACES, SYLLABLES, TOPICS,
+};
+use super::rng::Rng;
+use crate::folders::write_atomically;
+use crate::{Error, Result};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Size and seed of a review twin.
+#[derive(Clone, Debug)]
+pub struct Reviews {
+    /// Reviews in the training file, half of each label.
+    pub train_rows: usize,
+    /// Reviews in the test file.
+    pub test_rows: usize,
+    /// The same seed gives the same texts.
+    pub seed: u64,
+}
+
+/// Share of reviews whose label is not what their author meant.
+const NOISE: f64 = 0.03;
+
+/// Share of opinions that are of the review's own side.
+const AGREEMENT: f64 = 0.8;
+
+impl Reviews {
+    /// Writes plain_text/{train,test}-00000-of-00001.parquet (columns text and label; 0 is negative
+    /// and stands first, as in the original).
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        for (stream, split, rows) in [(1, "train", self.train_rows), (2, "test", self.test_rows)] {
+            let mut rng = Rng::new(self.seed, stream);
+            let path = dir.join(format!("plain_text/{split}-00000-of-00001.parquet"));
+            let negative = rows / 2;
+            let labels: Vec<i64> = (0..rows).map(|i| i64::from(i >= negative)).collect();
+            let texts: Vec<String> = labels.iter().map(|&l| review(&mut rng, l == 1)).collect();
+            let bytes = parquet_bytes(texts, labels)
+                .map_err(|e| Error::file(&path, format!("cannot encode: {e}")))?;
+            write_atomically(&path, &bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn parquet_bytes(texts: Vec<String>, labels: Vec<i64>) -> parquet::errors::Result<Vec<u8>> {
+    let text: ArrayRef = Arc::new(StringArray::from(texts));
+    let label: ArrayRef = Arc::new(Int64Array::from(labels));
+    let batch = RecordBatch::try_from_iter([("text", text), ("label", label)])?;
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None)?;
+    writer.write(&batch)?;
+    writer.close()?;
+    Ok(bytes)
+}
+
+/// One review with the given label.
+fn review(rng: &mut Rng, label: bool) -> String {
+    let meant = label != rng.chance(NOISE);
+    let topic = rng.pick(&TOPICS);
+    // Log-normal lengths: median 104 words, mean about 120.
+    let words = (104.0 * (0.53 * rng.normal()).exp()).clamp(18.0, 900.0) as usize;
+    let hero = name(rng);
+    let mut text = String::with_capacity(words * 7);
+    let mut length = 0;
+    let mut opinions = 0;
+    while length < words {
+        // At least one opinion, and about a quarter of all sentences.
+        let opinionated = rng.chance(0.26) || (opinions == 0 && length + 25 > words);
+        let sentence = if opinionated {
+            opinions += 1;
+            let good = meant == rng.chance(AGREEMENT);
+            opinion(rng, good)
+        } else if rng.chance(0.3) {
+            (*rng.pick(&FILLERS)).to_owned()
+        } else {
+            plot(rng, topic, &hero)
+        };
+        length += sentence.split(' ').count();
+        push_sentence(rng, &mut text, &sentence);
+    }
+    if rng.chance(0.25) {
+        let sincere = rng.chance(0.9);
+        let verdict = verdict(rng, meant == sincere);
+        push_sentence(rng, &mut text, &verdict);
+    }
+    text
+}
+
+/// Appends a sentence with its capital and its end; paragraphs break as in the original's HTML.
+fn push_sentence(rng: &mut Rng, text: &mut String, sentence: &str) {
+    if !text.is_empty() {
+        text.push_str(if rng.chance(0.08) {
+            "<br /><br />"
+        } else {
+            " "
+        });
+    }
+    let mut letters = sentence.chars();
+    text.extend(letters.next().map(|c| c.to_ascii_uppercase()));
+    text.push_str(letters.as_str());
+    text.push_str(*rng.pick(&[".", ".", ".", ".", "!", "..."]));
+}
+
+/// A sentence that is for (`good`) or against something in the film.
+fn opinion(rng: &mut Rng, good: bool) -> String {
+    let aspect = *rng.pick(&ASPECTS);
+    match rng.weighted([0.64, 0.18, 0.18].into_iter()) {
+        0 => format!("the {aspect} is {}", praise(rng, good)),
+        1 => negated(rng, aspect, good),
+        _ => {
+            // The half after "but" is the opinion; the half before concedes the opposite.
+            let other = *rng.pick(&ASPECTS);
+            let conceded = praise(rng, !good);
+            let meant = praise(rng, good);
+            match rng.below(3) {
+                0 => format!("the {other} is {conceded}, but the {aspect} is {meant}"),
+                1 => format!("although the {other} may be {conceded}, in the end it is {meant}"),
+                _ => format!("some will call it {conceded}, yet I found the {aspect} {meant}"),
+            }
+        }
+    }
+}
+
+/// Says `good` with a word of the other side.
+fn negated(rng: &mut Rng, aspect: &str, good: bool) -> String {
+    let opposite = word(rng, !good);
+    match rng.below(5) {
+        0 => format!("the {aspect} is not {opposite}"),
+        1 => format!("the {aspect} is never {opposite}"),
+        2 => format!("there is nothing {opposite} about the {aspect}"),
+        3 => format!("I would hardly call the {aspect} {opposite}"),
+        _ => format!("the {aspect} is anything but {opposite}"),
+    }
+}
+
+fn praise(rng: &mut Rng, good: bool) -> String {
+    let word = word(rng, good);
+    if rng.chance(0.4) {
+        format!("{} {word}", rng.pick(&DEGREES))
+    } else {
+        word.to_owned()
+    }
+}
+
+fn word(rng: &mut Rng, good: bool) -> &'static str {
+    *rng.pick(if good { &GOOD } else { &BAD })
+}
+
+/// The last sentence of some reviews.
+fn verdict(rng: &mut Rng, good: bool) -> String {
+    let rating = if good {
+        7 + rng.below(4)
+    } else {
+        1 + rng.below(4)
+    };
+    match (rng.below(4), good) {
+        (0, true) => "I would not have missed it".to_owned(),
+        (0, false) => "I would have liked to miss it".to_owned(),
+        (1, true) => "do yourself a favour and see it, not once but twice".to_owned(),
+        (1, false) => "do yourself a favour and do not see it, not even once".to_owned(),
+        (2, true) => "not a waste of time at all".to_owned(),
+        (2, false) => "a waste of time, all of it".to_owned(),
+        _ => format!("{rating} out of 10"),
+    }
+}
+
+/// A sentence about what happens.
+fn plot(rng: &mut Rng, topic: &[&str; 12], hero: &str) -> String {
+    let (one, two) = (*rng.pick(topic), *rng.pick(topic));
+    let action = *rng.pick(&ACTIONS);
+    let place = *rng.pick(&PLACES);
+    match rng.below(5) {
+        0 => format!("{hero} {action} a {one} in {place}"),
+        1 => format!("the {one} {action} the {two} while {hero} waits in {place}"),
+        2 => format!(
+            "then there is the scene with the {one}, where {} {action} {hero}",
+            name(rng)
+        ),
+        3 => format!("it begins in {place} with a {one} and a {two}"),
+        _ => format!("{hero} plays a man who {action} every {one} between {place} and the {two}"),
+    }
+}
+
+/// A made-up name.
+fn name(rng: &mut Rng) -> String {
+    let mut name: String = (0..2 + rng.below(2))
+        .map(|_| *rng.pick(&SYLLABLES))
+        .collect();
+    name[..1].make_ascii_uppercase();
+    name
+}
+
+#[cfg(test)]
+mod tests;
