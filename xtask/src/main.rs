@@ -1,1 +1,47 @@
-fn main() {}
+//! The runner: `cargo xtask COMMAND`. One file a command; `flags.rs` is the command line as
+//! documentation. Everything a run needs to know stands in its plan, everything it found in its record.
+
+mod aggregate;
+mod allocator;
+mod ci;
+mod data_report;
+mod datasets;
+mod device;
+mod flags;
+mod modalities;
+mod names;
+mod out;
+mod plan;
+mod report;
+mod reproduce;
+mod run;
+mod usage;
+
+use clap::Parser;
+use flags::{Command, Flags};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    allocator::keep_pages();
+    let flags = Flags::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("L0GM_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    let done = match flags.command {
+        Command::Reproduce(flags) => reproduce::run(&flags),
+        Command::Report(flags) => report::run(&flags),
+        Command::Datasets(flags) => datasets::run(&flags),
+        Command::Ci(flags) => ci::run(&flags),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", usage::one_line(&error));
+            ExitCode::from(usage::exit_code(&error))
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The output folder: `runs/RUN_ID/` for each run, the summaries, `tables/`, `figures/` and the report,
+//! and a marker that says which version of this layout it has. Files of another version are refused
+//! before anything is run or written.
+
+use anyhow::{Context, bail};
+use l0gm_train::{RunRecord, RunSpec, write_atomically};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The layout that this version writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+const MARKER: &str = "l0gm-out.json";
+const COMMAND: &str = "command.json";
+const FAILURES: &str = "failures.json";
+
+/// The marker's content.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    format: u32,
+    made_by: String,
+}
+
+/// What the last `reproduce` into this folder was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CommandRecord {
+    /// As typed after `cargo xtask`.
+    pub(crate) command: String,
+    /// "quick" or "paper".
+    pub(crate) profile: String,
+    /// Ids of its runs.
+    pub(crate) planned: Vec<String>,
+}
+
+/// An output folder that is there and of this version.
+#[derive(Debug)]
+pub(crate) struct OutDir {
+    path: PathBuf,
+}
+
+impl OutDir {
+    /// Creates the folder or opens one of this version.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(path.join("runs"))
+            .with_context(|| format!("{}: cannot create the output folder", path.display()))?;
+        if !path.join(MARKER).exists() {
+            if has_foreign_files(path)? {
+                bail!(
+                    "{}: holds files that this command did not write; choose another folder with --out",
+                    path.display()
+                );
+            }
+            let marker = Marker {
+                format: FORMAT,
+                made_by: format!("l0gm {}", env!("CARGO_PKG_VERSION")),
+            };
+            write_atomically(&path.join(MARKER), &serde_json::to_vec_pretty(&marker)?)?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens a folder that `create` made.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let marker = path.join(MARKER);
+        let bytes = std::fs::read(&marker).with_context(|| {
+            format!(
+                "{}: not an output folder of `cargo xtask reproduce` (no {MARKER} in it)",
+                path.display()
+            )
+        })?;
+        let found: Marker = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{}: not readable as JSON", marker.display()))?;
+        if found.format != FORMAT {
+            bail!(
+                "{}: written by another version ({}, layout {}; this one reads layout {FORMAT}); choose another folder with --out",
+                path.display(),
+                found.made_by,
+                found.format
+            );
+        }
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of one run.
+    pub(crate) fn run(&self, run_id: &str) -> PathBuf {
+        self.path.join("runs").join(run_id)
+    }
+
+    /// The record of a finished run, `None` where it has not finished.
+    pub(crate) fn record(&self, spec: &RunSpec) -> anyhow::Result<Option<RunRecord>> {
+        let path = self.run(&spec.id()).join("record.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let record = read_record(&path)?;
+        // Ids, not specs: JSON may lose a number's last bit on the way back.
+        if record.run_id != spec.id() {
+            bail!(
+                "{}: the record of another run than its folder's name says; move the folder away",
+                path.display()
+            );
+        }
+        Ok(Some(record))
+    }
+
+    /// Every finished run in the folder, by id.
+    pub(crate) fn records(&self) -> anyhow::Result<Vec<RunRecord>> {
+        let mut records = Vec::new();
+        for name in self.run_ids()? {
+            let path = self.run(&name).join("record.json");
+            if path.exists() {
+                records.push(read_record(&path)?);
+            }
+        }
+        Ok(records)
+    }
+
+    fn run_ids(&self) -> anyhow::Result<BTreeSet<String>> {
+        let runs = self.path.join("runs");
+        let mut ids = BTreeSet::new();
+        for entry in std::fs::read_dir(&runs)
+            .with_context(|| format!("{}: cannot be read", runs.display()))?
+        {
+            let entry = entry?;
+            if entry.path().is_dir() {
+                ids.insert(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Remembers what was asked for.
+    pub(crate) fn write_command(&self, command: &CommandRecord) -> anyhow::Result<()> {
+        self.write(COMMAND, &serde_json::to_vec_pretty(command)?)
+    }
+
+    /// What was last asked for, empty where nothing was.
+    pub(crate) fn command(&self) -> anyhow::Result<CommandRecord> {
+        self.read_json(COMMAND)
+    }
+
+    /// Remembers failed runs: id to error.
+    pub(crate) fn write_failures(&self, failures: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        self.write(FAILURES, &serde_json::to_vec_pretty(failures)?)
+    }
+
+    /// Runs that failed and have not finished since.
+    pub(crate) fn failures(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut failures: BTreeMap<String, String> = self.read_json(FAILURES)?;
+        failures.retain(|id, _| !self.run(id).join("record.json").exists());
+        Ok(failures)
+    }
+
+    /// Writes one file of the folder, whole or not at all; makes its folder.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = self.path.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{}: cannot be created", parent.display()))?;
+        }
+        write_atomically(&path, bytes)?;
+        Ok(())
+    }
+
+    fn read_json<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> anyhow::Result<T> {
+        let path = self.path.join(name);
+        if !path.exists() {
+            return Ok(T::default());
+        }
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{}: not what this version writes", path.display()))
+    }
+}
+
+/// Anything but the `runs` folder just made.
+fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() != "runs" || std::fs::read_dir(entry.path())?.next().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Reads one record; another layout is an error that says so before any field is looked at.
+fn read_record(path: &Path) -> anyhow::Result<RunRecord> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).with_context(|| format!("{shown}: not readable as JSON"))?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64);
+    if format != Some(u64::from(RunRecord::FORMAT)) {
+        bail!(
+            "{shown}: a run record of another version (layout {}; this one reads layout {}); choose another folder with --out",
+            format.map_or_else(|| "unknown".to_owned(), |f| f.to_string()),
+            RunRecord::FORMAT
+        );
+    }
+    serde_json::from_value(value).with_context(|| format!("{shown}: not a whole run record"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_folder_of_another_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        OutDir::create(folder.path()).unwrap();
+        OutDir::create(folder.path()).unwrap();
+        std::fs::write(
+            folder.path().join(MARKER),
+            br#"{"format": 99, "made_by": "l0gm 9.9"}"#,
+        )
+        .unwrap();
+        let error = OutDir::create(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("layout 99") && error.contains("--out"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_folder_with_somebodys_files_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("thesis.tex"), "x").unwrap();
+        let error = OutDir::create(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("did not write"), "{error}");
+        assert!(!folder.path().join(MARKER).exists());
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        std::fs::create_dir_all(out.run("x")).unwrap();
+        std::fs::write(out.run("x").join("record.json"), br#"{"format": 7}"#).unwrap();
+        let error = out.records().unwrap_err().to_string();
+        assert!(
+            error.contains("layout 7") && error.contains("record.json"),
+            "{error}"
+        );
+    }
+}

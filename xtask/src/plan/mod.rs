@@ -1,0 +1,198 @@
+//! From flags to the runs they ask for: modality x dataset x method x lambda x seed, each with its
+//! complete settings and an estimated cost. Nothing is trained here and nothing is written.
+
+mod choice;
+mod settings;
+mod table;
+
+pub(crate) use choice::{Choice, threads};
+pub(crate) use settings::Overrides;
+pub(crate) use table::print_table;
+
+use crate::names;
+use crate::usage::usage;
+use anyhow::Context;
+use l0gm_train::{Modality, Profile, RunSpec};
+use std::time::Duration;
+
+/// The lambda grid of `quick` and `paper` (the ends of the paper's Table 7 and its Table 8 between).
+pub(crate) const LAMBDA_GRID: [f64; 5] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2];
+
+/// One run to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedRun {
+    /// Index of its modality in the list the plan was made with.
+    pub(crate) modality: usize,
+    /// Everything its result depends on.
+    pub(crate) spec: RunSpec,
+    /// A rough estimate.
+    pub(crate) estimate: Duration,
+}
+
+/// All runs of a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// In the order of running.
+    pub(crate) runs: Vec<PlannedRun>,
+}
+
+impl Plan {
+    /// Makes the plan. Unknown names are usage errors that say the nearest known one.
+    pub(crate) fn new(
+        modalities: &[Box<dyn Modality>],
+        choice: &Choice,
+        profile: Profile,
+        overrides: &Overrides,
+    ) -> anyhow::Result<Self> {
+        let datasets = chosen_datasets(modalities, choice)?;
+        overrides.check_used(modalities, &datasets)?;
+        let methods = known_methods(modalities);
+        for method in &choice.methods {
+            names::check("--method", method, &methods)?;
+        }
+        let mut runs = Vec::new();
+        for (index, dataset) in datasets {
+            let modality = modalities[index].as_ref();
+            for method in modality.methods() {
+                if !choice.methods.is_empty() && !choice.methods.contains(&method) {
+                    continue;
+                }
+                for lambda in lambdas_of(&method, choice) {
+                    for &seed in &choice.seeds {
+                        let spec = modality
+                            .spec(
+                                &dataset,
+                                &method,
+                                lambda,
+                                seed,
+                                profile,
+                                overrides.of(modality.name()),
+                            )
+                            .map_err(|error| spec_error(modality.name(), &dataset, error))?;
+                        let estimate = modality.estimate(&spec).with_context(|| {
+                            format!("estimating {} on {dataset}", modality.name())
+                        })?;
+                        runs.push(PlannedRun {
+                            modality: index,
+                            spec,
+                            estimate,
+                        });
+                    }
+                }
+            }
+        }
+        if runs.is_empty() {
+            return Err(usage("the flags leave nothing to run"));
+        }
+        Ok(Self { runs })
+    }
+
+    /// The estimates' sum.
+    pub(crate) fn estimate(&self) -> Duration {
+        self.runs.iter().map(|run| run.estimate).sum()
+    }
+
+    /// (dataset, modality, whether its twin stands in), each once, in order.
+    pub(crate) fn data(&self) -> Vec<(String, String, bool)> {
+        let mut data: Vec<(String, String, bool)> = Vec::new();
+        for run in &self.runs {
+            let spec = &run.spec;
+            let entry = (spec.dataset.clone(), spec.modality.clone(), spec.twin);
+            if !data.contains(&entry) {
+                data.push(entry);
+            }
+        }
+        data
+    }
+}
+
+/// `dense` has no penalty; everything else meets the whole grid.
+fn lambdas_of(method: &str, choice: &Choice) -> Vec<Option<f64>> {
+    if method == "l0gm" {
+        choice.lambdas.iter().copied().map(Some).collect()
+    } else {
+        vec![None]
+    }
+}
+
+fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {
+    let mut methods = Vec::new();
+    for modality in modalities {
+        for method in modality.methods() {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
+    }
+    methods
+}
+
+/// (modality index, dataset) pairs. Without `--dataset`: each chosen modality's default.
+fn chosen_datasets(
+    modalities: &[Box<dyn Modality>],
+    choice: &Choice,
+) -> anyhow::Result<Vec<(usize, String)>> {
+    let known: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
+    for name in &choice.modalities {
+        names::check("--modality", name, &known)?;
+    }
+    let chosen: Vec<usize> = (0..modalities.len())
+        .filter(|&i| choice.modalities.is_empty() || choice.modalities.contains(&known[i]))
+        .collect();
+    if choice.datasets.is_empty() {
+        return Ok(chosen
+            .into_iter()
+            .filter_map(|i| modalities[i].datasets().into_iter().next().map(|d| (i, d)))
+            .collect());
+    }
+    let mut pairs = Vec::new();
+    for dataset in &choice.datasets {
+        let of_name = chosen
+            .iter()
+            .find(|&&i| modalities[i].datasets().contains(dataset));
+        let index = match of_name {
+            Some(&index) => index,
+            None if looks_like_a_path(dataset) => match chosen.as_slice() {
+                [only] => *only,
+                _ => {
+                    return Err(usage(format!(
+                        "--dataset {dataset}: a path needs one --modality ({})",
+                        known.join(", ")
+                    )));
+                }
+            },
+            None => {
+                let names: Vec<String> = chosen
+                    .iter()
+                    .flat_map(|&i| modalities[i].datasets())
+                    .collect();
+                return Err(names::check("--dataset", dataset, &names)
+                    .err()
+                    .unwrap_or_else(|| usage(format!("--dataset {dataset}: not known"))));
+            }
+        };
+        if !pairs.contains(&(index, dataset.clone())) {
+            pairs.push((index, dataset.clone()));
+        }
+    }
+    pairs.sort_by_key(|(index, _)| *index);
+    Ok(pairs)
+}
+
+fn looks_like_a_path(dataset: &str) -> bool {
+    dataset.contains(['/', '\\', '.']) || std::path::Path::new(dataset).exists()
+}
+
+/// A setting at fault is the command line's; anything else keeps its own words.
+fn spec_error(modality: &str, dataset: &str, error: l0gm_train::Error) -> anyhow::Error {
+    match error {
+        l0gm_train::Error::Setting(message) => usage(format!("{modality}: {message}")),
+        l0gm_train::Error::Gate(l0gm_gate::Error::Setting(message)) => {
+            usage(format!("{modality}: {message}"))
+        }
+        other => anyhow::Error::new(other).context(format!("planning {modality} on {dataset}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Settings beyond a modality's defaults: `--settings FILE.toml` with one table a modality, then
+//! `--set MODALITY.path.to.setting=VALUE`. Only the names of modalities are checked here; each modality
+//! checks its own keys.
+
+use crate::names;
+use crate::usage::usage;
+use l0gm_train::Modality;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Overrides by modality.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Overrides {
+    tables: BTreeMap<String, Value>,
+    /// Modalities that a `--set` names: to name one outside the plan is a mistake.
+    set: Vec<String>,
+    empty: Empty,
+}
+
+/// An empty table to lend out.
+#[derive(Clone, Debug, PartialEq)]
+struct Empty(Value);
+
+impl Default for Empty {
+    fn default() -> Self {
+        Self(Value::Object(Map::new()))
+    }
+}
+
+impl Overrides {
+    /// Reads the file, then lays every `--set` over it. `known`: the modalities' names.
+    pub(crate) fn new(
+        file: Option<&Path>,
+        set: &[String],
+        known: &[String],
+    ) -> anyhow::Result<Self> {
+        let mut overrides = Self::default();
+        if let Some(path) = file {
+            overrides.read(path, known)?;
+        }
+        for assignment in set {
+            overrides.assign(assignment, known)?;
+        }
+        Ok(overrides)
+    }
+
+    /// One modality's overrides: a table, empty where there are none.
+    pub(crate) fn of(&self, modality: &str) -> &Value {
+        self.tables.get(modality).unwrap_or(&self.empty.0)
+    }
+
+    /// A `--set` for a modality that the plan leaves out would be lost in silence: an error.
+    pub(crate) fn check_used(
+        &self,
+        modalities: &[Box<dyn Modality>],
+        datasets: &[(usize, String)],
+    ) -> anyhow::Result<()> {
+        for name in &self.set {
+            if !datasets.iter().any(|(i, _)| modalities[*i].name() == name) {
+                return Err(usage(format!(
+                    "--set {name}...: the flags leave {name} out of the plan"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, path: &Path, known: &[String]) -> anyhow::Result<()> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| usage(format!("--settings {shown}: cannot be read: {error}")))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|error| {
+            usage(format!(
+                "--settings {shown}: not valid TOML: {}",
+                error.message()
+            ))
+        })?;
+        for (name, value) in table {
+            names::check(&format!("--settings {shown}: table"), &name, known)?;
+            if !value.is_table() {
+                return Err(usage(format!(
+                    "--settings {shown}: `{name}` must be a table"
+                )));
+            }
+            let value = serde_json::to_value(value)
+                .map_err(|error| usage(format!("--settings {shown}: [{name}]: {error}")))?;
+            self.tables.insert(name, value);
+        }
+        Ok(())
+    }
+
+    fn assign(&mut self, assignment: &str, known: &[String]) -> anyhow::Result<()> {
+        let malformed = || {
+            usage(format!(
+                "--set {assignment}: expected MODALITY.setting=VALUE, for example --set tabular.train.epochs=3"
+            ))
+        };
+        let (key, value) = assignment.split_once('=').ok_or_else(malformed)?;
+        let mut path = key.trim().split('.');
+        let modality = path.next().unwrap_or_default();
+        let keys: Vec<&str> = path.collect();
+        if keys.is_empty() || keys.iter().any(|k| k.is_empty()) {
+            return Err(malformed());
+        }
+        names::check(&format!("--set {assignment}: modality"), modality, known)?;
+        let root = self
+            .tables
+            .entry(modality.to_owned())
+            .or_insert_with(|| Value::Object(Map::new()));
+        let mut table = root;
+        for key in &keys[..keys.len() - 1] {
+            table = child(table, key).ok_or_else(|| {
+                usage(format!(
+                    "--set {assignment}: `{key}` is a value, not a table"
+                ))
+            })?;
+        }
+        match table {
+            Value::Object(map) => {
+                map.insert(keys[keys.len() - 1].to_owned(), parse_value(value.trim()));
+            }
+            _ => return Err(malformed()),
+        }
+        if !self.set.iter().any(|m| m == modality) {
+            self.set.push(modality.to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn child<'a>(table: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+    match table {
+        Value::Object(map) => {
+            let entry = map
+                .entry(key.to_owned())
+                .or_insert_with(|| Value::Object(Map::new()));
+            entry.is_object().then_some(entry)
+        }
+        _ => None,
+    }
+}
+
+/// A TOML value where it is one (3, 1e-3, true, [1, 2], "x"), else the text as it stands.
+fn parse_value(text: &str) -> Value {
+    toml::from_str::<toml::Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|table| table.get("value").cloned())
+        .and_then(|value| serde_json::to_value(value).ok())
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn known() -> Vec<String> {
+        ["tabular", "text", "graph"].map(str::to_owned).to_vec()
+    }
+
+    fn set(assignments: &[&str]) -> anyhow::Result<Overrides> {
+        let assignments: Vec<String> = assignments.iter().map(|s| (*s).to_owned()).collect();
+        Overrides::new(None, &assignments, &known())
+    }
+
+    #[test]
+    fn values_keep_their_type() {
+        let overrides = set(&[
+            "tabular.train.epochs=3",
+            "tabular.train.optimiser.learning-rate=1e-3",
+            "tabular.cin=[8, 8]",
+            "tabular.gate.inference=threshold",
+            "graph.symmetric=true",
+        ])
+        .unwrap();
+        assert_eq!(
+            overrides.of("tabular"),
+            &json!({"train": {"epochs": 3, "optimiser": {"learning-rate": 1e-3}},
+                    "cin": [8, 8], "gate": {"inference": "threshold"}})
+        );
+        assert_eq!(overrides.of("graph"), &json!({"symmetric": true}));
+        assert_eq!(overrides.of("text"), &json!({}));
+    }
+
+    #[test]
+    fn a_set_wins_over_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[text.train]\nepochs = 9\nbatch-size = 4\n").unwrap();
+        let overrides = Overrides::new(
+            Some(file.path()),
+            &["text.train.epochs=2".to_owned()],
+            &known(),
+        )
+        .unwrap();
+        assert_eq!(
+            overrides.of("text"),
+            &json!({"train": {"epochs": 2, "batch-size": 4}})
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        for bad in [
+            "tabular",
+            "tabular=3",
+            "tabular.=3",
+            "tabluar.x=1",
+            "tabular.a..b=1",
+        ] {
+            let error = set(&[bad]).unwrap_err();
+            assert_eq!(crate::usage::exit_code(&error), 2, "{bad}: {error}");
+        }
+        assert!(set(&["tabular.a=1", "tabular.a.b=2"]).is_err());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[grahp]\nx = 1\n").unwrap();
+        let error = Overrides::new(Some(file.path()), &[], &known()).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean `graph`"),
+            "{error}"
+        );
+        std::fs::write(file.path(), "[graph\n").unwrap();
+        assert!(Overrides::new(Some(file.path()), &[], &known()).is_err());
+    }
+}

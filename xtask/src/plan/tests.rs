@@ -1,0 +1,150 @@
+//! Plans made with modalities that only name things.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use l0gm_train::{RunContext, RunRecord};
+use serde_json::Value;
+
+/// A modality that knows names and nothing else.
+struct Named(&'static str, &'static [&'static str]);
+
+impl Modality for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+    fn datasets(&self) -> Vec<String> {
+        self.1.iter().map(|d| (*d).to_owned()).collect()
+    }
+    fn methods(&self) -> Vec<String> {
+        vec!["dense".to_owned(), "l0gm".to_owned()]
+    }
+    fn spec(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &Value,
+    ) -> l0gm_train::Result<RunSpec> {
+        if overrides.get("bad").is_some() {
+            return Err(l0gm_train::Error::Setting(
+                "bad: no such setting".to_owned(),
+            ));
+        }
+        Ok(RunSpec {
+            modality: self.0.to_owned(),
+            dataset: dataset.to_owned(),
+            method: method.to_owned(),
+            lambda,
+            seed,
+            twin: profile == Profile::Quick,
+            settings: overrides.clone(),
+        })
+    }
+    fn estimate(&self, _spec: &RunSpec) -> l0gm_train::Result<Duration> {
+        Ok(Duration::from_secs(10))
+    }
+    fn run(&self, _: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
+        Err(l0gm_train::Error::Stopped)
+    }
+}
+
+fn modalities() -> Vec<Box<dyn Modality>> {
+    vec![
+        Box::new(Named("tabular", &["adult"])),
+        Box::new(Named("graph", &["amazon-computers", "amazon-photo"])),
+    ]
+}
+
+fn choice() -> Choice {
+    Choice {
+        seeds: vec![0],
+        lambdas: LAMBDA_GRID.to_vec(),
+        ..Choice::default()
+    }
+}
+
+fn plan(choice: &Choice) -> anyhow::Result<Plan> {
+    Plan::new(&modalities(), choice, Profile::Quick, &Overrides::default())
+}
+
+#[test]
+fn the_quick_plan_holds_dense_and_the_whole_grid_of_every_modality() {
+    let plan = plan(&choice()).unwrap();
+    assert_eq!(plan.runs.len(), 2 * (1 + LAMBDA_GRID.len()));
+    let dense = plan.runs.iter().filter(|r| r.spec.method == "dense");
+    assert!(dense.clone().all(|r| r.spec.lambda.is_none()));
+    assert_eq!(dense.count(), 2);
+    assert_eq!(plan.estimate(), Duration::from_secs(120));
+    assert_eq!(
+        plan.data(),
+        [
+            ("adult".to_owned(), "tabular".to_owned(), true),
+            ("amazon-computers".to_owned(), "graph".to_owned(), true)
+        ]
+    );
+}
+
+#[test]
+fn a_dataset_chooses_its_modality() {
+    let mut choice = choice();
+    choice.datasets = vec!["amazon-photo".to_owned()];
+    choice.methods = vec!["dense".to_owned()];
+    let plan = plan(&choice).unwrap();
+    assert_eq!(plan.runs.len(), 1);
+    assert_eq!(plan.runs[0].spec.modality, "graph");
+}
+
+#[test]
+fn unknown_names_say_the_nearest_and_paths_need_one_modality() {
+    let with = |f: &dyn Fn(&mut Choice)| {
+        let mut choice = choice();
+        f(&mut choice);
+        let error = plan(&choice).unwrap_err();
+        assert_eq!(crate::usage::exit_code(&error), 2);
+        error.to_string()
+    };
+    assert!(with(&|c| c.modalities = vec!["tabullar".into()]).contains("`tabular`"));
+    assert!(with(&|c| c.datasets = vec!["amazon-foto".into()]).contains("`amazon-photo`"));
+    assert!(with(&|c| c.methods = vec!["densse".into()]).contains("`dense`"));
+    assert!(with(&|c| c.datasets = vec!["my/table.csv".into()]).contains("one --modality"));
+    let mut one = choice();
+    one.modalities = vec!["tabular".into()];
+    one.datasets = vec!["my/table.csv".into()];
+    assert_eq!(plan(&one).unwrap().runs[0].spec.dataset, "my/table.csv");
+}
+
+#[test]
+fn a_setting_that_a_modality_refuses_is_the_command_lines_fault() {
+    let known = ["tabular", "graph"].map(str::to_owned);
+    let overrides = Overrides::new(None, &["graph.bad=1".to_owned()], &known).unwrap();
+    let error = Plan::new(&modalities(), &choice(), Profile::Quick, &overrides).unwrap_err();
+    assert_eq!(crate::usage::exit_code(&error), 2);
+    assert!(error.to_string().contains("graph: bad: no such setting"));
+    let mut tabular = choice();
+    tabular.modalities = vec!["tabular".into()];
+    let error = Plan::new(&modalities(), &tabular, Profile::Quick, &overrides).unwrap_err();
+    assert!(error.to_string().contains("leave graph out"), "{error}");
+}
+
+#[test]
+fn the_printed_plan_marks_twins_and_finished_runs() {
+    let plan = Plan::new(
+        &modalities(),
+        &choice(),
+        Profile::Quick,
+        &Overrides::default(),
+    )
+    .unwrap();
+    let mut text = Vec::new();
+    let finished = std::iter::once(plan.runs[0].spec.id()).collect();
+    print_table(&mut text, &plan, &finished).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("adult (TWIN)"), "{text}");
+    assert!(
+        text.contains("12 runs, 1 finished before; estimated 1 min 50 s"),
+        "{text}"
+    );
+    assert_eq!(text.lines().filter(|l| l.contains(" done ")).count(), 1);
+}

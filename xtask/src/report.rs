@@ -1,0 +1,96 @@
+//! `cargo xtask report DIR`: tables, figures and report of an output folder, made from its run records
+//! alone. Everything up to the writing is pure: records and context in, a document out.
+
+mod closing;
+mod content;
+mod document;
+mod figures;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub(crate) mod format;
+mod html;
+mod markdown;
+mod paper;
+mod plots;
+mod study;
+mod table;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use crate::aggregate;
+use crate::flags::ReportFlags;
+use crate::out::{CommandRecord, OutDir};
+use anyhow::Context;
+use l0gm_train::RunRecord;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// What a report says beyond its records.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReportContext {
+    /// What was last asked for.
+    pub(crate) command: CommandRecord,
+    /// Failed runs: id to error.
+    pub(crate) failures: BTreeMap<String, String>,
+    /// Planned runs that neither finished nor failed.
+    pub(crate) unfinished: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
+    let out = OutDir::open(&flags.dir)?;
+    let records = out.records()?;
+    anyhow::ensure!(
+        !records.is_empty(),
+        "{}: no run has finished here yet; `cargo xtask reproduce --out {}` goes on",
+        flags.dir.display(),
+        flags.dir.display()
+    );
+    aggregate::write_summary(&out, &records)?;
+    write(&out, &records)?;
+    println!(
+        "{} runs; report: {}",
+        records.len(),
+        out.path().join("report.html").display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes `report.html`, `report.md`, `tables/` and `figures/`.
+pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
+    let command = out.command()?;
+    let failures = out.failures()?;
+    let unfinished = command
+        .planned
+        .iter()
+        .filter(|id| !failures.contains_key(*id) && !records.iter().any(|r| r.run_id == **id))
+        .cloned()
+        .collect();
+    let context = ReportContext {
+        command,
+        failures,
+        unfinished,
+    };
+    let document = content::document(records, &context, &paper::Paper::load()?);
+    for table in document.tables() {
+        let frame = table.frame();
+        out.write(&format!("tables/{}.csv", table.id), &frame.to_csv()?)?;
+        out.write(
+            &format!("tables/{}.parquet", table.id),
+            &frame.to_parquet()?,
+        )?;
+    }
+    for figure in document.figures() {
+        out.write(
+            &format!("figures/{}.svg", figure.id),
+            figure.svg()?.as_bytes(),
+        )?;
+        let png = out.path().join(format!("figures/{}.png", figure.id));
+        figure
+            .write_png(&png)
+            .with_context(|| format!("drawing {}", figure.id))?;
+    }
+    out.write("report.md", markdown::text(&document).as_bytes())?;
+    out.write("report.html", html::page(&document)?.as_bytes())
+}

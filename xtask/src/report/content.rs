@@ -1,0 +1,287 @@
+//! What the report says, in which order. Pure: run records and context in, a document out.
+
+use super::document::{Block, Document, Fact, Section};
+use super::paper::Paper;
+use super::study::{Point, Study, studies};
+use super::table::{Cell, Table, numbers, words};
+use super::{ReportContext, closing, format, plots, tables};
+use l0gm_train::RunRecord;
+
+/// The whole report.
+pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &Paper) -> Document {
+    let studies = studies(records);
+    let mut sections = vec![glance(&studies)];
+    sections.extend(closing::missing(context));
+    sections.extend(studies.iter().map(|study| study_section(study, paper)));
+    sections.push(closing::how_to_read());
+    sections.push(closing::at_odds());
+    sections.push(closing::settings_and_versions(records, &studies));
+    sections.push(closing::how_to_reproduce(context, &studies));
+    Document {
+        title: title(&studies),
+        lead: lead(&studies, context),
+        sections,
+    }
+}
+
+fn title(studies: &[Study<'_>]) -> String {
+    let twins = studies.iter().filter(|s| s.twin).count();
+    let what = match twins {
+        0 => "",
+        n if n == studies.len() => " on TWINS (synthetic stand-ins)",
+        _ => " on real data and TWINS (synthetic stand-ins)",
+    };
+    format!("L0GM{what}: accuracy, sparsity and calibration")
+}
+
+fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
+    let real: Vec<String> = studies.iter().filter(|s| !s.twin).map(Study::tag).collect();
+    let twins: Vec<String> = studies.iter().filter(|s| s.twin).map(Study::tag).collect();
+    let mut lead = vec![
+        "One gate on the representation that the classifier reads, one number λ that closes it: how \
+         much of the representation is needed, and what does closing the rest do to accuracy and \
+         calibration?"
+            .to_owned(),
+    ];
+    for study in studies {
+        if let Some(sentence) = sentence(study) {
+            lead.push(sentence);
+        }
+    }
+    let mut ran_on = String::from("What this ran on: ");
+    if !real.is_empty() {
+        ran_on.push_str(&format!("real data ({})", format::list(&real)));
+    }
+    if !twins.is_empty() {
+        if !real.is_empty() {
+            ran_on.push_str("; ");
+        }
+        ran_on.push_str(&format!(
+            "synthetic twins ({}), which have the real data's schema and nothing else of it",
+            format::list(&twins)
+        ));
+    }
+    let seeds = studies
+        .iter()
+        .flat_map(|s| &s.points)
+        .map(|p| p.runs.len())
+        .max();
+    ran_on.push_str(&format!(
+        ". {}{}.",
+        if context.command.profile.is_empty() {
+            String::new()
+        } else {
+            format!("Profile {}, ", context.command.profile)
+        },
+        match seeds {
+            Some(1) | None => "one seed a point".to_owned(),
+            Some(n) => format!("up to {n} seeds a point"),
+        }
+    ));
+    lead.push(ran_on);
+    lead
+}
+
+/// One study in one sentence.
+fn sentence(study: &Study<'_>) -> Option<String> {
+    let dense = study.dense()?;
+    let pick = study.pick()?;
+    let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
+    let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
+    let noise = pick.over(|r| r.calibration.ece_noise_p95).mean;
+    let change = ece(pick) - ece(dense);
+    let verdict = if change.abs() < noise {
+        "a difference within the noise".to_owned()
+    } else {
+        format!(
+            "{} points {}",
+            format::decimals(change.abs() * 100.0, 1),
+            if change < 0.0 { "better" } else { "worse" }
+        )
+    };
+    Some(format!(
+        "On {}, λ {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}. ECE {} against {}: {verdict}.",
+        study.tag(),
+        format::lambda(pick.lambda?),
+        format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
+        format::count(pick.first().gate.total_dims as u64),
+        format::percent(pick.active()),
+        format::percent(accuracy(pick)),
+        format::percent(accuracy(dense)),
+        format::fraction(ece(pick)),
+        format::fraction(ece(dense)),
+    ))
+}
+
+fn glance(studies: &[Study<'_>]) -> Section {
+    let mut table = Table::new(
+        "glance",
+        if studies.iter().any(|s| s.twin) {
+            "Dense, and the gated model we would deploy (TWIN marks synthetic data)"
+        } else {
+            "Dense, and the gated model we would deploy"
+        },
+        "The gated model is chosen on the validation split alone: the sparsest whose validation \
+         accuracy is within half a point of dense's. All figures are on the test split.",
+        vec![
+            words("dataset", "dataset"),
+            words("model", "model"),
+            numbers("active_fraction", "active"),
+            numbers("accuracy", "accuracy"),
+            numbers("nll", "NLL"),
+            numbers("ece", "ECE"),
+            numbers("ece_noise", "noise floor"),
+            numbers("ece_scaled", "ECE scaled"),
+        ],
+    );
+    for study in studies {
+        for point in [study.dense(), study.pick()].into_iter().flatten() {
+            table.push(vec![
+                Cell::text(study.tag()),
+                Cell::text(point.label()),
+                tables::estimate(point.over(|r| r.gate.active_fraction), format::percent),
+                tables::estimate(point.over(|r| r.test.accuracy), format::fraction),
+                tables::estimate(point.over(|r| r.calibration.nll), format::fraction),
+                tables::estimate(point.over(|r| r.calibration.ece), format::fraction),
+                Cell::number(
+                    point.over(|r| r.calibration.ece_noise).mean,
+                    format::fraction,
+                ),
+                tables::estimate(point.over(|r| r.calibration_scaled.ece), format::fraction),
+            ]);
+        }
+    }
+    Section {
+        id: "glance".to_owned(),
+        heading: "At a glance".to_owned(),
+        blocks: vec![Block::Table(table)],
+    }
+}
+
+fn study_section(study: &Study<'_>, paper: &Paper) -> Section {
+    let mut blocks = Vec::new();
+    if study.twin {
+        blocks.push(Block::Warning(format!(
+            "TWIN: {} here is a synthetic stand-in with the real data's schema. Its figures show that \
+             the machinery works; they say nothing about the real data or the paper.",
+            study.dataset
+        )));
+    }
+    blocks.push(Block::Facts(facts(study)));
+    blocks.extend(sweep_sentence(study).map(Block::Paragraph));
+    blocks.push(Block::Heading("Accuracy against sparsity".to_owned()));
+    blocks.push(Block::Table(tables::quality(study)));
+    blocks.push(Block::Figures(vec![
+        plots::frontier(study),
+        plots::learning(study),
+    ]));
+    blocks.push(Block::Heading("Calibration".to_owned()));
+    blocks.push(Block::Table(tables::calibration(study)));
+    blocks.push(Block::Figures(plots::reliability(study)));
+    for point in [study.dense(), study.pick()].into_iter().flatten() {
+        let run = point.first();
+        for (state, id, bins) in [
+            ("before scaling", "before", &run.reliability),
+            ("after scaling", "after", &run.reliability_scaled),
+        ] {
+            blocks.push(Block::Folded(tables::bins(
+                study,
+                &format!("{}, {state}", point.label()),
+                &format!("{}-{id}", plots::point_slug(point)),
+                bins,
+            )));
+        }
+    }
+    blocks.push(Block::Heading(
+        "The gate, and what is left of the model".to_owned(),
+    ));
+    blocks.push(Block::Table(tables::size_and_speed(study)));
+    blocks.extend(tables::fields(study).map(Block::Table));
+    let mut figures: Vec<_> = plots::gates(study).into_iter().collect();
+    figures.extend(plots::confusion(study));
+    blocks.push(Block::Figures(figures));
+    if let Some(table) = paper.beside(study) {
+        blocks.push(Block::Heading("Beside the paper".to_owned()));
+        blocks.push(Block::Table(table));
+    }
+    blocks.extend(closing::what_it_saw(study));
+    Section {
+        id: study.slug(),
+        heading: study.name(),
+        blocks,
+    }
+}
+
+fn facts(study: &Study<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
+    if let Some(dense) = study.dense() {
+        facts.push(Fact {
+            value: format::percent(accuracy(dense)),
+            label: "accuracy, dense".to_owned(),
+            note: format!(
+                "NLL {}",
+                format::fraction(dense.over(|r| r.calibration.nll).mean)
+            ),
+        });
+    }
+    let Some(pick) = study.pick() else {
+        return facts;
+    };
+    let ece = pick.over(|r| r.calibration.ece).mean;
+    facts.push(Fact {
+        value: format::percent(accuracy(pick)),
+        label: format!("accuracy, {}", pick.label()),
+        note: format!(
+            "NLL {}",
+            format::fraction(pick.over(|r| r.calibration.nll).mean)
+        ),
+    });
+    facts.push(Fact {
+        value: format::percent(pick.active()),
+        label: "of the interface active".to_owned(),
+        note: format!(
+            "{} of {} dimensions",
+            format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
+            format::count(pick.first().gate.total_dims as u64)
+        ),
+    });
+    facts.push(Fact {
+        value: format::fraction(ece),
+        label: "ECE of it".to_owned(),
+        note: format!(
+            "noise floor {}; dense {}",
+            format::fraction(pick.over(|r| r.calibration.ece_noise).mean),
+            study.dense().map_or_else(
+                || "not run".to_owned(),
+                |d| format::fraction(d.over(|r| r.calibration.ece).mean)
+            )
+        ),
+    });
+    if let Some(compact) = &pick.first().compact {
+        facts.push(Fact {
+            value: format::bytes(compact.compact.bytes),
+            label: "compact model".to_owned(),
+            note: format!("gated: {}", format::bytes(compact.gated.bytes)),
+        });
+    }
+    facts
+}
+
+/// Whether lambda does what it should.
+fn sweep_sentence(study: &Study<'_>) -> Option<String> {
+    let sweep: Vec<&Point<'_>> = study.gated().filter(|p| p.variant.is_empty()).collect();
+    let (first, last) = (sweep.first()?, sweep.last()?);
+    if sweep.len() < 2 {
+        return None;
+    }
+    let falls = sweep.windows(2).all(|w| w[1].active() < w[0].active());
+    Some(format!(
+        "The active fraction goes from {} at λ {} to {} at λ {}; it {} at every step.",
+        format::percent(first.active()),
+        format::lambda(first.lambda?),
+        format::percent(last.active()),
+        format::lambda(last.lambda?),
+        if falls { "falls" } else { "does not fall" }
+    ))
+}

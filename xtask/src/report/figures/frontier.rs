@@ -1,0 +1,237 @@
+//! The accuracy-sparsity-ECE frontier over lambda: accuracy above, ECE before and after temperature
+//! scaling below, on one axis of active fraction.
+
+use super::pen::{Area, BLUE, Canvas, INK, Mark, ORANGE, PALETTE, Pen, digits_of, padded};
+use crate::report::format;
+use plotters::chart::ChartBuilder;
+use plotters::element::{Circle, PathElement, Text};
+use plotters::series::LineSeries;
+use plotters::style::Color;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// Data of the figure.
+#[derive(Clone, Debug)]
+pub(crate) struct Frontier {
+    /// Stands above; names a twin.
+    pub(crate) title: String,
+    /// Gated points, by lambda.
+    pub(crate) points: Vec<FrontierPoint>,
+    /// The reference.
+    pub(crate) dense: Option<Dense>,
+    /// ECE that perfectly calibrated predictions like these would read.
+    pub(crate) noise: f64,
+}
+
+/// One lambda.
+#[derive(Clone, Debug)]
+pub(crate) struct FrontierPoint {
+    /// "1e-3".
+    pub(crate) label: String,
+    /// Active fraction, 0 to 1.
+    pub(crate) active: f64,
+    /// Mean over seeds.
+    pub(crate) accuracy: f64,
+    /// Standard deviation over seeds.
+    pub(crate) accuracy_std: Option<f64>,
+    /// As trained.
+    pub(crate) ece: f64,
+    /// After temperature scaling.
+    pub(crate) ece_scaled: f64,
+}
+
+/// The dense model.
+#[derive(Clone, Debug)]
+pub(crate) struct Dense {
+    /// Mean over seeds.
+    pub(crate) accuracy: f64,
+    /// As trained.
+    pub(crate) ece: f64,
+}
+
+impl Frontier {
+    /// Whether no other point is at least as sparse, as accurate and as calibrated.
+    pub(crate) fn is_on_frontier(&self, index: usize) -> bool {
+        let a = &self.points[index];
+        !self.points.iter().enumerate().any(|(i, b)| {
+            let as_good = b.active <= a.active && b.accuracy >= a.accuracy && b.ece <= a.ece;
+            let better = b.active < a.active || b.accuracy > a.accuracy || b.ece < a.ece;
+            i != index && as_good && better
+        })
+    }
+
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+        let rest = pen.title(root, &self.title)?;
+        let (top, bottom) = rest.split_vertically(pen.px(262));
+        let top = pen.legend(
+            &top,
+            &[
+                ("on the frontier".into(), Mark::Dot(BLUE.to_rgba())),
+                ("not".into(), Mark::Ring(BLUE.to_rgba())),
+                ("dense".into(), Mark::Dashed(INK.mix(0.8))),
+            ],
+        )?;
+        self.draw_accuracy(&top, pen)?;
+        let bottom = pen.legend(
+            &bottom,
+            &[
+                ("ECE".into(), Mark::Line(ORANGE.to_rgba())),
+                ("after scaling".into(), Mark::Line(PALETTE[5].to_rgba())),
+                ("dense".into(), Mark::Dashed(INK.mix(0.8))),
+                ("noise floor".into(), Mark::Dashed(INK.mix(0.35))),
+            ],
+        )?;
+        self.draw_ece(&bottom, pen)
+    }
+
+    fn draw_accuracy<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+        let values = self.points.iter().flat_map(|p| {
+            let std = p.accuracy_std.unwrap_or(0.0);
+            [p.accuracy - std, p.accuracy + std]
+        });
+        let range = padded(values.chain(self.dense.iter().map(|d| d.accuracy)), 0.18);
+        let digits = digits_of(&range) + 2;
+        let mut chart = ChartBuilder::on(area)
+            .margin_right(pen.px(14))
+            .x_label_area_size(pen.px(24))
+            .y_label_area_size(pen.px(64))
+            .build_cartesian_2d(0.0..105.0, range.clone())?;
+        pen.axes(
+            &mut chart,
+            ("", "accuracy"),
+            (6, 5),
+            (&|x| format!("{x:.0}%"), &|y| {
+                format::decimals(*y, digits.saturating_sub(2).max(2))
+            }),
+        )?;
+        if let Some(dense) = &self.dense {
+            pen.dashed(&mut chart, 0.0..105.0, dense.accuracy, INK.mix(0.8))?;
+        }
+        chart.draw_series(LineSeries::new(
+            self.points.iter().map(|p| (p.active * 100.0, p.accuracy)),
+            pen.stroke(BLUE.mix(0.6), 2),
+        ))?;
+        for (i, point) in self.points.iter().enumerate() {
+            let x = point.active * 100.0;
+            if let Some(std) = point.accuracy_std {
+                chart.draw_series(std::iter::once(PathElement::new(
+                    [(x, point.accuracy - std), (x, point.accuracy + std)],
+                    pen.stroke(BLUE, 1),
+                )))?;
+            }
+            let style = if self.is_on_frontier(i) {
+                pen.fill(BLUE)
+            } else {
+                pen.stroke(BLUE, 2)
+            };
+            chart.draw_series(std::iter::once(Circle::new(
+                (x, point.accuracy),
+                pen.px(5),
+                style,
+            )))?;
+            let (lift, anchor) = label_side(i);
+            let height = range.end - range.start;
+            chart.draw_series(std::iter::once(Text::new(
+                format!("λ {}", point.label),
+                (x, point.accuracy + lift * height * 0.05),
+                pen.text(11).pos(Pos::new(side(x), anchor)),
+            )))?;
+        }
+        Ok(())
+    }
+
+    fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+        let values = self.points.iter().flat_map(|p| [p.ece, p.ece_scaled]);
+        let highest = values
+            .chain(self.dense.iter().map(|d| d.ece))
+            .chain([self.noise])
+            .filter(|v| v.is_finite())
+            .fold(1e-4, f64::max);
+        let range = 0.0..highest * 1.15;
+        let digits = (digits_of(&range) + 1).min(4);
+        let mut chart = ChartBuilder::on(area)
+            .margin_right(pen.px(14))
+            .x_label_area_size(pen.px(42))
+            .y_label_area_size(pen.px(64))
+            .build_cartesian_2d(0.0..105.0, range)?;
+        pen.axes(
+            &mut chart,
+            ("active fraction of the interface", "ECE"),
+            (6, 5),
+            (&|x| format!("{x:.0}%"), &|y| format::decimals(*y, digits)),
+        )?;
+        pen.dashed(&mut chart, 0.0..105.0, self.noise, INK.mix(0.35))?;
+        if let Some(dense) = &self.dense {
+            pen.dashed(&mut chart, 0.0..105.0, dense.ece, INK.mix(0.8))?;
+        }
+        let scaled = |p: &FrontierPoint| p.ece_scaled;
+        let plain = |p: &FrontierPoint| p.ece;
+        let series: [(&dyn Fn(&FrontierPoint) -> f64, _); 2] =
+            [(&scaled, PALETTE[5]), (&plain, ORANGE)];
+        for (value, colour) in series {
+            let points: Vec<(f64, f64)> = self
+                .points
+                .iter()
+                .map(|p| (p.active * 100.0, value(p)))
+                .collect();
+            chart.draw_series(LineSeries::new(
+                points.iter().copied(),
+                pen.stroke(colour.mix(0.6), 2),
+            ))?;
+            chart.draw_series(
+                points
+                    .iter()
+                    .map(|&at| Circle::new(at, pen.px(4), pen.fill(colour))),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Neighbouring labels stand on different sides of the line.
+fn label_side(index: usize) -> (f64, VPos) {
+    if index.is_multiple_of(2) {
+        (1.0, VPos::Bottom)
+    } else {
+        (-1.0, VPos::Top)
+    }
+}
+
+/// Labels stay within the axes.
+fn side(x: f64) -> HPos {
+    if x < 8.0 {
+        HPos::Left
+    } else if x > 92.0 {
+        HPos::Right
+    } else {
+        HPos::Center
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_that_another_beats_in_everything_is_not_on_the_frontier() {
+        let point = |active, accuracy, ece| FrontierPoint {
+            label: String::new(),
+            active,
+            accuracy,
+            accuracy_std: None,
+            ece,
+            ece_scaled: ece,
+        };
+        let frontier = Frontier {
+            title: String::new(),
+            points: vec![
+                point(0.8, 0.87, 0.01),
+                point(0.3, 0.88, 0.01),
+                point(0.1, 0.86, 0.02),
+            ],
+            dense: None,
+            noise: 0.0,
+        };
+        let on: Vec<bool> = (0..3).map(|i| frontier.is_on_frontier(i)).collect();
+        assert_eq!(on, [false, true, true]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Learning curves: validation loss above, active fraction below, one line a point.
+
+use super::pen::{Area, Canvas, INK, Mark, PALETTE, Pen, digits_of, padded};
+use crate::report::format;
+use plotters::chart::ChartBuilder;
+use plotters::element::Circle;
+use plotters::series::LineSeries;
+use plotters::style::{Color, RGBAColor};
+
+/// Data of the figure.
+#[derive(Clone, Debug)]
+pub(crate) struct Learning {
+    /// Stands above; names a twin.
+    pub(crate) title: String,
+    /// Dense first.
+    pub(crate) curves: Vec<Curve>,
+}
+
+/// One run's curve.
+#[derive(Clone, Debug)]
+pub(crate) struct Curve {
+    /// "dense", "1e-3".
+    pub(crate) label: String,
+    /// Whether a gate was trained.
+    pub(crate) gated: bool,
+    /// (epoch, validation loss, active fraction).
+    pub(crate) epochs: Vec<(f64, f64, f64)>,
+    /// The selected epoch.
+    pub(crate) best: f64,
+}
+
+impl Learning {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+        let rest = pen.title(root, &self.title)?;
+        let colours = self.colours();
+        let mut marks: Vec<(String, Mark)> = self
+            .curves
+            .iter()
+            .zip(&colours)
+            .map(|(curve, &colour)| (curve.label.clone(), Mark::Line(colour)))
+            .collect();
+        marks.push(("selected".to_owned(), Mark::Dot(INK.mix(0.7))));
+        let rest = pen.legend(&rest, &marks)?;
+        let (_, height) = rest.dim_in_pixel();
+        let (top, bottom) = rest.split_vertically(height as i32 / 2 - pen.px(8));
+        let last = self
+            .curves
+            .iter()
+            .flat_map(|c| &c.epochs)
+            .map(|e| e.0)
+            .fold(1.0, f64::max);
+        self.draw_loss(&top, pen, &colours, last)?;
+        self.draw_active(&bottom, pen, &colours, last)
+    }
+
+    /// Ink for dense, the palette for the others.
+    fn colours(&self) -> Vec<RGBAColor> {
+        let mut next = PALETTE.iter().cycle();
+        self.curves
+            .iter()
+            .map(|curve| match (curve.gated, next.clone().next()) {
+                (true, Some(colour)) => {
+                    next.next();
+                    colour.to_rgba()
+                }
+                _ => INK.mix(0.85),
+            })
+            .collect()
+    }
+
+    fn draw_loss<DB: Canvas>(
+        &self,
+        area: &Area<DB>,
+        pen: &Pen,
+        colours: &[RGBAColor],
+        last: f64,
+    ) -> anyhow::Result<()> {
+        // The first epochs of a run can lie far above the rest and would flatten it.
+        let mut losses: Vec<f64> = self
+            .curves
+            .iter()
+            .flat_map(|c| c.epochs.iter().map(|e| e.1))
+            .filter(|loss| loss.is_finite())
+            .collect();
+        losses.sort_by(f64::total_cmp);
+        let most = losses.get(losses.len() * 95 / 100).copied().unwrap_or(1.0);
+        let range = padded(losses.iter().copied().filter(|&l| l <= most), 0.06);
+        let digits = (digits_of(&range) + 1).min(4);
+        let mut chart = ChartBuilder::on(area)
+            .margin_right(pen.px(14))
+            .margin_top(pen.px(6))
+            .x_label_area_size(pen.px(24))
+            .y_label_area_size(pen.px(64))
+            .build_cartesian_2d(0.0..last, range.clone())?;
+        pen.axes(
+            &mut chart,
+            ("", "validation NLL"),
+            (6, 5),
+            (&|x| format!("{x:.0}"), &|y| format::decimals(*y, digits)),
+        )?;
+        for (curve, &colour) in self.curves.iter().zip(colours) {
+            let visible = curve.epochs.iter().filter(|e| range.contains(&e.1));
+            chart.draw_series(LineSeries::new(
+                visible.clone().map(|e| (e.0, e.1)),
+                pen.stroke(colour, 2),
+            ))?;
+            let best = visible.filter(|e| e.0 == curve.best);
+            chart
+                .draw_series(best.map(|e| Circle::new((e.0, e.1), pen.px(4), pen.fill(colour))))?;
+        }
+        Ok(())
+    }
+
+    fn draw_active<DB: Canvas>(
+        &self,
+        area: &Area<DB>,
+        pen: &Pen,
+        colours: &[RGBAColor],
+        last: f64,
+    ) -> anyhow::Result<()> {
+        let mut chart = ChartBuilder::on(area)
+            .margin_right(pen.px(14))
+            .margin_top(pen.px(6))
+            .x_label_area_size(pen.px(42))
+            .y_label_area_size(pen.px(64))
+            .build_cartesian_2d(0.0..last, 0.0..1.04)?;
+        pen.axes(
+            &mut chart,
+            ("epoch", "active fraction"),
+            (6, 5),
+            (&|x| format!("{x:.0}"), &|y| format!("{:.0}%", y * 100.0)),
+        )?;
+        for (curve, &colour) in self.curves.iter().zip(colours) {
+            chart.draw_series(LineSeries::new(
+                curve.epochs.iter().map(|e| (e.0, e.2)),
+                pen.stroke(colour, 2),
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! Figures: drawn once by plotters, onto SVG and PNG. Each is narrow enough to be read on a phone
+//! without zooming; wide pages set them side by side.
+
+mod confusion;
+mod frontier;
+mod gates;
+mod learning;
+mod pen;
+mod reliability;
+
+pub(crate) use confusion::Confusion;
+pub(crate) use frontier::{Dense, Frontier, FrontierPoint};
+pub(crate) use gates::{GateRow, Gates};
+pub(crate) use learning::{Curve, Learning};
+pub(crate) use reliability::Reliability;
+
+use anyhow::Context;
+use pen::{Canvas, Pen};
+use plotters::backend::{BitMapBackend, SVGBackend};
+use plotters::drawing::IntoDrawingArea;
+use plotters::style::WHITE;
+use std::path::Path;
+
+/// Pixels of a PNG for one of the figure's own.
+const PNG_SCALE: u32 = 2;
+
+/// One figure.
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    /// File name under `figures/`, without its ending.
+    pub(crate) id: String,
+    /// What it shows; names twins.
+    pub(crate) caption: String,
+    /// The same for people who do not see it.
+    pub(crate) alt: String,
+    /// What is drawn.
+    pub(crate) plot: Plot,
+}
+
+/// What a figure shows.
+#[derive(Clone, Debug)]
+pub(crate) enum Plot {
+    /// Accuracy and ECE against the active fraction.
+    Frontier(Frontier),
+    /// Accuracy and count by confidence.
+    Reliability(Reliability),
+    /// True against predicted classes.
+    Confusion(Confusion),
+    /// Validation loss and active fraction by epoch.
+    Learning(Learning),
+    /// How the gates' probabilities of being open are spread.
+    Gates(Gates),
+}
+
+impl Figure {
+    /// Width and height in CSS pixels.
+    fn size(&self) -> (u32, u32) {
+        match &self.plot {
+            Plot::Frontier(_) | Plot::Learning(_) => (460, 560),
+            Plot::Reliability(_) => (460, 430),
+            Plot::Confusion(_) => (460, 460),
+            Plot::Gates(gates) => (460, gates.height()),
+        }
+    }
+
+    /// As a file: on white, in fixed colours.
+    pub(crate) fn svg(&self) -> anyhow::Result<String> {
+        self.draw_svg(true)
+    }
+
+    /// For a page: on the page's background, its ink the page's text colour.
+    pub(crate) fn inline_svg(&self) -> anyhow::Result<String> {
+        let svg = self
+            .draw_svg(false)?
+            .replace(&pen::ink_hex(), "currentColor");
+        // The page scales it: fixed sizes would not shrink on a phone. The view box stays.
+        let (width, height) = self.size();
+        let svg = svg.replacen(&format!("width=\"{width}\" height=\"{height}\" "), "", 1);
+        let role = "<svg role=\"img\" aria-hidden=\"true\" ";
+        let start = svg.find("<svg ").context("plotters wrote no <svg>")?;
+        Ok(format!("{role}{}", &svg[start + "<svg ".len()..]))
+    }
+
+    fn draw_svg(&self, background: bool) -> anyhow::Result<String> {
+        let mut text = String::new();
+        {
+            let root = SVGBackend::with_string(&mut text, self.size()).into_drawing_area();
+            self.draw(&root, background, 1)?;
+            root.present()?;
+        }
+        Ok(text)
+    }
+
+    /// Writes the PNG, whole or not at all.
+    pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+        let temporary = path.with_extension("partial.png");
+        {
+            let (width, height) = self.size();
+            let size = (width * PNG_SCALE, height * PNG_SCALE);
+            let root = BitMapBackend::new(&temporary, size).into_drawing_area();
+            self.draw(&root, true, PNG_SCALE)?;
+            root.present()
+                .with_context(|| format!("{}: cannot be written", temporary.display()))?;
+        }
+        std::fs::rename(&temporary, path)
+            .with_context(|| format!("{}: cannot be written", path.display()))
+    }
+
+    fn draw<DB: Canvas>(
+        &self,
+        root: &pen::Area<DB>,
+        background: bool,
+        scale: u32,
+    ) -> anyhow::Result<()> {
+        pen::register_font()?;
+        if background {
+            root.fill(&WHITE)?;
+        }
+        let pen = Pen::new(scale);
+        match &self.plot {
+            Plot::Frontier(plot) => plot.draw(root, &pen),
+            Plot::Reliability(plot) => plot.draw(root, &pen),
+            Plot::Confusion(plot) => plot.draw(root, &pen),
+            Plot::Learning(plot) => plot.draw(root, &pen),
+            Plot::Gates(plot) => plot.draw(root, &pen),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The report as Markdown; figures are the SVG files beside it.
+
+use super::document::{Block, Document};
+use super::table::Table;
+use std::fmt::Write;
+
+/// Renders the whole report.
+pub(crate) fn text(document: &Document) -> String {
+    let mut parts = vec![format!("# {}", document.title)];
+    parts.extend(document.lead.iter().cloned());
+    for section in &document.sections {
+        parts.push(format!("## {}", section.heading));
+        parts.extend(section.blocks.iter().map(block));
+    }
+    let mut text = parts.join("\n\n");
+    text.push('\n');
+    text
+}
+
+fn block(block: &Block) -> String {
+    match block {
+        Block::Heading(text) => format!("### {text}"),
+        Block::Paragraph(text) => text.clone(),
+        Block::Warning(text) => format!("> **{text}**"),
+        Block::List(items) => bullets(items.iter().cloned()),
+        Block::Facts(facts) => bullets(
+            facts
+                .iter()
+                .map(|fact| format!("**{}** {} ({})", fact.value, fact.label, fact.note)),
+        ),
+        Block::Table(content) | Block::Folded(content) => table(content),
+        Block::Figures(figures) => figures
+            .iter()
+            .map(|f| {
+                format!(
+                    "![{}](figures/{}.svg)\n\n*{}*",
+                    plain(&f.alt),
+                    f.id,
+                    f.caption
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("\n\n"),
+        Block::Code(text) => format!("```\n{text}\n```"),
+    }
+}
+
+fn bullets(items: impl Iterator<Item = String>) -> String {
+    items
+        .map(|item| format!("- {item}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn table(table: &Table) -> String {
+    let mut text = format!("**{}**\n\n", table.title);
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    text.push_str(&row(table
+        .columns
+        .iter()
+        .map(|c| cell(&c.header))
+        .collect()));
+    let rules = table
+        .columns
+        .iter()
+        .map(|c| if c.text { ":--" } else { "--:" });
+    text.push_str(&row(rules.map(str::to_owned).collect()));
+    for cells in &table.rows {
+        text.push_str(&row(cells.iter().map(|c| cell(c.shown())).collect()));
+    }
+    if !table.note.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{}", table.note);
+    }
+    text.trim_end().to_owned()
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+fn plain(text: &str) -> String {
+    text.replace(['[', ']'], "")
+}

@@ -1,0 +1,260 @@
+//! A study's figures: from points to the data that `figures/` draws.
+
+use super::figures::{
+    Confusion, Curve, Dense, Figure, Frontier, FrontierPoint, GateRow, Gates, Learning, Plot,
+    Reliability,
+};
+use super::format;
+use super::study::{Point, Study};
+use l0gm_gate::calibration::Bin;
+
+/// Fit for file names: "dense", "l0gm-1e-3".
+pub(crate) fn point_slug(point: &Point<'_>) -> String {
+    let mut slug = point.method.to_owned();
+    if let Some(lambda) = point.lambda {
+        slug.push_str(&format!("-{}", format::lambda(lambda)));
+    }
+    slug
+}
+
+fn figure(study: &Study<'_>, id: &str, caption: String, plot: Plot) -> Figure {
+    Figure {
+        id: format!("{id}-{}", study.slug()),
+        alt: caption.clone(),
+        caption: format!("{}. {caption}", study.name()),
+        plot,
+    }
+}
+
+/// Gated points of one setting, by lambda.
+fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
+    let plain: Vec<_> = study.gated().filter(|p| p.variant.is_empty()).collect();
+    if plain.is_empty() {
+        study.gated().collect()
+    } else {
+        plain
+    }
+}
+
+/// Accuracy and ECE against sparsity.
+pub(crate) fn frontier(study: &Study<'_>) -> Figure {
+    let points = sweep(study);
+    let plot = Frontier {
+        title: format!("{}: the frontier over λ", study.tag()),
+        points: points
+            .iter()
+            .map(|point| {
+                let accuracy = point.over(|r| r.test.accuracy);
+                FrontierPoint {
+                    label: point.lambda.map_or_else(String::new, format::lambda),
+                    active: point.active(),
+                    accuracy: accuracy.mean,
+                    accuracy_std: accuracy.std,
+                    ece: point.over(|r| r.calibration.ece).mean,
+                    ece_scaled: point.over(|r| r.calibration_scaled.ece).mean,
+                }
+            })
+            .collect(),
+        dense: study.dense().map(|dense| Dense {
+            accuracy: dense.over(|r| r.test.accuracy).mean,
+            ece: dense.over(|r| r.calibration.ece).mean,
+        }),
+        noise: points
+            .first()
+            .copied()
+            .or(study.dense())
+            .map_or(0.0, |p| p.over(|r| r.calibration.ece_noise).mean),
+    };
+    figure(
+        study,
+        "frontier",
+        format!(
+            "Accuracy (above) and ECE with {} bins (below) against the active fraction, one point a λ; test split",
+            super::tables::bins_of(study)
+        ),
+        Plot::Frontier(plot),
+    )
+}
+
+/// Validation loss and active fraction by epoch.
+pub(crate) fn learning(study: &Study<'_>) -> Figure {
+    let shown = study.dense().into_iter().chain(sweep(study));
+    let curves = shown.map(|point| {
+        let run = point.first();
+        Curve {
+            label: point.lambda.map_or_else(
+                || point.method.to_owned(),
+                |lambda| format!("λ {}", format::lambda(lambda)),
+            ),
+            gated: point.is_gated(),
+            epochs: run
+                .history
+                .iter()
+                .map(|e| (e.epoch as f64, e.valid_loss, e.active_fraction))
+                .collect(),
+            best: run.best_epoch as f64,
+        }
+    });
+    let plot = Learning {
+        title: format!("{}: learning curves", study.tag()),
+        curves: curves.collect(),
+    };
+    let seed = study.runs().next().map_or(0, |run| run.spec.seed);
+    figure(
+        study,
+        "learning",
+        format!(
+            "Validation loss (above) and active fraction of the deterministic gate (below) by epoch; seed {seed}; dots mark the selected epoch"
+        ),
+        Plot::Learning(plot),
+    )
+}
+
+/// Before and after scaling, for dense and for the point we would deploy.
+pub(crate) fn reliability(study: &Study<'_>) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for point in [study.dense(), study.pick()].into_iter().flatten() {
+        let before: Vec<&[Bin]> = point
+            .runs
+            .iter()
+            .map(|r| r.reliability.as_slice())
+            .collect();
+        let after: Vec<&[Bin]> = point
+            .runs
+            .iter()
+            .map(|r| r.reliability_scaled.as_slice())
+            .collect();
+        let ece = point.over(|r| r.calibration.ece).mean;
+        let scaled = point.over(|r| r.calibration_scaled.ece).mean;
+        for (state, id, bins, ece) in [
+            ("before scaling", "before", before, ece),
+            ("after scaling", "after", after, scaled),
+        ] {
+            let plot = Reliability {
+                title: format!("{}: {}, {state}", study.tag(), point.label()),
+                bins: pooled(&bins),
+            };
+            figures.push(figure(
+                study,
+                &format!("reliability-{}-{id}", point_slug(point)),
+                format!(
+                    "Reliability of {} {state}: ECE {} with {} bins{}",
+                    point.label(),
+                    format::fraction(ece),
+                    bins.first().map_or(0, |b| b.len()),
+                    if point.runs.len() > 1 {
+                        "; counts summed over seeds"
+                    } else {
+                        ""
+                    }
+                ),
+                Plot::Reliability(plot),
+            ));
+        }
+    }
+    figures
+}
+
+/// Bins of several seeds as one: counts add, means are weighted by them.
+fn pooled(seeds: &[&[Bin]]) -> Vec<Bin> {
+    let mut pooled: Vec<Bin> = seeds.first().map(|bins| bins.to_vec()).unwrap_or_default();
+    for bins in seeds.iter().skip(1) {
+        for (into, bin) in pooled.iter_mut().zip(*bins) {
+            let (a, b) = (into.count as f64, bin.count as f64);
+            if a + b > 0.0 {
+                into.confidence = (into.confidence * a + bin.confidence * b) / (a + b);
+                into.accuracy = (into.accuracy * a + bin.accuracy * b) / (a + b);
+            }
+            into.count += bin.count;
+        }
+    }
+    pooled
+}
+
+/// For dense and for the point we would deploy.
+pub(crate) fn confusion(study: &Study<'_>) -> Vec<Figure> {
+    let points = [study.dense(), study.pick()].into_iter().flatten();
+    points
+        .map(|point| {
+            let mut counts = point.first().test.confusion.clone();
+            for run in point.runs.iter().skip(1) {
+                for (into, row) in counts.iter_mut().zip(&run.test.confusion) {
+                    for (into, count) in into.iter_mut().zip(row) {
+                        *into += count;
+                    }
+                }
+            }
+            let plot = Confusion {
+                title: format!("{}: {}", study.tag(), point.label()),
+                classes: point.first().data.classes.clone(),
+                counts,
+            };
+            figure(
+                study,
+                &format!("confusion-{}", point_slug(point)),
+                format!(
+                    "Confusion matrix of {}; shading is the share of the true class{}",
+                    point.label(),
+                    if point.runs.len() > 1 {
+                        "; counts summed over seeds"
+                    } else {
+                        ""
+                    }
+                ),
+                Plot::Confusion(plot),
+            )
+        })
+        .collect()
+}
+
+/// How decided the gates are; `None` without gated runs.
+pub(crate) fn gates(study: &Study<'_>) -> Option<Figure> {
+    let rows: Vec<GateRow> = sweep(study)
+        .iter()
+        .filter(|point| !point.first().gate.open_probability.is_empty())
+        .map(|point| {
+            let gate = &point.first().gate;
+            GateRow {
+                label: format!(
+                    "λ {}: {} of {} dimensions open",
+                    point.lambda.map_or_else(String::new, format::lambda),
+                    format::count(gate.open_dims as u64),
+                    format::count(gate.total_dims as u64)
+                ),
+                open_probability: gate.open_probability.clone(),
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        let plot = Gates {
+            title: format!("{}: how decided the gates are", study.tag()),
+            rows,
+        };
+        figure(
+            study,
+            "gates",
+            "Histogram of every gate's probability of being open, by λ; a decided gate lies at an end".to_owned(),
+            Plot::Gates(plot),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pooled_bins_add_counts_and_weigh_means() {
+        let bin = |count, accuracy| Bin {
+            low: 0.0,
+            high: 1.0,
+            count,
+            confidence: 0.5,
+            accuracy,
+        };
+        let one = [bin(1, 1.0)];
+        let two = [bin(3, 0.0)];
+        let pooled = pooled(&[&one, &two]);
+        assert_eq!((pooled[0].count, pooled[0].accuracy), (4, 0.25));
+    }
+}

@@ -1,0 +1,318 @@
+//! The tables of one study: accuracy against sparsity, calibration, size and speed, open fields.
+
+use super::format;
+use super::study::{Estimate, Point, Study, method_name};
+use super::table::{Cell, Column, Table, numbers, words};
+use l0gm_gate::calibration::Bin;
+use l0gm_train::RunRecord;
+
+/// A mean over seeds, with its deviation where there is one.
+pub(crate) fn estimate(e: Estimate, shown: impl Fn(f64) -> String) -> Cell {
+    if !e.mean.is_finite() {
+        return Cell::Empty;
+    }
+    let text = match e.std {
+        Some(std) => format!("{} ± {}", shown(e.mean), shown(std)),
+        None => shown(e.mean),
+    };
+    Cell::Estimate {
+        mean: e.mean,
+        std: e.std,
+        shown: text,
+    }
+}
+
+fn maybe_estimate(e: Option<Estimate>, shown: impl Fn(f64) -> String) -> Cell {
+    e.map_or(Cell::Empty, |e| estimate(e, shown))
+}
+
+/// The columns that name a point.
+fn name_columns() -> Vec<Column> {
+    vec![words("method", "method"), numbers("lambda", "λ")]
+}
+
+fn name_cells(point: &Point<'_>) -> Vec<Cell> {
+    let mut name = method_name(point.method);
+    if !point.variant.is_empty() {
+        name.push_str(&format!(" ({})", point.variant));
+    }
+    vec![Cell::text(name), Cell::maybe(point.lambda, format::lambda)]
+}
+
+fn table(study: &Study<'_>, id: &str, title: &str, note: String, columns: Vec<Column>) -> Table {
+    let mut all = name_columns();
+    all.extend(columns);
+    Table::new(
+        format!("{id}-{}", study.slug()),
+        format!("{}: {title}", study.name()),
+        note,
+        all,
+    )
+}
+
+/// Accuracy and its company, by lambda.
+pub(crate) fn quality(study: &Study<'_>) -> Table {
+    let note = if study.has_spread() {
+        "Test split. Mean ± standard deviation over seeds; worst is the lowest seed's accuracy. \
+         Against dense: difference of mean accuracies."
+    } else {
+        "Test split, one seed, so there is no spread to show and worst is that seed's accuracy. \
+         Against dense: difference of accuracies."
+    };
+    let mut table = table(
+        study,
+        "quality",
+        "accuracy against sparsity",
+        note.to_owned(),
+        vec![
+            numbers("seeds", "seeds"),
+            numbers("active_fraction", "active"),
+            numbers("accuracy", "accuracy"),
+            numbers("accuracy_worst", "worst"),
+            numbers("accuracy_against_dense", "against dense"),
+            numbers("auc", "AUC"),
+            numbers("macro_f1", "macro-F1"),
+        ],
+    );
+    let dense = study.dense().map(|p| p.over(|r| r.test.accuracy).mean);
+    for point in &study.points {
+        let accuracy = point.over(|r| r.test.accuracy);
+        let against = dense
+            .filter(|_| point.is_gated())
+            .map(|d| accuracy.mean - d);
+        let mut row = name_cells(point);
+        row.extend([
+            Cell::number(point.runs.len() as f64, |n| format!("{n}")),
+            estimate(point.over(|r| r.gate.active_fraction), format::percent),
+            estimate(accuracy, format::fraction),
+            Cell::number(accuracy.min, format::fraction),
+            Cell::maybe(against, format::difference),
+            maybe_estimate(point.maybe(|r| r.test.auc), format::fraction),
+            estimate(point.over(|r| r.test.macro_f1), format::fraction),
+        ]);
+        table.push(row);
+    }
+    table.without_empty_columns()
+}
+
+/// Every calibration measure that is worth a column, by lambda.
+pub(crate) fn calibration(study: &Study<'_>) -> Table {
+    let bins = bins_of(study);
+    let note = format!(
+        "ECE is top-label with {bins} equal-width bins; the interval is a bootstrap 95% interval. \
+         Noise is what perfectly calibrated predictions of the same confidences would read: the mean and \
+         the 95th percentile over labels redrawn from the predictions. A difference of two ECEs below \
+         the noise says nothing; methods are ranked by NLL and Brier. Scaled: after temperature scaling \
+         (T) fitted on the validation split."
+    );
+    let mut table = table(
+        study,
+        "calibration",
+        "calibration",
+        note,
+        vec![
+            numbers("nll", "NLL"),
+            numbers("brier", "Brier"),
+            numbers("ece", format!("ECE ({bins} bins)")),
+            numbers("ece_low", "95% from"),
+            numbers("ece_high", "to"),
+            numbers("ece_noise", "noise"),
+            numbers("ece_noise_p95", "noise 95%"),
+            numbers("ece_scaled", "ECE scaled"),
+            numbers("nll_scaled", "NLL scaled"),
+            numbers("scaling_temperature", "T"),
+            numbers("ece_equal_mass", "equal-mass ECE"),
+            numbers("ece_smooth", "smooth ECE"),
+        ],
+    );
+    for point in &study.points {
+        let mut row = name_cells(point);
+        let measure = |f: fn(&RunRecord) -> f64| estimate(point.over(f), format::fraction);
+        let plain = |f: fn(&RunRecord) -> f64| Cell::number(point.over(f).mean, format::fraction);
+        row.extend([
+            measure(|r| r.calibration.nll),
+            measure(|r| r.calibration.brier),
+            measure(|r| r.calibration.ece),
+            plain(|r| r.calibration.ece_low),
+            plain(|r| r.calibration.ece_high),
+            plain(|r| r.calibration.ece_noise),
+            plain(|r| r.calibration.ece_noise_p95),
+            measure(|r| r.calibration_scaled.ece),
+            measure(|r| r.calibration_scaled.nll),
+            Cell::number(point.over(|r| r.scaling_temperature).mean, |t| {
+                format::decimals(t, 3)
+            }),
+            plain(|r| r.calibration.ece_equal_mass),
+            plain(|r| r.calibration.ece_smooth),
+        ]);
+        table.push(row);
+    }
+    table.without_empty_columns()
+}
+
+/// What is left of the model and how long it takes, by lambda.
+pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
+    let places = places_of(study);
+    let place = places.join("; ");
+    let note = format!(
+        "Open: dimensions that the deterministic gate leaves non-zero. Compact: z folded into the \
+         layer after the gate and closed dimensions dropped; its logits differ from the gated model's \
+         by at most the stated value. Latency: median forward pass in evaluation mode for each example, \
+         batch full, without loading or tokenising ({place})."
+    );
+    let mut table = table(
+        study,
+        "size-and-speed",
+        "size and speed",
+        note,
+        vec![
+            numbers("open_dims", "open"),
+            numbers("total_dims", "of"),
+            numbers("expected_l0", "expected L0"),
+            numbers("parameters", "parameters"),
+            numbers("compact_parameters", "compact"),
+            numbers("compact_bytes", "compact size"),
+            numbers("compact_max_logit_difference", "logits differ by"),
+            numbers("latency_us_per_example", format!("latency ({place})")),
+            numbers("latency_p95_us_per_example", "95th percentile"),
+            numbers("compact_latency_us_per_example", "compact latency"),
+            numbers("train_seconds", "training"),
+            numbers("epochs", "epochs"),
+        ],
+    );
+    for point in &study.points {
+        let mut row = name_cells(point);
+        let mean = |f: fn(&RunRecord) -> f64| point.over(f).mean;
+        let compact = |f: fn(&l0gm_train::CompactSummary) -> f64| {
+            point.maybe(|r| r.compact.as_ref().map(f)).map(|e| e.mean)
+        };
+        let whole = |x: f64| format::count(x.round() as u64);
+        row.extend([
+            Cell::number(mean(|r| r.gate.open_dims as f64), |x| few(x)),
+            Cell::number(mean(|r| r.gate.total_dims as f64), whole),
+            Cell::number(mean(|r| r.gate.expected_l0), |x| format::decimals(x, 1)),
+            Cell::number(mean(|r| r.sizes.parameters as f64), whole),
+            Cell::maybe(compact(|c| c.compact.parameters as f64), whole),
+            Cell::maybe(compact(|c| c.compact.bytes as f64), |x| {
+                format::bytes(x.round() as u64)
+            }),
+            Cell::maybe(compact(|c| c.max_logit_difference), |x| format!("{x:.1e}")),
+            Cell::number(mean(|r| r.latency_us_per_example), format::microseconds),
+            Cell::number(mean(|r| r.latency_p95_us_per_example), format::microseconds),
+            Cell::maybe(
+                point
+                    .maybe(|r| r.compact.as_ref().and_then(|c| c.latency_us_per_example))
+                    .map(|e| e.mean),
+                format::microseconds,
+            ),
+            Cell::number(mean(|r| r.train_seconds), format::seconds),
+            Cell::number(mean(|r| r.epochs as f64), |x| few(x)),
+        ]);
+        table.push(row);
+    }
+    table.without_empty_columns()
+}
+
+/// A count, with a decimal where it is a mean that is none.
+fn few(x: f64) -> String {
+    if x.fract() == 0.0 {
+        format::count(x as u64)
+    } else {
+        format::decimals(x, 1)
+    }
+}
+
+/// Open dimensions of each field, by lambda; `None` where the interface has no fields.
+pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
+    let gated: Vec<&Point<'_>> = study
+        .gated()
+        .filter(|p| p.variant.is_empty() && !p.first().gate.fields.is_empty())
+        .collect();
+    let names: Vec<&String> = gated
+        .first()?
+        .first()
+        .gate
+        .fields
+        .iter()
+        .map(|f| &f.0)
+        .collect();
+    let width = gated.first()?.first().gate.total_dims / names.len().max(1);
+    let seed = gated.first()?.first().spec.seed;
+    // A row a field, a column a lambda; the files name the columns by lambda too.
+    let mut columns = vec![words("field", "field")];
+    for point in &gated {
+        let lambda = point.lambda.map_or_else(String::new, format::lambda);
+        columns.push(numbers(format!("open_at_{lambda}"), format!("λ {lambda}")));
+    }
+    columns.push(numbers("dims", "of"));
+    let mut table = Table::new(
+        format!("fields-{}", study.slug()),
+        format!("{}: open dimensions of each field", study.name()),
+        format!("Seed {seed}. What survives at a large λ is what the model cannot do without."),
+        columns,
+    );
+    for (index, name) in names.iter().enumerate() {
+        let mut row = vec![Cell::text(name.as_str())];
+        row.extend(gated.iter().map(|point| {
+            let open = point.first().gate.fields.get(index).map(|f| f.1 as f64);
+            Cell::maybe(open, |x| format!("{x}"))
+        }));
+        row.push(Cell::number(width as f64, |x| format!("{x}")));
+        table.push(row);
+    }
+    Some(table)
+}
+
+/// The bins behind a reliability diagram.
+pub(crate) fn bins(study: &Study<'_>, label: &str, id: &str, bins: &[Bin]) -> Table {
+    let mut table = Table::new(
+        format!("bins-{}-{id}", study.slug()),
+        format!("{}: bins of the reliability diagram, {label}", study.name()),
+        String::new(),
+        vec![
+            numbers("low", "above"),
+            numbers("high", "up to"),
+            numbers("count", "count"),
+            numbers("confidence", "confidence"),
+            numbers("accuracy", "accuracy"),
+        ],
+    );
+    for bin in bins.iter().filter(|bin| bin.count > 0) {
+        table.push(vec![
+            Cell::number(bin.low, |x| format::decimals(x, 3)),
+            Cell::number(bin.high, |x| format::decimals(x, 3)),
+            Cell::number(bin.count as f64, |x| format::count(x as u64)),
+            Cell::number(bin.confidence, format::fraction),
+            Cell::number(bin.accuracy, format::fraction),
+        ]);
+    }
+    table
+}
+
+/// The bin counts in use, mostly one.
+pub(crate) fn bins_of(study: &Study<'_>) -> String {
+    let mut counts: Vec<usize> = study.runs().map(|r| r.calibration.bins).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+    format::list(&counts)
+}
+
+/// Device, threads and batch of the latencies, mostly one.
+fn places_of(study: &Study<'_>) -> Vec<String> {
+    let mut places: Vec<String> = study
+        .runs()
+        .map(|r| {
+            let threads = if r.threads == 1 { "thread" } else { "threads" };
+            format!(
+                "{}, {} {threads}, batch {}",
+                r.device,
+                r.threads,
+                format::count(r.latency_batch as u64)
+            )
+        })
+        .collect();
+    places.sort();
+    places.dedup();
+    places
+}

@@ -1,0 +1,242 @@
+//! The report of made-up records holds what it must, marks every twin and loads nothing.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::report::study::studies;
+use std::path::Path;
+
+fn context() -> ReportContext {
+    ReportContext {
+        command: CommandRecord {
+            command: "cargo xtask reproduce --out out/test".to_owned(),
+            profile: "quick".to_owned(),
+            planned: vec![],
+        },
+        failures: BTreeMap::from([("text-imdb-dense-s1".to_owned(), "disk <full>".to_owned())]),
+        unfinished: vec!["graph-x".to_owned()],
+    }
+}
+
+fn render(records: &[RunRecord]) -> (document::Document, String, String) {
+    let document = content::document(records, &context(), &paper::Paper::load().unwrap());
+    let html = html::page(&document).unwrap();
+    let markdown = markdown::text(&document);
+    (document, html, markdown)
+}
+
+#[test]
+fn html_and_markdown_hold_what_the_report_must_say() {
+    let (document, html, markdown) = render(&fixtures::records());
+    for text in [&html, &markdown] {
+        for needed in [
+            "At a glance",
+            "ECE (15 bins)",
+            "latency (cpu, 2 threads, batch 512)",
+            "Beside the paper",
+            "the paper's figures beside ours",
+            "no figure in the paper",
+            "Where the paper is silent or at odds with itself",
+            "linear branch reads raw inputs (eq. 20)",
+            "Reduced: 18 of 40 epochs",
+            "candle 0.11.1",
+            "cargo xtask reproduce --out out/test",
+            "text-imdb-dense-s1",
+            "graph-x",
+            "--data-dir DIR",
+            "worst",
+            "noise",
+        ] {
+            assert!(text.contains(needed), "missing: {needed}");
+        }
+    }
+    assert!(html.contains("name=\"viewport\""));
+    assert!(
+        html.contains("disk &lt;full&gt;"),
+        "text from outside is escaped"
+    );
+    let figures = document.figures().count();
+    assert_eq!(html.matches("<svg role").count(), figures);
+    assert_eq!(markdown.matches("](figures/").count(), figures);
+}
+
+#[test]
+fn the_page_loads_nothing() {
+    let (_, html, _) = render(&fixtures::records());
+    for loading in [
+        "src=", "@import", "url(", "<link", "<script", "<iframe", "<img", "<object",
+    ] {
+        assert!(!html.contains(loading), "{loading}");
+    }
+    // SVG's namespace is a name, not an address to load.
+    let rest = html.replace("http://www.w3.org/2000/svg", "");
+    assert!(!rest.contains("http://") && !rest.contains("https://"));
+}
+
+#[test]
+fn twins_are_called_twins_everywhere() {
+    let (document, html, _) = render(&fixtures::records());
+    assert!(document.title.contains("TWINS"));
+    assert!(html.contains("<title>L0GM on real data and TWINS"));
+    let of_twin = |id: &str| id.contains("-twin");
+    let tables: Vec<_> = document.tables().filter(|t| of_twin(&t.id)).collect();
+    let figures: Vec<_> = document.figures().filter(|f| of_twin(&f.id)).collect();
+    assert!(tables.len() >= 8 && figures.len() >= 12);
+    for table in tables {
+        assert!(table.title.contains("TWIN"), "{}", table.title);
+    }
+    for figure in figures {
+        assert!(figure.caption.contains("TWIN"), "{}", figure.caption);
+        assert!(
+            figure.svg().unwrap().contains("TWIN"),
+            "the picture itself says so"
+        );
+    }
+    let glance = document.tables().find(|t| t.id == "glance").unwrap();
+    let twin_rows = glance.rows.iter().filter(|r| r[0].shown().contains("TWIN"));
+    assert_eq!(twin_rows.count(), 4);
+    assert!(glance.title.contains("TWIN"));
+    for section in document.sections.iter().filter(|s| of_twin(&s.id)) {
+        assert!(section.heading.contains("TWIN"), "{}", section.heading);
+    }
+}
+
+#[test]
+fn real_data_alone_is_never_called_a_twin() {
+    let (document, html, markdown) = render(&fixtures::real_records());
+    assert!(!document.title.contains("TWIN"));
+    assert!(!html.contains("TWIN") && !markdown.contains("TWIN"));
+}
+
+#[test]
+fn no_number_is_shown_with_more_digits_than_it_deserves() {
+    let (_, html, markdown) = render(&fixtures::records());
+    let text = strip_pictures(&html);
+    for text in [text.as_str(), markdown.as_str()] {
+        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.')) {
+            if let Some((whole, digits)) = word.split_once('.') {
+                let number = whole.chars().all(|c| c.is_ascii_digit())
+                    && digits.chars().all(|c| c.is_ascii_digit());
+                // arXiv:2603.26801 is a name.
+                assert!(
+                    !number || digits.len() <= 4 || word == "2603.26801",
+                    "{word}"
+                );
+            }
+        }
+    }
+}
+
+/// Coordinates in pictures are nobody's reading.
+fn strip_pictures(html: &str) -> String {
+    html.split("<svg ")
+        .map(|part| part.split_once("</svg>").map_or(part, |(_, rest)| rest))
+        .collect()
+}
+
+#[test]
+fn seeds_are_averaged_and_other_settings_kept_apart() {
+    let mut records = fixtures::records();
+    let changed = records
+        .iter()
+        .position(|r| r.spec.lambda == Some(1e-3))
+        .unwrap();
+    let mut other = records[changed].clone();
+    other.spec.settings["train"]["epochs"] = 3.into();
+    other.run_id = other.spec.id();
+    records.push(other);
+    let studies = studies(&records);
+    let adult = &studies[0];
+    let at: Vec<_> = adult.gated().filter(|p| p.lambda == Some(1e-3)).collect();
+    assert_eq!(at.iter().map(|p| p.runs.len()).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(at[0].variant, "epochs 18");
+    assert_eq!(at[1].label(), "L0GM, λ 1e-3 (epochs 3)");
+    let dense = adult.dense().unwrap();
+    let estimate = dense.over(|r| r.test.accuracy);
+    let values: Vec<f64> = dense.runs.iter().map(|r| r.test.accuracy).collect();
+    assert!((estimate.mean - values.iter().sum::<f64>() / 3.0).abs() < 1e-12);
+    assert!(estimate.std.unwrap() > 0.0 && values.contains(&estimate.min));
+}
+
+#[test]
+fn the_pick_is_made_on_validation_alone() {
+    let mut records = fixtures::real_records();
+    // Test accuracy of the sparsest points is ruined; validation's is not: the pick must not move.
+    let before = studies(&records)[0].pick().unwrap().lambda;
+    for record in &mut records {
+        record.test.accuracy = 0.1;
+    }
+    assert_eq!(studies(&records)[0].pick().unwrap().lambda, before);
+    // Validation accuracy of the pick is ruined: now it must.
+    for record in &mut records {
+        if record.spec.lambda == before {
+            record.valid.accuracy = 0.1;
+        }
+    }
+    assert_ne!(studies(&records)[0].pick().unwrap().lambda, before);
+}
+
+/// Writes a whole output folder; `L0GM_SHOW_REPORT=DIR` keeps it for a look.
+#[test]
+fn an_output_folder_is_written_whole_and_again() {
+    let temporary = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("L0GM_SHOW_REPORT");
+    let folder = kept.as_deref().map_or(temporary.path(), Path::new);
+    let out = OutDir::create(folder).unwrap();
+    let records = fixtures::records();
+    for record in &records {
+        let bytes = serde_json::to_vec(record).unwrap();
+        out.write(&format!("runs/{}/record.json", record.run_id), &bytes)
+            .unwrap();
+    }
+    out.write_command(&context().command).unwrap();
+    out.write_failures(&context().failures).unwrap();
+    run(&ReportFlags {
+        dir: folder.to_owned(),
+    })
+    .unwrap();
+    let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
+    for name in [
+        "report.html",
+        "report.md",
+        "summary.json",
+        "summary.csv",
+        "summary.parquet",
+    ] {
+        assert!(folder.join(name).metadata().unwrap().len() > 100, "{name}");
+    }
+    for table in document.tables() {
+        for ending in ["csv", "parquet"] {
+            assert!(
+                folder
+                    .join(format!("tables/{}.{ending}", table.id))
+                    .exists()
+            );
+        }
+    }
+    for figure in document.figures() {
+        let png = std::fs::read(folder.join(format!("figures/{}.png", figure.id))).unwrap();
+        assert!(png.starts_with(b"\x89PNG") && png.len() > 2000);
+        assert!(folder.join(format!("figures/{}.svg", figure.id)).exists());
+    }
+    let leftover = std::fs::read_dir(folder.join("figures")).unwrap();
+    assert!(
+        leftover
+            .flatten()
+            .all(|f| !f.file_name().to_string_lossy().contains("partial"))
+    );
+}
+
+#[test]
+fn ids_of_tables_and_figures_are_unique() {
+    let (document, ..) = render(&fixtures::records());
+    let mut ids: Vec<_> = document.tables().map(|t| &t.id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+    let mut ids: Vec<_> = document.figures().map(|f| &f.id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}

@@ -1,0 +1,151 @@
+//! Does what a plan says: each run in its own folder, finished ones skipped, a failing one reported
+//! while the others go on, all of it stoppable.
+
+mod console;
+mod stop;
+
+pub(crate) use console::Console;
+pub(crate) use stop::{INTERRUPTED, on_ctrl_c};
+
+use crate::out::OutDir;
+use crate::plan::{Plan, PlannedRun};
+use crate::report::format;
+use l0gm_train::{Modality, RunContext, RunRecord, StopFlag};
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+
+/// Where runs happen.
+pub(crate) struct Machine {
+    /// Device.
+    pub(crate) device: candle_core::Device,
+    /// "cpu" or "cuda:0".
+    pub(crate) device_name: String,
+    /// Threads in use.
+    pub(crate) threads: usize,
+    /// Set by Ctrl-C.
+    pub(crate) stop: StopFlag,
+}
+
+/// How a plan went.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    /// Runs finished now.
+    pub(crate) finished: usize,
+    /// Runs that had been finished before.
+    pub(crate) skipped: usize,
+    /// Id and error of failed runs.
+    pub(crate) failures: BTreeMap<String, String>,
+    /// Whether a stop was asked for before the end.
+    pub(crate) stopped: bool,
+}
+
+/// Ids of the plan's runs that are finished in `out`.
+pub(crate) fn finished(plan: &Plan, out: &OutDir) -> anyhow::Result<BTreeSet<String>> {
+    let mut ids = BTreeSet::new();
+    for run in &plan.runs {
+        if out.record(&run.spec)?.is_some() {
+            ids.insert(run.spec.id());
+        }
+    }
+    Ok(ids)
+}
+
+/// Runs what is not finished, in the plan's order.
+pub(crate) fn execute(
+    plan: &Plan,
+    modalities: &[Box<dyn Modality>],
+    out: &OutDir,
+    machine: &Machine,
+    console: &mut Console,
+) -> anyhow::Result<Outcome> {
+    let finished = finished(plan, out)?;
+    let (skipped, todo): (Vec<&PlannedRun>, Vec<&PlannedRun>) = plan
+        .runs
+        .iter()
+        .partition(|run| finished.contains(&run.spec.id()));
+    let mut outcome = Outcome {
+        skipped: skipped.len(),
+        ..Outcome::default()
+    };
+    console.start(plan.runs.len(), skipped.len(), &todo);
+    for run in todo {
+        if machine.stop.is_set() {
+            outcome.stopped = true;
+            break;
+        }
+        let id = run.spec.id();
+        match run_one(run, modalities, out, machine, console) {
+            Ok(record) => {
+                outcome.finished += 1;
+                console.finished(run, &result_line(&record));
+            }
+            Err(Failure::Stopped) => {
+                outcome.stopped = true;
+                break;
+            }
+            Err(Failure::Error(message)) => {
+                console.failed(run, &format!("{id}: FAILED: {message}"));
+                outcome.failures.insert(id, message);
+            }
+        }
+    }
+    console.end();
+    Ok(outcome)
+}
+
+enum Failure {
+    Stopped,
+    Error(String),
+}
+
+fn run_one(
+    run: &PlannedRun,
+    modalities: &[Box<dyn Modality>],
+    out: &OutDir,
+    machine: &Machine,
+    console: &mut Console,
+) -> Result<RunRecord, Failure> {
+    let modality = modalities[run.modality].as_ref();
+    let mut progress = console.progress(run);
+    let mut context = RunContext {
+        dir: out.run(&run.spec.id()),
+        device: machine.device.clone(),
+        device_name: machine.device_name.clone(),
+        threads: machine.threads,
+        progress: progress.as_mut(),
+        stop: machine.stop.clone(),
+    };
+    // A panic in one modality must not take the other runs with it.
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| modality.run(&run.spec, &mut context)));
+    match done {
+        Ok(Ok(record)) => Ok(record),
+        Ok(Err(l0gm_train::Error::Stopped)) => Err(Failure::Stopped),
+        Ok(Err(error)) => Err(Failure::Error(crate::usage::one_line(&anyhow::Error::new(
+            error,
+        )))),
+        Err(panic) => Err(Failure::Error(format!("panicked: {}", panic_text(&*panic)))),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// What one finished run is worth saying on a line.
+fn result_line(record: &RunRecord) -> String {
+    format!(
+        "accuracy {}, NLL {}, ECE {}, {} active, trained in {}",
+        format::fraction(record.test.accuracy),
+        format::fraction(record.calibration.nll),
+        format::fraction(record.calibration.ece),
+        format::percent(record.gate.active_fraction),
+        format::seconds(record.train_seconds)
+    )
+}
+
+#[cfg(test)]
+mod tests;

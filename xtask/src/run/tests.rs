@@ -1,0 +1,127 @@
+//! Plans carried out with a modality that writes made-up records.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::plan::{Choice, Overrides};
+use crate::report::fixtures;
+use l0gm_train::{Profile, RunSpec};
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// Finishes, fails, panics or stops by seed.
+struct Fake {
+    ran: RefCell<Vec<u64>>,
+}
+
+impl Modality for Fake {
+    fn name(&self) -> &'static str {
+        "tabular"
+    }
+    fn datasets(&self) -> Vec<String> {
+        vec!["adult".to_owned()]
+    }
+    fn methods(&self) -> Vec<String> {
+        vec!["dense".to_owned()]
+    }
+    fn spec(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        _: Profile,
+        overrides: &serde_json::Value,
+    ) -> l0gm_train::Result<RunSpec> {
+        Ok(RunSpec {
+            modality: "tabular".to_owned(),
+            dataset: dataset.to_owned(),
+            method: method.to_owned(),
+            lambda,
+            seed,
+            twin: true,
+            settings: overrides.clone(),
+        })
+    }
+    fn estimate(&self, _: &RunSpec) -> l0gm_train::Result<Duration> {
+        Ok(Duration::from_secs(1))
+    }
+    fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
+        self.ran.borrow_mut().push(spec.seed);
+        match spec.seed {
+            7 => {
+                return Err(l0gm_train::Error::NotFinite(
+                    "loss is NaN at step 3".to_owned(),
+                ));
+            }
+            8 => panic!("index out of range"),
+            9 => return Err(l0gm_train::Error::Stopped),
+            _ => {}
+        }
+        let mut record = fixtures::records().remove(0);
+        record.spec = spec.clone();
+        record.run_id = spec.id();
+        std::fs::create_dir_all(&context.dir).unwrap();
+        std::fs::write(
+            context.dir.join("record.json"),
+            serde_json::to_vec(&record).unwrap(),
+        )
+        .unwrap();
+        Ok(record)
+    }
+}
+
+fn execute_seeds(out: &OutDir, seeds: &[u64]) -> Outcome {
+    let modalities: Vec<Box<dyn Modality>> = vec![Box::new(Fake {
+        ran: RefCell::default(),
+    })];
+    let choice = Choice {
+        seeds: seeds.to_vec(),
+        lambdas: vec![1e-3],
+        ..Choice::default()
+    };
+    let plan = Plan::new(&modalities, &choice, Profile::Quick, &Overrides::default()).unwrap();
+    let machine = Machine {
+        device: candle_core::Device::Cpu,
+        device_name: "cpu".to_owned(),
+        threads: 1,
+        stop: StopFlag::default(),
+    };
+    execute(&plan, &modalities, out, &machine, &mut Console::new()).unwrap()
+}
+
+#[test]
+fn a_finished_run_is_not_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let first = execute_seeds(&out, &[0, 1]);
+    assert_eq!((first.finished, first.skipped), (2, 0));
+    let second = execute_seeds(&out, &[0, 1, 2]);
+    assert_eq!((second.finished, second.skipped), (1, 2));
+}
+
+#[test]
+fn failing_and_panicking_runs_are_reported_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let outcome = execute_seeds(&out, &[7, 8, 0]);
+    assert_eq!((outcome.finished, outcome.failures.len()), (1, 2));
+    let errors: Vec<&String> = outcome.failures.values().collect();
+    assert!(
+        errors.iter().any(|e| e.contains("NaN at step 3")),
+        "{errors:?}"
+    );
+    assert!(
+        errors.iter().any(|e| e.contains("index out of range")),
+        "{errors:?}"
+    );
+    assert!(!outcome.stopped);
+}
+
+#[test]
+fn a_stop_ends_the_plan_without_calling_it_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let outcome = execute_seeds(&out, &[0, 9, 1]);
+    assert_eq!((outcome.finished, outcome.failures.len()), (1, 0));
+    assert!(outcome.stopped);
+}
