@@ -40,8 +40,10 @@ impl SplineTable {
     ) -> Result<Self> {
         let bound = scale / (bins.max(1) as f64).sqrt();
         let reserved = Tensor::zeros((fields, RESERVED, dim), DType::F32, device)?;
+        // Drawn from [-1, 1) and scaled afterwards: a scale of 0 starts every weight at 0.
         let weights =
-            generator.uniform_tensor((fields, bins, dim), -bound, bound, DType::F32, device)?;
+            generator.uniform_tensor((fields, bins, dim), -1.0, 1.0, DType::F32, device)?;
+        let weights = (weights * bound)?;
         let weight = Var::from_tensor(&Tensor::cat(&[&reserved, &weights], 1)?)?;
         let rows = bins + RESERVED;
         let mut sums = vec![0f32; rows * rows];
