@@ -69,10 +69,15 @@ pub fn compact_linear(
         }
     }
     if let Some(at) = z.iter().position(|z| !(0.0..=1.0).contains(z)) {
-        return Err(Error::input(format!("z[{at}] is {}, but must be in [0, 1]", z[at])));
+        return Err(Error::input(format!(
+            "z[{at}] is {}, but must be in [0, 1]",
+            z[at]
+        )));
     }
 
-    let kept: Vec<u32> = (0..width as u32).filter(|&i| z[i as usize] != 0.0).collect();
+    let kept: Vec<u32> = (0..width as u32)
+        .filter(|&i| z[i as usize] != 0.0)
+        .collect();
     let open: Vec<f32> = kept.iter().map(|&i| z[i as usize]).collect();
     let before = before.map(|layer| keep_outputs(layer, &kept)).transpose()?;
     let after = LinearLayer {
@@ -84,7 +89,11 @@ pub fn compact_linear(
 
 /// The layer with only these outputs.
 fn keep_outputs(layer: &LinearLayer, kept: &[u32]) -> Result<LinearLayer> {
-    let bias = layer.bias.as_ref().map(|bias| select(bias, 0, kept)).transpose()?;
+    let bias = layer
+        .bias
+        .as_ref()
+        .map(|bias| select(bias, 0, kept))
+        .transpose()?;
     Ok(LinearLayer {
         weight: select(&layer.weight, 0, kept)?,
         bias,
@@ -112,8 +121,13 @@ fn scale_columns(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
         DType::F64 => DType::F64,
         _ => DType::F32,
     };
-    let z = Tensor::new(z, &Device::Cpu)?.to_device(weight.device())?.to_dtype(dtype)?;
-    Ok(weight.to_dtype(dtype)?.broadcast_mul(&z)?.to_dtype(weight.dtype())?)
+    let z = Tensor::new(z, &Device::Cpu)?
+        .to_device(weight.device())?
+        .to_dtype(dtype)?;
+    Ok(weight
+        .to_dtype(dtype)?
+        .broadcast_mul(&z)?
+        .to_dtype(weight.dtype())?)
 }
 
 #[cfg(test)]

@@ -130,16 +130,28 @@ mod tests {
         let base = GateConfig::default;
         for gamma in [0.0, 0.5, f64::NAN, f64::NEG_INFINITY] {
             let text = message(GateConfig { gamma, ..base() });
-            assert!(text.contains(&format!("gamma is {gamma}")) && text.contains("below 0"), "{text}");
+            assert!(
+                text.contains(&format!("gamma is {gamma}")) && text.contains("below 0"),
+                "{text}"
+            );
         }
         for zeta in [1.0, 0.9, f64::NAN, f64::INFINITY] {
             let text = message(GateConfig { zeta, ..base() });
-            assert!(text.contains(&format!("zeta is {zeta}")) && text.contains("above 1"), "{text}");
+            assert!(
+                text.contains(&format!("zeta is {zeta}")) && text.contains("above 1"),
+                "{text}"
+            );
         }
         for bad in [0.0, 1.0, -0.1, 1.5, f64::NAN] {
             let text = message(GateConfig { pi: bad, ..base() });
-            assert!(text.contains(&format!("pi is {bad}")) && text.contains("between 0 and 1"), "{text}");
-            let text = message(GateConfig { initial_open: bad, ..base() });
+            assert!(
+                text.contains(&format!("pi is {bad}")) && text.contains("between 0 and 1"),
+                "{text}"
+            );
+            let text = message(GateConfig {
+                initial_open: bad,
+                ..base()
+            });
             assert!(text.contains(&format!("initial-open is {bad}")), "{text}");
         }
     }

@@ -87,15 +87,23 @@ mod tests {
             (4.605, 0.99798, 0.95287),
         ] {
             let stretch = Stretch::default();
-            close(open_probability(log_alpha, TWO_THIRDS, stretch), open, 6e-6);
-            close(probability_of_one(log_alpha, TWO_THIRDS, stretch), one, 6e-6);
+            close(open_probability(log_alpha, TWO_THIRDS, stretch), open, 1e-5);
+            close(
+                probability_of_one(log_alpha, TWO_THIRDS, stretch),
+                one,
+                1e-5,
+            );
         }
     }
 
     #[test]
     fn lowering_the_temperature_alone_lowers_the_penalty() {
         for (tau, open) in [(2.0, 0.992), (2.0 / 3.0, 0.832), (0.1, 0.560)] {
-            close(open_probability(0.0, Temperature(tau), Stretch::default()), open, 5e-4);
+            close(
+                open_probability(0.0, Temperature(tau), Stretch::default()),
+                open,
+                5e-4,
+            );
         }
     }
 
@@ -113,8 +121,16 @@ mod tests {
             }
             let stretch = Stretch::default();
             let share = |count: usize| count as f64 / n as f64;
-            close(share(open), open_probability(log_alpha, TWO_THIRDS, stretch), 2e-5);
-            close(share(one), probability_of_one(log_alpha, TWO_THIRDS, stretch), 2e-5);
+            close(
+                share(open),
+                open_probability(log_alpha, TWO_THIRDS, stretch),
+                2e-5,
+            );
+            close(
+                share(one),
+                probability_of_one(log_alpha, TWO_THIRDS, stretch),
+                2e-5,
+            );
         }
     }
 

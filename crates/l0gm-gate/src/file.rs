@@ -20,14 +20,22 @@ impl Gate {
             path: path.to_owned(),
             message,
         };
-        let json = |error: serde_json::Error| fail(format!("the gate's settings cannot be written: {error}"));
+        let json = |error: serde_json::Error| {
+            fail(format!("the gate's settings cannot be written: {error}"))
+        };
         let mut metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
-            ("interface".to_owned(), serde_json::to_string(&self.interface()).map_err(json)?),
+            (
+                "interface".to_owned(),
+                serde_json::to_string(&self.interface()).map_err(json)?,
+            ),
         ]);
         let mut bytes = Vec::new();
         if let (Some(log_alpha), Some(config)) = (self.log_alpha(), self.config()) {
-            metadata.insert("config".to_owned(), serde_json::to_string(config).map_err(json)?);
+            metadata.insert(
+                "config".to_owned(),
+                serde_json::to_string(config).map_err(json)?,
+            );
             for value in log_alpha.to_vec1::<f32>()? {
                 bytes.extend_from_slice(&value.to_le_bytes());
             }
@@ -38,7 +46,8 @@ impl Gate {
                 .map_err(|error| fail(error.to_string()))?;
             tensors.push((LOG_ALPHA, view));
         }
-        let content = safetensors::serialize(tensors, Some(metadata)).map_err(|error| fail(error.to_string()))?;
+        let content = safetensors::serialize(tensors, Some(metadata))
+            .map_err(|error| fail(error.to_string()))?;
         let temporary = path.with_extension(format!("partial-{}", std::process::id()));
         std::fs::write(&temporary, content)
             .and_then(|()| std::fs::rename(&temporary, path))
@@ -59,7 +68,8 @@ impl Gate {
             path: path.to_owned(),
             message,
         };
-        let content = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+        let content =
+            std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
         let broken = |error| {
             fail(format!(
                 "is no whole safetensors file ({error}): it was cut off or is something else; save the gate again"
@@ -71,32 +81,59 @@ impl Gate {
         match metadata.get("format").map(String::as_str) {
             Some(FORMAT) => {}
             Some(other) => {
-                return Err(fail(format!("holds \"{other}\", but \"{FORMAT}\" is what this version reads")));
+                return Err(fail(format!(
+                    "holds \"{other}\", but \"{FORMAT}\" is what this version reads"
+                )));
             }
-            None => return Err(fail("is a safetensors file, but not a gate's: its metadata has no format".to_owned())),
+            None => {
+                return Err(fail(
+                    "is a safetensors file, but not a gate's: its metadata has no format"
+                        .to_owned(),
+                ));
+            }
         }
         let field = |name: &str| {
-            metadata.get(name).ok_or_else(|| fail(format!("its metadata lacks \"{name}\"; save the gate again")))
+            metadata.get(name).ok_or_else(|| {
+                fail(format!(
+                    "its metadata lacks \"{name}\"; save the gate again"
+                ))
+            })
         };
-        let unreadable = |name: &str, error: serde_json::Error| fail(format!("its \"{name}\" cannot be read: {error}"));
-        let interface: Interface =
-            serde_json::from_str(field("interface")?).map_err(|error| unreadable("interface", error))?;
+        let unreadable = |name: &str, error: serde_json::Error| {
+            fail(format!("its \"{name}\" cannot be read: {error}"))
+        };
+        let interface: Interface = serde_json::from_str(field("interface")?)
+            .map_err(|error| unreadable("interface", error))?;
         let names = file.names();
         if names.is_empty() && !metadata.contains_key("config") {
             return Ok(Gate::identity(interface));
         }
-        let config: GateConfig = serde_json::from_str(field("config")?).map_err(|error| unreadable("config", error))?;
+        let config: GateConfig =
+            serde_json::from_str(field("config")?).map_err(|error| unreadable("config", error))?;
         if names != [LOG_ALPHA] {
-            return Err(fail(format!("holds the tensors {names:?}, but a gate has \"{LOG_ALPHA}\" alone")));
+            return Err(fail(format!(
+                "holds the tensors {names:?}, but a gate has \"{LOG_ALPHA}\" alone"
+            )));
         }
-        let view = file.tensor(LOG_ALPHA).map_err(|error| fail(error.to_string()))?;
+        let view = file
+            .tensor(LOG_ALPHA)
+            .map_err(|error| fail(error.to_string()))?;
         if view.dtype() != Dtype::F32 {
-            return Err(fail(format!("{LOG_ALPHA} is {:?}, expected F32", view.dtype())));
+            return Err(fail(format!(
+                "{LOG_ALPHA} is {:?}, expected F32",
+                view.dtype()
+            )));
         }
-        let values: Vec<f32> =
-            view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let values: Vec<f32> = view
+            .data()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
         let log_alpha = Tensor::from_vec(values, view.shape(), device)?;
-        Gate::from_log_alpha(interface, &config, &log_alpha).map_err(|error| fail(error.to_string()))
+        Gate::from_log_alpha(interface, &config, &log_alpha)
+            .map_err(|error| fail(error.to_string()))
     }
 }
 

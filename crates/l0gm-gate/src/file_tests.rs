@@ -1,1 +1,133 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::{GateKind, Granularity, InferenceGate, Temperature};
+use std::fs;
 
+const FIELDS: Interface = Interface::Fields { fields: 3, dim: 4 };
+
+fn gate() -> Gate {
+    let config = GateConfig {
+        kind: GateKind::Static,
+        granularity: Granularity::Group,
+        inference: InferenceGate::Threshold,
+        pi: 0.25,
+        ..GateConfig::default()
+    };
+    let log_alpha = Tensor::new(&[-1.5f32, 0.1, 7.25], &Device::Cpu).unwrap();
+    Gate::from_log_alpha(FIELDS, &config, &log_alpha).unwrap()
+}
+
+fn load_error(content: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gate.safetensors");
+    fs::write(&path, content).unwrap();
+    let text = Gate::load(&path, &Device::Cpu).unwrap_err().to_string();
+    assert!(text.contains("gate.safetensors"), "{text}");
+    text
+}
+
+/// A file's bytes with these metadata and one tensor of these values.
+fn file(metadata: &[(&str, &str)], name: &str, values: &[f32]) -> Vec<u8> {
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let view = TensorView::new(Dtype::F32, vec![values.len()], &bytes).unwrap();
+    let metadata = metadata
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
+    safetensors::serialize([(name, view)], Some(metadata)).unwrap()
+}
+
+#[test]
+fn a_saved_gate_is_read_back_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gate.safetensors");
+    let saved = gate();
+    saved.save(&path).unwrap();
+    saved.save(&path).unwrap(); // Replaces.
+    let loaded = Gate::load(&path, &Device::Cpu).unwrap();
+    assert_eq!(loaded.interface(), saved.interface());
+    assert_eq!(loaded.config(), saved.config());
+    let tau = Temperature(0.5);
+    assert_eq!(
+        loaded.deterministic(tau).unwrap(),
+        saved.deterministic(tau).unwrap()
+    );
+    assert_eq!(
+        loaded.open_probability(tau).unwrap(),
+        saved.open_probability(tau).unwrap()
+    );
+    let names: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["gate.safetensors"], "no temporary file is left");
+}
+
+#[test]
+fn the_identity_gate_is_read_back_as_the_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("identity.safetensors");
+    Gate::identity(FIELDS).save(&path).unwrap();
+    let loaded = Gate::load(&path, &Device::Cpu).unwrap();
+    assert!(loaded.is_identity());
+    assert_eq!(loaded.interface(), FIELDS);
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("whole.safetensors");
+    gate().save(&path).unwrap();
+    let content = fs::read(&path).unwrap();
+    for length in 0..content.len() {
+        let text = load_error(&content[..length]);
+        assert!(text.contains("cut off"), "{length} bytes: {text}");
+    }
+}
+
+#[test]
+fn other_files_are_refused_with_what_is_wrong() {
+    let interface = serde_json::to_string(&FIELDS).unwrap();
+    let good = [
+        ("format", FORMAT),
+        ("interface", interface.as_str()),
+        ("config", "{}"),
+    ];
+    assert!(load_error(b"log_alpha,1,2,3\n not safetensors at all").contains("something else"));
+    assert!(load_error(&file(&[], "weight", &[1.0])).contains("not a gate's"));
+    assert!(
+        load_error(&file(&[("format", "l0gm-gate 9")], LOG_ALPHA, &[1.0])).contains("l0gm-gate 9")
+    );
+    assert!(load_error(&file(&good[..2], LOG_ALPHA, &[1.0])).contains("lacks \"config\""));
+    assert!(load_error(&file(&good, "weight", &[1.0; 12])).contains("\"weight\""));
+    assert!(load_error(&file(&good, LOG_ALPHA, &[1.0; 5])).contains("12 gates"));
+    assert!(load_error(&file(&good, LOG_ALPHA, &[f32::NAN; 12])).contains("finite"));
+    let with = |config: &'static str| [good[0], good[1], ("config", config)];
+    assert!(
+        load_error(&file(&with(r#"{"gamma": 0.5}"#), LOG_ALPHA, &[1.0; 12]))
+            .contains("gamma is 0.5")
+    );
+    assert!(load_error(&file(&with(r#"{"gama": -0.1}"#), LOG_ALPHA, &[1.0; 12])).contains("gama"));
+    let absent = Gate::load("/nowhere/gate.safetensors", &Device::Cpu)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        absent.contains("/nowhere/gate.safetensors") && absent.contains("cannot be read"),
+        "{absent}"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named_and_nothing_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("absent").join("gate.safetensors");
+    let text = gate().save(&path).unwrap_err().to_string();
+    assert!(
+        text.contains("absent") && text.contains("cannot be written"),
+        "{text}"
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}

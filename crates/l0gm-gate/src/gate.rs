@@ -43,7 +43,9 @@ impl Interface {
     /// Number of gates of this granularity, and how many dimensions each covers.
     fn gates(&self, granularity: Granularity) -> Result<(usize, usize)> {
         if self.width() == 0 {
-            return Err(Error::input(format!("the interface {self:?} has no dimension to gate")));
+            return Err(Error::input(format!(
+                "the interface {self:?} has no dimension to gate"
+            )));
         }
         match (granularity, *self) {
             (Granularity::Interface, _) => Ok((self.width(), 1)),
@@ -87,7 +89,12 @@ struct HardConcrete {
 impl Gate {
     /// A hard-concrete gate; `tau` is the temperature at which `config.initial_open` is meant.
     /// `Granularity::Group` has one gate a field for `Interface::Fields`; for `Interface::Flat` it is an error.
-    pub fn new(interface: Interface, config: &GateConfig, tau: Temperature, device: &Device) -> Result<Self> {
+    pub fn new(
+        interface: Interface,
+        config: &GateConfig,
+        tau: Temperature,
+        device: &Device,
+    ) -> Result<Self> {
         config.check()?;
         tau.check("temperature")?;
         let (gates, _) = interface.gates(config.granularity)?;
@@ -100,7 +107,11 @@ impl Gate {
     ///
     /// # Errors
     /// Where there is not exactly one finite value a gate.
-    pub fn from_log_alpha(interface: Interface, config: &GateConfig, log_alpha: &Tensor) -> Result<Self> {
+    pub fn from_log_alpha(
+        interface: Interface,
+        config: &GateConfig,
+        log_alpha: &Tensor,
+    ) -> Result<Self> {
         config.check()?;
         let (gates, covers) = interface.gates(config.granularity)?;
         if log_alpha.dims() != [gates] {
@@ -113,7 +124,10 @@ impl Gate {
         let log_alpha = log_alpha.detach().to_dtype(DType::F32)?;
         let values: Vec<f32> = log_alpha.to_vec1()?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::input(format!("log_alpha[{at}] is {}, but must be finite", values[at])));
+            return Err(Error::input(format!(
+                "log_alpha[{at}] is {}, but must be finite",
+                values[at]
+            )));
         }
         Ok(Self {
             interface,
@@ -162,7 +176,11 @@ impl Gate {
                 "the representation has shape {:?}, but the gate stands on {:?} and expects (batch, {})",
                 r.dims(),
                 self.interface,
-                self.interface.dims(0)[1..].iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                self.interface.dims(0)[1..]
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )));
         }
         let Some(inner) = &self.inner else {
@@ -173,13 +191,21 @@ impl Gate {
             return Ok(r.clone());
         }
         let z = match mode {
-            Mode::Eval => relaxation::deterministic(inner.log_alpha.as_tensor(), &inner.config, tau)?,
+            Mode::Eval => {
+                relaxation::deterministic(inner.log_alpha.as_tensor(), &inner.config, tau)?
+            }
             Mode::Train(generator) => {
                 let rows = match inner.config.kind {
                     GateKind::Static => 1,
                     GateKind::PerExample => batch,
                 };
-                let z = relaxation::sample(inner.log_alpha.as_tensor(), &inner.config, tau, rows, generator)?;
+                let z = relaxation::sample(
+                    inner.log_alpha.as_tensor(),
+                    &inner.config,
+                    tau,
+                    rows,
+                    generator,
+                )?;
                 relaxation::repeat_rows(&z, batch)?
             }
         };
@@ -192,7 +218,11 @@ impl Gate {
         match &self.inner {
             None => Ok(Tensor::new(0f32, &Device::Cpu)?),
             Some(inner) => {
-                let open = relaxation::open_probability(inner.log_alpha.as_tensor(), tau, inner.config.stretch())?;
+                let open = relaxation::open_probability(
+                    inner.log_alpha.as_tensor(),
+                    tau,
+                    inner.config.stretch(),
+                )?;
                 Ok(match inner.config.penalty {
                     PenaltyReduction::Sum => open.sum_all()?,
                     PenaltyReduction::Mean => open.mean_all()?,
@@ -208,8 +238,11 @@ impl Gate {
         let Some(inner) = &self.inner else {
             return Ok(vec![1.0; self.interface.width()]);
         };
-        let z = relaxation::deterministic(inner.log_alpha.as_tensor(), &inner.config, tau)?.to_vec1::<f32>()?;
-        Ok(z.iter().flat_map(|&z| std::iter::repeat_n(z, inner.covers)).collect())
+        let z = relaxation::deterministic(inner.log_alpha.as_tensor(), &inner.config, tau)?
+            .to_vec1::<f32>()?;
+        Ok(z.iter()
+            .flat_map(|&z| std::iter::repeat_n(z, inner.covers))
+            .collect())
     }
 
     /// P(z != 0) of every gate.
@@ -220,7 +253,10 @@ impl Gate {
         };
         let log_alpha = inner.log_alpha.to_vec1::<f32>()?;
         let stretch = inner.config.stretch();
-        Ok(log_alpha.iter().map(|&a| open_probability(f64::from(a), tau, stretch)).collect())
+        Ok(log_alpha
+            .iter()
+            .map(|&a| open_probability(f64::from(a), tau, stretch))
+            .collect())
     }
 
     /// Expected L0 in dimensions of the interface (a group counts its width).
@@ -266,3 +302,7 @@ impl HardConcrete {
         Ok(gated.to_dtype(r.dtype())?)
     }
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

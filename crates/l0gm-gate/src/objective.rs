@@ -17,7 +17,11 @@ impl Objective {
     pub fn check(&self) -> Result<()> {
         match self.lambda >= 0.0 && self.lambda.is_finite() {
             true => Ok(()),
-            false => Err(Error::setting("lambda", self.lambda, "finite and at least 0")),
+            false => Err(Error::setting(
+                "lambda",
+                self.lambda,
+                "finite and at least 0",
+            )),
         }
     }
 
@@ -61,7 +65,13 @@ mod tests {
     }
 
     fn gate() -> Gate {
-        Gate::new(Interface::Flat { dim: 10 }, &GateConfig::default(), TAU, &Device::Cpu).unwrap()
+        Gate::new(
+            Interface::Flat { dim: 10 },
+            &GateConfig::default(),
+            TAU,
+            &Device::Cpu,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -79,7 +89,10 @@ mod tests {
         let task = Tensor::new(0.25f32, &Device::Cpu).unwrap();
         let objective = Objective { lambda: 0.01 };
         let identity = Gate::identity(Interface::Flat { dim: 10 });
-        for value in [objective.value(&task, &identity, step(1.0)), objective.value(&task, &gate(), step(0.0))] {
+        for value in [
+            objective.value(&task, &identity, step(1.0)),
+            objective.value(&task, &gate(), step(0.0)),
+        ] {
             assert_eq!(value.unwrap().to_scalar::<f32>().unwrap(), 0.25);
         }
     }
@@ -87,9 +100,18 @@ mod tests {
     #[test]
     fn a_loss_of_any_precision_is_accepted() {
         for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
-            let task = Tensor::new(0.25f32, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
-            let value = Objective { lambda: 1.0 }.value(&task, &gate(), step(1.0)).unwrap();
-            let value = value.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
+            let task = Tensor::new(0.25f32, &Device::Cpu)
+                .unwrap()
+                .to_dtype(dtype)
+                .unwrap();
+            let value = Objective { lambda: 1.0 }
+                .value(&task, &gate(), step(1.0))
+                .unwrap();
+            let value = value
+                .to_dtype(DType::F64)
+                .unwrap()
+                .to_scalar::<f64>()
+                .unwrap();
             assert!((value - 9.25).abs() < 1e-5, "{dtype:?}: {value}");
         }
     }
@@ -98,7 +120,10 @@ mod tests {
     fn negative_lambda_and_unreduced_loss_are_refused() {
         for lambda in [-1e-3, f64::NAN, f64::INFINITY] {
             let text = Objective { lambda }.check().unwrap_err().to_string();
-            assert!(text.contains(&format!("lambda is {lambda}")) && text.contains("at least 0"), "{text}");
+            assert!(
+                text.contains(&format!("lambda is {lambda}")) && text.contains("at least 0"),
+                "{text}"
+            );
         }
         let losses = Tensor::new(&[0.1f32, 0.2], &Device::Cpu).unwrap();
         let error = Objective { lambda: 1.0 }.value(&losses, &gate(), step(1.0));

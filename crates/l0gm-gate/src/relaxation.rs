@@ -18,8 +18,13 @@ pub(crate) fn sample(
     generator: &mut Generator,
 ) -> Result<Tensor> {
     let shape = (rows, log_alpha.elem_count());
-    let noise =
-        generator.uniform_tensor(shape, NOISE_MARGIN, 1.0 - NOISE_MARGIN, log_alpha.dtype(), log_alpha.device())?;
+    let noise = generator.uniform_tensor(
+        shape,
+        NOISE_MARGIN,
+        1.0 - NOISE_MARGIN,
+        log_alpha.dtype(),
+        log_alpha.device(),
+    )?;
     Ok(hard_concrete(log_alpha, &noise, tau.0, config.stretch())?)
 }
 
@@ -36,10 +41,15 @@ pub(crate) fn repeat_rows(z: &Tensor, batch: usize) -> Result<Tensor> {
 }
 
 /// The z of evaluation, (gates,), without gradient.
-pub(crate) fn deterministic(log_alpha: &Tensor, config: &GateConfig, tau: Temperature) -> Result<Tensor> {
+pub(crate) fn deterministic(
+    log_alpha: &Tensor,
+    config: &GateConfig,
+    tau: Temperature,
+) -> Result<Tensor> {
     let log_alpha = log_alpha.detach();
     let Stretch { gamma, zeta } = config.stretch();
-    let stretched = |s: Tensor| -> Result<Tensor> { Ok(s.affine(zeta - gamma, gamma)?.clamp(0.0, 1.0)?) };
+    let stretched =
+        |s: Tensor| -> Result<Tensor> { Ok(s.affine(zeta - gamma, gamma)?.clamp(0.0, 1.0)?) };
     match config.inference {
         InferenceGate::Median => stretched(sigmoid(&(log_alpha / tau.0)?)?),
         InferenceGate::HardSigmoid => stretched(sigmoid(&log_alpha)?),
@@ -52,7 +62,11 @@ pub(crate) fn deterministic(log_alpha: &Tensor, config: &GateConfig, tau: Temper
 }
 
 /// P(z != 0), (gates,), with gradient.
-pub(crate) fn open_probability(log_alpha: &Tensor, tau: Temperature, stretch: Stretch) -> Result<Tensor> {
+pub(crate) fn open_probability(
+    log_alpha: &Tensor,
+    tau: Temperature,
+    stretch: Stretch,
+) -> Result<Tensor> {
     sigmoid(&(log_alpha - open_shift(tau, stretch))?)
 }
 
@@ -82,24 +96,37 @@ mod tests {
     /// Gradient of the sum of `value` with respect to its argument at `at`.
     fn gradient(at: &[f64], value: impl Fn(&Tensor) -> Tensor) -> Vec<f64> {
         let variable = Var::new(at, &Device::Cpu).unwrap();
-        let grads = value(variable.as_tensor()).sum_all().unwrap().backward().unwrap();
+        let grads = value(variable.as_tensor())
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap();
         grads.get(variable.as_tensor()).unwrap().to_vec1().unwrap()
     }
 
     fn assert_close(got: f64, expected: f64, what: &str) {
         assert!(got.is_finite(), "{what}: {got}");
         let tolerance = 1e-7 + 1e-5 * expected.abs();
-        assert!((got - expected).abs() < tolerance, "{what}: {got}, expected {expected}");
+        assert!(
+            (got - expected).abs() < tolerance,
+            "{what}: {got}, expected {expected}"
+        );
     }
 
     #[test]
     fn gradient_of_the_penalty_equals_finite_differences() {
         let h = 1e-5;
         for tau in TAUS.map(Temperature) {
-            let grads = gradient(&grid(), |x| open_probability(x, tau, Stretch::default()).unwrap());
+            let grads = gradient(&grid(), |x| {
+                open_probability(x, tau, Stretch::default()).unwrap()
+            });
             for (x, got) in grid().into_iter().zip(grads) {
                 let p = |x| distribution::open_probability(x, tau, Stretch::default());
-                assert_close(got, (p(x + h) - p(x - h)) / (2.0 * h), &format!("tau {tau:?}, log_alpha {x}"));
+                assert_close(
+                    got,
+                    (p(x + h) - p(x - h)) / (2.0 * h),
+                    &format!("tau {tau:?}, log_alpha {x}"),
+                );
             }
         }
     }
@@ -108,18 +135,32 @@ mod tests {
     fn gradient_of_the_penalty_is_right_where_its_argument_is_zero() {
         let tau = Temperature(2.0 / 3.0);
         let zero = distribution::log_alpha_for_open_probability(0.5, tau, Stretch::default());
-        let got = gradient(&[zero], |x| open_probability(x, tau, Stretch::default()).unwrap());
+        let got = gradient(&[zero], |x| {
+            open_probability(x, tau, Stretch::default()).unwrap()
+        });
         assert_close(got[0], 0.25, "at the half-open point");
     }
 
     #[test]
     fn gradient_of_z_equals_finite_differences() {
         let h = 1e-6;
-        let noises = [1e-12, NOISE_MARGIN, 0.01, 0.3, 0.5, 0.8, 0.99, 1.0 - NOISE_MARGIN, 1.0 - 1e-12];
+        let noises = [
+            1e-12,
+            NOISE_MARGIN,
+            0.01,
+            0.3,
+            0.5,
+            0.8,
+            0.99,
+            1.0 - NOISE_MARGIN,
+            1.0 - 1e-12,
+        ];
         for tau in TAUS.map(Temperature) {
             for u in noises {
                 let noise = Tensor::full(u, grid().len(), &Device::Cpu).unwrap();
-                let grads = gradient(&grid(), |x| hard_concrete(x, &noise, tau.0, Stretch::default()).unwrap());
+                let grads = gradient(&grid(), |x| {
+                    hard_concrete(x, &noise, tau.0, Stretch::default()).unwrap()
+                });
                 for (x, got) in grid().into_iter().zip(grads) {
                     let z = |x| distribution::sample(x, u, tau, Stretch::default());
                     let (low, high) = (z(x - h), z(x + h));
@@ -128,7 +169,11 @@ mod tests {
                         assert!(got.is_finite());
                         continue;
                     }
-                    assert_close(got, (high - low) / (2.0 * h), &format!("tau {tau:?}, u {u}, log_alpha {x}"));
+                    assert_close(
+                        got,
+                        (high - low) / (2.0 * h),
+                        &format!("tau {tau:?}, u {u}, log_alpha {x}"),
+                    );
                 }
             }
         }
@@ -143,7 +188,11 @@ mod tests {
             let z = hard_concrete(&log_alpha, &noise, tau.0, Stretch::default()).unwrap();
             for row in z.to_vec2::<f64>().unwrap() {
                 for (x, got) in grid().into_iter().zip(row) {
-                    assert_close(got, distribution::sample(x, u, tau, Stretch::default()), "z");
+                    assert_close(
+                        got,
+                        distribution::sample(x, u, tau, Stretch::default()),
+                        "z",
+                    );
                 }
             }
         }
@@ -168,10 +217,16 @@ mod tests {
     fn noise_stays_inside_its_margin() {
         let mut generator = Generator::new(3);
         let (low, high) = (NOISE_MARGIN, 1.0 - NOISE_MARGIN);
-        let noise = generator.uniform_tensor(200_000, low, high, DType::F32, &Device::Cpu).unwrap();
+        let noise = generator
+            .uniform_tensor(200_000, low, high, DType::F32, &Device::Cpu)
+            .unwrap();
         let noise: Vec<f32> = noise.to_vec1().unwrap();
         // Half an ulp of f32 at 1 is 3e-8.
-        assert!(noise.iter().all(|&u| f64::from(u) >= low - 1e-7 && f64::from(u) <= high + 1e-7 && u < 1.0));
+        assert!(
+            noise
+                .iter()
+                .all(|&u| f64::from(u) >= low - 1e-7 && f64::from(u) <= high + 1e-7 && u < 1.0)
+        );
     }
 
     #[test]
@@ -180,7 +235,12 @@ mod tests {
         let weights = Tensor::new(&[[1.0f32, 0.0, 2.0], [3.0, 0.0, -1.0]], &Device::Cpu).unwrap();
         let rows = repeat_rows(row.as_tensor(), 2).unwrap();
         assert_eq!(rows.to_vec2::<f32>().unwrap(), vec![vec![1.0, 2.0, 3.0]; 2]);
-        let grads = (rows * weights).unwrap().sum_all().unwrap().backward().unwrap();
+        let grads = (rows * weights)
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap();
         let grad: Vec<Vec<f32>> = grads.get(row.as_tensor()).unwrap().to_vec2().unwrap();
         assert_eq!(grad, vec![vec![4.0, 0.0, 1.0]]);
     }

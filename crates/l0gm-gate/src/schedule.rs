@@ -47,7 +47,13 @@ pub struct Schedule {
 }
 impl Default for Schedule {
     fn default() -> Self {
-        Self { kind: ScheduleKind::Annealed, warmup: 0.1, ramp: 0.3, start_temperature: 2.0 / 3.0, end_temperature: 2.0 / 3.0 }
+        Self {
+            kind: ScheduleKind::Annealed,
+            warmup: 0.1,
+            ramp: 0.3,
+            start_temperature: 2.0 / 3.0,
+            end_temperature: 2.0 / 3.0,
+        }
     }
 }
 /// What the schedule says at one moment.
@@ -63,7 +69,11 @@ impl Schedule {
     pub fn check(&self) -> Result<()> {
         for (name, value) in [("warmup", self.warmup), ("ramp", self.ramp)] {
             if !(0.0..=1.0).contains(&value) {
-                return Err(Error::setting(name, value, "between 0 and 1 (a fraction of training)"));
+                return Err(Error::setting(
+                    name,
+                    value,
+                    "between 0 and 1 (a fraction of training)",
+                ));
             }
         }
         if self.warmup + self.ramp > 1.0 + 1e-9 {
@@ -80,7 +90,11 @@ impl Schedule {
 
     /// The schedule at `progress` in [0, 1] (steps done / steps in all); outside, the nearest end.
     pub fn at(&self, progress: f64) -> ScheduleStep {
-        let progress = if progress.is_nan() { 0.0 } else { progress.clamp(0.0, 1.0) };
+        let progress = if progress.is_nan() {
+            0.0
+        } else {
+            progress.clamp(0.0, 1.0)
+        };
         if self.kind == ScheduleKind::None {
             return ScheduleStep {
                 temperature: Temperature(self.start_temperature),
@@ -137,7 +151,16 @@ mod tests {
 
     #[test]
     fn lambda_is_zero_in_the_warm_up_then_rises_linearly_and_stays() {
-        for (progress, scale) in [(0.0, 0.0), (0.1, 0.0), (0.2, 0.0), (0.3, 0.25), (0.4, 0.5), (0.6, 1.0), (0.8, 1.0), (1.0, 1.0)] {
+        for (progress, scale) in [
+            (0.0, 0.0),
+            (0.1, 0.0),
+            (0.2, 0.0),
+            (0.3, 0.25),
+            (0.4, 0.5),
+            (0.6, 1.0),
+            (0.8, 1.0),
+            (1.0, 1.0),
+        ] {
             close(annealed().at(progress).lambda_scale, scale);
         }
     }
@@ -152,7 +175,10 @@ mod tests {
 
     #[test]
     fn no_schedule_has_full_lambda_and_start_temperature_from_step_one() {
-        let none = Schedule { kind: ScheduleKind::None, ..annealed() };
+        let none = Schedule {
+            kind: ScheduleKind::None,
+            ..annealed()
+        };
         for progress in [0.0, 0.5, 1.0] {
             close(none.at(progress).lambda_scale, 1.0);
             close(none.at(progress).temperature.0, 2.0);
@@ -162,11 +188,19 @@ mod tests {
 
     #[test]
     fn extreme_fractions_give_finite_steps() {
-        let all_warmup = Schedule { warmup: 1.0, ramp: 0.0, ..annealed() };
+        let all_warmup = Schedule {
+            warmup: 1.0,
+            ramp: 0.0,
+            ..annealed()
+        };
         close(all_warmup.at(0.99).lambda_scale, 0.0);
         close(all_warmup.at(1.0).lambda_scale, 1.0);
         close(all_warmup.at(1.0).temperature.0, 0.5);
-        let at_once = Schedule { warmup: 0.0, ramp: 0.0, ..annealed() };
+        let at_once = Schedule {
+            warmup: 0.0,
+            ramp: 0.0,
+            ..annealed()
+        };
         close(at_once.at(0.0).lambda_scale, 1.0);
         close(at_once.at(0.0).temperature.0, 2.0);
         close(at_once.at(7.0).temperature.0, 0.5);
@@ -176,20 +210,54 @@ mod tests {
     fn settings_outside_their_range_are_named_with_value_and_range() {
         let message = |schedule: Schedule| schedule.check().unwrap_err().to_string();
         annealed().check().unwrap();
-        Schedule { warmup: 0.7, ramp: 0.3, ..annealed() }.check().unwrap();
+        Schedule {
+            warmup: 0.7,
+            ramp: 0.3,
+            ..annealed()
+        }
+        .check()
+        .unwrap();
         for bad in [-0.1, 1.1, f64::NAN] {
-            let text = message(Schedule { warmup: bad, ..annealed() });
-            assert!(text.contains(&format!("warmup is {bad}")) && text.contains("between 0 and 1"), "{text}");
-            let text = message(Schedule { ramp: bad, ..annealed() });
+            let text = message(Schedule {
+                warmup: bad,
+                ..annealed()
+            });
+            assert!(
+                text.contains(&format!("warmup is {bad}")) && text.contains("between 0 and 1"),
+                "{text}"
+            );
+            let text = message(Schedule {
+                ramp: bad,
+                ..annealed()
+            });
             assert!(text.contains(&format!("ramp is {bad}")), "{text}");
         }
-        let text = message(Schedule { warmup: 0.7, ramp: 0.5, ..annealed() });
-        assert!(text.contains("warmup + ramp is 0.7 + 0.5") && text.contains("at most 1"), "{text}");
+        let text = message(Schedule {
+            warmup: 0.7,
+            ramp: 0.5,
+            ..annealed()
+        });
+        assert!(
+            text.contains("warmup + ramp is 0.7 + 0.5") && text.contains("at most 1"),
+            "{text}"
+        );
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let text = message(Schedule { start_temperature: bad, ..annealed() });
-            assert!(text.contains(&format!("start-temperature is {bad}")) && text.contains("above 0"), "{text}");
-            let text = message(Schedule { end_temperature: bad, ..annealed() });
-            assert!(text.contains(&format!("end-temperature is {bad}")), "{text}");
+            let text = message(Schedule {
+                start_temperature: bad,
+                ..annealed()
+            });
+            assert!(
+                text.contains(&format!("start-temperature is {bad}")) && text.contains("above 0"),
+                "{text}"
+            );
+            let text = message(Schedule {
+                end_temperature: bad,
+                ..annealed()
+            });
+            assert!(
+                text.contains(&format!("end-temperature is {bad}")),
+                "{text}"
+            );
         }
     }
 }

@@ -76,7 +76,9 @@ impl EqualWidth {
     /// The bin of a score in [0, 1].
     pub fn bin_of(&self, score: f64) -> usize {
         let last = self.0 - 1;
-        let guess = ((score * self.0 as f64).ceil() as usize).saturating_sub(1).min(last);
+        let guess = ((score * self.0 as f64).ceil() as usize)
+            .saturating_sub(1)
+            .min(last);
         // The product may round across an edge (.55 * 20 is above 11): the edges decide.
         if guess > 0 && score <= self.edge(guess) {
             guess - 1
@@ -133,7 +135,11 @@ mod tests {
                 let edge = width.edge(bin + 1);
                 assert_eq!(width.bin_of(edge), bin, "{bins} bins, edge {edge}");
                 if bin + 1 < bins {
-                    assert_eq!(width.bin_of(edge.next_up()), bin + 1, "{bins} bins, just above {edge}");
+                    assert_eq!(
+                        width.bin_of(edge.next_up()),
+                        bin + 1,
+                        "{bins} bins, just above {edge}"
+                    );
                 }
             }
         }
@@ -141,20 +147,27 @@ mod tests {
 
     #[test]
     fn reliability_bins_show_confidence_accuracy_and_count() {
-        let predictions = Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 0]).unwrap();
+        let predictions =
+            Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 0]).unwrap();
         let bins = reliability_bins(&predictions, 10).unwrap();
         assert_eq!(bins.len(), 10);
         // Confidence .75 four times, one of them wrong; .55 once, right.
         assert_eq!((bins[7].low, bins[7].high, bins[7].count), (0.7, 0.8, 4));
         assert_eq!((bins[7].confidence, bins[7].accuracy), (0.75, 0.75));
         assert_eq!((bins[5].count, bins[5].accuracy), (1, 1.0));
-        assert_eq!((bins[0].count, bins[0].confidence, bins[0].accuracy), (0, 0.0, 0.0));
+        assert_eq!(
+            (bins[0].count, bins[0].confidence, bins[0].accuracy),
+            (0, 0.0, 0.0)
+        );
     }
 
     #[test]
     fn no_bins_are_refused() {
         let text = EqualWidth::new(0).unwrap_err().to_string();
-        assert!(text.contains("bins is 0") && text.contains("between 1"), "{text}");
+        assert!(
+            text.contains("bins is 0") && text.contains("between 1"),
+            "{text}"
+        );
     }
 
     proptest! {

@@ -8,11 +8,16 @@ use super::Predictions;
 pub fn brier_score(predictions: &Predictions) -> f64 {
     let examples = predictions.rows().zip(predictions.labels());
     let total: f64 = if predictions.classes() == 2 {
-        examples.map(|(row, &label)| (row[1] - f64::from(label)).powi(2)).sum()
+        examples
+            .map(|(row, &label)| (row[1] - f64::from(label)).powi(2))
+            .sum()
     } else {
         let of_row = |(row, &label): (&[f64], &u32)| -> f64 {
             let target = |class| f64::from(u8::from(class == label as usize));
-            row.iter().enumerate().map(|(class, p)| (p - target(class)).powi(2)).sum()
+            row.iter()
+                .enumerate()
+                .map(|(class, p)| (p - target(class)).powi(2))
+                .sum()
         };
         examples.map(of_row).sum()
     };
@@ -23,7 +28,11 @@ pub fn brier_score(predictions: &Predictions) -> f64 {
 /// nats), so that one certain mistake does not hide every other row behind infinity.
 pub fn negative_log_likelihood(predictions: &Predictions) -> f64 {
     let of_row = |(row, &label): (&[f64], &u32)| -row[label as usize].max(f64::MIN_POSITIVE).ln();
-    let total: f64 = predictions.rows().zip(predictions.labels()).map(of_row).sum();
+    let total: f64 = predictions
+        .rows()
+        .zip(predictions.labels())
+        .map(of_row)
+        .sum();
     total / predictions.len().max(1) as f64
 }
 
@@ -47,7 +56,10 @@ mod tests {
     #[test]
     fn nll_is_the_mean_surprise_and_finite_for_a_certain_mistake() {
         let predictions = Predictions::binary(&[0.8, 0.3], &[1, 0]).unwrap();
-        assert!((negative_log_likelihood(&predictions) + (0.8f64.ln() + 0.7f64.ln()) / 2.0).abs() < 1e-12);
+        assert!(
+            (negative_log_likelihood(&predictions) + (0.8f64.ln() + 0.7f64.ln()) / 2.0).abs()
+                < 1e-12
+        );
         let wrong = Predictions::binary(&[0.0], &[1]).unwrap();
         let nll = negative_log_likelihood(&wrong);
         assert!(nll > 700.0 && nll.is_finite());

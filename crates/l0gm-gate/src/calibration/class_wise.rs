@@ -28,7 +28,8 @@ mod tests {
 
     #[test]
     fn class_wise_ece_of_certain_and_right_predictions_is_zero() {
-        let predictions = Predictions::new(vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0], vec![0, 2], 3).unwrap();
+        let predictions =
+            Predictions::new(vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0], vec![0, 2], 3).unwrap();
         assert_eq!(class_wise_ece(&predictions, 15).unwrap(), 0.0);
     }
 }

@@ -11,7 +11,11 @@ pub fn debiased_l2_squared(bins: &[BinSum]) -> f64 {
         let (n, hit_rate) = (bin.count as f64, bin.hit_rate());
         n * ((hit_rate - bin.mean_score()).powi(2) - hit_rate * (1.0 - hit_rate) / (n - 1.0))
     };
-    bins.iter().filter(|bin| bin.count >= 2).map(term).sum::<f64>() / examples.max(1) as f64
+    bins.iter()
+        .filter(|bin| bin.count >= 2)
+        .map(term)
+        .sum::<f64>()
+        / examples.max(1) as f64
 }
 
 /// Root of [`debiased_l2_squared`], 0 where that is negative.
@@ -28,9 +32,18 @@ mod tests {
 
     #[test]
     fn debiased_value_is_the_one_worked_out_by_hand() {
-        let bin = |count, scores, hits| BinSum { count, scores, hits };
+        let bin = |count, scores, hits| BinSum {
+            count,
+            scores,
+            hits,
+        };
         // (.5 - .2)^2 - .25 / 3 over 4, (1 - .8)^2 - 0 over 2, a bin of one skipped: over 7 in all.
-        let bins = [bin(4, 0.8, 2), bin(2, 1.6, 2), bin(1, 0.1, 1), bin(0, 0.0, 0)];
+        let bins = [
+            bin(4, 0.8, 2),
+            bin(2, 1.6, 2),
+            bin(1, 0.1, 1),
+            bin(0, 0.0, 0),
+        ];
         let expected = (4.0 * (0.09 - 0.25 / 3.0) + 2.0 * 0.04) / 7.0;
         assert!((debiased_l2_squared(&bins) - expected).abs() < 1e-15);
         assert!((debiased_l2(&bins) - expected.sqrt()).abs() < 1e-15);
@@ -43,17 +56,29 @@ mod tests {
         let draws = 400;
         for _ in 0..draws {
             let scores: Vec<f64> = (0..300).map(|_| generator.uniform()).collect();
-            let outcomes = scores.iter().map(|&score| generator.uniform() < score).collect();
-            let bins = EqualWidth::new(15).unwrap().sums(&Scored::new(scores, outcomes).unwrap());
+            let outcomes = scores
+                .iter()
+                .map(|&score| generator.uniform() < score)
+                .collect();
+            let bins = EqualWidth::new(15)
+                .unwrap()
+                .sums(&Scored::new(scores, outcomes).unwrap());
             debiased += debiased_l2_squared(&bins) / f64::from(draws);
             plug_in += root_mean_square_calibration_error(&bins).powi(2) / f64::from(draws);
         }
-        assert!(debiased.abs() < 0.1 * plug_in, "{debiased} beside {plug_in}");
+        assert!(
+            debiased.abs() < 0.1 * plug_in,
+            "{debiased} beside {plug_in}"
+        );
     }
 
     #[test]
     fn negative_squares_have_the_root_zero() {
-        let bins = [BinSum { count: 2, scores: 1.0, hits: 1 }];
+        let bins = [BinSum {
+            count: 2,
+            scores: 1.0,
+            hits: 1,
+        }];
         assert!(debiased_l2_squared(&bins) < 0.0);
         assert_eq!(debiased_l2(&bins), 0.0);
     }

@@ -6,19 +6,28 @@ use super::BinSum;
 /// Mean over examples of |hit rate - mean score| of their bin; empty bins weigh nothing.
 pub fn expected_calibration_error(bins: &[BinSum]) -> f64 {
     // count * |hits / count - scores / count|, without the divisions.
-    let gaps: f64 = bins.iter().map(|bin| (bin.hits as f64 - bin.scores).abs()).sum();
+    let gaps: f64 = bins
+        .iter()
+        .map(|bin| (bin.hits as f64 - bin.scores).abs())
+        .sum();
     gaps / examples(bins)
 }
 
 /// Root of the mean over examples of the squared gap of their bin (the plug-in L2 ECE, biased upwards).
 pub fn root_mean_square_calibration_error(bins: &[BinSum]) -> f64 {
-    let squares: f64 = bins.iter().map(|bin| bin.count as f64 * gap(bin).powi(2)).sum();
+    let squares: f64 = bins
+        .iter()
+        .map(|bin| bin.count as f64 * gap(bin).powi(2))
+        .sum();
     (squares / examples(bins)).sqrt()
 }
 
 /// The greatest gap of a bin that is not empty (MCE).
 pub fn maximum_calibration_error(bins: &[BinSum]) -> f64 {
-    bins.iter().filter(|bin| bin.count > 0).map(|bin| gap(bin).abs()).fold(0.0, f64::max)
+    bins.iter()
+        .filter(|bin| bin.count > 0)
+        .map(|bin| gap(bin).abs())
+        .fold(0.0, f64::max)
 }
 
 /// Hit rate minus mean score.
@@ -40,8 +49,11 @@ mod tests {
 
     #[test]
     fn known_answers_of_section_5_on_the_positive_class() {
-        let predictions = Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 1]).unwrap();
-        let bins = EqualWidth::new(2).unwrap().sums(&predictions.positive().unwrap());
+        let predictions =
+            Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 1]).unwrap();
+        let bins = EqualWidth::new(2)
+            .unwrap()
+            .sums(&predictions.positive().unwrap());
         assert!((expected_calibration_error(&bins) - 0.2900).abs() < 5e-5);
         assert!((root_mean_square_calibration_error(&bins) - 0.2918).abs() < 5e-5);
         assert!((maximum_calibration_error(&bins) - 0.3167).abs() < 5e-5);

@@ -22,7 +22,9 @@ pub fn equal_mass_sums(scored: &Scored, bins: usize) -> Result<Vec<BinSum>> {
         }
         if end > start {
             let mut sum = BinSum::default();
-            pairs[start..end].iter().for_each(|&(score, outcome)| sum.add(score, outcome));
+            pairs[start..end]
+                .iter()
+                .for_each(|&(score, outcome)| sum.add(score, outcome));
             sums.push(sum);
         }
         start = end;
@@ -41,7 +43,11 @@ mod tests {
     fn bins_have_the_same_number_of_examples() {
         let scores: Vec<f64> = (0..100).map(|i| (f64::from(i) / 100.0).powi(4)).collect();
         let scored = Scored::new(scores, vec![true; 100]).unwrap();
-        let counts: Vec<usize> = equal_mass_sums(&scored, 10).unwrap().iter().map(|bin| bin.count).collect();
+        let counts: Vec<usize> = equal_mass_sums(&scored, 10)
+            .unwrap()
+            .iter()
+            .map(|bin| bin.count)
+            .collect();
         assert_eq!(counts, [10; 10]);
     }
 
@@ -55,10 +61,22 @@ mod tests {
 
     #[test]
     fn equal_scores_stay_together_in_any_order() {
-        let pairs = [(0.5, true), (0.5, false), (0.5, false), (0.5, true), (0.9, true)];
+        let pairs = [
+            (0.5, true),
+            (0.5, false),
+            (0.5, false),
+            (0.5, true),
+            (0.9, true),
+        ];
         let expected = 1.0 * (0.9f64 - 1.0).abs() / 5.0;
         for turn in 0..pairs.len() {
-            let (scores, outcomes) = pairs.iter().cycle().skip(turn).take(pairs.len()).copied().unzip();
+            let (scores, outcomes) = pairs
+                .iter()
+                .cycle()
+                .skip(turn)
+                .take(pairs.len())
+                .copied()
+                .unzip();
             let sums = equal_mass_sums(&Scored::new(scores, outcomes).unwrap(), 4).unwrap();
             assert!((expected_calibration_error(&sums) - expected).abs() < 1e-12);
         }

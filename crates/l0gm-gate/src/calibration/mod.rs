@@ -33,10 +33,15 @@ pub use bootstrap::{Interval, bootstrap_ece};
 pub use brier_nll::{brier_score, negative_log_likelihood};
 pub use class_wise::class_wise_ece;
 pub use debiased::{debiased_l2, debiased_l2_squared};
-pub use ece::{expected_calibration_error, maximum_calibration_error, root_mean_square_calibration_error};
+pub use ece::{
+    expected_calibration_error, maximum_calibration_error, root_mean_square_calibration_error,
+};
 pub use equal_mass::equal_mass_sums;
 pub use noise_floor::{NoiseFloor, ece_noise_floor};
 pub use predictions::{Predictions, Scored};
 pub use report::CalibrationReport;
 pub use smooth::smooth_ece;
 pub use temperature::{fit_temperature, scale_logits};
+
+#[cfg(test)]
+mod property_tests;

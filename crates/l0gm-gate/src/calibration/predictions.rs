@@ -25,9 +25,13 @@ impl Predictions {
         for (row, values) in probabilities.chunks_exact_mut(classes).enumerate() {
             let allowed = -SUM_TOLERANCE..=1.0 + SUM_TOLERANCE;
             if let Some(bad) = values.iter().find(|value| !allowed.contains(*value)) {
-                return Err(Error::input(format!("row {row} has the probability {bad}, expected a number in [0, 1]")));
+                return Err(Error::input(format!(
+                    "row {row} has the probability {bad}, expected a number in [0, 1]"
+                )));
             }
-            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            values
+                .iter_mut()
+                .for_each(|value| *value = value.clamp(0.0, 1.0));
             let sum: f64 = values.iter().sum();
             if (sum - 1.0).abs() > SUM_TOLERANCE {
                 return Err(Error::input(format!(
@@ -64,7 +68,8 @@ impl Predictions {
         let mut probabilities = logits.to_vec();
         for row in probabilities.chunks_exact_mut(classes) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            row.iter_mut().for_each(|value| *value = (*value - highest).exp());
+            row.iter_mut()
+                .for_each(|value| *value = (*value - highest).exp());
             let sum: f64 = row.iter().sum();
             row.iter_mut().for_each(|value| *value /= sum);
         }
@@ -123,7 +128,9 @@ impl Predictions {
     pub fn positive(&self) -> Result<Scored> {
         match self.classes {
             2 => Ok(self.one_class(1)),
-            many => Err(Error::input(format!("P(y = 1) needs 2 classes, these predictions have {many}"))),
+            many => Err(Error::input(format!(
+                "P(y = 1) needs 2 classes, these predictions have {many}"
+            ))),
         }
     }
 
@@ -131,7 +138,11 @@ impl Predictions {
     pub(crate) fn one_class(&self, class: usize) -> Scored {
         Scored {
             scores: self.rows().map(|row| row[class]).collect(),
-            outcomes: self.labels.iter().map(|&label| label as usize == class).collect(),
+            outcomes: self
+                .labels
+                .iter()
+                .map(|&label| label as usize == class)
+                .collect(),
         }
     }
 }
@@ -154,9 +165,10 @@ impl Scored {
             )));
         }
         match scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
-            Some(row) => {
-                Err(Error::input(format!("row {row} has the score {}, expected a number in [0, 1]", scores[row])))
-            }
+            Some(row) => Err(Error::input(format!(
+                "row {row} has the score {}, expected a number in [0, 1]",
+                scores[row]
+            ))),
             None => Ok(Self { scores, outcomes }),
         }
     }
@@ -183,12 +195,16 @@ impl Scored {
 
     /// The pairs, in order.
     pub fn pairs(&self) -> impl Iterator<Item = (f64, bool)> {
-        self.scores.iter().copied().zip(self.outcomes.iter().copied())
+        self.scores
+            .iter()
+            .copied()
+            .zip(self.outcomes.iter().copied())
     }
 
     /// Outcome minus score of each pair: what every measure adds up.
     pub(crate) fn residuals(&self) -> impl Iterator<Item = f64> {
-        self.pairs().map(|(score, outcome)| f64::from(u8::from(outcome)) - score)
+        self.pairs()
+            .map(|(score, outcome)| f64::from(u8::from(outcome)) - score)
     }
 }
 
@@ -207,9 +223,11 @@ fn most_probable(row: &[f64]) -> usize {
 pub(super) fn check_logits(logits: &[f64], labels: &[u32], classes: usize) -> Result<()> {
     check_shape(logits.len(), labels, classes)?;
     match logits.iter().position(|logit| !logit.is_finite()) {
-        Some(at) => {
-            Err(Error::input(format!("row {} has the logit {}, expected a finite number", at / classes, logits[at])))
-        }
+        Some(at) => Err(Error::input(format!(
+            "row {} has the logit {}, expected a finite number",
+            at / classes,
+            logits[at]
+        ))),
         None => Ok(()),
     }
 }
@@ -220,7 +238,9 @@ fn check_shape(numbers: usize, labels: &[u32], classes: usize) -> Result<()> {
         return Err(Error::setting("classes", classes as f64, "at least 2"));
     }
     if labels.is_empty() {
-        return Err(Error::input("there are no predictions to judge: at least one row is needed"));
+        return Err(Error::input(
+            "there are no predictions to judge: at least one row is needed",
+        ));
     }
     if numbers != labels.len() * classes {
         return Err(Error::input(format!(
@@ -246,7 +266,8 @@ mod tests {
 
     #[test]
     fn logits_become_their_softmax_even_when_large() {
-        let predictions = Predictions::from_logits(&[1000.0, 1000.0, -1000.0, 0.0], &[0, 1], 2).unwrap();
+        let predictions =
+            Predictions::from_logits(&[1000.0, 1000.0, -1000.0, 0.0], &[0, 1], 2).unwrap();
         assert_eq!(predictions.row(0), [0.5, 0.5]);
         assert_eq!(predictions.row(1), [0.0, 1.0]);
         assert_eq!(predictions.predicted(0), 0);
@@ -258,23 +279,48 @@ mod tests {
         let message = |result: Result<Predictions>| result.unwrap_err().to_string();
         let text = message(Predictions::new(vec![0.5, 0.5, 0.7, 0.7], vec![0, 1], 2));
         assert!(text.contains("row 1") && text.contains("1.4"), "{text}");
-        let text = message(Predictions::new(vec![0.5, 0.5, f64::NAN, 0.7], vec![0, 1], 2));
+        let text = message(Predictions::new(
+            vec![0.5, 0.5, f64::NAN, 0.7],
+            vec![0, 1],
+            2,
+        ));
         assert!(text.contains("row 1") && text.contains("NaN"), "{text}");
         let text = message(Predictions::new(vec![0.5, 0.5], vec![2], 2));
-        assert!(text.contains("label 2") && text.contains("0 to 1"), "{text}");
+        assert!(
+            text.contains("label 2") && text.contains("0 to 1"),
+            "{text}"
+        );
         let text = message(Predictions::new(vec![0.5, 0.5, 0.1], vec![1], 2));
-        assert!(text.contains("3 numbers") && text.contains("expected 2"), "{text}");
+        assert!(
+            text.contains("3 numbers") && text.contains("expected 2"),
+            "{text}"
+        );
         let text = message(Predictions::new(vec![], vec![], 2));
         assert!(text.contains("no predictions"), "{text}");
         let text = message(Predictions::new(vec![1.0], vec![0], 1));
         assert!(text.contains("classes is 1"), "{text}");
         let text = message(Predictions::binary(&[0.2, 1.2], &[0, 1]));
         assert!(text.contains("row 1") && text.contains("1.2"), "{text}");
-        let text = message(Predictions::from_logits(&[0.0, 1.0, f64::INFINITY, 0.0], &[0, 1], 2));
+        let text = message(Predictions::from_logits(
+            &[0.0, 1.0, f64::INFINITY, 0.0],
+            &[0, 1],
+            2,
+        ));
         assert!(text.contains("row 1") && text.contains("inf"), "{text}");
         let three = Predictions::new(vec![0.2, 0.3, 0.5], vec![0], 3).unwrap();
-        assert!(three.positive().unwrap_err().to_string().contains("2 classes"));
-        assert!(Scored::new(vec![0.5, 2.0], vec![true, false]).unwrap_err().to_string().contains("row 1"));
+        assert!(
+            three
+                .positive()
+                .unwrap_err()
+                .to_string()
+                .contains("2 classes")
+        );
+        assert!(
+            Scored::new(vec![0.5, 2.0], vec![true, false])
+                .unwrap_err()
+                .to_string()
+                .contains("row 1")
+        );
         assert!(Scored::new(vec![0.5], vec![]).is_err());
     }
 

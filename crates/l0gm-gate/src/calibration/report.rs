@@ -1,8 +1,9 @@
 //! Every measure at once, as a run's record and the report's tables hold them.
 
 use super::{
-    EqualWidth, Predictions, bootstrap_ece, brier_score, class_wise_ece, debiased_l2, ece_noise_floor,
-    equal_mass_sums, expected_calibration_error, maximum_calibration_error, negative_log_likelihood, smooth_ece,
+    EqualWidth, Predictions, bootstrap_ece, brier_score, class_wise_ece, debiased_l2,
+    ece_noise_floor, equal_mass_sums, expected_calibration_error, maximum_calibration_error,
+    negative_log_likelihood, smooth_ece,
 };
 use crate::Result;
 use l0gm_ops::Generator;
@@ -15,7 +16,8 @@ pub struct CalibrationReport {
     pub bins: usize,
     /// Top-label ECE, equal-width bins (left, right]: the paper's.
     pub ece: f64,
-    /// Lower end of ECE's bootstrap 95% interval.
+    /// Lower end of ECE's bootstrap 95% interval; 0 where the ECE is within `ece_noise_p95`, because such
+    /// predictions may be perfectly calibrated.
     pub ece_low: f64,
     /// Upper end of ECE's bootstrap 95% interval.
     pub ece_high: f64,
@@ -43,21 +45,39 @@ pub struct CalibrationReport {
 
 impl CalibrationReport {
     /// Every measure with `bins` bins; the bootstrap and the noise floor use `resamples` draws of `seed`.
-    pub fn new(predictions: &Predictions, bins: usize, resamples: usize, seed: u64) -> Result<Self> {
+    pub fn new(
+        predictions: &Predictions,
+        bins: usize,
+        resamples: usize,
+        seed: u64,
+    ) -> Result<Self> {
         let width = EqualWidth::new(bins)?;
         let generator = Generator::new(seed);
         let top = predictions.top_label();
         let sums = width.sums(&top);
-        let interval = bootstrap_ece(&top, width, resamples, &mut generator.stream("bootstrap", 0))?;
-        let noise = ece_noise_floor(&top, width, resamples, &mut generator.stream("noise floor", 0))?;
+        let interval = bootstrap_ece(
+            &top,
+            width,
+            resamples,
+            &mut generator.stream("bootstrap", 0),
+        )?;
+        let noise = ece_noise_floor(
+            &top,
+            width,
+            resamples,
+            &mut generator.stream("noise floor", 0),
+        )?;
         let ece_positive = match predictions.classes() {
-            2 => Some(expected_calibration_error(&width.sums(&predictions.positive()?))),
+            2 => Some(expected_calibration_error(
+                &width.sums(&predictions.positive()?),
+            )),
             _ => None,
         };
+        let ece = expected_calibration_error(&sums);
         Ok(Self {
             bins,
-            ece: expected_calibration_error(&sums),
-            ece_low: interval.low,
+            ece,
+            ece_low: if ece <= noise.p95 { 0.0 } else { interval.low },
             ece_high: interval.high,
             ece_noise: noise.mean,
             ece_noise_p95: noise.p95,
@@ -70,5 +90,82 @@ impl CalibrationReport {
             brier: brier_score(predictions),
             nll: negative_log_likelihood(predictions),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_known_answer_stands_in_its_own_field() {
+        let predictions =
+            Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 1]).unwrap();
+        let report = CalibrationReport::new(&predictions, 2, 200, 0).unwrap();
+        assert_eq!(report.bins, 2);
+        assert!((report.ece_positive.unwrap() - 0.29).abs() < 1e-12);
+        // Top label: confidence .75 four times and .55, all right: one bin, gap 1 - .71.
+        assert!((report.ece - 0.29).abs() < 1e-12);
+        assert!((report.mce - 0.29).abs() < 1e-12);
+        assert!((report.ece_class_wise - 0.29).abs() < 1e-12);
+        assert!((report.ece_l2_debiased - 0.29).abs() < 1e-12);
+        assert!((report.brier - (4.0 * 0.0625 + 0.2025) / 5.0).abs() < 1e-12);
+        assert!((report.nll + (4.0 * 0.75f64.ln() + 0.55f64.ln()) / 5.0).abs() < 1e-12);
+        assert!(report.ece_noise > 0.0 && report.ece_noise_p95 >= report.ece_noise);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_report() {
+        let positive: Vec<f64> = (0..200).map(|i| f64::from(i) / 199.0).collect();
+        let labels: Vec<u32> = (0..200).map(|i| u32::from(i % 3 == 0)).collect();
+        let predictions = Predictions::binary(&positive, &labels).unwrap();
+        let report = |seed| CalibrationReport::new(&predictions, 15, 100, seed).unwrap();
+        assert_eq!(report(1), report(1));
+        assert_ne!(report(1), report(2));
+        assert_eq!(report(1).nll, report(2).nll);
+    }
+
+    #[test]
+    fn an_ece_within_the_noise_floor_has_an_interval_from_zero() {
+        let mut generator = Generator::new(6);
+        let positive: Vec<f64> = (0..2000).map(|_| generator.uniform()).collect();
+        let labels: Vec<u32> = positive
+            .iter()
+            .map(|&p| u32::from(generator.uniform() < p))
+            .collect();
+        let predictions = Predictions::binary(&positive, &labels).unwrap();
+        let report = CalibrationReport::new(&predictions, 15, 200, 1).unwrap();
+        assert!(
+            report.ece < report.ece_noise_p95,
+            "a calibrated sample: {report:?}"
+        );
+        assert_eq!(report.ece_low, 0.0);
+        // The same labels under overstated confidence are beyond the noise.
+        let bold: Vec<f64> = positive
+            .iter()
+            .map(|p| if *p > 0.5 { 0.95 } else { 0.05 })
+            .collect();
+        let report =
+            CalibrationReport::new(&Predictions::binary(&bold, &labels).unwrap(), 15, 200, 1)
+                .unwrap();
+        assert!(report.ece_low > report.ece_noise_p95, "{report:?}");
+    }
+
+    #[test]
+    fn no_bins_and_no_resamples_are_refused() {
+        let predictions = Predictions::binary(&[0.5], &[1]).unwrap();
+        assert!(
+            CalibrationReport::new(&predictions, 0, 10, 1)
+                .unwrap_err()
+                .to_string()
+                .contains("bins is 0")
+        );
+        assert!(
+            CalibrationReport::new(&predictions, 15, 0, 1)
+                .unwrap_err()
+                .to_string()
+                .contains("resamples is 0")
+        );
     }
 }

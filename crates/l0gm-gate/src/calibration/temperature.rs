@@ -47,7 +47,11 @@ pub fn fit_temperature(logits: &[f64], labels: &[u32], classes: usize) -> Result
 pub fn scale_logits(logits: &[f64], temperature: f64) -> Result<Vec<f64>> {
     match temperature > 0.0 && temperature.is_finite() {
         true => Ok(logits.iter().map(|logit| logit / temperature).collect()),
-        false => Err(Error::setting("temperature", temperature, "finite and above 0")),
+        false => Err(Error::setting(
+            "temperature",
+            temperature,
+            "finite and above 0",
+        )),
     }
 }
 
@@ -70,4 +74,87 @@ fn slope(logits: &[f64], labels: &[u32], classes: usize, inverse: f64) -> (f64, 
         second += (square - mean * mean).max(0.0);
     }
     (first, second)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::calibration::{Predictions, negative_log_likelihood};
+    use l0gm_ops::Generator;
+
+    /// Logits whose softmax is exactly calibrated, multiplied by `factor`.
+    fn sharpened(factor: f64, rows: usize) -> (Vec<f64>, Vec<u32>) {
+        let mut generator = Generator::new(8);
+        let mut logits = Vec::new();
+        let mut labels = Vec::new();
+        for _ in 0..rows {
+            let row: Vec<f64> = (0..3).map(|_| 2.0 * generator.normal()).collect();
+            let total: f64 = row.iter().map(|logit| logit.exp()).sum();
+            let mut rest = generator.uniform() * total;
+            let drawn = row.iter().position(|logit| {
+                rest -= logit.exp();
+                rest <= 0.0
+            });
+            labels.push(drawn.unwrap_or(2) as u32);
+            logits.extend(row.iter().map(|logit| factor * logit));
+        }
+        (logits, labels)
+    }
+
+    #[test]
+    fn overconfidence_is_found_and_undone() {
+        for factor in [0.25, 1.0, 3.0] {
+            let (logits, labels) = sharpened(factor, 20_000);
+            let temperature = fit_temperature(&logits, &labels, 3).unwrap();
+            assert!(
+                (temperature / factor - 1.0).abs() < 0.03,
+                "{temperature} for {factor}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_other_temperature_has_a_lower_nll() {
+        let (logits, labels) = sharpened(2.0, 500);
+        let nll = |temperature| {
+            let scaled = scale_logits(&logits, temperature).unwrap();
+            negative_log_likelihood(&Predictions::from_logits(&scaled, &labels, 3).unwrap())
+        };
+        let best = fit_temperature(&logits, &labels, 3).unwrap();
+        for other in [0.3, 0.9, 0.999, 1.001, 1.1, 3.0] {
+            assert!(nll(best) < nll(best * other), "{best} times {other}");
+        }
+    }
+
+    #[test]
+    fn separable_and_hopeless_data_stop_at_the_ends_of_the_range() {
+        let logits = [5.0, -5.0, -5.0, 5.0];
+        assert_eq!(fit_temperature(&logits, &[0, 1], 2).unwrap(), 0.01);
+        assert_eq!(fit_temperature(&logits, &[1, 0], 2).unwrap(), 100.0);
+        // No logit prefers any class: every temperature is as good, and none breaks.
+        let even = fit_temperature(&[1.0, 1.0, 1.0, 1.0], &[0, 1], 2).unwrap();
+        assert!((0.01..=100.0).contains(&even));
+    }
+
+    #[test]
+    fn huge_logits_do_not_overflow() {
+        let logits = [1e4, 0.0, 0.0, 1e4, 1e4, 0.0];
+        let temperature = fit_temperature(&logits, &[0, 1, 1], 2).unwrap();
+        assert_eq!(temperature, 100.0);
+    }
+
+    #[test]
+    fn bad_logits_are_named() {
+        let text = fit_temperature(&[0.0, 1.0, f64::NAN, 0.0], &[0, 1], 2)
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("row 1") && text.contains("NaN"), "{text}");
+        assert!(
+            scale_logits(&[1.0], 0.0)
+                .unwrap_err()
+                .to_string()
+                .contains("temperature is 0")
+        );
+    }
 }

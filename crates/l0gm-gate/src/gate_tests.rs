@@ -1,0 +1,437 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::{InferenceGate, distribution};
+use l0gm_ops::{Generator, Stretch};
+
+const TAU: Temperature = Temperature(2.0 / 3.0);
+const FLAT: Interface = Interface::Flat { dim: 6 };
+const FIELDS: Interface = Interface::Fields { fields: 3, dim: 2 };
+
+fn with(interface: Interface, config: GateConfig) -> Gate {
+    Gate::new(interface, &config, TAU, &Device::Cpu).unwrap()
+}
+
+fn given(interface: Interface, config: GateConfig, log_alpha: &[f32]) -> Gate {
+    Gate::from_log_alpha(
+        interface,
+        &config,
+        &Tensor::new(log_alpha, &Device::Cpu).unwrap(),
+    )
+    .unwrap()
+}
+
+fn kind(kind: GateKind) -> GateConfig {
+    GateConfig {
+        kind,
+        ..GateConfig::default()
+    }
+}
+
+fn group(kind: GateKind) -> GateConfig {
+    GateConfig {
+        kind,
+        granularity: Granularity::Group,
+        ..GateConfig::default()
+    }
+}
+
+fn ones(interface: Interface, batch: usize) -> Tensor {
+    Tensor::ones(interface.dims(batch), DType::F32, &Device::Cpu).unwrap()
+}
+
+/// Rows of z that a training pass multiplies with: it is given ones.
+fn training_z(gate: &Gate, batch: usize, seed: u64) -> Vec<Vec<f32>> {
+    let mut generator = Generator::new(seed);
+    let gated = gate
+        .forward(
+            &ones(gate.interface(), batch),
+            TAU,
+            &mut Mode::Train(&mut generator),
+        )
+        .unwrap();
+    gated.flatten_from(1).unwrap().to_vec2().unwrap()
+}
+
+fn distinct(rows: &[Vec<f32>]) -> usize {
+    let mut rows: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+    rows.sort();
+    rows.dedup();
+    rows.len()
+}
+
+fn gradient(gate: &Gate, loss: &Tensor) -> Vec<f32> {
+    let grads = loss.backward().unwrap();
+    grads
+        .get(gate.log_alpha().unwrap().as_tensor())
+        .unwrap()
+        .to_vec1()
+        .unwrap()
+}
+
+#[test]
+fn every_gate_starts_open_with_the_configured_probability() {
+    for initial_open in [0.1, 0.5, 0.9, 0.999] {
+        for tau in [0.3, 2.0 / 3.0, 2.0].map(Temperature) {
+            let config = GateConfig {
+                initial_open,
+                ..GateConfig::default()
+            };
+            let gate = Gate::new(FLAT, &config, tau, &Device::Cpu).unwrap();
+            for p in gate.open_probability(tau).unwrap() {
+                assert!((p - initial_open).abs() < 1e-6);
+            }
+            assert!((gate.expected_l0(tau).unwrap() - 6.0 * initial_open).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn a_gate_of_default_settings_starts_with_everything_active_and_most_of_the_signal() {
+    for inference in [
+        InferenceGate::Median,
+        InferenceGate::Threshold,
+        InferenceGate::HardSigmoid,
+    ] {
+        let gate = with(
+            FLAT,
+            GateConfig {
+                inference,
+                ..GateConfig::default()
+            },
+        );
+        assert_eq!(gate.active_fraction(TAU).unwrap(), ActiveFraction(1.0));
+    }
+    let z = training_z(
+        &with(Interface::Flat { dim: 1000 }, GateConfig::default()),
+        10,
+        1,
+    );
+    let mean = z.iter().flatten().sum::<f32>() / 10_000.0;
+    assert!(mean > 0.6, "{mean}");
+}
+
+#[test]
+fn static_gates_share_one_noise_and_per_example_gates_do_not() {
+    for interface in [FLAT, FIELDS] {
+        assert_eq!(
+            distinct(&training_z(&with(interface, kind(GateKind::Static)), 16, 1)),
+            1
+        );
+        assert_eq!(
+            distinct(&training_z(
+                &with(interface, kind(GateKind::PerExample)),
+                16,
+                1
+            )),
+            16
+        );
+    }
+}
+
+#[test]
+fn a_group_opens_and_closes_as_one() {
+    for (kind, rows) in [(GateKind::Static, 1), (GateKind::PerExample, 16)] {
+        let z = training_z(&with(FIELDS, group(kind)), 16, 1);
+        assert_eq!(distinct(&z), rows);
+        // Fields have noise of their own; one value could be clipped to 1 for all three.
+        assert!(z.iter().any(|row| row[0] != row[2] || row[2] != row[4]));
+        for row in &z {
+            assert!(row.chunks(2).all(|field| field[0] == field[1]), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_generator_state_gives_the_same_z_and_a_later_one_another() {
+    let gate = with(FLAT, GateConfig::default());
+    assert_eq!(training_z(&gate, 4, 9), training_z(&gate, 4, 9));
+    assert_ne!(training_z(&gate, 4, 9), training_z(&gate, 4, 10));
+    let mut generator = Generator::new(9);
+    let mut pass = || {
+        let z = gate
+            .forward(&ones(FLAT, 4), TAU, &mut Mode::Train(&mut generator))
+            .unwrap();
+        z.to_vec2::<f32>().unwrap()
+    };
+    assert_ne!(pass(), pass());
+}
+
+#[test]
+fn frequency_of_open_samples_is_the_open_probability() {
+    let log_alpha = [-4.605f32, -1.0, 0.0, 1.0, 2.0, 4.605];
+    let z = training_z(&given(FLAT, GateConfig::default(), &log_alpha), 40_000, 7);
+    for (j, &log_alpha) in log_alpha.iter().enumerate() {
+        let open = z.iter().filter(|row| row[j] > 0.0).count() as f64 / 40_000.0;
+        let one = z.iter().filter(|row| row[j] >= 1.0).count() as f64 / 40_000.0;
+        let log_alpha = f64::from(log_alpha);
+        let (p, q) = (
+            distribution::open_probability(log_alpha, TAU, Stretch::default()),
+            distribution::probability_of_one(log_alpha, TAU, Stretch::default()),
+        );
+        // Four standard errors of a share of 40,000.
+        assert!(
+            (open - p).abs() < 4.0 * (p * (1.0 - p) / 40_000.0).sqrt(),
+            "{open} {p}"
+        );
+        assert!(
+            (one - q).abs() < 4.0 * (q * (1.0 - q) / 40_000.0).sqrt(),
+            "{one} {q}"
+        );
+    }
+}
+
+#[test]
+fn penalty_equals_probability_of_nonzero() {
+    let log_alpha = [-4.605f32, -1.0, 0.0, 1.0, 2.0, 4.605];
+    let sum: f64 = log_alpha
+        .iter()
+        .map(|&a| distribution::open_probability(f64::from(a), TAU, Stretch::default()))
+        .sum();
+    for (penalty, expected) in [
+        (PenaltyReduction::Sum, sum),
+        (PenaltyReduction::Mean, sum / 6.0),
+    ] {
+        let gate = given(
+            FLAT,
+            GateConfig {
+                penalty,
+                ..GateConfig::default()
+            },
+            &log_alpha,
+        );
+        let value = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
+        assert!((value - expected).abs() < 1e-5, "{value} {expected}");
+        assert!((gate.expected_l0(TAU).unwrap() - sum).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn group_penalty_counts_gates_and_expected_l0_counts_dimensions() {
+    let gate = with(FIELDS, group(GateKind::PerExample));
+    let penalty = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
+    assert!((penalty - 3.0 * 0.9).abs() < 1e-5);
+    assert!((gate.expected_l0(TAU).unwrap() - 6.0 * 0.9).abs() < 1e-5);
+    assert_eq!(gate.open_probability(TAU).unwrap().len(), 3);
+    assert_eq!(gate.deterministic(TAU).unwrap().len(), 6);
+}
+
+#[test]
+fn deterministic_gates_follow_their_three_formulas() {
+    // P(z != 0) is below 1/2 under -1.6 at tau 2/3: median closes there, the threshold under 0.
+    let log_alpha = [-9.0f32, -1.7, -1.5, -0.1, 0.1, 9.0];
+    let z = |inference| {
+        let gate = given(
+            FLAT,
+            GateConfig {
+                inference,
+                ..GateConfig::default()
+            },
+            &log_alpha,
+        );
+        (
+            gate.deterministic(TAU).unwrap(),
+            gate.active_fraction(TAU).unwrap().0,
+            gate.hard_mask(TAU).unwrap(),
+        )
+    };
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let stretched = |s: f64| (s * 1.2 - 0.1).clamp(0.0, 1.0);
+    let (median, active, mask) = z(InferenceGate::Median);
+    for (&got, &a) in median.iter().zip(&log_alpha) {
+        assert!((f64::from(got) - stretched(sigmoid(f64::from(a) * 1.5))).abs() < 1e-6);
+    }
+    assert_eq!(mask, [false, false, true, true, true, true]);
+    assert!((active - 4.0 / 6.0).abs() < 1e-12);
+    let (hard, ..) = z(InferenceGate::HardSigmoid);
+    for (&got, &a) in hard.iter().zip(&log_alpha) {
+        assert!((f64::from(got) - stretched(sigmoid(f64::from(a)))).abs() < 1e-6);
+    }
+    assert_eq!(
+        z(InferenceGate::Threshold).0,
+        [0.0, 0.0, 0.0, 0.0, 1.0, 1.0]
+    );
+    assert_eq!(z(InferenceGate::Threshold).1, 2.0 / 6.0);
+}
+
+#[test]
+fn evaluation_multiplies_with_the_deterministic_gate_whatever_the_shape() {
+    let log_alpha = [-9.0f32, -1.0, 0.0, 0.5, 1.0, 9.0];
+    for (interface, config, log_alpha) in [
+        (FLAT, GateConfig::default(), &log_alpha[..]),
+        (FIELDS, GateConfig::default(), &log_alpha[..]),
+        (FIELDS, group(GateKind::Static), &log_alpha[1..4]),
+    ] {
+        let gate = given(interface, config, log_alpha);
+        let mut generator = Generator::new(2);
+        for batch in [1, 5] {
+            let r = generator
+                .normal_tensor(interface.dims(batch), 0.0, 1.0, DType::F32, &Device::Cpu)
+                .unwrap();
+            let gated = gate.forward(&r, TAU, &mut Mode::Eval).unwrap();
+            assert_eq!(gated.dims(), r.dims());
+            let z = gate.deterministic(TAU).unwrap();
+            let rows = |t: &Tensor| t.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+            for (row, got) in rows(&r).iter().zip(rows(&gated)) {
+                let expected: Vec<f32> = row.iter().zip(&z).map(|(r, z)| r * z).collect();
+                assert_eq!(got, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_representation_of_half_precision_is_gated_in_single_precision() {
+    let gate = given(
+        FLAT,
+        GateConfig::default(),
+        &[-9.0, -1.0, 0.0, 0.5, 1.0, 9.0],
+    );
+    let r = ones(FLAT, 1);
+    let z = gate.deterministic(TAU).unwrap();
+    for (dtype, tolerance) in [(DType::F16, 5e-4), (DType::BF16, 4e-3), (DType::F64, 1e-7)] {
+        let gated = gate
+            .forward(&r.to_dtype(dtype).unwrap(), TAU, &mut Mode::Eval)
+            .unwrap();
+        assert_eq!(gated.dtype(), dtype);
+        let gated = gated
+            .to_dtype(DType::F32)
+            .unwrap()
+            .to_vec2::<f32>()
+            .unwrap();
+        for (got, z) in gated[0].iter().zip(&z) {
+            assert!((got - z).abs() < tolerance, "{dtype:?}: {got} {z}");
+        }
+        // And the gradient comes back through the conversions.
+        let r = Var::from_tensor(&r.to_dtype(dtype).unwrap()).unwrap();
+        let mut generator = Generator::new(2);
+        let gated = gate
+            .forward(r.as_tensor(), TAU, &mut Mode::Train(&mut generator))
+            .unwrap();
+        let loss = gated.to_dtype(DType::F32).unwrap().sum_all().unwrap();
+        let grads = loss.backward().unwrap();
+        assert!(
+            grads.get(r.as_tensor()).is_some()
+                && grads.get(gate.log_alpha().unwrap().as_tensor()).is_some()
+        );
+    }
+}
+
+#[test]
+fn gradient_reaches_log_alpha_and_r_in_every_kind_and_granularity() {
+    let h = 1e-2f32;
+    let start = [-0.9f32, -0.4, 0.1, 0.3, 0.8, 1.3];
+    let mut generator = Generator::new(21);
+    for (interface, config) in [
+        (FLAT, kind(GateKind::Static)),
+        (FLAT, kind(GateKind::PerExample)),
+        (FIELDS, kind(GateKind::Static)),
+        (FIELDS, kind(GateKind::PerExample)),
+        (FIELDS, group(GateKind::Static)),
+        (FIELDS, group(GateKind::PerExample)),
+    ] {
+        let gates = interface.gates(config.granularity).unwrap().0;
+        let r = generator
+            .normal_tensor(interface.dims(9), 1.0, 1.0, DType::F32, &Device::Cpu)
+            .unwrap();
+        let loss = |log_alpha: &[f32]| {
+            let gate = given(interface, config.clone(), log_alpha);
+            let mut noise = Generator::new(5);
+            let gated = gate.forward(&r, TAU, &mut Mode::Train(&mut noise)).unwrap();
+            (gated.sum_all().unwrap(), gate)
+        };
+        let (value, gate) = loss(&start[..gates]);
+        let grads = gradient(&gate, &value);
+        for j in 0..gates {
+            let moved = |by: f32| {
+                let mut log_alpha = start[..gates].to_vec();
+                log_alpha[j] += by;
+                loss(&log_alpha).0.to_scalar::<f32>().unwrap()
+            };
+            let expected = (moved(h) - moved(-h)) / (2.0 * h);
+            // A sample that crosses a clip's kink within h moves the difference a little.
+            let tolerance = 0.05 + 0.05 * expected.abs();
+            assert!(
+                (grads[j] - expected).abs() < tolerance,
+                "{interface:?} {config:?}: {} {expected}",
+                grads[j]
+            );
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_r_is_z() {
+    let gate = with(FIELDS, kind(GateKind::PerExample));
+    let r = Var::from_tensor(&ones(FIELDS, 3)).unwrap();
+    let mut generator = Generator::new(1);
+    let gated = gate
+        .forward(r.as_tensor(), TAU, &mut Mode::Train(&mut generator))
+        .unwrap();
+    let z = gated.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let grads = gated.sum_all().unwrap().backward().unwrap();
+    let grad = grads
+        .get(r.as_tensor())
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .to_vec1::<f32>()
+        .unwrap();
+    assert_eq!(grad, z);
+}
+
+#[test]
+fn the_identity_gate_passes_everything_through() {
+    let gate = Gate::identity(FIELDS);
+    assert!(gate.is_identity() && gate.log_alpha().is_none() && gate.config().is_none());
+    assert_eq!(training_z(&gate, 2, 1), vec![vec![1.0; 6]; 2]);
+    assert_eq!(gate.deterministic(TAU).unwrap(), [1.0; 6]);
+    assert_eq!(gate.hard_mask(TAU).unwrap(), [true; 6]);
+    assert_eq!(gate.active_fraction(TAU).unwrap(), ActiveFraction(1.0));
+    assert_eq!(gate.expected_l0(TAU).unwrap(), 6.0);
+    assert_eq!(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap(), 0.0);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_what_was_expected() {
+    let message = |result: Result<Gate>| result.unwrap_err().to_string();
+    let text = message(Gate::new(FLAT, &group(GateKind::Static), TAU, &Device::Cpu));
+    assert!(
+        text.contains("flat") && text.contains("granularity interface"),
+        "{text}"
+    );
+    let bad = GateConfig {
+        gamma: 0.1,
+        ..GateConfig::default()
+    };
+    assert!(message(Gate::new(FLAT, &bad, TAU, &Device::Cpu)).contains("gamma is 0.1"));
+    for tau in [0.0, -1.0, f64::NAN] {
+        let text = message(Gate::new(
+            FLAT,
+            &GateConfig::default(),
+            Temperature(tau),
+            &Device::Cpu,
+        ));
+        assert!(text.contains(&format!("temperature is {tau}")), "{text}");
+    }
+    let empty = Interface::Fields { fields: 0, dim: 4 };
+    assert!(
+        message(Gate::new(empty, &GateConfig::default(), TAU, &Device::Cpu))
+            .contains("no dimension")
+    );
+    let short = Tensor::zeros(5, DType::F32, &Device::Cpu).unwrap();
+    let text = message(Gate::from_log_alpha(FLAT, &GateConfig::default(), &short));
+    assert!(text.contains("[5]") && text.contains("6 gates"), "{text}");
+    let gate = with(FLAT, GateConfig::default());
+    for (r, tau) in [
+        (ones(FIELDS, 2), TAU),
+        (ones(Interface::Flat { dim: 5 }, 2), TAU),
+    ] {
+        let text = gate
+            .forward(&r, tau, &mut Mode::Eval)
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("expects (batch, 6)"), "{text}");
+    }
+    let error = gate.forward(&ones(FLAT, 2), Temperature(0.0), &mut Mode::Eval);
+    assert!(error.unwrap_err().to_string().contains("temperature is 0"));
+}
