@@ -1,7 +1,109 @@
 //! Softmax cross-entropy from logits, mean over the batch, fused with its backward.
-use candle_core::{Result, Tensor};
+//!
+//! loss = mean_i (log sum_c exp(x_ic) - x_i,label(i)); dx_ic = (p_ic - [c = label(i)]) dloss / n.
+//! The mean is accumulated in f64 in the rows' order.
 
-/// `logits`: (batch, classes); `labels`: (batch,) u32. Returns a scalar.
+use crate::composed;
+use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+
+/// `logits`: (batch, classes); `labels`: (batch,) u32. Returns a scalar. An error if the shapes do
+/// not fit, the batch is empty, or a label is not below the number of classes (it is named).
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    crate::composed::cross_entropy(logits, labels)
+    let (batch, classes) = match logits.dims() {
+        &[batch, classes] if batch > 0 && classes > 0 => (batch, classes),
+        other => bail!("cross_entropy: logits {other:?}, expected (batch, classes) and not empty"),
+    };
+    if labels.dims() != [batch] {
+        bail!(
+            "cross_entropy: labels {:?} do not fit logits {:?}, expected ({batch},)",
+            labels.dims(),
+            logits.dims()
+        );
+    }
+    if labels.dtype() != DType::U32 {
+        bail!(
+            "cross_entropy: labels are {:?}, expected u32",
+            labels.dtype()
+        );
+    }
+    let values = labels.to_vec1::<u32>()?;
+    if let Some(row) = values.iter().position(|&label| label as usize >= classes) {
+        bail!(
+            "cross_entropy: label {} in row {row} is not one of {classes} classes",
+            values[row]
+        );
+    }
+    if !fused(logits) {
+        return composed::cross_entropy(logits, labels);
+    }
+    logits
+        .contiguous()?
+        .apply_op1(CrossEntropy { labels: values })
+}
+
+struct CrossEntropy {
+    labels: Vec<u32>,
+}
+
+multiversion! {
+    /// The loss of each row; `scratch` holds one row.
+    fn forward<T: Real>(x: &[T], labels: &[u32], losses: &mut [T], scratch: &mut [T]) {
+        let rows = x.chunks_exact(scratch.len()).zip(labels);
+        for ((x, &label), loss) in rows.zip(losses) {
+            let max = lanes::max(x);
+            scratch.copy_from_slice(x);
+            let sum = lanes::exp_in_place(scratch, max);
+            // The difference first: max alone may be too large to add a logarithm to.
+            *loss = sum.ln_positive() + (max - x[label as usize]);
+        }
+    }
+}
+
+multiversion! {
+    fn backward<T: Real>(x: &[T], labels: &[u32], scale: T, dx: &mut [T], width: usize) {
+        let rows = x.chunks_exact(width).zip(labels);
+        for ((x, &label), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+            dx.copy_from_slice(x);
+            let factor = scale / lanes::exp_in_place(dx, lanes::max(x));
+            for dx in dx.iter_mut() {
+                *dx = *dx * factor;
+            }
+            dx[label as usize] = dx[label as usize] - scale;
+        }
+    }
+}
+
+impl CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (batch, classes) = layout.shape().dims2()?;
+        by_dtype!("cross_entropy", storage.dtype(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let mut losses = vec![T::NIL; batch];
+            rows::for_rows_of(&mut losses, classes, |row, losses| {
+                let (x, labels) = (&x[row * classes..], &self.labels[row..]);
+                forward(x, labels, losses, &mut vec![T::NIL; classes]);
+            });
+            let total: f64 = losses.iter().map(|loss| loss.wide()).sum();
+            Ok(owned(vec![T::of(total / batch as f64)], ()))
+        })
+    }
+
+    fn bwd(&self, logits: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (batch, width) = logits.dims2()?;
+        by_dtype!("cross_entropy", logits.dtype(), T => {
+            read!(x: T = logits);
+            let scale = grad.to_scalar::<T>()? / T::of(batch as f64);
+            let mut dx = vec![T::NIL; x.len()];
+            rows::for_rows(&mut dx, width, |row, dx| {
+                backward(&x[row * width..], &self.labels[row..], scale, dx, width);
+            });
+            tensor(dx, (batch, width))
+        })
+    }
 }

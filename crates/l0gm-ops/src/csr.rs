@@ -1,5 +1,9 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
-use candle_core::{Result, Tensor, bail};
+use crate::composed;
+use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, slice, tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 use std::sync::Arc;
 /// A compressed-sparse-row matrix of f32 on the host.
 #[derive(Clone, Debug)]
@@ -144,7 +148,108 @@ impl SparseMatrix {
         Arc::ptr_eq(&self.forward, &self.transposed)
     }
 }
-/// A X for `dense` of shape (columns, width). Returns (rows, width).
+/// A X for `dense` of shape (columns, width), f32 or f64. Returns (rows, width); the gradient is A^T
+/// times the result's. An error if the shapes do not fit.
 pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
-    crate::composed::csr_matmul(matrix.matrix(), dense)
+    let (rows, columns) = (matrix.forward.rows, matrix.forward.columns);
+    if dense.rank() != 2 || dense.dims()[0] != columns {
+        bail!(
+            "csr_matmul: dense {:?} does not fit a sparse ({rows}, {columns}), expected ({columns}, width)",
+            dense.dims()
+        );
+    }
+    if !fused(dense) {
+        return composed::csr_matmul(&matrix.forward, &dense.contiguous()?);
+    }
+    dense.contiguous()?.apply_op1(matrix.clone())
+}
+
+/// Stored entries times width one task handles.
+const TASK: usize = 1 << 17;
+
+multiversion! {
+    /// Rows `first..` of the product, as many as `out` holds.
+    fn multiply_rows<T: Real>(matrix: &Csr, first: usize, x: &[T], out: &mut [T], width: usize) {
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            let (start, end) = (matrix.indptr[first + row], matrix.indptr[first + row + 1]);
+            let columns = &matrix.indices[start as usize..end as usize];
+            let values = &matrix.values[start as usize..end as usize];
+            // Four entries at a time, so that the row of sums is loaded and stored a quarter as often.
+            let (column_quads, column_rest) = columns.as_chunks::<4>();
+            let (value_quads, value_rest) = values.as_chunks::<4>();
+            for (columns, values) in column_quads.iter().zip(value_quads) {
+                let [a, b, c, d] = columns.map(|column| &x[column as usize * width..][..width]);
+                let [va, vb, vc, vd] = values.map(|value| T::of_f32(value));
+                for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                    *out = *out + ((a * va + b * vb) + (c * vc + d * vd));
+                }
+            }
+            for (&column, &value) in column_rest.iter().zip(value_rest) {
+                let (x, value) = (&x[column as usize * width..][..width], T::of_f32(value));
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = *out + x * value;
+                }
+            }
+        }
+    }
+}
+
+/// A X, in parallel over ranges of rows with about equally many entries each.
+fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
+    let mut out = vec![T::NIL; matrix.rows * width];
+    if out.is_empty() {
+        return out;
+    }
+    let per_task = (TASK / width).max(1);
+    let mut tasks = Vec::new();
+    let (mut rest, mut first) = (out.as_mut_slice(), 0);
+    while first < matrix.rows {
+        // A row counts as one entry more, for the sums it writes.
+        let cost = |row: usize| matrix.indptr[row] as usize + row;
+        let limit = cost(first) + per_task;
+        let rows = matrix.indptr[first..].len() - 1;
+        let (mut low, mut high) = (1, rows);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if cost(first + middle) <= limit {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let (part, after) = rest.split_at_mut(low * width);
+        tasks.push((first, part));
+        rest = after;
+        first += low;
+    }
+    let run = |(first, part): (usize, &mut [T])| multiply_rows(matrix, first, x, part, width);
+    if tasks.len() == 1 {
+        tasks.into_iter().for_each(run);
+    } else {
+        tasks.into_par_iter().for_each(run);
+    }
+    out
+}
+
+impl CustomOp1 for SparseMatrix {
+    fn name(&self) -> &'static str {
+        "csr_matmul"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        by_dtype!("csr_matmul", storage.dtype(), T => {
+            let out = multiply(&self.forward, slice::<T>(storage, layout)?, width);
+            Ok(owned(out, (self.forward.rows, width)))
+        })
+    }
+
+    fn bwd(&self, dense: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (_, width) = dense.dims2()?;
+        let grad = grad.contiguous()?;
+        by_dtype!("csr_matmul", grad.dtype(), T => {
+            read!(dy: T = grad);
+            tensor(multiply(&self.transposed, dy, width), dense.shape())
+        })
+    }
 }

@@ -1,18 +1,86 @@
 //! Inverted dropout whose mask is recomputed in the backward pass, not stored.
-use crate::{Mode, composed};
-use candle_core::{Result, Tensor, bail};
+//!
+//! Entry i is kept if draw i of the reserved stretch of the stream is not below p: y = x keep / (1 - p)
+//! and dx = dy keep / (1 - p).
 
-/// Zeroes each entry with probability `p` and scales the rest by 1 / (1 - p) in training; the
-/// identity in evaluation. `p` in [0, 1).
+use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::rng::{draw, drop_threshold};
+use crate::{Generator, Mode, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+/// Zeroes each entry with probability `p` and scales the rest by 1 / (1 - p) in training, which
+/// takes one draw an entry; the identity in evaluation and for p = 0, without a draw. An error if
+/// `p` is not in [0, 1).
 pub fn dropout(x: &Tensor, p: f64, mode: &mut Mode<'_>) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {
         bail!("dropout: probability {p} is outside [0, 1)");
     }
-    match mode {
-        Mode::Train(generator) if p > 0.0 => {
-            let noise = generator.reserve(x.elem_count());
-            composed::dropout(x, p, &noise)
+    let Mode::Train(generator) = mode else {
+        return Ok(x.clone());
+    };
+    if p == 0.0 {
+        return Ok(x.clone());
+    }
+    let noise = generator.reserve(x.elem_count());
+    if !fused(x) {
+        return composed::dropout(x, p, &noise);
+    }
+    x.contiguous()?.apply_op1(Dropout { p, noise })
+}
+
+struct Dropout {
+    p: f64,
+    noise: Generator,
+}
+
+multiversion! {
+    /// y = x keep scale, entry i deciding by the draw `first + i` of stream `key`.
+    pub(crate) fn masked<T: Real>(x: &[T], y: &mut [T], key: u64, first: u64, threshold: u64, scale: T) {
+        for (index, (y, &x)) in y.iter_mut().zip(x).enumerate() {
+            let bits = draw(key, first.wrapping_add(index as u64));
+            let factor = if bits >= threshold { scale } else { T::NIL };
+            *y = x * factor;
         }
-        _ => Ok(x.clone()),
+    }
+}
+
+impl Dropout {
+    fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
+        let (key, counter) = self.noise.state();
+        let (threshold, scale) = (drop_threshold(self.p), T::of(1.0 / (1.0 - self.p)));
+        let mut y = vec![T::NIL; x.len()];
+        rows::for_rows(&mut y, 1, |first, y| {
+            let x = &x[first..first + y.len()];
+            masked(
+                x,
+                y,
+                key,
+                counter.wrapping_add(first as u64),
+                threshold,
+                scale,
+            );
+        });
+        y
+    }
+}
+
+impl CustomOp1 for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        by_dtype!("dropout", storage.dtype(), T => {
+            Ok(owned(self.apply(slice::<T>(storage, layout)?), layout.shape()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        by_dtype!("dropout", grad.dtype(), T => {
+            read!(dy: T = grad);
+            tensor(self.apply(dy), x.shape())
+        })
     }
 }

@@ -1,8 +1,114 @@
 //! Row lookup with a gradient that touches only the rows used.
-use candle_core::{Result, Tensor};
+//!
+//! y_p = table[id_p]; the gradient of row r is the sum of dy_p over the positions p with id_p = r,
+//! added in the positions' order.
+
+use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::{check, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 
 /// `table`: (rows, dim); `ids`: u32 of any shape. Returns ids' shape + (dim,). An id out of range is
 /// an error that names it.
 pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
-    crate::composed::embedding(table, ids)
+    let (rows, _) = match table.dims() {
+        &[rows, dim] => (rows, dim),
+        other => bail!("embedding: table {other:?}, expected (rows, dim)"),
+    };
+    check::last_dim("embedding", table)?;
+    if ids.dtype() != DType::U32 {
+        bail!("embedding: ids are {:?}, expected u32", ids.dtype());
+    }
+    let values = ids.flatten_all()?.to_vec1::<u32>()?;
+    if let Some(position) = values.iter().position(|&id| id as usize >= rows) {
+        bail!(
+            "embedding: id {} at position {position} of {:?} is not a row of the table {:?}",
+            values[position],
+            ids.dims(),
+            table.dims()
+        );
+    }
+    if !fused(table) {
+        return composed::embedding(table, ids);
+    }
+    table.contiguous()?.apply_op1(Embedding {
+        ids: values,
+        shape: ids.dims().to_vec(),
+    })
+}
+
+struct Embedding {
+    ids: Vec<u32>,
+    shape: Vec<usize>,
+}
+
+multiversion! {
+    /// total += the rows of `x` at these positions.
+    fn gather_add<T: Real>(total: &mut [T], x: &[T], positions: &[u32]) {
+        let width = total.len();
+        for &position in positions {
+            let row = &x[position as usize * width..][..width];
+            for (total, x) in total.iter_mut().zip(row) {
+                *total = *total + *x;
+            }
+        }
+    }
+}
+
+/// Adds row p of `dy` to row ids[p] of `table`; parallel over the rows used.
+fn scatter<T: Real>(table: &mut [T], dy: &[T], ids: &[u32], width: usize) {
+    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+    order.sort_unstable_by_key(|&position| (ids[position as usize], position));
+    let mut groups = Vec::new();
+    let mut rest = table;
+    let mut skipped = 0;
+    for group in order.chunk_by(|&a, &b| ids[a as usize] == ids[b as usize]) {
+        let row = ids[group[0] as usize] as usize;
+        let (row_values, after) =
+            std::mem::take(&mut rest).split_at_mut((row + 1 - skipped) * width);
+        let start = row_values.len() - width;
+        groups.push((&mut row_values[start..], group));
+        skipped = row + 1;
+        rest = after;
+    }
+    let add = |(total, positions): (&mut [T], &[u32])| gather_add(total, dy, positions);
+    if dy.len() <= rows::CHUNK {
+        groups.into_iter().for_each(add);
+    } else {
+        groups.into_par_iter().with_min_len(8).for_each(add);
+    }
+}
+
+impl CustomOp1 for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        let mut shape = self.shape.clone();
+        shape.push(width);
+        by_dtype!("embedding", storage.dtype(), T => {
+            let table = slice::<T>(storage, layout)?;
+            let mut y = vec![T::NIL; self.ids.len() * width];
+            rows::for_rows(&mut y, width, |first, y| {
+                for (y, &id) in y.chunks_exact_mut(width).zip(&self.ids[first..]) {
+                    y.copy_from_slice(&table[id as usize * width..][..width]);
+                }
+            });
+            Ok(owned(y, shape))
+        })
+    }
+
+    fn bwd(&self, table: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (_, width) = table.dims2()?;
+        let grad = grad.contiguous()?;
+        by_dtype!("embedding", grad.dtype(), T => {
+            read!(dy: T = grad);
+            let mut gradient = vec![T::NIL; table.elem_count()];
+            scatter(&mut gradient, dy, &self.ids, width);
+            tensor(gradient, table.shape())
+        })
+    }
 }

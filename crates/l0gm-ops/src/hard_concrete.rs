@@ -1,5 +1,14 @@
 //! A hard-concrete sample (Louizos et al. 2018; Algorithm 1 of the paper) as one op.
-use candle_core::{Result, Tensor};
+//!
+//! With a = (log(u / (1 - u)) + log_alpha) / tau, s = sigmoid(a) and t = s (zeta - gamma) + gamma:
+//! z = clip(t, 0, 1), and dz/dlog_alpha = (zeta - gamma) s (1 - s) / tau where 0 < t < 1, else 0.
+//! Both factors of s (1 - s) are computed from exp(-|a|), so neither end loses its digits.
+
+use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::{check, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
 /// The stretch interval (gamma, zeta), gamma < 0 < 1 < zeta.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stretch {
@@ -8,6 +17,7 @@ pub struct Stretch {
     /// Upper end, above 1.
     pub zeta: f64,
 }
+
 impl Default for Stretch {
     fn default() -> Self {
         Self {
@@ -16,14 +26,169 @@ impl Default for Stretch {
         }
     }
 }
+
 /// z = clip(sigmoid((log u - log(1 - u) + log_alpha) / tau) * (zeta - gamma) + gamma, 0, 1).
 /// `noise` u in (0, 1) has shape (.., gates); `log_alpha` (gates,) broadcasts over the leading
 /// dimensions, or has noise's shape. Returns noise's shape; the gradient reaches `log_alpha` only.
+/// An error if the shapes do not fit, `temperature` is not positive, or the stretch does not hold
+/// \[0, 1\] inside.
 pub fn hard_concrete(
     log_alpha: &Tensor,
     noise: &Tensor,
     temperature: f64,
     stretch: Stretch,
 ) -> Result<Tensor> {
-    crate::composed::hard_concrete(log_alpha, &noise.detach(), temperature, stretch)
+    let gates = check::last_dim("hard_concrete: noise", noise)?;
+    if log_alpha.dims() != [gates] && log_alpha.dims() != noise.dims() {
+        bail!(
+            "hard_concrete: log_alpha {:?} does not fit noise {:?}, expected ({gates},) or noise's shape",
+            log_alpha.dims(),
+            noise.dims()
+        );
+    }
+    check::alike("hard_concrete", "log_alpha", log_alpha, "noise", noise)?;
+    if !(temperature > 0.0 && temperature.is_finite()) {
+        bail!("hard_concrete: temperature {temperature} must be positive and finite");
+    }
+    let Stretch { gamma, zeta } = stretch;
+    if !(gamma < 0.0 && zeta > 1.0 && gamma.is_finite() && zeta.is_finite()) {
+        bail!("hard_concrete: stretch ({gamma}, {zeta}) must satisfy gamma < 0 and zeta > 1");
+    }
+    let noise = noise.detach();
+    if !fused(&noise) {
+        return composed::hard_concrete(log_alpha, &noise, temperature, stretch);
+    }
+    let op = HardConcrete {
+        temperature,
+        stretch,
+    };
+    log_alpha.contiguous()?.apply_op2(&noise.contiguous()?, op)
+}
+
+struct HardConcrete {
+    temperature: f64,
+    stretch: Stretch,
+}
+
+/// s and s (1 - s).
+#[inline(always)]
+fn sigmoid<T: Real>(u: T, log_alpha: T, inverse_temperature: T) -> (T, T) {
+    // Two logarithms rather than that of a quotient, which could overflow for u next to 1.
+    let logistic = u.ln_positive() - (T::UNIT - u).ln_positive();
+    let a = (logistic + log_alpha) * inverse_temperature;
+    let e = (-a.magnitude()).exp_nonpositive();
+    let larger = T::UNIT / (T::UNIT + e);
+    let smaller = e * larger;
+    (if a < T::NIL { smaller } else { larger }, smaller * larger)
+}
+
+multiversion! {
+    fn forward<T: Real>(log_alpha: &[T], u: &[T], z: &mut [T], inverse: T, gamma: T, zeta: T) {
+        for ((z, &u), &log_alpha) in z.iter_mut().zip(u).zip(log_alpha) {
+            let t = sigmoid(u, log_alpha, inverse).0 * (zeta - gamma) + gamma;
+            let t = if t < T::NIL { T::NIL } else { t };
+            *z = if t > T::UNIT { T::UNIT } else { t };
+        }
+    }
+}
+
+multiversion! {
+    /// out += dz dz/dlog_alpha
+    fn backward<T: Real>(
+        log_alpha: &[T],
+        u: &[T],
+        dz: &[T],
+        out: &mut [T],
+        inverse: T,
+        gamma: T,
+        zeta: T,
+    ) {
+        for (((out, &u), &log_alpha), &dz) in out.iter_mut().zip(u).zip(log_alpha).zip(dz) {
+            let (s, slope) = sigmoid(u, log_alpha, inverse);
+            let t = s * (zeta - gamma) + gamma;
+            let inside = t > T::NIL && t < T::UNIT;
+            let slope = if inside { (zeta - gamma) * slope * inverse } else { T::NIL };
+            *out = *out + dz * slope;
+        }
+    }
+}
+
+impl HardConcrete {
+    /// 1 / tau, gamma, zeta.
+    fn constants<T: Real>(&self) -> (T, T, T) {
+        let Stretch { gamma, zeta } = self.stretch;
+        (T::of(1.0 / self.temperature), T::of(gamma), T::of(zeta))
+    }
+}
+
+impl CustomOp2 for HardConcrete {
+    fn name(&self) -> &'static str {
+        "hard_concrete"
+    }
+
+    fn cpu_fwd(
+        &self,
+        log_alpha: &CpuStorage,
+        log_alpha_layout: &Layout,
+        noise: &CpuStorage,
+        noise_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!("hard_concrete", noise.dtype(), T => {
+            let log_alpha = slice::<T>(log_alpha, log_alpha_layout)?;
+            let u = slice::<T>(noise, noise_layout)?;
+            let (inverse, gamma, zeta) = self.constants::<T>();
+            // log_alpha repeats every `width` values: its own shape is one repetition.
+            let width = log_alpha.len();
+            let mut z = vec![T::NIL; u.len()];
+            if width == u.len() {
+                rows::for_rows(&mut z, 1, |first, z| {
+                    let range = first..first + z.len();
+                    forward(&log_alpha[range.clone()], &u[range], z, inverse, gamma, zeta);
+                });
+            } else {
+                rows::for_rows(&mut z, width, |row, z| {
+                    let u = &u[row * width..][..z.len()];
+                    for (z, u) in z.chunks_exact_mut(width).zip(u.chunks_exact(width)) {
+                        forward(log_alpha, u, z, inverse, gamma, zeta);
+                    }
+                });
+            }
+            Ok(owned(z, noise_layout.shape()))
+        })
+    }
+
+    fn bwd(
+        &self,
+        log_alpha: &Tensor,
+        noise: &Tensor,
+        _result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        by_dtype!("hard_concrete", noise.dtype(), T => {
+            read!(log_alphas: T = log_alpha);
+            read!(u: T = noise);
+            read!(dz: T = grad);
+            let (inverse, gamma, zeta) = self.constants::<T>();
+            let width = log_alphas.len();
+            let gradient = if width == u.len() {
+                let mut out = vec![T::NIL; width];
+                rows::for_rows(&mut out, 1, |first, out| {
+                    let range = first..first + out.len();
+                    let (u, dz) = (&u[range.clone()], &dz[range.clone()]);
+                    backward(&log_alphas[range], u, dz, out, inverse, gamma, zeta);
+                });
+                out
+            } else {
+                rows::sum_rows(u.len() / width, width, |rows, out| {
+                    for row in rows {
+                        let range = row * width..(row + 1) * width;
+                        let (u, dz) = (&u[range.clone()], &dz[range]);
+                        backward(log_alphas, u, dz, out, inverse, gamma, zeta);
+                    }
+                })
+            };
+            Ok((tensor(gradient, log_alpha.shape())?, None))
+        })
+    }
 }

@@ -1,8 +1,166 @@
-//! Layer normalisation over the last dimension, fused with its backward.
-use crate::composed;
-use candle_core::{Result, Tensor};
+//! Layer normalisation over the last dimension (Ba et al. 2016), fused with its backward.
+//!
+//! With h = (x - mean) r and r = 1 / sqrt(var + epsilon): y = h w + b. Backward, with g = dy w and
+//! means over the row: dx = r (g - mean(g) - h mean(g h)); dw and db are the sums of dy h and dy
+//! over the rows. Mean and r are recomputed: the row is in the cache anyway.
+
+use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use crate::{check, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// (x - mean) / sqrt(var + epsilon) * weight + bias; `x`: (.., dim), `weight` and `bias`: (dim,).
+/// `epsilon` is at least 0 (above 0 unless every row varies). An error if shapes or dtypes do not
+/// fit.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
-    composed::layer_norm(x, weight, bias, epsilon)
+    let width = check::last_dim("layer_norm", x)?;
+    for (name, parameter) in [("weight", weight), ("bias", bias)] {
+        if parameter.dims() != [width] {
+            bail!(
+                "layer_norm: {name} {:?} does not fit x {:?}, expected ({width},)",
+                parameter.dims(),
+                x.dims()
+            );
+        }
+        check::alike("layer_norm", "x", x, name, parameter)?;
+    }
+    if !(epsilon >= 0.0 && epsilon.is_finite()) {
+        bail!("layer_norm: epsilon {epsilon} must be finite and at least 0");
+    }
+    if !fused(x) {
+        return composed::layer_norm(x, weight, bias, epsilon);
+    }
+    let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
+    x.apply_op3(&weight, &bias, LayerNorm { epsilon })
+}
+
+struct LayerNorm {
+    epsilon: f64,
+}
+
+/// Mean and 1 / sqrt(var + epsilon) of a row.
+#[inline(always)]
+fn moments<T: Real>(x: &[T], epsilon: f64) -> (T, T) {
+    let count = T::of(x.len() as f64);
+    let mean = lanes::sum(x) / count;
+    let variance = lanes::squared_distance(x, mean) / count;
+    (mean, T::UNIT / (variance + T::of(epsilon)).root())
+}
+
+multiversion! {
+    fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], epsilon: f64, y: &mut [T]) {
+        let width = weight.len();
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            let (mean, scale) = moments(x, epsilon);
+            for (((y, &x), &w), &b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                *y = (x - mean) * scale * w + b;
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// `scratch` holds one row; `sums` is dw and then db, which are added to.
+    fn backward<T: Real>(
+        x: &[T],
+        weight: &[T],
+        dy: &[T],
+        epsilon: f64,
+        dx: &mut [T],
+        sums: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let width = weight.len();
+        let count = T::of(width as f64);
+        let (dw, db) = sums.split_at_mut(width);
+        let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
+        for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+            let (mean, scale) = moments(x, epsilon);
+            // dx holds g = dy w for a while, scratch the normalised row.
+            for ((((g, h), &x), &dy), &w) in
+                dx.iter_mut().zip(scratch.iter_mut()).zip(x).zip(dy).zip(weight)
+            {
+                *h = (x - mean) * scale;
+                *g = dy * w;
+            }
+            let mean_g = lanes::sum(dx) / count;
+            let mean_gh = lanes::dot(dx, scratch) / count;
+            for ((((dx, &h), &dy), dw), db) in dx
+                .iter_mut()
+                .zip(scratch.iter())
+                .zip(dy)
+                .zip(dw.iter_mut())
+                .zip(db.iter_mut())
+            {
+                *dx = scale * (*dx - mean_g - h * mean_gh);
+                *dw = *dw + dy * h;
+                *db = *db + dy;
+            }
+        }
+    }
+}
+
+impl CustomOp3 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!("layer_norm", x.dtype(), T => {
+            let x = slice::<T>(x, x_layout)?;
+            let weight = slice::<T>(weight, weight_layout)?;
+            let bias = slice::<T>(bias, bias_layout)?;
+            let width = weight.len();
+            let mut y = vec![T::NIL; x.len()];
+            rows::for_rows(&mut y, width, |row, y| {
+                forward(&x[row * width..][..y.len()], weight, bias, self.epsilon, y);
+            });
+            Ok(owned(y, x_layout.shape()))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        by_dtype!("layer_norm", x.dtype(), T => {
+            read!(x_values: T = x);
+            read!(weights: T = weight);
+            read!(dy: T = grad);
+            let width = weights.len();
+            let mut dx = vec![T::NIL; dy.len()];
+            let mut sums = rows::for_rows_sum(&mut dx, width, 2 * width, |row, dx, sums| {
+                let range = row * width..row * width + dx.len();
+                let mut scratch = vec![T::NIL; width];
+                backward(
+                    &x_values[range.clone()],
+                    weights,
+                    &dy[range],
+                    self.epsilon,
+                    dx,
+                    sums,
+                    &mut scratch,
+                );
+            });
+            let db = sums.split_off(width);
+            Ok((
+                if x.track_op() { tensor(dx, x.shape())? } else { None },
+                if weight.track_op() { tensor(sums, width)? } else { None },
+                if bias.track_op() { tensor(db, width)? } else { None },
+            ))
+        })
+    }
 }

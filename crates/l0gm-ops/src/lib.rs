@@ -8,6 +8,7 @@ pub mod composed;
 
 mod adamw;
 mod attention;
+mod check;
 
 mod cross_entropy;
 mod csr;
@@ -16,6 +17,7 @@ mod embedding;
 mod gelu;
 mod hard_concrete;
 mod interaction;
+mod kernel;
 mod layer_norm;
 mod linear;
 mod norm;

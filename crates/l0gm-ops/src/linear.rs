@@ -1,8 +1,15 @@
 //! x W^T + b with a bias gradient in one pass and no gradient for untracked inputs.
-use crate::composed;
-use candle_core::{Result, Tensor, bail};
+//!
+//! With the leading dimensions flattened to n rows: y = x W^T + b; dx = dy W, dW = dy^T x, and
+//! db = the sum of dy's rows.
 
-/// `x`: (.., in); `weight`: (out, in); `bias`: (out,). Returns (.., out).
+use crate::composed;
+use crate::kernel::{Operand, Real, by_dtype, fused, owned, product, read, rows, slice, tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+/// `x`: (.., in); `weight`: (out, in); `bias`: (out,). Returns (.., out). An error if shapes,
+/// dtypes or devices do not fit.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (out, inner) = match weight.dims() {
         &[out, inner] => (out, inner),
@@ -15,14 +22,179 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
             weight.dims()
         );
     }
-    if let Some(bias) = bias
-        && bias.dims() != [out]
-    {
-        bail!(
-            "linear: bias {:?} does not fit weight {:?}",
-            bias.dims(),
-            weight.dims()
+    crate::check::alike("linear", "x", x, "weight", weight)?;
+    if let Some(bias) = bias {
+        if bias.dims() != [out] {
+            bail!(
+                "linear: bias {:?} does not fit weight {:?}, expected ({out},)",
+                bias.dims(),
+                weight.dims()
+            );
+        }
+        crate::check::alike("linear", "x", x, "bias", bias)?;
+    }
+    if !fused(x) {
+        return composed::linear(x, weight, bias);
+    }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear),
+        None => x.apply_op2(&weight, Linear),
+    }
+}
+
+struct Linear;
+
+fn forward<T: Real>(
+    x: (&CpuStorage, &Layout),
+    weight: (&CpuStorage, &Layout),
+    bias: Option<(&CpuStorage, &Layout)>,
+) -> Result<(CpuStorage, Shape)> {
+    let (out, inner) = weight.1.shape().dims2()?;
+    let mut shape = x.1.dims().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = out;
+    }
+    let count: usize = shape.iter().product();
+    let (x, weight) = (slice::<T>(x.0, x.1)?, slice::<T>(weight.0, weight.1)?);
+    // The product is added to what is there, so a bias costs no pass of its own.
+    let mut y = vec![T::NIL; count];
+    if let Some((storage, layout)) = bias {
+        let bias = slice::<T>(storage, layout)?;
+        rows::for_rows(&mut y, out, |_, y| {
+            y.chunks_exact_mut(out)
+                .for_each(|y| y.copy_from_slice(bias));
+        });
+    }
+    if count > 0 && inner > 0 {
+        product(
+            (count / out, inner, out),
+            &mut y,
+            bias.is_some(),
+            Operand::rows(x, inner),
+            Operand::rows(weight, inner).t(),
+            true,
         );
     }
-    composed::linear(x, weight, bias)
+    Ok(owned(y, shape))
+}
+
+/// dx and dW, each only if its argument is tracked.
+fn backward<T: Real>(
+    x: &Tensor,
+    weight: &Tensor,
+    grad: &Tensor,
+) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    let (out, inner) = weight.dims2()?;
+    let n = grad.elem_count() / out.max(1);
+    read!(dy: T = grad);
+    let dx = if x.track_op() {
+        read!(w: T = weight);
+        let mut dx = vec![T::NIL; n * inner];
+        if out > 0 && !dx.is_empty() {
+            let sizes = (n, out, inner);
+            product(
+                sizes,
+                &mut dx,
+                false,
+                Operand::rows(dy, out),
+                Operand::rows(w, inner),
+                true,
+            );
+        }
+        tensor(dx, x.shape())?
+    } else {
+        None
+    };
+    let dw = if weight.track_op() {
+        read!(x: T = x);
+        let mut dw = vec![T::NIL; out * inner];
+        if n > 0 && !dw.is_empty() {
+            let sizes = (out, n, inner);
+            product(
+                sizes,
+                &mut dw,
+                false,
+                Operand::rows(dy, out).t(),
+                Operand::rows(x, inner),
+                true,
+            );
+        }
+        tensor(dw, (out, inner))?
+    } else {
+        None
+    };
+    Ok((dx, dw))
+}
+
+fn bias_gradient<T: Real>(bias: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+    if !bias.track_op() {
+        return Ok(None);
+    }
+    read!(dy: T = grad);
+    tensor(rows::column_sums(dy, bias.elem_count()), bias.shape())
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!("linear", x.dtype(), T => {
+            forward::<T>((x, x_layout), (weight, weight_layout), None)
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        by_dtype!("linear", grad.dtype(), T => backward::<T>(x, weight, &grad))
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!("linear", x.dtype(), T => {
+            forward::<T>((x, x_layout), (weight, weight_layout), Some((bias, bias_layout)))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        by_dtype!("linear", grad.dtype(), T => {
+            let (dx, dw) = backward::<T>(x, weight, &grad)?;
+            Ok((dx, dw, bias_gradient::<T>(bias, &grad)?))
+        })
+    }
 }

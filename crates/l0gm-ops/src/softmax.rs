@@ -1,8 +1,76 @@
 //! Softmax over the last dimension with an exact backward.
-use crate::composed;
-use candle_core::{Result, Tensor};
+//!
+//! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j).
 
-/// Any shape (.., dim), the same out.
+use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use crate::{check, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+/// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    composed::softmax(x)
+    check::last_dim("softmax", x)?;
+    if !fused(x) {
+        return composed::softmax(x);
+    }
+    x.contiguous()?.apply_op1(Softmax)
+}
+
+struct Softmax;
+
+multiversion! {
+    fn forward<T: Real>(x: &[T], y: &mut [T], width: usize) {
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            y.copy_from_slice(x);
+            let scale = T::UNIT / lanes::exp_in_place(y, lanes::max(x));
+            for y in y.iter_mut() {
+                *y = *y * scale;
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn backward<T: Real>(y: &[T], dy: &[T], dx: &mut [T], width: usize) {
+        let chunks = y.chunks_exact(width).zip(dy.chunks_exact(width));
+        for ((y, dy), dx) in chunks.zip(dx.chunks_exact_mut(width)) {
+            let mean = lanes::dot(y, dy);
+            for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = y * (dy - mean);
+            }
+        }
+    }
+}
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = layout.dims().last().copied().unwrap_or(1);
+        by_dtype!("softmax", storage.dtype(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let mut y = vec![T::NIL; x.len()];
+            rows::for_rows(&mut y, width, |row, y| {
+                forward(&x[row * width..][..y.len()], y, width);
+            });
+            Ok(owned(y, layout.shape()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let width = check::last_dim("softmax", x)?;
+        let grad = grad.contiguous()?;
+        by_dtype!("softmax", x.dtype(), T => {
+            read!(y: T = result);
+            read!(dy: T = grad);
+            let mut dx = vec![T::NIL; dy.len()];
+            rows::for_rows(&mut dx, width, |row, dx| {
+                let range = row * width..row * width + dx.len();
+                backward(&y[range.clone()], &dy[range], dx, width);
+            });
+            tensor(dx, x.shape())
+        })
+    }
 }

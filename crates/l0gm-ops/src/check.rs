@@ -1,0 +1,37 @@
+//! Refusals that several ops share, so that they read the same.
+
+use candle_core::{Result, Tensor, bail};
+
+/// Two inputs must have the same dtype and be on the same device.
+pub(crate) fn alike(op: &str, a_name: &str, a: &Tensor, b_name: &str, b: &Tensor) -> Result<()> {
+    if a.dtype() != b.dtype() {
+        bail!(
+            "{op}: {a_name} {:?} is {:?} but {b_name} {:?} is {:?}",
+            a.dims(),
+            a.dtype(),
+            b.dims(),
+            b.dtype()
+        );
+    }
+    if !a.device().same_device(b.device()) {
+        bail!(
+            "{op}: {a_name} {:?} is on {:?} but {b_name} {:?} is on {:?}",
+            a.dims(),
+            a.device().location(),
+            b.dims(),
+            b.device().location()
+        );
+    }
+    Ok(())
+}
+
+/// The size of the last dimension, which must exist and not be 0.
+pub(crate) fn last_dim(op: &str, x: &Tensor) -> Result<usize> {
+    match x.dims().last() {
+        Some(&dim) if dim > 0 => Ok(dim),
+        _ => bail!(
+            "{op}: x {:?} has no entries in its last dimension",
+            x.dims()
+        ),
+    }
+}

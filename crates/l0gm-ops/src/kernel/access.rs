@@ -1,0 +1,63 @@
+//! From a tensor to the slice behind it and back.
+
+use super::Real;
+use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
+
+/// Whether an op on `x` runs on the fused kernels; otherwise it is composed from candle's ops.
+pub(crate) fn fused(x: &Tensor) -> bool {
+    x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
+}
+
+/// The contiguous values of a CPU storage.
+pub(crate) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    let values = T::cpu_storage_as_slice(storage)?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&values[start..end]),
+        None => bail!("a kernel was given a tensor that is not contiguous: {layout:?}"),
+    }
+}
+
+/// The contiguous values of a tensor's storage; see [`read`].
+pub(crate) fn storage_slice<'a, T: Real>(storage: &'a Storage, layout: &Layout) -> Result<&'a [T]> {
+    match storage {
+        Storage::Cpu(storage) => slice(storage, layout),
+        _ => bail!("a CPU kernel was given a tensor on another device"),
+    }
+}
+
+/// `read!(values: f32 = tensor)` binds `values` to the slice behind a contiguous CPU tensor.
+macro_rules! read {
+    ($name:ident: $T:ty = $tensor:expr) => {
+        let guard = $tensor.storage_and_layout();
+        let $name = $crate::kernel::access::storage_slice::<$T>(&guard.0, guard.1)?;
+    };
+}
+pub(crate) use read;
+
+/// `by_dtype!(dtype, T => expression)` evaluates the expression with `T` as f32 or f64.
+macro_rules! by_dtype {
+    ($op:expr, $dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            candle_core::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            other => candle_core::bail!("{}: dtype {other:?}, expected f32 or f64", $op),
+        }
+    };
+}
+pub(crate) use by_dtype;
+
+/// What a forward kernel returns to candle.
+pub(crate) fn owned<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> (CpuStorage, Shape) {
+    (T::to_cpu_storage_owned(values), shape.into())
+}
+
+/// What a backward kernel returns to candle.
+pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Option<Tensor>> {
+    Tensor::from_vec(values, shape.into(), &Device::Cpu).map(Some)
+}

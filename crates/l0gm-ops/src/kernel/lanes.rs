@@ -1,0 +1,97 @@
+//! Reductions over one row. A float sum must not be reordered by the compiler, so the order that
+//! suits vector registers is written out: 16 running sums, added up at the end.
+
+use super::Real;
+
+/// Running sums; a whole number of vector registers for f32 and f64.
+const LANES: usize = 16;
+
+/// Adds the lanes pairwise.
+#[inline(always)]
+fn join<T: Real>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = lanes[lane] + lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// sum_i x_i
+#[inline(always)]
+pub(crate) fn sum<T: Real>(x: &[T]) -> T {
+    let mut lanes = [T::NIL; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane] + block[lane];
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = *lane + *value;
+    }
+    join(lanes)
+}
+
+/// sum_i x_i y_i over the shorter of the two.
+#[inline(always)]
+pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    let mut lanes = [T::NIL; LANES];
+    let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+    let (y_blocks, y_rest) = y.as_chunks::<LANES>();
+    for (x, y) in x_blocks.iter().zip(y_blocks) {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane] + x[lane] * y[lane];
+        }
+    }
+    for ((lane, x), y) in lanes.iter_mut().zip(x_rest).zip(y_rest) {
+        *lane = *lane + *x * *y;
+    }
+    join(lanes)
+}
+
+/// sum_i (x_i - centre)^2
+#[inline(always)]
+pub(crate) fn squared_distance<T: Real>(x: &[T], centre: T) -> T {
+    let mut lanes = [T::NIL; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for lane in 0..LANES {
+            let d = block[lane] - centre;
+            lanes[lane] = lanes[lane] + d * d;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        let d = *value - centre;
+        *lane = *lane + d * d;
+    }
+    join(lanes)
+}
+
+/// The largest entry; minus infinity for none.
+#[inline(always)]
+pub(crate) fn max<T: Real>(x: &[T]) -> T {
+    let larger = |a: T, b: T| if b > a { b } else { a };
+    let mut lanes = [T::LOWEST; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for lane in 0..LANES {
+            lanes[lane] = larger(lanes[lane], block[lane]);
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = larger(*lane, *value);
+    }
+    lanes.into_iter().fold(T::LOWEST, larger)
+}
+
+/// Replaces x by exp(x - shift) and returns the sum; every entry must be at most `shift`.
+#[inline(always)]
+pub(crate) fn exp_in_place<T: Real>(x: &mut [T], shift: T) -> T {
+    for value in x.iter_mut() {
+        *value = (*value - shift).exp_nonpositive();
+    }
+    sum(x)
+}

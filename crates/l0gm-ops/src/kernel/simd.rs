@@ -1,0 +1,64 @@
+//! One inner loop, built for several instruction sets and chosen at run time: the crate needs no
+//! `target-cpu` flag and still uses 512-bit registers where the machine has them. No kernel
+//! contracts a product and a sum into one rounding, so all builds of a loop give the same bits.
+
+/// The widest instruction set this machine has, of those the loops are built for.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// What every x86-64 machine has.
+    Baseline,
+    /// 256-bit registers.
+    Avx2,
+    /// 512-bit registers.
+    Avx512,
+}
+
+/// Asks the processor; the answer is cached by the standard library.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn level() -> Level {
+    let avx2 = is_x86_feature_detected!("avx2");
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw");
+    match (avx2, avx512) {
+        (true, true) => Level::Avx512,
+        (true, false) => Level::Avx2,
+        _ => Level::Baseline,
+    }
+}
+
+/// Defines a function whose body is compiled for each [`Level`]; calling it picks the widest one.
+/// Everything the body calls must be `#[inline(always)]`, or it stays at the baseline.
+macro_rules! multiversion {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<$T:ident: $bound:path>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn body<$T: $bound>($($arg: $ty),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,bmi1,bmi2")]
+                fn avx512<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
+                    body::<$T>($($arg),*)
+                }
+                #[target_feature(enable = "avx2,bmi1,bmi2")]
+                fn avx2<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
+                    body::<$T>($($arg),*)
+                }
+                match $crate::kernel::simd::level() {
+                    // SAFETY: the features this build may use were just found on this machine.
+                    $crate::kernel::simd::Level::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
+                    // SAFETY: as above (every machine with AVX2 has BMI1 and BMI2).
+                    $crate::kernel::simd::Level::Avx2 => return unsafe { avx2::<$T>($($arg),*) },
+                    $crate::kernel::simd::Level::Baseline => {}
+                }
+            }
+            body::<$T>($($arg),*)
+        }
+    };
+}
+pub(crate) use multiversion;

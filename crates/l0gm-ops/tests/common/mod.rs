@@ -1,0 +1,154 @@
+//! Finite differences and comparisons, shared by the integration tests.
+#![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+use candle_core::{DType, Device, Tensor, Var};
+use l0gm_ops::Generator;
+
+/// A function of several tensors.
+pub type Op<'a> = &'a dyn Fn(&[Tensor]) -> candle_core::Result<Tensor>;
+
+pub fn normal(seed: u64, shape: &[usize]) -> Tensor {
+    Generator::new(seed)
+        .normal_tensor(shape, 0.0, 1.0, DType::F64, &Device::Cpu)
+        .unwrap()
+}
+
+pub fn values(x: &Tensor) -> Vec<f64> {
+    let x = x.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+    x.to_vec1::<f64>().unwrap()
+}
+
+/// |a - b| <= tolerance * max(1, |b|) everywhere, and no NaN.
+pub fn assert_close(what: &str, a: &Tensor, b: &Tensor, tolerance: f64) {
+    assert_eq!(a.dims(), b.dims(), "{what}: shapes differ");
+    for (i, (a, b)) in values(a).into_iter().zip(values(b)).enumerate() {
+        let bound = tolerance * b.abs().max(1.0);
+        assert!((a - b).abs() <= bound, "{what}, entry {i}: {a} against {b}");
+    }
+}
+
+/// sum(op(inputs) * weights) with fixed weights, so that no gradient is trivially uniform.
+fn objective(op: Op<'_>, inputs: &[Tensor]) -> Tensor {
+    let y = op(inputs).unwrap();
+    let weights = normal(991, y.dims()).to_dtype(y.dtype()).unwrap();
+    y.mul(&weights).unwrap().sum_all().unwrap()
+}
+
+/// The value of `op` and the gradient of the weighted sum of it with respect to each input.
+pub fn gradients(op: Op<'_>, inputs: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+    let vars: Vec<Var> = inputs
+        .iter()
+        .map(|input| Var::from_tensor(&input.contiguous().unwrap()).unwrap())
+        .collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+    let value = op(&tensors).unwrap();
+    let grads = objective(op, &tensors).backward().unwrap();
+    let gradients = vars
+        .iter()
+        .map(|var| match grads.get(var.as_tensor()) {
+            Some(gradient) => gradient.clone(),
+            None => panic!("an input of shape {:?} got no gradient", var.dims()),
+        })
+        .collect();
+    (value, gradients)
+}
+
+/// Central differences of the weighted sum of `op`, entry by entry.
+fn finite_differences(op: Op<'_>, inputs: &[Tensor], which: usize) -> Tensor {
+    let shape = inputs[which].shape().clone();
+    let centre = values(&inputs[which]);
+    let step = 1e-5;
+    let at = |entry: usize, value: f64| -> f64 {
+        let mut moved = centre.clone();
+        moved[entry] = value;
+        let mut inputs = inputs.to_vec();
+        inputs[which] = Tensor::from_vec(moved, &shape, &Device::Cpu).unwrap();
+        objective(op, &inputs).to_scalar::<f64>().unwrap()
+    };
+    let slopes: Vec<f64> = (0..centre.len())
+        .map(|entry| {
+            let h = step * centre[entry].abs().max(1.0);
+            (at(entry, centre[entry] + h) - at(entry, centre[entry] - h)) / (2.0 * h)
+        })
+        .collect();
+    Tensor::from_vec(slopes, &shape, &Device::Cpu).unwrap()
+}
+
+/// Value and every gradient of `op` in f64 against `reference` and against finite differences, and
+/// in f32 against f64.
+pub fn check(name: &str, inputs: &[Tensor], op: Op<'_>, reference: Op<'_>) {
+    let (value, grads) = gradients(op, inputs);
+    let (expected, expected_grads) = gradients(reference, inputs);
+    assert_close(&format!("{name}: value"), &value, &expected, 1e-10);
+    for (i, (grad, expected)) in grads.iter().zip(&expected_grads).enumerate() {
+        let what = format!("{name}: gradient {i}");
+        assert_close(
+            &format!("{what} against the composition"),
+            grad,
+            expected,
+            1e-9,
+        );
+        let slopes = finite_differences(op, inputs, i);
+        assert_close(
+            &format!("{what} against finite differences"),
+            grad,
+            &slopes,
+            2e-6,
+        );
+    }
+    let single: Vec<Tensor> = inputs
+        .iter()
+        .map(|x| x.to_dtype(DType::F32).unwrap())
+        .collect();
+    let (value32, grads32) = gradients(op, &single);
+    assert_eq!(value32.dtype(), DType::F32);
+    assert_close(&format!("{name}: value in f32"), &value32, &value, 1e-4);
+    for (grad32, grad) in grads32.iter().zip(&grads) {
+        assert_close(&format!("{name}: gradient in f32"), grad32, grad, 1e-3);
+    }
+}
+
+/// As [`check`] with the same inputs seen through a transpose and through a narrow, which are not
+/// contiguous, as the op's last step before it is called.
+pub fn check_views(name: &str, inputs: &[Tensor], op: Op<'_>, reference: Op<'_>) {
+    let swap = |inputs: &[Tensor]| -> Vec<Tensor> {
+        let swap = |x: &Tensor| match x.rank() {
+            0 | 1 => x.clone(),
+            rank => x.transpose(rank - 2, rank - 1).unwrap(),
+        };
+        inputs.iter().map(swap).collect()
+    };
+    let stored: Vec<Tensor> = swap(inputs)
+        .iter()
+        .map(|x| x.contiguous().unwrap())
+        .collect();
+    check(
+        &format!("{name}, transposed views"),
+        &stored,
+        &|x| op(&swap(x)),
+        &|x| reference(&swap(x)),
+    );
+    let padded: Vec<Tensor> = inputs
+        .iter()
+        .map(|x| {
+            let axis = x.rank() - 1;
+            let side = x.narrow(axis, 0, 1).unwrap();
+            Tensor::cat(&[&side, x, &side], axis).unwrap()
+        })
+        .collect();
+    let narrow = |inputs: &[Tensor]| -> Vec<Tensor> {
+        inputs
+            .iter()
+            .map(|x| {
+                let axis = x.rank() - 1;
+                x.narrow(axis, 1, x.dims()[axis] - 2).unwrap()
+            })
+            .collect()
+    };
+    check(
+        &format!("{name}, narrowed views"),
+        &padded,
+        &|x| op(&narrow(x)),
+        &|x| reference(&narrow(x)),
+    );
+}
