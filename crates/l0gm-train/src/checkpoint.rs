@@ -94,11 +94,6 @@ impl Checkpoint {
         self.tensors.insert(group.key(name), tensor.clone());
     }
 
-    /// Whether any tensor of the group is there.
-    pub(crate) fn has(&self, group: Group, name: &str) -> bool {
-        self.tensors.contains_key(&group.key(name))
-    }
-
     /// A parameter's tensor, checked against its shape and moved to its device.
     pub(crate) fn tensor(
         &self,

@@ -205,7 +205,9 @@ fn check_contents(path: &Path) -> Result<()> {
         return Ok(());
     }
     for name in names(path)? {
-        if name != "lock" && !is_leftover(&name) {
+        let ours = name == "lock" || is_leftover(&name);
+        // Looked at again: another process may be opening the same new folder right now.
+        if !ours && !path.join("format").exists() {
             return Err(Error::file(
                 path,
                 format!(

@@ -58,3 +58,79 @@ impl StopFlag {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::io::Write;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    /// Where the lines go.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn event(stage: &'static str, step: usize) -> ProgressEvent {
+        ProgressEvent {
+            stage,
+            step,
+            steps: 10,
+            loss: Some(0.33119),
+            metric: Some(0.8702),
+            active_fraction: Some(0.313),
+        }
+    }
+
+    fn lines(every: Duration, events: &[ProgressEvent]) -> Vec<String> {
+        let page = Page::default();
+        let mut progress = LineProgress::to("adult", Box::new(page.clone()), every);
+        for event in events {
+            progress.event(event);
+        }
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_line_tells_loss_metric_active_fraction_and_time_left() {
+        let told = lines(
+            Duration::ZERO,
+            &[event("training", 0), event("training", 10)],
+        );
+        assert_eq!(
+            told,
+            [
+                "adult training 0/10: loss 0.3312, accuracy 0.8702, active 31.3%",
+                "adult training 10/10: loss 0.3312, accuracy 0.8702, active 31.3%, 0 s left",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stage_of_many_steps_is_one_line_until_the_interval_is_over() {
+        let mut events: Vec<_> = (0..9).map(|step| event("training", step)).collect();
+        events.push(event("testing", 0));
+        let told = lines(Duration::from_secs(3600), &events);
+        assert_eq!(told.len(), 2);
+        assert!(told[1].starts_with("adult testing 0/10"), "{told:?}");
+    }
+
+    #[test]
+    fn a_stop_flag_is_shared_by_its_clones() {
+        let flag = StopFlag::default();
+        let clone = flag.clone();
+        assert!(!clone.is_set());
+        flag.stop();
+        assert!(clone.is_set());
+    }
+}

@@ -4,6 +4,8 @@
 //! that was cut off needs no generator's state to go on as if nothing had happened.
 
 mod config;
+mod saving;
+mod selection;
 mod session;
 
 pub use config::{Outcome, TrainConfig};

@@ -34,7 +34,13 @@ impl Synthetic {
             labels.push(u32::from(noisy > 0.0));
             features.extend(row);
         }
-        Self { features, labels, width, sizes, poisoned: None }
+        Self {
+            features,
+            labels,
+            width,
+            sizes,
+            poisoned: None,
+        }
     }
 
     fn offset(&self, split: Split) -> usize {
@@ -122,19 +128,29 @@ pub fn model(width: usize, dim: usize, gate: Option<&GateConfig>, seed: u64) -> 
     let mut generator = Generator::new(seed).stream("init", 0);
     let interface = Interface::Flat { dim };
     let gate = match gate {
-        Some(config) => {
-            Gate::new(interface, config, Temperature(2.0 / 3.0), &device).unwrap()
-        }
+        Some(config) => Gate::new(interface, config, Temperature(2.0 / 3.0), &device).unwrap(),
         None => Gate::identity(interface),
     };
     let encoder = LinearEncoder(
-        Linear::new("encoder", Part::Encoder, width, dim, true, &mut generator, &device).unwrap(),
+        Linear::new(
+            "encoder",
+            Part::Encoder,
+            width,
+            dim,
+            true,
+            &mut generator,
+            &device,
+        )
+        .unwrap(),
         dim,
     );
-    let head = LinearHead(
-        Linear::new("head", Part::Head, dim, 2, true, &mut generator, &device).unwrap(),
-    );
-    GatedModel { encoder, gate, head }
+    let head =
+        LinearHead(Linear::new("head", Part::Head, dim, 2, true, &mut generator, &device).unwrap());
+    GatedModel {
+        encoder,
+        gate,
+        head,
+    }
 }
 
 /// A quick training.
@@ -143,7 +159,10 @@ pub fn config(epochs: usize, lambda: f64) -> TrainConfig {
         epochs,
         batch_size: 64,
         eval_batch_size: 256,
-        optimiser: OptimiserConfig { learning_rate: 1e-2, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig {
+            learning_rate: 1e-2,
+            ..OptimiserConfig::default()
+        },
         objective: Objective { lambda },
         ..TrainConfig::default()
     }
@@ -178,5 +197,62 @@ pub fn bits(model: &Model) -> Vec<(String, Vec<u32>)> {
         let flat = p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         flat.iter().map(|x| x.to_bits()).collect()
     };
-    model.parameters().iter().map(|p| (p.name.clone(), values(p))).collect()
+    model
+        .parameters()
+        .iter()
+        .map(|p| (p.name.clone(), values(p)))
+        .collect()
+}
+
+/// The same model with its interface seen as (fields, dim).
+pub struct Fielded(pub LinearEncoder, pub usize, pub usize);
+
+impl Encoder for Fielded {
+    type Input = Tensor;
+
+    fn interface(&self) -> Interface {
+        Interface::Fields {
+            fields: self.1,
+            dim: self.2,
+        }
+    }
+
+    fn encode(&self, input: &Tensor, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
+        let r = self.0.encode(input, mode)?;
+        r.reshape((r.dim(0)?, self.1, self.2))
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        self.0.parameters()
+    }
+}
+
+/// A head that flattens the fields first.
+pub struct FlatHead(pub LinearHead);
+
+impl Head<Tensor> for FlatHead {
+    fn classes(&self) -> usize {
+        2
+    }
+
+    fn logits(&self, gated: &Tensor, x: &Tensor, m: &mut Mode<'_>) -> candle_core::Result<Tensor> {
+        self.0.logits(&gated.flatten_from(1)?, x, m)
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        self.0.parameters()
+    }
+}
+
+pub fn with_fields(model: Model, fields: usize, dim: usize) -> GatedModel<Fielded, FlatHead> {
+    let GatedModel {
+        encoder,
+        gate,
+        head,
+    } = model;
+    GatedModel {
+        encoder: Fielded(encoder, fields, dim),
+        gate,
+        head: FlatHead(head),
+    }
 }

@@ -1,0 +1,136 @@
+//! When a session's state goes to disk and how it comes back.
+
+use super::TrainConfig;
+use super::session::Session;
+use crate::checkpoint::{Checkpoint, Group, first_not_finite};
+use crate::{Encoder, Error, Head, Parameter, Result, Split, Task};
+use l0gm_gate::GateConfig;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// A checkpoint may cost this share of the time at most: a large encoder's takes seconds to write.
+const CHECKPOINT_SHARE: f64 = 0.05;
+
+impl<T, E, H> Session<'_, T, E, H>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.position = checkpoint.position.clone();
+        self.began = (Instant::now(), self.position.seconds);
+        self.saved.2 = Some(self.position.step);
+        let path = &self.path;
+        for parameter in &self.parameters {
+            parameter
+                .var
+                .set(&checkpoint.tensor(Group::Parameter, parameter, path)?)?;
+        }
+        if self.position.finished {
+            return Ok(());
+        }
+        self.optimiser.restore(self.position.step, |parameter| {
+            Ok((
+                checkpoint.tensor(Group::First, parameter, path)?,
+                checkpoint.tensor(Group::Second, parameter, path)?,
+            ))
+        })?;
+        if self.position.best.is_some() {
+            let best = self
+                .parameters
+                .iter()
+                .map(|p| checkpoint.tensor(Group::Best, p, path));
+            self.best = Some(best.collect::<Result<_>>()?);
+        }
+        tracing::info!(
+            epoch = self.position.epoch,
+            step = self.position.step,
+            "continued"
+        );
+        Ok(())
+    }
+
+    pub(super) fn save_if_due(&mut self) -> Result<()> {
+        let (at, took, _) = self.saved;
+        let wait = Duration::from_secs(self.config.checkpoint_seconds)
+            .max(took.mul_f64(1.0 / CHECKPOINT_SHARE));
+        // 0 asks for one every step, whatever that costs.
+        if self.config.checkpoint_seconds == 0 || at.elapsed() >= wait {
+            self.save()
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn save(&mut self) -> Result<()> {
+        // An update may have left a value that no loss has shown yet: the checkpoint before is good.
+        if let Some(parameter) = first_not_finite(&self.parameters)? {
+            return Err(self.not_finite(&format!("the parameter `{parameter}` is not finite")));
+        }
+        let start = Instant::now();
+        self.position.seconds = self.seconds();
+        let mut checkpoint = Checkpoint::new(self.position.clone());
+        for parameter in &self.parameters {
+            checkpoint.insert(Group::Parameter, &parameter.name, &parameter.var);
+        }
+        if !self.position.finished {
+            for (name, first, second) in self.optimiser.moments() {
+                checkpoint.insert(Group::First, name, first);
+                checkpoint.insert(Group::Second, name, second);
+            }
+            for (parameter, tensor) in self.parameters.iter().zip(self.best.iter().flatten()) {
+                checkpoint.insert(Group::Best, &parameter.name, tensor);
+            }
+        }
+        checkpoint.write(&self.path, &self.made_with)?;
+        self.saved = (Instant::now(), start.elapsed(), Some(self.position.step));
+        Ok(())
+    }
+
+    pub(super) fn not_finite(&self, what: &str) -> Error {
+        let kept = match self.saved.2 {
+            Some(step) => {
+                format!(
+                    "the last good checkpoint, after step {step}, is kept in {}",
+                    self.path.display()
+                )
+            }
+            None => "there is no checkpoint yet".to_owned(),
+        };
+        Error::NotFinite(format!(
+            "epoch {}, step {}: {what}; {kept}. A lower learning rate or `optimiser.clip-norm` usually \
+             helps",
+            self.position.epoch + 1,
+            self.position.step + 1
+        ))
+    }
+}
+
+/// Everything a training's result depends on, as far as it is known here.
+pub(super) fn made_with<T: Task>(
+    task: &T,
+    config: &TrainConfig,
+    seed: u64,
+    gate: Option<&GateConfig>,
+    parameters: &[Parameter],
+) -> Result<Value> {
+    let unwritable = |e| Error::Setting(format!("the settings cannot be written: {e}"));
+    let mut train = serde_json::to_value(config).map_err(unwritable)?;
+    if let Some(table) = train.as_object_mut() {
+        // How often a checkpoint is written changes nothing.
+        table.remove("checkpoint-seconds");
+    }
+    let model: serde_json::Map<String, Value> = parameters
+        .iter()
+        .map(|p| (p.name.clone(), json!(p.var.dims())))
+        .collect();
+    Ok(json!({
+        "train": train,
+        "seed": seed,
+        "gate": serde_json::to_value(gate).map_err(unwritable)?,
+        "model": model,
+        "classes": task.classes(),
+        "rows": { "train": task.rows(Split::Train), "valid": task.rows(Split::Valid) },
+    }))
+}

@@ -1,0 +1,86 @@
+//! Validation under the deterministic gate, and selection by validation loss alone.
+
+use super::session::Session;
+use crate::predict::predict;
+use crate::{Encoder, EpochRecord, Head, Parameter, Progress, Result, Split, StopFlag, Task};
+use candle_core::Tensor;
+use std::time::Instant;
+
+impl<T, E, H> Session<'_, T, E, H>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    /// Judges the deterministic gate's model as it would be used if training ended here, and selects
+    /// it if it is the best of those that may be selected.
+    pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
+        let temperature = self.config.schedule.final_temperature();
+        let predicted = predict(
+            self.task,
+            self.model,
+            Split::Valid,
+            temperature,
+            self.config.eval_batch_size,
+            self.device,
+            progress,
+            // A stop waits for the next step: half a validation is worth nothing.
+            &StopFlag::default(),
+        )?;
+        let valid_loss = predicted.nll();
+        if !valid_loss.is_finite() {
+            return Err(self.not_finite(&format!("the validation loss is {valid_loss}")));
+        }
+        let (epoch, epochs) = (self.position.epoch, self.config.epochs);
+        let then = self.config.schedule.at(epoch as f64 / epochs as f64);
+        let gate = &self.model.gate;
+        let active_fraction = gate.active_fraction(temperature)?.0;
+        self.shown = Some((Instant::now(), active_fraction));
+        let record = EpochRecord {
+            epoch,
+            train_loss: self.position.loss_sum / self.position.loss_count.max(1) as f64,
+            valid_loss,
+            valid_accuracy: predicted.accuracy(),
+            active_fraction,
+            expected_l0: gate.expected_l0(then.temperature)?,
+            temperature: then.temperature.0,
+            lambda: self.config.objective.lambda * then.lambda_scale,
+            seconds: self.seconds(),
+        };
+        tracing::debug!(epoch, valid_loss, active_fraction, "validated");
+        self.position.history.push(record);
+        self.position.loss_sum = 0.0;
+        self.position.loss_count = 0;
+        // The last epoch is always validated, so that something is always selected.
+        let from = epochs as f64 * (1.0 - self.config.select_from_last);
+        if epoch as f64 > from + 1e-9 {
+            if self.position.best.is_none_or(|(_, best)| valid_loss < best) {
+                self.position.best = Some((epoch, valid_loss));
+                self.position.stale = 0;
+                self.best = Some(snapshot(&self.parameters)?);
+            } else {
+                self.position.stale += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the selected parameters into the model and writes them as the last checkpoint.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        if let Some(best) = &self.best {
+            for (parameter, tensor) in self.parameters.iter().zip(best) {
+                parameter.var.set(tensor)?;
+            }
+        }
+        self.position.finished = true;
+        self.save()
+    }
+}
+
+/// Deep copies of every parameter.
+fn snapshot(parameters: &[Parameter]) -> Result<Vec<Tensor>> {
+    parameters
+        .iter()
+        .map(|p| Ok(p.var.as_tensor().detach().copy()?))
+        .collect()
+}
