@@ -3,14 +3,17 @@
 
 mod closing;
 mod content;
+mod detail_tables;
 mod document;
 mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
+mod grouping;
 mod html;
 mod markdown;
 mod paper;
+mod paper_tables;
 mod plots;
 mod study;
 mod table;

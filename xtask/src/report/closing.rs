@@ -2,7 +2,8 @@
 //! odds with itself, settings, versions, and how to make it again.
 
 use super::document::{Block, Section};
-use super::study::{Study, flat};
+use super::grouping::flat;
+use super::study::Study;
 use super::table::{Cell, Table, words};
 use super::{ReportContext, format};
 use l0gm_train::RunRecord;

@@ -1,10 +1,11 @@
 //! What the report says, in which order. Pure: run records and context in, a document out.
 
 use super::document::{Block, Document, Fact, Section};
+use super::grouping::studies;
 use super::paper::Paper;
-use super::study::{Point, Study, studies};
+use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
-use super::{ReportContext, closing, format, plots, tables};
+use super::{ReportContext, closing, detail_tables, format, plots, tables};
 use l0gm_train::RunRecord;
 
 /// The whole report.
@@ -184,7 +185,7 @@ fn study_section(study: &Study<'_>, paper: &Paper) -> Section {
             ("before scaling", "before", &run.reliability),
             ("after scaling", "after", &run.reliability_scaled),
         ] {
-            blocks.push(Block::Folded(tables::bins(
+            blocks.push(Block::Folded(detail_tables::bins(
                 study,
                 &format!("{}, {state}", point.label()),
                 &format!("{}-{id}", plots::point_slug(point)),
@@ -196,7 +197,7 @@ fn study_section(study: &Study<'_>, paper: &Paper) -> Section {
         "The gate, and what is left of the model".to_owned(),
     ));
     blocks.push(Block::Table(tables::size_and_speed(study)));
-    blocks.extend(tables::fields(study).map(Block::Table));
+    blocks.extend(detail_tables::fields(study).map(Block::Table));
     let mut figures: Vec<_> = plots::gates(study).into_iter().collect();
     figures.extend(plots::confusion(study));
     blocks.push(Block::Figures(figures));

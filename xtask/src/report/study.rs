@@ -1,11 +1,9 @@
-//! Run records grouped for reading: a study is one dataset (or its twin), a point is one (method,
+//! What is read together: a study is one dataset (or its twin), a point is one (method,
 //! lambda, settings) over its seeds.
 
-use crate::aggregate::{is_twin, selected_loss};
+use crate::aggregate::selected_loss;
 use crate::report::format;
 use l0gm_train::RunRecord;
-use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// All runs of one dataset.
 #[derive(Debug)]
@@ -200,129 +198,4 @@ impl<'a> Study<'a> {
     pub(crate) fn has_spread(&self) -> bool {
         self.points.iter().any(|point| point.runs.len() > 1)
     }
-}
-
-/// Groups records; modalities in the order tabular, text, graph, then others.
-pub(crate) fn studies(records: &[RunRecord]) -> Vec<Study<'_>> {
-    let mut by_dataset: BTreeMap<(usize, &str, &str, bool), Vec<&RunRecord>> = BTreeMap::new();
-    for record in records {
-        let spec = &record.spec;
-        let rank = ["tabular", "text", "graph"]
-            .iter()
-            .position(|m| *m == spec.modality)
-            .unwrap_or(3);
-        by_dataset
-            .entry((rank, &spec.modality, &spec.dataset, is_twin(record)))
-            .or_default()
-            .push(record);
-    }
-    by_dataset
-        .into_iter()
-        .map(|((_, modality, dataset, twin), runs)| Study {
-            modality,
-            dataset,
-            twin,
-            points: points(&runs),
-        })
-        .collect()
-}
-
-fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
-    // Runs whose settings differ must never be averaged, whatever else they share.
-    let mut groups: Vec<(BTreeMap<String, String>, Point<'a>)> = Vec::new();
-    for &run in runs {
-        let settings = flat(&run.spec.settings);
-        let found = groups.iter_mut().find(|(other, point)| {
-            point.method == run.spec.method && point.lambda == run.spec.lambda && *other == settings
-        });
-        match found {
-            Some((_, point)) => point.runs.push(run),
-            None => groups.push((
-                settings,
-                Point {
-                    method: &run.spec.method,
-                    lambda: run.spec.lambda,
-                    variant: String::new(),
-                    runs: vec![run],
-                },
-            )),
-        }
-    }
-    name_variants(&mut groups);
-    let mut points: Vec<Point<'a>> = groups.into_iter().map(|(_, point)| point).collect();
-    for point in &mut points {
-        point.runs.sort_by_key(|run| run.spec.seed);
-    }
-    points.sort_by(|a, b| {
-        let key = |p: &Point<'_>| (p.is_gated(), p.method.to_owned());
-        key(a)
-            .cmp(&key(b))
-            .then(
-                a.lambda
-                    .unwrap_or(-1.0)
-                    .total_cmp(&b.lambda.unwrap_or(-1.0)),
-            )
-            .then(a.variant.cmp(&b.variant))
-    });
-    points
-}
-
-/// Says what settings differ in where two points share method and lambda.
-fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
-    let mut names = Vec::with_capacity(groups.len());
-    for (settings, point) in groups.iter() {
-        let twins_of_it: Vec<_> = groups
-            .iter()
-            .filter(|(_, p)| p.method == point.method && p.lambda == point.lambda)
-            .map(|(s, _)| s)
-            .collect();
-        let mut differing: Vec<String> = Vec::new();
-        for (key, value) in settings {
-            if twins_of_it
-                .iter()
-                .any(|other| other.get(key) != Some(value))
-            {
-                let short = key.rsplit('.').next().unwrap_or(key);
-                differing.push(format!("{short} {value}"));
-            }
-        }
-        if differing.is_empty() && twins_of_it.len() > 1 {
-            differing.push("fewer settings".to_owned());
-        }
-        names.push(differing.join(", "));
-    }
-    for ((_, point), name) in groups.iter_mut().zip(names) {
-        point.variant = name;
-    }
-}
-
-/// Settings as dotted keys and values; `lambda` and `seed` stand elsewhere in the spec.
-pub(crate) fn flat(settings: &Value) -> BTreeMap<String, String> {
-    fn walk(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
-        match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let key = if prefix.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{prefix}.{key}")
-                    };
-                    walk(&key, value, into);
-                }
-            }
-            Value::String(text) => {
-                into.insert(prefix.to_owned(), text.clone());
-            }
-            other => {
-                into.insert(prefix.to_owned(), other.to_string());
-            }
-        }
-    }
-    let mut into = BTreeMap::new();
-    walk("", settings, &mut into);
-    into.retain(|key, _| {
-        let last = key.rsplit('.').next().unwrap_or(key);
-        last != "lambda" && last != "seed"
-    });
-    into
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::report::study::studies;
+use crate::report::grouping::studies;
 use std::path::Path;
 
 fn context() -> ReportContext {

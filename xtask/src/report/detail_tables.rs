@@ -1,0 +1,73 @@
+//! Tables for a closer look: open dimensions by field, bins of a reliability diagram.
+
+use super::format;
+use super::study::{Point, Study};
+use super::table::{Cell, Table, numbers, words};
+use l0gm_gate::calibration::Bin;
+
+/// Open dimensions of each field, by lambda; `None` where the interface has no fields.
+pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
+    let gated: Vec<&Point<'_>> = study
+        .gated()
+        .filter(|p| p.variant.is_empty() && !p.first().gate.fields.is_empty())
+        .collect();
+    let names: Vec<&String> = gated
+        .first()?
+        .first()
+        .gate
+        .fields
+        .iter()
+        .map(|f| &f.0)
+        .collect();
+    let width = gated.first()?.first().gate.total_dims / names.len().max(1);
+    let seed = gated.first()?.first().spec.seed;
+    // A row a field, a column a lambda; the files name the columns by lambda too.
+    let mut columns = vec![words("field", "field")];
+    for point in &gated {
+        let lambda = point.lambda.map_or_else(String::new, format::lambda);
+        columns.push(numbers(format!("open_at_{lambda}"), format!("λ {lambda}")));
+    }
+    columns.push(numbers("dims", "of"));
+    let mut table = Table::new(
+        format!("fields-{}", study.slug()),
+        format!("{}: open dimensions of each field", study.name()),
+        format!("Seed {seed}. What survives at a large λ is what the model cannot do without."),
+        columns,
+    );
+    for (index, name) in names.iter().enumerate() {
+        let mut row = vec![Cell::text(name.as_str())];
+        row.extend(gated.iter().map(|point| {
+            let open = point.first().gate.fields.get(index).map(|f| f.1 as f64);
+            Cell::maybe(open, |x| format!("{x}"))
+        }));
+        row.push(Cell::number(width as f64, |x| format!("{x}")));
+        table.push(row);
+    }
+    Some(table)
+}
+
+/// The bins behind a reliability diagram.
+pub(crate) fn bins(study: &Study<'_>, label: &str, id: &str, bins: &[Bin]) -> Table {
+    let mut table = Table::new(
+        format!("bins-{}-{id}", study.slug()),
+        format!("{}: bins of the reliability diagram, {label}", study.name()),
+        String::new(),
+        vec![
+            numbers("low", "above"),
+            numbers("high", "up to"),
+            numbers("count", "count"),
+            numbers("confidence", "confidence"),
+            numbers("accuracy", "accuracy"),
+        ],
+    );
+    for bin in bins.iter().filter(|bin| bin.count > 0) {
+        table.push(vec![
+            Cell::number(bin.low, |x| format::decimals(x, 3)),
+            Cell::number(bin.high, |x| format::decimals(x, 3)),
+            Cell::number(bin.count as f64, |x| format::count(x as u64)),
+            Cell::number(bin.confidence, format::fraction),
+            Cell::number(bin.accuracy, format::fraction),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,203 @@
+//! The command as people type it: plans, mistakes, and a whole tiny job on twins.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn xtask(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(arguments)
+        .env_remove("L0GM_DATA_DIR")
+        .env_remove("L0GM_MODEL_DIR")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = [
+        "reproduce",
+        "--dry-run",
+        "--twin",
+        "--modality",
+        "tabular",
+        "--out",
+    ];
+    let output = xtask(&[&arguments[..], &[out.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.lines().next().unwrap().contains("TWINS"), "{text}");
+    assert!(
+        text.contains("adult (TWIN)") && text.contains("dense") && text.contains("1e-4"),
+        "{text}"
+    );
+    assert!(
+        text.contains("6 runs, 0 finished before; estimated"),
+        "{text}"
+    );
+    assert!(
+        text.lines().last().unwrap().contains("--data-dir"),
+        "{text}"
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn mistakes_end_with_one_clear_line_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.toml");
+    std::fs::write(&broken, "[tabular\n").unwrap();
+    let broken = broken.to_str().unwrap().to_owned();
+    let cases: &[(&[&str], &str)] = &[
+        (&["--modality", "tabluar"], "did you mean `tabular`"),
+        (&["--dataset", "adlut"], "did you mean `adult`"),
+        (&["--method", "l0mg"], "did you mean `l0gm`"),
+        (&["--seeds", "0,x"], "--seeds x"),
+        (&["--lambda", "-1"], "at least 0"),
+        (&["--lambda", "1e-3,nan"], "at least 0"),
+        (&["--threads", "0"], "--threads 0"),
+        (&["--device", "gpu"], "expected cpu"),
+        (&["--device", "cuda:9"], "--device cpu"),
+        (&["--set", "tabular"], "expected MODALITY.setting=VALUE"),
+        (
+            &["--modality", "tabular", "--set", "tabular.train.epocs=3"],
+            "epochs",
+        ),
+        (
+            &["--modality", "tabular", "--set", "tabular.gate.gamma=0.5"],
+            "gamma",
+        ),
+        (&["--settings", &broken], "not valid TOML"),
+        (&["--profile", "paper"], "refuses twins"),
+    ];
+    for (flags, expected) in cases {
+        let mut arguments = vec!["reproduce", "--twin", "--dry-run"];
+        arguments.extend(*flags);
+        let output = xtask(&arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {text}");
+        assert!(
+            text.starts_with("error: ") && text.contains(expected),
+            "{flags:?}: {text}"
+        );
+        assert_eq!(text.trim_end().lines().count(), 1, "{flags:?}: {text}");
+    }
+}
+
+#[test]
+fn a_report_of_no_output_folder_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = xtask(&["report", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("not an output folder"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn ci_lists_its_checks_cheapest_first() {
+    let output = xtask(&["ci", "--dry-run"]);
+    let text = stdout(&output);
+    let at = |name: &str| {
+        text.find(name)
+            .unwrap_or_else(|| panic!("{name} in {text}"))
+    };
+    assert!(at("formatting") < at("layering") && at("layering") < at("clippy"));
+    assert!(at("clippy") < at("docs") && at("docs") < at("tests"));
+}
+
+#[test]
+fn the_catalogue_is_listed_with_what_is_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = xtask(&["datasets", "--data-dir", folder.path().to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for name in [
+        "adult",
+        "imdb",
+        "ogbn-products",
+        "amazon-computers",
+        "all-MiniLM-L6-v2",
+    ] {
+        assert!(stdout(&output).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_tiny_job_on_twins_runs_once_and_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let run = || {
+        xtask(&[
+            "reproduce",
+            "--twin",
+            "--modality",
+            "tabular",
+            "--lambda",
+            "1e-3",
+            "--set",
+            "tabular.train.epochs=1",
+            "--out",
+            out.to_str().unwrap(),
+        ])
+    };
+    let first = run();
+    assert!(
+        first.status.success(),
+        "{}{}",
+        stdout(&first),
+        stderr(&first)
+    );
+    let text = stdout(&first);
+    assert!(
+        text.contains("2 of 2 runs done (2 now, 0 before), 0 failed"),
+        "{text}"
+    );
+    assert!(text.lines().next().unwrap().contains("TWINS"), "{text}");
+    assert!(
+        text.lines().last().unwrap().contains("--data-dir"),
+        "{text}"
+    );
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(html.contains("TWIN"));
+    let before = modified(&out);
+    let second = run();
+    assert!(second.status.success(), "{}", stderr(&second));
+    let text = stdout(&second);
+    assert!(
+        text.contains("2 of 2 runs done (0 now, 2 before), 0 failed"),
+        "{text}"
+    );
+    assert_eq!(modified(&out), before, "no run's folder was touched");
+}
+
+/// When each run's record was written.
+fn modified(out: &Path) -> Vec<std::time::SystemTime> {
+    let mut times: Vec<_> = std::fs::read_dir(out.join("runs"))
+        .unwrap()
+        .map(|run| {
+            run.unwrap()
+                .path()
+                .join("record.json")
+                .metadata()
+                .unwrap()
+                .modified()
+                .unwrap()
+        })
+        .collect();
+    times.sort();
+    assert_eq!(times.len(), 2);
+    times
+}
