@@ -1,4 +1,12 @@
 //! L0-gated classifiers for tables.
+//!
+//! A file becomes a [`Table`], its columns a [`Schema`], its cells ids and positions among bins
+//! ([`Encoding`]). [`FieldEncoder`] turns them into one embedding a field (eq. 8), a gate closes
+//! dimensions of these, and [`TabularHead`] adds up a linear branch, a compressed interaction network
+//! and a deep branch (eq. 20). [`CompactModel`] is the trained model without what the gate closed.
+//! [`TabularModality`] is the runner's door to all of it.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod bins;
 mod cin;
@@ -43,3 +51,6 @@ pub use spline::SplineTable;
 pub use split::{SplitRows, official_split, random_split};
 pub use table::{Categories, Cells, Column, Table};
 pub use task::{CategoryInput, NumberInput, TableInput, TableTask};
+
+#[cfg(test)]
+mod tests;

@@ -35,14 +35,20 @@ impl Default for CsvFormat {
 /// A file that is empty or cannot be read; a row with too few or too many fields; bytes that are not
 /// UTF-8. Each names the line.
 pub fn read_csv(path: &Path, format: &CsvFormat) -> Result<Table> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+    let place = Lines {
+        path,
+        bytes: &bytes,
+        comment: format.comment,
+    };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(format.separator)
         .has_headers(false)
         .flexible(true)
         .comment(format.comment)
         .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+        .from_reader(&bytes[..]);
     let mut record = csv::ByteRecord::new();
     let names = match &format.columns {
         Some(names) => names.clone(),
@@ -58,7 +64,8 @@ pub fn read_csv(path: &Path, format: &CsvFormat) -> Result<Table> {
             }
             (0..record.len())
                 .map(|field| {
-                    Ok(text(path, &record, field, "the header")?
+                    Ok(place
+                        .text(&record, field, "the header")?
                         .trim_start_matches('\u{feff}')
                         .to_owned())
                 })
@@ -71,7 +78,7 @@ pub fn read_csv(path: &Path, format: &CsvFormat) -> Result<Table> {
         .read_byte_record(&mut record)
         .map_err(|error| Error::file(path, error.to_string()))?
     {
-        let line = line_of(&record);
+        let line = place.line_of(&record);
         if record.len() != names.len() {
             return Err(Error::Row {
                 path: path.to_path_buf(),
@@ -86,7 +93,7 @@ pub fn read_csv(path: &Path, format: &CsvFormat) -> Result<Table> {
             });
         }
         for (field, column) in columns.iter_mut().enumerate() {
-            let cell = text(path, &record, field, &names[field])?;
+            let cell = place.text(&record, field, &names[field])?;
             let missing = cell.is_empty() || format.missing.iter().any(|marker| marker == cell);
             column.push((!missing).then_some(cell));
         }
@@ -106,21 +113,41 @@ pub fn read_csv(path: &Path, format: &CsvFormat) -> Result<Table> {
     Table::new(path, columns, lines)
 }
 
-fn line_of(record: &csv::ByteRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+/// Where the records of a file stand.
+struct Lines<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+    comment: Option<u8>,
 }
 
-fn text<'a>(
-    path: &Path,
-    record: &'a csv::ByteRecord,
-    field: usize,
-    column: &str,
-) -> Result<&'a str> {
-    std::str::from_utf8(&record[field]).map_err(|error| Error::Cell {
-        path: path.to_path_buf(),
-        row: line_of(record),
-        column: column.to_owned(),
-        expected: "valid UTF-8 (convert the file, for example with iconv)".into(),
-        found: format!("a bad byte at position {} of the cell", error.valid_up_to()),
-    })
+impl Lines<'_> {
+    /// The 1-based line a record begins on. The reader's position is where it began to look, before
+    /// the empty lines and comments it then skipped.
+    fn line_of(&self, record: &csv::ByteRecord) -> u64 {
+        let Some(position) = record.position() else {
+            return 0;
+        };
+        let mut line = position.line();
+        let mut rest = self.bytes.get(position.byte() as usize..).unwrap_or(&[]);
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let content = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+            if !content.is_empty() && content.first().copied() != self.comment {
+                break;
+            }
+            line += 1;
+            rest = &rest[end + 1..];
+        }
+        line
+    }
+
+    /// A cell as text.
+    fn text<'r>(&self, record: &'r csv::ByteRecord, field: usize, column: &str) -> Result<&'r str> {
+        std::str::from_utf8(&record[field]).map_err(|error| Error::Cell {
+            path: self.path.to_path_buf(),
+            row: self.line_of(record),
+            column: column.to_owned(),
+            expected: "valid UTF-8 (convert the file, for example with iconv)".into(),
+            found: format!("a bad byte at position {} of the cell", error.valid_up_to()),
+        })
+    }
 }

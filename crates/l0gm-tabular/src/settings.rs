@@ -180,7 +180,7 @@ impl Default for ModelSettings {
             dim: 16,
             embedding_std: 0.1,
             deep: vec![128, 64],
-            dropout: 0.1,
+            dropout: 0.25,
             embedding_dropout: 0.0,
             cin: CinSettings::default(),
             linear: true,

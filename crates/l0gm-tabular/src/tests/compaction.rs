@@ -1,0 +1,104 @@
+//! The compact model gives the gated model's logits, and is smaller.
+#![allow(clippy::unwrap_used)]
+
+use super::{small_input, small_settings};
+use crate::modality::{TableModel, build_model};
+use crate::{CompactModel, NumberEncoding, TabularSettings, compact_sizes, model_sizes};
+use candle_core::{DType, Device, Tensor};
+use l0gm_gate::{InferenceGate, Temperature};
+use l0gm_ops::{Generator, Mode};
+
+const TAU: Temperature = Temperature(2.0 / 3.0);
+
+/// A model with random weights everywhere and the given log_alpha in turn over the dimensions.
+fn model(
+    settings: &TabularSettings,
+    log_alpha: &[f32],
+) -> (TableModel, crate::Encoding, crate::TableInput) {
+    let (_, encoding, input) = small_input(settings);
+    let model = build_model(&encoding, 2, false, settings, 0, &Device::Cpu).unwrap();
+    for parameter in model.parameters() {
+        let var = &parameter.var;
+        let value = if parameter.name == "gate.log_alpha" {
+            let n = var.elem_count();
+            let values: Vec<f32> = (0..n).map(|i| log_alpha[i % log_alpha.len()]).collect();
+            Tensor::from_vec(values, var.shape().clone(), &Device::Cpu).unwrap()
+        } else {
+            Generator::new(5)
+                .stream(&parameter.name, 0)
+                .normal_tensor(var.shape().clone(), 0.0, 0.4, DType::F32, &Device::Cpu)
+                .unwrap()
+        };
+        var.set(&value).unwrap();
+    }
+    (model, encoding, input)
+}
+
+#[test]
+fn compact_logits_equal_gated_logits_in_every_variant() {
+    let variants: [fn(&mut TabularSettings); 6] = [
+        |_| {},
+        |s| s.model.bypass = false,
+        |s| s.encoding.numbers = NumberEncoding::Periodic,
+        |s| s.encoding.numbers = NumberEncoding::Scaled,
+        |s| s.gate.inference = InferenceGate::Threshold,
+        |s| {
+            s.model.cin.rank = Some(2);
+            s.model.cin.split = true;
+            s.model.deep.clear();
+        },
+    ];
+    // Partly open, one field of four dimensions closed as a whole, and everything closed.
+    let patterns: [&[f32]; 3] = [
+        &[-3.0, 0.4, 2.0, -0.2, 1.0, -5.0, 0.1],
+        &[-9.0, -9.0, -9.0, -9.0, 0.5, 1.5, -9.0, 3.0],
+        &[-9.0],
+    ];
+    for variant in variants {
+        let mut settings = small_settings();
+        variant(&mut settings);
+        for pattern in patterns {
+            let (model, encoding, input) = model(&settings, pattern);
+            let gated = model.logits(&input, TAU, &mut Mode::Eval).unwrap();
+            let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+            let logits = compact.logits(&input).unwrap();
+            let difference = (gated - logits).unwrap().abs().unwrap().max_all().unwrap();
+            let difference = difference.to_scalar::<f32>().unwrap();
+            assert!(
+                difference < 1e-5,
+                "{difference} for {settings:?} {pattern:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn compaction_removes_what_was_closed() {
+    let (model, encoding, _) = model(
+        &small_settings(),
+        &[-9.0, -9.0, -9.0, -9.0, 0.5, 1.5, -9.0, 3.0],
+    );
+    let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+    assert_eq!(compact.open(), [0, 3, 0, 3]);
+    let (before, after) = (
+        model_sizes(&model, &encoding),
+        compact_sizes(&compact, &model, &encoding),
+    );
+    assert!(after.parameters < before.parameters && after.flops < before.flops);
+    assert_eq!(after.bytes, 4 * after.parameters);
+}
+
+#[test]
+fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
+    let mut settings = small_settings();
+    settings.gate.inference = InferenceGate::Threshold;
+    let (model, encoding, _) = model(&settings, &[4.0]);
+    let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+    let (before, after) = (
+        model_sizes(&model, &encoding),
+        compact_sizes(&compact, &model, &encoding),
+    );
+    assert_eq!(before.flops, after.flops);
+    // a number field's bias and missing rows become its rows for missing and for the first edge
+    assert_eq!(before.parameters, after.parameters);
+}
