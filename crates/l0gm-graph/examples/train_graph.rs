@@ -47,7 +47,9 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
             found.dataset = argument;
             continue;
         };
-        let value = given.next().ok_or_else(|| format!("--{name} needs a value"))?;
+        let value = given
+            .next()
+            .ok_or_else(|| format!("--{name} needs a value"))?;
         match name {
             "method" => found.method = value,
             "lambda" => found.lambda = Some(value.parse()?),
@@ -71,8 +73,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let graphs = GraphModality::new(catalogue);
     let lambda = (given.method == "l0gm").then_some(given.lambda.unwrap_or(3e-3));
-    let spec = graphs.spec(&given.dataset, &given.method, lambda, given.seed, given.profile, &given.settings)?;
-    let root = given.out.unwrap_or_else(|| std::env::temp_dir().join("l0gm-train-graph"));
+    let spec = graphs.spec(
+        &given.dataset,
+        &given.method,
+        lambda,
+        given.seed,
+        given.profile,
+        &given.settings,
+    )?;
+    let root = given
+        .out
+        .unwrap_or_else(|| std::env::temp_dir().join("l0gm-train-graph"));
     let record = graphs.run(
         &spec,
         &mut RunContext {
@@ -84,9 +95,20 @@ fn main() -> Result<(), Box<dyn Error>> {
             stop: StopFlag::default(),
         },
     )?;
-    let twin = if record.data.twin { " (the built-in twin, not the real data)" } else { "" };
-    println!("{}{twin}, run in {}", spec.dataset, root.join(spec.id()).display());
-    println!("accuracy         {:.4}  (macro-F1 {:.4})", record.test.accuracy, record.test.macro_f1);
+    let twin = if record.data.twin {
+        " (the built-in twin, not the real data)"
+    } else {
+        ""
+    };
+    println!(
+        "{}{twin}, run in {}",
+        spec.dataset,
+        root.join(spec.id()).display()
+    );
+    println!(
+        "accuracy         {:.4}  (macro-F1 {:.4})",
+        record.test.accuracy, record.test.macro_f1
+    );
     println!("NLL              {:.4}", record.calibration.nll);
     println!(
         "ECE, {} bins     {:.4}  ({:.4} after temperature scaling)",
@@ -102,6 +124,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             compact.compact.parameters, compact.gated.parameters, compact.max_logit_difference
         );
     }
-    println!("epoch {} of {}, {:.1} s", record.best_epoch, record.epochs, record.train_seconds);
+    println!(
+        "epoch {} of {}, {:.1} s",
+        record.best_epoch, record.epochs, record.train_seconds
+    );
     Ok(())
 }

@@ -94,7 +94,7 @@ mod tests {
         let device = Device::Cpu;
         let mut random = Generator::new(3);
         let encoder = Gcn::new(8, settings, &mut random, &device).unwrap();
-        let head = LinearHead::new(settings.width, 2, &mut random, &device).unwrap();
+        let head = LinearHead::new(settings.interface_width, 2, &mut random, &device).unwrap();
         let gate = Gate::new(
             encoder.interface(),
             &GateConfig::default(),
@@ -122,12 +122,12 @@ mod tests {
                 .set(&(parameter.var.as_tensor() + noise).unwrap())
                 .unwrap();
         }
-        let values: Vec<f32> = (0..settings.width).map(log_alpha).collect();
+        let values: Vec<f32> = (0..settings.interface_width).map(log_alpha).collect();
         model
             .gate
             .log_alpha()
             .unwrap()
-            .set(&Tensor::from_vec(values, settings.width, &device).unwrap())
+            .set(&Tensor::from_vec(values, settings.interface_width, &device).unwrap())
             .unwrap();
         model
     }
@@ -153,6 +153,7 @@ mod tests {
             let settings = GcnSettings {
                 layers,
                 width: 16,
+                interface_width: 16,
                 norm_last,
                 residual,
                 ..GcnSettings::default()
@@ -191,6 +192,7 @@ mod tests {
         let settings = GcnSettings {
             layers: 1,
             width: 4,
+            interface_width: 4,
             ..GcnSettings::default()
         };
         let model = gated(&settings, |_| -8.0);

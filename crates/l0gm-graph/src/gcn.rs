@@ -49,7 +49,11 @@ impl Gcn {
         let mut inputs = features;
         for number in 0..settings.layers {
             let last = number + 1 == settings.layers;
-            let width = settings.width;
+            let width = if last {
+                settings.interface_width
+            } else {
+                settings.width
+            };
             let bound = (6.0 / (inputs + width) as f64).sqrt();
             let mut own = generator.stream("gcn", number as u64);
             let weight = own.uniform_tensor((width, inputs), -bound, bound, DTYPE, device)?;
@@ -239,6 +243,7 @@ mod tests {
         GcnSettings {
             layers,
             width,
+            interface_width: width,
             dropout: 0.0,
             interface_dropout: 0.0,
             ..GcnSettings::default()

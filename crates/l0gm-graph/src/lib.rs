@@ -1,4 +1,6 @@
-//! L0-gated node classifiers for graphs.
+#![doc = include_str!("../README.md")]
+//!
+//! # Map
 //!
 //! A graph comes in through one of several doors ([`read_graph`], [`from_petgraph`]), is normalised as
 //! in eq. 2 of the paper, and a [`Gcn`] turns every node into a representation. The gate stands on the

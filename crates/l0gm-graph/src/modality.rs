@@ -53,12 +53,14 @@ pub fn profile_settings(profile: Profile) -> GraphSettings {
     if profile == Profile::Quick {
         settings.gcn.width = QUICK_WIDTH;
         settings.train.epochs = QUICK_EPOCHS;
+        settings.train.optimiser.learning_rate = QUICK_LEARNING_RATE;
     }
     settings
 }
 
 const QUICK_WIDTH: usize = 128;
-const QUICK_EPOCHS: usize = 60;
+const QUICK_EPOCHS: usize = 80;
+const QUICK_LEARNING_RATE: f64 = 5e-3;
 
 /// What the settings reduce against the full recipe, in words.
 fn reductions(settings: &GraphSettings) -> Vec<String> {
@@ -172,8 +174,8 @@ fn notes(settings: &GraphSettings) -> Vec<String> {
     vec![
         format!("split {}", settings.split.kind),
         format!(
-            "GCN {} x {}, full batch, one epoch is one step, {scaling}",
-            settings.gcn.layers, settings.gcn.width
+            "GCN of {} layers, width {}, interface {}, full batch, one epoch is one step, {scaling}",
+            settings.gcn.layers, settings.gcn.width, settings.gcn.interface_width
         ),
         last.into(),
     ]

@@ -1,7 +1,7 @@
 //! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
 //! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
 use crate::{Error, Result};
-use l0gm_gate::GateConfig;
+use l0gm_gate::{GateConfig, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +80,10 @@ impl Default for TableSettings {
 pub struct GcnSettings {
     /// Rounds of message passing; the last one's output is the interface.
     pub layers: usize,
-    /// Width of every layer, and so of the interface.
+    /// Width of every layer but the last.
     pub width: usize,
+    /// Width of the last layer, and so of the interface.
+    pub interface_width: usize,
     /// Whether every layer but the last ends in layer normalisation before its activation.
     pub norm: bool,
     /// Whether the last layer does too. It mixes the interface's channels: with it, compaction keeps
@@ -100,11 +102,12 @@ impl Default for GcnSettings {
         Self {
             layers: 3,
             width: 256,
+            interface_width: 512,
             norm: true,
             norm_last: true,
             residual: false,
             dropout: 0.5,
-            interface_dropout: 0.5,
+            interface_dropout: 0.0,
         }
     }
 }
@@ -127,6 +130,14 @@ pub struct GraphSettings {
     pub train: TrainConfig,
 }
 
+/// The defaults that make the active fraction answer to lambda within a few hundred full-batch steps:
+///
+/// - Gates move in proportion to their gradient (an epsilon far above it), not at Adam's constant speed,
+///   so that a small lambda closes slowly and a large one fast.
+/// - No warm-up without penalty: with gates open at nine tenths and a tenth of training at lambda 0, the
+///   task alone drives most gates so far open that neither noise nor penalty reaches them again.
+/// - An interface twice as wide as the layers before: how many dimensions the classes need does not
+///   depend on how many there are.
 impl Default for GraphSettings {
     fn default() -> Self {
         Self {
@@ -134,7 +145,10 @@ impl Default for GraphSettings {
             table: TableSettings::default(),
             features: FeatureScaling::None,
             gcn: GcnSettings::default(),
-            gate: GateConfig::default(),
+            gate: GateConfig {
+                initial_open: 0.7,
+                ..GateConfig::default()
+            },
             train: TrainConfig {
                 epochs: 300,
                 validate_every: 5,
@@ -143,7 +157,15 @@ impl Default for GraphSettings {
                     weight_decay: 0.0,
                     clip_norm: 0.0,
                     cosine: false,
+                    gate_epsilon: 1e-2,
+                    gate_travel: 250.0,
                     ..OptimiserConfig::default()
+                },
+                // No warm-up: see the comment above.
+                schedule: Schedule {
+                    warmup: 0.0,
+                    ramp: 0.1,
+                    ..Schedule::default()
                 },
                 ..TrainConfig::default()
             },
@@ -157,6 +179,7 @@ impl GraphSettings {
         let gcn = &self.gcn;
         whole("gcn.layers", gcn.layers, 1, 64)?;
         whole("gcn.width", gcn.width, 1, 1 << 16)?;
+        whole("gcn.interface-width", gcn.interface_width, 1, 1 << 16)?;
         for (name, p) in [
             ("gcn.dropout", gcn.dropout),
             ("gcn.interface-dropout", gcn.interface_dropout),
