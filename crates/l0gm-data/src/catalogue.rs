@@ -2,6 +2,7 @@
 //! local folder, else a download, else the built-in twin, which is always named as one.
 
 use crate::checksum;
+use crate::fetch::{self, Failure, Fetcher, Kind};
 use crate::folders::{Folders, default_cache};
 use crate::manifest::{self, Entry, FileSpec, Source};
 use crate::{Error, Result, twin};
@@ -58,6 +59,7 @@ pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
     data: Folders,
     models: Folders,
+    fetcher: Fetcher,
 }
 
 impl Catalogue {
@@ -73,11 +75,13 @@ impl Catalogue {
             "L0GM_MODEL_DIR",
             cache.join("models"),
         )?;
+        let fetcher = Fetcher::new(options.bars);
         Ok(Catalogue {
             options,
             entries: manifest::compiled_in()?,
             data,
             models,
+            fetcher,
         })
     }
 
@@ -126,11 +130,11 @@ impl Catalogue {
         if let Some(found) = self.local(entry, &self.data)? {
             return Ok(found);
         }
-        let why = "not in the data folder";
-        if self.options.allow_twin {
-            return self.twin_because(entry, Some(why));
+        match self.fetch(entry, &self.data)? {
+            Ok(found) => Ok(found),
+            Err(why) if self.options.allow_twin => self.twin_because(entry, Some(&why)),
+            Err(why) => Err(self.not_to_be_had(entry, &self.data, &why)),
         }
-        Err(self.not_to_be_had(entry, &self.data, why))
     }
 
     /// The built-in twin of a dataset, whether or not the real one is there.
@@ -177,7 +181,54 @@ impl Catalogue {
                 "{name:?} is a dataset, not a pretrained model"
             )));
         }
-        self.local(entry, &self.models)
+        if let Some(found) = self.local(entry, &self.models)? {
+            return Ok(Some(found));
+        }
+        match self.fetch(entry, &self.models)? {
+            Ok(found) => Ok(Some(found)),
+            Err(why) => {
+                tracing::info!("{}", self.not_to_be_had(entry, &self.models, &why));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Downloads an entry if that is allowed; the inner error says why it cannot be had, in words.
+    ///
+    /// # Errors
+    /// What no stand-in should cover up: wrong bytes, a broken connection that can be taken up again,
+    /// a folder that cannot be written.
+    fn fetch(
+        &self,
+        entry: &Entry,
+        folders: &Folders,
+    ) -> Result<std::result::Result<Resolved, String>> {
+        let here = folders.search[0].join(&entry.name);
+        let missing = missing(&here, entry);
+        if self.options.fetch == FetchPolicy::LocalOnly {
+            return Ok(Err(format!(
+                "{} has no {}",
+                here.display(),
+                missing.join(", ")
+            )));
+        }
+        match fetch::fetch_entry(&self.fetcher, entry, &folders.write.join(&entry.name)) {
+            Ok(url) => {
+                let why = "the download left files out";
+                let found = self.local(entry, folders)?;
+                let mut found = found.ok_or_else(|| self.not_to_be_had(entry, folders, why))?;
+                if let Some(url) = url {
+                    found.source = format!("downloaded from {url} to {}", found.dir.display());
+                }
+                Ok(Ok(found))
+            }
+            Err(Failure::Remote {
+                kind: Kind::Unreachable | Kind::Refused,
+                url,
+                message,
+            }) => Ok(Err(format!("{message}; {url}"))),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// The first searched folder that holds the whole entry, verified.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The crate's result.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The crate's error.
 #[derive(Debug, thiserror::Error)]

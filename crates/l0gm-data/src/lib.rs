@@ -1,8 +1,9 @@
-//! Where a dataset or a pretrained model comes from: catalogue, cache, download, checksum, twin.
+#![doc = include_str!("../README.md")]
 
 mod catalogue;
 mod checksum;
 mod error;
+mod fetch;
 mod folders;
 mod manifest;
 pub mod twin;

@@ -202,7 +202,7 @@ impl Person {
             "Prof-specialty" | "Exec-managerial" | "Sales" | "Tech-support"
         );
         let own = self.workclass == "Self-emp-not-inc";
-        let mut odds = -5.42;
+        let mut odds = -5.37;
         // Humps and bends: neither age nor hours act along a straight line.
         odds += 2.6 * hump(age, 49.0, 17.0) - 1.9 * hump(age, 17.0, 9.0);
         odds += 1.5 * hump(hours, 54.0, 14.0) - 0.9 * hump(hours, 10.0, 16.0);

@@ -30,11 +30,11 @@ pub struct Copurchase {
 }
 
 /// Share of nodes whose edges are those of another class.
-const MISPLACED: f64 = 0.07;
+const MISPLACED: f64 = 0.09;
 /// Chance that an edge stays within its (apparent) class.
-const LOYALTY: f64 = 0.86;
+const LOYALTY: f64 = 0.85;
 /// Share of a node's words that come from its class; the rest from everywhere.
-const TOPICALITY: f64 = 0.3;
+const TOPICALITY: f64 = 0.23;
 
 /// A graph in memory.
 #[derive(Clone, Debug)]
@@ -182,14 +182,16 @@ impl Copurchase {
     }
 
     fn draw_words(&self, rng: &mut Rng, labels: &[usize]) -> Vec<Vec<usize>> {
-        // Zipf over all words; each class prefers about a tenth of them, neighbours share some.
+        // Zipf over all words; each class prefers a tenth of them, which overlap by chance.
         let common = Table::new((0..self.features).map(|j| 1.0 / (3.0 + j as f64).powf(0.7)));
         let mut order: Vec<usize> = (0..self.features).collect();
-        rng.shuffle(&mut order);
         let own = (self.features / 10).max(3);
-        let stride = self.features as f64 / self.classes as f64;
-        let preferred =
-            |c: usize, k: usize| order[((c as f64 * stride) as usize + k) % self.features];
+        let preferred: Vec<Vec<usize>> = (0..self.classes)
+            .map(|_| {
+                rng.shuffle(&mut order);
+                order[..own].to_vec()
+            })
+            .collect();
         labels
             .iter()
             .map(|&class| {
@@ -200,7 +202,7 @@ impl Copurchase {
                 for _ in 0..count {
                     let topical = rng.chance(TOPICALITY);
                     words.insert(if topical {
-                        preferred(class, rng.below(own))
+                        *rng.pick(&preferred[class])
                     } else {
                         common.draw(rng)
                     });

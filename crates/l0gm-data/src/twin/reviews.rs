@@ -30,7 +30,7 @@ pub struct Reviews {
 const NOISE: f64 = 0.03;
 
 /// Share of opinions that are of the review's own side.
-const AGREEMENT: f64 = 0.8;
+const AGREEMENT: f64 = 0.89;
 
 impl Reviews {
     /// Writes plain_text/{train,test}-00000-of-00001.parquet (columns text and label; 0 is negative
@@ -75,8 +75,8 @@ fn review(rng: &mut Rng, label: bool) -> String {
     let mut length = 0;
     let mut opinions = 0;
     while length < words {
-        // At least one opinion, and about a quarter of all sentences.
-        let opinionated = rng.chance(0.26) || (opinions == 0 && length + 25 > words);
+        // At least one opinion, and about a third of all sentences.
+        let opinionated = rng.chance(0.36) || (opinions == 0 && length + 25 > words);
         let sentence = if opinionated {
             opinions += 1;
             let good = meant == rng.chance(AGREEMENT);
@@ -89,7 +89,7 @@ fn review(rng: &mut Rng, label: bool) -> String {
         length += sentence.split(' ').count();
         push_sentence(rng, &mut text, &sentence);
     }
-    if rng.chance(0.25) {
+    if rng.chance(0.4) {
         let sincere = rng.chance(0.9);
         let verdict = verdict(rng, meant == sincere);
         push_sentence(rng, &mut text, &verdict);
@@ -115,7 +115,7 @@ fn push_sentence(rng: &mut Rng, text: &mut String, sentence: &str) {
 /// A sentence that is for (`good`) or against something in the film.
 fn opinion(rng: &mut Rng, good: bool) -> String {
     let aspect = *rng.pick(&ASPECTS);
-    match rng.weighted([0.64, 0.18, 0.18].into_iter()) {
+    match rng.weighted([0.72, 0.14, 0.14].into_iter()) {
         0 => format!("the {aspect} is {}", praise(rng, good)),
         1 => negated(rng, aspect, good),
         _ => {

@@ -1,0 +1,155 @@
+//! From a manifest's sources to files in a folder: archives, plain files, the hub's files; under a
+//! lock, so that two processes do not fetch the same file twice.
+
+use super::{Failure, Fetcher, Kind, remote, unpack};
+use crate::checksum;
+use crate::error::io;
+use crate::manifest::{Entry, FileSpec, Source};
+use hf_hub::api::sync::ApiBuilder;
+use hf_hub::{Cache, Repo, RepoType};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+/// Fetches the required files of an entry that are not in `dir` yet, and pins the sums of those whose
+/// sum the manifest does not know. Returns the address they came from, or `None` where another
+/// process had just put them there.
+///
+/// # Errors
+/// The last source's failure.
+pub(crate) fn fetch_entry(
+    fetcher: &Fetcher,
+    entry: &Entry,
+    dir: &Path,
+) -> Result<Option<String>, Failure> {
+    std::fs::create_dir_all(dir).map_err(io(dir, "cannot create the folder"))?;
+    let lock_path = dir.join(".lock");
+    let lock = File::create(&lock_path).map_err(io(&lock_path, "cannot create the lock"))?;
+    lock.lock().map_err(io(&lock_path, "cannot lock"))?;
+    let wanted: Vec<&FileSpec> = entry
+        .files
+        .iter()
+        .filter(|f| !f.optional && !dir.join(&f.path).is_file())
+        .collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut failure = remote(Kind::Refused, "", "the manifest names no source");
+    for source in &entry.sources {
+        match fetch_source(fetcher, source, &wanted, dir) {
+            Ok(sums) => {
+                checksum::pin(dir, &sums)?;
+                return Ok(Some(source.address()));
+            }
+            Err(e) => failure = e,
+        }
+    }
+    // Leave no empty folder behind: only empty ones can be removed this way.
+    for spec in &wanted {
+        for parent in Path::new(&spec.path).ancestors().skip(1) {
+            if !parent.as_os_str().is_empty() {
+                let _ = std::fs::remove_dir(dir.join(parent));
+            }
+        }
+    }
+    drop(lock);
+    if std::fs::read_dir(dir).is_ok_and(|entries| entries.count() == 1) {
+        let _ = std::fs::remove_file(&lock_path);
+        let _ = std::fs::remove_dir(dir);
+    }
+    Err(failure)
+}
+
+/// Fetches the wanted files from one source; their sums by relative name.
+fn fetch_source(
+    fetcher: &Fetcher,
+    source: &Source,
+    wanted: &[&FileSpec],
+    dir: &Path,
+) -> Result<BTreeMap<String, String>, Failure> {
+    match source {
+        Source::Zip { url, sha256, strip } => {
+            let archive = dir.join(".archive.zip");
+            fetcher.file(url, &archive, sha256.as_deref())?;
+            let names: Vec<&str> = wanted.iter().map(|f| f.path.as_str()).collect();
+            let unpacked = unpack::zip(url, &archive, strip, &names, dir);
+            // Right or wrong, it has served.
+            std::fs::remove_file(&archive).map_err(io(&archive, "cannot remove"))?;
+            unpacked?;
+            let mut sums = BTreeMap::new();
+            for spec in wanted {
+                let path = dir.join(&spec.path);
+                let sum = checksum::sha256_file(&path)?;
+                if let Some(expected) = spec.sha256.as_ref().filter(|e| **e != sum) {
+                    std::fs::remove_file(&path).map_err(io(&path, "cannot remove"))?;
+                    let message = format!(
+                        "{} has the wrong checksum: expected sha256 {expected}, found {sum}; removed",
+                        spec.path
+                    );
+                    return Err(remote(Kind::Corrupt, url, message));
+                }
+                sums.insert(spec.path.clone(), sum);
+            }
+            Ok(sums)
+        }
+        Source::Files { url } => each(wanted, dir, |f, target| {
+            fetcher.file(&format!("{url}{}", f.path), target, f.sha256.as_deref())
+        }),
+        Source::HubDataset { repo } => hub(fetcher, repo, RepoType::Dataset, wanted, dir),
+        Source::HubModel { repo } => hub(fetcher, repo, RepoType::Model, wanted, dir),
+        Source::Manual { url } => {
+            let message = "cannot be used as it is: it must be converted by hand";
+            Err(remote(Kind::Refused, url, message))
+        }
+    }
+}
+
+/// Does `fetch` for each wanted file, with its folder made.
+fn each(
+    wanted: &[&FileSpec],
+    dir: &Path,
+    fetch: impl Fn(&FileSpec, &Path) -> Result<String, Failure>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut sums = BTreeMap::new();
+    for spec in wanted {
+        let target = dir.join(&spec.path);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).map_err(io(parent, "cannot create the folder"))?;
+        }
+        let sum = fetch(spec, &target)?;
+        // At once, so that an interruption between two files loses nothing.
+        checksum::pin(dir, &BTreeMap::from([(spec.path.clone(), sum.clone())]))?;
+        sums.insert(spec.path.clone(), sum);
+    }
+    Ok(sums)
+}
+
+/// Files of a hub repository: from the hub's own cache on this machine, else over our downloader from
+/// the addresses that hf-hub makes (it honours `HF_ENDPOINT` and `HF_HOME`).
+fn hub(
+    fetcher: &Fetcher,
+    name: &str,
+    kind: RepoType,
+    wanted: &[&FileSpec],
+    dir: &Path,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let repo = Repo::new(name.to_owned(), kind);
+    let api = ApiBuilder::from_env().with_token(None).build();
+    let api = api.map_err(|e| remote(Kind::Refused, name, format!("no hub client: {e}")))?;
+    let api = api.repo(repo.clone());
+    let cache = Cache::from_env().repo(repo);
+    each(wanted, dir, |spec, target| {
+        if let Some(cached) = cache.get(&spec.path) {
+            let sum = checksum::sha256_file(&cached)?;
+            if spec.sha256.as_ref().is_none_or(|e| *e == sum) {
+                let part = super::part_of(target);
+                std::fs::copy(&cached, &part)
+                    .map_err(io(&part, "cannot copy from the hub's cache"))?;
+                std::fs::rename(&part, target)
+                    .map_err(io(target, "cannot put the file in place"))?;
+                return Ok(sum);
+            }
+        }
+        fetcher.file(&api.url(&spec.path), target, spec.sha256.as_deref())
+    })
+}
