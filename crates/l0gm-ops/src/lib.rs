@@ -38,3 +38,8 @@ pub use linear::linear;
 pub use norm::squared_norm;
 pub use rng::{Generator, Mode};
 pub use softmax::softmax;
+
+/// The README's example, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
