@@ -109,7 +109,7 @@ fn push_sentence(rng: &mut Rng, text: &mut String, sentence: &str) {
     let mut letters = sentence.chars();
     text.extend(letters.next().map(|c| c.to_ascii_uppercase()));
     text.push_str(letters.as_str());
-    text.push_str(*rng.pick(&[".", ".", ".", ".", "!", "..."]));
+    text.push_str(rng.pick(&[".", ".", ".", ".", "!", "..."]));
 }
 
 /// A sentence that is for (`good`) or against something in the film.
@@ -154,7 +154,7 @@ fn praise(rng: &mut Rng, good: bool) -> String {
 }
 
 fn word(rng: &mut Rng, good: bool) -> &'static str {
-    *rng.pick(if good { &GOOD } else { &BAD })
+    rng.pick(if good { &GOOD } else { &BAD })
 }
 
 /// The last sentence of some reviews.
