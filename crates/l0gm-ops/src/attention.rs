@@ -153,7 +153,7 @@ multiversion! {
             }
             let factor = T::UNIT / lanes::exp_in_place(row, max);
             for score in row.iter_mut() {
-                *score = *score * factor;
+                *score *= factor;
             }
         }
     }
@@ -165,7 +165,7 @@ multiversion! {
         for (index, x) in x.iter_mut().enumerate() {
             let bits = draw(key, first.wrapping_add(index as u64));
             let factor = if bits >= threshold { scale } else { T::NIL };
-            *x = *x * factor;
+            *x *= factor;
         }
     }
 }

@@ -68,9 +68,9 @@ multiversion! {
             dx.copy_from_slice(x);
             let factor = scale / lanes::exp_in_place(dx, lanes::max(x));
             for dx in dx.iter_mut() {
-                *dx = *dx * factor;
+                *dx *= factor;
             }
-            dx[label as usize] = dx[label as usize] - scale;
+            dx[label as usize] -= scale;
         }
     }
 }

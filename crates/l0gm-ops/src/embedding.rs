@@ -50,7 +50,7 @@ multiversion! {
         for &position in positions {
             let row = &x[position as usize * width..][..width];
             for (total, x) in total.iter_mut().zip(row) {
-                *total = *total + *x;
+                *total += *x;
             }
         }
     }

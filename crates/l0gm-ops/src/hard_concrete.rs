@@ -108,7 +108,7 @@ multiversion! {
             let t = s * (zeta - gamma) + gamma;
             let inside = t > T::NIL && t < T::UNIT;
             let slope = if inside { (zeta - gamma) * slope * inverse } else { T::NIL };
-            *out = *out + dz * slope;
+            *out += dz * slope;
         }
     }
 }

@@ -114,8 +114,8 @@ multiversion! {
                 let (x, y) = (&x[at_x..][..dim], &y[at_y..][..dim]);
                 let (dx, dy) = (&mut dx[at_x..][..dim], &mut dy[at_y..][..dim]);
                 for ((((dx, dy), &p), &x), &y) in dx.iter_mut().zip(dy).zip(products).zip(x).zip(y) {
-                    *dx = *dx + p * y;
-                    *dy = *dy + p * x;
+                    *dx += p * y;
+                    *dy += p * x;
                 }
             }
         }

@@ -93,8 +93,8 @@ multiversion! {
                 .zip(db.iter_mut())
             {
                 *dx = scale * (*dx - mean_g - h * mean_gh);
-                *dw = *dw + dy * h;
-                *db = *db + dy;
+                *dw += dy * h;
+                *db += dy;
             }
         }
     }

@@ -24,7 +24,7 @@ multiversion! {
             y.copy_from_slice(x);
             let scale = T::UNIT / lanes::exp_in_place(y, lanes::max(x));
             for y in y.iter_mut() {
-                *y = *y * scale;
+                *y *= scale;
             }
         }
     }

@@ -12,7 +12,7 @@ fn join<T: Real>(mut lanes: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for lane in 0..half {
-            lanes[lane] = lanes[lane] + lanes[lane + half];
+            lanes[lane] += lanes[lane + half];
         }
         half /= 2;
     }
@@ -26,11 +26,11 @@ pub(crate) fn sum<T: Real>(x: &[T]) -> T {
     let (blocks, rest) = x.as_chunks::<LANES>();
     for block in blocks {
         for lane in 0..LANES {
-            lanes[lane] = lanes[lane] + block[lane];
+            lanes[lane] += block[lane];
         }
     }
     for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane = *lane + *value;
+        *lane += *value;
     }
     join(lanes)
 }
@@ -43,11 +43,11 @@ pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     let (y_blocks, y_rest) = y.as_chunks::<LANES>();
     for (x, y) in x_blocks.iter().zip(y_blocks) {
         for lane in 0..LANES {
-            lanes[lane] = lanes[lane] + x[lane] * y[lane];
+            lanes[lane] += x[lane] * y[lane];
         }
     }
     for ((lane, x), y) in lanes.iter_mut().zip(x_rest).zip(y_rest) {
-        *lane = *lane + *x * *y;
+        *lane += *x * *y;
     }
     join(lanes)
 }
@@ -60,12 +60,12 @@ pub(crate) fn squared_distance<T: Real>(x: &[T], centre: T) -> T {
     for block in blocks {
         for lane in 0..LANES {
             let d = block[lane] - centre;
-            lanes[lane] = lanes[lane] + d * d;
+            lanes[lane] += d * d;
         }
     }
     for (lane, value) in lanes.iter_mut().zip(rest) {
         let d = *value - centre;
-        *lane = *lane + d * d;
+        *lane += d * d;
     }
     join(lanes)
 }

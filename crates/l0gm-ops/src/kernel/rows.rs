@@ -112,7 +112,7 @@ multiversion! {
     /// total += x
     pub(crate) fn add<T: Real>(total: &mut [T], x: &[T]) {
         for (total, x) in total.iter_mut().zip(x) {
-            *total = *total + *x;
+            *total += *x;
         }
     }
 }
@@ -129,12 +129,12 @@ multiversion! {
             let (a, b) = quad.split_at(2 * width);
             let ((a, b), (c, d)) = (a.split_at(width), b.split_at(width));
             for ((((total, a), b), c), d) in total.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *total = *total + ((*a + *b) + (*c + *d));
+                *total += (*a + *b) + (*c + *d);
             }
         }
         for row in quads.remainder().chunks_exact(width) {
             for (total, x) in total.iter_mut().zip(row) {
-                *total = *total + *x;
+                *total += *x;
             }
         }
     }
