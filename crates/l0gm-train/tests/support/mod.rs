@@ -1,6 +1,6 @@
 //! A small synthetic classification task, an encoder and a head for it: what the tests train.
 
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Interface, Objective, Temperature};
