@@ -109,7 +109,8 @@ fn push_sentence(rng: &mut Rng, text: &mut String, sentence: &str) {
     let mut letters = sentence.chars();
     text.extend(letters.next().map(|c| c.to_ascii_uppercase()));
     text.push_str(letters.as_str());
-    text.push_str(rng.pick(&[".", ".", ".", ".", "!", "..."]));
+    let end: &&str = rng.pick(&[".", ".", ".", ".", "!", "..."]);
+    text.push_str(end);
 }
 
 /// A sentence that is for (`good`) or against something in the film.
@@ -154,7 +155,8 @@ fn praise(rng: &mut Rng, good: bool) -> String {
 }
 
 fn word(rng: &mut Rng, good: bool) -> &'static str {
-    rng.pick(if good { &GOOD } else { &BAD })
+    let words: &[&'static str] = if good { &GOOD } else { &BAD };
+    words[rng.below(words.len())]
 }
 
 /// The last sentence of some reviews.
