@@ -71,7 +71,9 @@ impl BertConfig {
                 format!("does not describe a BERT-family encoder: {e}"),
             )
         })?;
-        config.check().map_err(|message| Error::model(path, message))?;
+        config
+            .check()
+            .map_err(|message| Error::model(path, message))?;
         Ok(config)
     }
 
@@ -101,7 +103,11 @@ impl BertConfig {
                 "model_type is \"{kind}\"; this encoder reads \"bert\" checkpoints"
             ));
         }
-        if let Some(kind) = self.position_embedding_type.as_deref().filter(|k| *k != "absolute") {
+        if let Some(kind) = self
+            .position_embedding_type
+            .as_deref()
+            .filter(|k| *k != "absolute")
+        {
             return Err(format!(
                 "position_embedding_type is \"{kind}\"; only \"absolute\" is known"
             ));

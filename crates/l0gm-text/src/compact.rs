@@ -5,10 +5,14 @@ use crate::{Pooling, Result, TextEncoder, TextHead, TextInput, TextTask};
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::{LinearLayer, Temperature, compact_linear};
 use l0gm_ops::{Mode, linear};
-use l0gm_train::{CompactSummary, Encoder, GatedModel, Sizes, Split, Task};
+use l0gm_train::{CompactSummary, Encoder, GatedModel, Sizes, Split, Task, measure_latency_within};
 
 /// Rows compared where the encoder must run for each; pooled features are compared in full.
 const ROWS_WITH_ENCODER: usize = 64;
+/// The timing of every run's forward pass: largest batch, warm-up and timed passes, seconds in all.
+const LATENCY_BATCH: usize = 1024;
+const LATENCY_PASSES: (usize, usize) = (3, 20);
+const LATENCY_SECONDS: f64 = 5.0;
 
 /// A model without a gate that says the same as the gated one.
 #[derive(Clone, Debug)]
@@ -117,7 +121,8 @@ pub fn sizes(encoder: &TextEncoder, classes: usize, tokens: f64) -> Sizes {
         0.0
     };
     let head = (dim + 1.0) * classes as f64;
-    let flops = config.num_hidden_layers as f64 * a_token * tokens + pooler + 2.0 * dim * classes as f64;
+    let flops =
+        config.num_hidden_layers as f64 * a_token * tokens + pooler + 2.0 * dim * classes as f64;
     let parameters = encoder.bert().elements() as u64 + head as u64;
     Sizes {
         parameters,
@@ -160,12 +165,33 @@ pub fn compare(
         largest = largest.max(f64::from(difference.to_scalar::<f32>()?));
         rows += batch.len();
     }
+    let latency = latency(&compact, task, batch_size, device)?;
     let tokens = mean_tokens(task);
     Ok(CompactSummary {
         max_logit_difference: largest,
         rows,
         gated: sizes(&model.encoder, task.classes, tokens),
         compact: compact.sizes(tokens),
-        latency_us_per_example: None,
+        latency_us_per_example: Some(latency),
     })
+}
+
+/// Median microseconds a text, over a full batch of middling length, as the gated model is timed.
+fn latency(
+    compact: &CompactText,
+    task: &TextTask,
+    batch_size: usize,
+    device: &Device,
+) -> Result<f64> {
+    let mut plan = task.plan(Split::Test, batch_size.min(LATENCY_BATCH), None);
+    let full = plan.iter().map(Vec::len).max().unwrap_or(0);
+    plan.retain(|rows| rows.len() == full);
+    let rows = plan.get(plan.len() / 2).map_or(&[][..], Vec::as_slice);
+    let input = task.batch(Split::Test, rows, device)?.input;
+    let (warmup, repeats) = LATENCY_PASSES;
+    let latency = measure_latency_within(rows.len(), warmup, repeats, LATENCY_SECONDS, || {
+        compact.logits(&input)?;
+        Ok(device.synchronize()?)
+    })?;
+    Ok(latency.per_example_us())
 }

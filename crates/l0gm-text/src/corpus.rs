@@ -21,7 +21,10 @@ impl Corpus {
     /// The rows with these numbers, in this order.
     pub fn select(&self, rows: &[u32]) -> Self {
         Self {
-            texts: rows.iter().map(|&r| self.texts[r as usize].clone()).collect(),
+            texts: rows
+                .iter()
+                .map(|&r| self.texts[r as usize].clone())
+                .collect(),
             labels: rows.iter().map(|&r| self.labels[r as usize]).collect(),
         }
     }
@@ -181,9 +184,9 @@ fn parquet_parts(dir: &Path, split: &str) -> Result<Vec<PathBuf>> {
     let mut parts: Vec<PathBuf> = entries
         .filter_map(|e| e.ok().map(|e| e.path()))
         .filter(|p| {
-            p.file_name().and_then(|n| n.to_str()).is_some_and(|n| {
-                n.starts_with(&format!("{split}-")) && n.ends_with(".parquet")
-            })
+            p.file_name()
+                .and_then(|n| n.to_str())
+                .is_some_and(|n| n.starts_with(&format!("{split}-")) && n.ends_with(".parquet"))
         })
         .collect();
     parts.sort();

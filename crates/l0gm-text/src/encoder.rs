@@ -60,13 +60,14 @@ impl Encoder for TextEncoder {
         let states = self.states(input, mode)?;
         match (input, states) {
             (TextInput::Pooled(pooled), _) => Ok(pooled.clone()),
-            (TextInput::Tokens { padding, .. } | TextInput::Hidden { padding, .. }, Some(states)) => {
-                match self.pooling {
-                    Pooling::Cls => self.bert.pool_cls(&states),
-                    Pooling::Mean => self.bert.pool_mean(&states, padding),
-                    Pooling::Pooler => self.bert.pool_pooler(&states, mode),
-                }
-            }
+            (
+                TextInput::Tokens { padding, .. } | TextInput::Hidden { padding, .. },
+                Some(states),
+            ) => match self.pooling {
+                Pooling::Cls => self.bert.pool_cls(&states),
+                Pooling::Mean => self.bert.pool_mean(&states, padding),
+                Pooling::Pooler => self.bert.pool_pooler(&states, mode),
+            },
             (_, None) => Err(candle_core::Error::Msg("a batch without states".into())),
         }
     }

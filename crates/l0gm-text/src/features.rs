@@ -79,14 +79,21 @@ pub fn compute(
     let width = encoder.interface().width();
     let mut values = vec![0f32; tokens.rows() * width];
     let start = Instant::now();
-    each_batch(tokens, encoder.bert().config().pad_token_id, device, report, |rows, input| {
-        let pooled = encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
-        let pooled: Vec<f32> = pooled.flatten_all()?.to_vec1()?;
-        for (i, &row) in rows.iter().enumerate() {
-            values[row * width..(row + 1) * width].copy_from_slice(&pooled[i * width..(i + 1) * width]);
-        }
-        Ok(())
-    })?;
+    each_batch(
+        tokens,
+        encoder.bert().config().pad_token_id,
+        device,
+        report,
+        |rows, input| {
+            let pooled = encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
+            let pooled: Vec<f32> = pooled.flatten_all()?.to_vec1()?;
+            for (i, &row) in rows.iter().enumerate() {
+                values[row * width..(row + 1) * width]
+                    .copy_from_slice(&pooled[i * width..(i + 1) * width]);
+            }
+            Ok(())
+        },
+    )?;
     Ok(Features {
         values,
         width,
@@ -107,20 +114,27 @@ pub fn compute_hidden(
     let bert = encoder.bert();
     let width = bert.config().hidden_size;
     let mut values = vec![0f32; tokens.total() * width];
-    each_batch(tokens, bert.config().pad_token_id, device, report, |rows, input| {
-        let TextInput::Tokens { ids, padding } = input else {
-            return Ok(());
-        };
-        let x = bert.embed(ids, &mut Mode::Eval)?;
-        let x = bert.layers(&x, padding, 0, bert.trainable().from_layer, &mut Mode::Eval)?;
-        let x: Vec<f32> = x.flatten_all()?.to_vec1()?;
-        for (i, &row) in rows.iter().enumerate() {
-            let (start, count) = tokens.span(row);
-            let from = i * padding.longest * width;
-            values[start * width..(start + count) * width].copy_from_slice(&x[from..from + count * width]);
-        }
-        Ok(())
-    })?;
+    each_batch(
+        tokens,
+        bert.config().pad_token_id,
+        device,
+        report,
+        |rows, input| {
+            let TextInput::Tokens { ids, padding } = input else {
+                return Ok(());
+            };
+            let x = bert.embed(ids, &mut Mode::Eval)?;
+            let x = bert.layers(&x, padding, 0, bert.trainable().from_layer, &mut Mode::Eval)?;
+            let x: Vec<f32> = x.flatten_all()?.to_vec1()?;
+            for (i, &row) in rows.iter().enumerate() {
+                let (start, count) = tokens.span(row);
+                let from = i * padding.longest * width;
+                values[start * width..(start + count) * width]
+                    .copy_from_slice(&x[from..from + count * width]);
+            }
+            Ok(())
+        },
+    )?;
     Ok(values)
 }
 
@@ -184,7 +198,12 @@ pub(crate) fn sha256_file(path: &Path) -> Result<String> {
 fn read(path: &Path, rows: usize, width: usize) -> Option<Features> {
     let bytes = std::fs::read(path).ok()?;
     let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
-    let encoder_us = header.metadata().as_ref()?.get("encoder_us")?.parse().ok()?;
+    let encoder_us = header
+        .metadata()
+        .as_ref()?
+        .get("encoder_us")?
+        .parse()
+        .ok()?;
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).ok()?;
     let tensor = tensors.get("features")?;
     if tensor.dims() != [rows, width] || tensor.dtype() != DType::F32 {
@@ -206,7 +225,8 @@ fn write(path: &Path, features: &Features) -> Result<()> {
     let rows = features.values.len() / features.width.max(1);
     let tensor = Tensor::from_slice(&features.values, (rows, features.width), &Device::Cpu)?;
     let about = HashMap::from([("encoder_us".to_string(), features.encoder_us.to_string())]);
-    let bytes = safetensors::serialize([("features", &tensor)], Some(about)).map_err(|e| fail(&e))?;
+    let bytes =
+        safetensors::serialize([("features", &tensor)], Some(about)).map_err(|e| fail(&e))?;
     l0gm_train::write_atomically(path, &bytes)?;
     Ok(())
 }

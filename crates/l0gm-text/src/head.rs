@@ -26,7 +26,15 @@ impl TextHead {
         generator: &mut Generator,
         device: &Device,
     ) -> candle_core::Result<Self> {
-        let classifier = Linear::new("classifier", Part::Head, dim, classes, true, generator, device)?;
+        let classifier = Linear::new(
+            "classifier",
+            Part::Head,
+            dim,
+            classes,
+            true,
+            generator,
+            device,
+        )?;
         Ok(Self {
             classifier,
             classes,
@@ -54,7 +62,8 @@ impl Head<TextInput> for TextHead {
         _input: &TextInput,
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Tensor> {
-        self.classifier.forward(&dropout(gated, self.dropout, mode)?)
+        self.classifier
+            .forward(&dropout(gated, self.dropout, mode)?)
     }
 
     fn parameters(&self) -> Vec<Parameter> {

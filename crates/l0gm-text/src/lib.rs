@@ -1,5 +1,11 @@
 //! L0-gated classifiers for texts: a BERT-family encoder, a gate on its pooled embedding, and a linear
 //! classifier behind it (the text modality of L0GM, arXiv:2603.26801).
+//!
+//! [`TextModality`] is the runner's door: from a dataset's name to a run's record. Below it, in the order
+//! of the data: [`TextData`] (texts with labels), [`split`], [`TextTokenizer`], [`prepare`] (what a frozen
+//! encoder says, computed once), [`TextTask`] (batches grouped by length), [`TextEncoder`] and [`TextHead`]
+//! (the model around the gate), [`CompactText`] (the smaller model that says the same).
+#![doc = include_str!("../README.md")]
 mod bert;
 mod bert_config;
 mod compact;

@@ -12,8 +12,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    DataSummary, Encoder, GatedModel, Modality, Profile, ProgressEvent, RunContext, RunRecord,
-    RunSpec, Split, Task, run_experiment,
+    DataSummary, Encoder, GatedModel, Modality, Profile, ProgressEvent, RunContext, RunDir,
+    RunRecord, RunSpec, Split, Task, finished_record, run_experiment,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -76,7 +76,10 @@ impl TextModality {
             return Ok(Some((folder.to_path_buf(), BTreeMap::new())));
         }
         if encoder.contains(std::path::MAIN_SEPARATOR) {
-            return Err(Error::model(folder, "holds no config.json; an encoder's folder holds config.json, tokenizer.json and model.safetensors"));
+            return Err(Error::model(
+                folder,
+                "holds no config.json; an encoder's folder holds config.json, tokenizer.json and model.safetensors",
+            ));
         }
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
     }
@@ -119,7 +122,8 @@ impl TextModality {
             Source::Catalogue(resolved) => resolved.twin,
             Source::File(_) => false,
         };
-        let mut settings: TextSettings = merge_settings(&self.base(profile, overrides)?, overrides)?;
+        let mut settings: TextSettings =
+            merge_settings(&self.base(profile, overrides)?, overrides)?;
         settings.train.objective.lambda = match (method, lambda) {
             ("dense", None) => 0.0,
             ("l0gm", Some(lambda)) => lambda,
@@ -154,13 +158,16 @@ impl TextModality {
         let settings: TextSettings = serde_json::from_value(spec.settings.clone())
             .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
         settings.check()?;
+        if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
+            return Ok(record);
+        }
         loading(context);
         let (data, mut summary) = self.read(spec, &settings)?;
         let split = split(data, &settings)?;
         let generator = Generator::new(spec.seed).stream("initialisation", 0);
         let loaded = if settings.is_scratch() {
-            std::fs::create_dir_all(&context.dir)
-                .map_err(|e| Error::corpus(&context.dir, format!("cannot be made: {e}")))?;
+            // Made a run's folder first, so that the tokenizer stands in no folder of another kind.
+            drop(RunDir::open(&context.dir)?);
             LoadedEncoder::from_scratch(
                 &split.train.texts,
                 &settings,
@@ -170,7 +177,10 @@ impl TextModality {
             )?
         } else {
             let (dir, checksums) = self.weights(&settings.encoder)?.ok_or_else(|| {
-                Error::Setting(format!("the weights of encoder \"{}\" are gone", settings.encoder))
+                Error::Setting(format!(
+                    "the weights of encoder \"{}\" are gone",
+                    settings.encoder
+                ))
             })?;
             let named = |(file, sum)| (format!("{}/{file}", settings.encoder), sum);
             summary.checksums.extend(checksums.into_iter().map(named));
@@ -178,21 +188,35 @@ impl TextModality {
         };
         let cache = FeatureCache::new(self.cache.clone().unwrap_or_else(|| beside(&context.dir)));
         let device = context.device.clone();
-        let prepared = prepare(&split, &loaded, &settings, &cache, &device, &mut |done, all| {
-            encoding(context, done, all)
-        })?;
+        let prepared = prepare(
+            &split,
+            &loaded,
+            &settings,
+            &cache,
+            &device,
+            &mut |done, all| encoding(context, done, all),
+        )?;
         let task = prepared.task;
         summary.classes = split.classes;
         summary.reductions = split.reductions;
         summary.notes = notes(&settings);
         summary.notes.extend(prepared.notes);
-        for (name, part) in [("train", Split::Train), ("valid", Split::Valid), ("test", Split::Test)] {
+        for (name, part) in [
+            ("train", Split::Train),
+            ("valid", Split::Valid),
+            ("test", Split::Test),
+        ] {
             summary.rows.insert(name.into(), task.rows(part));
         }
         let interface = loaded.encoder.interface();
         let gate = match spec.method.as_str() {
             "dense" => Gate::identity(interface),
-            _ => Gate::new(interface, &settings.gate, settings.train.schedule.at(0.0).temperature, &device)?,
+            _ => Gate::new(
+                interface,
+                &settings.gate,
+                settings.train.schedule.at(0.0).temperature,
+                &device,
+            )?,
         };
         let head = TextHead::new(
             interface.width(),
@@ -215,7 +239,17 @@ impl TextModality {
             }
             Ok(Some(compare(model, temperature, &task, batch, &device)?))
         };
-        Ok(run_experiment(spec, summary, &[], &task, &model, &settings.train, size, compact, context)?)
+        Ok(run_experiment(
+            spec,
+            summary,
+            &[],
+            &task,
+            &model,
+            &settings.train,
+            size,
+            compact,
+            context,
+        )?)
     }
 
     /// Reads the texts, and says where they came from.
@@ -240,7 +274,9 @@ impl TextModality {
             }
             Source::File(path) => {
                 summary.source = format!("file {}", path.display());
-                summary.checksums.insert(file_name(&path), crate::features::sha256_file(&path)?);
+                summary
+                    .checksums
+                    .insert(file_name(&path), crate::features::sha256_file(&path)?);
                 let columns = Columns {
                     text: &settings.text_column,
                     label: &settings.label_column,
@@ -258,7 +294,11 @@ impl Modality for TextModality {
     }
 
     fn datasets(&self) -> Vec<String> {
-        self.catalogue.names("text").into_iter().map(String::from).collect()
+        self.catalogue
+            .names("text")
+            .into_iter()
+            .map(String::from)
+            .collect()
     }
 
     fn methods(&self) -> Vec<String> {
@@ -292,7 +332,9 @@ impl Modality for TextModality {
 fn notes(settings: &TextSettings) -> Vec<String> {
     let name = Path::new(&settings.encoder)
         .file_name()
-        .map_or(settings.encoder.clone(), |n| n.to_string_lossy().into_owned());
+        .map_or(settings.encoder.clone(), |n| {
+            n.to_string_lossy().into_owned()
+        });
     let pooling = match settings.pooling {
         crate::Pooling::Cls => "[CLS]",
         crate::Pooling::Mean => "mean",
@@ -310,7 +352,8 @@ fn kind(twin: bool) -> &'static str {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+    path.file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned())
 }
 
 /// `OUT/text-features` for a run in `OUT/runs/ID`; beside the run otherwise.

@@ -46,13 +46,16 @@ pub fn prepare(
         }
         FineTune::Last(_) => hidden(loaded, &tokens, settings, device, report)?,
     };
-    let mut rows = tokens.into_iter().zip(prepared).zip(corpora).map(|((tokens, prepared), corpus)| {
-        TextRows {
-            tokens,
-            labels: corpus.labels.clone(),
-            prepared,
-        }
-    });
+    let mut rows =
+        tokens
+            .into_iter()
+            .zip(prepared)
+            .zip(corpora)
+            .map(|((tokens, prepared), corpus)| TextRows {
+                tokens,
+                labels: corpus.labels.clone(),
+                prepared,
+            });
     let mut next = || {
         rows.next().unwrap_or(TextRows {
             tokens: TokenRows::new([]),
@@ -111,7 +114,10 @@ fn hidden(
 ) -> Result<Vec<Prepared>> {
     let width = loaded.encoder.bert().config().hidden_size;
     let kept = &tokens[..2];
-    let bytes: usize = kept.iter().map(|t| t.total() * width * size_of::<f32>()).sum();
+    let bytes: usize = kept
+        .iter()
+        .map(|t| t.total() * width * size_of::<f32>())
+        .sum();
     if bytes > settings.hidden_cache_mib << 20 {
         tracing::info!(
             "the states below the trained layers need {} MiB, more than hidden-cache-mib {}: they are computed anew each step",

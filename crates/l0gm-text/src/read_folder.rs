@@ -17,7 +17,10 @@ pub(crate) fn read(dir: &Path, classes: &[&str]) -> Result<Corpus> {
             let text = String::from_utf8(bytes).map_err(|e| {
                 Error::corpus(
                     &path,
-                    format!("is not valid UTF-8 from byte {}", e.utf8_error().valid_up_to()),
+                    format!(
+                        "is not valid UTF-8 from byte {}",
+                        e.utf8_error().valid_up_to()
+                    ),
                 )
             })?;
             corpus.texts.push(text);

@@ -14,7 +14,8 @@ pub(crate) fn read(path: &Path, columns: Columns<'_>) -> Result<RawRows> {
     let wrong = |e: &dyn std::fmt::Display| {
         Error::corpus(path, format!("is not a readable Parquet file ({e})"))
     };
-    let file = File::open(path).map_err(|e| Error::corpus(path, format!("cannot be opened: {e}")))?;
+    let file =
+        File::open(path).map_err(|e| Error::corpus(path, format!("cannot be opened: {e}")))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;
     let schema = builder.schema().clone();
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
@@ -31,7 +32,10 @@ pub(crate) fn read(path: &Path, columns: Columns<'_>) -> Result<RawRows> {
     };
     let wanted = [find(columns.text)?, find(columns.label)?];
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let reader = builder.with_projection(mask).build().map_err(|e| wrong(&e))?;
+    let reader = builder
+        .with_projection(mask)
+        .build()
+        .map_err(|e| wrong(&e))?;
     let mut rows = RawRows::default();
     for batch in reader {
         let batch = batch.map_err(|e| wrong(&e))?;
@@ -58,7 +62,11 @@ fn append(
         other => is_string(other),
     };
     if !(text || label && (kind.is_integer() || *kind == DataType::Boolean)) {
-        let allowed = if label { "strings, integers or booleans" } else { "strings" };
+        let allowed = if label {
+            "strings, integers or booleans"
+        } else {
+            "strings"
+        };
         return Err(Error::corpus(
             path,
             format!("column \"{name}\" holds {kind}; expected {allowed}"),
@@ -66,15 +74,21 @@ fn append(
     }
     let strings = cast(column, &DataType::Utf8)
         .map_err(|e| Error::corpus(path, format!("column \"{name}\" cannot be read: {e}")))?;
-    let strings = strings.as_any().downcast_ref::<StringArray>().ok_or_else(|| {
-        Error::corpus(path, format!("column \"{name}\" cannot be read as strings"))
-    })?;
+    let strings = strings
+        .as_any()
+        .downcast_ref::<StringArray>()
+        .ok_or_else(|| {
+            Error::corpus(path, format!("column \"{name}\" cannot be read as strings"))
+        })?;
     let first = into.len();
     for (i, value) in strings.iter().enumerate() {
         let value = value.ok_or_else(|| {
             Error::corpus(
                 path,
-                format!("row {} (counted from 0) has no value in column \"{name}\"", first + i),
+                format!(
+                    "row {} (counted from 0) has no value in column \"{name}\"",
+                    first + i
+                ),
             )
         })?;
         into.push(value.to_string());
@@ -83,5 +97,8 @@ fn append(
 }
 
 fn is_string(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        kind,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }

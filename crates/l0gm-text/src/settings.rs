@@ -277,17 +277,26 @@ mod tests {
         let cases: Vec<(&str, Box<dyn Fn(&mut TextSettings)>)> = vec![
             ("max-tokens", Box::new(|s| s.max_tokens = 2)),
             ("dropout", Box::new(|s| s.dropout = 1.0)),
-            ("encoder-dropout", Box::new(|s| s.encoder_dropout = Some(-0.1))),
+            (
+                "encoder-dropout",
+                Box::new(|s| s.encoder_dropout = Some(-0.1)),
+            ),
             ("train-rows", Box::new(|s| s.train_rows = Some(1))),
             ("test-fraction", Box::new(|s| s.test_fraction = 0.0)),
-            ("multiple of the heads", Box::new(|s| {
-                s.encoder = "scratch".into();
-                s.scratch.heads = 3;
-            })),
-            ("fine-tune", Box::new(|s| {
-                s.encoder = "scratch".into();
-                s.fine_tune = FineTune::Frozen;
-            })),
+            (
+                "multiple of the heads",
+                Box::new(|s| {
+                    s.encoder = "scratch".into();
+                    s.scratch.heads = 3;
+                }),
+            ),
+            (
+                "fine-tune",
+                Box::new(|s| {
+                    s.encoder = "scratch".into();
+                    s.fine_tune = FineTune::Frozen;
+                }),
+            ),
         ];
         for (word, change) in cases {
             let mut settings = TextSettings::default();

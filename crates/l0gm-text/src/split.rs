@@ -33,23 +33,51 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
         Some(test) => (test, (0..test.rows() as u32).collect()),
         None => {
             let count = share(rest.len(), settings.test_fraction);
-            let (test, left) = stratified(&data.train.labels, &rest, classes, count, generator.stream("test", 0));
+            let (test, left) = stratified(
+                &data.train.labels,
+                &rest,
+                classes,
+                count,
+                generator.stream("test", 0),
+            );
             rest = left;
             (&data.train, test)
         }
     };
-    let valid_rows = settings.valid_rows.unwrap_or_else(|| share(rest.len(), 0.1));
-    let (valid, rest) = stratified(&data.train.labels, &rest, classes, valid_rows, generator.stream("valid", 0));
+    let valid_rows = settings
+        .valid_rows
+        .unwrap_or_else(|| share(rest.len(), 0.1));
+    let (valid, rest) = stratified(
+        &data.train.labels,
+        &rest,
+        classes,
+        valid_rows,
+        generator.stream("valid", 0),
+    );
     let mut cut = |name: &str, source: &Corpus, rows: Vec<u32>, want: Option<usize>| {
         let Some(want) = want.filter(|&w| w < rows.len()) else {
             return rows;
         };
-        reductions.push(format!("{} of {} {name} texts, balanced", grouped(want), grouped(rows.len())));
-        balanced(&source.labels, &rows, classes, want, generator.stream(name, 1))
+        reductions.push(format!(
+            "{} of {} {name} texts, balanced",
+            grouped(want),
+            grouped(rows.len())
+        ));
+        balanced(
+            &source.labels,
+            &rows,
+            classes,
+            want,
+            generator.stream(name, 1),
+        )
     };
     let train = cut("training", &data.train, rest, settings.train_rows);
     let test = cut("test", test_source, test, settings.test_rows);
-    for (name, rows) in [("training", &train), ("validation", &valid), ("test", &test)] {
+    for (name, rows) in [
+        ("training", &train),
+        ("validation", &valid),
+        ("test", &test),
+    ] {
         if rows.is_empty() {
             return Err(Error::Setting(format!(
                 "no {name} rows are left of {} training rows; use more rows, or smaller valid-rows and test-fraction",
@@ -71,7 +99,13 @@ fn share(rows: usize, fraction: f64) -> usize {
 }
 
 /// `count` of `rows` with the classes' own proportions (largest remainders first), and the others.
-fn stratified(labels: &[u32], rows: &[u32], classes: usize, count: usize, generator: Generator) -> (Vec<u32>, Vec<u32>) {
+fn stratified(
+    labels: &[u32],
+    rows: &[u32],
+    classes: usize,
+    count: usize,
+    generator: Generator,
+) -> (Vec<u32>, Vec<u32>) {
     let members = by_class(labels, rows, classes);
     let exact: Vec<f64> = members
         .iter()
@@ -79,7 +113,11 @@ fn stratified(labels: &[u32], rows: &[u32], classes: usize, count: usize, genera
         .collect();
     let mut quota: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
     let mut order: Vec<usize> = (0..classes).collect();
-    order.sort_by(|&a, &b| (exact[b] - exact[b].floor()).total_cmp(&(exact[a] - exact[a].floor())).then(a.cmp(&b)));
+    order.sort_by(|&a, &b| {
+        (exact[b] - exact[b].floor())
+            .total_cmp(&(exact[a] - exact[a].floor()))
+            .then(a.cmp(&b))
+    });
     let missing = count.saturating_sub(quota.iter().sum());
     for &class in order.iter().take(missing) {
         quota[class] += 1;
@@ -88,12 +126,20 @@ fn stratified(labels: &[u32], rows: &[u32], classes: usize, count: usize, genera
 }
 
 /// `count` of `rows` with as equal a share of each class as there are rows for.
-fn balanced(labels: &[u32], rows: &[u32], classes: usize, count: usize, generator: Generator) -> Vec<u32> {
+fn balanced(
+    labels: &[u32],
+    rows: &[u32],
+    classes: usize,
+    count: usize,
+    generator: Generator,
+) -> Vec<u32> {
     let members = by_class(labels, rows, classes);
     let mut quota = vec![0; classes];
     let mut left = count;
     while left > 0 {
-        let open: Vec<usize> = (0..classes).filter(|&c| quota[c] < members[c].len()).collect();
+        let open: Vec<usize> = (0..classes)
+            .filter(|&c| quota[c] < members[c].len())
+            .collect();
         if open.is_empty() {
             break;
         }
@@ -151,7 +197,9 @@ mod tests {
     fn data(rows: usize, positive_every: usize, with_test: bool) -> TextData {
         let corpus = Corpus {
             texts: (0..rows).map(|i| format!("text {i}")).collect(),
-            labels: (0..rows).map(|i| u32::from(i % positive_every == 0)).collect(),
+            labels: (0..rows)
+                .map(|i| u32::from(i % positive_every == 0))
+                .collect(),
         };
         TextData {
             test: with_test.then(|| corpus.clone()),
@@ -168,9 +216,25 @@ mod tests {
     fn one_file_is_split_into_three_disjoint_stratified_parts() {
         let settings = TextSettings::default();
         let split = split(data(1000, 4, false), &settings).unwrap();
-        assert_eq!((split.test.rows(), split.valid.rows(), split.train.rows()), (200, 80, 720));
-        assert_eq!((count(&split.test, 1), count(&split.valid, 1), count(&split.train, 1)), (50, 20, 180));
-        let mut all: Vec<&String> = split.train.texts.iter().chain(&split.valid.texts).chain(&split.test.texts).collect();
+        assert_eq!(
+            (split.test.rows(), split.valid.rows(), split.train.rows()),
+            (200, 80, 720)
+        );
+        assert_eq!(
+            (
+                count(&split.test, 1),
+                count(&split.valid, 1),
+                count(&split.train, 1)
+            ),
+            (50, 20, 180)
+        );
+        let mut all: Vec<&String> = split
+            .train
+            .texts
+            .iter()
+            .chain(&split.valid.texts)
+            .chain(&split.test.texts)
+            .collect();
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 1000);
@@ -179,28 +243,49 @@ mod tests {
 
     #[test]
     fn subsets_are_balanced_and_decided_by_the_seed() {
-        let settings = TextSettings { train_rows: Some(100), test_rows: Some(50), ..TextSettings::default() };
+        let settings = TextSettings {
+            train_rows: Some(100),
+            test_rows: Some(50),
+            ..TextSettings::default()
+        };
         let a = split(data(1000, 4, true), &settings).unwrap();
         assert_eq!((count(&a.train, 0), count(&a.train, 1)), (50, 50));
         assert_eq!((count(&a.test, 0), count(&a.test, 1)), (25, 25));
-        assert_eq!(a.reductions, ["100 of 900 training texts, balanced", "50 of 1,000 test texts, balanced"]);
+        assert_eq!(
+            a.reductions,
+            [
+                "100 of 900 training texts, balanced",
+                "50 of 1,000 test texts, balanced"
+            ]
+        );
         let b = split(data(1000, 4, true), &settings).unwrap();
         assert_eq!(a.train, b.train);
-        let other = TextSettings { split_seed: 1, ..settings };
+        let other = TextSettings {
+            split_seed: 1,
+            ..settings
+        };
         assert_ne!(a.train, split(data(1000, 4, true), &other).unwrap().train);
     }
 
     #[test]
     fn a_class_with_too_few_rows_gives_all_it_has() {
-        let settings = TextSettings { train_rows: Some(800), ..TextSettings::default() };
+        let settings = TextSettings {
+            train_rows: Some(800),
+            ..TextSettings::default()
+        };
         let split = split(data(1000, 10, true), &settings).unwrap();
         assert_eq!((split.train.rows(), count(&split.train, 1)), (800, 90));
     }
 
     #[test]
     fn validation_that_eats_everything_is_an_error() {
-        let settings = TextSettings { valid_rows: Some(1000), ..TextSettings::default() };
-        let message = split(data(1000, 4, true), &settings).unwrap_err().to_string();
+        let settings = TextSettings {
+            valid_rows: Some(1000),
+            ..TextSettings::default()
+        };
+        let message = split(data(1000, 4, true), &settings)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("no training rows"), "{message}");
     }
 }

@@ -109,7 +109,10 @@ impl Task for TextTask {
         let width = self.width;
         let input = match &source.prepared {
             Prepared::Tokens => {
-                let ids: Vec<&[u32]> = rows.iter().map(|&r| source.tokens.get(r as usize)).collect();
+                let ids: Vec<&[u32]> = rows
+                    .iter()
+                    .map(|&r| source.tokens.get(r as usize))
+                    .collect();
                 TextInput::tokens(&ids, self.pad, device)?
             }
             Prepared::Hidden(values) => {
@@ -151,7 +154,14 @@ mod tests {
             labels: (0..101).map(|i| i % 2).collect(),
             prepared,
         };
-        TextTask { train: rows.clone(), valid: rows.clone(), test: rows, classes: 2, width: 2, pad: 0 }
+        TextTask {
+            train: rows.clone(),
+            valid: rows.clone(),
+            test: rows,
+            classes: 2,
+            width: 2,
+            pad: 0,
+        }
     }
 
     #[test]
@@ -169,17 +179,34 @@ mod tests {
                 })
                 .sum()
         };
-        let mixed: Vec<Vec<u32>> = Generator::new(1).permutation(101).chunks(8).map(<[u32]>::to_vec).collect();
-        assert!(spread(&plan) * 3 < spread(&mixed), "{} {}", spread(&plan), spread(&mixed));
-        assert_eq!(plan, task.plan(Split::Train, 8, Some(&mut Generator::new(1))));
-        assert_ne!(plan, task.plan(Split::Train, 8, Some(&mut Generator::new(2))));
+        let mixed: Vec<Vec<u32>> = Generator::new(1)
+            .permutation(101)
+            .chunks(8)
+            .map(<[u32]>::to_vec)
+            .collect();
+        assert!(
+            spread(&plan) * 3 < spread(&mixed),
+            "{} {}",
+            spread(&plan),
+            spread(&mixed)
+        );
+        assert_eq!(
+            plan,
+            task.plan(Split::Train, 8, Some(&mut Generator::new(1)))
+        );
+        assert_ne!(
+            plan,
+            task.plan(Split::Train, 8, Some(&mut Generator::new(2)))
+        );
     }
 
     #[test]
     fn a_batch_holds_its_rows_padded_to_the_longest() {
         let task = task(Prepared::Tokens);
         let batch = task.batch(Split::Valid, &[5, 0], &Device::Cpu).unwrap();
-        let TextInput::Tokens { ids, padding } = batch.input else { panic!("tokens") };
+        let TextInput::Tokens { ids, padding } = batch.input else {
+            panic!("tokens")
+        };
         let lengths = [task.valid.tokens.get(5).len(), 3];
         assert_eq!(padding.lengths, lengths);
         assert_eq!(ids.dims(), [2, lengths[0]]);
@@ -192,7 +219,9 @@ mod tests {
     fn pooled_rows_are_gathered_in_the_order_asked_for() {
         let task = task(Prepared::Pooled((0..202).map(|v| v as f32).collect()));
         let batch = task.batch(Split::Test, &[3, 1], &Device::Cpu).unwrap();
-        let TextInput::Pooled(pooled) = batch.input else { panic!("pooled") };
+        let TextInput::Pooled(pooled) = batch.input else {
+            panic!("pooled")
+        };
         assert_eq!(pooled.to_vec2::<f32>().unwrap(), [[6.0, 7.0], [2.0, 3.0]]);
     }
 }

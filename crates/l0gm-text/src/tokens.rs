@@ -71,8 +71,8 @@ impl TextTokenizer {
     /// # Errors
     /// Where it cannot be read or parsed.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
+        let bytes =
+            std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
         let mut inner = Tokenizer::from_bytes(&bytes)
             .map_err(|e| Error::model(path, format!("is not a tokenizer.json ({e})")))?;
         inner.with_padding(None);
@@ -88,9 +88,8 @@ impl TextTokenizer {
     /// # Errors
     /// Where training fails.
     pub fn train(texts: &[String], vocabulary: usize) -> Result<Self> {
-        let failed = |e: &dyn std::fmt::Display| {
-            Error::model("WordPiece training", format!("failed: {e}"))
-        };
+        let failed =
+            |e: &dyn std::fmt::Display| Error::model("WordPiece training", format!("failed: {e}"));
         let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
         let mut trainer = WordPieceTrainer::builder()
             .vocab_size(vocabulary)
@@ -213,14 +212,29 @@ mod tests {
 
     fn texts() -> Vec<String> {
         (0..60)
-            .map(|i| format!("The film number {i} was {}! Truly a {} film.", ["good", "bad"][i % 2], ["great", "dull", "long"][i % 3]))
+            .map(|i| {
+                format!(
+                    "The film number {i} was {}! Truly a {} film.",
+                    ["good", "bad"][i % 2],
+                    ["great", "dull", "long"][i % 3]
+                )
+            })
             .collect()
     }
 
     #[test]
     fn rows_are_cut_and_framed() {
         let tokenizer = TextTokenizer::train(&texts(), 300).unwrap();
-        let rows = tokenizer.encode(&["film".into(), "the film was good ".repeat(30), String::new()], 8).unwrap();
+        let rows = tokenizer
+            .encode(
+                &[
+                    "film".into(),
+                    "the film was good ".repeat(30),
+                    String::new(),
+                ],
+                8,
+            )
+            .unwrap();
         assert_eq!(rows.rows(), 3);
         assert_eq!(rows.get(0).len(), 3);
         assert_eq!(rows.get(1).len(), 8);
@@ -246,7 +260,10 @@ mod tests {
         let trained = TextTokenizer::train(&texts(), 200).unwrap();
         trained.save(&path).unwrap();
         let read = TextTokenizer::from_file(&path).unwrap();
-        assert_eq!(trained.encode(&texts(), 16).unwrap(), read.encode(&texts(), 16).unwrap());
+        assert_eq!(
+            trained.encode(&texts(), 16).unwrap(),
+            read.encode(&texts(), 16).unwrap()
+        );
     }
 
     #[test]

@@ -20,8 +20,8 @@ impl Checkpoint {
     /// # Errors
     /// Where it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
+        let bytes =
+            std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
         Ok(Self {
             path: path.to_path_buf(),
             bytes,
@@ -88,7 +88,10 @@ impl WeightSource for CheckpointTensors<'_> {
                 self.path,
                 format!(
                     "has no tensor \"{name}\"{}, with or without \"bert.\" before it; it holds {} tensors of another architecture than its config.json says",
-                    nearest(name, names.iter().map(|n| n.strip_prefix("bert.").unwrap_or(n))),
+                    nearest(
+                        name,
+                        names.iter().map(|n| n.strip_prefix("bert.").unwrap_or(n))
+                    ),
                     names.len()
                 ),
             ));

@@ -1,0 +1,141 @@
+//! Another backbone behind the same gate: candle's own DistilBERT-like models, or any other, need only the
+//! `Encoder` trait. Here candle_transformers' BERT is a frozen backbone, and gate and classifier learn.
+//!
+//!     cargo run -p l0gm-text --example swap_backbone -- MODELS/all-MiniLM-L6-v2 reviews.csv
+//!
+//! candle's fused norms and softmax pass no gradient back, so a backbone on them must stay frozen: it
+//! declares no parameters, and its output is cut from the graph.
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
+use l0gm_gate::{Gate, Interface};
+use l0gm_ops::{Generator, Mode};
+use l0gm_text::{
+    Columns, Prepared, TextData, TextHead, TextInput, TextRows, TextSettings, TextTask,
+    TextTokenizer, split,
+};
+use l0gm_train::{
+    Encoder, GatedModel, LineProgress, Parameter, RunDir, StopFlag, TrainConfig, train,
+};
+use std::error::Error;
+use std::path::Path;
+
+/// candle's BERT with mean pooling.
+struct StockBert {
+    model: BertModel,
+    dim: usize,
+}
+
+impl StockBert {
+    fn load(dir: &Path, device: &Device) -> Result<Self, Box<dyn Error>> {
+        let config: Config = serde_json::from_slice(&std::fs::read(dir.join("config.json"))?)?;
+        let tensors = candle_core::safetensors::load(dir.join("model.safetensors"), device)?;
+        let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
+        Ok(Self {
+            model: BertModel::load(vars, &config)?,
+            dim: config.hidden_size,
+        })
+    }
+}
+
+impl Encoder for StockBert {
+    type Input = TextInput;
+
+    fn interface(&self) -> Interface {
+        Interface::Flat { dim: self.dim }
+    }
+
+    fn encode(&self, input: &TextInput, _mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
+        let TextInput::Tokens { ids, padding } = input else {
+            candle_core::bail!("this backbone reads token ids");
+        };
+        let types = ids.zeros_like()?;
+        let states = self.model.forward(ids, &types, padding.mask.as_ref())?; // (batch, length, dim)
+        let weights = padding.mean_weights(ids.device())?; // (batch, 1, length)
+        Ok(weights.matmul(&states)?.squeeze(1)?.detach())
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut given = std::env::args().skip(1);
+    let (Some(model), Some(file)) = (given.next(), given.next()) else {
+        return Err("give an encoder's folder and a .csv or .parquet file of texts".into());
+    };
+    let device = Device::Cpu;
+    let columns = Columns {
+        text: "text",
+        label: "label",
+    };
+    let settings = TextSettings {
+        train_rows: Some(200),
+        max_tokens: 64,
+        ..TextSettings::default()
+    };
+    let split = split(TextData::file(Path::new(&file), columns, &[])?, &settings)?;
+    let tokenizer = TextTokenizer::from_file(&Path::new(&model).join("tokenizer.json"))?;
+    let backbone = StockBert::load(Path::new(&model), &device)?;
+    let rows = |corpus: &l0gm_text::Corpus| -> Result<TextRows, Box<dyn Error>> {
+        Ok(TextRows {
+            tokens: tokenizer.encode(&corpus.texts, settings.max_tokens)?,
+            labels: corpus.labels.clone(),
+            prepared: Prepared::Tokens,
+        })
+    };
+    let task = TextTask {
+        train: rows(&split.train)?,
+        valid: rows(&split.valid)?,
+        test: rows(&split.test)?,
+        classes: split.classes.len(),
+        width: backbone.dim,
+        pad: 0,
+    };
+    let mut config = TrainConfig {
+        epochs: 3,
+        batch_size: 16,
+        eval_batch_size: 32,
+        ..TrainConfig::default()
+    };
+    config.optimiser.learning_rate = 1e-2;
+    config.objective.lambda = 1e-3;
+    let interface = backbone.interface();
+    let tau = config.schedule.at(0.0).temperature;
+    let mut generator = Generator::new(0);
+    let model = GatedModel {
+        gate: Gate::new(interface, &settings.gate, tau, &device)?,
+        head: TextHead::new(
+            interface.width(),
+            task.classes,
+            0.1,
+            &mut generator,
+            &device,
+        )?,
+        encoder: backbone,
+    };
+    let dir = std::env::temp_dir().join(format!("l0gm-swap-backbone-{}", std::process::id()));
+    let run = RunDir::open(&dir)?;
+    let mut progress = LineProgress::new("swapped backbone");
+    let stop = StopFlag::default();
+    let outcome = train(
+        &task,
+        &model,
+        &config,
+        0,
+        &device,
+        &run,
+        &mut progress,
+        &stop,
+    )?;
+    if let Some(last) = outcome.history.last() {
+        println!(
+            "validation accuracy {:.3}, {:.0}% of the dimensions active",
+            last.valid_accuracy,
+            100.0 * last.active_fraction
+        );
+    }
+    std::fs::remove_dir_all(&dir)?;
+    Ok(())
+}

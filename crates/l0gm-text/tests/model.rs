@@ -1,0 +1,425 @@
+//! The encoder as a trainable model, on a tiny random checkpoint: what learns and what does not, what is
+//! computed beforehand, what compaction keeps, and what bad weights are told.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use candle_core::{Device, Tensor, Var};
+use l0gm_gate::{Gate, GateConfig, Temperature};
+use l0gm_ops::{Generator, Mode, cross_entropy};
+use l0gm_text::features::{FeatureCache, compute_hidden};
+use l0gm_text::{
+    CompactText, FineTune, LoadedEncoder, Pooling, TextEncoder, TextHead, TextInput, TextSettings,
+};
+use l0gm_train::{Encoder, GatedModel};
+use std::path::Path;
+
+const TAU: Temperature = Temperature(2.0 / 3.0);
+
+fn settings(fine_tune: FineTune, pooling: Pooling) -> TextSettings {
+    TextSettings {
+        fine_tune,
+        pooling,
+        max_tokens: 20,
+        ..TextSettings::default()
+    }
+}
+
+fn load(dir: &Path, settings: &TextSettings) -> LoadedEncoder {
+    LoadedEncoder::from_folder(dir, settings, &Device::Cpu).unwrap()
+}
+
+fn model(encoder: TextEncoder) -> GatedModel<TextEncoder, TextHead> {
+    let interface = encoder.interface();
+    let head = TextHead::new(
+        interface.width(),
+        2,
+        0.1,
+        &mut Generator::new(3),
+        &Device::Cpu,
+    )
+    .unwrap();
+    let gate = Gate::new(interface, &GateConfig::default(), TAU, &Device::Cpu).unwrap();
+    GatedModel {
+        encoder,
+        gate,
+        head,
+    }
+}
+
+fn input() -> TextInput {
+    let rows: Vec<Vec<u32>> = [9u32, 5, 14]
+        .iter()
+        .map(|&n| (0..n).map(|i| (i * 13 + n) % 100).collect())
+        .collect();
+    let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
+    TextInput::tokens(&rows, 0, &Device::Cpu).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn one_step_moves_every_parameter() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Pooler] {
+        let model = model(load(dir.path(), &settings(FineTune::Full, pooling)).encoder);
+        let parameters = model.parameters();
+        // 3 tables, 1 norm, 3 layers of 6 linears and 2 norms, gate, classifier; and the pooler.
+        let pooler = if pooling == Pooling::Pooler { 2 } else { 0 };
+        assert_eq!(parameters.len(), 3 + 2 + 3 * 16 + 1 + 2 + pooler);
+        let mut generator = Generator::new(5);
+        let logits = model
+            .logits(&input(), TAU, &mut Mode::Train(&mut generator))
+            .unwrap();
+        let labels = Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap();
+        let loss =
+            (cross_entropy(&logits, &labels).unwrap() + model.gate.penalty(TAU).unwrap()).unwrap();
+        let gradients = loss.backward().unwrap();
+        for parameter in &parameters {
+            let gradient = gradients
+                .get(&parameter.var)
+                .unwrap_or_else(|| panic!("{} has no gradient", parameter.name));
+            let norm: f32 = values(gradient).iter().map(|g| g * g).sum();
+            // A key's bias shifts all of a query's scores alike, which softmax does not see.
+            if parameter.name.ends_with("key.bias") {
+                assert!(norm < 1e-8, "{}: {norm}", parameter.name);
+            } else {
+                assert!(norm > 0.0 && norm.is_finite(), "{}: {norm}", parameter.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_last_layers_learn_where_only_they_should() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let names = |fine_tune| -> Vec<String> {
+        let encoder = load(dir.path(), &settings(fine_tune, Pooling::Mean)).encoder;
+        encoder.parameters().into_iter().map(|p| p.name).collect()
+    };
+    assert!(names(FineTune::Frozen).is_empty());
+    let last = names(FineTune::Last(1));
+    assert_eq!(last.len(), 16);
+    assert!(
+        last.iter().all(|n| n.starts_with("encoder.layer.2.")),
+        "{last:?}"
+    );
+    let error = LoadedEncoder::from_folder(
+        dir.path(),
+        &settings(FineTune::Last(4), Pooling::Mean),
+        &Device::Cpu,
+    );
+    assert!(error.unwrap_err().to_string().contains("has 3 layers"));
+}
+
+#[test]
+fn states_computed_beforehand_give_the_same_as_the_whole_encoder() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let loaded = load(dir.path(), &settings(FineTune::Last(2), Pooling::Mean));
+    let (texts, _) = common::texts(9);
+    let tokens = loaded.tokenizer.encode(&texts, 20).unwrap();
+    let hidden =
+        compute_hidden(&loaded.encoder, &tokens, &Device::Cpu, &mut |_, _| Ok(())).unwrap();
+    let width = loaded.encoder.interface().width();
+    let mut start = 0;
+    for row in 0..tokens.rows() {
+        let ids = tokens.get(row);
+        let states = &hidden[start..start + ids.len() * width];
+        start += states.len();
+        let from_states = TextInput::hidden(&[states], width, &Device::Cpu).unwrap();
+        let from_ids = TextInput::tokens(&[ids], 0, &Device::Cpu).unwrap();
+        let a = values(
+            &loaded
+                .encoder
+                .encode(&from_states, &mut Mode::Eval)
+                .unwrap(),
+        );
+        let b = values(&loaded.encoder.encode(&from_ids, &mut Mode::Eval).unwrap());
+        assert!(
+            a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5),
+            "row {row}"
+        );
+    }
+    assert_eq!(start, hidden.len());
+}
+
+#[test]
+fn padding_does_not_change_a_text() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    for pooling in [Pooling::Mean, Pooling::Cls] {
+        let encoder = load(dir.path(), &settings(FineTune::Full, pooling)).encoder;
+        let (short, long) = ([4u32, 9, 17], [1u32; 15]);
+        let alone = TextInput::tokens(&[&short], 0, &Device::Cpu).unwrap();
+        let padded = TextInput::tokens(&[&short, &long], 0, &Device::Cpu).unwrap();
+        let a = values(&encoder.encode(&alone, &mut Mode::Eval).unwrap());
+        let b = values(
+            &encoder
+                .encode(&padded, &mut Mode::Eval)
+                .unwrap()
+                .get(0)
+                .unwrap(),
+        );
+        assert!(
+            a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5),
+            "{pooling:?}"
+        );
+    }
+}
+
+#[test]
+fn evaluation_builds_no_graph() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let encoder = load(dir.path(), &settings(FineTune::Full, Pooling::Mean)).encoder;
+    assert!(
+        !encoder
+            .encode(&input(), &mut Mode::Eval)
+            .unwrap()
+            .track_op()
+    );
+    let mut generator = Generator::new(1);
+    assert!(
+        encoder
+            .encode(&input(), &mut Mode::Train(&mut generator))
+            .unwrap()
+            .track_op()
+    );
+}
+
+#[test]
+fn features_are_computed_once_and_anew_for_other_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let loaded = load(dir.path(), &settings(FineTune::Frozen, Pooling::Mean));
+    let sha = loaded.weights_sha256.clone().unwrap();
+    let cache = FeatureCache::new(dir.path().join("cache"));
+    let mut calls = 0;
+    let mut features = |count: usize| {
+        let tokens = loaded
+            .tokenizer
+            .encode(&common::texts(count).0, 20)
+            .unwrap();
+        let before = calls;
+        let features = cache
+            .pooled(
+                &loaded.encoder,
+                &sha,
+                &tokens,
+                20,
+                &Device::Cpu,
+                &mut |_, _| {
+                    calls += 1;
+                    Ok(())
+                },
+            )
+            .unwrap();
+        (features, calls > before)
+    };
+    let (first, computed) = features(7);
+    assert!(computed);
+    let (again, computed) = features(7);
+    assert!(!computed);
+    assert_eq!(first, again);
+    assert!(features(8).1);
+    // A damaged file is made again, not believed.
+    for entry in std::fs::read_dir(dir.path().join("cache")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let (repaired, computed) = features(7);
+    assert!(computed);
+    assert_eq!(first.values, repaired.values);
+}
+
+#[test]
+fn compact_model_keeps_logits() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Pooler] {
+        let model = model(load(dir.path(), &settings(FineTune::Full, pooling)).encoder);
+        let log_alpha = model.gate.log_alpha().unwrap();
+        for open in [7, 0, 16] {
+            let values: Vec<f32> = (0..16)
+                .map(|i| {
+                    if i < open {
+                        -0.5 + i as f32 * 0.4
+                    } else {
+                        -6.0
+                    }
+                })
+                .collect();
+            log_alpha
+                .set(&Tensor::new(values, &Device::Cpu).unwrap())
+                .unwrap();
+            let compact = CompactText::new(&model, TAU).unwrap();
+            assert_eq!(compact.kept().len(), open, "{pooling:?}");
+            let gated = model.logits(&input(), TAU, &mut Mode::Eval).unwrap();
+            let difference = (gated - compact.logits(&input()).unwrap())
+                .unwrap()
+                .abs()
+                .unwrap();
+            let largest = difference.max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(largest < 1e-5, "{pooling:?}, {open} open: {largest}");
+            let whole = l0gm_text::sizes(&model.encoder, 2, 10.0);
+            let gone = (16 - open as u64)
+                * if pooling == Pooling::Pooler {
+                    2 + 17
+                } else {
+                    2
+                };
+            assert_eq!(whole.parameters - compact.sizes(10.0).parameters, gone);
+        }
+    }
+}
+
+fn refusal(dir: &Path) -> String {
+    let error =
+        LoadedEncoder::from_folder(dir, &settings(FineTune::Full, Pooling::Mean), &Device::Cpu);
+    error.unwrap_err().to_string()
+}
+
+#[test]
+fn weights_load_with_and_without_the_prefix_and_under_older_names() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let loaded = |dir: &Path| load(dir, &settings(FineTune::Full, Pooling::Mean)).encoder;
+    let plain = values(
+        &loaded(dir.path())
+            .encode(&input(), &mut Mode::Eval)
+            .unwrap(),
+    );
+    let prefixed = tempfile::tempdir().unwrap();
+    common::write_tiny_model(prefixed.path(), "bert.");
+    let renamed = common::tensors(&common::shapes(), "bert.")
+        .into_iter()
+        .map(|(n, t)| {
+            (
+                n.replace("Norm.weight", "Norm.gamma")
+                    .replace("Norm.bias", "Norm.beta"),
+                t,
+            )
+        })
+        .collect();
+    assert_eq!(
+        plain,
+        values(
+            &loaded(prefixed.path())
+                .encode(&input(), &mut Mode::Eval)
+                .unwrap()
+        )
+    );
+    candle_core::safetensors::save(&renamed, prefixed.path().join("model.safetensors")).unwrap();
+    assert_eq!(
+        plain,
+        values(
+            &loaded(prefixed.path())
+                .encode(&input(), &mut Mode::Eval)
+                .unwrap()
+        )
+    );
+}
+
+#[test]
+fn truncated_weights_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let path = dir.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    for keep in [0, 5, bytes.len() / 2] {
+        std::fs::write(&path, &bytes[..keep]).unwrap();
+        let message = refusal(dir.path());
+        assert!(
+            message.contains("model.safetensors") && message.contains("truncated"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn weights_of_another_architecture_are_refused_with_the_nearest_name() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let path = dir.path().join("model.safetensors");
+    let other = common::tensors(&common::shapes(), "")
+        .into_iter()
+        .map(|(n, t)| (n.replace("encoder.layer", "transformer.layer"), t))
+        .collect();
+    candle_core::safetensors::save(&other, &path).unwrap();
+    let message = refusal(dir.path());
+    assert!(
+        message.contains("no tensor \"encoder.layer.0")
+            && message.contains("nearest is \"transformer.layer.0"),
+        "{message}"
+    );
+}
+
+#[test]
+fn weights_of_a_wrong_shape_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let mut tensors = common::tensors(&common::shapes(), "");
+    let wide = Var::zeros((16, 25), candle_core::DType::F32, &Device::Cpu).unwrap();
+    tensors.insert(
+        "encoder.layer.1.output.dense.weight".into(),
+        wide.as_tensor().clone(),
+    );
+    candle_core::safetensors::save(&tensors, dir.path().join("model.safetensors")).unwrap();
+    let message = refusal(dir.path());
+    assert!(
+        message.contains("encoder.layer.1.output.dense.weight")
+            && message.contains("[16, 25]")
+            && message.contains("[16, 24]"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let config = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+    let small = config.replace("\"vocab_size\":120", "\"vocab_size\":30");
+    assert_ne!(config, small);
+    std::fs::write(dir.path().join("config.json"), small).unwrap();
+    let message = refusal(dir.path());
+    assert!(
+        message.contains("tokenizer.json") && message.contains("30 rows"),
+        "{message}"
+    );
+}
+
+#[test]
+fn another_family_and_a_missing_key_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let path = dir.path().join("config.json");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("\"bert\"", "\"distilbert\"")).unwrap();
+    assert!(refusal(dir.path()).contains("distilbert"));
+    std::fs::write(&path, config.replace("hidden_size", "dim")).unwrap();
+    assert!(refusal(dir.path()).contains("hidden_size"));
+}
+
+#[test]
+fn texts_longer_than_the_position_table_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let settings = TextSettings {
+        max_tokens: 25,
+        ..settings(FineTune::Full, Pooling::Mean)
+    };
+    let message = LoadedEncoder::from_folder(dir.path(), &settings, &Device::Cpu)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("max-tokens is 25") && message.contains("24"),
+        "{message}"
+    );
+}

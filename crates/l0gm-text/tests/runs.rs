@@ -1,0 +1,168 @@
+//! Whole runs through the runner's door, on a small file of texts.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use candle_core::Device;
+use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
+use l0gm_text::TextModality;
+use l0gm_train::{Modality, Profile, RunContext, RunRecord, StopFlag};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+struct Bench {
+    dir: tempfile::TempDir,
+    texts: TextModality,
+    file: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("tiny");
+        std::fs::create_dir_all(&model).unwrap();
+        common::write_tiny_model(&model, "");
+        let file = dir.path().join("reviews.csv");
+        let (texts, labels) = common::texts(160);
+        let rows: Vec<String> = texts
+            .iter()
+            .zip(labels)
+            .map(|(t, l)| format!("{t},{}", ["no", "yes"][l as usize]))
+            .collect();
+        std::fs::write(&file, format!("text,label\n{}\n", rows.join("\n"))).unwrap();
+        let catalogue = Catalogue::new(DataOptions {
+            data_dir: Some(dir.path().join("data")),
+            model_dir: Some(dir.path().join("models")),
+            fetch: FetchPolicy::LocalOnly,
+            ..DataOptions::default()
+        })
+        .unwrap();
+        Self {
+            texts: TextModality::new(catalogue),
+            dir,
+            file,
+        }
+    }
+
+    fn settings(&self, fine_tune: &str) -> Value {
+        json!({
+            "encoder": self.dir.path().join("tiny").to_str().unwrap(),
+            "fine-tune": fine_tune, "max-tokens": 20, "train-rows": 90, "valid-rows": null, "test-rows": null,
+            "train": {"epochs": 3, "batch-size": 8, "eval-batch-size": 16, "optimiser": {"learning-rate": 1e-2}},
+        })
+    }
+
+    fn run(&self, method: &str, lambda: Option<f64>, settings: &Value, out: &str) -> RunRecord {
+        let dataset = self.file.to_str().unwrap();
+        let spec = self
+            .texts
+            .spec(dataset, method, lambda, 0, Profile::Quick, settings)
+            .unwrap();
+        self.texts.estimate(&spec).unwrap();
+        let mut context = RunContext {
+            dir: self.dir.path().join(out).join(spec.id()),
+            device: Device::Cpu,
+            device_name: "cpu".into(),
+            threads: 2,
+            progress: &mut (),
+            stop: StopFlag::default(),
+        };
+        self.texts.run(&spec, &mut context).unwrap()
+    }
+}
+
+fn same_predictions(a: &Path, b: &Path) -> bool {
+    let read = |dir: &Path| l0gm_train::read_predictions(&dir.join("predictions.parquet")).unwrap();
+    read(a) == read(b)
+}
+
+#[test]
+fn every_way_of_fine_tuning_runs_and_compacts() {
+    let bench = Bench::new();
+    for fine_tune in ["frozen", "last-1", "full"] {
+        let settings = bench.settings(fine_tune);
+        let dense = bench.run("dense", None, &settings, "out");
+        assert_eq!(dense.gate.active_fraction, 1.0);
+        assert!(dense.compact.is_none());
+        let gated = bench.run("l0gm", Some(1e-3), &settings, "out");
+        assert!(
+            gated.compact.unwrap().max_logit_difference < 1e-5,
+            "{fine_tune}"
+        );
+        assert_eq!(gated.data.rows["train"], 90);
+        assert_eq!(gated.data.classes, ["no", "yes"]);
+        assert!(
+            gated.data.reductions[0].contains("90 of"),
+            "{:?}",
+            gated.data.reductions
+        );
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_predictions() {
+    let bench = Bench::new();
+    for fine_tune in ["frozen", "full"] {
+        let settings = bench.settings(fine_tune);
+        let a = bench.run("l0gm", Some(1e-3), &settings, "a");
+        let b = bench.run("l0gm", Some(1e-3), &settings, "b");
+        let dir = |out: &str| bench.dir.path().join(out).join(&a.run_id);
+        assert_eq!(a.run_id, b.run_id);
+        assert!(same_predictions(&dir("a"), &dir("b")), "{fine_tune}");
+    }
+}
+
+#[test]
+fn a_transformer_from_scratch_learns_plain_words() {
+    let bench = Bench::new();
+    let settings = json!({
+        "encoder": "scratch", "max-tokens": 16, "train-rows": null, "valid-rows": null, "test-rows": null,
+        "scratch": {"layers": 1, "width": 16, "heads": 2, "feed-forward": 32, "vocabulary": 200},
+        "train": {"epochs": 10, "batch-size": 8, "eval-batch-size": 16, "optimiser": {"learning-rate": 1e-2}},
+    });
+    let record = bench.run("dense", None, &settings, "out");
+    assert!(record.test.accuracy > 0.9, "{}", record.test.accuracy);
+    let dir = bench.dir.path().join("out").join(&record.run_id);
+    assert!(dir.join("tokenizer.json").is_file());
+    // Asked for again, it is not run again.
+    assert_eq!(bench.run("dense", None, &settings, "out"), record);
+}
+
+#[test]
+fn bad_requests_are_refused_before_anything_is_read() {
+    let bench = Bench::new();
+    let file = bench.file.to_str().unwrap();
+    let refusal = |dataset: &str, method: &str, lambda, settings: Value| {
+        let spec = bench
+            .texts
+            .spec(dataset, method, lambda, 0, Profile::Quick, &settings);
+        spec.unwrap_err().to_string()
+    };
+    let with = |key: &str, value: Value| {
+        let mut settings = bench.settings("frozen");
+        settings[key] = value;
+        settings
+    };
+    let message = refusal(file, "dense", None, with("max-token", json!(9)));
+    assert!(
+        message.contains("max-token") && message.contains("max-tokens"),
+        "{message}"
+    );
+    let message = refusal(file, "l0gm", Some(-1.0), bench.settings("frozen"));
+    assert!(message.contains("lambda"), "{message}");
+    let message = refusal(file, "l0gm", None, bench.settings("frozen"));
+    assert!(message.contains("lambda"), "{message}");
+    let message = refusal(file, "lOgm", None, bench.settings("frozen"));
+    assert!(message.contains("l0gm"), "{message}");
+    let message = refusal("imbd", "dense", None, bench.settings("frozen"));
+    assert!(message.contains("nearest is \"imdb\""), "{message}");
+    let message = refusal("no/such.csv", "dense", None, bench.settings("frozen"));
+    assert!(message.contains("no such file"), "{message}");
+    let message = refusal(
+        file,
+        "dense",
+        None,
+        with("encoder", json!("all-MiniLM-L6-v2")),
+    );
+    assert!(message.contains("--model-dir"), "{message}");
+}
