@@ -26,6 +26,7 @@ mod settings;
 mod sizes;
 mod spline;
 mod split;
+mod stratified;
 mod table;
 mod task;
 

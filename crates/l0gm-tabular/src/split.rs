@@ -1,9 +1,9 @@
 //! Which rows are trained on, selected on and tested on. The benchmark split of Adult is 80/20 by
 //! seed, stratified by class (39,073 / 9,769 rows, as in the paper's Table 2); a tenth of the training
-//! rows, stratified too, is held out for selection.
+//! rows, stratified too, is held out for selection. Both are scikit-learn's `train_test_split`.
 
+use crate::stratified::stratified_split;
 use crate::{Error, Result};
-use l0gm_ops::Generator;
 
 /// Row numbers of each split, ascending; disjoint, together every row they were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +28,7 @@ pub fn random_split(
     seed: u64,
 ) -> Result<SplitRows> {
     let all: Vec<u32> = (0..labels.len() as u32).collect();
-    let mut generator = Generator::new(seed).stream("split-test", 0);
-    let (rest, test) = take(labels, &all, test_fraction, &mut generator)?;
+    let (rest, test) = stratified_split(labels, &all, test_fraction, random_state(seed)?);
     hold_out(labels, &rest, test, valid_fraction, seed)
 }
 
@@ -56,9 +55,11 @@ fn hold_out(
     valid_fraction: f64,
     seed: u64,
 ) -> Result<SplitRows> {
-    let mut generator = Generator::new(seed).stream("split-valid", 0);
-    let (train, valid) = take(labels, rest, valid_fraction, &mut generator)?;
-    let split = SplitRows { train, valid, test };
+    let (train, valid) = stratified_split(labels, rest, valid_fraction, random_state(seed)?);
+    let mut split = SplitRows { train, valid, test };
+    split.train.sort_unstable();
+    split.valid.sort_unstable();
+    split.test.sort_unstable();
     for (name, rows) in [
         ("train", &split.train),
         ("validation", &split.valid),
@@ -74,43 +75,11 @@ fn hold_out(
     Ok(split)
 }
 
-/// (the rest, the taken): `ceil(fraction * rows)` of `rows`, every class in proportion; what rounding
-/// leaves goes to the classes with the largest remainders.
-fn take(
-    labels: &[u32],
-    rows: &[u32],
-    fraction: f64,
-    generator: &mut Generator,
-) -> Result<(Vec<u32>, Vec<u32>)> {
-    let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
-    let mut by_class: Vec<Vec<u32>> = vec![Vec::new(); classes];
-    for &row in rows {
-        by_class[labels[row as usize] as usize].push(row);
-    }
-    let wanted = (fraction * rows.len() as f64).ceil() as usize;
-    let exact: Vec<f64> = by_class
-        .iter()
-        .map(|class| wanted as f64 * class.len() as f64 / rows.len().max(1) as f64)
-        .collect();
-    let mut counts: Vec<usize> = exact.iter().map(|share| share.floor() as usize).collect();
-    let mut order: Vec<usize> = (0..classes).collect();
-    order.sort_by(|&a, &b| {
-        exact[b]
-            .fract()
-            .total_cmp(&exact[a].fract())
-            .then(a.cmp(&b))
-    });
-    let short = wanted - counts.iter().sum::<usize>();
-    for &class in order.iter().take(short) {
-        counts[class] += 1;
-    }
-    let (mut rest, mut taken) = (Vec::new(), Vec::new());
-    for (mut class, count) in by_class.into_iter().zip(counts) {
-        generator.shuffle(&mut class);
-        taken.extend_from_slice(&class[..count]);
-        rest.extend_from_slice(&class[count..]);
-    }
-    rest.sort_unstable();
-    taken.sort_unstable();
-    Ok((rest, taken))
+fn random_state(seed: u64) -> Result<u32> {
+    u32::try_from(seed).map_err(|_| {
+        Error::Setting(format!(
+            "seed is {seed}; a random split takes seeds up to {}, as scikit-learn's does",
+            u32::MAX
+        ))
+    })
 }

@@ -10,7 +10,7 @@ proptest! {
     #[test]
     fn a_random_split_is_disjoint_complete_and_stratified(
         labels in proptest::collection::vec(0u32..4, 60..400),
-        seed in any::<u64>(),
+        seed in any::<u32>().prop_map(u64::from),
     ) {
         let split = random_split(&labels, 0.2, 0.1, seed).unwrap();
         let mut all: Vec<u32> = [&split.train, &split.valid, &split.test].into_iter().flatten().copied().collect();
@@ -46,4 +46,42 @@ fn the_official_split_keeps_the_test_rows_of_the_files() {
 fn too_few_rows_for_a_split_are_an_error() {
     let text = random_split(&[0], 0.2, 0.1, 0).unwrap_err().to_string();
     assert!(text.contains("would be empty"), "{text}");
+}
+
+/// Test and validation rows of `train_test_split(test_size=.2, stratify=y, random_state=seed)` and then
+/// of the same with .1 on its training rows, from scikit-learn 1.9 with numpy's legacy generator.
+#[test]
+fn random_splits_are_scikit_learns() {
+    let labels: Vec<u32> = (0..50).map(|i| u32::from(i * 7 % 10 < 3)).collect();
+    let known = [
+        (
+            vec![0, 1, 5, 10, 11, 14, 23, 28, 31, 48],
+            vec![16, 37, 41, 44],
+        ),
+        (
+            vec![0, 1, 3, 8, 12, 14, 17, 18, 22, 30],
+            vec![13, 27, 41, 47],
+        ),
+        (
+            vec![6, 12, 13, 17, 22, 27, 32, 40, 45, 48],
+            vec![15, 29, 33, 41],
+        ),
+    ];
+    for (seed, (test, valid)) in known.into_iter().enumerate() {
+        let split = random_split(&labels, 0.2, 0.1, seed as u64).unwrap();
+        assert_eq!((split.test, split.valid), (test, valid), "seed {seed}");
+    }
+    // four classes, whose remainders tie
+    let labels: Vec<u32> = (0..53).map(|i| i * 7 % 10 % 4).collect();
+    let split = random_split(&labels, 0.2, 0.1, 5).unwrap();
+    assert_eq!(split.test, vec![5, 8, 10, 17, 20, 21, 42, 43, 44, 48, 49]);
+}
+
+#[test]
+fn a_seed_too_large_for_the_split_is_an_error() {
+    let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
+    let text = random_split(&labels, 0.2, 0.1, 1 << 40)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("seed is 1099511627776"), "{text}");
 }
