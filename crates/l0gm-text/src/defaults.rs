@@ -13,21 +13,26 @@ pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
 }
 
 /// A linear classifier on mean-pooled features: the encoder runs once a text for all runs together.
+/// Half of what reviews say of themselves stands beyond 128 tokens (three points of accuracy). Dropout and
+/// decay keep 384 weights from learning 2,000 texts by heart; a gate that may travel 40 keeps over 80% open
+/// at lambda 1e-4 and under 10% at 1e-2.
 fn frozen() -> TextSettings {
     TextSettings {
         pooling: Pooling::Mean,
         fine_tune: FineTune::Frozen,
-        max_tokens: 128,
+        max_tokens: 256,
         train_rows: Some(2000),
         valid_rows: Some(500),
         test_rows: Some(1000),
+        dropout: 0.2,
         train: TrainConfig {
             epochs: 60,
             batch_size: 64,
             eval_batch_size: 512,
             optimiser: OptimiserConfig {
                 learning_rate: 1e-2,
-                gate_travel: 60.0,
+                weight_decay: 0.1,
+                gate_travel: 40.0,
                 ..OptimiserConfig::default()
             },
             ..TrainConfig::default()

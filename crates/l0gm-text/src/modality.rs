@@ -320,7 +320,7 @@ impl Modality for TextModality {
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
         let settings: TextSettings = serde_json::from_value(spec.settings.clone())
             .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
-        Ok(crate::estimate::estimate(&settings))
+        Ok(crate::estimate::estimate(&settings, spec.method == "dense"))
     }
 
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {

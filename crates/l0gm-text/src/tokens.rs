@@ -90,14 +90,22 @@ impl TextTokenizer {
     pub fn train(texts: &[String], vocabulary: usize) -> Result<Self> {
         let failed =
             |e: &dyn std::fmt::Display| Error::model("WordPiece training", format!("failed: {e}"));
-        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
+        let alphabet = frequent_characters(texts, ALPHABET);
+        // The trainer numbers word-inner characters in the order of a hash map and breaks ties between
+        // merges by those numbers. Named beforehand as special tokens they have fixed numbers; afterwards
+        // they are ordinary entries again.
+        let inner_characters = alphabet.iter().filter(|c| c.is_alphanumeric());
+        let special: Vec<AddedToken> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+            .map(String::from)
+            .into_iter()
+            .chain(inner_characters.map(|c| format!("{INNER}{c}")))
+            .map(|token| AddedToken::from(token, true))
+            .collect();
         let mut trainer = WordPieceTrainer::builder()
             .vocab_size(vocabulary)
             .min_frequency(2)
             .show_progress(false)
-            // Rare characters would crowd out words in a small vocabulary.
-            .limit_alphabet(200)
-            .special_tokens(special.iter().map(|s| AddedToken::from(*s, true)).collect())
+            .special_tokens(special)
             .build();
         let model = WordPiece::builder()
             .unk_token("[UNK]".into())
@@ -123,12 +131,24 @@ impl TextTokenizer {
         .with_decoder(None)
         .build()
         .map_err(|e| failed(&e))?;
+        let frequent = texts.iter().map(|text| {
+            text.to_lowercase()
+                .replace(|c: char| alphabet.binary_search(&c).is_err(), " ")
+        });
         untrained
-            .train(&mut trainer, texts.iter().map(String::as_str))
+            .train(&mut trainer, frequent)
             .map_err(|e| failed(&e))?;
         let json = untrained.to_string(false).map_err(|e| failed(&e))?;
+        let mut json: serde_json::Value = serde_json::from_str(&json).map_err(|e| failed(&e))?;
+        if let Some(added) = json["added_tokens"].as_array_mut() {
+            added.retain(|token| {
+                !token["content"]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with(INNER))
+            });
+        }
         Ok(Self {
-            inner: Tokenizer::from_bytes(json.as_bytes()).map_err(|e| failed(&e))?,
+            inner: Tokenizer::from_bytes(json.to_string().as_bytes()).map_err(|e| failed(&e))?,
             origin: PathBuf::from("the tokenizer trained on the corpus"),
         })
     }
@@ -203,6 +223,29 @@ impl TextTokenizer {
             .collect::<Result<_>>()?;
         Ok(TokenRows::new(rows))
     }
+}
+
+/// Distinct characters a vocabulary of one's own starts from: rarer ones would crowd out words.
+const ALPHABET: usize = 200;
+/// What WordPiece writes before a piece inside a word.
+const INNER: &str = "##";
+
+/// The `limit` most frequent characters of the lower-cased texts, in order of their code.
+fn frequent_characters(texts: &[String], limit: usize) -> Vec<char> {
+    let mut counts = std::collections::BTreeMap::<char, u64>::new();
+    for c in texts
+        .iter()
+        .flat_map(|text| text.chars())
+        .flat_map(char::to_lowercase)
+    {
+        *counts.entry(c).or_default() += 1;
+    }
+    let mut by_count: Vec<(char, u64)> = counts.into_iter().collect();
+    by_count.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
+    by_count.truncate(limit);
+    let mut characters: Vec<char> = by_count.into_iter().map(|(c, _)| c).collect();
+    characters.sort_unstable();
+    characters
 }
 
 #[cfg(test)]
