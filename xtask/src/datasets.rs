@@ -13,8 +13,7 @@ pub(crate) fn run(flags: &DatasetsFlags) -> anyhow::Result<ExitCode> {
         data_dir: flags.data_dir.clone(),
         model_dir: flags.model_dir.clone(),
         fetch: FetchPolicy::LocalOnly,
-        allow_twin: false,
-        bars: false,
+        ..DataOptions::default()
     })?;
     for kind in KINDS {
         for name in catalogue.names(kind) {

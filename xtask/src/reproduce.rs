@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
     use_threads(flags, threads)?;
 
     let mut console = Console::new();
-    let options = data_options(flags, profile, console.has_bars())?;
+    let options = data_options(flags, profile, console.has_bars());
     let modalities = modalities::all(&options)?;
     let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
     let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
@@ -133,17 +133,9 @@ fn close(
     }
 }
 
-fn data_options(
-    flags: &ReproduceFlags,
-    profile: Profile,
-    bars: bool,
-) -> anyhow::Result<DataOptions> {
-    Ok(DataOptions {
-        data_dir: if flags.twin {
-            Some(modalities::twins_only()?)
-        } else {
-            flags.data_dir.clone()
-        },
+fn data_options(flags: &ReproduceFlags, profile: Profile, bars: bool) -> DataOptions {
+    DataOptions {
+        data_dir: flags.data_dir.clone(),
         model_dir: flags.model_dir.clone(),
         // A dry run looks and fetches nothing.
         fetch: if flags.offline || flags.dry_run || flags.twin {
@@ -152,8 +144,9 @@ fn data_options(
             FetchPolicy::Download
         },
         allow_twin: profile == Profile::Quick,
+        force_twin: flags.twin,
         bars,
-    })
+    }
 }
 
 fn out_path(flags: &ReproduceFlags) -> PathBuf {

@@ -33,6 +33,8 @@ pub struct DataOptions {
     pub fetch: FetchPolicy,
     /// Whether the built-in twin may stand in for a dataset that cannot be had.
     pub allow_twin: bool,
+    /// Whether the twin stands in for every dataset, even one that is there.
+    pub force_twin: bool,
     /// Whether downloads draw a progress bar (else plain lines).
     pub bars: bool,
 }
@@ -126,6 +128,9 @@ impl Catalogue {
             return Err(Error::Unknown(format!(
                 "{name:?} is a pretrained model, not a dataset"
             )));
+        }
+        if self.options.force_twin {
+            return self.twin_because(entry, None);
         }
         if let Some(found) = self.local(entry, &self.data)? {
             return Ok(found);

@@ -219,7 +219,7 @@ impl TextSettings {
                 "scratch: layers, width, heads and feed-forward must be at least 1".into(),
             ));
         }
-        if s.width % s.heads != 0 {
+        if !s.width.is_multiple_of(s.heads) {
             return Err(Error::Setting(format!(
                 "scratch: width is {} and heads is {}; the width must be a multiple of the heads",
                 s.width, s.heads
@@ -274,7 +274,8 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_named() {
-        let cases: Vec<(&str, Box<dyn Fn(&mut TextSettings)>)> = vec![
+        type Break = Box<dyn Fn(&mut TextSettings)>;
+        let cases: Vec<(&str, Break)> = vec![
             ("max-tokens", Box::new(|s| s.max_tokens = 2)),
             ("dropout", Box::new(|s| s.dropout = 1.0)),
             (

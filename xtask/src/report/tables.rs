@@ -187,7 +187,7 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
         };
         let whole = |x: f64| format::count(x.round() as u64);
         row.extend([
-            Cell::number(mean(|r| r.gate.open_dims as f64), |x| few(x)),
+            Cell::number(mean(|r| r.gate.open_dims as f64), few),
             Cell::number(mean(|r| r.gate.total_dims as f64), whole),
             Cell::number(mean(|r| r.gate.expected_l0), |x| format::decimals(x, 1)),
             Cell::number(mean(|r| r.sizes.parameters as f64), whole),
@@ -205,7 +205,7 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
                 format::microseconds,
             ),
             Cell::number(mean(|r| r.train_seconds), format::seconds),
-            Cell::number(mean(|r| r.epochs as f64), |x| few(x)),
+            Cell::number(mean(|r| r.epochs as f64), few),
         ]);
         table.push(row);
     }

@@ -155,3 +155,21 @@ fn the_real_files_where_present_carry_their_known_sums() {
         Err(e) => println!("skipped: {e}"),
     }
 }
+
+#[test]
+fn a_forced_twin_stands_in_for_files_that_are_there() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = Catalogue::new(DataOptions {
+        data_dir: Some(tmp.path().to_path_buf()),
+        fetch: FetchPolicy::LocalOnly,
+        force_twin: true,
+        ..DataOptions::default()
+    })
+    .unwrap();
+    let twin = catalogue.dataset("adult").unwrap();
+    std::fs::create_dir(tmp.path().join("adult")).unwrap();
+    for file in ["adult.data", "adult.test"] {
+        std::fs::copy(twin.dir.join(file), tmp.path().join("adult").join(file)).unwrap();
+    }
+    assert!(catalogue.dataset("adult").unwrap().twin);
+}

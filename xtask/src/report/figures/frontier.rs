@@ -91,6 +91,7 @@ impl Frontier {
         let range = padded(values.chain(self.dense.iter().map(|d| d.accuracy)), 0.18);
         let digits = digits_of(&range) + 2;
         let mut chart = ChartBuilder::on(area)
+            .margin_left(pen.px(10))
             .margin_right(pen.px(14))
             .x_label_area_size(pen.px(24))
             .y_label_area_size(pen.px(64))
@@ -149,6 +150,7 @@ impl Frontier {
         let range = 0.0..highest * 1.15;
         let digits = (digits_of(&range) + 1).min(4);
         let mut chart = ChartBuilder::on(area)
+            .margin_left(pen.px(10))
             .margin_right(pen.px(14))
             .x_label_area_size(pen.px(42))
             .y_label_area_size(pen.px(64))
@@ -165,8 +167,8 @@ impl Frontier {
         }
         let scaled = |p: &FrontierPoint| p.ece_scaled;
         let plain = |p: &FrontierPoint| p.ece;
-        let series: [(&dyn Fn(&FrontierPoint) -> f64, _); 2] =
-            [(&scaled, PALETTE[5]), (&plain, ORANGE)];
+        type Value<'a> = &'a dyn Fn(&FrontierPoint) -> f64;
+        let series: [(Value<'_>, _); 2] = [(&scaled, PALETTE[5]), (&plain, ORANGE)];
         for (value, colour) in series {
             let points: Vec<(f64, f64)> = self
                 .points

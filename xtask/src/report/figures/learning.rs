@@ -87,6 +87,7 @@ impl Learning {
         let range = padded(losses.iter().copied().filter(|&l| l <= most), 0.06);
         let digits = (digits_of(&range) + 1).min(4);
         let mut chart = ChartBuilder::on(area)
+            .margin_left(pen.px(10))
             .margin_right(pen.px(14))
             .margin_top(pen.px(6))
             .x_label_area_size(pen.px(24))
@@ -119,6 +120,7 @@ impl Learning {
         last: f64,
     ) -> anyhow::Result<()> {
         let mut chart = ChartBuilder::on(area)
+            .margin_left(pen.px(10))
             .margin_right(pen.px(14))
             .margin_top(pen.px(6))
             .x_label_area_size(pen.px(42))

@@ -16,6 +16,9 @@ use plotters::style::{
 use std::ops::Range;
 use std::sync::Once;
 
+/// How an axis writes its numbers.
+type Format<'a> = &'a dyn Fn(&f64) -> String;
+
 /// A backend whose errors can travel in `anyhow`.
 pub(super) trait Canvas: DrawingBackend<ErrorType: 'static> {}
 impl<DB: DrawingBackend<ErrorType: 'static>> Canvas for DB {}
@@ -116,7 +119,7 @@ impl Pen {
         chart: &mut Axes<'_, DB>,
         names: (&str, &str),
         labels: (usize, usize),
-        format: (&dyn Fn(&f64) -> String, &dyn Fn(&f64) -> String),
+        format: (Format<'_>, Format<'_>),
     ) -> anyhow::Result<()> {
         chart
             .configure_mesh()

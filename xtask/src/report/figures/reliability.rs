@@ -55,6 +55,7 @@ impl Reliability {
             ((lowest - 0.05) * 10.0).floor() / 10.0
         };
         let mut chart = ChartBuilder::on(area)
+            .margin_left(pen.px(10))
             .margin_right(pen.px(14))
             .margin_top(pen.px(6))
             .x_label_area_size(pen.px(24))
@@ -104,6 +105,7 @@ impl Reliability {
             .unwrap_or(1)
             .max(1) as f64;
         let mut chart = ChartBuilder::on(area)
+            .margin_left(pen.px(10))
             .margin_right(pen.px(14))
             .x_label_area_size(pen.px(42))
             .y_label_area_size(pen.px(64))
