@@ -100,7 +100,7 @@ pub(crate) struct ReproduceFlags {
     /// Output folder; default out/quick or out/paper.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Settings file with the tables [tabular], [text] and [graph].
+    /// Settings file with one table a modality: tabular, text, graph.
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
     /// One setting: MODALITY.path.to.setting=VALUE (repeatable; wins over --settings).

@@ -16,7 +16,7 @@ pub(crate) struct Confusion {
     pub(crate) title: String,
     /// By class.
     pub(crate) classes: Vec<String>,
-    /// [true][predicted].
+    /// Counts by true class, then by predicted class.
     pub(crate) counts: Vec<Vec<u64>>,
 }
 
