@@ -48,7 +48,7 @@ pub(crate) struct Graph {
 }
 
 impl Copurchase {
-    /// Writes raw/*.csv.gz and split/<kind>/{train,valid,test}.csv.gz into `dir`.
+    /// Writes `raw/*.csv.gz` and `split/<kind>/{train,valid,test}.csv.gz` into `dir`.
     ///
     /// # Errors
     /// Sizes that no simple graph has, an unknown split, a file that cannot be written.
