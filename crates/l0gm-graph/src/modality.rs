@@ -72,6 +72,13 @@ fn reductions(settings: &GraphSettings) -> Vec<String> {
             settings.gcn.width, full.gcn.width
         ));
     }
+    let (rate, full_rate) = (
+        settings.train.optimiser.learning_rate,
+        full.train.optimiser.learning_rate,
+    );
+    if settings.train.epochs < full.train.epochs && rate > full_rate {
+        said.push(format!("learning rate {rate} instead of {full_rate}"));
+    }
     if settings.train.epochs < full.train.epochs {
         said.push(format!(
             "{} of {} epochs",
