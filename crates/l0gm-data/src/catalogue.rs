@@ -1,4 +1,4 @@
-//! The catalogue: `datasets/*.toml`, compiled in, and the resolution order of design section 8: a
+//! The catalogue: `datasets/*.toml`, compiled in, and the resolution order of docs/data.md: a
 //! local folder, else a download, else the built-in twin, which is always named as one.
 
 use crate::checksum;
@@ -44,7 +44,7 @@ pub struct DataOptions {
 pub struct Resolved {
     /// The catalogue's name.
     pub name: String,
-    /// The folder with the layout of design section 8 (`<data-dir>/adult`).
+    /// The folder with the layout of docs/data.md (`<data-dir>/adult`).
     pub dir: PathBuf,
     /// Whether this is the built-in synthetic twin.
     pub twin: bool,

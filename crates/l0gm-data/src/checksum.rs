@@ -1,6 +1,6 @@
 //! Checksums: sha256 of files, remembered by (size, time of change) so that a start does not read
 //! 90 MB of weights again, and pins: the sums of files whose sum was not known before their first
-//! download (design section 8).
+//! download (docs/data.md).
 
 use crate::error::io;
 use crate::folders::write_atomically;
@@ -50,6 +50,30 @@ pub(crate) fn sha256_file(path: &Path) -> Result<String> {
         }
         hasher.update(&buffer[..n]);
     }
+}
+
+/// sha256 of a file, or of every file below a folder, keyed by name relative to it (a file by its own
+/// name): what identifies data of one's own.
+///
+/// # Errors
+/// A file or folder that cannot be read.
+pub fn checksums_of(path: &Path) -> Result<BTreeMap<String, String>> {
+    let mut sums = BTreeMap::new();
+    let mut pending = vec![path.to_path_buf()];
+    while let Some(next) = pending.pop() {
+        if next.is_dir() {
+            for entry in std::fs::read_dir(&next).map_err(io(&next, "cannot list"))? {
+                pending.push(entry.map_err(io(&next, "cannot list"))?.path());
+            }
+            continue;
+        }
+        let name = match next.strip_prefix(path) {
+            Ok(inner) if !inner.as_os_str().is_empty() => inner.to_path_buf(),
+            _ => next.file_name().map(Into::into).unwrap_or_default(),
+        };
+        sums.insert(name.to_string_lossy().into_owned(), sha256_file(&next)?);
+    }
+    Ok(sums)
 }
 
 /// Verifies files of `dir` against the manifest and the folder's pins, and returns all sums.

@@ -1,4 +1,4 @@
-//! Which folders are searched, and into which of them the crate may write (design section 8: the
+//! Which folders are searched, and into which of them the crate may write (docs/data.md: the
 //! option, else the environment variable, else `datasets/cache` in the workspace).
 
 use crate::error::io;

@@ -9,5 +9,6 @@ mod manifest;
 pub mod twin;
 
 pub use catalogue::{Catalogue, DataOptions, FetchPolicy, Resolved};
+pub use checksum::checksums_of;
 pub use error::{Error, Result};
 pub use manifest::{Alternative, Entry, FileSpec, Source, TwinSpec};

@@ -1,5 +1,5 @@
 //! Manifests: what `datasets/*.toml` says about one dataset or pretrained model. They are compiled in,
-//! so that a binary alone knows where everything comes from (design section 8).
+//! so that a binary alone knows where everything comes from.
 
 use crate::{Error, Result};
 use serde::Deserialize;

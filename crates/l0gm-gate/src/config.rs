@@ -22,10 +22,10 @@ pub enum Granularity {
     /// One gate a dimension of the interface.
     #[default]
     Interface,
-    /// One gate a field (tabular), or a block of equal width.
+    /// One gate a field; for interfaces of fields alone.
     Group,
 }
-/// The deterministic gate used outside training (design: "infer").
+/// The deterministic gate used outside training (docs/concepts.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InferenceGate {

@@ -80,4 +80,13 @@ mod tests {
         }
         assert_eq!(pairs, [(0, 1), (0, 3), (1, 0), (2, 3), (3, 0), (3, 2)]);
     }
+
+    #[test]
+    fn a_label_that_cannot_be_a_class_is_an_error_and_takes_no_memory() {
+        let mut g = UnGraph::<u32, ()>::default();
+        let (a, b) = (g.add_node(0), g.add_node(u32::MAX));
+        g.add_edge(a, b, ());
+        let error = from_petgraph(&g, |_| vec![1.0], |&label| label).unwrap_err();
+        assert!(error.to_string().contains("4294967295"), "{error}");
+    }
 }

@@ -146,7 +146,12 @@ impl Graph {
 
 /// Names "0", "1", ... for labels that are plain numbers.
 pub(crate) fn numbered_classes(labels: &[u32]) -> Vec<String> {
-    let count = labels.iter().max().map_or(0, |&m| m as usize + 1);
+    // A label beyond the number of nodes cannot be a class; `Graph::new` refuses it by name.
+    let most = labels.len().max(2);
+    let count = labels
+        .iter()
+        .max()
+        .map_or(0, |&m| (m as usize + 1).min(most));
     (0..count).map(|c| c.to_string()).collect()
 }
 

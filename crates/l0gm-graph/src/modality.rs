@@ -1,6 +1,6 @@
 //! The runner's door to graphs: a dataset's name (or path) and settings go in, a run's record comes out.
 use crate::compact::{compact, sizes};
-use crate::load::{read_graph, resolve_split, split_folder};
+use crate::load::{own_checksums, read_graph, resolve_split, split_folder};
 use crate::normalise::scale_features;
 use crate::settings::{FeatureScaling, GraphSettings};
 use crate::{Error, Gcn, Graph, GraphTask, LinearHead, NodeSplit, Result};
@@ -276,7 +276,20 @@ impl Modality for GraphModality {
 
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         let settings = settings_of(spec)?;
-        let resolved = self.resolve(&spec.dataset)?;
+        let mut resolved = self.resolve(&spec.dataset)?;
+        if resolved.twin != spec.twin {
+            let kind = |twin| if twin { "the twin" } else { "real" };
+            return Err(Error::Setting(format!(
+                "{} was {} when this run was planned and now is {}; plan it again",
+                spec.dataset,
+                kind(spec.twin),
+                kind(resolved.twin)
+            ))
+            .into());
+        }
+        if resolved.checksums.is_empty() {
+            resolved.checksums = own_checksums(&resolved.dir, &settings.table)?;
+        }
         let mut graph = read_graph(&resolved.dir, &settings.table)?;
         let split = NodeSplit::load(&split_folder(&resolved.dir), graph.nodes(), &settings.split)?;
         scale_features(&mut graph, settings.features);

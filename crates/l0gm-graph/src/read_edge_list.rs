@@ -12,21 +12,7 @@ const NODE_TABLES: [&str; 3] = ["nodes.parquet", "nodes.csv", "nodes.csv.gz"];
 /// Reads the edges in `edges`; the table of nodes is `settings.nodes`, or, where that is empty,
 /// `nodes.parquet`, `nodes.csv` or `nodes.csv.gz` beside it.
 pub fn read_edge_list(edges: &Path, settings: &TableSettings) -> Result<Graph> {
-    let folder = edges.parent().unwrap_or(Path::new("."));
-    let nodes = if settings.nodes.is_empty() {
-        NODE_TABLES
-            .iter()
-            .map(|name| folder.join(name))
-            .find(|path| path.is_file())
-            .ok_or_else(|| {
-                Error::file(
-                    folder,
-                    format!("no table of nodes ({}) beside the edges; name it in the setting table.nodes", NODE_TABLES.join(", ")),
-                )
-            })?
-    } else {
-        folder.join(PathBuf::from(&settings.nodes))
-    };
+    let nodes = node_table_path(edges, settings)?;
     let table = read_node_table(&nodes, &settings.id_column, &settings.label_column)?;
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
@@ -79,4 +65,25 @@ pub fn read_edge_list(edges: &Path, settings: &TableSettings) -> Result<Graph> {
     let features = Features::new(table.columns, table.features)?;
     Graph::new(features, table.labels, table.classes, adjacency)
         .map_err(|e| Error::file(&nodes, e.to_string()))
+}
+
+/// Where the table of nodes of an edge list stands.
+pub(crate) fn node_table_path(edges: &Path, settings: &TableSettings) -> Result<PathBuf> {
+    let folder = edges.parent().unwrap_or(Path::new("."));
+    if !settings.nodes.is_empty() {
+        return Ok(folder.join(&settings.nodes));
+    }
+    NODE_TABLES
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            Error::file(
+                folder,
+                format!(
+                    "no table of nodes ({}) beside the edges; name it in the setting table.nodes",
+                    NODE_TABLES.join(", ")
+                ),
+            )
+        })
 }

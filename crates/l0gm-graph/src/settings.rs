@@ -1,7 +1,7 @@
 //! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
 //! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
 use crate::{Error, Result};
-use l0gm_gate::{GateConfig, Schedule};
+use l0gm_gate::{GateConfig, Granularity, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
@@ -208,8 +208,12 @@ impl GraphSettings {
             )));
         }
         self.gate.check()?;
-        self.train.schedule.check()?;
-        self.train.objective.check()?;
+        if self.gate.granularity == Granularity::Group {
+            return Err(Error::Setting(
+                "gate.granularity is \"group\", which needs an interface of fields (tables); here it must be \"interface\"".into(),
+            ));
+        }
+        self.train.check()?;
         whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::{
     ADULT_CLASSES, CsvFormat, Error, Result, Schema, SplitRows, Table, official_split,
     random_split, read_adult, read_arff, read_csv, read_parquet,
 };
-use l0gm_data::Catalogue;
+use l0gm_data::{Catalogue, checksums_of};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -71,15 +71,23 @@ impl LoadedTable {
     /// As the reader of its kind; a label column that is not named.
     pub fn load_file(path: &Path, settings: &DataSettings) -> Result<Self> {
         let mut table = read_table(path, settings)?;
+        let mut checksums = checksums_of(path)?;
         let train_rows = match &settings.test_file {
             Some(test) => {
                 let rows = table.rows();
                 table.append(read_table(test, settings)?)?;
+                for (name, sum) in checksums_of(test)? {
+                    checksums.insert(format!("test-file/{name}"), sum);
+                }
                 Some(rows)
             }
             None => None,
         };
-        Self::typed(table, settings, train_rows, path)
+        let loaded = Self::typed(table, settings, train_rows, path)?;
+        Ok(Self {
+            checksums,
+            ..loaded
+        })
     }
 
     fn typed(

@@ -170,7 +170,8 @@ fn key(
     let mut hash = Sha256::new();
     let kind = if device.is_cpu() { "cpu" } else { "gpu" };
     hash.update(format!(
-        "l0gm-text features 1\n{weights_sha256}\n{:?}\n{max_tokens}\n{kind}\n",
+        "l0gm-text features 2\n{weights_sha256}\n{:?}\n{:?}\n{max_tokens}\n{kind}\n",
+        encoder.bert().config(),
         encoder.pooling()
     ));
     let (ids, ends) = tokens.flat();
@@ -186,13 +187,6 @@ fn key(
 /// Bytes as hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// sha256 of a file, as hex.
-pub(crate) fn sha256_file(path: &Path) -> Result<String> {
-    let bytes =
-        std::fs::read(path).map_err(|e| Error::corpus(path, format!("cannot be read: {e}")))?;
-    Ok(hex(&Sha256::digest(&bytes)))
 }
 
 fn read(path: &Path, rows: usize, width: usize) -> Option<Features> {

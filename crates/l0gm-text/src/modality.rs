@@ -7,7 +7,7 @@ use crate::prepare::prepare;
 use crate::{
     Columns, Error, LoadedEncoder, Result, TextData, TextHead, TextSettings, error::nearest, split,
 };
-use l0gm_data::{Catalogue, Resolved};
+use l0gm_data::{Catalogue, Resolved, checksums_of};
 use l0gm_gate::Gate;
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
@@ -73,7 +73,7 @@ impl TextModality {
     fn weights(&self, encoder: &str) -> Result<Option<(PathBuf, BTreeMap<String, String>)>> {
         let folder = Path::new(encoder);
         if folder.join("config.json").is_file() {
-            return Ok(Some((folder.to_path_buf(), BTreeMap::new())));
+            return Ok(Some((folder.to_path_buf(), checksums_of(folder)?)));
         }
         if encoder.contains(std::path::MAIN_SEPARATOR) {
             return Err(Error::model(
@@ -274,9 +274,7 @@ impl TextModality {
             }
             Source::File(path) => {
                 summary.source = format!("file {}", path.display());
-                summary
-                    .checksums
-                    .insert(file_name(&path), crate::features::sha256_file(&path)?);
+                summary.checksums = checksums_of(&path)?;
                 let columns = Columns {
                     text: &settings.text_column,
                     label: &settings.label_column,
@@ -349,11 +347,6 @@ fn notes(settings: &TextSettings) -> Vec<String> {
 
 fn kind(twin: bool) -> &'static str {
     if twin { "the twin" } else { "the real data" }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(String::new, |n| n.to_string_lossy().into_owned())
 }
 
 /// `OUT/text-features` for a run in `OUT/runs/ID`; beside the run otherwise.

@@ -1,7 +1,7 @@
 //! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
 //! checked once before anything is read.
 use crate::{Error, Result};
-use l0gm_gate::GateConfig;
+use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
@@ -207,8 +207,12 @@ impl TextSettings {
             self.check_scratch()?;
         }
         self.gate.check()?;
-        self.train.schedule.check()?;
-        self.train.objective.check()?;
+        if self.gate.granularity == Granularity::Group {
+            return Err(Error::Setting(
+                "gate.granularity is \"group\", which needs an interface of fields (tables); here it must be \"interface\"".into(),
+            ));
+        }
+        self.train.check()?;
         Ok(())
     }
 

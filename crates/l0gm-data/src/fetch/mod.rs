@@ -1,6 +1,6 @@
 //! Fetching: one file from one address, whole and checked or not at all. A part that came stays
 //! under `<name>.part` and the next try asks for the rest; a host that cannot be reached is asked
-//! once (design section 8: where there is no network, the twin stands in).
+//! once (docs/data.md: where there is no network, the twin stands in).
 
 mod progress;
 mod sources;

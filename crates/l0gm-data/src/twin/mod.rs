@@ -1,6 +1,6 @@
-//! Twins: seeded synthetic datasets with the schema, size and difficulty of the real ones, written in
+//! Twins: seeded synthetic datasets with the schema and a like difficulty, smaller where that keeps runs short, written in
 //! the very same file layout, so that the same loaders read them. They stand in where the real data
-//! cannot be had, and are named as twins wherever they appear (design section 8).
+//! cannot be had, and are named as twins wherever they appear.
 
 pub mod census;
 mod census_values;
