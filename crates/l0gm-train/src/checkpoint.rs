@@ -148,7 +148,7 @@ impl Checkpoint {
     }
 
     /// Reads the file, if there is one. Errors: damaged, of another version, or made with other
-    /// settings; each says what to do.
+    /// settings or data; each says what to do.
     pub(crate) fn read(path: &Path, made_with: &Value) -> Result<Option<Self>> {
         let Some((header, checkpoint)) = Self::read_any(path)? else {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Checkpoint {
             Some(what) => Err(Error::file(
                 path,
                 format!(
-                    "was made with other settings ({what}); delete it to start over, or choose another \
+                    "was made with other settings or data ({what}); delete it to start over, or choose another \
                      output folder"
                 ),
             )),

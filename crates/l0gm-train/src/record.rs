@@ -1,8 +1,9 @@
 //! What a finished run remembers: one JSON file, enough to make every table.
-use crate::{RunSpec, Split};
+use crate::{Error, Result, RunSpec, Split};
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 /// One validation during training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -160,4 +161,24 @@ pub struct RunRecord {
 impl RunRecord {
     /// The layout this version writes and reads.
     pub const FORMAT: u32 = 1;
+
+    /// Refuses this record, found in `folder`, where the data's checksums are no longer what its run
+    /// saw; names the first file that differs. A run's id holds its settings, not the data's bytes.
+    pub fn check_data(&self, folder: &Path, now: &BTreeMap<String, String>) -> Result<()> {
+        let then = &self.data.checksums;
+        let file = then
+            .keys()
+            .chain(now.keys())
+            .find(|file| then.get(*file) != now.get(*file));
+        let Some(file) = file else {
+            return Ok(());
+        };
+        Err(Error::file(
+            &folder.join("record.json"),
+            format!(
+                "the data changed since this run was made: {file}; choose another --out or delete {}",
+                folder.display()
+            ),
+        ))
+    }
 }

@@ -4,7 +4,7 @@
 //! end, the record written last, so that a record means a finished run.
 
 use crate::run_dir::{RunDir, finished_record, write_json};
-use crate::trainer::{Outcome, TrainConfig, train};
+use crate::trainer::{Outcome, TrainConfig, train_on};
 use crate::{
     CompactSummary, DataSummary, Encoder, Error, GateSummary, GatedModel, Head, Latency, Metrics,
     PredictionTable, Result, RunContext, RunRecord, RunSpec, Sizes, Split, Task,
@@ -32,7 +32,8 @@ const LATENCY_SECONDS: f64 = 5.0;
 /// directory. `compact` builds the compact model's summary from the trained model (or `None`).
 /// `fields` names the interface's fields ("age", ...), empty for flat interfaces.
 ///
-/// A finished run is not run again: its record is returned as it stands.
+/// A finished run is not run again: its record is returned as it stands, unless the checksums in
+/// `data` are not the record's. That is an error, like a checkpoint of other data.
 pub fn run_experiment<T, E, H>(
     spec: &RunSpec,
     data: DataSummary,
@@ -51,11 +52,13 @@ where
 {
     if let Some(record) = finished_record(&context.dir)? {
         check_spec(&context.dir.join("record.json"), &record.spec, spec)?;
+        record.check_data(&context.dir, &data.checksums)?;
         return Ok(record);
     }
     let run = RunDir::open(&context.dir)?;
     note_spec(&run, spec)?;
-    let outcome = train(
+    let outcome = train_on(
+        &data.checksums,
         task,
         model,
         config,

@@ -188,6 +188,45 @@ fn a_finished_run_is_not_run_again_and_another_is_not_mixed_into_it() {
 }
 
 #[test]
+fn a_finished_run_of_data_that_changed_since_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let gated = model(8, 16, Some(&GateConfig::default()), 0);
+    let config = config(2, 1e-3);
+    let with = |sum: &str| {
+        run_experiment(
+            &spec(Some(1e-3), 0, &config),
+            DataSummary {
+                checksums: [("table.csv".to_owned(), sum.to_owned())].into(),
+                ..DataSummary::default()
+            },
+            &[],
+            &Synthetic::new([256, 100, 100], 8, 3, 1),
+            &gated,
+            &config,
+            Sizes::default(),
+            |_| Ok(None),
+            &mut context(folder.path(), &mut ()),
+        )
+    };
+    let first = with("aa").unwrap();
+    assert_eq!(with("aa").unwrap(), first);
+    let text = with("bb").unwrap_err().to_string();
+    assert!(
+        text.contains("the data changed since this run was made: table.csv;")
+            && text.contains(&format!("delete {}", folder.path().display())),
+        "{text}"
+    );
+    // Without its record the run would go on from its checkpoint: of other data that is refused too.
+    std::fs::remove_file(folder.path().join("record.json")).unwrap();
+    let text = with("bb").unwrap_err().to_string();
+    assert!(
+        text.contains("checkpoint.safetensors") && text.contains("data.table.csv"),
+        "{text}"
+    );
+    assert_eq!(with("aa").unwrap().best_epoch, first.best_epoch);
+}
+
+#[test]
 fn a_gated_interface_of_fields_counts_the_open_dimensions_of_each_field() {
     // The gate's own view of four fields of four dimensions; the encoder's stays flat.
     let interface = Interface::Fields { fields: 4, dim: 4 };

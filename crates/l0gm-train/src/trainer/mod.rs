@@ -12,6 +12,7 @@ pub use config::{Outcome, TrainConfig};
 
 use crate::{Encoder, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};
 use candle_core::Device;
+use std::collections::BTreeMap;
 
 /// Trains `model` on `task`, checkpointing under `run`; continues from the checkpoint found there to
 /// the same result, bit for bit on CPU. On return the model holds the parameters of the best
@@ -35,6 +36,29 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
+    let unnamed = BTreeMap::new();
+    train_on(
+        &unnamed, task, model, config, seed, device, run, progress, stop,
+    )
+}
+
+/// [`train`] for data whose files have known checksums: a checkpoint of other data is refused too.
+pub(crate) fn train_on<T, E, H>(
+    checksums: &BTreeMap<String, String>,
+    task: &T,
+    model: &GatedModel<E, H>,
+    config: &TrainConfig,
+    seed: u64,
+    device: &Device,
+    run: &RunDir,
+    progress: &mut dyn Progress,
+    stop: &StopFlag,
+) -> Result<Outcome>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
     config.check()?;
-    session::Session::open(task, model, config, seed, device, run, stop)?.run(progress)
+    session::Session::open(checksums, task, model, config, seed, device, run, stop)?.run(progress)
 }

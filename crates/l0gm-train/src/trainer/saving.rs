@@ -6,6 +6,7 @@ use crate::checkpoint::{Checkpoint, Group, first_not_finite};
 use crate::{Encoder, Error, Head, Parameter, Result, Split, Task};
 use l0gm_gate::GateConfig;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A checkpoint may cost this share of the time at most: a large encoder's takes seconds to write.
@@ -109,6 +110,7 @@ where
 
 /// Everything a training's result depends on, as far as it is known here.
 pub(super) fn made_with<T: Task>(
+    checksums: &BTreeMap<String, String>,
     task: &T,
     config: &TrainConfig,
     seed: u64,
@@ -130,6 +132,7 @@ pub(super) fn made_with<T: Task>(
         "seed": seed,
         "gate": serde_json::to_value(gate).map_err(unwritable)?,
         "model": model,
+        "data": checksums,
         "classes": task.classes(),
         "rows": { "train": task.rows(Split::Train), "valid": task.rows(Split::Valid) },
     }))

@@ -10,6 +10,7 @@ use crate::{
 use candle_core::{Device, Tensor};
 use l0gm_ops::{Generator, Mode};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,7 @@ where
     H: Head<T::Input>,
 {
     pub(super) fn open(
+        checksums: &BTreeMap<String, String>,
         task: &'a T,
         model: &'a GatedModel<E, H>,
         config: &'a TrainConfig,
@@ -72,7 +74,14 @@ where
             stop,
             root,
             optimiser: Optimiser::new(&parameters, &config.optimiser, steps)?,
-            made_with: made_with(task, config, seed, model.gate.config(), &parameters)?,
+            made_with: made_with(
+                checksums,
+                task,
+                config,
+                seed,
+                model.gate.config(),
+                &parameters,
+            )?,
             parameters,
             steps,
             position: Position::default(),
