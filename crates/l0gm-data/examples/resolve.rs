@@ -1,7 +1,7 @@
 //! Turns a name into verified files and says where they came from:
 //!
-//!     cargo run -p l0gm-data --example resolve -- adult
-//!     cargo run -p l0gm-data --example resolve -- adult --twin
+//!     cargo run --example resolve -- adult
+//!     cargo run --example resolve -- adult --twin
 //!
 //! Without data and without a network the built-in twin stands in, and the output says so.
 

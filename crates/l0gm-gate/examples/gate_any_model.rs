@@ -1,7 +1,7 @@
 //! Gates a two-layer network of candle-nn's own layers. Of its 16 hidden channels few are needed,
 //! because only 3 of the 20 inputs say anything about the label; the penalty closes the rest.
 //!
-//! Run it with `cargo run -p l0gm-gate --example gate_any_model`.
+//! Run it with `cargo run --example gate_any_model`.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Linear, Module, Optimizer, ParamsAdamW, loss};

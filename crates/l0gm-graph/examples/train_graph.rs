@@ -1,8 +1,8 @@
 //! Trains a GCN with an L0 gate on its node representations and prints what came out.
 //!
-//!     cargo run -p l0gm-graph --example train_graph -- amazon-photo
-//!     cargo run -p l0gm-graph --example train_graph -- my/folder --method dense --seed 1
-//!     cargo run -p l0gm-graph --example train_graph -- amazon-photo --lambda 3e-3 --profile paper \
+//!     cargo run --example train_graph -- amazon-photo
+//!     cargo run --example train_graph -- my/folder --method dense --seed 1
+//!     cargo run --example train_graph -- amazon-photo --lambda 3e-3 --profile paper \
 //!         --set '{"gcn": {"width": 64}, "train": {"epochs": 100}}'
 //!
 //! The first argument is a catalogue name (looked for under `--data-dir`, else `L0GM_DATA_DIR`), a folder

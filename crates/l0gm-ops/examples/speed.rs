@@ -1,5 +1,5 @@
 //! Times each fused op, forward and backward, beside the same computation in stock candle
-//! operations, in one process: `cargo run -p l0gm-ops --example speed`. Read the ratios; the times
+//! operations, in one process: `cargo run --example speed`. Read the ratios; the times
 //! depend on what else the machine does.
 
 use candle_core::{DType, Device, Result, Tensor, Var};

@@ -1,7 +1,7 @@
 //! Trains a gated classifier on a table and prints what it reached.
 //!
-//!     cargo run -p l0gm-tabular --example train_table -- adult
-//!     cargo run -p l0gm-tabular --example train_table -- FILE.csv --label COLUMN --lambda 0.003
+//!     cargo run --example train_table -- adult
+//!     cargo run --example train_table -- FILE.csv --label COLUMN --lambda 0.003
 //!
 //! `--dense` trains without a gate, `--quick` fewer epochs, `--seed N` another seed, and `--set JSON`
 //! lays settings over the defaults, for example `--set '{"model":{"bypass":false}}'`. Datasets of the

@@ -1,7 +1,7 @@
 //! Another backbone behind the same gate: candle's own DistilBERT-like models, or any other, need only the
 //! `Encoder` trait. Here candle_transformers' BERT is a frozen backbone, and gate and classifier learn.
 //!
-//!     cargo run -p l0gm-text --example swap_backbone -- MODELS/all-MiniLM-L6-v2 reviews.csv
+//!     cargo run --example swap_backbone -- MODELS/all-MiniLM-L6-v2 reviews.csv
 //!
 //! candle's fused norms and softmax pass no gradient back, so a backbone on them must stay frozen: it
 //! declares no parameters, and its output is cut from the graph.

@@ -1,8 +1,8 @@
 //! Trains a text classifier with an L0 gate on its pooled embedding and prints what came out.
 //!
-//!     cargo run -p l0gm-text --example train_texts -- imdb
-//!     cargo run -p l0gm-text --example train_texts -- my/reviews.csv --method dense --seed 1
-//!     cargo run -p l0gm-text --example train_texts -- imdb --lambda 1e-3 --profile paper \
+//!     cargo run --example train_texts -- imdb
+//!     cargo run --example train_texts -- my/reviews.csv --method dense --seed 1
+//!     cargo run --example train_texts -- imdb --lambda 1e-3 --profile paper \
 //!         --set '{"pooling": "cls", "fine-tune": "last-3", "train": {"epochs": 3}}'
 //!
 //! The first argument is `imdb` (looked for under `--data-dir`, else `L0GM_DATA_DIR`) or a .csv or

@@ -1,7 +1,7 @@
 //! Trains a gated model of one's own: an encoder, a head and a task, and the loop does the rest.
 //!
 //! ```text
-//! cargo run -p l0gm-train --example train_synthetic
+//! cargo run --example train_synthetic
 //! ```
 
 use candle_core::{Device, Tensor};
