@@ -11,7 +11,7 @@ use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
     CompactSummary, DataSummary, Encoder, GatedModel, Modality, Profile, RunContext, RunRecord,
-    RunSpec, Split, Task, measure_latency, run_experiment,
+    RunSpec, Split, Task, latency_of, latency_rows, run_experiment,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,15 +143,17 @@ fn compaction(
     let input = task.input(Split::Test);
     let gated = model.logits(&input, temperature, &mut Mode::Eval)?;
     let compacted = small.logits(&input, temperature, &mut Mode::Eval)?;
-    let difference = (gated - compacted)?
+    let difference = (gated - &compacted)?
         .abs()?
         .flatten_all()?
         .max(0)?
         .to_scalar::<f32>()?;
-    let latency = measure_latency(input.rows.len(), 1, 5, || {
-        let logits = small.logits(&input, temperature, &mut Mode::Eval)?;
-        logits.device().synchronize()?;
-        Ok(())
+    let device = compacted.device();
+    let rows = latency_rows(task, settings.train.eval_batch_size)?;
+    let timed = task.batch(Split::Test, &rows, device)?.input;
+    let latency = latency_of(rows.len(), || {
+        small.logits(&timed, temperature, &mut Mode::Eval)?;
+        Ok(device.synchronize()?)
     })?;
     let (nodes, entries) = (
         task.graph().nodes(),

@@ -12,7 +12,8 @@ use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
     CompactSummary, DataSummary, Encoder, GatedModel, Modality, OptimiserConfig, Profile,
-    RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, measure_latency, run_experiment,
+    RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, latency_of, latency_rows,
+    run_experiment,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -23,8 +24,6 @@ const PAPER_EPOCHS: usize = 18;
 const QUICK_EPOCHS: usize = 7;
 /// Test rows on which the compact model is compared with the gated one, at most.
 const COMPARED_ROWS: usize = 16_384;
-/// Rows of the compact model's latency batch.
-const LATENCY_BATCH: usize = 512;
 
 /// A gated (or dense) model of a table.
 pub type TableModel = GatedModel<FieldEncoder, TabularHead>;
@@ -272,7 +271,13 @@ impl Modality for TabularModality {
             if dense {
                 return Ok(None);
             }
-            Ok(Some(compact_summary(model, encoding, task, temperature)?))
+            Ok(Some(compact_summary(
+                model,
+                encoding,
+                task,
+                temperature,
+                settings.train.eval_batch_size,
+            )?))
         };
         run_experiment(
             spec,
@@ -293,7 +298,8 @@ fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
         .map_err(|error| Error::Setting(format!("the run's settings are not a table's: {error}")))
 }
 
-/// Builds the compact model and compares its test logits with the gated model's.
+/// Builds the compact model, compares its test logits with the gated model's and times it as the gated
+/// model is timed, on batches of `eval_batch_size` at most.
 ///
 /// # Errors
 /// Where a forward pass fails.
@@ -302,6 +308,7 @@ pub fn compact_summary(
     encoding: &Encoding,
     task: &TableTask,
     temperature: Temperature,
+    eval_batch_size: usize,
 ) -> Result<CompactSummary> {
     let compact = CompactModel::new(model, encoding, temperature)?;
     let input = task.input(Split::Test);
@@ -316,18 +323,12 @@ pub fn compact_summary(
         let difference = (gated - compact.logits(&batch)?)?.abs()?.max_all()?;
         largest = largest.max(difference.to_scalar::<f32>()?);
     }
-    let batch = rows.min(LATENCY_BATCH);
-    let index: Vec<u32> = (0..batch as u32).collect();
-    let index = Tensor::from_vec(index, batch, model.head.bias.device())?;
-    let first = input.select(&index)?;
-    let latency = measure_latency(batch, 5, 50, || {
-        // Reading a value back waits for the device.
-        compact
-            .logits(&first)?
-            .flatten_all()?
-            .get(0)?
-            .to_scalar::<f32>()?;
-        Ok(())
+    let device = model.head.bias.device();
+    let timed = latency_rows(task, eval_batch_size)?;
+    let first = task.batch(Split::Test, &timed, device)?.input;
+    let latency = latency_of(timed.len(), || {
+        compact.logits(&first)?;
+        Ok(device.synchronize()?)
     })?;
     Ok(CompactSummary {
         max_logit_difference: f64::from(largest),

@@ -5,14 +5,12 @@ use crate::{Pooling, Result, TextEncoder, TextHead, TextInput, TextTask};
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::{LinearLayer, Temperature, compact_linear};
 use l0gm_ops::{Mode, linear};
-use l0gm_train::{CompactSummary, Encoder, GatedModel, Sizes, Split, Task, measure_latency_within};
+use l0gm_train::{
+    CompactSummary, Encoder, GatedModel, Sizes, Split, Task, latency_of, latency_rows,
+};
 
 /// Rows compared where the encoder must run for each; pooled features are compared in full.
 const ROWS_WITH_ENCODER: usize = 64;
-/// The timing of every run's forward pass: largest batch, warm-up and timed passes, seconds in all.
-const LATENCY_BATCH: usize = 1024;
-const LATENCY_PASSES: (usize, usize) = (3, 20);
-const LATENCY_SECONDS: f64 = 5.0;
 
 /// A model without a gate that says the same as the gated one.
 #[derive(Clone, Debug)]
@@ -176,20 +174,16 @@ pub fn compare(
     })
 }
 
-/// Median microseconds a text, over a full batch of middling length, as the gated model is timed.
+/// Median microseconds a text, on the rows and by the protocol of the gated model's.
 fn latency(
     compact: &CompactText,
     task: &TextTask,
     batch_size: usize,
     device: &Device,
 ) -> Result<f64> {
-    let mut plan = task.plan(Split::Test, batch_size.min(LATENCY_BATCH), None);
-    let full = plan.iter().map(Vec::len).max().unwrap_or(0);
-    plan.retain(|rows| rows.len() == full);
-    let rows = plan.get(plan.len() / 2).map_or(&[][..], Vec::as_slice);
-    let input = task.batch(Split::Test, rows, device)?.input;
-    let (warmup, repeats) = LATENCY_PASSES;
-    let latency = measure_latency_within(rows.len(), warmup, repeats, LATENCY_SECONDS, || {
+    let rows = latency_rows(task, batch_size)?;
+    let input = task.batch(Split::Test, &rows, device)?.input;
+    let latency = latency_of(rows.len(), || {
         compact.logits(&input)?;
         Ok(device.synchronize()?)
     })?;

@@ -21,7 +21,10 @@ mod trainer;
 pub use checkpoint::load_trained;
 pub use error::{Error, Result};
 pub use experiment::{Modality, Profile, RunContext, RunSpec};
-pub use latency::{Latency, measure_latency, measure_latency_within};
+pub use latency::{
+    LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
+    latency_rows,
+};
 pub use model::{Encoder, GatedModel, Head, Parameter, ParameterKind, Part};
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
 pub use predict::predict;

@@ -7,8 +7,8 @@ use crate::run_dir::{RunDir, finished_record, write_json};
 use crate::trainer::{Outcome, TrainConfig, train_on};
 use crate::{
     CompactSummary, DataSummary, Encoder, Error, GateSummary, GatedModel, Head, Latency, Metrics,
-    PredictionTable, Result, RunContext, RunRecord, RunSpec, Sizes, Split, Task,
-    measure_latency_within, predict, write_predictions,
+    PredictionTable, Result, RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of,
+    latency_rows, predict, write_predictions,
 };
 use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
 use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Interface, Temperature};
@@ -20,12 +20,6 @@ use std::path::Path;
 const BINS: usize = 15;
 /// Resamples of the bootstrap interval and of the noise floor.
 const RESAMPLES: usize = 500;
-/// Largest batch of the latency measurement.
-const LATENCY_BATCH: usize = 1024;
-/// Warm-up passes and timed passes.
-const LATENCY_PASSES: (usize, usize) = (3, 20);
-/// Seconds the latency measurement may take in all.
-const LATENCY_SECONDS: f64 = 5.0;
 
 /// What every modality does once its task and model stand: train (or continue), predict valid and
 /// test, score, measure latency, write `predictions.parquet` and `record.json` into the run's
@@ -159,8 +153,7 @@ fn record(
     })
 }
 
-/// Times the forward pass of one batch of test rows: the task's own batch (a full-batch graph's is the
-/// whole graph), from the middle of the plan, because a text task plans the shortest first.
+/// Times the forward pass of one batch of test rows.
 fn latency<T, E, H>(
     task: &T,
     model: &GatedModel<E, H>,
@@ -173,17 +166,9 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    let mut plan = task.plan(Split::Test, LATENCY_BATCH.min(eval_batch_size), None);
-    let full = plan.iter().map(Vec::len).max().unwrap_or(0);
-    plan.retain(|rows| rows.len() == full);
-    let Some(rows) = plan.get(plan.len() / 2) else {
-        return Err(Error::Task(
-            "the test split has no batch to time".to_owned(),
-        ));
-    };
-    let batch = task.batch(Split::Test, rows, &context.device)?;
-    let (warmup, repeats) = LATENCY_PASSES;
-    measure_latency_within(rows.len(), warmup, repeats, LATENCY_SECONDS, || {
+    let rows = latency_rows(task, eval_batch_size)?;
+    let batch = task.batch(Split::Test, &rows, &context.device)?;
+    latency_of(rows.len(), || {
         model.logits(&batch.input, temperature, &mut Mode::Eval)?;
         Ok(context.device.synchronize()?)
     })
