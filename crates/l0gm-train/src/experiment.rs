@@ -15,7 +15,7 @@ pub enum Profile {
     /// One seed, reduced sizes, minutes.
     #[default]
     Quick,
-    /// The whole data, three seeds; refuses twins.
+    /// The full recipe, three seeds; refuses twins; what is still reduced is named in the report.
     Paper,
 }
 /// One run, complete: everything its result depends on (besides the data's bytes).

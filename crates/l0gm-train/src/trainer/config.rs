@@ -26,7 +26,8 @@ pub struct TrainConfig {
     pub select_from_last: f64,
     /// Stop after so many validations without a better validation loss, counted from when selection starts; 0 = never.
     pub patience: usize,
-    /// Save a checkpoint at least every so many seconds (and at every end of an epoch that is that old).
+    /// A checkpoint is written about every so many seconds, less often where writing would take more
+    /// than a twentieth of the time; 0 = after every step, whatever that costs.
     pub checkpoint_seconds: u64,
 }
 impl Default for TrainConfig {
