@@ -39,17 +39,20 @@ pub(crate) struct OutDir {
 }
 
 impl OutDir {
-    /// Creates the folder or opens one of this version.
+    /// Creates the folder or opens one of this version. Nothing is made where it is refused.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let is_ours = path.join(MARKER).exists();
+        if is_ours {
+            Self::open(path)?;
+        } else if has_foreign_files(path)? {
+            bail!(
+                "{}: holds files that this command did not write; choose another folder with --out",
+                path.display()
+            );
+        }
         std::fs::create_dir_all(path.join("runs"))
             .with_context(|| format!("{}: cannot create the output folder", path.display()))?;
-        if !path.join(MARKER).exists() {
-            if has_foreign_files(path)? {
-                bail!(
-                    "{}: holds files that this command did not write; choose another folder with --out",
-                    path.display()
-                );
-            }
+        if !is_ours {
             let marker = Marker {
                 format: FORMAT,
                 made_by: format!("l0gm {}", env!("CARGO_PKG_VERSION")),
@@ -181,11 +184,23 @@ impl OutDir {
     }
 }
 
-/// Anything but the `runs` folder just made.
+/// Anything but an empty `runs` folder, which a `create` that was cut off leaves.
 fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
-    for entry in std::fs::read_dir(path)? {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let list = |path: &Path| {
+        std::fs::read_dir(path).with_context(|| {
+            format!(
+                "{}: not a folder that can be read; choose another with --out",
+                path.display()
+            )
+        })
+    };
+    for entry in list(path)? {
         let entry = entry?;
-        if entry.file_name() != "runs" || std::fs::read_dir(entry.path())?.next().is_some() {
+        let is_runs = entry.file_name() == "runs" && entry.path().is_dir();
+        if !is_runs || list(&entry.path())?.next().is_some() {
             return Ok(true);
         }
     }
@@ -214,6 +229,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn a_folder_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
@@ -229,6 +253,9 @@ mod tests {
             error.contains("layout 99") && error.contains("--out"),
             "{error}"
         );
+        std::fs::remove_dir(folder.path().join("runs")).unwrap();
+        OutDir::create(folder.path()).unwrap_err();
+        assert_eq!(names(folder.path()), [MARKER], "nothing was made");
     }
 
     #[test]
@@ -237,7 +264,13 @@ mod tests {
         std::fs::write(folder.path().join("thesis.tex"), "x").unwrap();
         let error = OutDir::create(folder.path()).unwrap_err().to_string();
         assert!(error.contains("did not write"), "{error}");
-        assert!(!folder.path().join(MARKER).exists());
+        assert_eq!(names(folder.path()), ["thesis.tex"], "nothing was made");
+        // A file where the folder should be, and an empty folder, which is anybody's to use.
+        let file = OutDir::create(&folder.path().join("thesis.tex")).unwrap_err();
+        assert!(file.to_string().contains("--out"), "{file}");
+        let empty = tempfile::tempdir().unwrap();
+        OutDir::create(empty.path()).unwrap();
+        assert_eq!(names(empty.path()), [MARKER, "runs"]);
     }
 
     #[test]
