@@ -40,7 +40,7 @@ pub(crate) enum Command {
 pub(crate) enum ProfileFlag {
     /// One seed, reduced sizes (each reduction is named in the report): minutes.
     Quick,
-    /// Whole data, three seeds; refuses twins.
+    /// The full recipe, three seeds; refuses twins; what is still reduced is named in the report.
     Paper,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct ReproduceFlags {
     /// Where to compute: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
-    /// Threads; default: all cores.
+    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<String>,
     /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.

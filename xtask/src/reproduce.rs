@@ -158,7 +158,7 @@ fn out_path(flags: &ReproduceFlags) -> PathBuf {
     })
 }
 
-/// Sizes rayon's pool; candle reads the same number from the environment.
+/// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
 fn use_threads(flags: &ReproduceFlags, threads: usize) -> anyhow::Result<()> {
     if flags.threads.is_some() {
         // SAFETY: no other thread has been started yet that could read the environment.

@@ -82,19 +82,45 @@ fn lambdas(flags: &ReproduceFlags) -> anyhow::Result<Vec<f64>> {
     Ok(lambdas)
 }
 
-/// `--threads`: at least 1; absent = as many as there are cores.
+/// Threads to use: `--threads`, else RAYON_NUM_THREADS, else as many as there are cores.
 pub(crate) fn threads(flags: &ReproduceFlags) -> anyhow::Result<usize> {
-    match &flags.threads {
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-        Some(text) => text
-            .trim()
-            .parse()
-            .ok()
-            .filter(|n: &usize| (1..=1024).contains(n))
-            .ok_or_else(|| {
-                usage(format!(
-                    "--threads {text}: expected a whole number from 1 to 1024"
-                ))
-            }),
+    let variable = std::env::var("RAYON_NUM_THREADS").ok();
+    threads_of(flags.threads.as_deref(), variable.as_deref())
+}
+
+fn threads_of(flag: Option<&str>, variable: Option<&str>) -> anyhow::Result<usize> {
+    let (name, text) = match (flag, variable.map(str::trim)) {
+        (Some(text), _) => ("--threads ", text),
+        // As rayon reads it: empty and 0 mean that nobody chose.
+        (None, Some(text)) if !text.is_empty() && text != "0" => ("RAYON_NUM_THREADS=", text),
+        _ => return Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    };
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|n: &usize| (1..=1024).contains(n))
+        .ok_or_else(|| {
+            usage(format!(
+                "{name}{text}: expected a whole number from 1 to 1024"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn threads_are_the_flags_then_the_environments_then_the_machines() {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(threads_of(Some("3"), Some("5")).unwrap(), 3);
+        assert_eq!(threads_of(None, Some(" 5 ")).unwrap(), 5);
+        for unset in [None, Some(""), Some("0")] {
+            assert_eq!(threads_of(None, unset).unwrap(), cores);
+        }
+        let error = threads_of(None, Some("many")).unwrap_err().to_string();
+        assert!(error.contains("RAYON_NUM_THREADS=many"), "{error}");
+        assert!(threads_of(Some("0"), None).is_err());
     }
 }
