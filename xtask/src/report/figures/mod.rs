@@ -15,6 +15,7 @@ pub(crate) use learning::{Curve, Learning};
 pub(crate) use reliability::Reliability;
 
 use anyhow::Context;
+use l0gm_train::write_atomically;
 use pen::{Canvas, Pen};
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea;
@@ -91,18 +92,25 @@ impl Figure {
         Ok(text)
     }
 
-    /// Writes the PNG, whole or not at all.
+    /// Writes the PNG, whole or not at all, and leaves nothing else behind.
     pub(crate) fn write_png(&self, path: &Path) -> anyhow::Result<()> {
-        let temporary = path.with_extension("partial.png");
-        {
-            let (width, height) = self.size();
-            let size = (width * PNG_SCALE, height * PNG_SCALE);
-            let root = BitMapBackend::new(&temporary, size).into_drawing_area();
-            self.draw(&root, true, PNG_SCALE)?;
-            root.present()
-                .with_context(|| format!("{}: cannot be written", temporary.display()))?;
-        }
-        std::fs::rename(&temporary, path)
+        // plotters encodes into files only, so one is drawn beside it and read back.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let drawn = path.with_file_name(format!(".{name}.{}.drawn.png", std::process::id()));
+        let bytes = self.draw_png(&drawn).and_then(|()| {
+            std::fs::read(&drawn).with_context(|| format!("{}: cannot be read", drawn.display()))
+        });
+        // Where drawing failed there may be nothing to remove.
+        let _ = std::fs::remove_file(&drawn);
+        Ok(write_atomically(path, &bytes?)?)
+    }
+
+    fn draw_png(&self, path: &Path) -> anyhow::Result<()> {
+        let (width, height) = self.size();
+        let size = (width * PNG_SCALE, height * PNG_SCALE);
+        let root = BitMapBackend::new(path, size).into_drawing_area();
+        self.draw(&root, true, PNG_SCALE)?;
+        root.present()
             .with_context(|| format!("{}: cannot be written", path.display()))
     }
 
