@@ -123,7 +123,8 @@ fn glance(studies: &[Study<'_>]) -> Section {
             "Dense, and the gated model we would deploy"
         },
         "The gated model is chosen on the validation split alone: the sparsest whose validation \
-         accuracy is within half a point of dense's. All figures are on the test split.",
+         accuracy is within half a point of that of dense with the same settings, which stands above it \
+         where it has been run. All figures are on the test split.",
         vec![
             words("dataset", "dataset"),
             words("model", "model"),
@@ -254,7 +255,7 @@ fn facts(study: &Study<'_>) -> Vec<Fact> {
             "noise floor {}; dense {}",
             format::fraction(pick.over(|r| r.calibration.ece_noise).mean),
             study.dense().map_or_else(
-                || "not run".to_owned(),
+                || "not run with these settings".to_owned(),
                 |d| format::fraction(d.over(|r| r.calibration.ece).mean)
             )
         ),

@@ -101,7 +101,11 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
     }
 }
 
-/// Settings as dotted keys and values; `lambda` and `seed` stand elsewhere in the spec.
+/// The one setting that the spec says again beside its settings. Everything else, a split's own seed
+/// among it, keeps runs apart.
+const LAMBDA: &str = "train.objective.lambda";
+
+/// Settings as dotted keys and values, without lambda.
 pub(crate) fn flat(settings: &Value) -> BTreeMap<String, String> {
     fn walk(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
         match value {
@@ -125,9 +129,18 @@ pub(crate) fn flat(settings: &Value) -> BTreeMap<String, String> {
     }
     let mut into = BTreeMap::new();
     walk("", settings, &mut into);
-    into.retain(|key, _| {
-        let last = key.rsplit('.').next().unwrap_or(key);
-        last != "lambda" && last != "seed"
-    });
+    into.remove(LAMBDA);
     into
+}
+
+/// The settings that training without a gate depends on: two runs that agree in these differ in
+/// nothing but the gate, and may be set against one another.
+pub(super) fn without_gate(settings: &Value) -> BTreeMap<String, String> {
+    let of_the_gate = |key: &str| {
+        let folders = ["gate.", "train.schedule.", "train.optimiser.gate-"];
+        folders.iter().any(|folder| key.starts_with(folder))
+    };
+    let mut rest = flat(settings);
+    rest.retain(|key, _| !of_the_gate(key));
+    rest
 }

@@ -55,7 +55,7 @@ pub(crate) fn frontier(study: &Study<'_>) -> Figure {
                 }
             })
             .collect(),
-        dense: study.dense().map(|dense| Dense {
+        dense: study.dense_beside_all(&points).map(|dense| Dense {
             accuracy: dense.over(|r| r.test.accuracy).mean,
             ece: dense.over(|r| r.calibration.ece).mean,
         }),
@@ -78,7 +78,8 @@ pub(crate) fn frontier(study: &Study<'_>) -> Figure {
 
 /// Validation loss and active fraction by epoch.
 pub(crate) fn learning(study: &Study<'_>) -> Figure {
-    let shown = study.dense().into_iter().chain(sweep(study));
+    let gated = sweep(study);
+    let shown = study.dense_beside_all(&gated).into_iter().chain(gated);
     let curves = shown.map(|point| {
         let run = point.first();
         Curve {

@@ -3,7 +3,12 @@
 
 use crate::aggregate::selected_loss;
 use crate::report::format;
+use crate::report::grouping::without_gate;
 use l0gm_train::RunRecord;
+use std::collections::BTreeMap;
+
+/// The method without a gate.
+const DENSE: &str = "dense";
 
 /// All runs of one dataset.
 #[derive(Debug)]
@@ -80,6 +85,11 @@ impl<'a> Point<'a> {
         self.lambda.is_some()
     }
 
+    /// What dense would have to share with it.
+    fn settings_without_gate(&self) -> BTreeMap<String, String> {
+        without_gate(&self.first().spec.settings)
+    }
+
     /// Share of open dimensions.
     pub(crate) fn active(&self) -> f64 {
         self.over(|r| r.gate.active_fraction).mean
@@ -114,9 +124,35 @@ pub(crate) fn method_name(method: &str) -> String {
 }
 
 impl<'a> Study<'a> {
-    /// The dense point, if it has been run (the first of several settings).
+    /// What stands beside the study's gated models: dense trained with the settings of the point of
+    /// [`Study::pick`], absent where that has not been run. Without a gated point, the first dense one.
     pub(crate) fn dense(&self) -> Option<&Point<'a>> {
-        self.points.iter().find(|p| p.method == "dense")
+        match self.pick() {
+            Some(pick) => self.dense_beside(pick),
+            None => self.points.iter().find(|p| p.method == DENSE),
+        }
+    }
+
+    /// Dense trained with the settings of `gated`, but for those of the gate: the only one that it may
+    /// be compared with.
+    pub(crate) fn dense_beside(&self, gated: &Point<'_>) -> Option<&Point<'a>> {
+        let settings = gated.settings_without_gate();
+        self.points
+            .iter()
+            .find(|p| p.method == DENSE && p.settings_without_gate() == settings)
+    }
+
+    /// The dense point that every one of `points` may be compared with.
+    pub(crate) fn dense_beside_all(&self, points: &[&Point<'_>]) -> Option<&Point<'a>> {
+        let Some((first, others)) = points.split_first() else {
+            return self.dense();
+        };
+        let dense = self.dense_beside(first)?;
+        let settings = dense.settings_without_gate();
+        others
+            .iter()
+            .all(|p| p.settings_without_gate() == settings)
+            .then_some(dense)
     }
 
     /// Points with a gate.
@@ -131,15 +167,18 @@ impl<'a> Study<'a> {
     }
 
     /// The gated point we would deploy, chosen on validation alone: the sparsest whose validation
-    /// accuracy is within half a point of dense's; where none is, the one of best validation loss.
+    /// accuracy is within half a point of that of dense with the same settings; where none is, the one
+    /// of best validation loss.
     pub(crate) fn pick(&self) -> Option<&Point<'a>> {
-        let dense = self.dense().map(|p| p.over(|r| r.valid.accuracy).mean);
-        let near = dense.and_then(|dense| {
-            self.gated()
-                .filter(|p| p.over(|r| r.valid.accuracy).mean >= dense - 0.005)
-                .min_by(|a, b| a.active().total_cmp(&b.active()))
-        });
-        near.or_else(|| self.best())
+        let accuracy = |p: &Point<'_>| p.over(|r| r.valid.accuracy).mean;
+        let is_near = |p: &&Point<'_>| {
+            self.dense_beside(p)
+                .is_some_and(|dense| accuracy(p) >= accuracy(dense) - 0.005)
+        };
+        self.gated()
+            .filter(is_near)
+            .min_by(|a, b| a.active().total_cmp(&b.active()))
+            .or_else(|| self.best())
     }
 
     /// "adult" or "adult (TWIN: synthetic stand-in)".

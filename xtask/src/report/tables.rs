@@ -53,10 +53,12 @@ fn table(study: &Study<'_>, id: &str, title: &str, note: String, columns: Vec<Co
 pub(crate) fn quality(study: &Study<'_>) -> Table {
     let note = if study.has_spread() {
         "Test split. Mean ± standard deviation over seeds; worst is the lowest seed's accuracy. \
-         Against dense: difference of mean accuracies."
+         Against dense: difference of mean accuracies from dense with the same settings, empty where \
+         that has not been run."
     } else {
         "Test split, one seed, so there is no spread to show and worst is that seed's accuracy. \
-         Against dense: difference of accuracies."
+         Against dense: difference of accuracies from dense with the same settings, empty where that has \
+         not been run."
     };
     let mut table = table(
         study,
@@ -73,12 +75,12 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
             numbers("macro_f1", "macro-F1"),
         ],
     );
-    let dense = study.dense().map(|p| p.over(|r| r.test.accuracy).mean);
     for point in &study.points {
         let accuracy = point.over(|r| r.test.accuracy);
-        let against = dense
-            .filter(|_| point.is_gated())
-            .map(|d| accuracy.mean - d);
+        let against = Some(point)
+            .filter(|p| p.is_gated())
+            .and_then(|p| study.dense_beside(p))
+            .map(|dense| accuracy.mean - dense.over(|r| r.test.accuracy).mean);
         let mut row = name_cells(point);
         row.extend([
             Cell::number(point.runs.len() as f64, |n| format!("{n}")),

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::report::grouping::studies;
+use crate::report::table::Cell;
 use std::path::Path;
 
 fn context() -> ReportContext {
@@ -158,6 +159,79 @@ fn seeds_are_averaged_and_other_settings_kept_apart() {
 }
 
 #[test]
+fn another_split_is_never_averaged_as_if_it_were_another_seed() {
+    let mut records = fixtures::real_records();
+    for record in &mut records {
+        // As every modality writes it: lambda again, and a split with a seed of its own.
+        record.spec.settings["train"]["objective"] =
+            serde_json::json!({"lambda": record.spec.lambda.unwrap_or(0.0)});
+        record.spec.settings["split"] = serde_json::json!({"seed": 0});
+    }
+    let points = |records: &[RunRecord]| studies(records)[0].points.len();
+    assert_eq!(points(&records), 6);
+    let mut other = records[0].clone();
+    other.spec.settings["split"]["seed"] = 1.into();
+    other.run_id = other.spec.id();
+    records.push(other);
+    assert_eq!(points(&records), 7);
+}
+
+#[test]
+fn gated_runs_are_held_against_dense_with_their_own_settings_or_against_none() {
+    let mut records = fixtures::real_records();
+    // A second recipe: its dense and one lambda, sorted before the first by its variant's name, and a
+    // gated run of a third, without a dense one.
+    for (lambda, epochs, accuracy) in [
+        (None, 10, 0.7),
+        (Some(1e-3), 10, 0.69),
+        (Some(1e-3), 11, 0.68),
+    ] {
+        let mut other = records
+            .iter()
+            .find(|r| r.spec.lambda == lambda && r.spec.seed == 0)
+            .unwrap()
+            .clone();
+        other.spec.settings["train"]["epochs"] = epochs.into();
+        // A gate's settings do not part it from dense.
+        if lambda.is_some() {
+            other.spec.settings["gate"]["inference"] = "median".into();
+        }
+        (other.test.accuracy, other.valid.accuracy) = (accuracy, accuracy);
+        other.run_id = other.spec.id();
+        records.push(other);
+    }
+    let studies = studies(&records);
+    let adult = &studies[0];
+    assert!(
+        adult.points[0].first().test.accuracy < 0.71,
+        "the weaker dense comes first"
+    );
+    let table = tables::quality(adult);
+    let column = |id: &str| table.columns.iter().position(|c| c.key == id).unwrap();
+    let (method, against) = (column("method"), column("accuracy_against_dense"));
+    let of = |variant: &str| {
+        let row = table
+            .rows
+            .iter()
+            .find(|r| r[method].shown().starts_with("L0GM") && r[method].shown().contains(variant));
+        row.unwrap()[against].shown()
+    };
+    assert!(of("epochs 10").contains("0.0100"), "{}", of("epochs 10"));
+    assert_eq!(of("epochs 11"), Cell::Empty.shown());
+    let near = adult.gated().find(|p| p.variant.is_empty()).unwrap();
+    let dense = adult.dense_beside(near).unwrap();
+    assert_eq!(dense.runs.len(), 3);
+    // The pick is no longer whatever beats the weakest dense.
+    assert_eq!(adult.dense().unwrap().runs.len(), 3);
+    assert_eq!(
+        adult
+            .dense_beside_all(&adult.gated().collect::<Vec<_>>())
+            .map(|p| p.label()),
+        None
+    );
+}
+
+#[test]
 fn the_pick_is_made_on_validation_alone() {
     let mut records = fixtures::real_records();
     // Test accuracy of the sparsest points is ruined; validation's is not: the pick must not move.
@@ -218,12 +292,25 @@ fn an_output_folder_is_written_whole_and_again() {
         assert!(png.starts_with(b"\x89PNG") && png.len() > 2000);
         assert!(folder.join(format!("figures/{}.svg", figure.id)).exists());
     }
-    let leftover = std::fs::read_dir(folder.join("figures")).unwrap();
-    assert!(
-        leftover
-            .flatten()
-            .all(|f| !f.file_name().to_string_lossy().contains("partial"))
+    assert_eq!(
+        file_count(&folder.join("figures")),
+        2 * document.figures().count()
     );
+}
+
+fn file_count(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn a_picture_that_cannot_be_put_in_its_place_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_the_way = folder.path().join("frontier.png");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let (document, ..) = render(&fixtures::records());
+    let figure = document.figures().next().unwrap();
+    figure.write_png(&in_the_way).unwrap_err();
+    assert_eq!(file_count(folder.path()), 1);
 }
 
 #[test]
