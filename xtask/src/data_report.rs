@@ -66,13 +66,17 @@ impl DataReport {
                 "Ran on TWINS (synthetic stand-ins, not real data): {}; their figures say nothing about the paper's",
                 self.twins.join(", ")
             ));
-            lines.push(
-                "To run on real data: cargo xtask reproduce --data-dir DIR (or set L0GM_DATA_DIR); \
-                 `cargo xtask datasets` says which files DIR must hold and where they come from"
-                    .to_owned(),
-            );
         }
+        lines.extend(self.real_data_hint().map(str::to_owned));
         lines
+    }
+
+    /// How to run on real data, where twins stand in.
+    pub(crate) fn real_data_hint(&self) -> Option<&'static str> {
+        (!self.twins.is_empty()).then_some(
+            "To run on real data: cargo xtask reproduce --data-dir DIR (or set L0GM_DATA_DIR); \
+             `cargo xtask datasets` says which files DIR must hold and where they come from",
+        )
     }
 }
 

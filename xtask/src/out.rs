@@ -42,14 +42,7 @@ impl OutDir {
     /// Creates the folder or opens one of this version. Nothing is made where it is refused.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let is_ours = path.join(MARKER).exists();
-        if is_ours {
-            Self::open(path)?;
-        } else if has_foreign_files(path)? {
-            bail!(
-                "{}: holds files that this command did not write; choose another folder with --out",
-                path.display()
-            );
-        }
+        Self::refuse_foreign(path)?;
         std::fs::create_dir_all(path.join("runs"))
             .with_context(|| format!("{}: cannot create the output folder", path.display()))?;
         if !is_ours {
@@ -60,6 +53,19 @@ impl OutDir {
             write_atomically(&path.join(MARKER), &serde_json::to_vec_pretty(&marker)?)?;
         }
         Self::open(path)
+    }
+
+    /// An error where the folder is of another version or holds somebody's files; makes nothing.
+    pub(crate) fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+        if path.join(MARKER).exists() {
+            Self::open(path)?;
+        } else if has_foreign_files(path)? {
+            bail!(
+                "{}: holds files that this command did not write; choose another folder with --out",
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     /// Opens a folder that `create` made.

@@ -43,13 +43,15 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
     }
     let path = out_path(flags);
     if flags.dry_run {
+        OutDir::refuse_foreign(&path)?;
         let finished = match OutDir::open(&path) {
             Ok(out) => run::finished(&plan, &out)?,
             Err(_) => BTreeSet::new(),
         };
         print_table(&mut std::io::stdout(), &plan, &finished)?;
-        for line in data.last_lines() {
-            println!("{line}");
+        println!("Nothing was run: this is the plan.");
+        if let Some(hint) = data.real_data_hint() {
+            println!("{hint}");
         }
         return Ok(ExitCode::SUCCESS);
     }

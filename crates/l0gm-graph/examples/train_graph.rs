@@ -13,6 +13,7 @@ use l0gm_graph::GraphModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, StopFlag};
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// A step makes and frees tensors of tens of megabytes: an allocator that keeps its pages saves the
 /// kernel from clearing them each time (set MIMALLOC_PURGE_DELAY=-1 to keep all of them).
@@ -64,7 +65,23 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
     Ok(found)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+const USAGE: &str = "train_graph (NAME | FOLDER) [--method dense|l0gm] [--lambda X] [--seed N] [--profile quick|paper] [--data-dir DIR] [--set JSON]";
+
+fn main() -> ExitCode {
+    if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
+        println!("usage: {USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let given = arguments()?;
     let catalogue = Catalogue::new(DataOptions {
         data_dir: given.data_dir,

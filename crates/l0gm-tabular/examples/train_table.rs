@@ -13,6 +13,7 @@ use l0gm_tabular::TabularModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, StopFlag};
 use serde_json::{Value, json};
 use std::error::Error;
+use std::process::ExitCode;
 
 struct Arguments {
     dataset: String,
@@ -24,7 +25,23 @@ struct Arguments {
     out: Option<String>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+const USAGE: &str = "train_table (adult | FILE) [--label COLUMN] [--lambda X | --dense] [--quick] [--seed N] [--set JSON]";
+
+fn main() -> ExitCode {
+    if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
+        println!("usage: {USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments = arguments()?;
     let catalogue = Catalogue::new(DataOptions {
         allow_twin: arguments.profile == Profile::Quick,

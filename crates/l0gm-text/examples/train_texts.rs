@@ -13,6 +13,7 @@ use l0gm_text::TextModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, RunRecord, StopFlag};
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// A training step makes and frees hundreds of megabytes: an allocator that keeps its pages saves the
 /// kernel from clearing them each time (set MIMALLOC_PURGE_DELAY=-1 to keep all of them).
@@ -66,7 +67,23 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
     Ok(found)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+const USAGE: &str = "train_texts (imdb | FILE) [--method dense|l0gm] [--lambda X] [--seed N] [--profile quick|paper] [--data-dir DIR] [--model-dir DIR] [--set JSON]";
+
+fn main() -> ExitCode {
+    if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
+        println!("usage: {USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let given = arguments()?;
     let texts = TextModality::new(Catalogue::new(given.data)?);
     let lambda = (given.method == "l0gm").then_some(given.lambda.unwrap_or(1e-3));

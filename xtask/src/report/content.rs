@@ -89,8 +89,9 @@ fn sentence(study: &Study<'_>) -> Option<String> {
     let pick = study.pick()?;
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
     let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
-    let noise = pick.over(|r| r.calibration.ece_noise_p95).mean;
-    let change = ece(pick) - ece(dense);
+    let scaled = |p: &Point<'_>| p.over(|r| r.calibration_scaled.ece).mean;
+    let noise = pick.over(|r| r.calibration_scaled.ece_noise_p95).mean;
+    let change = scaled(pick) - scaled(dense);
     let verdict = if change.abs() < noise {
         "a difference within the noise".to_owned()
     } else {
@@ -101,7 +102,8 @@ fn sentence(study: &Study<'_>) -> Option<String> {
         )
     };
     Some(format!(
-        "On {}, λ {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}. ECE {} against {}: {verdict}.",
+        "On {}, λ {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}. ECE {} against {}; \
+         after temperature scaling {} against {}: {verdict}.",
         study.tag(),
         format::lambda(pick.lambda?),
         format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
@@ -111,6 +113,8 @@ fn sentence(study: &Study<'_>) -> Option<String> {
         format::percent(accuracy(dense)),
         format::fraction(ece(pick)),
         format::fraction(ece(dense)),
+        format::fraction(scaled(pick)),
+        format::fraction(scaled(dense)),
     ))
 }
 

@@ -100,7 +100,8 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
 pub(crate) fn calibration(study: &Study<'_>) -> Table {
     let bins = bins_of(study);
     let note = format!(
-        "ECE is top-label with {bins} equal-width bins; the interval is a bootstrap 95% interval. \
+        "ECE is top-label with {bins} equal-width bins; the interval is a bootstrap 95% interval, \
+         mirrored to take the bias of resampling out, and reaches down to 0 where the ECE lies within the noise. \
          Noise is what perfectly calibrated predictions of the same confidences would read: the mean and \
          the 95th percentile over labels redrawn from the predictions. A difference of two ECEs below \
          the noise says nothing; methods are ranked by NLL and Brier. Scaled: after temperature scaling \
@@ -159,7 +160,8 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
         "Open: dimensions that the deterministic gate leaves non-zero. Compact: z folded into the \
          layer after the gate and closed dimensions dropped; its logits differ from the gated model's \
          by at most the stated value. Latency: median forward pass in evaluation mode for each example, \
-         batch full, without loading or tokenising ({place})."
+         batch full, without loading or tokenising ({place}). Each is timed at the end of its own run: where \
+         the machine does other work meanwhile, they do not compare."
     );
     let mut table = table(
         study,
