@@ -12,8 +12,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// The operating system gives the lock back when this is dropped or the process is killed.
-    _lock: File,
+    /// The operating system gives the lock back when the process is killed.
+    lock: File,
+}
+
+impl Drop for RunDir {
+    /// Closing alone would not do: a child process that is just being started shares the open file.
+    fn drop(&mut self) {
+        // Nothing can be done about a failure, and the end of the process unlocks it in any case.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl RunDir {
@@ -35,7 +43,7 @@ impl RunDir {
         remove_leftovers(path)?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
     }
 
