@@ -13,7 +13,7 @@ use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
     DataSummary, Encoder, GatedModel, Modality, Profile, ProgressEvent, RunContext, RunDir,
-    RunRecord, RunSpec, Split, Task, finished_record, run_experiment,
+    RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -128,7 +128,9 @@ impl TextModality {
             ("dense", None) => 0.0,
             ("l0gm", Some(lambda)) => lambda,
             ("dense", Some(_)) => {
-                return Err(Error::Setting("method dense has no lambda".into()));
+                return Err(Error::Setting(
+                    "method dense has no gate and so no lambda".into(),
+                ));
             }
             ("l0gm", None) => {
                 return Err(Error::Setting("method l0gm needs a lambda".into()));
@@ -158,34 +160,34 @@ impl TextModality {
         let settings: TextSettings = serde_json::from_value(spec.settings.clone())
             .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
         settings.check()?;
-        if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
-            return Ok(record);
-        }
         loading(context);
         let (data, mut summary) = self.read(spec, &settings)?;
+        let weights = self.weights_of(&settings, &mut summary)?;
+        if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
+            record.check_data(&context.dir, &summary.checksums)?;
+            return Ok(record);
+        }
+        // From here to the end, so that no second process trains a tokenizer or computes features for
+        // the same run.
+        let run = RunDir::open(&context.dir)?;
         let split = split(data, &settings)?;
         let generator = Generator::new(spec.seed).stream("initialisation", 0);
-        let loaded = if settings.is_scratch() {
-            // Made a run's folder first, so that the tokenizer stands in no folder of another kind.
-            drop(RunDir::open(&context.dir)?);
-            LoadedEncoder::from_scratch(
+        let loaded = match weights {
+            Some(folder) => LoadedEncoder::from_folder(&folder, &settings, &context.device)?,
+            None => LoadedEncoder::from_scratch(
                 &split.train.texts,
                 &settings,
-                &context.dir.join("tokenizer.json"),
+                &run.path().join("tokenizer.json"),
                 &generator,
                 &context.device,
-            )?
-        } else {
-            let (dir, checksums) = self.weights(&settings.encoder)?.ok_or_else(|| {
-                Error::Setting(format!(
-                    "the weights of encoder \"{}\" are gone",
-                    settings.encoder
-                ))
-            })?;
-            let named = |(file, sum)| (format!("{}/{file}", settings.encoder), sum);
-            summary.checksums.extend(checksums.into_iter().map(named));
-            LoadedEncoder::from_folder(&dir, &settings, &context.device)?
+            )?,
         };
+        let interface = loaded.encoder.interface();
+        let dense = spec.method == "dense";
+        if !dense {
+            // Before minutes are spent on features for a gate that does not fit the encoder.
+            settings.gate.check_on(interface)?;
+        }
         let cache = FeatureCache::new(self.cache.clone().unwrap_or_else(|| beside(&context.dir)));
         let device = context.device.clone();
         let prepared = prepare(
@@ -208,15 +210,11 @@ impl TextModality {
         ] {
             summary.rows.insert(name.into(), task.rows(part));
         }
-        let interface = loaded.encoder.interface();
-        let gate = match spec.method.as_str() {
-            "dense" => Gate::identity(interface),
-            _ => Gate::new(
-                interface,
-                &settings.gate,
-                settings.train.schedule.at(0.0).temperature,
-                &device,
-            )?,
+        let gate = if dense {
+            Gate::identity(interface)
+        } else {
+            let start = settings.train.schedule.at(0.0).temperature;
+            Gate::new(interface, &settings.gate, start, &device)?
         };
         let head = TextHead::new(
             interface.width(),
@@ -239,7 +237,8 @@ impl TextModality {
             }
             Ok(Some(compare(model, temperature, &task, batch, &device)?))
         };
-        Ok(run_experiment(
+        Ok(run_experiment_in(
+            &run,
             spec,
             summary,
             &[],
@@ -250,6 +249,27 @@ impl TextModality {
             compact,
             context,
         )?)
+    }
+
+    /// The folder of the encoder's weights, whose checksums go into `summary`; `None` for an encoder from
+    /// scratch.
+    fn weights_of(
+        &self,
+        settings: &TextSettings,
+        summary: &mut DataSummary,
+    ) -> Result<Option<PathBuf>> {
+        if settings.is_scratch() {
+            return Ok(None);
+        }
+        let (dir, checksums) = self.weights(&settings.encoder)?.ok_or_else(|| {
+            Error::Setting(format!(
+                "the weights of encoder \"{}\" are gone",
+                settings.encoder
+            ))
+        })?;
+        let named = |(file, sum)| (format!("{}/{file}", settings.encoder), sum);
+        summary.checksums.extend(checksums.into_iter().map(named));
+        Ok(Some(dir))
     }
 
     /// Reads the texts, and says where they came from.

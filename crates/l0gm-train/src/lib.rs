@@ -33,7 +33,7 @@ pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag}
 pub use record::{
     CompactSummary, DataSummary, EpochRecord, GateSummary, Metrics, RunRecord, Sizes,
 };
-pub use run::run_experiment;
+pub use run::{run_experiment, run_experiment_in};
 pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use task::{Batch, Split, Task};
 pub use trainer::{Outcome, TrainConfig, train};
