@@ -80,9 +80,7 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
         stop,
     };
     let outcome = run::execute(&plan, &modalities, &out, &machine, &mut console)?;
-    let mut failures = out.failures()?;
-    failures.extend(outcome.failures.clone());
-    out.write_failures(&failures)?;
+    run::remember(&out, &outcome)?;
     let records = out.records()?;
     if !records.is_empty() {
         aggregate::write_summary(&out, &records)?;

@@ -66,6 +66,10 @@ fn mistakes_end_with_one_clear_line_and_exit_code_2() {
         (&["--seeds", "0,x"], "--seeds x"),
         (&["--lambda", "-1"], "at least 0"),
         (&["--lambda", "1e-3,nan"], "at least 0"),
+        (
+            &["--method", "dense", "--lambda", "1e-3"],
+            "leave --lambda out",
+        ),
         (&["--threads", "0"], "--threads 0"),
         (&["--device", "gpu"], "expected cpu"),
         (&["--device", "cuda:9"], "--device cpu"),
@@ -92,6 +96,22 @@ fn mistakes_end_with_one_clear_line_and_exit_code_2() {
             "{flags:?}: {text}"
         );
         assert_eq!(text.trim_end().lines().count(), 1, "{flags:?}: {text}");
+    }
+}
+
+#[test]
+fn a_folder_of_data_or_models_that_cannot_be_there_is_refused() {
+    for flag in ["--data-dir", "--model-dir"] {
+        for command in [&["reproduce", "--dry-run"][..], &["datasets"]] {
+            let output = xtask(&[command, &[flag, "/no-such-folder/files"]].concat());
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{flag}: {text}");
+            assert!(
+                text.starts_with("error: ") && text.contains("/no-such-folder/files"),
+                "{flag}: {text}"
+            );
+            assert_eq!(text.trim_end().lines().count(), 1, "{flag}: {text}");
+        }
     }
 }
 

@@ -224,8 +224,11 @@ impl Modality for GraphModality {
             ))
             .into());
         }
-        let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
         let gated = method == "l0gm";
+        if !gated && lambda.is_some() {
+            return Err(Error::Setting("method dense has no gate and so no lambda".into()).into());
+        }
+        let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
         let lambda = if gated {
             Some(lambda.unwrap_or(settings.train.objective.lambda))
         } else {

@@ -168,7 +168,12 @@ impl Modality for TabularModality {
     ) -> l0gm_train::Result<RunSpec> {
         let mut settings: TabularSettings = merge_settings(&Self::defaults(profile), overrides)?;
         let lambda = match (method, lambda) {
-            ("dense", _) => None,
+            ("dense", None) => None,
+            ("dense", Some(_)) => {
+                return Err(l0gm_train::Error::Setting(
+                    "method dense has no gate and so no lambda".into(),
+                ));
+            }
             ("l0gm", Some(lambda)) => Some(lambda),
             ("l0gm", None) => Some(settings.train.objective.lambda),
             (other, _) => {
