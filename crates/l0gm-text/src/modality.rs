@@ -12,8 +12,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    DataSummary, Encoder, GatedModel, Modality, Profile, ProgressEvent, RunContext, RunDir,
-    RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
+    DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent, RunContext,
+    RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -84,15 +84,17 @@ impl TextModality {
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
     }
 
-    /// The defaults that fit the encoder asked for.
-    fn base(&self, profile: Profile, overrides: &Value) -> Result<TextSettings> {
+    /// The defaults that fit the encoder asked for; `expected`: whether one that is not here will be
+    /// downloaded.
+    fn base(&self, profile: Profile, overrides: &Value, expected: bool) -> Result<TextSettings> {
         let asked = overrides.get("encoder").and_then(Value::as_str);
         if asked == Some(TextSettings::SCRATCH) {
             return Ok(defaults(profile, false));
         }
         let pretrained = defaults(profile, true);
         let name = asked.unwrap_or(&pretrained.encoder);
-        if self.weights(name)?.is_some() {
+        let known = || self.catalogue.names("model").contains(&name);
+        if self.weights(name)?.is_some() || (expected && known()) {
             return Ok(pretrained);
         }
         if asked.is_some() || profile == Profile::Paper {
@@ -111,19 +113,23 @@ impl TextModality {
         seed: u64,
         profile: Profile,
         overrides: &Value,
+        expected: Expected,
     ) -> Result<RunSpec> {
-        let twin = match self.source(dataset)? {
-            Source::Catalogue(resolved) if resolved.twin && profile == Profile::Paper => {
-                return Err(Error::Setting(format!(
-                    "profile paper refuses twins, and \"{dataset}\" is not here ({}); give its folder's parent as --data-dir",
-                    resolved.source
-                )));
-            }
-            Source::Catalogue(resolved) => resolved.twin,
-            Source::File(_) => false,
+        let twin = match expected.missing_twin {
+            Some(twin) => twin,
+            None => match self.source(dataset)? {
+                Source::Catalogue(resolved) if resolved.twin && profile == Profile::Paper => {
+                    return Err(Error::Setting(format!(
+                        "profile paper refuses twins, and \"{dataset}\" is not here ({}); give its folder's parent as --data-dir",
+                        resolved.source
+                    )));
+                }
+                Source::Catalogue(resolved) => resolved.twin,
+                Source::File(_) => false,
+            },
         };
-        let mut settings: TextSettings =
-            merge_settings(&self.base(profile, overrides)?, overrides)?;
+        let base = self.base(profile, overrides, expected.weights)?;
+        let mut settings: TextSettings = merge_settings(&base, overrides)?;
         settings.train.objective.lambda = match (method, lambda) {
             ("dense", None) => 0.0,
             ("l0gm", Some(lambda)) => lambda,
@@ -332,7 +338,21 @@ impl Modality for TextModality {
         profile: Profile,
         overrides: &Value,
     ) -> l0gm_train::Result<RunSpec> {
-        Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides)?)
+        let look = Expected::default();
+        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, look)
+    }
+
+    fn spec_expecting(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &Value,
+        expected: Expected,
+    ) -> l0gm_train::Result<RunSpec> {
+        Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides, expected)?)
     }
 
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {

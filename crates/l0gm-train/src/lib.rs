@@ -20,7 +20,7 @@ mod trainer;
 
 pub use checkpoint::load_trained;
 pub use error::{Error, Result};
-pub use experiment::{Modality, Profile, RunContext, RunSpec};
+pub use experiment::{Expected, Modality, Profile, RunContext, RunSpec};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
