@@ -87,7 +87,7 @@ fn edges_stand_once_and_mostly_join_the_same_class() {
 }
 
 #[test]
-fn degrees_are_uneven_and_words_are_sparse() {
+fn degrees_are_uneven_and_a_third_of_the_words_is_used() {
     let graph = small().draw(Path::new("twin")).unwrap();
     let mut degree = vec![0usize; 1_000];
     for &(a, b) in &graph.edges {
@@ -102,7 +102,8 @@ fn degrees_are_uneven_and_words_are_sparse() {
         degree[500]
     );
     let density = graph.words.iter().map(Vec::len).sum::<usize>() as f64 / 100_000.0;
-    assert!((0.05..0.2).contains(&density), "{density}");
+    // A third of the words, as in the original.
+    assert!((0.25..0.45).contains(&density), "{density}");
 }
 
 #[test]
@@ -149,6 +150,37 @@ fn neighbours_tell_more_about_the_class_than_words_do() {
     );
     assert!((0.82..0.96).contains(&by_neighbours), "{by_neighbours}");
     assert!((0.55..0.9).contains(&by_words), "{by_words}");
+}
+
+#[test]
+fn hard_nodes_are_spread_over_the_shares_of_their_neighbours() {
+    // A hard ceiling would show as nodes that have hardly any neighbour of their own class.
+    let graph = Copurchase {
+        nodes: 4_000,
+        edges: 60_000,
+        ..small()
+    }
+    .draw(Path::new("twin"))
+    .unwrap();
+    let mut own = vec![[0usize; 2]; 4_000];
+    for &(a, b) in &graph.edges {
+        let same = usize::from(graph.labels[a] == graph.labels[b]);
+        own[a][same] += 1;
+        own[b][same] += 1;
+    }
+    let shares: Vec<f64> = own
+        .iter()
+        .filter(|[others, own]| others + own >= 10)
+        .map(|[others, own]| *own as f64 / (others + own) as f64)
+        .collect();
+    let between = |low: f64, high: f64| {
+        let inside = shares.iter().filter(|s| (low..high).contains(*s)).count();
+        inside as f64 / shares.len() as f64
+    };
+    assert!(between(0.0, 0.1) < 0.03, "{}", between(0.0, 0.1));
+    for (low, high) in [(0.1, 0.35), (0.35, 0.6), (0.6, 0.8)] {
+        assert!(between(low, high) > 0.05, "{low} {}", between(low, high));
+    }
 }
 
 #[test]
