@@ -7,7 +7,8 @@
 
 use crate::kernel::product::product_into;
 use crate::kernel::{
-    Operand, Real, by_dtype, fused, lanes, multiversion, owned, product, read, slice, tensor,
+    Operand, Real, apply3, by_dtype, fused, lanes, multiversion, owned, product, read, slice,
+    tensor,
 };
 use crate::rng::{draw, drop_threshold};
 use crate::{Generator, Mode, check, composed};
@@ -61,7 +62,7 @@ pub fn attention(
         None => None,
     };
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    q.apply_op3(&k, &v, Attention { sizes, mask, noise })
+    apply3(&q, &k, &v, Attention { sizes, mask, noise })
 }
 
 #[derive(Clone, Copy)]

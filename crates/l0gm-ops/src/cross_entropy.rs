@@ -4,7 +4,9 @@
 //! The mean is accumulated in f64 in the rows' order.
 
 use crate::composed;
-use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
+};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
@@ -38,9 +40,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     if !fused(logits) {
         return composed::cross_entropy(logits, labels);
     }
-    logits
-        .contiguous()?
-        .apply_op1(CrossEntropy { labels: values })
+    apply1(&logits.contiguous()?, CrossEntropy { labels: values })
 }
 
 struct CrossEntropy {
@@ -99,8 +99,7 @@ impl CustomOp1 for CrossEntropy {
         by_dtype!("cross_entropy", logits.dtype(), T => {
             read!(x: T = logits);
             let scale = grad.to_scalar::<T>()? / T::of(batch as f64);
-            let mut dx = vec![T::NIL; x.len()];
-            rows::for_rows(&mut dx, width, |row, dx| {
+            let dx = rows::build(x.len(), width, |row, dx| {
                 backward(&x[row * width..], &self.labels[row..], scale, dx, width);
             });
             tensor(dx, (batch, width))

@@ -1,6 +1,6 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
 use crate::composed;
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, slice, tensor};
+use crate::kernel::{Real, apply1, by_dtype, fused, multiversion, owned, read, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -161,7 +161,7 @@ pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
     if !fused(dense) {
         return composed::csr_matmul(&matrix.forward, &dense.contiguous()?);
     }
-    dense.contiguous()?.apply_op1(matrix.clone())
+    apply1(&dense.contiguous()?, matrix.clone())
 }
 
 /// Stored entries times width one task handles.

@@ -3,7 +3,9 @@
 //! y_p = table[id_p]; the gradient of row r is the sum of dy_p over the positions p with id_p = r,
 //! added in the positions' order.
 
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
+};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
@@ -32,10 +34,13 @@ pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     if !fused(table) {
         return composed::embedding(table, ids);
     }
-    table.contiguous()?.apply_op1(Embedding {
-        ids: values,
-        shape: ids.dims().to_vec(),
-    })
+    apply1(
+        &table.contiguous()?,
+        Embedding {
+            ids: values,
+            shape: ids.dims().to_vec(),
+        },
+    )
 }
 
 struct Embedding {
@@ -91,8 +96,7 @@ impl CustomOp1 for Embedding {
         shape.push(width);
         by_dtype!("embedding", storage.dtype(), T => {
             let table = slice::<T>(storage, layout)?;
-            let mut y = vec![T::NIL; self.ids.len() * width];
-            rows::for_rows(&mut y, width, |first, y| {
+            let y = rows::build(self.ids.len() * width, width, |first, y| {
                 for (y, &id) in y.chunks_exact_mut(width).zip(&self.ids[first..]) {
                     y.copy_from_slice(&table[id as usize * width..][..width]);
                 }

@@ -92,6 +92,26 @@ pub(crate) unsafe fn product_into<T: Real>(
     }
 }
 
+/// A new (m x n) matrix: a b. Nothing is cleared first.
+pub(crate) fn product_of<T: Real>(
+    sizes: (usize, usize, usize),
+    a: Operand<'_, T>,
+    b: Operand<'_, T>,
+) -> Vec<T> {
+    let (m, k, n) = sizes;
+    if m == 0 || k == 0 || n == 0 {
+        return vec![T::NIL; m * n];
+    }
+    let mut out: Vec<T> = Vec::with_capacity(m * n);
+    // SAFETY: `out` has room for the m * n entries, nobody else knows it, and the product writes all
+    // of them without reading any.
+    unsafe {
+        product_into(sizes, out.as_mut_ptr(), n, false, a, b, T::UNIT, true);
+        out.set_len(m * n);
+    }
+    out
+}
+
 /// As [`product_into`], for a dense `out` (m x n) and scale 1.
 pub(crate) fn product<T: Real>(
     sizes: (usize, usize, usize),

@@ -30,6 +30,16 @@ pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> {
     fn values_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
     /// ln(x) for positive x; x too small for a normal number counts as the smallest one.
     fn ln_positive(self) -> Self;
+
+    /// s = 1 / (1 + exp(-x)) and s (1 - s); both keep their digits at either end.
+    #[inline(always)]
+    fn sigmoid(self) -> (Self, Self) {
+        let e = (-self.magnitude()).exp_nonpositive();
+        let larger = Self::UNIT / (Self::UNIT + e);
+        let smaller = e * larger;
+        let value = if self < Self::NIL { smaller } else { larger };
+        (value, smaller * larger)
+    }
 }
 
 /// Horner's rule, highest power first.

@@ -33,31 +33,34 @@ pub(crate) fn level() -> Level {
 /// Defines a function whose body is compiled for each [`Level`]; calling it picks the widest one.
 /// Everything the body calls must be `#[inline(always)]`, or it stays at the baseline.
 macro_rules! multiversion {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident<$T:ident: $bound:path>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
-        $(#[$meta])*
-        $vis fn $name<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<$($T:ident: $bound:path),+>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $crate::kernel::simd::multiversion!(@ [$(#[$meta])*] [$vis] $name [$($T: $bound),+] [$($T),+] [$($arg: $ty),*] [$($arg),*] [$(-> $ret)?] $body);
+    };
+    (@ [$($meta:tt)*] [$vis:vis] $name:ident [$($generics:tt)*] [$($T:ident),+] [$($parameters:tt)*] [$($arg:ident),*] [$($ret:tt)*] $body:block) => {
+        $($meta)*
+        $vis fn $name<$($generics)*>($($parameters)*) $($ret)* {
             #[inline(always)]
-            fn body<$T: $bound>($($arg: $ty),*) $(-> $ret)? $body
+            fn body<$($generics)*>($($parameters)*) $($ret)* $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,bmi1,bmi2")]
-                fn avx512<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
-                    body::<$T>($($arg),*)
+                fn avx512<$($generics)*>($($parameters)*) $($ret)* {
+                    body::<$($T),+>($($arg),*)
                 }
                 #[target_feature(enable = "avx2,bmi1,bmi2")]
-                fn avx2<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
-                    body::<$T>($($arg),*)
+                fn avx2<$($generics)*>($($parameters)*) $($ret)* {
+                    body::<$($T),+>($($arg),*)
                 }
                 match $crate::kernel::simd::level() {
                     // SAFETY: the features this build may use were just found on this machine.
-                    $crate::kernel::simd::Level::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
+                    $crate::kernel::simd::Level::Avx512 => return unsafe { avx512::<$($T),+>($($arg),*) },
                     // SAFETY: as above (every machine with AVX2 has BMI1 and BMI2).
-                    $crate::kernel::simd::Level::Avx2 => return unsafe { avx2::<$T>($($arg),*) },
+                    $crate::kernel::simd::Level::Avx2 => return unsafe { avx2::<$($T),+>($($arg),*) },
                     $crate::kernel::simd::Level::Baseline => {}
                 }
             }
-            body::<$T>($($arg),*)
+            body::<$($T),+>($($arg),*)
         }
     };
 }
