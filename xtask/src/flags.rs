@@ -156,6 +156,9 @@ pub(crate) struct BenchFlags {
     /// Run PyTorch on the same work, by turns.
     #[arg(long)]
     pub(crate) peers: bool,
+    /// Leave stock candle out.
+    #[arg(long)]
+    pub(crate) no_stock: bool,
     /// Make the virtual environment that --peers needs (PyTorch, some 300 MB).
     #[arg(long)]
     pub(crate) install_peers: bool,

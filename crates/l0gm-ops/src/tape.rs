@@ -95,10 +95,19 @@ impl Tape {
                 loss.dims()
             );
         }
+        self.backward_from(loss, &loss.ones_like()?.detach())
+    }
+
+    /// The gradients of sum(y * dy) with respect to every variable before `y`; `dy` has y's shape.
+    /// What `backward` is for a loss, this is for any result whose gradient is known.
+    pub fn backward_from(self, y: &Tensor, dy: &Tensor) -> Result<GradStore> {
+        if y.dims() != dy.dims() {
+            bail!("Tape: the gradient {:?} does not fit its tensor {:?}", dy.dims(), y.dims());
+        }
         // Recording ends before the gradients are computed: they are no part of the graph.
         let nodes = NODES.take().unwrap_or_default();
         let mut gradients = Gradients::new(&nodes);
-        gradients.add(loss, loss.ones_like()?.detach())?;
+        gradients.add(y, dy.clone())?;
         for (number, node) in nodes.into_iter().enumerate().rev() {
             gradients.settle(number)?;
             let Some(gradient) = gradients.leaves.remove(&node.result.id()) else {

@@ -4,7 +4,6 @@
 
 mod case;
 mod cases;
-mod gradient;
 mod limits;
 mod peers;
 mod table;
@@ -32,10 +31,17 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let threads = flags.threads.unwrap_or(2).max(1);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .context("the thread pool cannot be set up")?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.context("the thread pool cannot be set up")?;
+    // On a thread of the pool, so that no op has to wake a worker and sleep until it is done.
+    pool.install(|| run_cases(flags, &wanted, threads))
+}
+
+fn run_cases(
+    flags: &BenchFlags,
+    wanted: &[&'static cases::Entry],
+    threads: usize,
+) -> anyhow::Result<ExitCode> {
     let catalogue = Catalogue::new(DataOptions {
         data_dir: flags.data_dir.clone(),
         model_dir: flags.model_dir.clone(),
@@ -54,7 +60,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<ExitCode> {
     }
     let mut rows = Vec::new();
     println!("{}", table::header(peers.is_some()));
-    for entry in &wanted {
+    for entry in wanted {
         match (entry.build)(&inputs) {
             Ok(case) => {
                 let row = measure(entry.name, case, peers.as_mut(), flags)?;
@@ -85,7 +91,7 @@ fn measure(
     for _ in 0..flags.rounds.max(1) {
         row.ours
             .push(timing::sample(&mut case.ours, flags.seconds)?);
-        if let Some(stock) = case.stock.as_mut() {
+        if let Some(stock) = case.stock.as_mut().filter(|_| !flags.no_stock) {
             row.stock.push(timing::sample(stock, flags.seconds)?);
         }
         if let (true, Some(peers)) = (with_peer, peers.as_deref_mut()) {
