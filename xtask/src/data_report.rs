@@ -1,8 +1,10 @@
 //! What a plan runs on, in words: real data and where it was found, or twins, and then how to run on
 //! real data. These are the first and last lines of `reproduce`.
 
+use crate::outlook::{Outlook, Standing};
 use crate::plan::Plan;
-use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
+use l0gm_data::DataOptions;
+use std::collections::BTreeSet;
 
 /// What every dataset of a plan is.
 #[derive(Debug, Default, PartialEq)]
@@ -11,32 +13,62 @@ pub(crate) struct DataReport {
     real: Vec<String>,
     /// Names of datasets that a twin stands in for.
     twins: Vec<String>,
+    /// "adult would be downloaded from URL (else its twin)": of a plan alone, never of a run.
+    missing: Vec<String>,
 }
 
 /// Looks at the plan's datasets without fetching anything.
 pub(crate) fn describe(plan: &Plan, options: &DataOptions) -> DataReport {
-    let local = DataOptions {
-        fetch: FetchPolicy::LocalOnly,
-        allow_twin: false,
-        ..options.clone()
-    };
-    let catalogue = Catalogue::new(local).ok();
+    let outlook = Outlook::new(options).ok();
     let mut report = DataReport::default();
     for (dataset, _, twin) in plan.data() {
         if twin {
             report.twins.push(dataset);
             continue;
         }
-        let source = catalogue
+        match outlook
             .as_ref()
-            .and_then(|catalogue| catalogue.dataset(&dataset).ok())
-            .map(|found| found.source);
-        report.real.push(match source {
-            Some(source) => format!("{dataset} ({source})"),
-            None => dataset,
-        });
+            .map(|outlook| (outlook, outlook.of(&dataset)))
+        {
+            Some((_, Standing::Here(found))) => {
+                report.real.push(format!("{dataset} ({})", found.source));
+            }
+            Some((outlook, Standing::ToDownload(address))) => report.missing.push(format!(
+                "{dataset} would be downloaded from {address}{}",
+                if outlook.allows_twins() {
+                    " (else its twin)"
+                } else {
+                    ""
+                }
+            )),
+            _ => report.real.push(dataset),
+        }
+    }
+    if let Some(outlook) = &outlook {
+        report.missing.extend(missing_weights(plan, outlook));
     }
     report
+}
+
+/// Pretrained models that settings name and that are not here yet.
+fn missing_weights(plan: &Plan, outlook: &Outlook) -> Vec<String> {
+    let models = outlook.local().names("model");
+    let mut named = BTreeSet::new();
+    for run in &plan.runs {
+        let settings = run.spec.settings.as_object().into_iter().flatten();
+        named.extend(
+            settings
+                .filter_map(|(_, value)| value.as_str())
+                .filter(|name| models.contains(name)),
+        );
+    }
+    named
+        .into_iter()
+        .filter_map(|name| {
+            let address = outlook.weights(name)?;
+            Some(format!("{name} would be downloaded from {address}"))
+        })
+        .collect()
 }
 
 impl DataReport {
@@ -52,6 +84,7 @@ impl DataReport {
         if !self.real.is_empty() {
             lines.push(format!("Running on real data: {}", self.real.join(", ")));
         }
+        lines.extend(self.missing.iter().map(|what| format!("Not here: {what}")));
         lines
     }
 
@@ -89,6 +122,7 @@ mod tests {
         let report = DataReport {
             real: vec!["adult (files in data)".to_owned()],
             twins: vec!["imdb".to_owned()],
+            missing: vec![],
         };
         let first = report.first_lines();
         assert!(first[0].contains("TWINS") && first[0].contains("imdb"));
@@ -108,7 +142,7 @@ mod tests {
     fn real_data_alone_mentions_no_twin() {
         let report = DataReport {
             real: vec!["adult".to_owned()],
-            twins: vec![],
+            ..DataReport::default()
         };
         let lines = [report.first_lines(), report.last_lines()].concat();
         assert!(

@@ -114,7 +114,7 @@ pub(crate) struct ReproduceFlags {
     /// Touch no network.
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Print the plan with its estimated cost and run nothing.
+    /// Print the plan with its estimated cost and what would be downloaded; run, fetch and generate nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

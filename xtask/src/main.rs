@@ -12,6 +12,7 @@ mod flags;
 mod modalities;
 mod names;
 mod out;
+mod outlook;
 mod plan;
 mod report;
 mod reproduce;

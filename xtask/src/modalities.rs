@@ -1,5 +1,6 @@
 //! The three doors of the runner. This is the only file that names a modality crate.
 
+use crate::outlook::{Looking, Outlook};
 use crate::plan::Plan;
 use crate::usage::usage;
 use l0gm_data::{Catalogue, DataOptions};
@@ -10,12 +11,27 @@ use l0gm_train::Modality;
 
 /// Every modality, in the order of plans and reports.
 pub(crate) fn all(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
-    let catalogue = Catalogue::new(options.clone())?;
-    Ok(vec![
+    Ok(on(&Catalogue::new(options.clone())?))
+}
+
+/// The same for a plan alone: what is not here is neither fetched nor made.
+pub(crate) fn looking(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
+    let outlook = Outlook::new(options)?;
+    let looking = |modality| -> Box<dyn Modality> {
+        Box::new(Looking {
+            modality,
+            outlook: outlook.clone(),
+        })
+    };
+    Ok(on(outlook.local()).into_iter().map(looking).collect())
+}
+
+fn on(catalogue: &Catalogue) -> Vec<Box<dyn Modality>> {
+    vec![
         Box::new(TabularModality::new(catalogue.clone())),
         Box::new(TextModality::new(catalogue.clone())),
-        Box::new(GraphModality::new(catalogue)),
-    ])
+        Box::new(GraphModality::new(catalogue.clone())),
+    ]
 }
 
 /// With `--twin` every dataset must be one.

@@ -32,6 +32,42 @@ pub(crate) struct CommandRecord {
     pub(crate) planned: Vec<String>,
 }
 
+/// A failed run as it is remembered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(from = "FailureForms")]
+struct FailureRecord {
+    message: String,
+    /// Whether the record of a run that had finished before stood in the folder when it failed.
+    beside_record: bool,
+}
+
+/// Folders written before the flag hold the message alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FailureForms {
+    Message(String),
+    Whole {
+        message: String,
+        beside_record: bool,
+    },
+}
+
+impl From<FailureForms> for FailureRecord {
+    fn from(form: FailureForms) -> Self {
+        let (message, beside_record) = match form {
+            FailureForms::Message(message) => (message, false),
+            FailureForms::Whole {
+                message,
+                beside_record,
+            } => (message, beside_record),
+        };
+        Self {
+            message,
+            beside_record,
+        }
+    }
+}
+
 /// An output folder that is there and of this version.
 #[derive(Debug)]
 pub(crate) struct OutDir {
@@ -157,14 +193,32 @@ impl OutDir {
 
     /// Remembers failed runs: id to error.
     pub(crate) fn write_failures(&self, failures: &BTreeMap<String, String>) -> anyhow::Result<()> {
-        self.write(FAILURES, &serde_json::to_vec_pretty(failures)?)
+        let remembered: BTreeMap<&String, FailureRecord> = failures
+            .iter()
+            .map(|(id, message)| {
+                let failure = FailureRecord {
+                    message: message.clone(),
+                    beside_record: self.has_record(id),
+                };
+                (id, failure)
+            })
+            .collect();
+        self.write(FAILURES, &serde_json::to_vec_pretty(&remembered)?)
     }
 
-    /// Runs that failed and have not finished since.
+    /// Runs that failed and have not finished since. A record that stood there already when the run failed
+    /// (its data changed afterwards) does not excuse the failure.
     pub(crate) fn failures(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let mut failures: BTreeMap<String, String> = self.read_json(FAILURES)?;
-        failures.retain(|id, _| !self.run(id).join("record.json").exists());
-        Ok(failures)
+        let remembered: BTreeMap<String, FailureRecord> = self.read_json(FAILURES)?;
+        Ok(remembered
+            .into_iter()
+            .filter(|(id, failure)| failure.beside_record || !self.has_record(id))
+            .map(|(id, failure)| (id, failure.message))
+            .collect())
+    }
+
+    fn has_record(&self, id: &str) -> bool {
+        self.run(id).join("record.json").exists()
     }
 
     /// Writes one file of the folder, whole or not at all; makes its folder.
@@ -277,6 +331,34 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         OutDir::create(empty.path()).unwrap();
         assert_eq!(names(empty.path()), [MARKER, "runs"]);
+    }
+
+    #[test]
+    fn a_failure_is_forgotten_when_its_run_finishes_but_not_for_a_record_older_than_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let finish = |id: &str| {
+            std::fs::create_dir_all(out.run(id)).unwrap();
+            std::fs::write(out.run(id).join("record.json"), "{}").unwrap();
+        };
+        finish("old");
+        let failures: BTreeMap<String, String> = [
+            ("new".to_owned(), "loss is NaN".to_owned()),
+            ("old".to_owned(), "the data changed".to_owned()),
+        ]
+        .into();
+        out.write_failures(&failures).unwrap();
+        assert_eq!(out.failures().unwrap(), failures);
+        finish("new");
+        let left = out.failures().unwrap();
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["old"]);
+        // Written again while both records stand, it is still the same failure.
+        out.write_failures(&left).unwrap();
+        assert_eq!(out.failures().unwrap(), left);
+
+        out.write(FAILURES, br#"{"older": "the form without a flag"}"#)
+            .unwrap();
+        assert_eq!(out.failures().unwrap()["older"], "the form without a flag");
     }
 
     #[test]

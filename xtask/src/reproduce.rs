@@ -30,7 +30,11 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
 
     let mut console = Console::new();
     let options = data_options(flags, profile, console.has_bars());
-    let modalities = modalities::all(&options)?;
+    let modalities = if flags.dry_run {
+        modalities::looking(&options)?
+    } else {
+        modalities::all(&options)?
+    };
     let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
     let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
     let plan = Plan::new(&modalities, &choice, profile, &overrides)?;
@@ -49,7 +53,7 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
             Err(_) => BTreeSet::new(),
         };
         print_table(&mut std::io::stdout(), &plan, &finished)?;
-        println!("Nothing was run: this is the plan.");
+        println!("Nothing was run or fetched: this is the plan.");
         if let Some(hint) = data.real_data_hint() {
             println!("{hint}");
         }
@@ -80,9 +84,7 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
         stop,
     };
     let outcome = run::execute(&plan, &modalities, &out, &machine, &mut console)?;
-    let mut failures = out.failures()?;
-    failures.extend(outcome.failures.clone());
-    out.write_failures(&failures)?;
+    run::remember(&out, &outcome)?;
     let records = out.records()?;
     if !records.is_empty() {
         aggregate::write_summary(&out, &records)?;
@@ -139,8 +141,7 @@ fn data_options(flags: &ReproduceFlags, profile: Profile, bars: bool) -> DataOpt
     DataOptions {
         data_dir: flags.data_dir.clone(),
         model_dir: flags.model_dir.clone(),
-        // A dry run looks and fetches nothing.
-        fetch: if flags.offline || flags.dry_run || flags.twin {
+        fetch: if flags.offline || flags.twin {
             FetchPolicy::LocalOnly
         } else {
             FetchPolicy::Download

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn xtask(arguments: &[&str]) -> Output {
@@ -22,35 +22,92 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-#[test]
-fn a_dry_run_prints_the_plan_and_writes_nothing() {
+/// Every file and folder below one, by name.
+fn tree(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(tree(&path));
+        }
+        found.push(path);
+    }
+    found.sort();
+    found
+}
+
+/// A dry run of everything, in an empty folder that must stay so.
+fn dry_run(flags: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let arguments = [
-        "reproduce",
-        "--dry-run",
-        "--twin",
-        "--modality",
-        "tabular",
-        "--out",
-    ];
-    let output = xtask(&[&arguments[..], &[out.to_str().unwrap()]].concat());
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["reproduce", "--dry-run"])
+        .args(flags)
+        .current_dir(folder.path())
+        .env_remove("L0GM_DATA_DIR")
+        .env_remove("L0GM_MODEL_DIR")
+        .output()
+        .unwrap();
+    assert_eq!(tree(folder.path()), Vec::<PathBuf>::new());
+    output
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing_not_even_a_twin() {
+    for flag in ["--twin", "--offline"] {
+        let output = dry_run(&[flag]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.lines().next().unwrap().contains("TWINS"), "{text}");
+        assert!(
+            text.contains("adult (TWIN)") && text.contains("dense") && text.contains("1e-4"),
+            "{text}"
+        );
+        assert!(
+            text.contains("18 runs, 0 finished before; estimated"),
+            "{text}"
+        );
+        assert!(
+            text.lines().last().unwrap().contains("--data-dir"),
+            "{text}"
+        );
+        assert!(!text.contains("would be downloaded"), "{text}");
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_downloaded_and_from_where() {
+    let output = dry_run(&[]);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.lines().next().unwrap().contains("TWINS"), "{text}");
+    for (name, address) in [
+        ("adult", "https://archive.ics.uci.edu/"),
+        ("imdb", "https://"),
+        ("amazon-computers", "https://github.com/"),
+        ("all-MiniLM-L6-v2", "https://huggingface.co/"),
+    ] {
+        let line = format!("Not here: {name} would be downloaded from {address}");
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    assert!(text.contains("(else its twin)"), "{text}");
     assert!(
-        text.contains("adult (TWIN)") && text.contains("dense") && text.contains("1e-4"),
+        !text.contains("TWIN") && !text.contains("real data"),
         "{text}"
     );
+
+    let paper = dry_run(&["--profile", "paper"]);
+    let text = stdout(&paper);
+    assert!(paper.status.success(), "{}", stderr(&paper));
     assert!(
-        text.contains("6 runs, 0 finished before; estimated"),
+        text.contains("would be downloaded") && !text.to_lowercase().contains("twin"),
         "{text}"
     );
+    let refused = dry_run(&["--profile", "paper", "--offline"]);
+    assert!(!refused.status.success());
     assert!(
-        text.lines().last().unwrap().contains("--data-dir"),
-        "{text}"
+        stderr(&refused).contains("cannot be had"),
+        "{}",
+        stderr(&refused)
     );
-    assert!(!out.exists());
 }
 
 #[test]
@@ -66,6 +123,10 @@ fn mistakes_end_with_one_clear_line_and_exit_code_2() {
         (&["--seeds", "0,x"], "--seeds x"),
         (&["--lambda", "-1"], "at least 0"),
         (&["--lambda", "1e-3,nan"], "at least 0"),
+        (
+            &["--method", "dense", "--lambda", "1e-3"],
+            "leave --lambda out",
+        ),
         (&["--threads", "0"], "--threads 0"),
         (&["--device", "gpu"], "expected cpu"),
         (&["--device", "cuda:9"], "--device cpu"),
@@ -92,6 +153,22 @@ fn mistakes_end_with_one_clear_line_and_exit_code_2() {
             "{flags:?}: {text}"
         );
         assert_eq!(text.trim_end().lines().count(), 1, "{flags:?}: {text}");
+    }
+}
+
+#[test]
+fn a_folder_of_data_or_models_that_cannot_be_there_is_refused() {
+    for flag in ["--data-dir", "--model-dir"] {
+        for command in [&["reproduce", "--dry-run"][..], &["datasets"]] {
+            let output = xtask(&[command, &[flag, "/no-such-folder/files"]].concat());
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{flag}: {text}");
+            assert!(
+                text.starts_with("error: ") && text.contains("/no-such-folder/files"),
+                "{flag}: {text}"
+            );
+            assert_eq!(text.trim_end().lines().count(), 1, "{flag}: {text}");
+        }
     }
 }
 

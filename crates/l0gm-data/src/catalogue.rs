@@ -198,7 +198,7 @@ impl Catalogue {
         }
     }
 
-    /// Downloads an entry if that is allowed; the inner error says why it cannot be had, in words.
+    /// Converts an original that is at hand, else downloads an entry if that is allowed; the inner error says why it cannot be had, in words.
     ///
     /// # Errors
     /// What no stand-in should cover up: wrong bytes, a broken connection that can be taken up again,
@@ -208,6 +208,13 @@ impl Catalogue {
         entry: &Entry,
         folders: &Folders,
     ) -> Result<std::result::Result<Resolved, String>> {
+        if let Some(original) = fetch::convert_local(entry, folders)?
+            && let Some(mut found) = self.local(entry, folders)?
+        {
+            let from = original.display();
+            found.source = format!("converted from {from} to {}", found.dir.display());
+            return Ok(Ok(found));
+        }
         let here = folders.search[0].join(&entry.name);
         let missing = missing(&here, entry);
         if self.options.fetch == FetchPolicy::LocalOnly {

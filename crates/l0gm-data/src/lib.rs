@@ -6,6 +6,10 @@ mod error;
 mod fetch;
 mod folders;
 mod manifest;
+mod node_split;
+mod npz_graph;
+mod ogb_layout;
+mod rng;
 pub mod twin;
 
 pub use catalogue::{Catalogue, DataOptions, FetchPolicy, Resolved};

@@ -1,7 +1,7 @@
 //! Manifests: what `datasets/*.toml` says about one dataset or pretrained model. They are compiled in,
 //! so that a binary alone knows where everything comes from.
 
-use crate::{Error, Result};
+use crate::{Error, Result, node_split};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -97,6 +97,18 @@ pub enum Source {
         /// "sentence-transformers/all-MiniLM-L6-v2".
         repo: String,
     },
+    /// A graph as CSR arrays in an .npz, which is converted into OGB's raw layout; the original stays
+    /// under `original/` in the dataset's folder.
+    NpzGraph {
+        /// Address of the .npz.
+        url: String,
+        /// Its checksum, where known; else it is pinned on the first download.
+        #[serde(default)]
+        sha256: Option<String>,
+        /// Kinds of split to draw by seed.
+        #[serde(default)]
+        splits: Vec<String>,
+    },
     /// Nothing that can be fetched and used as it is; see [`Entry::manual`].
     Manual {
         /// Address of the original.
@@ -108,9 +120,19 @@ impl Source {
     /// The address to show to people.
     pub fn address(&self) -> String {
         match self {
-            Source::Zip { url, .. } | Source::Files { url } | Source::Manual { url } => url.clone(),
+            Source::Zip { url, .. }
+            | Source::Files { url }
+            | Source::NpzGraph { url, .. }
+            | Source::Manual { url } => url.clone(),
             Source::HubDataset { repo } => format!("https://huggingface.co/datasets/{repo}"),
             Source::HubModel { repo } => format!("https://huggingface.co/{repo}"),
+        }
+    }
+
+    fn splits_by_seed(&self) -> &[String] {
+        match self {
+            Source::NpzGraph { splits, .. } => splits,
+            _ => &[],
         }
     }
 }
@@ -214,6 +236,14 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Entry> {
         if !stays_inside(name) {
             return Err(refuse(format!(
                 "path {name:?} leaves the folder; use a relative one"
+            )));
+        }
+    }
+    for kind in entry.sources.iter().flat_map(Source::splits_by_seed) {
+        if !node_split::BY_SEED.contains(&kind.as_str()) {
+            return Err(refuse(format!(
+                "no split by seed is called {kind:?}; known: {}",
+                node_split::BY_SEED.join(", ")
             )));
         }
     }

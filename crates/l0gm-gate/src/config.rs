@@ -1,7 +1,7 @@
 //! The gate's settings, checked once when a gate is built. Constants and their meaning are those of
 //! Louizos et al. (2018), which the paper's section 3.3 and Algorithm 1 use.
 
-use crate::{Error, Result};
+use crate::{Error, Interface, Result};
 use l0gm_ops::Stretch;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,8 @@ pub enum Granularity {
     /// One gate a dimension of the interface.
     #[default]
     Interface,
-    /// One gate a field; for interfaces of fields alone.
+    /// One gate a field on an interface of fields; on a flat one, a gate for every
+    /// [`GateConfig::group_width`] neighbouring dimensions.
     Group,
 }
 /// The deterministic gate used outside training (docs/concepts.md).
@@ -55,6 +56,10 @@ pub struct GateConfig {
     pub kind: GateKind,
     /// What one gate covers.
     pub granularity: Granularity,
+    /// How many neighbouring dimensions one gate of [`Granularity::Group`] covers on a flat interface:
+    /// at least 1, and a divisor of its width. The default is the width of an attention head of MiniLM.
+    /// Not used on an interface of fields, where a group is a field.
+    pub group_width: usize,
     /// The deterministic gate used outside training.
     pub inference: InferenceGate,
     /// Threshold of [`InferenceGate::Threshold`], in (0, 1).
@@ -73,6 +78,7 @@ impl Default for GateConfig {
         Self {
             kind: GateKind::default(),
             granularity: Granularity::default(),
+            group_width: 32, // 384 dimensions in 12 heads (all-MiniLM-L6-v2)
             inference: InferenceGate::default(),
             pi: 0.5,
             gamma: -0.1,
@@ -98,7 +104,20 @@ impl GateConfig {
         if !(self.zeta > 1.0 && self.zeta.is_finite()) {
             return Err(Error::setting("zeta", self.zeta, "finite and above 1"));
         }
+        if self.group_width == 0 {
+            return Err(Error::setting("group-width", 0.0, "at least 1"));
+        }
         Ok(())
+    }
+
+    /// Checks every setting, and that gates of them fit `interface`: for whoever knows the interface's
+    /// width before there is a model.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); an interface without dimensions; groups that do not fill it.
+    pub fn check_on(&self, interface: Interface) -> Result<()> {
+        self.check()?;
+        interface.gates(self).map(|_| ())
     }
 
     /// The stretch interval (gamma, zeta).
@@ -154,6 +173,14 @@ mod tests {
             });
             assert!(text.contains(&format!("initial-open is {bad}")), "{text}");
         }
+        let text = message(GateConfig {
+            group_width: 0,
+            ..base()
+        });
+        assert!(
+            text.contains("group-width is 0") && text.contains("at least 1"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -67,6 +67,31 @@ fn a_saved_gate_is_read_back_whole() {
 }
 
 #[test]
+fn a_gate_a_group_of_a_flat_interface_is_read_back_with_its_groups() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gate.safetensors");
+    let config = GateConfig {
+        granularity: Granularity::Group,
+        group_width: 4,
+        ..GateConfig::default()
+    };
+    let log_alpha = Tensor::new(&[-9.0f32, 0.1, 9.0], &Device::Cpu).unwrap();
+    let saved = Gate::from_log_alpha(Interface::Flat { dim: 12 }, &config, &log_alpha).unwrap();
+    saved.save(&path).unwrap();
+    let loaded = Gate::load(&path, &Device::Cpu).unwrap();
+    assert_eq!(loaded.config(), Some(&config));
+    let tau = Temperature(0.5);
+    assert_eq!(
+        loaded.deterministic(tau).unwrap(),
+        saved.deterministic(tau).unwrap()
+    );
+    assert_eq!(
+        loaded.hard_mask(tau).unwrap()[..5],
+        [false, false, false, false, true]
+    );
+}
+
+#[test]
 fn the_identity_gate_is_read_back_as_the_identity() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("identity.safetensors");

@@ -40,20 +40,28 @@ impl Interface {
         }
     }
 
-    /// Number of gates of this granularity, and how many dimensions each covers.
-    fn gates(&self, granularity: Granularity) -> Result<(usize, usize)> {
-        if self.width() == 0 {
+    /// Number of gates under these settings, and how many neighbouring dimensions each covers.
+    pub(crate) fn gates(&self, config: &GateConfig) -> Result<(usize, usize)> {
+        let width = self.width();
+        if width == 0 {
             return Err(Error::input(format!(
                 "the interface {self:?} has no dimension to gate"
             )));
         }
-        match (granularity, *self) {
-            (Granularity::Interface, _) => Ok((self.width(), 1)),
+        match (config.granularity, *self) {
+            (Granularity::Interface, _) => Ok((width, 1)),
             (Granularity::Group, Interface::Fields { fields, dim }) => Ok((fields, dim)),
-            (Granularity::Group, Interface::Flat { dim }) => Err(Error::Setting(format!(
-                "granularity is group (one gate a field), but the interface is flat ({dim} dimensions, no fields): \
-                 use granularity interface, or an interface of shape (batch, fields, dim)"
-            ))),
+            (Granularity::Group, Interface::Flat { dim }) => {
+                let group = config.group_width;
+                if group != 0 && dim.is_multiple_of(group) {
+                    return Ok((dim / group, group));
+                }
+                Err(Error::Setting(format!(
+                    "group-width is {group}, but the interface has {dim} dimensions, which groups of {group} do \
+                     not fill; {}",
+                    nearest_divisors(dim, group)
+                )))
+            }
         }
     }
 
@@ -63,6 +71,22 @@ impl Interface {
             Interface::Flat { dim } => vec![batch, dim],
             Interface::Fields { fields, dim } => vec![batch, fields, dim],
         }
+    }
+}
+
+/// The divisors of `dim` on both sides of `group`, as advice.
+fn nearest_divisors(dim: usize, group: usize) -> String {
+    let divides = |&width: &usize| dim.is_multiple_of(width);
+    let below = (1..group.min(dim + 1)).rev().find(divides);
+    let above = (group + 1..=dim).find(divides);
+    let nearest: Vec<String> = below
+        .into_iter()
+        .chain(above)
+        .map(|w| w.to_string())
+        .collect();
+    match nearest.len() {
+        1 => format!("the nearest width that does is {}", nearest[0]),
+        _ => format!("the nearest widths that do are {}", nearest.join(" and ")),
     }
 }
 
@@ -88,7 +112,12 @@ struct HardConcrete {
 
 impl Gate {
     /// A hard-concrete gate; `tau` is the temperature at which `config.initial_open` is meant.
-    /// `Granularity::Group` has one gate a field for `Interface::Fields`; for `Interface::Flat` it is an error.
+    /// [`Granularity::Group`] has one gate a field for [`Interface::Fields`], and one for every
+    /// [`GateConfig::group_width`] neighbouring dimensions for [`Interface::Flat`].
+    ///
+    /// # Errors
+    /// Settings or a temperature outside their range; an interface without dimensions, or of a width that
+    /// the groups do not fill.
     pub fn new(
         interface: Interface,
         config: &GateConfig,
@@ -97,7 +126,7 @@ impl Gate {
     ) -> Result<Self> {
         config.check()?;
         tau.check("temperature")?;
-        let (gates, _) = interface.gates(config.granularity)?;
+        let (gates, _) = interface.gates(config)?;
         let start = log_alpha_for_open_probability(config.initial_open, tau, config.stretch());
         let log_alpha = Tensor::full(start as f32, gates, device)?;
         Self::from_log_alpha(interface, config, &log_alpha)
@@ -113,7 +142,7 @@ impl Gate {
         log_alpha: &Tensor,
     ) -> Result<Self> {
         config.check()?;
-        let (gates, covers) = interface.gates(config.granularity)?;
+        let (gates, covers) = interface.gates(config)?;
         if log_alpha.dims() != [gates] {
             return Err(Error::input(format!(
                 "log_alpha has shape {:?}, but the interface {interface:?} with granularity {:?} has {gates} gates",
@@ -286,18 +315,20 @@ impl HardConcrete {
             _ => DType::F32,
         };
         let (wide, z) = (r.to_dtype(dtype)?, z.to_dtype(dtype)?);
-        let gated = if z.elem_count() == r.elem_count() && self.covers == 1 {
+        let gated = if self.covers == 1 && z.elem_count() == r.elem_count() {
             (wide * z.reshape(r.shape())?)?
-        } else {
-            // (gates,) or (batch, gates) against (batch, dim) or (batch, fields, dim).
+        } else if self.covers == 1 {
+            // (gates,) against (batch, dim) or (batch, fields, dim).
             let mut dims = r.dims().to_vec();
-            if z.rank() == 1 {
-                dims[0] = 1;
-            }
-            if self.covers > 1 {
-                dims[r.rank() - 1] = 1;
-            }
+            dims[0] = 1;
             wide.broadcast_mul(&z.reshape(dims)?)?
+        } else {
+            // (1 or batch, gates, 1) against (batch, gates, dimensions a gate).
+            let (batch, gates) = (r.dim(0)?, self.log_alpha.elem_count());
+            let rows = z.elem_count() / gates;
+            wide.reshape((batch, gates, self.covers))?
+                .broadcast_mul(&z.reshape((rows, gates, 1))?)?
+                .reshape(r.shape())?
         };
         Ok(gated.to_dtype(r.dtype())?)
     }

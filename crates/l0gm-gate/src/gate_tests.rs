@@ -35,6 +35,14 @@ fn group(kind: GateKind) -> GateConfig {
     }
 }
 
+/// One gate for every `width` neighbouring dimensions.
+fn heads(kind: GateKind, width: usize) -> GateConfig {
+    GateConfig {
+        group_width: width,
+        ..group(kind)
+    }
+}
+
 fn ones(interface: Interface, batch: usize) -> Tensor {
     Tensor::ones(interface.dims(batch), DType::F32, &Device::Cpu).unwrap()
 }
@@ -139,6 +147,85 @@ fn a_group_opens_and_closes_as_one() {
             assert!(row.chunks(2).all(|field| field[0] == field[1]), "{row:?}");
         }
     }
+}
+
+#[test]
+fn neighbouring_dimensions_of_a_flat_interface_open_and_close_as_one() {
+    for kind in [GateKind::Static, GateKind::PerExample] {
+        for width in [2, 3] {
+            let z = training_z(&with(FLAT, heads(kind, width)), 16, 1);
+            // Examples with noise of their own may still meet where a z is clipped to 1.
+            match kind {
+                GateKind::Static => assert_eq!(distinct(&z), 1),
+                GateKind::PerExample => assert!(distinct(&z) > 8, "{z:?}"),
+            }
+            assert!(z.iter().any(|row| row[0] != row[width]));
+            for row in &z {
+                let whole = |head: &[f32]| head.iter().all(|&z| z == head[0]);
+                assert!(row.chunks(width).all(whole), "{row:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_of_a_flat_interface_are_counted_as_gates_by_the_penalty_and_as_dimensions_elsewhere() {
+    // Closed, open, open: two of three gates, four of six dimensions.
+    let gate = given(FLAT, heads(GateKind::PerExample, 2), &[-9.0, 0.0, 9.0]);
+    let open: f64 = [-9.0, 0.0, 9.0]
+        .iter()
+        .map(|&a| distribution::open_probability(a, TAU, Stretch::default()))
+        .sum();
+    let penalty = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
+    assert!((penalty - open).abs() < 1e-5, "{penalty} {open}");
+    assert!((gate.expected_l0(TAU).unwrap() - 2.0 * open).abs() < 1e-5);
+    assert_eq!(gate.open_probability(TAU).unwrap().len(), 3);
+    assert_eq!(
+        gate.hard_mask(TAU).unwrap(),
+        [false, false, true, true, true, true]
+    );
+    assert_eq!(gate.active_fraction(TAU).unwrap().0, 4.0 / 6.0);
+    let z = gate.deterministic(TAU).unwrap();
+    assert!(
+        z[2] == z[3] && z[2] < 1.0 && z[4] == 1.0 && z[5] == 1.0,
+        "{z:?}"
+    );
+}
+
+#[test]
+fn a_group_as_wide_as_the_interface_is_one_gate_and_of_width_one_a_gate_a_dimension() {
+    let kind = GateKind::PerExample;
+    let one = with(FLAT, heads(kind, 6));
+    assert_eq!(one.log_alpha().unwrap().dims(), [1]);
+    let each = with(FLAT, heads(kind, 1));
+    assert_eq!(
+        training_z(&each, 4, 9),
+        training_z(&with(FLAT, GateConfig::default()), 4, 9)
+    );
+}
+
+#[test]
+fn a_group_width_that_does_not_fill_the_interface_is_refused_with_the_nearest_that_do() {
+    let refusal = |dim, width| {
+        let interface = Interface::Flat { dim };
+        let config = heads(GateKind::Static, width);
+        let text = Gate::new(interface, &config, TAU, &Device::Cpu)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(config.check_on(interface).unwrap_err().to_string(), text);
+        text
+    };
+    let text = refusal(384, 30);
+    assert!(
+        text.contains("group-width is 30")
+            && text.contains("384 dimensions")
+            && text.contains("24 and 32"),
+        "{text}"
+    );
+    let text = refusal(6, 32);
+    assert!(text.contains("32") && text.contains("is 6"), "{text}");
+    // A group is a field there, whatever the width says.
+    heads(GateKind::Static, 5).check_on(FIELDS).unwrap();
 }
 
 #[test]
@@ -260,6 +347,8 @@ fn evaluation_multiplies_with_the_deterministic_gate_whatever_the_shape() {
         (FLAT, GateConfig::default(), &log_alpha[..]),
         (FIELDS, GateConfig::default(), &log_alpha[..]),
         (FIELDS, group(GateKind::Static), &log_alpha[1..4]),
+        (FLAT, heads(GateKind::Static, 2), &log_alpha[1..4]),
+        (FLAT, heads(GateKind::Static, 3), &log_alpha[2..4]),
     ] {
         let gate = given(interface, config, log_alpha);
         let mut generator = Generator::new(2);
@@ -328,8 +417,11 @@ fn gradient_reaches_log_alpha_and_r_in_every_kind_and_granularity() {
         (FIELDS, kind(GateKind::PerExample)),
         (FIELDS, group(GateKind::Static)),
         (FIELDS, group(GateKind::PerExample)),
+        (FLAT, heads(GateKind::Static, 2)),
+        (FLAT, heads(GateKind::PerExample, 2)),
+        (FLAT, heads(GateKind::PerExample, 3)),
     ] {
-        let gates = interface.gates(config.granularity).unwrap().0;
+        let gates = interface.gates(&config).unwrap().0;
         let r = generator
             .normal_tensor(interface.dims(9), 1.0, 1.0, DType::F32, &Device::Cpu)
             .unwrap();
@@ -394,11 +486,6 @@ fn the_identity_gate_passes_everything_through() {
 #[test]
 fn what_does_not_fit_is_refused_with_what_was_expected() {
     let message = |result: Result<Gate>| result.unwrap_err().to_string();
-    let text = message(Gate::new(FLAT, &group(GateKind::Static), TAU, &Device::Cpu));
-    assert!(
-        text.contains("flat") && text.contains("granularity interface"),
-        "{text}"
-    );
     let bad = GateConfig {
         gamma: 0.1,
         ..GateConfig::default()

@@ -68,7 +68,8 @@
 //! - Keep the warm-up. Without it a great lambda closes nearly everything before the model has learnt
 //!   what it needs.
 //! - The penalty is a sum, as in the paper. [`PenaltyReduction::Mean`] makes lambda comparable across
-//!   widths; a sum over fewer, wider gates ([`Granularity::Group`]) needs a greater lambda.
+//!   widths; a sum over fewer, wider gates ([`Granularity::Group`]) pays lambda once a gate, not once a
+//!   dimension, and needs a greater lambda.
 //! - Noise comes from the [`Generator`] in [`Mode::Train`]: the same seed gives the same run.
 
 pub mod calibration;

@@ -89,7 +89,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         ..DataOptions::default()
     })?;
     let graphs = GraphModality::new(catalogue);
-    let lambda = (given.method == "l0gm").then_some(given.lambda.unwrap_or(3e-3));
+    let default = (given.method == "l0gm").then_some(3e-3);
+    let lambda = given.lambda.or(default);
     let spec = graphs.spec(
         &given.dataset,
         &given.method,

@@ -80,9 +80,9 @@ mod tests {
     use super::*;
     use crate::settings::GcnSettings;
     use crate::test_graphs::two_communities;
-    use crate::{GraphTask, NodeSplit};
+    use crate::{GraphInput, GraphTask, NodeSplit};
     use candle_core::Device;
-    use l0gm_gate::{GateConfig, Schedule};
+    use l0gm_gate::{GateConfig, Granularity, Schedule};
     use l0gm_ops::{Generator, Mode};
     use l0gm_train::Split;
 
@@ -91,13 +91,22 @@ mod tests {
         settings: &GcnSettings,
         log_alpha: impl Fn(usize) -> f32,
     ) -> GatedModel<Gcn, LinearHead> {
+        gated_by(settings, &GateConfig::default(), log_alpha)
+    }
+
+    /// The same with a gate of these settings.
+    fn gated_by(
+        settings: &GcnSettings,
+        config: &GateConfig,
+        log_alpha: impl Fn(usize) -> f32,
+    ) -> GatedModel<Gcn, LinearHead> {
         let device = Device::Cpu;
         let mut random = Generator::new(3);
         let encoder = Gcn::new(8, settings, &mut random, &device).unwrap();
         let head = LinearHead::new(settings.interface_width, 2, &mut random, &device).unwrap();
         let gate = Gate::new(
             encoder.interface(),
-            &GateConfig::default(),
+            config,
             Schedule::default().final_temperature(),
             &device,
         )
@@ -122,14 +131,21 @@ mod tests {
                 .set(&(parameter.var.as_tensor() + noise).unwrap())
                 .unwrap();
         }
-        let values: Vec<f32> = (0..settings.interface_width).map(log_alpha).collect();
+        let gates = model.gate.log_alpha().unwrap();
+        let values: Vec<f32> = (0..gates.elem_count()).map(log_alpha).collect();
+        gates.set(&Tensor::new(values, &device).unwrap()).unwrap();
         model
-            .gate
-            .log_alpha()
-            .unwrap()
-            .set(&Tensor::from_vec(values, settings.interface_width, &device).unwrap())
-            .unwrap();
-        model
+    }
+
+    fn largest_difference(
+        a: &GatedModel<Gcn, LinearHead>,
+        b: &GatedModel<Gcn, LinearHead>,
+        input: &GraphInput,
+    ) -> f32 {
+        let temperature = Schedule::default().final_temperature();
+        let logits = |m: &GatedModel<_, _>| m.logits(input, temperature, &mut Mode::Eval).unwrap();
+        let difference = (logits(a) - logits(b)).unwrap().abs().unwrap();
+        difference.max_all().unwrap().to_scalar().unwrap()
     }
 
     #[test]
@@ -166,17 +182,7 @@ mod tests {
             assert_eq!(small.encoder.interface().width(), 8);
             assert!(small.gate.is_identity());
             let input = task.input(Split::Test);
-            let logits =
-                |m: &GatedModel<_, _>| m.logits(&input, temperature, &mut Mode::Eval).unwrap();
-            let difference = (logits(&model) - logits(&small))
-                .unwrap()
-                .abs()
-                .unwrap()
-                .flatten_all()
-                .unwrap()
-                .max(0)
-                .unwrap();
-            let difference = difference.to_scalar::<f32>().unwrap();
+            let difference = largest_difference(&model, &small, &input);
             assert!(difference < 1e-5, "{difference} for {settings:?}");
             let entries = task.graph().propagation().matrix().values().len();
             let (before, after) = (sizes(&model, 60, entries), sizes(&small, 60, entries));
@@ -185,6 +191,36 @@ mod tests {
         }
         // With a normalised last layer its weight stays; without, half of its 16 x 16 goes too.
         assert_eq!(removed[1] - removed[0] + 8 * 2, 8 * 16 + 8);
+    }
+
+    #[test]
+    fn a_closed_group_takes_all_its_channels_along() {
+        let split = NodeSplit::random(60, 0.5, 0.2, 0).unwrap();
+        let task = GraphTask::new(&two_communities(30, 2), split, &Device::Cpu).unwrap();
+        let config = GateConfig {
+            granularity: Granularity::Group,
+            group_width: 4,
+            ..GateConfig::default()
+        };
+        for norm_last in [true, false] {
+            let settings = GcnSettings {
+                layers: 2,
+                width: 16,
+                interface_width: 16,
+                norm_last,
+                ..GcnSettings::default()
+            };
+            // The second and the last of four groups stay.
+            let model = gated_by(&settings, &config, |at| [-6.0, 0.3, -6.0, 9.0][at]);
+            let small = compact(&model, Schedule::default().final_temperature())
+                .unwrap()
+                .unwrap();
+            let kept = small.encoder.layers.last().unwrap().kept.as_ref().unwrap();
+            assert_eq!(kept.to_vec1::<u32>().unwrap(), [4, 5, 6, 7, 12, 13, 14, 15]);
+            assert_eq!(small.head.linear.weight().dims(), [2, 8]);
+            let difference = largest_difference(&model, &small, &task.input(Split::Test));
+            assert!(difference < 1e-5, "{difference}");
+        }
     }
 
     #[test]

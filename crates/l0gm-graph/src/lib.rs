@@ -18,6 +18,8 @@ mod load;
 mod modality;
 mod node_table;
 mod normalise;
+#[cfg(test)]
+mod one_step_tests;
 mod read_edge_list;
 mod read_ogb_binary;
 mod read_ogb_raw;

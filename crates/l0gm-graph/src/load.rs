@@ -76,8 +76,14 @@ pub(crate) fn resolve_split(path: &Path, settings: &mut GraphSettings) -> Result
         return Ok(());
     }
     let kinds = split_kinds(&split_folder(path));
+    settings.split.kind = usual_split(&kinds, path)?;
+    Ok(())
+}
+
+/// Which of these kinds of split a dataset at `path` is used with where nobody chose.
+pub(crate) fn usual_split(kinds: &[String], path: &Path) -> Result<String> {
     let usual = ["random-60-20-20", "sales_ranking"];
-    settings.split.kind = match kinds.as_slice() {
+    Ok(match kinds {
         [] => RANDOM.into(),
         [one] => one.clone(),
         several => usual
@@ -91,6 +97,5 @@ pub(crate) fn resolve_split(path: &Path, settings: &mut GraphSettings) -> Result
                 ))
             })?
             .to_string(),
-    };
-    Ok(())
+    })
 }

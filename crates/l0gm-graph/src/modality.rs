@@ -1,6 +1,6 @@
 //! The runner's door to graphs: a dataset's name (or path) and settings go in, a run's record comes out.
 use crate::compact::{compact, sizes};
-use crate::load::{own_checksums, read_graph, resolve_split, split_folder};
+use crate::load::{own_checksums, read_graph, resolve_split, split_folder, usual_split};
 use crate::normalise::scale_features;
 use crate::settings::{FeatureScaling, GraphSettings};
 use crate::{Error, Gcn, Graph, GraphTask, LinearHead, NodeSplit, Result};
@@ -10,8 +10,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, DataSummary, Encoder, GatedModel, Modality, Profile, RunContext, RunRecord,
-    RunSpec, Split, Task, latency_of, latency_rows, run_experiment,
+    CompactSummary, DataSummary, Encoder, Expected, GatedModel, Modality, Profile, RunContext,
+    RunRecord, RunSpec, Split, Task, latency_of, latency_rows, run_experiment,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -218,14 +218,31 @@ impl Modality for GraphModality {
         profile: Profile,
         overrides: &serde_json::Value,
     ) -> l0gm_train::Result<RunSpec> {
+        let look = Expected::default();
+        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, look)
+    }
+
+    fn spec_expecting(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &serde_json::Value,
+        expected: Expected,
+    ) -> l0gm_train::Result<RunSpec> {
         if !self.methods().iter().any(|m| m == method) {
             return Err(Error::Setting(format!(
                 "no method {method:?} for graphs; there are dense and l0gm"
             ))
             .into());
         }
-        let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
         let gated = method == "l0gm";
+        if !gated && lambda.is_some() {
+            return Err(Error::Setting("method dense has no gate and so no lambda".into()).into());
+        }
+        let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
         let lambda = if gated {
             Some(lambda.unwrap_or(settings.train.objective.lambda))
         } else {
@@ -233,22 +250,34 @@ impl Modality for GraphModality {
         };
         settings.train.objective.lambda = lambda.unwrap_or(0.0);
         settings.check()?;
-        let resolved = self.resolve(dataset)?;
-        if profile == Profile::Paper && resolved.twin {
-            return Err(Error::Setting(format!(
-                "the profile paper refuses twins, and {dataset} is not at hand ({}); give --data-dir or use the profile quick",
-                resolved.source
-            ))
-            .into());
-        }
-        resolve_split(&resolved.dir, &mut settings)?;
+        let twin = match expected.missing_twin {
+            Some(twin) => {
+                if settings.split.kind == "auto" {
+                    let entry = self.catalogue.entry(dataset).map_err(Error::from)?;
+                    settings.split.kind = usual_split(&entry.splits, Path::new(dataset))?;
+                }
+                twin
+            }
+            None => {
+                let resolved = self.resolve(dataset)?;
+                if profile == Profile::Paper && resolved.twin {
+                    return Err(Error::Setting(format!(
+                        "the profile paper refuses twins, and {dataset} is not at hand ({}); give --data-dir or use the profile quick",
+                        resolved.source
+                    ))
+                    .into());
+                }
+                resolve_split(&resolved.dir, &mut settings)?;
+                resolved.twin
+            }
+        };
         Ok(RunSpec {
             modality: self.name().into(),
             dataset: dataset.into(),
             method: method.into(),
             lambda,
             seed,
-            twin: resolved.twin,
+            twin,
             settings: serde_json::to_value(&settings).map_err(|e| Error::Setting(e.to_string()))?,
         })
     }

@@ -1,7 +1,7 @@
 //! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
 //! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
 use crate::{Error, Result};
-use l0gm_gate::{GateConfig, Granularity, Schedule};
+use l0gm_gate::{GateConfig, Interface, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
@@ -207,12 +207,9 @@ impl GraphSettings {
                 split.train, split.valid
             )));
         }
-        self.gate.check()?;
-        if self.gate.granularity == Granularity::Group {
-            return Err(Error::Setting(
-                "gate.granularity is \"group\", which needs an interface of fields (tables); here it must be \"interface\"".into(),
-            ));
-        }
+        self.gate.check_on(Interface::Flat {
+            dim: gcn.interface_width,
+        })?;
         self.train.check()?;
         whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
         Ok(())
@@ -232,6 +229,7 @@ fn whole(name: &str, value: usize, low: usize, high: usize) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use l0gm_gate::Granularity;
 
     #[test]
     fn an_unknown_setting_is_refused_with_the_nearest_name() {
@@ -255,6 +253,19 @@ mod tests {
         assert_eq!(
             serde_json::from_value::<GraphSettings>(json).unwrap(),
             settings
+        );
+    }
+
+    #[test]
+    fn groups_of_gates_must_fill_the_interface() {
+        let mut settings = GraphSettings::default();
+        settings.gate.granularity = Granularity::Group;
+        settings.check().unwrap();
+        settings.gcn.interface_width = 100;
+        let error = settings.check().unwrap_err().to_string();
+        assert!(
+            error.contains("group-width is 32") && error.contains("25 and 50"),
+            "{error}"
         );
     }
 

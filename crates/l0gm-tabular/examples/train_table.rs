@@ -18,7 +18,7 @@ use std::process::ExitCode;
 struct Arguments {
     dataset: String,
     overrides: Value,
-    lambda: f64,
+    lambda: Option<f64>,
     dense: bool,
     seed: u64,
     profile: Profile,
@@ -49,8 +49,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     })?;
     let modality = TabularModality::new(catalogue);
     let (method, lambda) = match arguments.dense {
-        true => ("dense", None),
-        false => ("l0gm", Some(arguments.lambda)),
+        true => ("dense", arguments.lambda),
+        false => ("l0gm", arguments.lambda.or(Some(1e-3))),
     };
     let spec = modality.spec(
         &arguments.dataset,
@@ -126,7 +126,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
     let mut parsed = Arguments {
         dataset: "adult".into(),
         overrides: json!({}),
-        lambda: 1e-3,
+        lambda: None,
         dense: false,
         seed: 0,
         profile: Profile::Paper,
@@ -138,7 +138,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
             "--label" => label = Some(value()?),
-            "--lambda" => parsed.lambda = value()?.parse()?,
+            "--lambda" => parsed.lambda = Some(value()?.parse()?),
             "--seed" => parsed.seed = value()?.parse()?,
             "--set" => parsed.overrides = serde_json::from_str(&value()?)?,
             "--out" => parsed.out = Some(value()?),

@@ -11,7 +11,7 @@ use l0gm_gate::{Gate, InferenceGate, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, DataSummary, Encoder, GatedModel, Modality, OptimiserConfig, Profile,
+    CompactSummary, DataSummary, Encoder, Expected, GatedModel, Modality, OptimiserConfig, Profile,
     RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, latency_of, latency_rows,
     run_experiment,
 };
@@ -166,9 +166,28 @@ impl Modality for TabularModality {
         profile: Profile,
         overrides: &serde_json::Value,
     ) -> l0gm_train::Result<RunSpec> {
+        let look = Expected::default();
+        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, look)
+    }
+
+    fn spec_expecting(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &serde_json::Value,
+        expected: Expected,
+    ) -> l0gm_train::Result<RunSpec> {
         let mut settings: TabularSettings = merge_settings(&Self::defaults(profile), overrides)?;
         let lambda = match (method, lambda) {
-            ("dense", _) => None,
+            ("dense", None) => None,
+            ("dense", Some(_)) => {
+                return Err(l0gm_train::Error::Setting(
+                    "method dense has no gate and so no lambda".into(),
+                ));
+            }
             ("l0gm", Some(lambda)) => Some(lambda),
             ("l0gm", None) => Some(settings.train.objective.lambda),
             (other, _) => {
@@ -202,8 +221,13 @@ impl Modality for TabularModality {
                     self.datasets().join(", ")
                 )));
             }
-            let resolved = self.catalogue.dataset(dataset).map_err(Error::from)?;
-            resolved.twin
+            match expected.missing_twin {
+                Some(twin) => twin,
+                None => {
+                    let resolved = self.catalogue.dataset(dataset).map_err(Error::from)?;
+                    resolved.twin
+                }
+            }
         };
         if twin && profile == Profile::Paper {
             return Err(l0gm_train::Error::Setting(format!(

@@ -86,7 +86,8 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let given = arguments()?;
     let texts = TextModality::new(Catalogue::new(given.data)?);
-    let lambda = (given.method == "l0gm").then_some(given.lambda.unwrap_or(1e-3));
+    let default = (given.method == "l0gm").then_some(1e-3);
+    let lambda = given.lambda.or(default);
     let spec = texts.spec(
         &given.dataset,
         &given.method,

@@ -39,6 +39,18 @@ pub struct TextData {
     pub test: Option<Corpus>,
     /// The classes in order.
     pub classes: Vec<String>,
+    /// Which texts stay where fewer are asked for than there are.
+    pub subsets: Subsets,
+}
+
+/// How a smaller number of texts is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subsets {
+    /// With the classes' own shares: what is measured on a part then holds for the whole.
+    #[default]
+    Stratified,
+    /// With as many texts of each class as of the others: the custom on IMDB, whose classes are equal.
+    Balanced,
 }
 
 /// Texts with labels as they stand in a file.
@@ -73,6 +85,7 @@ impl TextData {
                 train: read_folder::read(&folder.join("train"), &["neg", "pos"])?,
                 test: Some(read_folder::read(&folder.join("test"), &["neg", "pos"])?),
                 classes,
+                subsets: Subsets::Balanced,
             });
         }
         let columns = Columns {
@@ -93,6 +106,7 @@ impl TextData {
             train: split("train")?,
             test: Some(split("test")?),
             classes,
+            subsets: Subsets::Balanced,
         })
     }
 
@@ -133,6 +147,7 @@ impl TextData {
             train: index(rows, &classes, path)?,
             test: None,
             classes,
+            subsets: Subsets::Stratified,
         })
     }
 }

@@ -34,7 +34,7 @@ mod weights;
 pub use bert::{Bert, Trainable};
 pub use bert_config::{Activation, BertConfig};
 pub use compact::{CompactText, compare, sizes};
-pub use corpus::{Columns, Corpus, TextData};
+pub use corpus::{Columns, Corpus, Subsets, TextData};
 pub use defaults::defaults;
 pub use encoder::TextEncoder;
 pub use error::{Error, Result};

@@ -12,8 +12,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    DataSummary, Encoder, GatedModel, Modality, Profile, ProgressEvent, RunContext, RunDir,
-    RunRecord, RunSpec, Split, Task, finished_record, run_experiment,
+    DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent, RunContext,
+    RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -84,15 +84,17 @@ impl TextModality {
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
     }
 
-    /// The defaults that fit the encoder asked for.
-    fn base(&self, profile: Profile, overrides: &Value) -> Result<TextSettings> {
+    /// The defaults that fit the encoder asked for; `expected`: whether one that is not here will be
+    /// downloaded.
+    fn base(&self, profile: Profile, overrides: &Value, expected: bool) -> Result<TextSettings> {
         let asked = overrides.get("encoder").and_then(Value::as_str);
         if asked == Some(TextSettings::SCRATCH) {
             return Ok(defaults(profile, false));
         }
         let pretrained = defaults(profile, true);
         let name = asked.unwrap_or(&pretrained.encoder);
-        if self.weights(name)?.is_some() {
+        let known = || self.catalogue.names("model").contains(&name);
+        if self.weights(name)?.is_some() || (expected && known()) {
             return Ok(pretrained);
         }
         if asked.is_some() || profile == Profile::Paper {
@@ -111,24 +113,30 @@ impl TextModality {
         seed: u64,
         profile: Profile,
         overrides: &Value,
+        expected: Expected,
     ) -> Result<RunSpec> {
-        let twin = match self.source(dataset)? {
-            Source::Catalogue(resolved) if resolved.twin && profile == Profile::Paper => {
-                return Err(Error::Setting(format!(
-                    "profile paper refuses twins, and \"{dataset}\" is not here ({}); give its folder's parent as --data-dir",
-                    resolved.source
-                )));
-            }
-            Source::Catalogue(resolved) => resolved.twin,
-            Source::File(_) => false,
+        let twin = match expected.missing_twin {
+            Some(twin) => twin,
+            None => match self.source(dataset)? {
+                Source::Catalogue(resolved) if resolved.twin && profile == Profile::Paper => {
+                    return Err(Error::Setting(format!(
+                        "profile paper refuses twins, and \"{dataset}\" is not here ({}); give its folder's parent as --data-dir",
+                        resolved.source
+                    )));
+                }
+                Source::Catalogue(resolved) => resolved.twin,
+                Source::File(_) => false,
+            },
         };
-        let mut settings: TextSettings =
-            merge_settings(&self.base(profile, overrides)?, overrides)?;
+        let base = self.base(profile, overrides, expected.weights)?;
+        let mut settings: TextSettings = merge_settings(&base, overrides)?;
         settings.train.objective.lambda = match (method, lambda) {
             ("dense", None) => 0.0,
             ("l0gm", Some(lambda)) => lambda,
             ("dense", Some(_)) => {
-                return Err(Error::Setting("method dense has no lambda".into()));
+                return Err(Error::Setting(
+                    "method dense has no gate and so no lambda".into(),
+                ));
             }
             ("l0gm", None) => {
                 return Err(Error::Setting("method l0gm needs a lambda".into()));
@@ -158,34 +166,34 @@ impl TextModality {
         let settings: TextSettings = serde_json::from_value(spec.settings.clone())
             .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
         settings.check()?;
-        if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
-            return Ok(record);
-        }
         loading(context);
         let (data, mut summary) = self.read(spec, &settings)?;
+        let weights = self.weights_of(&settings, &mut summary)?;
+        if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
+            record.check_data(&context.dir, &summary.checksums)?;
+            return Ok(record);
+        }
+        // From here to the end, so that no second process trains a tokenizer or computes features for
+        // the same run.
+        let run = RunDir::open(&context.dir)?;
         let split = split(data, &settings)?;
         let generator = Generator::new(spec.seed).stream("initialisation", 0);
-        let loaded = if settings.is_scratch() {
-            // Made a run's folder first, so that the tokenizer stands in no folder of another kind.
-            drop(RunDir::open(&context.dir)?);
-            LoadedEncoder::from_scratch(
+        let loaded = match weights {
+            Some(folder) => LoadedEncoder::from_folder(&folder, &settings, &context.device)?,
+            None => LoadedEncoder::from_scratch(
                 &split.train.texts,
                 &settings,
-                &context.dir.join("tokenizer.json"),
+                &run.path().join("tokenizer.json"),
                 &generator,
                 &context.device,
-            )?
-        } else {
-            let (dir, checksums) = self.weights(&settings.encoder)?.ok_or_else(|| {
-                Error::Setting(format!(
-                    "the weights of encoder \"{}\" are gone",
-                    settings.encoder
-                ))
-            })?;
-            let named = |(file, sum)| (format!("{}/{file}", settings.encoder), sum);
-            summary.checksums.extend(checksums.into_iter().map(named));
-            LoadedEncoder::from_folder(&dir, &settings, &context.device)?
+            )?,
         };
+        let interface = loaded.encoder.interface();
+        let dense = spec.method == "dense";
+        if !dense {
+            // Before minutes are spent on features for a gate that does not fit the encoder.
+            settings.gate.check_on(interface)?;
+        }
         let cache = FeatureCache::new(self.cache.clone().unwrap_or_else(|| beside(&context.dir)));
         let device = context.device.clone();
         let prepared = prepare(
@@ -208,15 +216,11 @@ impl TextModality {
         ] {
             summary.rows.insert(name.into(), task.rows(part));
         }
-        let interface = loaded.encoder.interface();
-        let gate = match spec.method.as_str() {
-            "dense" => Gate::identity(interface),
-            _ => Gate::new(
-                interface,
-                &settings.gate,
-                settings.train.schedule.at(0.0).temperature,
-                &device,
-            )?,
+        let gate = if dense {
+            Gate::identity(interface)
+        } else {
+            let start = settings.train.schedule.at(0.0).temperature;
+            Gate::new(interface, &settings.gate, start, &device)?
         };
         let head = TextHead::new(
             interface.width(),
@@ -239,7 +243,8 @@ impl TextModality {
             }
             Ok(Some(compare(model, temperature, &task, batch, &device)?))
         };
-        Ok(run_experiment(
+        Ok(run_experiment_in(
+            &run,
             spec,
             summary,
             &[],
@@ -250,6 +255,27 @@ impl TextModality {
             compact,
             context,
         )?)
+    }
+
+    /// The folder of the encoder's weights, whose checksums go into `summary`; `None` for an encoder from
+    /// scratch.
+    fn weights_of(
+        &self,
+        settings: &TextSettings,
+        summary: &mut DataSummary,
+    ) -> Result<Option<PathBuf>> {
+        if settings.is_scratch() {
+            return Ok(None);
+        }
+        let (dir, checksums) = self.weights(&settings.encoder)?.ok_or_else(|| {
+            Error::Setting(format!(
+                "the weights of encoder \"{}\" are gone",
+                settings.encoder
+            ))
+        })?;
+        let named = |(file, sum)| (format!("{}/{file}", settings.encoder), sum);
+        summary.checksums.extend(checksums.into_iter().map(named));
+        Ok(Some(dir))
     }
 
     /// Reads the texts, and says where they came from.
@@ -312,7 +338,21 @@ impl Modality for TextModality {
         profile: Profile,
         overrides: &Value,
     ) -> l0gm_train::Result<RunSpec> {
-        Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides)?)
+        let look = Expected::default();
+        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, look)
+    }
+
+    fn spec_expecting(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &Value,
+        expected: Expected,
+    ) -> l0gm_train::Result<RunSpec> {
+        Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides, expected)?)
     }
 
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {

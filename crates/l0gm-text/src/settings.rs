@@ -1,7 +1,7 @@
 //! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
 //! checked once before anything is read.
 use crate::{Error, Result};
-use l0gm_gate::{GateConfig, Granularity};
+use l0gm_gate::{GateConfig, Interface};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
@@ -100,11 +100,11 @@ pub struct TextSettings {
     pub fine_tune: FineTune,
     /// Longest text in tokens, `[CLS]` and `[SEP]` included; longer ones are cut off at the end.
     pub max_tokens: usize,
-    /// Rows to fit on, balanced over the classes; absent: all that validation leaves.
+    /// Rows to fit on, with the classes' own shares (balanced on IMDB); absent: all that validation leaves.
     pub train_rows: Option<usize>,
     /// Validation rows carved from the training split, stratified; absent: a tenth of it.
     pub valid_rows: Option<usize>,
-    /// Test rows, balanced over the classes; absent: all.
+    /// Test rows, with the classes' own shares (balanced on IMDB); absent: all.
     pub test_rows: Option<usize>,
     /// Seed of the validation rows and of the subsets. Not the run's seed: all runs meet the same rows.
     pub split_seed: u64,
@@ -207,11 +207,6 @@ impl TextSettings {
             self.check_scratch()?;
         }
         self.gate.check()?;
-        if self.gate.granularity == Granularity::Group {
-            return Err(Error::Setting(
-                "gate.granularity is \"group\", which needs an interface of fields (tables); here it must be \"interface\"".into(),
-            ));
-        }
         self.train.check()?;
         Ok(())
     }
@@ -247,6 +242,8 @@ impl TextSettings {
                     .into(),
             ));
         }
+        // A pretrained encoder's width is known when it is read.
+        self.gate.check_on(Interface::Flat { dim: s.width })?;
         Ok(())
     }
 }
@@ -255,6 +252,7 @@ impl TextSettings {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use l0gm_gate::Granularity;
 
     #[test]
     fn fine_tune_is_written_as_one_word() {
@@ -300,6 +298,14 @@ mod tests {
                 Box::new(|s| {
                     s.encoder = "scratch".into();
                     s.fine_tune = FineTune::Frozen;
+                }),
+            ),
+            (
+                "group-width is 30",
+                Box::new(|s| {
+                    s.encoder = "scratch".into();
+                    s.gate.granularity = Granularity::Group;
+                    s.gate.group_width = 30;
                 }),
             ),
         ];

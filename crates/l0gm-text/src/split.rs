@@ -1,6 +1,6 @@
 //! Which rows a run fits on, validates on and tests on: validation stratified out of the training
-//! split, subsets balanced over the classes, all decided by one seed.
-use crate::{Corpus, Error, Result, TextData, TextSettings};
+//! split, subsets with the classes' own shares (or balanced, for benchmarks), all decided by one seed.
+use crate::{Corpus, Error, Result, Subsets, TextData, TextSettings};
 use l0gm_ops::Generator;
 
 /// Three corpora, disjoint where they come from one file.
@@ -20,7 +20,7 @@ pub struct SplitCorpus {
 
 /// Splits by `settings.split_seed`: rows without an official test split first give up
 /// `test_fraction`; validation is carved from the rest, stratified; what is left is fitted on. Each of
-/// the three may then be cut to a balanced subset. Rows keep the file's order.
+/// training and test may then be cut to a subset, as `data.subsets` says. Rows keep the file's order.
 ///
 /// # Errors
 /// Where a split would be empty.
@@ -58,18 +58,19 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
         let Some(want) = want.filter(|&w| w < rows.len()) else {
             return rows;
         };
+        let (word, draw): (_, Draw) = match data.subsets {
+            Subsets::Balanced => ("balanced", balanced),
+            Subsets::Stratified => ("stratified", |labels, rows, classes, count, generator| {
+                stratified(labels, rows, classes, count, generator).0
+            }),
+        };
         reductions.push(format!(
-            "{} of {} {name} texts, balanced",
+            "{} of {} {name} texts, {word}",
             grouped(want),
             grouped(rows.len())
         ));
-        balanced(
-            &source.labels,
-            &rows,
-            classes,
-            want,
-            generator.stream(name, 1),
-        )
+        let own = generator.stream(name, 1);
+        draw(&source.labels, &rows, classes, want, own)
     };
     let train = cut("training", &data.train, rest, settings.train_rows);
     let test = cut("test", test_source, test, settings.test_rows);
@@ -93,6 +94,9 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
         reductions,
     })
 }
+
+/// Some of the rows: labels, rows, classes, how many, and what draws them.
+type Draw = fn(&[u32], &[u32], usize, usize, Generator) -> Vec<u32>;
 
 fn share(rows: usize, fraction: f64) -> usize {
     (rows as f64 * fraction).round() as usize
@@ -205,6 +209,11 @@ mod tests {
             test: with_test.then(|| corpus.clone()),
             train: corpus,
             classes: vec!["no".into(), "yes".into()],
+            subsets: if with_test {
+                Subsets::Balanced
+            } else {
+                Subsets::Stratified
+            },
         }
     }
 
@@ -242,7 +251,27 @@ mod tests {
     }
 
     #[test]
-    fn subsets_are_balanced_and_decided_by_the_seed() {
+    fn subsets_of_texts_of_ones_own_keep_the_classes_shares() {
+        let settings = TextSettings {
+            train_rows: Some(100),
+            test_rows: Some(40),
+            ..TextSettings::default()
+        };
+        // One text in ten is of the rare class.
+        let split = split(data(1000, 10, false), &settings).unwrap();
+        assert_eq!((count(&split.train, 0), count(&split.train, 1)), (90, 10));
+        assert_eq!((count(&split.test, 0), count(&split.test, 1)), (36, 4));
+        assert_eq!(
+            split.reductions,
+            [
+                "100 of 720 training texts, stratified",
+                "40 of 200 test texts, stratified"
+            ]
+        );
+    }
+
+    #[test]
+    fn subsets_of_a_benchmark_are_balanced_and_decided_by_the_seed() {
         let settings = TextSettings {
             train_rows: Some(100),
             test_rows: Some(50),

@@ -5,7 +5,7 @@
 mod common;
 
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::{Gate, GateConfig, Temperature};
+use l0gm_gate::{Gate, GateConfig, Granularity, Temperature};
 use l0gm_ops::{Generator, Mode, cross_entropy};
 use l0gm_text::features::{FeatureCache, compute_hidden};
 use l0gm_text::{
@@ -30,6 +30,10 @@ fn load(dir: &Path, settings: &TextSettings) -> LoadedEncoder {
 }
 
 fn model(encoder: TextEncoder) -> GatedModel<TextEncoder, TextHead> {
+    gated(encoder, &GateConfig::default())
+}
+
+fn gated(encoder: TextEncoder, config: &GateConfig) -> GatedModel<TextEncoder, TextHead> {
     let interface = encoder.interface();
     let head = TextHead::new(
         interface.width(),
@@ -39,7 +43,7 @@ fn model(encoder: TextEncoder) -> GatedModel<TextEncoder, TextHead> {
         &Device::Cpu,
     )
     .unwrap();
-    let gate = Gate::new(interface, &GateConfig::default(), TAU, &Device::Cpu).unwrap();
+    let gate = Gate::new(interface, config, TAU, &Device::Cpu).unwrap();
     GatedModel {
         encoder,
         gate,
@@ -277,6 +281,68 @@ fn compact_model_keeps_logits() {
             assert_eq!(whole.parameters - compact.sizes(10.0).parameters, gone);
         }
     }
+}
+
+#[test]
+fn a_closed_group_takes_all_its_columns_along() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let config = GateConfig {
+        granularity: Granularity::Group,
+        group_width: 4, // a head of the tiny encoder
+        ..GateConfig::default()
+    };
+    for pooling in [Pooling::Mean, Pooling::Pooler] {
+        let model = gated(
+            load(dir.path(), &settings(FineTune::Full, pooling)).encoder,
+            &config,
+        );
+        let log_alpha = model.gate.log_alpha().unwrap();
+        log_alpha
+            .set(&Tensor::new(&[-6.0f32, 0.3, -6.0, 9.0], &Device::Cpu).unwrap())
+            .unwrap();
+        let compact = CompactText::new(&model, TAU).unwrap();
+        assert_eq!(compact.kept(), [4, 5, 6, 7, 12, 13, 14, 15]);
+        let gated = model.logits(&input(), TAU, &mut Mode::Eval).unwrap();
+        let difference = (gated - compact.logits(&input()).unwrap())
+            .unwrap()
+            .abs()
+            .unwrap();
+        let largest = difference.max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(largest < 1e-5, "{pooling:?}: {largest}");
+    }
+}
+
+/// One step on the real encoder where it is here: twelve heads, a gate each.
+#[test]
+fn a_gate_a_head_learns_on_the_real_encoder() {
+    let Some(dir) = common::real_model() else {
+        return;
+    };
+    let config = GateConfig {
+        granularity: Granularity::Group,
+        ..GateConfig::default()
+    };
+    let settings = settings(FineTune::Last(1), Pooling::Cls);
+    let model = gated(load(&dir, &settings).encoder, &config);
+    let log_alpha = model.gate.log_alpha().unwrap();
+    assert_eq!(log_alpha.dims(), [12]);
+    let mut mode = Generator::new(5);
+    let logits = model
+        .logits(&input(), TAU, &mut Mode::Train(&mut mode))
+        .unwrap();
+    let labels = Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap();
+    let loss = cross_entropy(&logits, &labels).unwrap();
+    let gradients = loss.backward().unwrap();
+    let gradient = values(gradients.get(log_alpha).unwrap());
+    assert!(
+        gradient
+            .iter()
+            .filter(|g| **g != 0.0 && g.is_finite())
+            .count()
+            > 6,
+        "{gradient:?}"
+    );
 }
 
 fn refusal(dir: &Path) -> String {

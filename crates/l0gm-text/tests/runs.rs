@@ -6,7 +6,7 @@ mod common;
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_text::TextModality;
-use l0gm_train::{Modality, Profile, RunContext, RunRecord, StopFlag};
+use l0gm_train::{Modality, Profile, RunContext, RunDir, RunRecord, RunSpec, StopFlag};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -53,11 +53,30 @@ impl Bench {
     }
 
     fn run(&self, method: &str, lambda: Option<f64>, settings: &Value, out: &str) -> RunRecord {
+        self.try_run(method, lambda, settings, out).unwrap()
+    }
+
+    fn failure(&self, method: &str, lambda: Option<f64>, settings: &Value, out: &str) -> String {
+        let outcome = self.try_run(method, lambda, settings, out);
+        outcome.unwrap_err().to_string()
+    }
+
+    fn spec(&self, method: &str, lambda: Option<f64>, settings: &Value) -> RunSpec {
         let dataset = self.file.to_str().unwrap();
-        let spec = self
-            .texts
+        let texts = &self.texts;
+        texts
             .spec(dataset, method, lambda, 0, Profile::Quick, settings)
-            .unwrap();
+            .unwrap()
+    }
+
+    fn try_run(
+        &self,
+        method: &str,
+        lambda: Option<f64>,
+        settings: &Value,
+        out: &str,
+    ) -> l0gm_train::Result<RunRecord> {
+        let spec = self.spec(method, lambda, settings);
         self.texts.estimate(&spec).unwrap();
         let mut context = RunContext {
             dir: self.dir.path().join(out).join(spec.id()),
@@ -67,7 +86,7 @@ impl Bench {
             progress: &mut (),
             stop: StopFlag::default(),
         };
-        self.texts.run(&spec, &mut context).unwrap()
+        self.texts.run(&spec, &mut context)
     }
 }
 
@@ -100,6 +119,28 @@ fn every_way_of_fine_tuning_runs_and_compacts() {
 }
 
 #[test]
+fn a_gate_a_group_trains_and_says_so_in_its_record() {
+    let bench = Bench::new();
+    let mut settings = bench.settings("frozen");
+    settings["gate"] = json!({"granularity": "group", "group-width": 4});
+    let record = bench.run("l0gm", Some(1e-3), &settings, "out");
+    assert_eq!(record.gate.granularity, "group");
+    assert_eq!(
+        (record.gate.total_dims, record.gate.open_probability.len()),
+        (16, 4)
+    );
+    assert_eq!(record.gate.open_dims % 4, 0);
+    assert!(record.compact.unwrap().max_logit_difference < 1e-5);
+
+    settings["gate"]["group-width"] = json!(5);
+    let message = bench.failure("l0gm", Some(1e-3), &settings, "out");
+    assert!(
+        message.contains("group-width is 5") && message.contains("4 and 8"),
+        "{message}"
+    );
+}
+
+#[test]
 fn the_same_seed_gives_the_same_predictions() {
     let bench = Bench::new();
     for fine_tune in ["frozen", "full"] {
@@ -126,6 +167,38 @@ fn a_transformer_from_scratch_learns_plain_words() {
     assert!(dir.join("tokenizer.json").is_file());
     // Asked for again, it is not run again.
     assert_eq!(bench.run("dense", None, &settings, "out"), record);
+}
+
+#[test]
+fn a_run_that_another_process_is_working_on_is_left_alone_tokenizer_included() {
+    let bench = Bench::new();
+    let settings = json!({
+        "encoder": "scratch", "max-tokens": 16, "train-rows": null, "valid-rows": null, "test-rows": null,
+        "scratch": {"layers": 1, "width": 16, "heads": 2, "feed-forward": 32, "vocabulary": 200},
+        "train": {"epochs": 1, "batch-size": 8, "eval-batch-size": 16},
+    });
+    let id = bench.spec("dense", None, &settings).id();
+    let dir = bench.dir.path().join("out").join(id);
+    let other = RunDir::open(&dir).unwrap();
+    let message = bench.failure("dense", None, &settings, "out");
+    assert!(message.contains("another process"), "{message}");
+    assert!(!dir.join("tokenizer.json").exists());
+    drop(other);
+    bench.run("dense", None, &settings, "out");
+    assert!(dir.join("tokenizer.json").is_file());
+}
+
+#[test]
+fn a_finished_run_of_texts_that_were_edited_is_not_passed_off_as_theirs() {
+    let bench = Bench::new();
+    let settings = bench.settings("frozen");
+    let record = bench.run("dense", None, &settings, "out");
+    assert_eq!(bench.run("dense", None, &settings, "out"), record);
+    let mut texts = std::fs::read_to_string(&bench.file).unwrap();
+    texts.push_str("one more film is good,yes\n");
+    std::fs::write(&bench.file, texts).unwrap();
+    let message = bench.failure("dense", None, &settings, "out");
+    assert!(message.contains("the data changed"), "{message}");
 }
 
 #[test]

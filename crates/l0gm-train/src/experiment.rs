@@ -131,6 +131,14 @@ pub struct RunContext<'a> {
     /// Asked before every step.
     pub stop: StopFlag,
 }
+/// What a plan that may touch nothing expects of files that are not here yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// For a dataset that is not here: whether its twin will stand in. Absent: it is here, look at it.
+    pub missing_twin: Option<bool>,
+    /// Whether pretrained weights that are not here will be downloaded.
+    pub weights: bool,
+}
 /// One modality's door for the runner.
 pub trait Modality {
     /// "tabular", "text" or "graph".
@@ -151,6 +159,21 @@ pub trait Modality {
         profile: Profile,
         overrides: &serde_json::Value,
     ) -> Result<RunSpec>;
+    /// The spec that [`spec`](Self::spec) would give if what is missing were as expected: for a plan that
+    /// fetches and makes nothing. Default: [`spec`](Self::spec), which is right where that touches nothing.
+    fn spec_expecting(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &serde_json::Value,
+        expected: Expected,
+    ) -> Result<RunSpec> {
+        let _ = expected;
+        self.spec(dataset, method, lambda, seed, profile, overrides)
+    }
     /// A rough estimate on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.

@@ -20,7 +20,7 @@ mod trainer;
 
 pub use checkpoint::load_trained;
 pub use error::{Error, Result};
-pub use experiment::{Modality, Profile, RunContext, RunSpec};
+pub use experiment::{Expected, Modality, Profile, RunContext, RunSpec};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
@@ -33,7 +33,7 @@ pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag}
 pub use record::{
     CompactSummary, DataSummary, EpochRecord, GateSummary, Metrics, RunRecord, Sizes,
 };
-pub use run::run_experiment;
+pub use run::{run_experiment, run_experiment_in};
 pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use task::{Batch, Split, Task};
 pub use trainer::{Outcome, TrainConfig, train};

@@ -44,13 +44,49 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    if let Some(record) = finished_record(&context.dir)? {
-        check_spec(&context.dir.join("record.json"), &record.spec, spec)?;
-        record.check_data(&context.dir, &data.checksums)?;
+    if let Some(record) = finished_before(spec, &data, &context.dir)? {
         return Ok(record);
     }
     let run = RunDir::open(&context.dir)?;
-    note_spec(&run, spec)?;
+    run_experiment_in(
+        &run, spec, data, fields, task, model, config, sizes, compact, context,
+    )
+}
+
+/// The record of a run that has finished in `dir`, after a look at whether it is this spec's and of these
+/// data; `None` where there is none.
+fn finished_before(spec: &RunSpec, data: &DataSummary, dir: &Path) -> Result<Option<RunRecord>> {
+    let record = finished_record(dir)?;
+    if let Some(record) = &record {
+        check_spec(&dir.join("record.json"), &record.spec, spec)?;
+        record.check_data(dir, &data.checksums)?;
+    }
+    Ok(record)
+}
+
+/// [`run_experiment`] in a folder that the caller has locked already, for whoever writes files of its own
+/// there first. `run` is `context.dir`'s.
+pub fn run_experiment_in<T, E, H>(
+    run: &RunDir,
+    spec: &RunSpec,
+    data: DataSummary,
+    fields: &[String],
+    task: &T,
+    model: &GatedModel<E, H>,
+    config: &TrainConfig,
+    sizes: Sizes,
+    compact: impl FnOnce(&GatedModel<E, H>) -> Result<Option<CompactSummary>>,
+    context: &mut RunContext<'_>,
+) -> Result<RunRecord>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    if let Some(record) = finished_before(spec, &data, run.path())? {
+        return Ok(record);
+    }
+    note_spec(run, spec)?;
     let outcome = train_on(
         &data.checksums,
         task,
@@ -58,7 +94,7 @@ where
         config,
         spec.seed,
         &context.device,
-        &run,
+        run,
         context.progress,
         &context.stop,
     )?;

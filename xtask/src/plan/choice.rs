@@ -27,6 +27,14 @@ pub(crate) struct Choice {
 impl Choice {
     /// Parses the flags.
     pub(crate) fn new(flags: &ReproduceFlags) -> anyhow::Result<Self> {
+        let ungated = |method: &String| method == "dense";
+        if !flags.lambda.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
+        {
+            return Err(usage(format!(
+                "--lambda {}: --method dense has no gate and so no lambda; leave --lambda out, or take --method dense,l0gm",
+                flags.lambda.join(",")
+            )));
+        }
         Ok(Self {
             modalities: flags.modality.clone(),
             datasets: flags.dataset.clone(),

@@ -33,6 +33,8 @@ pub(crate) struct Outcome {
     pub(crate) finished: usize,
     /// Runs that had been finished before.
     pub(crate) skipped: usize,
+    /// Ids of both.
+    pub(crate) done: BTreeSet<String>,
     /// Id and error of failed runs.
     pub(crate) failures: BTreeMap<String, String>,
     /// Whether a stop was asked for before the end.
@@ -65,6 +67,7 @@ pub(crate) fn execute(
         .partition(|run| finished.contains(&run.spec.id()) && !data_may_change(run, modalities));
     let mut outcome = Outcome {
         skipped: skipped.len(),
+        done: skipped.iter().map(|run| run.spec.id()).collect(),
         ..Outcome::default()
     };
     console.start(plan.runs.len(), skipped.len(), &todo);
@@ -77,10 +80,12 @@ pub(crate) fn execute(
         match run_one(run, modalities, out, machine, console) {
             Ok(_) if finished.contains(&id) => {
                 outcome.skipped += 1;
+                outcome.done.insert(id);
                 console.finished(run, "finished before, its data unchanged");
             }
             Ok(record) => {
                 outcome.finished += 1;
+                outcome.done.insert(id);
                 console.finished(run, &result_line(&record));
             }
             Err(Failure::Stopped) => {
@@ -95,6 +100,18 @@ pub(crate) fn execute(
     }
     console.end();
     Ok(outcome)
+}
+
+/// Adds this command's failures to those remembered in `out`, without the runs that are done by now.
+pub(crate) fn remember(
+    out: &OutDir,
+    outcome: &Outcome,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut failures = out.failures()?;
+    failures.retain(|id, _| !outcome.done.contains(id));
+    failures.extend(outcome.failures.clone());
+    out.write_failures(&failures)?;
+    Ok(failures)
 }
 
 /// Whether a finished run must go through its modality again, which loads the data and refuses the

@@ -133,6 +133,14 @@ fn a_finished_run_of_a_file_that_was_edited_is_not_passed_off_as_this_files() {
         error.contains("the data changed since this run was made: own.csv"),
         "{error}"
     );
+    // Nor is the failure forgotten because the old record stands.
+    let remembered = remember(&out, &outcome).unwrap();
+    assert_eq!(remembered, outcome.failures);
+    assert_eq!(out.failures().unwrap(), outcome.failures);
+    // It is when the old data are back.
+    std::fs::write(&file, "a,b").unwrap();
+    assert!(remember(&out, &own()).unwrap().is_empty());
+    assert!(out.failures().unwrap().is_empty());
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! under `<name>.part` and the next try asks for the rest; a host that cannot be reached is asked
 //! once (docs/data.md: where there is no network, the twin stands in).
 
+mod original;
 mod progress;
 mod sources;
 mod unpack;
 
+pub(crate) use original::convert_local;
 pub(crate) use sources::fetch_entry;
 
 use crate::checksum::hex;
@@ -344,6 +346,6 @@ fn host_of(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;

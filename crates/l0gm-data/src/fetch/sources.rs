@@ -1,10 +1,10 @@
 //! From a manifest's sources to files in a folder: archives, plain files, the hub's files; under a
 //! lock, so that two processes do not fetch the same file twice.
 
-use super::{Failure, Fetcher, Kind, remote, unpack};
-use crate::checksum;
+use super::{Failure, Fetcher, Kind, original, remote, unpack};
 use crate::error::io;
 use crate::manifest::{Entry, FileSpec, Source};
+use crate::{Error, checksum};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
 use std::collections::BTreeMap;
@@ -23,9 +23,8 @@ pub(crate) fn fetch_entry(
     dir: &Path,
 ) -> Result<Option<String>, Failure> {
     std::fs::create_dir_all(dir).map_err(io(dir, "cannot create the folder"))?;
-    let lock_path = dir.join(".lock");
-    let lock = File::create(&lock_path).map_err(io(&lock_path, "cannot create the lock"))?;
-    lock.lock().map_err(io(&lock_path, "cannot lock"))?;
+    let lock_path = dir.join(LOCK);
+    let lock = lock(dir)?;
     let wanted: Vec<&FileSpec> = entry
         .files
         .iter()
@@ -36,7 +35,7 @@ pub(crate) fn fetch_entry(
     }
     let mut failure = remote(Kind::Refused, "", "the manifest names no source");
     for source in &entry.sources {
-        match fetch_source(fetcher, source, &wanted, dir) {
+        match fetch_source(fetcher, entry, source, &wanted, dir) {
             Ok(sums) => {
                 checksum::pin(dir, &sums)?;
                 return Ok(Some(source.address()));
@@ -60,9 +59,21 @@ pub(crate) fn fetch_entry(
     Err(failure)
 }
 
+/// Keeps other processes out of a folder while files come into it.
+const LOCK: &str = ".lock";
+
+/// Locks an existing folder; the lock is let go when the file is closed.
+pub(super) fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join(LOCK);
+    let lock = File::create(&path).map_err(io(&path, "cannot create the lock"))?;
+    lock.lock().map_err(io(&path, "cannot lock"))?;
+    Ok(lock)
+}
+
 /// Fetches the wanted files from one source; their sums by relative name.
 fn fetch_source(
     fetcher: &Fetcher,
+    entry: &Entry,
     source: &Source,
     wanted: &[&FileSpec],
     dir: &Path,
@@ -97,6 +108,11 @@ fn fetch_source(
         }),
         Source::HubDataset { repo } => hub(fetcher, repo, RepoType::Dataset, wanted, dir),
         Source::HubModel { repo } => hub(fetcher, repo, RepoType::Model, wanted, dir),
+        Source::NpzGraph {
+            url,
+            sha256,
+            splits,
+        } => original::fetch(fetcher, entry, url, sha256.as_deref(), splits, dir),
         Source::Manual { url } => {
             let message = "cannot be used as it is: it must be converted by hand";
             Err(remote(Kind::Refused, url, message))

@@ -6,9 +6,9 @@
 use super::census_values::{
     CAPITAL_GAIN, CAPITAL_LOSS, COUNTRY, EDUCATION, OCCUPATION, RACE, Shares, WORKCLASS,
 };
-use super::rng::Rng;
 use crate::Result;
 use crate::folders::write_atomically;
+use crate::rng::Rng;
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -3,13 +3,10 @@
 //! some products sit in the wrong neighbourhood. Features are sparse words, informative but not
 //! enough, so that a model that looks at neighbours beats one that does not.
 
-use super::rng::{Rng, Table};
-use crate::folders::write_atomically;
-use crate::{Error, Result};
-use flate2::{Compression, write::GzEncoder};
+use crate::ogb_layout::{OgbGraph, write_split};
+use crate::rng::{Rng, Table};
+use crate::{Error, Result, node_split};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 /// Size and seed of a co-purchase twin.
@@ -43,8 +40,8 @@ pub(crate) struct Graph {
     pub(crate) edges: Vec<(usize, usize)>,
     /// Class of each node.
     pub(crate) labels: Vec<usize>,
-    /// Sorted words of each node.
-    pub(crate) words: Vec<Vec<usize>>,
+    /// Words of each node, sorted, each with its value 1.
+    pub(crate) words: Vec<Vec<(usize, f32)>>,
 }
 
 impl Copurchase {
@@ -54,47 +51,29 @@ impl Copurchase {
     /// Sizes that no simple graph has, an unknown split, a file that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let graph = self.draw(dir)?;
-        let raw = dir.join("raw");
-        let lines = |items: &mut dyn Iterator<Item = String>| {
-            items.fold(String::new(), |t, l| t + &l + "\n")
+        let ogb = OgbGraph {
+            edges: &graph.edges,
+            labels: &graph.labels,
+            features: self.features,
+            rows: &graph.words,
         };
-        let edges = lines(&mut graph.edges.iter().map(|(a, b)| format!("{a},{b}")));
-        write_gz(&raw.join("edge.csv.gz"), &edges)?;
-        write_gz(&raw.join("node-feat.csv.gz"), &self.feature_lines(&graph))?;
-        write_gz(
-            &raw.join("node-label.csv.gz"),
-            &lines(&mut graph.labels.iter().map(usize::to_string)),
-        )?;
-        write_gz(
-            &raw.join("num-node-list.csv.gz"),
-            &format!("{}\n", self.nodes),
-        )?;
-        write_gz(
-            &raw.join("num-edge-list.csv.gz"),
-            &format!("{}\n", self.edges),
-        )?;
+        ogb.write_raw(dir)?;
+        let degrees = ogb.degrees();
         for kind in &self.splits {
-            let parts = self.split(kind, &graph, dir)?;
-            for (part, mut nodes) in ["train", "valid", "test"].into_iter().zip(parts) {
-                nodes.sort_unstable();
-                let path = dir.join("split").join(kind).join(format!("{part}.csv.gz"));
-                write_gz(&path, &lines(&mut nodes.iter().map(usize::to_string)))?;
-            }
+            let parts = node_split::draw(kind, &graph.labels, &degrees, self.seed);
+            let parts = parts.ok_or_else(|| {
+                Error::file(
+                    dir,
+                    format!(
+                        "no twin has a split called {kind:?}; known: {}, {}",
+                        node_split::BY_SEED.join(", "),
+                        node_split::SALES_RANKING
+                    ),
+                )
+            })?;
+            write_split(dir, kind, &parts)?;
         }
         Ok(())
-    }
-
-    fn feature_lines(&self, graph: &Graph) -> String {
-        let mut text = String::with_capacity(self.nodes * self.features * 2);
-        for words in &graph.words {
-            let mut next = words.iter().peekable();
-            for j in 0..self.features {
-                let has = next.next_if(|&&w| w == j).is_some();
-                let _ = write!(text, "{}{}", if j == 0 { "" } else { "," }, u8::from(has));
-            }
-            text.push('\n');
-        }
-        text
     }
 
     /// Draws the graph.
@@ -181,7 +160,7 @@ impl Copurchase {
         edges.into_iter().collect()
     }
 
-    fn draw_words(&self, rng: &mut Rng, labels: &[usize]) -> Vec<Vec<usize>> {
+    fn draw_words(&self, rng: &mut Rng, labels: &[usize]) -> Vec<Vec<(usize, f32)>> {
         // Zipf over all words; each class prefers a tenth of them, which overlap by chance.
         let common = Table::new((0..self.features).map(|j| 1.0 / (3.0 + j as f64).powf(0.7)));
         let mut order: Vec<usize> = (0..self.features).collect();
@@ -207,75 +186,10 @@ impl Copurchase {
                         common.draw(rng)
                     });
                 }
-                words.into_iter().collect()
+                words.into_iter().map(|w| (w, 1.0)).collect()
             })
             .collect()
     }
-
-    /// Training, validation and test nodes of a split.
-    fn split(&self, kind: &str, graph: &Graph, dir: &Path) -> Result<[Vec<usize>; 3]> {
-        let mut order: Vec<usize> = (0..self.nodes).collect();
-        let mut rng = Rng::new(self.seed, 3);
-        let at = |share: f64| (self.nodes as f64 * share) as usize;
-        let cut = |order: Vec<usize>, a: usize, b: usize| {
-            [
-                order[..a].to_vec(),
-                order[a..b].to_vec(),
-                order[b..].to_vec(),
-            ]
-        };
-        match kind {
-            "random-60-20-20" => {
-                rng.shuffle(&mut order);
-                Ok(cut(order, at(0.6), at(0.8)))
-            }
-            "low-label-20-30" => {
-                rng.shuffle(&mut order);
-                let mut seen = vec![0; self.classes];
-                let mut parts: [Vec<usize>; 3] = Default::default();
-                for node in order {
-                    let seen = &mut seen[graph.labels[node]];
-                    parts[if *seen < 20 {
-                        0
-                    } else if *seen < 50 {
-                        1
-                    } else {
-                        2
-                    }]
-                    .push(node);
-                    *seen += 1;
-                }
-                Ok(parts)
-            }
-            // The best sold products train, the long tail tests: the official shares of ogbn-products
-            // (196,615 and 39,323 of 2,449,029), with the degree as the rank.
-            "sales_ranking" => {
-                let mut degree = vec![0usize; self.nodes];
-                for &(a, b) in &graph.edges {
-                    degree[a] += 1;
-                    degree[b] += 1;
-                }
-                order.sort_by_key(|&i| std::cmp::Reverse(degree[i]));
-                Ok(cut(order, at(0.0803), at(0.0963)))
-            }
-            _ => Err(Error::file(
-                dir,
-                format!(
-                    "no twin has a split called {kind:?}; known: random-60-20-20, low-label-20-30, sales_ranking"
-                ),
-            )),
-        }
-    }
-}
-
-fn write_gz(path: &Path, text: &str) -> Result<()> {
-    // No name and no time in the header: the same text gives the same bytes.
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let packed = encoder
-        .write_all(text.as_bytes())
-        .and_then(|()| encoder.finish());
-    let packed = packed.map_err(|e| Error::file(path, format!("cannot compress: {e}")))?;
-    write_atomically(path, &packed)
 }
 
 #[cfg(test)]

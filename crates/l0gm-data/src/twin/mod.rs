@@ -7,7 +7,6 @@ mod census_values;
 pub mod copurchase;
 mod review_words;
 pub mod reviews;
-mod rng;
 
 use crate::error::io;
 use crate::folders::{unique, write_atomically};

@@ -7,8 +7,8 @@
 use super::review_words::{
     ACTIONS, ASPECTS, BAD, DEGREES, FILLERS, GOOD, PLACES, SYLLABLES, TOPICS,
 };
-use super::rng::Rng;
 use crate::folders::write_atomically;
+use crate::rng::Rng;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;

@@ -189,7 +189,7 @@ fn unknown_and_impossible_settings_are_refused_by_name() {
     assert_says(&outside, &["model.dropout", "1.0", "below 1"]);
     let method = spec("logm", json!({"data": label}));
     assert_says(&method, &["logm", "l0gm"]);
-    assert_says(&spec("dense", json!({})), &["data.label", "a.csv"]);
+    assert_says(&spec("l0gm", json!({})), &["data.label", "a.csv"]);
     let negative = modality.spec(
         dataset,
         "l0gm",

@@ -3,6 +3,7 @@
 mod bad_input;
 mod compaction;
 mod encoding;
+mod one_step;
 mod predictor;
 mod reading;
 mod runs;

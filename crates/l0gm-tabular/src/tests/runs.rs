@@ -105,7 +105,7 @@ fn a_spec_is_complete_and_names_its_method() {
     assert_eq!(gated.settings["gate"]["inference"], "threshold");
     assert_eq!(gated.settings["train"]["objective"]["lambda"], 3e-3);
     assert_eq!(gated.settings["train"]["batch-size"], 64);
-    let dense = spec(&path, "dense", Some(1.0), 60.0);
+    let dense = spec(&path, "dense", None, 60.0);
     assert_eq!(
         (
             dense.lambda,
@@ -113,4 +113,9 @@ fn a_spec_is_complete_and_names_its_method() {
         ),
         (None, &json!(0.0))
     );
+    let overrides = json!({"data": {"label": "label"}});
+    let dataset = path.to_str().unwrap();
+    let refused = modality().spec(dataset, "dense", Some(1.0), 0, Profile::Quick, &overrides);
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("no lambda"), "{message}");
 }

@@ -1,13 +1,16 @@
 //! The accuracy-sparsity-ECE frontier over lambda: accuracy above, ECE before and after temperature
 //! scaling below, on one axis of active fraction.
 
-use super::pen::{Area, BLUE, Canvas, INK, Mark, ORANGE, PALETTE, Pen, digits_of, padded};
+use super::labels::{self, Frame, Pixel, Surroundings};
+use super::pen::{Area, Axes, BLUE, Canvas, INK, Mark, ORANGE, PALETTE, Pen, digits_of, padded};
 use crate::report::format;
 use plotters::chart::ChartBuilder;
-use plotters::element::{Circle, PathElement, Text};
+use plotters::element::{Circle, EmptyElement, PathElement, Text};
 use plotters::series::LineSeries;
 use plotters::style::Color;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// Size of the labels' type.
+const LABEL: i32 = 11;
 
 /// Data of the figure.
 #[derive(Clone, Debug)]
@@ -129,13 +132,58 @@ impl Frontier {
                 pen.px(5),
                 style,
             )))?;
-            let (lift, anchor) = label_side(i);
-            let height = range.end - range.start;
-            chart.draw_series(std::iter::once(Text::new(
-                format!("λ {}", point.label),
-                (x, point.accuracy + lift * height * 0.05),
-                pen.text(11).pos(Pos::new(side(x), anchor)),
-            )))?;
+        }
+        self.draw_labels(&mut chart, pen)
+    }
+
+    /// Each point's lambda beside it.
+    fn draw_labels<DB: Canvas>(&self, chart: &mut Axes<'_, DB>, pen: &Pen) -> anyhow::Result<()> {
+        let at = |p: &FrontierPoint| (p.active * 100.0, p.accuracy);
+        let texts: Vec<String> = self
+            .points
+            .iter()
+            .map(|p| format!("λ {}", p.label))
+            .collect();
+        let area = chart.plotting_area();
+        let points: Vec<Pixel> = self
+            .points
+            .iter()
+            .map(|p| chart.backend_coord(&at(p)))
+            .collect();
+        let mut sizes = Vec::with_capacity(texts.len());
+        for text in &texts {
+            let (width, height) = area.estimate_text_size(text, &pen.text(LABEL))?;
+            sizes.push((width as i32, height as i32));
+        }
+        let mut lines: Vec<(Pixel, Pixel)> = points.windows(2).map(|p| (p[0], p[1])).collect();
+        if let Some(dense) = &self.dense {
+            let end = |x| chart.backend_coord(&(x, dense.accuracy));
+            lines.push((end(0.0), end(105.0)));
+        }
+        let (x, y) = area.get_pixel_range();
+        let around = Surroundings {
+            points: &points,
+            radius: pen.px(5),
+            gap: pen.px(3),
+            lines: &lines,
+            inside: Frame {
+                left: x.start,
+                top: y.start,
+                right: x.end,
+                bottom: y.end,
+            },
+        };
+        for (((point, text), corner), pixel) in self
+            .points
+            .iter()
+            .zip(texts)
+            .zip(labels::place(&sizes, &around))
+            .zip(&points)
+        {
+            let Some(corner) = corner else { continue };
+            let offset = (corner.0 - pixel.0, corner.1 - pixel.1);
+            let label = EmptyElement::at(at(point)) + Text::new(text, offset, pen.text(LABEL));
+            chart.draw_series(std::iter::once(label))?;
         }
         Ok(())
     }
@@ -186,26 +234,6 @@ impl Frontier {
             )?;
         }
         Ok(())
-    }
-}
-
-/// Neighbouring labels stand on different sides of the line.
-fn label_side(index: usize) -> (f64, VPos) {
-    if index.is_multiple_of(2) {
-        (1.0, VPos::Bottom)
-    } else {
-        (-1.0, VPos::Top)
-    }
-}
-
-/// Labels stay within the axes.
-fn side(x: f64) -> HPos {
-    if x < 8.0 {
-        HPos::Left
-    } else if x > 92.0 {
-        HPos::Right
-    } else {
-        HPos::Center
     }
 }
 

@@ -4,6 +4,7 @@
 mod confusion;
 mod frontier;
 mod gates;
+mod labels;
 mod learning;
 mod pen;
 mod reliability;

@@ -120,10 +120,10 @@ fn neighbours_tell_more_about_the_class_than_words_do() {
         sizes[graph.labels[i]] += 1.0;
         graph.words[i]
             .iter()
-            .for_each(|&w| counts[graph.labels[i]][w] += 1.0);
+            .for_each(|&(w, _)| counts[graph.labels[i]][w] += 1.0);
     }
     let odds = |i: usize, c: usize| {
-        let has = |w: usize| graph.words[i].binary_search(&w).is_ok();
+        let has = |w: usize| graph.words[i].binary_search_by_key(&w, |&(w, _)| w).is_ok();
         let p = |w: usize| counts[c][w] / sizes[c];
         let words = (0..100).map(|w| {
             if has(w) {

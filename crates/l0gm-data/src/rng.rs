@@ -1,5 +1,5 @@
-//! The twins' own small seeded generator (SplitMix64: Steele, Lea and Flood 2014), so that a twin's
-//! bytes depend on its seed and on nothing else.
+//! A small seeded generator of our own (SplitMix64: Steele, Lea and Flood 2014), so that what is drawn
+//! (a twin's bytes, a split's nodes) depends on its seed and on nothing else.
 
 /// A seeded stream of numbers.
 #[derive(Clone, Debug)]

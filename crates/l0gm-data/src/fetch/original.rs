@@ -1,0 +1,109 @@
+//! Originals that are converted after they are fetched. An original stays under `original/` in the
+//! dataset's folder: one that was put there by hand serves as well as a download, without a network.
+
+use super::sources::lock;
+use super::{Failure, Fetcher, Kind, remote};
+use crate::error::io;
+use crate::folders::Folders;
+use crate::manifest::{Entry, FileSpec, Source};
+use crate::{Error, Result, checksum, npz_graph};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where originals stay, in the dataset's folder.
+const ORIGINALS: &str = "original";
+
+/// An original's name in the dataset's folder.
+fn name_of(url: &str) -> String {
+    let last = url.rsplit('/').next().unwrap_or_default();
+    format!("{ORIGINALS}/{last}")
+}
+
+/// Fetches an .npz into `dir` and converts it; the sums of what then is there, by relative name.
+///
+/// # Errors
+/// What [`Fetcher::file`] and [`npz_graph::convert`] say; an original that cannot be converted is removed.
+pub(super) fn fetch(
+    fetcher: &Fetcher,
+    entry: &Entry,
+    url: &str,
+    expected: Option<&str>,
+    splits: &[String],
+    dir: &Path,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let name = name_of(url);
+    let target = dir.join(&name);
+    let folder = dir.join(ORIGINALS);
+    std::fs::create_dir_all(&folder).map_err(io(&folder, "cannot create the folder"))?;
+    let outcome = fetcher.file(url, &target, expected).and_then(|_| {
+        tracing::info!("converting {name} into raw/ and split/");
+        npz_graph::convert(&target, &entry.counts, splits, dir).map_err(|e| match e {
+            // The original's fault; all else is the folder's.
+            Error::File { path, message } if path == target => {
+                if let Err(e) = std::fs::remove_file(&path) {
+                    return io(&path, "cannot remove")(e).into();
+                }
+                let file = path.display();
+                let message = format!("{file}: {message}; removed. Try again, or get it by hand");
+                remote(Kind::Corrupt, url, message)
+            }
+            other => other.into(),
+        })
+    });
+    if outcome.is_err() {
+        // Only an empty folder can be removed this way: a part that can be gone on with stays.
+        let _ = std::fs::remove_dir(&folder);
+    }
+    outcome?;
+    Ok(sums_of(dir, entry, &name)?)
+}
+
+/// Converts an original that already stands in one of the searched folders into the writable one, if
+/// files are missing there. Returns where the original stands, or `None` where there is none.
+///
+/// # Errors
+/// An original with a wrong checksum or that cannot be converted; a folder that cannot be written.
+pub(crate) fn convert_local(entry: &Entry, folders: &Folders) -> Result<Option<PathBuf>> {
+    for source in &entry.sources {
+        let Source::NpzGraph {
+            url,
+            sha256,
+            splits,
+        } = source
+        else {
+            continue;
+        };
+        let name = name_of(url);
+        let mut homes = folders.search.iter().map(|root| root.join(&entry.name));
+        let Some(home) = homes.find(|home| home.join(&name).is_file()) else {
+            continue;
+        };
+        let dir = folders.write.join(&entry.name);
+        std::fs::create_dir_all(&dir).map_err(io(&dir, "cannot create the folder"))?;
+        let _lock = lock(&dir)?;
+        let mut required = entry.files.iter().filter(|f| !f.optional);
+        if required.any(|f| !dir.join(&f.path).is_file()) {
+            let spec = FileSpec {
+                path: name.clone(),
+                size: None,
+                sha256: sha256.clone(),
+                optional: true,
+            };
+            checksum::verify(&home, &[&spec], &folders.write)?;
+            npz_graph::convert(&home.join(&name), &entry.counts, splits, &dir)?;
+            checksum::pin(&dir, &sums_of(&dir, entry, &name)?)?;
+        }
+        return Ok(Some(home.join(&name)));
+    }
+    Ok(None)
+}
+
+/// The sums of an original (where it stands in this folder) and of the entry's files.
+fn sums_of(dir: &Path, entry: &Entry, original: &str) -> Result<BTreeMap<String, String>> {
+    let listed = entry.files.iter().map(|f| f.path.as_str());
+    let mut sums = BTreeMap::new();
+    for name in listed.chain([original]).filter(|n| dir.join(n).is_file()) {
+        sums.insert(name.to_owned(), checksum::sha256_file(&dir.join(name))?);
+    }
+    Ok(sums)
+}

@@ -1,0 +1,76 @@
+//! What one step of the real training loop changes: every parameter of network, gate and classifier.
+#![allow(clippy::unwrap_used)]
+
+use crate::test_graphs::two_communities;
+use crate::{GraphSettings, GraphTask, NodeSplit, build_model};
+use candle_core::{Device, Var};
+use l0gm_train::{Encoder, Head, RunDir, StopFlag, train};
+
+fn values(var: &Var) -> Vec<f32> {
+    var.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The documented network, narrower, for one full-batch step without decay: only a gradient moves anything.
+fn settings() -> GraphSettings {
+    let mut settings = GraphSettings::default();
+    settings.gcn.width = 16;
+    settings.gcn.interface_width = 32;
+    settings.train.epochs = 1;
+    settings.train.optimiser.weight_decay = 0.0;
+    settings.train.objective.lambda = 1e-3;
+    settings
+}
+
+#[test]
+fn one_training_step_moves_every_parameter_norm_gains_and_gates_included() {
+    let graph = two_communities(60, 1);
+    let split = NodeSplit::random(120, 0.6, 0.2, 0).unwrap();
+    let task = GraphTask::new(&graph, split, &Device::Cpu).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (gated, norm_last, residual) in [
+        (false, true, false),
+        (true, true, false),
+        (true, false, true),
+    ] {
+        let mut settings = settings();
+        settings.gcn.norm_last = norm_last;
+        settings.gcn.residual = residual;
+        let model = build_model(&graph, &settings, gated, 0, &Device::Cpu).unwrap();
+        let parameters = model.parameters();
+        // A weight and a bias a layer, a gain and a shift a norm; the classifier's two; the gate.
+        let norms = if norm_last { 3 } else { 2 };
+        assert_eq!(model.encoder.parameters().len(), 2 * 3 + 2 * norms);
+        assert_eq!(model.head.parameters().len(), 2);
+        assert_eq!(parameters.len(), 8 + 2 * norms + usize::from(gated));
+
+        let before: Vec<Vec<f32>> = parameters.iter().map(|p| values(&p.var)).collect();
+        let run = RunDir::open(&folder.path().join(format!("{gated}-{norm_last}"))).unwrap();
+        let outcome = train(
+            &task,
+            &model,
+            &settings.train,
+            0,
+            &Device::Cpu,
+            &run,
+            &mut (),
+            &StopFlag::default(),
+        )
+        .unwrap();
+        assert_eq!(outcome.steps, 1);
+        for (parameter, before) in parameters.iter().zip(before) {
+            let after = values(&parameter.var);
+            let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+            // A channel that the ReLU leaves at 0 on all of these few nodes tells its gate nothing.
+            let least = match parameter.name.as_str() {
+                "gate.log_alpha" => before.len() / 2,
+                _ => 1,
+            };
+            assert!(
+                moved >= least,
+                "{moved} of {} numbers of {} moved",
+                before.len(),
+                parameter.name
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What one step of the real training loop changes: every parameter of encoder, gate and head, and of
+//! the embedding tables exactly the rows that training data use.
+#![allow(clippy::unwrap_used)]
+
+use super::{small_csv, write};
+use crate::modality::Prepared;
+use crate::{NumberEncoding, TabularModality, TabularSettings};
+use candle_core::{Device, Var};
+use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
+use l0gm_train::{Encoder, Head, Profile, RunDir, Split, StopFlag, train};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The documented model, for one step on all rows; no decay, so that only a gradient moves anything.
+fn settings() -> TabularSettings {
+    let mut settings = TabularModality::defaults(Profile::Quick);
+    settings.data.label = Some("label".into());
+    settings.train.epochs = 1;
+    settings.train.batch_size = 4096;
+    settings.train.optimiser.weight_decay = 0.0;
+    settings.train.objective.lambda = 1e-3;
+    settings
+}
+
+fn values(var: &Var) -> Vec<f32> {
+    var.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// For every parameter, which of its numbers one step changed.
+fn moved(
+    prepared: &Prepared,
+    settings: &TabularSettings,
+    dir: &Path,
+) -> BTreeMap<String, Vec<bool>> {
+    let parameters = prepared.model.parameters();
+    let before: Vec<Vec<f32>> = parameters.iter().map(|p| values(&p.var)).collect();
+    let outcome = train(
+        &prepared.task,
+        &prepared.model,
+        &settings.train,
+        0,
+        &Device::Cpu,
+        &RunDir::open(dir).unwrap(),
+        &mut (),
+        &StopFlag::default(),
+    )
+    .unwrap();
+    assert_eq!(outcome.steps, 1);
+    let changed = |before: Vec<f32>, var: &Var| {
+        before
+            .iter()
+            .zip(values(var))
+            .map(|(a, b)| *a != b)
+            .collect()
+    };
+    let pairs = parameters.iter().zip(before);
+    pairs
+        .map(|(p, before)| (p.name.clone(), changed(before, &p.var)))
+        .collect()
+}
+
+#[test]
+fn one_training_step_moves_every_parameter_of_every_branch() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write(dir.path(), "own.csv", small_csv(600));
+    let options = DataOptions {
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    };
+    let tables = TabularModality::new(Catalogue::new(options).unwrap());
+    let variants: [fn(&mut TabularSettings); 3] = [
+        |_| {},
+        |s| s.model.bypass = false,
+        |s| s.encoding.numbers = NumberEncoding::Periodic,
+    ];
+    for (at, variant) in variants.into_iter().enumerate() {
+        for dense in [true, false] {
+            let mut settings = settings();
+            variant(&mut settings);
+            let prepared = tables
+                .prepare(path.to_str().unwrap(), dense, &settings, 0, &Device::Cpu)
+                .unwrap();
+            let run = dir.path().join(format!("{at}-{dense}"));
+            let moved = moved(&prepared, &settings, &run);
+
+            let model = &prepared.model;
+            let parts = model.encoder.parameters().len() + model.head.parameters().len();
+            assert_eq!(moved.len(), parts + usize::from(!dense));
+            for start in ["categories", "numbers", "linear", "cin", "deep", "bias"] {
+                assert!(moved.keys().any(|name| name.starts_with(start)), "{start}");
+            }
+            for (name, changed) in &moved {
+                assert!(changed.contains(&true), "{name} did not move");
+            }
+            if !dense {
+                let gates = &moved["gate.log_alpha"];
+                assert!(gates.iter().all(|&moved| moved), "{gates:?}");
+            }
+            rows_in_use_moved(&prepared, &moved);
+        }
+    }
+}
+
+/// The category tables' rows that a training row names moved, and no others.
+fn rows_in_use_moved(prepared: &Prepared, moved: &BTreeMap<String, Vec<bool>>) {
+    let categories = prepared
+        .task
+        .input(Split::Train)
+        .categories
+        .as_ref()
+        .unwrap();
+    let ids: Vec<u32> = categories.ids.flatten_all().unwrap().to_vec1().unwrap();
+    let rows = prepared.encoding.category_rows();
+    let tables = moved.iter().filter(|(name, _)| name.contains("categories"));
+    for (name, changed) in tables {
+        for (row, changed) in changed.chunks(changed.len() / rows).enumerate() {
+            let used = ids.contains(&(row as u32));
+            assert_eq!(changed.contains(&true), used, "row {row} of {name}");
+        }
+    }
+}
