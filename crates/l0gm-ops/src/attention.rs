@@ -152,7 +152,7 @@ multiversion! {
                 row.fill(T::NIL);
                 continue;
             }
-            let factor = T::UNIT / lanes::exp_in_place(row, max);
+            let factor = T::UNIT / lanes::exp_in_place::<T, FMA>(row, max);
             for score in row.iter_mut() {
                 *score *= factor;
             }

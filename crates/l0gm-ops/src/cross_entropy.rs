@@ -54,9 +54,9 @@ multiversion! {
         for ((x, &label), loss) in rows.zip(losses) {
             let max = lanes::max(x);
             scratch.copy_from_slice(x);
-            let sum = lanes::exp_in_place(scratch, max);
+            let sum = lanes::exp_in_place::<T, FMA>(scratch, max);
             // The difference first: max alone may be too large to add a logarithm to.
-            *loss = sum.ln_positive() + (max - x[label as usize]);
+            *loss = sum.ln_positive::<FMA>() + (max - x[label as usize]);
         }
     }
 }
@@ -66,7 +66,7 @@ multiversion! {
         let rows = x.chunks_exact(width).zip(labels);
         for ((x, &label), dx) in rows.zip(dx.chunks_exact_mut(width)) {
             dx.copy_from_slice(x);
-            let factor = scale / lanes::exp_in_place(dx, lanes::max(x));
+            let factor = scale / lanes::exp_in_place::<T, FMA>(dx, lanes::max(x));
             for dx in dx.iter_mut() {
                 *dx *= factor;
             }

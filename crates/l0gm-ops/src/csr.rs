@@ -181,13 +181,15 @@ multiversion! {
                 let [a, b, c, d] = columns.map(|column| &x[column as usize * width..][..width]);
                 let [va, vb, vc, vd] = values.map(|value| T::of_f32(value));
                 for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    *out += (a * va + b * vb) + (c * vc + d * vd);
+                    let near = a.fma::<FMA>(va, b * vb);
+                    let far = c.fma::<FMA>(vc, d * vd);
+                    *out += near + far;
                 }
             }
             for (&column, &value) in column_rest.iter().zip(value_rest) {
                 let (x, value) = (&x[column as usize * width..][..width], T::of_f32(value));
                 for (out, &x) in out.iter_mut().zip(x) {
-                    *out += x * value;
+                    *out = x.fma::<FMA>(value, *out);
                 }
             }
         }

@@ -25,14 +25,14 @@ impl Pointwise for Gelu {
     const NAME: &'static str = "gelu";
 
     #[inline(always)]
-    fn value<T: Real>(x: T) -> T {
-        x * x.normal().0
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
+        x * x.normal::<FMA>().0
     }
 
     #[inline(always)]
-    fn slope<T: Real>(x: T) -> T {
-        let (distribution, density) = x.normal();
-        distribution + x * density
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+        let (distribution, density) = x.normal::<FMA>();
+        x.fma::<FMA>(density, distribution)
     }
 }
 
@@ -46,14 +46,14 @@ impl Pointwise for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
 
     #[inline(always)]
-    fn value<T: Real>(x: T) -> T {
-        x * (x * (T::of(LINEAR) + T::of(CUBIC) * x * x)).sigmoid().0
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
+        x * (x * (T::of(LINEAR) + T::of(CUBIC) * x * x)).sigmoid::<FMA>().0
     }
 
     #[inline(always)]
-    fn slope<T: Real>(x: T) -> T {
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
         let square = x * x;
-        let (s, slope) = (x * (T::of(LINEAR) + T::of(CUBIC) * square)).sigmoid();
+        let (s, slope) = (x * (T::of(LINEAR) + T::of(CUBIC) * square)).sigmoid::<FMA>();
         // Far out the slope is 0 and the polynomial may be infinite.
         let inner = x * (T::of(LINEAR) + T::of(3.0 * CUBIC) * square);
         let inner = if slope == T::NIL { T::NIL } else { inner };

@@ -74,16 +74,16 @@ struct HardConcrete {
 
 /// s and s (1 - s).
 #[inline(always)]
-fn sigmoid<T: Real>(u: T, log_alpha: T, inverse_temperature: T) -> (T, T) {
+fn sigmoid<T: Real, const FMA: bool>(u: T, log_alpha: T, inverse_temperature: T) -> (T, T) {
     // Two logarithms rather than that of a quotient, which could overflow for u next to 1.
-    let logistic = u.ln_positive() - (T::UNIT - u).ln_positive();
-    ((logistic + log_alpha) * inverse_temperature).sigmoid()
+    let logistic = u.ln_positive::<FMA>() - (T::UNIT - u).ln_positive::<FMA>();
+    ((logistic + log_alpha) * inverse_temperature).sigmoid::<FMA>()
 }
 
 multiversion! {
     fn forward<T: Real>(log_alpha: &[T], u: &[T], z: &mut [T], inverse: T, gamma: T, zeta: T) {
         for ((z, &u), &log_alpha) in z.iter_mut().zip(u).zip(log_alpha) {
-            let t = sigmoid(u, log_alpha, inverse).0 * (zeta - gamma) + gamma;
+            let t = sigmoid::<T, FMA>(u, log_alpha, inverse).0 * (zeta - gamma) + gamma;
             let t = if t < T::NIL { T::NIL } else { t };
             *z = if t > T::UNIT { T::UNIT } else { t };
         }
@@ -102,7 +102,7 @@ multiversion! {
         zeta: T,
     ) {
         for (((out, &u), &log_alpha), &dz) in out.iter_mut().zip(u).zip(log_alpha).zip(dz) {
-            let (s, slope) = sigmoid(u, log_alpha, inverse);
+            let (s, slope) = sigmoid::<T, FMA>(u, log_alpha, inverse);
             let t = s * (zeta - gamma) + gamma;
             let inside = t > T::NIL && t < T::UNIT;
             let slope = if inside { (zeta - gamma) * slope * inverse } else { T::NIL };

@@ -16,12 +16,12 @@ impl Pointwise for Relu {
     const NAME: &'static str = "relu";
 
     #[inline(always)]
-    fn value<T: Real>(x: T) -> T {
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
         if x < T::NIL { T::NIL } else { x }
     }
 
     #[inline(always)]
-    fn slope<T: Real>(x: T) -> T {
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
         if x > T::NIL { T::UNIT } else { T::NIL }
     }
 }

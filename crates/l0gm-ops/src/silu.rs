@@ -17,13 +17,13 @@ impl Pointwise for Silu {
     const NAME: &'static str = "silu";
 
     #[inline(always)]
-    fn value<T: Real>(x: T) -> T {
-        x * x.sigmoid().0
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
+        x * x.sigmoid::<FMA>().0
     }
 
     #[inline(always)]
-    fn slope<T: Real>(x: T) -> T {
-        let (s, slope) = x.sigmoid();
-        s + x * slope
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+        let (s, slope) = x.sigmoid::<FMA>();
+        x.fma::<FMA>(slope, s)
     }
 }

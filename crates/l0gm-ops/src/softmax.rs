@@ -24,7 +24,7 @@ multiversion! {
     fn forward<T: Real>(x: &[T], y: &mut [T], width: usize) {
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
             y.copy_from_slice(x);
-            let scale = T::UNIT / lanes::exp_in_place(y, lanes::max(x));
+            let scale = T::UNIT / lanes::exp_in_place::<T, FMA>(y, lanes::max(x));
             for y in y.iter_mut() {
                 *y *= scale;
             }

@@ -89,9 +89,9 @@ pub(crate) fn max<T: Real>(x: &[T]) -> T {
 
 /// Replaces x by exp(x - shift) and returns the sum; every entry must be at most `shift`.
 #[inline(always)]
-pub(crate) fn exp_in_place<T: Real>(x: &mut [T], shift: T) -> T {
+pub(crate) fn exp_in_place<T: Real, const FMA: bool>(x: &mut [T], shift: T) -> T {
     for value in x.iter_mut() {
-        *value = (*value - shift).exp_nonpositive();
+        *value = (*value - shift).exp_nonpositive::<FMA>();
     }
     sum(x)
 }

@@ -12,9 +12,9 @@ pub(crate) trait Pointwise: Send + Sync + 'static {
     /// Name in errors.
     const NAME: &'static str;
     /// f(x).
-    fn value<T: Real>(x: T) -> T;
+    fn value<T: Real, const FMA: bool>(x: T) -> T;
     /// f'(x).
-    fn slope<T: Real>(x: T) -> T;
+    fn slope<T: Real, const FMA: bool>(x: T) -> T;
 }
 
 /// f applied to `x`; composed of candle's operations where there is no kernel for it.
@@ -33,7 +33,7 @@ struct Entrywise<F>(PhantomData<F>);
 multiversion! {
     fn forward<T: Real, F: Pointwise>(x: &[T], y: &mut [T], _f: PhantomData<F>) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = F::value(x);
+            *y = F::value::<T, FMA>(x);
         }
     }
 }
@@ -41,7 +41,7 @@ multiversion! {
 multiversion! {
     fn backward<T: Real, F: Pointwise>(x: &[T], dy: &[T], dx: &mut [T], _f: PhantomData<F>) {
         for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-            *dx = F::slope(x) * dy;
+            *dx = F::slope::<T, FMA>(x) * dy;
         }
     }
 }
