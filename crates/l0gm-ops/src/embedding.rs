@@ -61,10 +61,33 @@ multiversion! {
     }
 }
 
+/// The positions ordered by id, equal ids in the positions' order.
+fn by_id(ids: &[u32], rows: usize) -> Vec<u32> {
+    if rows > 16 * ids.len() {
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_unstable_by_key(|&position| (ids[position as usize], position));
+        return order;
+    }
+    // A counting sort: one pass to count, one to place.
+    let mut next = vec![0u32; rows + 1];
+    for &id in ids {
+        next[id as usize + 1] += 1;
+    }
+    for row in 0..rows {
+        next[row + 1] += next[row];
+    }
+    let mut order = vec![0u32; ids.len()];
+    for (position, &id) in ids.iter().enumerate() {
+        let slot = &mut next[id as usize];
+        order[*slot as usize] = position as u32;
+        *slot += 1;
+    }
+    order
+}
+
 /// Adds row p of `dy` to row ids[p] of `table`; parallel over the rows used.
 fn scatter<T: Real>(table: &mut [T], dy: &[T], ids: &[u32], width: usize) {
-    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-    order.sort_unstable_by_key(|&position| (ids[position as usize], position));
+    let order = by_id(ids, table.len() / width);
     let mut groups = Vec::new();
     let mut rest = table;
     let mut skipped = 0;

@@ -25,21 +25,38 @@ struct Node {
     backward: Backward,
 }
 
+/// What was recorded.
+#[derive(Default)]
+struct Record {
+    nodes: Vec<Node>,
+    /// Reshaped tensors and what they are a view of.
+    views: HashMap<TensorId, Tensor>,
+}
+
 thread_local! {
     /// What this thread has recorded; absent while no tape runs.
-    static NODES: RefCell<Option<Vec<Node>>> = const { RefCell::new(None) };
+    static RECORD: RefCell<Option<Record>> = const { RefCell::new(None) };
 }
 
 /// Whether ops on this thread are being recorded.
 pub(crate) fn recording() -> bool {
-    NODES.with_borrow(Option::is_some)
+    RECORD.with_borrow(Option::is_some)
+}
+
+/// Notes that `view` is `of` in another shape, which candle knows too.
+pub(crate) fn record_view(of: &Tensor, view: &Tensor) {
+    RECORD.with_borrow_mut(|record| {
+        if let Some(record) = record {
+            record.views.insert(view.id(), of.clone());
+        }
+    });
 }
 
 /// Notes one op; `result` must be a leaf for candle.
 pub(crate) fn record(arguments: Vec<Tensor>, result: &Tensor, backward: Backward) {
-    NODES.with_borrow_mut(|nodes| {
-        if let Some(nodes) = nodes {
-            nodes.push(Node {
+    RECORD.with_borrow_mut(|record| {
+        if let Some(record) = record {
+            record.nodes.push(Node {
                 arguments,
                 result: result.clone(),
                 backward,
@@ -80,7 +97,7 @@ impl Tape {
                 "Tape: this thread is recording already; ask the running tape for its gradients first"
             );
         }
-        NODES.set(Some(Vec::new()));
+        RECORD.set(Some(Record::default()));
         Ok(Self {
             _not_send: std::marker::PhantomData,
         })
@@ -105,8 +122,8 @@ impl Tape {
             bail!("Tape: the gradient {:?} does not fit its tensor {:?}", dy.dims(), y.dims());
         }
         // Recording ends before the gradients are computed: they are no part of the graph.
-        let nodes = NODES.take().unwrap_or_default();
-        let mut gradients = Gradients::new(&nodes);
+        let Record { nodes, views } = RECORD.take().unwrap_or_default();
+        let mut gradients = Gradients::new(&nodes, views);
         gradients.add(y, dy.clone())?;
         for (number, node) in nodes.into_iter().enumerate().rev() {
             gradients.settle(number)?;
@@ -129,7 +146,7 @@ impl Tape {
 
 impl Drop for Tape {
     fn drop(&mut self) {
-        NODES.set(None);
+        RECORD.set(None);
     }
 }
 
@@ -145,6 +162,8 @@ struct Stretch {
 struct Gradients {
     /// Number of the node that made a recorded result.
     numbers: HashMap<TensorId, usize>,
+    /// Reshaped tensors and what they are a view of.
+    views: HashMap<TensorId, Tensor>,
     /// Of variables and of recorded results.
     leaves: HashMap<TensorId, Tensor>,
     /// Stretches of candle's own operations, by the number of the last node they depend on; those
@@ -153,10 +172,11 @@ struct Gradients {
 }
 
 impl Gradients {
-    fn new(nodes: &[Node]) -> Self {
+    fn new(nodes: &[Node], views: HashMap<TensorId, Tensor>) -> Self {
         let numbers = nodes.iter().enumerate();
         Self {
             numbers: numbers.map(|(i, node)| (node.result.id(), i)).collect(),
+            views,
             leaves: HashMap::new(),
             waiting: HashMap::new(),
         }
@@ -169,6 +189,9 @@ impl Gradients {
         }
         if !tensor.track_op() {
             return Ok(());
+        }
+        if let Some(of) = self.views.get(&tensor.id()).cloned() {
+            return self.add(&of, gradient.reshape(of.shape())?);
         }
         for stretch in self.waiting.values_mut().flatten() {
             if stretch.output.id() == tensor.id() {

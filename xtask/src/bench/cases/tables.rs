@@ -200,7 +200,7 @@ pub(crate) fn tabular(_: &Inputs) -> anyhow::Result<Case> {
         flops,
         bytes,
         ours: step(&parameters, move || {
-            let x = table.forward(&ids)?.reshape((batch, width))?;
+            let x = l0gm_ops::reshape(&table.forward(&ids)?, (batch, width))?;
             cross_entropy(&forward(&layers, &x)?, &y)
         })?,
         stock: Some(stock),
@@ -263,7 +263,7 @@ pub(crate) fn tabular_cin(_: &Inputs) -> anyhow::Result<Case> {
             let first = pairwise_interaction(&x, &x, &weights[0])?;
             let second = pairwise_interaction(&first, &x, &weights[1])?;
             let sums = Tensor::cat(&[l0gm_ops::sum(&first, 2)?, l0gm_ops::sum(&second, 2)?], 1)?;
-            let deep = forward(&layers, &x.reshape((batch, width))?)?;
+            let deep = forward(&layers, &l0gm_ops::reshape(&x, (batch, width))?)?;
             cross_entropy(&(deep + head.forward(&sums)?)?, &y)
         })?,
         stock: None,
