@@ -51,7 +51,8 @@ impl Dropout {
     fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
         let (key, counter) = self.noise.state();
         let (threshold, scale) = (drop_threshold(self.p), T::of(1.0 / (1.0 - self.p)));
-        let y = rows::build(x.len(), 1, |first, y| {
+
+        rows::build(x.len(), 1, |first, y| {
             let x = &x[first..first + y.len()];
             masked(
                 x,
@@ -61,8 +62,7 @@ impl Dropout {
                 threshold,
                 scale,
             );
-        });
-        y
+        })
     }
 }
 

@@ -47,7 +47,9 @@ impl Pointwise for GeluTanh {
 
     #[inline(always)]
     fn value<T: Real, const FMA: bool>(x: T) -> T {
-        x * (x * (T::of(LINEAR) + T::of(CUBIC) * x * x)).sigmoid::<FMA>().0
+        x * (x * (T::of(LINEAR) + T::of(CUBIC) * x * x))
+            .sigmoid::<FMA>()
+            .0
     }
 
     #[inline(always)]

@@ -119,7 +119,11 @@ impl Tape {
     /// What `backward` is for a loss, this is for any result whose gradient is known.
     pub fn backward_from(self, y: &Tensor, dy: &Tensor) -> Result<GradStore> {
         if y.dims() != dy.dims() {
-            bail!("Tape: the gradient {:?} does not fit its tensor {:?}", dy.dims(), y.dims());
+            bail!(
+                "Tape: the gradient {:?} does not fit its tensor {:?}",
+                dy.dims(),
+                y.dims()
+            );
         }
         // Recording ends before the gradients are computed: they are no part of the graph.
         let Record { nodes, views } = RECORD.take().unwrap_or_default();

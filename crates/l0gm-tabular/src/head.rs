@@ -10,7 +10,7 @@ use crate::spline::SplineTable;
 use crate::task::TableInput;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::Interface;
-use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu};
+use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};
 use l0gm_train::layers::{Embedding, Linear};
 use l0gm_train::{Head, Parameter, ParameterKind, Part};
 
@@ -159,7 +159,8 @@ impl Head<TableInput> for TabularHead {
     /// `gated`: (rows, fields, dim). Returns (rows, classes); two classes have one logit l and
     /// return [0, l].
     fn logits(&self, gated: &Tensor, input: &TableInput, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let flat = gated.flatten_from(1)?; // (rows, fields * dim)
+        let (rows, fields, dim) = gated.dims3()?;
+        let flat = reshape(gated, (rows, fields * dim))?;
         let mut terms = Vec::with_capacity(3);
         match &self.linear {
             LinearBranch::None => {}
@@ -208,7 +209,7 @@ pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<
     for term in &terms[1..] {
         sum = add(&sum, term)?;
     }
-    let logits = add_bias(&sum, bias)?;
+    let logits = add_bias(&sum, &reshape(bias, bias.elem_count())?)?;
     if classes == 2 {
         return Tensor::cat(&[&logits.zeros_like()?, &logits], 1);
     }

@@ -98,7 +98,7 @@ fn measure(
             row.peer.push(peers.sample(flags.seconds)?);
         }
     }
-    if let (true, Some(peers)) = (with_peer, peers.as_deref_mut()) {
+    if let (true, Some(peers)) = (with_peer, peers) {
         peers.release()?;
     }
     Ok(row)

@@ -42,7 +42,10 @@ pub(crate) fn sum<T: Real>(x: &[T]) -> T {
 #[inline(always)]
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     if x.len() < LANES {
-        return x.iter().zip(y).fold(T::NIL, |total, (&x, &y)| total + x * y);
+        return x
+            .iter()
+            .zip(y)
+            .fold(T::NIL, |total, (&x, &y)| total + x * y);
     }
     let mut lanes = [T::NIL; LANES];
     let (x_blocks, x_rest) = x.as_chunks::<LANES>();

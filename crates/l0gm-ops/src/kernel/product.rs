@@ -82,10 +82,17 @@ pub(crate) unsafe fn product_into<T: Real>(
             task.multiply(0..m, 0..n, gemm::Parallelism::Rayon(threads));
         } else {
             let by_columns = 3 * n >= 2 * m;
-            let part = if by_columns { n } else { m }.div_ceil(parts).next_multiple_of(PART_SIDE);
+            let part = if by_columns { n } else { m }
+                .div_ceil(parts)
+                .next_multiple_of(PART_SIDE);
             (0..parts).into_par_iter().for_each(|number| {
-                let cut = |whole: usize| (number * part).min(whole)..((number + 1) * part).min(whole);
-                let (rows, columns) = if by_columns { (0..m, cut(n)) } else { (cut(m), 0..n) };
+                let cut =
+                    |whole: usize| (number * part).min(whole)..((number + 1) * part).min(whole);
+                let (rows, columns) = if by_columns {
+                    (0..m, cut(n))
+                } else {
+                    (cut(m), 0..n)
+                };
                 task.multiply(rows, columns, gemm::Parallelism::None);
             });
         }
@@ -120,13 +127,28 @@ impl<T: Real> Task<'_, T> {
     ///
     /// # Safety
     /// As for [`product_into`], for these entries.
-    unsafe fn multiply(&self, rows: Range<usize>, columns: Range<usize>, parallelism: gemm::Parallelism) {
+    unsafe fn multiply(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        parallelism: gemm::Parallelism,
+    ) {
         if rows.is_empty() || columns.is_empty() {
             return;
         }
-        let a = self.a.values.as_ptr().wrapping_add(rows.start * self.a.row_stride);
-        let b = self.b.values.as_ptr().wrapping_add(columns.start * self.b.column_stride);
-        let out = self.out.wrapping_add(rows.start * self.out_stride + columns.start);
+        let a = self
+            .a
+            .values
+            .as_ptr()
+            .wrapping_add(rows.start * self.a.row_stride);
+        let b = self
+            .b
+            .values
+            .as_ptr()
+            .wrapping_add(columns.start * self.b.column_stride);
+        let out = self
+            .out
+            .wrapping_add(rows.start * self.out_stride + columns.start);
         // SAFETY: the rows and columns lie within the operands; the caller vouches for `out`.
         unsafe {
             gemm::gemm(

@@ -76,7 +76,11 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn fma<const FMA: bool>(self, a: Self, b: Self) -> Self {
-        if FMA { self.mul_add(a, b) } else { self * a + b }
+        if FMA {
+            self.mul_add(a, b)
+        } else {
+            self * a + b
+        }
     }
     #[inline(always)]
     fn wide(self) -> f64 {
@@ -197,7 +201,11 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn fma<const FMA: bool>(self, a: Self, b: Self) -> Self {
-        if FMA { self.mul_add(a, b) } else { self * a + b }
+        if FMA {
+            self.mul_add(a, b)
+        } else {
+            self * a + b
+        }
     }
     #[inline(always)]
     fn wide(self) -> f64 {

@@ -75,7 +75,9 @@ fn train(inputs: &Inputs, width: usize) -> anyhow::Result<Case> {
         bytes: 2.0 * bytes,
         ours: Box::new(move || {
             let tape = Tape::start()?;
-            Ok(tape.backward_from(&csr_matmul(&matrix, &x)?, &dy).map(drop)?)
+            Ok(tape
+                .backward_from(&csr_matmul(&matrix, &x)?, &dy)
+                .map(drop)?)
         }),
         stock: None,
         peer: true,

@@ -44,7 +44,9 @@ fn case(
         bytes: 4.0 * passes * values(),
         ours: through(ours, &dy),
         // candle can only start from one entry: a product and a sum come on top.
-        stock: Some(Box::new(move || Ok((stock()? * &dy)?.sum_all()?.backward().map(drop)?))),
+        stock: Some(Box::new(move || {
+            Ok((stock()? * &dy)?.sum_all()?.backward().map(drop)?)
+        })),
         peer: true,
         input: String::new(),
     })
