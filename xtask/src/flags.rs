@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Report(ReportFlags),
     /// List the datasets and pretrained models and where each is found.
     Datasets(DatasetsFlags),
+    /// Time our ops and training steps against stock candle and, with --peers, PyTorch.
+    Bench(BenchFlags),
     /// Every check that guards the main branch, cheapest first.
     Ci(CiFlags),
 }
@@ -131,6 +133,56 @@ pub(crate) struct DatasetsFlags {
     /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub(crate) model_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask bench --list
+      The cases.
+  cargo xtask bench --only csr,gelu
+      Some of them, against stock candle.
+  cargo xtask bench --install-peers --peers
+      All of them, against PyTorch too, by turns. Installs it first, in a virtual environment.
+
+Read the ratios: ours / PyTorch below 1 means that ours is faster. Nothing else should run meanwhile.")]
+pub(crate) struct BenchFlags {
+    /// Only cases with one of these words in their name.
+    #[arg(long, value_delimiter = ',', value_name = "WORD")]
+    pub(crate) only: Vec<String>,
+    /// List the cases and time nothing.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Run PyTorch on the same work, by turns.
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Leave stock candle out.
+    #[arg(long)]
+    pub(crate) no_stock: bool,
+    /// Make the virtual environment that --peers needs (PyTorch, some 300 MB).
+    #[arg(long)]
+    pub(crate) install_peers: bool,
+    /// Where that environment is.
+    #[arg(long, value_name = "DIR", default_value = "target/peers")]
+    pub(crate) venv: PathBuf,
+    /// Rounds; each gives a ratio of medians.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Seconds of repetitions a round, for each side.
+    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    pub(crate) seconds: f64,
+    /// Threads of each side.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_dir: Option<PathBuf>,
+    /// Folder for bench.md and bench.parquet.
+    #[arg(long, value_name = "DIR", default_value = "out/bench")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod allocator;
+mod bench;
 mod ci;
 mod data_report;
 mod datasets;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Reproduce(flags) => reproduce::run(&flags),
         Command::Report(flags) => report::run(&flags),
         Command::Datasets(flags) => datasets::run(&flags),
+        Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),
     };
     match done {

@@ -27,7 +27,23 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
         return Err(usage("--profile paper refuses twins: leave --twin out"));
     }
     use_threads(flags, threads)?;
+    let machine = Machine {
+        device,
+        device_name,
+        threads,
+        stop: StopFlag::default(),
+    };
+    // On a thread of the pool, so that no op has to wake a worker and to sleep until it is done: a small
+    // training step takes a third less.
+    rayon::scope(|_| plan_and_run(flags, &choice, profile, &machine))
+}
 
+fn plan_and_run(
+    flags: &ReproduceFlags,
+    choice: &Choice,
+    profile: Profile,
+    machine: &Machine,
+) -> anyhow::Result<ExitCode> {
     let mut console = Console::new();
     let options = data_options(flags, profile, console.has_bars());
     let modalities = if flags.dry_run {
@@ -37,7 +53,7 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
     };
     let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
     let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
-    let plan = Plan::new(&modalities, &choice, profile, &overrides)?;
+    let plan = Plan::new(&modalities, choice, profile, &overrides)?;
     if flags.twin {
         modalities::check_all_twins(&plan)?;
     }
@@ -75,15 +91,8 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
         },
         planned: plan.runs.iter().map(|run| run.spec.id()).collect(),
     })?;
-    let stop = StopFlag::default();
-    run::on_ctrl_c(stop.clone())?;
-    let machine = Machine {
-        device,
-        device_name,
-        threads,
-        stop,
-    };
-    let outcome = run::execute(&plan, &modalities, &out, &machine, &mut console)?;
+    run::on_ctrl_c(machine.stop.clone())?;
+    let outcome = run::execute(&plan, &modalities, &out, machine, &mut console)?;
     run::remember(&out, &outcome)?;
     let records = out.records()?;
     if !records.is_empty() {

@@ -6,7 +6,10 @@ use crate::settings::GcnSettings;
 use crate::{GraphInput, Result};
 use candle_core::{Device, Tensor, Var};
 use l0gm_gate::Interface;
-use l0gm_ops::{Generator, Mode, SparseMatrix, csr_matmul, dropout, embedding, layer_norm, linear};
+use l0gm_ops::{
+    Generator, Mode, SparseMatrix, add, add_bias, csr_matmul, dropout, embedding, layer_norm,
+    linear, relu,
+};
 use l0gm_train::{Encoder, Parameter, ParameterKind, Part};
 
 /// Added to the variance in layer normalisation.
@@ -126,9 +129,9 @@ impl GcnLayer {
             None => self.propagate(matrix, x)?,
         }; // (wanted, out)
         let h = match &self.norm {
-            None => h.relu()?,
+            None => relu(&h)?,
             Some((scale, shift)) => match &self.kept {
-                None => layer_norm(&h, scale, shift, EPSILON)?.relu()?,
+                None => relu(&layer_norm(&h, scale, shift, EPSILON)?)?,
                 Some(kept) => {
                     // Normalised over all channels; scale and shift exist for the kept ones alone.
                     let width = h.dim(1)?;
@@ -151,7 +154,7 @@ impl GcnLayer {
         };
         match &self.kept {
             Some(kept) => h + x.index_select(kept, 1)?,
-            None => h + x,
+            None => add(&h, &x),
         }
     }
 
@@ -165,7 +168,10 @@ impl GcnLayer {
         if graph_first <= weight_first {
             linear(&csr_matmul(matrix, x)?, &self.weight, Some(&self.bias))
         } else {
-            csr_matmul(matrix, &linear(x, &self.weight, None)?)?.broadcast_add(&self.bias)
+            add_bias(
+                &csr_matmul(matrix, &linear(x, &self.weight, None)?)?,
+                &self.bias,
+            )
         }
     }
 

@@ -1,7 +1,7 @@
 //! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
 //! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
 use crate::{Error, Result};
-use l0gm_gate::{GateConfig, Interface, Schedule};
+use l0gm_gate::{GateConfig, InferenceGate, Interface, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +148,10 @@ impl Default for GraphSettings {
             features: FeatureScaling::None,
             gcn: GcnSettings::default(),
             gate: GateConfig {
-                initial_open: 0.7,
+                // The paper's Algorithm 1, line 10; it closes a gate at log_alpha = 0, which lies above the
+                // median gate's -1.6, so the gates start further open.
+                inference: InferenceGate::Threshold,
+                initial_open: 0.92,
                 ..GateConfig::default()
             },
             train: TrainConfig {

@@ -7,7 +7,8 @@
 
 use crate::kernel::product::product_into;
 use crate::kernel::{
-    Operand, Real, by_dtype, fused, lanes, multiversion, owned, product, read, slice, tensor,
+    Operand, Real, apply3, by_dtype, fused, lanes, multiversion, owned, product, read, slice,
+    tensor,
 };
 use crate::rng::{draw, drop_threshold};
 use crate::{Generator, Mode, check, composed};
@@ -61,7 +62,7 @@ pub fn attention(
         None => None,
     };
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    q.apply_op3(&k, &v, Attention { sizes, mask, noise })
+    apply3(&q, &k, &v, Attention { sizes, mask, noise })
 }
 
 #[derive(Clone, Copy)]
@@ -151,7 +152,7 @@ multiversion! {
                 row.fill(T::NIL);
                 continue;
             }
-            let factor = T::UNIT / lanes::exp_in_place(row, max);
+            let factor = T::UNIT / lanes::exp_in_place::<T, FMA>(row, max);
             for score in row.iter_mut() {
                 *score *= factor;
             }

@@ -46,6 +46,38 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     (x * 0.5)?.mul(&cdf)
 }
 
+/// See [`crate::gelu_tanh`].
+pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    let cube = (x.sqr()?.mul(x)? * 0.044_715)?;
+    let inner = ((x + cube)? * std::f64::consts::FRAC_2_PI.sqrt())?;
+    (x * 0.5)?.mul(&(inner.tanh()? + 1.0)?)
+}
+
+/// See [`crate::relu`].
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    x.relu()
+}
+
+/// See [`crate::silu`].
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    x.mul(&sigmoid(x)?)
+}
+
+/// See [`crate::add`].
+pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    x + y
+}
+
+/// See [`crate::add_bias`].
+pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    x.broadcast_add(bias)
+}
+
+/// See [`crate::sum`].
+pub fn sum(x: &Tensor, dim: usize) -> Result<Tensor> {
+    x.sum(dim)
+}
+
 /// See [`crate::cross_entropy`].
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let shift = logits.detach().max_keepdim(D::Minus1)?;

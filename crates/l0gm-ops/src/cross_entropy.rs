@@ -4,7 +4,9 @@
 //! The mean is accumulated in f64 in the rows' order.
 
 use crate::composed;
-use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
+};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
@@ -38,9 +40,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     if !fused(logits) {
         return composed::cross_entropy(logits, labels);
     }
-    logits
-        .contiguous()?
-        .apply_op1(CrossEntropy { labels: values })
+    apply1(&logits.contiguous()?, CrossEntropy { labels: values })
 }
 
 struct CrossEntropy {
@@ -54,9 +54,9 @@ multiversion! {
         for ((x, &label), loss) in rows.zip(losses) {
             let max = lanes::max(x);
             scratch.copy_from_slice(x);
-            let sum = lanes::exp_in_place(scratch, max);
+            let sum = lanes::exp_in_place::<T, FMA>(scratch, max);
             // The difference first: max alone may be too large to add a logarithm to.
-            *loss = sum.ln_positive() + (max - x[label as usize]);
+            *loss = sum.ln_positive::<FMA>() + (max - x[label as usize]);
         }
     }
 }
@@ -66,7 +66,7 @@ multiversion! {
         let rows = x.chunks_exact(width).zip(labels);
         for ((x, &label), dx) in rows.zip(dx.chunks_exact_mut(width)) {
             dx.copy_from_slice(x);
-            let factor = scale / lanes::exp_in_place(dx, lanes::max(x));
+            let factor = scale / lanes::exp_in_place::<T, FMA>(dx, lanes::max(x));
             for dx in dx.iter_mut() {
                 *dx *= factor;
             }
@@ -99,8 +99,7 @@ impl CustomOp1 for CrossEntropy {
         by_dtype!("cross_entropy", logits.dtype(), T => {
             read!(x: T = logits);
             let scale = grad.to_scalar::<T>()? / T::of(batch as f64);
-            let mut dx = vec![T::NIL; x.len()];
-            rows::for_rows(&mut dx, width, |row, dx| {
+            let dx = rows::build(x.len(), width, |row, dx| {
                 backward(&x[row * width..], &self.labels[row..], scale, dx, width);
             });
             tensor(dx, (batch, width))

@@ -1,6 +1,6 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
 use crate::composed;
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, slice, tensor};
+use crate::kernel::{Real, apply1, by_dtype, fused, multiversion, owned, read, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -161,7 +161,7 @@ pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
     if !fused(dense) {
         return composed::csr_matmul(&matrix.forward, &dense.contiguous()?);
     }
-    dense.contiguous()?.apply_op1(matrix.clone())
+    apply1(&dense.contiguous()?, matrix.clone())
 }
 
 /// Stored entries times width one task handles.
@@ -181,13 +181,15 @@ multiversion! {
                 let [a, b, c, d] = columns.map(|column| &x[column as usize * width..][..width]);
                 let [va, vb, vc, vd] = values.map(|value| T::of_f32(value));
                 for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    *out += (a * va + b * vb) + (c * vc + d * vd);
+                    let near = a.fma::<FMA>(va, b * vb);
+                    let far = c.fma::<FMA>(vc, d * vd);
+                    *out += near + far;
                 }
             }
             for (&column, &value) in column_rest.iter().zip(value_rest) {
                 let (x, value) = (&x[column as usize * width..][..width], T::of_f32(value));
                 for (out, &x) in out.iter_mut().zip(x) {
-                    *out += x * value;
+                    *out = x.fma::<FMA>(value, *out);
                 }
             }
         }

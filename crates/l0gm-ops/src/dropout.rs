@@ -3,7 +3,9 @@
 //! Entry i is kept if draw i of the reserved stretch of the stream is not below p: y = x keep / (1 - p)
 //! and dx = dy keep / (1 - p).
 
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
+};
 use crate::rng::{draw, drop_threshold};
 use crate::{Generator, Mode, composed};
 use candle_core::backend::BackendStorage;
@@ -26,7 +28,7 @@ pub fn dropout(x: &Tensor, p: f64, mode: &mut Mode<'_>) -> Result<Tensor> {
     if !fused(x) {
         return composed::dropout(x, p, &noise);
     }
-    x.contiguous()?.apply_op1(Dropout { p, noise })
+    apply1(&x.contiguous()?, Dropout { p, noise })
 }
 
 struct Dropout {
@@ -49,8 +51,8 @@ impl Dropout {
     fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
         let (key, counter) = self.noise.state();
         let (threshold, scale) = (drop_threshold(self.p), T::of(1.0 / (1.0 - self.p)));
-        let mut y = vec![T::NIL; x.len()];
-        rows::for_rows(&mut y, 1, |first, y| {
+
+        rows::build(x.len(), 1, |first, y| {
             let x = &x[first..first + y.len()];
             masked(
                 x,
@@ -60,8 +62,7 @@ impl Dropout {
                 threshold,
                 scale,
             );
-        });
-        y
+        })
     }
 }
 

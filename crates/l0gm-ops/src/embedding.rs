@@ -3,7 +3,9 @@
 //! y_p = table[id_p]; the gradient of row r is the sum of dy_p over the positions p with id_p = r,
 //! added in the positions' order.
 
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
+};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
@@ -32,10 +34,13 @@ pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     if !fused(table) {
         return composed::embedding(table, ids);
     }
-    table.contiguous()?.apply_op1(Embedding {
-        ids: values,
-        shape: ids.dims().to_vec(),
-    })
+    apply1(
+        &table.contiguous()?,
+        Embedding {
+            ids: values,
+            shape: ids.dims().to_vec(),
+        },
+    )
 }
 
 struct Embedding {
@@ -56,10 +61,33 @@ multiversion! {
     }
 }
 
+/// The positions ordered by id, equal ids in the positions' order.
+fn by_id(ids: &[u32], rows: usize) -> Vec<u32> {
+    if rows > 16 * ids.len() {
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_unstable_by_key(|&position| (ids[position as usize], position));
+        return order;
+    }
+    // A counting sort: one pass to count, one to place.
+    let mut next = vec![0u32; rows + 1];
+    for &id in ids {
+        next[id as usize + 1] += 1;
+    }
+    for row in 0..rows {
+        next[row + 1] += next[row];
+    }
+    let mut order = vec![0u32; ids.len()];
+    for (position, &id) in ids.iter().enumerate() {
+        let slot = &mut next[id as usize];
+        order[*slot as usize] = position as u32;
+        *slot += 1;
+    }
+    order
+}
+
 /// Adds row p of `dy` to row ids[p] of `table`; parallel over the rows used.
 fn scatter<T: Real>(table: &mut [T], dy: &[T], ids: &[u32], width: usize) {
-    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
-    order.sort_unstable_by_key(|&position| (ids[position as usize], position));
+    let order = by_id(ids, table.len() / width);
     let mut groups = Vec::new();
     let mut rest = table;
     let mut skipped = 0;
@@ -91,8 +119,7 @@ impl CustomOp1 for Embedding {
         shape.push(width);
         by_dtype!("embedding", storage.dtype(), T => {
             let table = slice::<T>(storage, layout)?;
-            let mut y = vec![T::NIL; self.ids.len() * width];
-            rows::for_rows(&mut y, width, |first, y| {
+            let y = rows::build(self.ids.len() * width, width, |first, y| {
                 for (y, &id) in y.chunks_exact_mut(width).zip(&self.ids[first..]) {
                     y.copy_from_slice(&table[id as usize * width..][..width]);
                 }

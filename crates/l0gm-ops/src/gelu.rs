@@ -1,65 +1,64 @@
-//! GELU with the exact error function (Hendrycks and Gimpel 2016), fused with its backward.
+//! GELU (Hendrycks and Gimpel 2016), with the exact error function and in its tanh approximation.
 //!
-//! y = x Phi(x); dx = (Phi(x) + x phi(x)) dy, with Phi and phi the distribution and density of the
-//! standard normal. The negative tail keeps its relative accuracy.
+//! Exact: y = x Phi(x), dy/dx = Phi(x) + x phi(x), with Phi and phi the distribution and density of the
+//! standard normal; the negative tail keeps its relative accuracy. Approximation: y = x s(2 u) with s
+//! the logistic function and u = sqrt(2 / pi) (x + 0.044715 x^3), because (1 + tanh u) / 2 = s(2 u).
 
 use crate::composed;
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use crate::kernel::Real;
+use crate::kernel::pointwise::{Pointwise, apply};
+use candle_core::{Result, Tensor};
 
-/// x * Phi(x), any shape. An error if `x` is not of floats.
+/// x Phi(x), any shape. An error if `x` is not of floats.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if !fused(x) {
-        return composed::gelu(x);
-    }
-    x.contiguous()?.apply_op1(Gelu)
+    apply::<Gelu>(x, composed::gelu)
+}
+
+/// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, any shape. An error if `x` is not of floats.
+pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    apply::<GeluTanh>(x, composed::gelu_tanh)
 }
 
 struct Gelu;
 
-multiversion! {
-    fn forward<T: Real>(x: &[T], y: &mut [T]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = x * x.normal().0;
-        }
+impl Pointwise for Gelu {
+    const NAME: &'static str = "gelu";
+
+    #[inline(always)]
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
+        x * x.normal::<FMA>().0
+    }
+
+    #[inline(always)]
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+        let (distribution, density) = x.normal::<FMA>();
+        x.fma::<FMA>(density, distribution)
     }
 }
 
-multiversion! {
-    fn backward<T: Real>(x: &[T], dy: &[T], dx: &mut [T]) {
-        for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-            let (distribution, density) = x.normal();
-            *dx = (distribution + x * density) * dy;
-        }
-    }
-}
+struct GeluTanh;
 
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
+/// sqrt(8 / pi) and 0.044715 times it: the polynomial of 2 u.
+const LINEAR: f64 = 1.595_769_121_605_730_7;
+const CUBIC: f64 = 0.044_715 * LINEAR;
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        by_dtype!("gelu", storage.dtype(), T => {
-            let x = slice::<T>(storage, layout)?;
-            let mut y = vec![T::NIL; x.len()];
-            rows::for_rows(&mut y, 1, |first, y| forward(&x[first..first + y.len()], y));
-            Ok(owned(y, layout.shape()))
-        })
+impl Pointwise for GeluTanh {
+    const NAME: &'static str = "gelu_tanh";
+
+    #[inline(always)]
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
+        x * (x * (T::of(LINEAR) + T::of(CUBIC) * x * x))
+            .sigmoid::<FMA>()
+            .0
     }
 
-    fn bwd(&self, x: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = grad.contiguous()?;
-        by_dtype!("gelu", x.dtype(), T => {
-            read!(x_values: T = x);
-            read!(dy: T = grad);
-            let mut dx = vec![T::NIL; dy.len()];
-            rows::for_rows(&mut dx, 1, |first, dx| {
-                let range = first..first + dx.len();
-                backward(&x_values[range.clone()], &dy[range], dx);
-            });
-            tensor(dx, x.shape())
-        })
+    #[inline(always)]
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+        let square = x * x;
+        let (s, slope) = (x * (T::of(LINEAR) + T::of(CUBIC) * square)).sigmoid::<FMA>();
+        // Far out the slope is 0 and the polynomial may be infinite.
+        let inner = x * (T::of(LINEAR) + T::of(3.0 * CUBIC) * square);
+        let inner = if slope == T::NIL { T::NIL } else { inner };
+        s + slope * inner
     }
 }

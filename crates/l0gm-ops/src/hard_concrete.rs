@@ -4,7 +4,9 @@
 //! z = clip(t, 0, 1), and dz/dlog_alpha = (zeta - gamma) s (1 - s) / tau where 0 < t < 1, else 0.
 //! Both factors of s (1 - s) are computed from exp(-|a|), so neither end loses its digits.
 
-use crate::kernel::{Real, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply2, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
+};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -62,7 +64,7 @@ pub fn hard_concrete(
         temperature,
         stretch,
     };
-    log_alpha.contiguous()?.apply_op2(&noise.contiguous()?, op)
+    apply2(&log_alpha.contiguous()?, &noise.contiguous()?, op)
 }
 
 struct HardConcrete {
@@ -72,20 +74,16 @@ struct HardConcrete {
 
 /// s and s (1 - s).
 #[inline(always)]
-fn sigmoid<T: Real>(u: T, log_alpha: T, inverse_temperature: T) -> (T, T) {
+fn sigmoid<T: Real, const FMA: bool>(u: T, log_alpha: T, inverse_temperature: T) -> (T, T) {
     // Two logarithms rather than that of a quotient, which could overflow for u next to 1.
-    let logistic = u.ln_positive() - (T::UNIT - u).ln_positive();
-    let a = (logistic + log_alpha) * inverse_temperature;
-    let e = (-a.magnitude()).exp_nonpositive();
-    let larger = T::UNIT / (T::UNIT + e);
-    let smaller = e * larger;
-    (if a < T::NIL { smaller } else { larger }, smaller * larger)
+    let logistic = u.ln_positive::<FMA>() - (T::UNIT - u).ln_positive::<FMA>();
+    ((logistic + log_alpha) * inverse_temperature).sigmoid::<FMA>()
 }
 
 multiversion! {
     fn forward<T: Real>(log_alpha: &[T], u: &[T], z: &mut [T], inverse: T, gamma: T, zeta: T) {
         for ((z, &u), &log_alpha) in z.iter_mut().zip(u).zip(log_alpha) {
-            let t = sigmoid(u, log_alpha, inverse).0 * (zeta - gamma) + gamma;
+            let t = sigmoid::<T, FMA>(u, log_alpha, inverse).0 * (zeta - gamma) + gamma;
             let t = if t < T::NIL { T::NIL } else { t };
             *z = if t > T::UNIT { T::UNIT } else { t };
         }
@@ -104,7 +102,7 @@ multiversion! {
         zeta: T,
     ) {
         for (((out, &u), &log_alpha), &dz) in out.iter_mut().zip(u).zip(log_alpha).zip(dz) {
-            let (s, slope) = sigmoid(u, log_alpha, inverse);
+            let (s, slope) = sigmoid::<T, FMA>(u, log_alpha, inverse);
             let t = s * (zeta - gamma) + gamma;
             let inside = t > T::NIL && t < T::UNIT;
             let slope = if inside { (zeta - gamma) * slope * inverse } else { T::NIL };
@@ -139,20 +137,19 @@ impl CustomOp2 for HardConcrete {
             let (inverse, gamma, zeta) = self.constants::<T>();
             // log_alpha repeats every `width` values: its own shape is one repetition.
             let width = log_alpha.len();
-            let mut z = vec![T::NIL; u.len()];
-            if width == u.len() {
-                rows::for_rows(&mut z, 1, |first, z| {
+            let z = if width == u.len() {
+                rows::build(u.len(), 1, |first, z: &mut [T]| {
                     let range = first..first + z.len();
                     forward(&log_alpha[range.clone()], &u[range], z, inverse, gamma, zeta);
-                });
+                })
             } else {
-                rows::for_rows(&mut z, width, |row, z| {
+                rows::build(u.len(), width, |row, z: &mut [T]| {
                     let u = &u[row * width..][..z.len()];
                     for (z, u) in z.chunks_exact_mut(width).zip(u.chunks_exact(width)) {
                         forward(log_alpha, u, z, inverse, gamma, zeta);
                     }
-                });
-            }
+                })
+            };
             Ok(owned(z, noise_layout.shape()))
         })
     }
@@ -172,13 +169,11 @@ impl CustomOp2 for HardConcrete {
             let (inverse, gamma, zeta) = self.constants::<T>();
             let width = log_alphas.len();
             let gradient = if width == u.len() {
-                let mut out = vec![T::NIL; width];
-                rows::for_rows(&mut out, 1, |first, out| {
+                rows::build(width, 1, |first, out: &mut [T]| {
                     let range = first..first + out.len();
                     let (u, dz) = (&u[range.clone()], &dz[range.clone()]);
                     backward(&log_alphas[range], u, dz, out, inverse, gamma, zeta);
-                });
-                out
+                })
             } else {
                 rows::sum_rows(u.len() / width, width, |rows, out| {
                     for row in rows {

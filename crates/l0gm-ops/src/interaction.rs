@@ -6,7 +6,7 @@
 //! dW = G P^T, dP = W^T G, dx[b, i, d] = sum_j dP[ij, bd] y[b, j, d] and dy likewise. P is recomputed.
 
 use crate::kernel::{
-    Operand, Real, by_dtype, fused, multiversion, owned, product, read, rows, slice, tensor,
+    Operand, Real, apply3, by_dtype, fused, multiversion, owned, product, read, rows, slice, tensor,
 };
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
@@ -42,7 +42,7 @@ pub fn pairwise_interaction(x: &Tensor, y: &Tensor, weight: &Tensor) -> Result<T
         return composed::pairwise_interaction(x, y, weight);
     }
     let (x, y, weight) = (x.contiguous()?, y.contiguous()?, weight.contiguous()?);
-    x.apply_op3(&y, &weight, Interaction)
+    apply3(&x, &y, &weight, Interaction)
 }
 
 struct Interaction;

@@ -4,7 +4,9 @@
 //! means over the row: dx = r (g - mean(g) - h mean(g h)); dw and db are the sums of dy h and dy
 //! over the rows. Mean and r are recomputed: the row is in the cache anyway.
 
-use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply3, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
+};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -31,7 +33,7 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> R
         return composed::layer_norm(x, weight, bias, epsilon);
     }
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
-    x.apply_op3(&weight, &bias, LayerNorm { epsilon })
+    apply3(&x, &weight, &bias, LayerNorm { epsilon })
 }
 
 struct LayerNorm {
@@ -119,8 +121,7 @@ impl CustomOp3 for LayerNorm {
             let weight = slice::<T>(weight, weight_layout)?;
             let bias = slice::<T>(bias, bias_layout)?;
             let width = weight.len();
-            let mut y = vec![T::NIL; x.len()];
-            rows::for_rows(&mut y, width, |row, y| {
+            let y = rows::build(x.len(), width, |row, y| {
                 forward(&x[row * width..][..y.len()], weight, bias, self.epsilon, y);
             });
             Ok(owned(y, x_layout.shape()))
@@ -141,8 +142,7 @@ impl CustomOp3 for LayerNorm {
             read!(weights: T = weight);
             read!(dy: T = grad);
             let width = weights.len();
-            let mut dx = vec![T::NIL; dy.len()];
-            let mut sums = rows::for_rows_sum(&mut dx, width, 2 * width, |row, dx, sums| {
+            let (dx, mut sums) = rows::build_sum(dy.len(), width, 2 * width, |row, dx, sums| {
                 let range = row * width..row * width + dx.len();
                 let mut scratch = vec![T::NIL; width];
                 backward(

@@ -7,9 +7,10 @@
 pub mod composed;
 
 mod adamw;
+mod add;
 mod attention;
+mod bias;
 mod check;
-
 mod cross_entropy;
 mod csr;
 mod dropout;
@@ -21,23 +22,36 @@ mod kernel;
 mod layer_norm;
 mod linear;
 mod norm;
+mod reduce;
+mod relu;
+mod reshape;
 mod rng;
+mod silu;
 mod softmax;
+mod tape;
 
 pub use adamw::{AdamWStep, adamw_step};
+pub use add::add;
+pub(crate) use add::sum_of;
 pub use attention::attention;
+pub use bias::add_bias;
 pub use cross_entropy::cross_entropy;
 pub use csr::{Csr, SparseMatrix, csr_matmul};
 pub use dropout::dropout;
 pub use embedding::embedding;
-pub use gelu::gelu;
+pub use gelu::{gelu, gelu_tanh};
 pub use hard_concrete::{Stretch, hard_concrete};
 pub use interaction::pairwise_interaction;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use norm::squared_norm;
+pub use reduce::{mean, sum};
+pub use relu::relu;
+pub use reshape::reshape;
 pub use rng::{Generator, Mode};
+pub use silu::silu;
 pub use softmax::softmax;
+pub use tape::Tape;
 
 /// The README's example, compiled and run as a test.
 #[cfg(doctest)]

@@ -4,7 +4,10 @@
 //! db = the sum of dy's rows.
 
 use crate::composed;
-use crate::kernel::{Operand, Real, by_dtype, fused, owned, product, read, rows, slice, tensor};
+use crate::kernel::{
+    Operand, Real, apply2, apply3, by_dtype, fused, owned, product, product_of, read, rows, slice,
+    tensor,
+};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -38,8 +41,8 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear),
-        None => x.apply_op2(&weight, Linear),
+        Some(bias) => apply3(&x, &weight, &bias.contiguous()?, Linear),
+        None => apply2(&x, &weight, Linear),
     }
 }
 
@@ -57,25 +60,23 @@ fn forward<T: Real>(
     }
     let count: usize = shape.iter().product();
     let (x, weight) = (slice::<T>(x.0, x.1)?, slice::<T>(weight.0, weight.1)?);
-    // The product is added to what is there, so a bias costs no pass of its own.
-    let mut y = vec![T::NIL; count];
-    if let Some((storage, layout)) = bias {
-        let bias = slice::<T>(storage, layout)?;
-        rows::for_rows(&mut y, out, |_, y| {
-            y.chunks_exact_mut(out)
-                .for_each(|y| y.copy_from_slice(bias));
-        });
-    }
-    if count > 0 && inner > 0 {
-        product(
-            (count / out, inner, out),
-            &mut y,
-            bias.is_some(),
-            Operand::rows(x, inner),
-            Operand::rows(weight, inner).t(),
-            true,
-        );
-    }
+    let (rows, sizes) = (count / out.max(1), (count / out.max(1), inner, out));
+    let (a, b) = (Operand::rows(x, inner), Operand::rows(weight, inner).t());
+    let y = match bias {
+        None => product_of(sizes, a, b),
+        Some((storage, layout)) => {
+            // The product is added to what is there, so a bias costs no pass of its own.
+            let bias = slice::<T>(storage, layout)?;
+            let mut y = rows::build(rows * out, out.max(1), |_, y| {
+                y.chunks_exact_mut(out)
+                    .for_each(|y| y.copy_from_slice(bias));
+            });
+            if count > 0 && inner > 0 {
+                product(sizes, &mut y, true, a, b, true);
+            }
+            y
+        }
+    };
     Ok(owned(y, shape))
 }
 
@@ -90,36 +91,22 @@ fn backward<T: Real>(
     read!(dy: T = grad);
     let dx = if x.track_op() {
         read!(w: T = weight);
-        let mut dx = vec![T::NIL; n * inner];
-        if out > 0 && !dx.is_empty() {
-            let sizes = (n, out, inner);
-            product(
-                sizes,
-                &mut dx,
-                false,
-                Operand::rows(dy, out),
-                Operand::rows(w, inner),
-                true,
-            );
-        }
+        let dx = product_of(
+            (n, out, inner),
+            Operand::rows(dy, out),
+            Operand::rows(w, inner),
+        );
         tensor(dx, x.shape())?
     } else {
         None
     };
     let dw = if weight.track_op() {
         read!(x: T = x);
-        let mut dw = vec![T::NIL; out * inner];
-        if n > 0 && !dw.is_empty() {
-            let sizes = (out, n, inner);
-            product(
-                sizes,
-                &mut dw,
-                false,
-                Operand::rows(dy, out).t(),
-                Operand::rows(x, inner),
-                true,
-            );
-        }
+        let dw = product_of(
+            (out, n, inner),
+            Operand::rows(dy, out).t(),
+            Operand::rows(x, inner),
+        );
         tensor(dw, (out, inner))?
     } else {
         None

@@ -2,7 +2,9 @@
 //!
 //! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j).
 
-use crate::kernel::{Real, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor};
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
+};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -13,7 +15,7 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if !fused(x) {
         return composed::softmax(x);
     }
-    x.contiguous()?.apply_op1(Softmax)
+    apply1(&x.contiguous()?, Softmax)
 }
 
 struct Softmax;
@@ -22,7 +24,7 @@ multiversion! {
     fn forward<T: Real>(x: &[T], y: &mut [T], width: usize) {
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
             y.copy_from_slice(x);
-            let scale = T::UNIT / lanes::exp_in_place(y, lanes::max(x));
+            let scale = T::UNIT / lanes::exp_in_place::<T, FMA>(y, lanes::max(x));
             for y in y.iter_mut() {
                 *y *= scale;
             }
@@ -51,8 +53,7 @@ impl CustomOp1 for Softmax {
         let width = layout.dims().last().copied().unwrap_or(1);
         by_dtype!("softmax", storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
-            let mut y = vec![T::NIL; x.len()];
-            rows::for_rows(&mut y, width, |row, y| {
+            let y = rows::build(x.len(), width, |row, y| {
                 forward(&x[row * width..][..y.len()], y, width);
             });
             Ok(owned(y, layout.shape()))
@@ -65,8 +66,7 @@ impl CustomOp1 for Softmax {
         by_dtype!("softmax", x.dtype(), T => {
             read!(y: T = result);
             read!(dy: T = grad);
-            let mut dx = vec![T::NIL; dy.len()];
-            rows::for_rows(&mut dx, width, |row, dx| {
+            let dx = rows::build(dy.len(), width, |row, dx| {
                 let range = row * width..row * width + dx.len();
                 backward(&y[range.clone()], &dy[range], dx, width);
             });

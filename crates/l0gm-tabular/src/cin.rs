@@ -6,7 +6,7 @@
 
 use crate::settings::{CinActivation, CinSettings};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_ops::{Generator, pairwise_interaction};
+use l0gm_ops::{Generator, pairwise_interaction, relu, sum};
 use l0gm_train::{Parameter, ParameterKind, Part};
 
 /// One layer's W(k, h), whole or factorised.
@@ -151,7 +151,7 @@ impl CinShape {
         for (layer, weight) in weights.iter().enumerate() {
             let mut out = pairwise_interaction(&maps, fields, weight)?; // (rows, maps, dim)
             if self.activation == CinActivation::Relu {
-                out = out.relu()?;
+                out = relu(&out)?;
             }
             let (kept, summed) = (self.kept(layer), self.summed(layer));
             let total = self.maps[layer];
@@ -160,7 +160,7 @@ impl CinShape {
             } else {
                 out.clone()
             };
-            sums.push(pooled.sum(2)?); // (rows, maps), eq. 11
+            sums.push(sum(&pooled, 2)?); // (rows, maps), eq. 11
             maps = if kept < total {
                 out.narrow(1, 0, kept)?.contiguous()?
             } else {

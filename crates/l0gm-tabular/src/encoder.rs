@@ -7,7 +7,7 @@ use crate::spline::SplineTable;
 use crate::task::{NumberInput, TableInput};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::Interface;
-use l0gm_ops::{Generator, Mode, embedding};
+use l0gm_ops::{Generator, Mode, embedding, relu};
 use l0gm_train::layers::Embedding;
 use l0gm_train::{Encoder, Parameter, ParameterKind, Part};
 
@@ -201,7 +201,7 @@ impl Encoder for FieldEncoder {
         if let (Some(numbers), Some(input)) = (&self.numbers, &input.numbers) {
             parts.push(match numbers {
                 NumberEmbedding::PiecewiseLinear(spline) => spline.forward(input)?,
-                NumberEmbedding::Periodic(dense) => dense.forward(input)?.relu()?,
+                NumberEmbedding::Periodic(dense) => relu(&dense.forward(input)?)?,
                 NumberEmbedding::Scaled(dense) => dense.forward(input)?,
             });
         }

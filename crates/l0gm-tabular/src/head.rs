@@ -10,7 +10,7 @@ use crate::spline::SplineTable;
 use crate::task::TableInput;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::Interface;
-use l0gm_ops::{Generator, Mode, dropout};
+use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};
 use l0gm_train::layers::{Embedding, Linear};
 use l0gm_train::{Head, Parameter, ParameterKind, Part};
 
@@ -159,7 +159,8 @@ impl Head<TableInput> for TabularHead {
     /// `gated`: (rows, fields, dim). Returns (rows, classes); two classes have one logit l and
     /// return [0, l].
     fn logits(&self, gated: &Tensor, input: &TableInput, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let flat = gated.flatten_from(1)?; // (rows, fields * dim)
+        let (rows, fields, dim) = gated.dims3()?;
+        let flat = reshape(gated, (rows, fields * dim))?;
         let mut terms = Vec::with_capacity(3);
         match &self.linear {
             LinearBranch::None => {}
@@ -206,9 +207,9 @@ impl Head<TableInput> for TabularHead {
 pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<Tensor> {
     let mut sum = terms[0].clone();
     for term in &terms[1..] {
-        sum = (sum + term)?;
+        sum = add(&sum, term)?;
     }
-    let logits = sum.broadcast_add(bias)?;
+    let logits = add_bias(&sum, &reshape(bias, bias.elem_count())?)?;
     if classes == 2 {
         return Tensor::cat(&[&logits.zeros_like()?, &logits], 1);
     }
@@ -300,7 +301,7 @@ impl Deep {
             x = dropout(&x, self.input_dropout, &mut mode.reborrow())?;
         }
         for layer in &self.hidden {
-            x = layer.forward(&x)?.relu()?;
+            x = relu(&layer.forward(&x)?)?;
             if self.dropout > 0.0 {
                 x = dropout(&x, self.dropout, &mut mode.reborrow())?;
             }
@@ -310,9 +311,9 @@ impl Deep {
 
     /// The layers after the first, in evaluation, on the first layer's output before its activation.
     pub(crate) fn after_first(&self, first: &Tensor) -> Result<Tensor> {
-        let mut x = first.relu()?;
+        let mut x = relu(first)?;
         for layer in &self.hidden[1..] {
-            x = layer.forward(&x)?.relu()?;
+            x = relu(&layer.forward(&x)?)?;
         }
         self.output.forward(&x)
     }

@@ -6,7 +6,7 @@ use crate::input::Padding;
 use crate::params::{Dense, Norm, Param, WeightSource};
 use crate::{Error, Result};
 use candle_core::{IndexOp, Tensor};
-use l0gm_ops::{Mode, attention, dropout, embedding, gelu};
+use l0gm_ops::{Mode, add, attention, dropout, embedding, gelu, gelu_tanh, relu};
 use l0gm_train::{Parameter, ParameterKind};
 
 /// Which layers learn.
@@ -124,8 +124,8 @@ impl Bert {
             .contiguous()?;
         let types = positions.zeros_like()?;
         let x = embedding(&self.word.read(track), ids)?;
-        let x = (x + embedding(&self.position.read(track), &positions)?)?;
-        let x = (x + embedding(&self.token_type.read(track), &types)?)?;
+        let x = add(&x, &embedding(&self.position.read(track), &positions)?)?;
+        let x = add(&x, &embedding(&self.token_type.read(track), &types)?)?;
         let x = self.norm.forward(&x, track)?; // (batch, length, width)
         dropout(&x, self.state_dropout, &mut mode)
     }
@@ -248,16 +248,16 @@ impl Bert {
         )?;
         let attended = layer.attended.forward(&attended, track)?;
         let attended = dropout(&attended, self.state_dropout, mode)?;
-        let x = layer.attended_norm.forward(&(attended + x)?, track)?;
+        let x = layer.attended_norm.forward(&add(&attended, x)?, track)?;
         let inner = layer.inner.forward(&x, track)?; // (batch, length, intermediate)
         let inner = match self.config.hidden_act {
             Activation::Gelu => gelu(&inner)?,
-            Activation::GeluTanh => inner.gelu()?,
-            Activation::Relu => inner.relu()?,
+            Activation::GeluTanh => gelu_tanh(&inner)?,
+            Activation::Relu => relu(&inner)?,
         };
         let outer = layer.outer.forward(&inner, track)?;
         let outer = dropout(&outer, self.state_dropout, mode)?;
-        layer.outer_norm.forward(&(outer + x)?, track)
+        layer.outer_norm.forward(&add(&outer, &x)?, track)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The documented settings of each profile, with the reason for each number beside it.
 use crate::{FineTune, Pooling, ScratchSettings, TextSettings};
-use l0gm_gate::{GateConfig, Schedule};
+use l0gm_gate::{GateConfig, InferenceGate, Schedule};
 use l0gm_train::{OptimiserConfig, Profile, TrainConfig};
 
 /// The settings of a profile, with pretrained weights at hand or from scratch.
@@ -9,6 +9,16 @@ pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
         (Profile::Quick, true) => frozen(),
         (Profile::Paper, true) => fine_tuned(),
         (_, false) => scratch(),
+    }
+}
+
+/// The threshold gate of the paper's Algorithm 1 (line 10) closes a gate at log_alpha = 0, which lies above
+/// the median gate's -1.6; so the gates start further open than they would otherwise.
+fn gate() -> GateConfig {
+    GateConfig {
+        inference: InferenceGate::Threshold,
+        initial_open: 0.93,
+        ..GateConfig::default()
     }
 }
 
@@ -37,6 +47,7 @@ fn frozen() -> TextSettings {
             },
             ..TrainConfig::default()
         },
+        gate: gate(),
         ..TextSettings::default()
     }
 }
@@ -73,6 +84,7 @@ fn fine_tuned() -> TextSettings {
             checkpoint_seconds: 120,
             ..TrainConfig::default()
         },
+        gate: gate(),
         ..TextSettings::default()
     }
 }
@@ -110,7 +122,7 @@ fn scratch() -> TextSettings {
             },
             ..TrainConfig::default()
         },
-        gate: GateConfig::default(),
+        gate: gate(),
         ..TextSettings::default()
     }
 }

@@ -22,6 +22,9 @@ fn join<T: Real>(mut lanes: [T; LANES]) -> T {
 /// sum_i x_i
 #[inline(always)]
 pub(crate) fn sum<T: Real>(x: &[T]) -> T {
+    if x.len() < LANES {
+        return x.iter().fold(T::NIL, |total, &x| total + x);
+    }
     let mut lanes = [T::NIL; LANES];
     let (blocks, rest) = x.as_chunks::<LANES>();
     for block in blocks {
@@ -38,6 +41,12 @@ pub(crate) fn sum<T: Real>(x: &[T]) -> T {
 /// sum_i x_i y_i over the shorter of the two.
 #[inline(always)]
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    if x.len() < LANES {
+        return x
+            .iter()
+            .zip(y)
+            .fold(T::NIL, |total, (&x, &y)| total + x * y);
+    }
     let mut lanes = [T::NIL; LANES];
     let (x_blocks, x_rest) = x.as_chunks::<LANES>();
     let (y_blocks, y_rest) = y.as_chunks::<LANES>();
@@ -74,6 +83,9 @@ pub(crate) fn squared_distance<T: Real>(x: &[T], centre: T) -> T {
 #[inline(always)]
 pub(crate) fn max<T: Real>(x: &[T]) -> T {
     let larger = |a: T, b: T| if b > a { b } else { a };
+    if x.len() < LANES {
+        return x.iter().copied().fold(T::LOWEST, larger);
+    }
     let mut lanes = [T::LOWEST; LANES];
     let (blocks, rest) = x.as_chunks::<LANES>();
     for block in blocks {
@@ -89,9 +101,9 @@ pub(crate) fn max<T: Real>(x: &[T]) -> T {
 
 /// Replaces x by exp(x - shift) and returns the sum; every entry must be at most `shift`.
 #[inline(always)]
-pub(crate) fn exp_in_place<T: Real>(x: &mut [T], shift: T) -> T {
+pub(crate) fn exp_in_place<T: Real, const FMA: bool>(x: &mut [T], shift: T) -> T {
     for value in x.iter_mut() {
-        *value = (*value - shift).exp_nonpositive();
+        *value = (*value - shift).exp_nonpositive::<FMA>();
     }
     sum(x)
 }

@@ -7,13 +7,16 @@
 //! instruction set by [`multiversion`](simd) and chosen at run time.
 
 pub(crate) mod access;
+pub(crate) mod apply;
 pub(crate) mod lanes;
+pub(crate) mod pointwise;
 pub(crate) mod product;
 pub(crate) mod real;
 pub(crate) mod rows;
 pub(crate) mod simd;
 
 pub(crate) use access::{by_dtype, fused, owned, read, slice, tensor};
-pub(crate) use product::{Operand, product};
+pub(crate) use apply::{apply1, apply2, apply3};
+pub(crate) use product::{Operand, product, product_of};
 pub(crate) use real::Real;
 pub(crate) use simd::multiversion;

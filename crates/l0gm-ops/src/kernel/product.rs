@@ -1,6 +1,8 @@
 //! Matrix products on strided views, through the `gemm` crate that candle itself uses.
 
 use super::Real;
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// A view of a matrix: where it starts, and how far apart rows and columns are.
 #[derive(Clone, Copy)]
@@ -60,36 +62,138 @@ pub(crate) unsafe fn product_into<T: Real>(
         !a.too_short(m, k) && !b.too_short(k, n),
         "a matrix product beyond its operands"
     );
-    let threads = rayon::current_num_threads();
-    let parallelism = if parallel && threads > 1 {
-        gemm::Parallelism::Rayon(threads)
-    } else {
-        gemm::Parallelism::None
+    let task = Task {
+        inner: k,
+        out,
+        out_stride,
+        accumulate,
+        a,
+        b,
+        scale,
     };
-    // SAFETY: the operands were just checked; the caller vouches for `out`.
+    let threads = rayon::current_num_threads();
+    let work = 2 * m * k * n;
+    let parts = threads.min(work / PART_LEAST);
+    // SAFETY: the operands were just checked; the caller vouches for `out`, whose parts are disjoint.
     unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out,
-            1,
-            out_stride as isize,
-            accumulate,
-            a.values.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.values.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            T::UNIT,
-            scale,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+        if !parallel || parts < 2 {
+            task.multiply(0..m, 0..n, gemm::Parallelism::None);
+        } else if work / threads > PART_MOST {
+            task.multiply(0..m, 0..n, gemm::Parallelism::Rayon(threads));
+        } else {
+            let by_columns = 3 * n >= 2 * m;
+            let part = if by_columns { n } else { m }
+                .div_ceil(parts)
+                .next_multiple_of(PART_SIDE);
+            (0..parts).into_par_iter().for_each(|number| {
+                let cut =
+                    |whole: usize| (number * part).min(whole)..((number + 1) * part).min(whole);
+                let (rows, columns) = if by_columns {
+                    (0..m, cut(n))
+                } else {
+                    (cut(m), 0..n)
+                };
+                task.multiply(rows, columns, gemm::Parallelism::None);
+            });
+        }
     }
+}
+
+/// Fewest operations that are worth a thread of their own.
+const PART_LEAST: usize = 2_000_000;
+/// Up to so many operations a thread, one product a thread beats gemm's own division of labour, whose
+/// threads wait for each other's packing. Which entries a part holds does not change their bits: the
+/// sums over k are cut alike.
+const PART_MOST: usize = 400_000_000;
+/// Parts are whole tiles of the matrix kernels, the last one excepted.
+const PART_SIDE: usize = 48;
+
+/// One product, to be cut into parts of its result.
+struct Task<'a, T> {
+    inner: usize,
+    out: *mut T,
+    out_stride: usize,
+    accumulate: bool,
+    a: Operand<'a, T>,
+    b: Operand<'a, T>,
+    scale: T,
+}
+
+// SAFETY: parts of `out` are written by one thread each; see `product_into`.
+unsafe impl<T: Sync> Sync for Task<'_, T> {}
+
+impl<T: Real> Task<'_, T> {
+    /// The entries in these rows and columns.
+    ///
+    /// # Safety
+    /// As for [`product_into`], for these entries.
+    unsafe fn multiply(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        parallelism: gemm::Parallelism,
+    ) {
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        let a = self
+            .a
+            .values
+            .as_ptr()
+            .wrapping_add(rows.start * self.a.row_stride);
+        let b = self
+            .b
+            .values
+            .as_ptr()
+            .wrapping_add(columns.start * self.b.column_stride);
+        let out = self
+            .out
+            .wrapping_add(rows.start * self.out_stride + columns.start);
+        // SAFETY: the rows and columns lie within the operands; the caller vouches for `out`.
+        unsafe {
+            gemm::gemm(
+                rows.len(),
+                columns.len(),
+                self.inner,
+                out,
+                1,
+                self.out_stride as isize,
+                self.accumulate,
+                a,
+                self.a.column_stride as isize,
+                self.a.row_stride as isize,
+                b,
+                self.b.column_stride as isize,
+                self.b.row_stride as isize,
+                T::UNIT,
+                self.scale,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    }
+}
+
+/// A new (m x n) matrix: a b. Nothing is cleared first.
+pub(crate) fn product_of<T: Real>(
+    sizes: (usize, usize, usize),
+    a: Operand<'_, T>,
+    b: Operand<'_, T>,
+) -> Vec<T> {
+    let (m, k, n) = sizes;
+    if m == 0 || k == 0 || n == 0 {
+        return vec![T::NIL; m * n];
+    }
+    let mut out: Vec<T> = Vec::with_capacity(m * n);
+    // SAFETY: `out` has room for the m * n entries, nobody else knows it, and the product writes all
+    // of them without reading any.
+    unsafe {
+        product_into(sizes, out.as_mut_ptr(), n, false, a, b, T::UNIT, true);
+        out.set_len(m * n);
+    }
+    out
 }
 
 /// As [`product_into`], for a dense `out` (m x n) and scale 1.

@@ -22,22 +22,34 @@ pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> {
     fn root(self) -> Self;
     /// Magnitude.
     fn magnitude(self) -> Self;
+    /// self a + b, rounded once if `FMA` (which needs the instruction to be fast).
+    fn fma<const FMA: bool>(self, a: Self, b: Self) -> Self;
     /// exp(x) for x <= 0; results too small for a normal number are 0.
-    fn exp_nonpositive(self) -> Self;
+    fn exp_nonpositive<const FMA: bool>(self) -> Self;
     /// Distribution and density of the standard normal at x.
-    fn normal(self) -> (Self, Self);
+    fn normal<const FMA: bool>(self) -> (Self, Self);
     /// The values of a storage of this type, to be changed in place.
     fn values_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
     /// ln(x) for positive x; x too small for a normal number counts as the smallest one.
-    fn ln_positive(self) -> Self;
+    fn ln_positive<const FMA: bool>(self) -> Self;
+
+    /// s = 1 / (1 + exp(-x)) and s (1 - s); both keep their digits at either end.
+    #[inline(always)]
+    fn sigmoid<const FMA: bool>(self) -> (Self, Self) {
+        let e = (-self.magnitude()).exp_nonpositive::<FMA>();
+        let larger = Self::UNIT / (Self::UNIT + e);
+        let smaller = e * larger;
+        let value = if self < Self::NIL { smaller } else { larger };
+        (value, smaller * larger)
+    }
 }
 
 /// Horner's rule, highest power first.
 #[inline(always)]
-fn horner<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+fn horner<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
     for coefficient in &coefficients[1..] {
-        sum = sum * x + *coefficient;
+        sum = sum.fma::<FMA>(x, *coefficient);
     }
     sum
 }
@@ -63,6 +75,14 @@ impl Real for f32 {
         value
     }
     #[inline(always)]
+    fn fma<const FMA: bool>(self, a: Self, b: Self) -> Self {
+        if FMA {
+            self.mul_add(a, b)
+        } else {
+            self * a + b
+        }
+    }
+    #[inline(always)]
     fn wide(self) -> f64 {
         f64::from(self)
     }
@@ -78,16 +98,16 @@ impl Real for f32 {
     /// 2^n * exp(r) with n the nearest integer to x / ln 2 and exp(r) interpolated at Chebyshev
     /// nodes on |r| <= ln(2) / 2.
     #[inline(always)]
-    fn exp_nonpositive(self) -> Self {
+    fn exp_nonpositive<const FMA: bool>(self) -> Self {
         // Adding 1.5 * 2^23 rounds to an integer, which then sits in the low bits of the mantissa.
         const ROUND: f32 = 12_582_912.0;
         // ln 2 in two parts: the first has few enough bits for n * LN2_HIGH to be exact.
         const LN2_HIGH: f32 = 0.693_359_4;
         const LN2_LOW: f32 = -2.121_944_4e-4;
-        let shifted = self * std::f32::consts::LOG2_E + ROUND;
+        let shifted = self.fma::<FMA>(std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
-        let r = (self - n * LN2_HIGH) - n * LN2_LOW;
-        let fraction = horner(
+        let r = n.fma::<FMA>(-LN2_LOW, n.fma::<FMA>(-LN2_HIGH, self));
+        let fraction = horner::<FMA, _>(
             r,
             [
                 0.001_394_111_6,
@@ -113,10 +133,10 @@ impl Real for f32 {
     /// interpolates exp(z^2) erfc(z) / t at Chebyshev nodes to 5e-8, for every z whose tail is not
     /// 0 in f32. The tail keeps its relative accuracy, which 1 + erf(x) would lose.
     #[inline(always)]
-    fn normal(self) -> (Self, Self) {
+    fn normal<const FMA: bool>(self) -> (Self, Self) {
         let x = self.abs();
-        let t = 1.0 / (1.0 + x * (0.5 * std::f32::consts::FRAC_1_SQRT_2));
-        let q = horner(
+        let t = 1.0 / x.fma::<FMA>(0.5 * std::f32::consts::FRAC_1_SQRT_2, 1.0);
+        let q = horner::<FMA, _>(
             t,
             [
                 -0.059_420_563,
@@ -130,7 +150,7 @@ impl Real for f32 {
                 0.282_084,
             ],
         );
-        let bell = (-0.5 * x * x).exp_nonpositive();
+        let bell = (-0.5 * x * x).exp_nonpositive::<FMA>();
         let tail = 0.5 * t * q * bell;
         let distribution = if self < 0.0 { tail } else { 1.0 - tail };
         // 1 / sqrt(2 pi)
@@ -139,7 +159,7 @@ impl Real for f32 {
 
     /// With x = 2^e m and m in [sqrt(1/2), sqrt 2): e ln 2 + 2 artanh((m - 1) / (m + 1)).
     #[inline(always)]
-    fn ln_positive(self) -> Self {
+    fn ln_positive<const FMA: bool>(self) -> Self {
         let x = if self < f32::MIN_POSITIVE {
             f32::MIN_POSITIVE
         } else {
@@ -152,7 +172,7 @@ impl Real for f32 {
         let m = f32::from_bits((offset & 0x007f_ffff).wrapping_add(SQRT_HALF));
         let s = (m - 1.0) / (m + 1.0);
         let s2 = s * s;
-        let series = horner(s2, [2.0 / 9.0, 2.0 / 7.0, 0.4, 2.0 / 3.0]);
+        let series = horner::<FMA, _>(s2, [2.0 / 9.0, 2.0 / 7.0, 0.4, 2.0 / 3.0]);
         let fraction = 2.0 * s + s * s2 * series;
         let e = e as f32;
         (e * -2.121_944_4e-4 + fraction) + e * 0.693_359_4
@@ -180,6 +200,14 @@ impl Real for f64 {
         f64::from(value)
     }
     #[inline(always)]
+    fn fma<const FMA: bool>(self, a: Self, b: Self) -> Self {
+        if FMA {
+            self.mul_add(a, b)
+        } else {
+            self * a + b
+        }
+    }
+    #[inline(always)]
     fn wide(self) -> f64 {
         self
     }
@@ -192,17 +220,17 @@ impl Real for f64 {
         self.abs()
     }
     #[inline(always)]
-    fn exp_nonpositive(self) -> Self {
+    fn exp_nonpositive<const FMA: bool>(self) -> Self {
         self.exp()
     }
     #[inline(always)]
-    fn normal(self) -> (Self, Self) {
+    fn normal<const FMA: bool>(self) -> (Self, Self) {
         let z = self * std::f64::consts::FRAC_1_SQRT_2;
         let distribution = 0.5 * candle_core::cpu::erf::erfc_f64(-z);
         (distribution, (-z * z).exp() * 0.398_942_280_401_432_7)
     }
     #[inline(always)]
-    fn ln_positive(self) -> Self {
+    fn ln_positive<const FMA: bool>(self) -> Self {
         self.max(f64::MIN_POSITIVE).ln()
     }
 }
@@ -216,21 +244,21 @@ mod tests {
         for step in 0..=870_000 {
             let x = -(step as f32) * 1e-4;
             let exact = f64::from(x).exp();
-            let error = (f64::from(x.exp_nonpositive()) - exact).abs() / exact;
+            let error = (f64::from(x.exp_nonpositive::<true>()) - exact).abs() / exact;
             assert!(error < 2.4e-7, "exp({x}): relative error {error:e}");
         }
-        assert_eq!((-1e4f32).exp_nonpositive(), 0.0);
-        assert_eq!(f32::NEG_INFINITY.exp_nonpositive(), 0.0);
-        assert!(f32::NAN.exp_nonpositive().is_nan());
-        assert_eq!(0f32.exp_nonpositive(), 1.0);
+        assert_eq!((-1e4f32).exp_nonpositive::<true>(), 0.0);
+        assert_eq!(f32::NEG_INFINITY.exp_nonpositive::<true>(), 0.0);
+        assert!(f32::NAN.exp_nonpositive::<true>().is_nan());
+        assert_eq!(0f32.exp_nonpositive::<true>(), 1.0);
     }
 
     #[test]
     fn f32_normal_distribution_keeps_relative_accuracy_in_its_tail() {
         for step in -120_000..=120_000 {
             let x = step as f32 * 1e-4;
-            let (p, density) = x.normal();
-            let (exact_p, exact_density) = f64::from(x).normal();
+            let (p, density) = x.normal::<true>();
+            let (exact_p, exact_density) = f64::from(x).normal::<true>();
             // x^2 / 2 is rounded before exp sees it, hence the growth with it.
             let bound = 4e-7 * (1.0 + 0.5 * f64::from(x * x));
             let error = (f64::from(p) - exact_p).abs() / exact_p;
@@ -238,9 +266,9 @@ mod tests {
             let error = (f64::from(density) - exact_density).abs() / exact_density;
             assert!(error < bound, "phi({x}): relative error {error:e}");
         }
-        assert_eq!(1e4f32.normal(), (1.0, 0.0));
-        assert_eq!((-1e4f32).normal(), (0.0, 0.0));
-        assert!(f32::NAN.normal().0.is_nan());
+        assert_eq!(1e4f32.normal::<true>(), (1.0, 0.0));
+        assert_eq!((-1e4f32).normal::<true>(), (0.0, 0.0));
+        assert!(f32::NAN.normal::<true>().0.is_nan());
     }
 
     #[test]
@@ -248,14 +276,14 @@ mod tests {
         let mut x = f32::MIN_POSITIVE;
         while x < 1e30 {
             let exact = f64::from(x).ln();
-            let error = (f64::from(x.ln_positive()) - exact).abs();
+            let error = (f64::from(x.ln_positive::<true>()) - exact).abs();
             assert!(
                 error <= 2e-7 * exact.abs() + 1e-12,
                 "ln({x:e}) is off by {error:e}"
             );
             x *= 1.000_37;
         }
-        assert_eq!(1f32.ln_positive(), 0.0);
-        assert!(1e-45f32.ln_positive().is_finite());
+        assert_eq!(1f32.ln_positive::<true>(), 0.0);
+        assert!(1e-45f32.ln_positive::<true>().is_finite());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Real, multiversion};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Values one task handles: long enough to pay for handing it out, short enough for the cache.
@@ -9,25 +10,45 @@ pub(crate) const CHUNK: usize = 1 << 14;
 /// Rows one partial sum over rows covers at least, so that partial sums stay few.
 const SUM_ROWS: usize = 64;
 
-/// Calls `task(first_row, rows_of_out)` for consecutive groups of rows of `out` (rows x width).
-pub(crate) fn for_rows<T: Send>(
-    out: &mut [T],
+/// A new vector of `len` values, written by `task(first_row, rows)` for consecutive groups of rows.
+///
+/// Each task finds zeros: it clears its own part just before, while it is in the cache, and not in a
+/// pass of its own through memory.
+pub(crate) fn build<T: Real>(
+    len: usize,
     width: usize,
     task: impl Fn(usize, &mut [T]) + Sync,
-) {
-    if out.is_empty() {
-        return;
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(len);
+    if len == 0 {
+        return values;
     }
     let rows = (CHUNK / width).max(1);
-    if out.len() <= rows * width {
-        return task(0, out);
+    let run = |(chunk, part): (usize, &mut [MaybeUninit<T>])| {
+        task(chunk * rows, cleared(part));
+    };
+    let spare = &mut values.spare_capacity_mut()[..len];
+    if len <= rows * width {
+        run((0, spare));
+    } else {
+        spare.par_chunks_mut(rows * width).enumerate().for_each(run);
     }
-    out.par_chunks_mut(rows * width)
-        .enumerate()
-        .for_each(|(chunk, out)| task(chunk * rows, out));
+    // SAFETY: every one of the `len` values was cleared above.
+    unsafe { values.set_len(len) };
+    values
 }
 
-/// As [`for_rows`], for one value a row that costs as much as `width` values.
+/// Uninitialised values, set to 0.
+pub(crate) fn cleared<T: Real>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
+    for value in part.iter_mut() {
+        value.write(T::NIL);
+    }
+    // SAFETY: every value was just written; the layouts are the same.
+    unsafe { &mut *(std::ptr::from_mut(part) as *mut [T]) }
+}
+
+/// Calls `task(first, values)` for consecutive groups of one value a row, each of which costs as much
+/// as `width` values.
 pub(crate) fn for_rows_of<T: Send>(
     out: &mut [T],
     width: usize,
@@ -42,36 +63,40 @@ pub(crate) fn for_rows_of<T: Send>(
         .for_each(|(chunk, out)| task(chunk * rows, out));
 }
 
-/// As [`for_rows`], where each task also adds to `sums` running sums of its own; returns their
-/// total, added up in the rows' order.
-pub(crate) fn for_rows_sum<T: Real>(
-    out: &mut [T],
+/// As [`build`], where each task also adds to `sums` running sums of its own; returns the values and
+/// the sums' total, added up in the rows' order.
+pub(crate) fn build_sum<T: Real>(
+    len: usize,
     width: usize,
     sums: usize,
     task: impl Fn(usize, &mut [T], &mut [T]) + Sync,
-) -> Vec<T> {
+) -> (Vec<T>, Vec<T>) {
+    let mut values = Vec::with_capacity(len);
     let mut total = vec![T::NIL; sums];
-    if out.is_empty() {
-        return total;
+    if len == 0 {
+        return (values, total);
     }
     let rows = (CHUNK / width).max(SUM_ROWS);
-    if out.len() <= rows * width {
-        task(0, out, &mut total);
-        return total;
+    let spare = &mut values.spare_capacity_mut()[..len];
+    if len <= rows * width {
+        task(0, cleared(spare), &mut total);
+    } else {
+        let partial: Vec<Vec<T>> = spare
+            .par_chunks_mut(rows * width)
+            .enumerate()
+            .map(|(chunk, part)| {
+                let mut partial = vec![T::NIL; sums];
+                task(chunk * rows, cleared(part), &mut partial);
+                partial
+            })
+            .collect();
+        for partial in &partial {
+            add(&mut total, partial);
+        }
     }
-    let partial: Vec<Vec<T>> = out
-        .par_chunks_mut(rows * width)
-        .enumerate()
-        .map(|(chunk, out)| {
-            let mut partial = vec![T::NIL; sums];
-            task(chunk * rows, out, &mut partial);
-            partial
-        })
-        .collect();
-    for partial in &partial {
-        add(&mut total, partial);
-    }
-    total
+    // SAFETY: every one of the `len` values was cleared above.
+    unsafe { values.set_len(len) };
+    (values, total)
 }
 
 /// The total of `width` sums over `rows` rows: `task(rows, sums)` adds a range of rows to sums that
@@ -119,7 +144,7 @@ multiversion! {
 
 multiversion! {
     /// Adds every row of `x` to `total`, four at a time to spare the loads of `total`.
-    fn add_rows<T: Real>(total: &mut [T], x: &[T]) {
+    pub(crate) fn add_rows<T: Real>(total: &mut [T], x: &[T]) {
         let width = total.len();
         if width == 0 {
             return;

@@ -1,6 +1,8 @@
 //! One inner loop, built for several instruction sets and chosen at run time: the crate needs no
-//! `target-cpu` flag and still uses 512-bit registers where the machine has them. No kernel
-//! contracts a product and a sum into one rounding, so all builds of a loop give the same bits.
+//! `target-cpu` flag and still uses 512-bit registers where the machine has them. A body knows as
+//! `FMA` whether a product and a sum may be rounded together ([`Real::fma`](super::Real::fma)): they
+//! are with AVX2 and AVX-512, which therefore give the same bits, and on a machine without either
+//! (none that was built after 2013, nearly) the bits differ in the last place.
 
 /// The widest instruction set this machine has, of those the loops are built for.
 #[cfg(target_arch = "x86_64")]
@@ -18,7 +20,7 @@ pub(crate) enum Level {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn level() -> Level {
-    let avx2 = is_x86_feature_detected!("avx2");
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")
@@ -33,31 +35,34 @@ pub(crate) fn level() -> Level {
 /// Defines a function whose body is compiled for each [`Level`]; calling it picks the widest one.
 /// Everything the body calls must be `#[inline(always)]`, or it stays at the baseline.
 macro_rules! multiversion {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident<$T:ident: $bound:path>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
-        $(#[$meta])*
-        $vis fn $name<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<$($T:ident: $bound:path),+>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $crate::kernel::simd::multiversion!(@ [$(#[$meta])*] [$vis] $name [$($T: $bound),+] [$($T),+] [$($arg: $ty),*] [$($arg),*] [$(-> $ret)?] $body);
+    };
+    (@ [$($meta:tt)*] [$vis:vis] $name:ident [$($generics:tt)*] [$($T:ident),+] [$($parameters:tt)*] [$($arg:ident),*] [$($ret:tt)*] $body:block) => {
+        $($meta)*
+        $vis fn $name<$($generics)*>($($parameters)*) $($ret)* {
             #[inline(always)]
-            fn body<$T: $bound>($($arg: $ty),*) $(-> $ret)? $body
+            fn body<$($generics)*, const FMA: bool>($($parameters)*) $($ret)* $body
 
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,bmi1,bmi2")]
-                fn avx512<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
-                    body::<$T>($($arg),*)
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi1,bmi2")]
+                fn avx512<$($generics)*>($($parameters)*) $($ret)* {
+                    body::<$($T),+, true>($($arg),*)
                 }
-                #[target_feature(enable = "avx2,bmi1,bmi2")]
-                fn avx2<$T: $bound>($($arg: $ty),*) $(-> $ret)? {
-                    body::<$T>($($arg),*)
+                #[target_feature(enable = "avx2,fma,bmi1,bmi2")]
+                fn avx2<$($generics)*>($($parameters)*) $($ret)* {
+                    body::<$($T),+, true>($($arg),*)
                 }
                 match $crate::kernel::simd::level() {
                     // SAFETY: the features this build may use were just found on this machine.
-                    $crate::kernel::simd::Level::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
-                    // SAFETY: as above (every machine with AVX2 has BMI1 and BMI2).
-                    $crate::kernel::simd::Level::Avx2 => return unsafe { avx2::<$T>($($arg),*) },
+                    $crate::kernel::simd::Level::Avx512 => return unsafe { avx512::<$($T),+>($($arg),*) },
+                    // SAFETY: as above (every machine with AVX2 and FMA has BMI1 and BMI2).
+                    $crate::kernel::simd::Level::Avx2 => return unsafe { avx2::<$($T),+>($($arg),*) },
                     $crate::kernel::simd::Level::Baseline => {}
                 }
             }
-            body::<$T>($($arg),*)
+            body::<$($T),+, { cfg!(target_arch = "aarch64") }>($($arg),*)
         }
     };
 }

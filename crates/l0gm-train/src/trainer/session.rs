@@ -8,7 +8,7 @@ use crate::{
     Split, StepOutcome, StopFlag, Task,
 };
 use candle_core::{Device, Tensor};
-use l0gm_ops::{Generator, Mode};
+use l0gm_ops::{Generator, Mode, Tape};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -150,6 +150,7 @@ where
             .batch(Split::Train, &plan[self.position.batch], self.device)?;
         let mut generator = self.root.stream("step", self.position.step as u64);
         let mut mode = Mode::Train(&mut generator);
+        let tape = Tape::start()?;
         let logits = self
             .model
             .logits(&batch.input, schedule.temperature, &mut mode)?;
@@ -166,7 +167,7 @@ where
             .config
             .objective
             .value(&task_loss, &self.model.gate, schedule)?;
-        let mut gradients = objective.backward()?;
+        let mut gradients = tape.backward(&objective)?;
         match self.optimiser.step(&mut gradients, progress, first)? {
             StepOutcome::Taken { .. } => {}
             StepOutcome::NotFinite { parameter } => {

@@ -1,0 +1,76 @@
+//! Applying an op of ours to tensors: through candle's graph, or noted on the [tape](crate::Tape) while
+//! one records.
+
+use crate::tape;
+use candle_core::op::BackpropOp;
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail,
+};
+
+/// A result that candle takes for a variable; nothing before it is known to candle.
+fn leaf((storage, shape): (CpuStorage, Shape)) -> Tensor {
+    Tensor::from_storage(Storage::Cpu(storage), shape, BackpropOp::none(), true)
+}
+
+/// The CPU storage behind a tensor, for the length of `inner`.
+fn with_cpu<R>(x: &Tensor, inner: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
+    let (storage, layout) = x.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => inner(storage, layout),
+        _ => bail!("a CPU kernel was given a tensor on another device"),
+    }
+}
+
+/// Whether the op is to be noted on the tape.
+fn noted(arguments: &[&Tensor]) -> bool {
+    arguments.iter().any(|x| x.track_op()) && tape::recording()
+}
+
+pub(crate) fn apply1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Result<Tensor> {
+    if !noted(&[x]) {
+        return x.apply_op1(op);
+    }
+    let y = leaf(with_cpu(x, |x, l| op.cpu_fwd(x, l))?);
+    let backward: tape::Backward = Box::new(move |x, y, dy| Ok(vec![op.bwd(&x[0], y, dy)?]));
+    tape::record(vec![x.clone()], &y, backward);
+    Ok(y)
+}
+
+pub(crate) fn apply2(
+    x1: &Tensor,
+    x2: &Tensor,
+    op: impl CustomOp2 + Send + Sync + 'static,
+) -> Result<Tensor> {
+    if !noted(&[x1, x2]) {
+        return x1.apply_op2(x2, op);
+    }
+    let y = with_cpu(x1, |a, l| with_cpu(x2, |b, m| op.cpu_fwd(a, l, b, m)));
+    let y = leaf(y?);
+    let backward: tape::Backward = Box::new(move |x, y, dy| {
+        let (a, b) = op.bwd(&x[0], &x[1], y, dy)?;
+        Ok(vec![a, b])
+    });
+    tape::record(vec![x1.clone(), x2.clone()], &y, backward);
+    Ok(y)
+}
+
+pub(crate) fn apply3(
+    x1: &Tensor,
+    x2: &Tensor,
+    x3: &Tensor,
+    op: impl CustomOp3 + Send + Sync + 'static,
+) -> Result<Tensor> {
+    if !noted(&[x1, x2, x3]) {
+        return x1.apply_op3(x2, x3, op);
+    }
+    let y = with_cpu(x1, |a, l| {
+        with_cpu(x2, |b, m| with_cpu(x3, |c, n| op.cpu_fwd(a, l, b, m, c, n)))
+    });
+    let y = leaf(y?);
+    let backward: tape::Backward = Box::new(move |x, y, dy| {
+        let (a, b, c) = op.bwd(&x[0], &x[1], &x[2], y, dy)?;
+        Ok(vec![a, b, c])
+    });
+    tape::record(vec![x1.clone(), x2.clone(), x3.clone()], &y, backward);
+    Ok(y)
+}

@@ -1,0 +1,76 @@
+//! Functions of one value, applied to every entry of a tensor, with their exact slope: an activation
+//! is its two formulas, and everything else about it stands here once.
+
+use super::{Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use std::marker::PhantomData;
+
+/// y = f(x) and dx = f'(x) dy. The methods must be `#[inline(always)]` and free of branches, so that
+/// the loops around them are vectorised.
+pub(crate) trait Pointwise: Send + Sync + 'static {
+    /// Name in errors.
+    const NAME: &'static str;
+    /// f(x).
+    fn value<T: Real, const FMA: bool>(x: T) -> T;
+    /// f'(x).
+    fn slope<T: Real, const FMA: bool>(x: T) -> T;
+}
+
+/// f applied to `x`; composed of candle's operations where there is no kernel for it.
+pub(crate) fn apply<F: Pointwise>(
+    x: &Tensor,
+    composed: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    if !fused(x) {
+        return composed(x);
+    }
+    apply1(&x.contiguous()?, Entrywise::<F>(PhantomData))
+}
+
+struct Entrywise<F>(PhantomData<F>);
+
+multiversion! {
+    fn forward<T: Real, F: Pointwise>(x: &[T], y: &mut [T], _f: PhantomData<F>) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = F::value::<T, FMA>(x);
+        }
+    }
+}
+
+multiversion! {
+    fn backward<T: Real, F: Pointwise>(x: &[T], dy: &[T], dx: &mut [T], _f: PhantomData<F>) {
+        for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = F::slope::<T, FMA>(x) * dy;
+        }
+    }
+}
+
+impl<F: Pointwise> CustomOp1 for Entrywise<F> {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(F::NAME, storage.dtype(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let y = rows::build(x.len(), 1, |first, y| {
+                forward(&x[first..first + y.len()], y, self.0);
+            });
+            Ok(owned(y, layout.shape()))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        by_dtype!(F::NAME, x.dtype(), T => {
+            read!(x_values: T = x);
+            read!(dy: T = grad);
+            let dx = rows::build(dy.len(), 1, |first, dx| {
+                let range = first..first + dx.len();
+                backward(&x_values[range.clone()], &dy[range], dx, self.0);
+            });
+            tensor(dx, x.shape())
+        })
+    }
+}

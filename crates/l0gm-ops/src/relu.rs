@@ -1,0 +1,27 @@
+//! The rectifier max(x, 0); its slope at 0 is 0, as in PyTorch.
+
+use crate::composed;
+use crate::kernel::Real;
+use crate::kernel::pointwise::{Pointwise, apply};
+use candle_core::{Result, Tensor};
+
+/// max(x, 0), any shape; a NaN stays one. An error if `x` is not of floats.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    apply::<Relu>(x, composed::relu)
+}
+
+struct Relu;
+
+impl Pointwise for Relu {
+    const NAME: &'static str = "relu";
+
+    #[inline(always)]
+    fn value<T: Real, const FMA: bool>(x: T) -> T {
+        if x < T::NIL { T::NIL } else { x }
+    }
+
+    #[inline(always)]
+    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+        if x > T::NIL { T::UNIT } else { T::NIL }
+    }
+}

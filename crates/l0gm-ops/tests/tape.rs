@@ -1,0 +1,83 @@
+//! A tape's gradients are those of candle's own `backward`, whatever stands between our ops.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Result, Tensor, Var};
+use common::{assert_close, normal};
+use l0gm_ops::{Tape, add, add_bias, gelu, layer_norm, linear, relu, softmax, sum};
+
+fn var(seed: u64, shape: &[usize]) -> Var {
+    Var::from_tensor(&normal(seed, shape)).unwrap()
+}
+
+/// Gradients by a tape and by candle, of the same computation.
+fn both(loss: impl Fn() -> Result<Tensor>, variables: &[&Var]) {
+    let tape = Tape::start().unwrap();
+    let ours = tape.backward(&loss().unwrap()).unwrap();
+    let theirs = loss().unwrap().backward().unwrap();
+    let of = |store: &GradStore, var: &Var| store.get(var).cloned();
+    for (number, var) in variables.iter().enumerate() {
+        match (of(&ours, var), of(&theirs, var)) {
+            (Some(a), Some(b)) => assert_close(&format!("variable {number}"), &a, &b, 1e-12),
+            (None, None) => {}
+            (a, b) => panic!("variable {number}: {} against {}", a.is_some(), b.is_some()),
+        }
+    }
+}
+
+#[test]
+fn a_residual_block_gives_the_gradients_of_candles_backward() {
+    let (x, w, b) = (var(1, &[6, 5]), var(2, &[5, 5]), var(3, &[5]));
+    let (scale, unused) = (var(4, &[5]), var(5, &[3]));
+    let loss = || {
+        let h = gelu(&linear(&x, &w, Some(&b))?)?;
+        // The same weight twice, the same activation three times.
+        let h = add(&linear(&h, &w, None)?, &h)?;
+        let h = add(&layer_norm(&h, &scale, &b, 1e-5)?, &h)?;
+        sum(&sum(&relu(&h)?, 1)?, 0)
+    };
+    both(loss, &[&x, &w, &b, &scale, &unused]);
+}
+
+#[test]
+fn candles_own_operations_may_stand_before_between_and_behind_ours() {
+    let (x, w, b) = (var(1, &[4, 6]), var(2, &[6, 6]), var(3, &[6]));
+    let loss = || {
+        let before = (x.as_tensor() * 2.0)?.tanh()?;
+        let h = linear(&before, &w.t()?.contiguous()?, None)?;
+        // Two outputs of one stretch, each used by two ops of ours, and a path around them.
+        let halves = [h.narrow(1, 0, 3)?, h.narrow(1, 3, 3)?];
+        let product = (&halves[0] * &halves[1])?;
+        let left = softmax(&product.contiguous()?)?;
+        let right = gelu(&product)?;
+        let joined = Tensor::cat(&[&left, &right], 1)?.reshape((2, 12))?;
+        let joined = add_bias(&joined.reshape((4, 6))?, &b)?;
+        let around = (joined.sqr()? + before.sqr()?)?;
+        around.mean_all()? + h.sum_all()?
+    };
+    both(loss, &[&x, &w, &b]);
+}
+
+#[test]
+fn a_loss_of_candles_operations_alone_or_a_variable_itself_is_differentiated_too() {
+    let (x, scalar) = (var(1, &[3]), var(2, &[]));
+    both(|| x.sqr()?.sum_all(), &[&x, &scalar]);
+    both(|| Ok(scalar.as_tensor().clone()), &[&x, &scalar]);
+}
+
+#[test]
+fn recording_ends_with_the_tape_and_there_is_one_a_thread() {
+    let x = var(1, &[2, 2]);
+    let tape = Tape::start().unwrap();
+    let error = Tape::start().unwrap_err().to_string();
+    assert!(error.contains("recording already"), "{error}");
+    drop(tape);
+    let y = relu(&x).unwrap().sum_all().unwrap();
+    assert!(y.backward().unwrap().get(&x).is_some());
+    let tape = Tape::start().unwrap();
+    let error = tape.backward(&x).unwrap_err().to_string();
+    assert!(error.contains("[2, 2]"), "{error}");
+    Tape::start().unwrap();
+}
