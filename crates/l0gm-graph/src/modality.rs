@@ -10,8 +10,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, DataSummary, Encoder, Expected, GatedModel, Modality, Profile, RunContext,
-    RunRecord, RunSpec, Split, Task, latency_of, latency_rows, run_experiment,
+    CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Modality, Profile,
+    RunContext, RunRecord, RunSpec, Split, Task, latency_of, latency_rows, run_experiment,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -349,7 +349,13 @@ impl Modality for GraphModality {
         };
         let entries = task.graph().propagation().matrix().values().len();
         let model_sizes = sizes(&model, graph.nodes(), entries);
-        let shrink = |model: &GatedModel<Gcn, LinearHead>| Ok(compaction(model, &task, &settings)?);
+        let shrink = |model: &GatedModel<Gcn, LinearHead>| {
+            let summary = compaction(model, &task, &settings)?;
+            Ok(summary.map(|summary| Compacted {
+                summary,
+                parts: None,
+            }))
+        };
         run_experiment(
             spec,
             data,

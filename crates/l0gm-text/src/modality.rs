@@ -12,8 +12,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent, RunContext,
-    RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
+    Compacted, DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent,
+    RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -241,7 +241,10 @@ impl TextModality {
             if model.gate.is_identity() {
                 return Ok(None);
             }
-            Ok(Some(compare(model, temperature, &task, batch, &device)?))
+            Ok(Some(Compacted {
+                summary: compare(model, temperature, &task, batch, &device)?,
+                parts: None,
+            }))
         };
         Ok(run_experiment_in(
             &run,
