@@ -1,6 +1,6 @@
 //! The runner's door to texts: which settings a dataset gets under a profile, what it will cost, and the
 //! run itself, from files to a record.
-use crate::compact::{compare, mean_tokens, sizes};
+use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
 use crate::defaults::defaults;
 use crate::features::FeatureCache;
 use crate::prepare::prepare;
@@ -229,8 +229,13 @@ impl TextModality {
             &mut generator.stream("head", 0),
             &device,
         )?;
+        let LoadedEncoder {
+            encoder,
+            tokenizer,
+            weights_sha256: sha256,
+        } = loaded;
         let model = GatedModel {
-            encoder: loaded.encoder,
+            encoder,
             gate,
             head,
         };
@@ -241,9 +246,12 @@ impl TextModality {
             if model.gate.is_identity() {
                 return Ok(None);
             }
+            let small = CompactModel::new(model, temperature)?;
+            let summary = compare_with(&small, model, temperature, &task, batch, &device)?;
+            let parts = small.parts(&settings, &tokenizer, sha256.as_deref())?;
             Ok(Some(Compacted {
-                summary: compare(model, temperature, &task, batch, &device)?,
-                parts: None,
+                summary,
+                parts: Some(parts),
             }))
         };
         Ok(run_experiment_in(
