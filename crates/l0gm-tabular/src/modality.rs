@@ -299,7 +299,7 @@ impl Modality for TabularModality {
             let batch = settings.train.eval_batch_size;
             Ok(Some(Compacted {
                 summary: summary_of(&compact, model, encoding, task, temperature, batch)?,
-                parts: Some(crate::compact::parts(&compact, encoding, &settings.data)?),
+                parts: Some(compact.parts(encoding, &settings.data)?),
             }))
         };
         run_experiment(

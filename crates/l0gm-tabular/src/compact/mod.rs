@@ -7,7 +7,6 @@ mod fold;
 mod table;
 
 pub use table::CompactTable;
-pub(crate) use table::parts;
 
 use crate::cin::CinShape;
 use crate::encoder::{FieldEncoder, periodic_features};

@@ -5,10 +5,11 @@ use super::CompactModel;
 use super::file::Shape;
 use crate::schema::{Field, Schema};
 use crate::settings::DataSettings;
-use crate::{Encoding, Result, Table, TableInput, read_table};
+use crate::{Encoding, Error, Result, Table, TableInput, read_table};
 use candle_core::{Device, Tensor};
 use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Rows a forward pass.
@@ -123,25 +124,23 @@ impl CompactTable {
     }
 }
 
-/// What a run writes of a compact model.
-///
-/// # Errors
-/// Where a value cannot be written as JSON.
-pub(crate) fn parts(
-    model: &CompactModel,
-    encoding: &Encoding,
-    reading: &DataSettings,
-) -> Result<CompactParts> {
-    let body = Body {
-        missing: reading.missing.clone(),
-        separator: reading.separator,
-        shape: model.shape()?,
-        encoding: encoding.clone(),
-    };
-    Ok(CompactParts {
-        model: serde_json::to_value(body)
-            .map_err(|e| crate::Error::Setting(format!("the compact model as JSON: {e}")))?,
-        tensors: model.tensors(),
-        files: Default::default(),
-    })
+impl CompactModel {
+    /// What a run writes of it: with the encoding it was trained on, and how its file was read.
+    ///
+    /// # Errors
+    /// Where a value cannot be written as JSON.
+    pub fn parts(&self, encoding: &Encoding, reading: &DataSettings) -> Result<CompactParts> {
+        let body = Body {
+            missing: reading.missing.clone(),
+            separator: reading.separator,
+            shape: self.shape()?,
+            encoding: encoding.clone(),
+        };
+        Ok(CompactParts {
+            model: serde_json::to_value(body)
+                .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
+            tensors: self.tensors(),
+            files: BTreeMap::new(),
+        })
+    }
 }

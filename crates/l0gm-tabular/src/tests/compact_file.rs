@@ -3,7 +3,6 @@
 
 use super::compaction::{TAU, VARIANTS, model};
 use super::{small_csv, small_input, small_settings, write};
-use crate::compact::parts;
 use crate::tests::runs::{run, spec};
 use crate::{CompactModel, CompactTable, read_table};
 use candle_core::{Device, Tensor};
@@ -45,7 +44,7 @@ fn loaded_logits_of_raw_rows_equal_gated_logits_in_every_variant() {
             let (model, encoding, input) = model(&settings, pattern);
             let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
             let dir = tempfile::tempdir().unwrap();
-            let file = parts(&compact, &encoding, &settings.data).unwrap();
+            let file = compact.parts(&encoding, &settings.data).unwrap();
             CompactFolder::write(dir.path(), header(&["no", "yes"]), file).unwrap();
             let loaded = CompactTable::load(dir.path(), &Device::Cpu).unwrap();
             assert_eq!(loaded.model().kept(), compact.kept());
