@@ -4,10 +4,11 @@
 use super::compaction::{TAU, VARIANTS, model};
 use super::{small_csv, small_input, small_settings, write};
 use crate::tests::runs::{run, spec};
-use crate::{CompactModel, CompactTable, read_table};
+use crate::{CompactModel, CompactTable, TabularModality, read_table};
 use candle_core::{Device, Tensor};
+use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_ops::Mode;
-use l0gm_train::{CompactFolder, CompactHeader, Sizes, read_predictions};
+use l0gm_train::{CompactFolder, CompactHeader, Profile, Sizes, Split, read_predictions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -194,4 +195,47 @@ fn an_encoding_comes_back_from_json_as_it_was() {
     assert_eq!(back, encoding);
     let falling = json.replacen("\"edges\":[", "\"edges\":[1e9,", 1);
     assert!(serde_json::from_str::<crate::Encoding>(&falling).is_err());
+}
+
+#[test]
+fn loaded_logits_of_the_real_adult_equal_gated_logits() {
+    let Some(data) = std::env::var_os("L0GM_DATA_DIR").map(PathBuf::from) else {
+        println!("skipped: L0GM_DATA_DIR is not set");
+        return;
+    };
+    if !data.join("adult").join("adult.data").is_file() {
+        println!("skipped: adult is not in L0GM_DATA_DIR");
+        return;
+    }
+    let catalogue = Catalogue::new(DataOptions {
+        data_dir: Some(data),
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    });
+    let modality = TabularModality::new(catalogue.unwrap());
+    let settings = TabularModality::defaults(Profile::Quick);
+    let adult = modality
+        .prepare("adult", false, &settings, 0, &Device::Cpu)
+        .unwrap();
+    // Untrained, with every third gate closed.
+    let log_alpha = adult.model.gate.log_alpha().unwrap();
+    let values: Vec<f32> = (0..log_alpha.elem_count())
+        .map(|i| if i % 3 == 0 { -6.0 } else { 3.0 })
+        .collect();
+    let values = Tensor::from_vec(values, log_alpha.shape().clone(), &Device::Cpu).unwrap();
+    log_alpha.set(&values).unwrap();
+    let compact = CompactModel::new(&adult.model, &adult.encoding, TAU).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = compact.parts(&adult.encoding, &settings.data).unwrap();
+    CompactFolder::write(dir.path(), header(&["<=50K", ">50K"]), file).unwrap();
+    let loaded = CompactTable::load(dir.path(), &Device::Cpu).unwrap();
+
+    let all = loaded.logits(adult.loaded.table.clone()).unwrap();
+    let rows = adult.loaded.split(&settings, 0).unwrap().test;
+    let rows = Tensor::new(rows.as_slice(), &Device::Cpu).unwrap();
+    let found = all.index_select(&rows, 0).unwrap();
+    let input = adult.task.input(Split::Test);
+    let gated = adult.model.logits(input, TAU, &mut Mode::Eval).unwrap();
+    let difference = largest_difference(&gated, &found);
+    assert!(difference < 1e-5, "{difference}");
 }
