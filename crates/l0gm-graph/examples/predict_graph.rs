@@ -5,7 +5,6 @@
 use candle_core::Device;
 use l0gm_graph::CompactGraph;
 use std::error::Error;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,11 +26,13 @@ fn main() -> ExitCode {
 fn run(folder: &str, graph: &str) -> Result<(), Box<dyn Error>> {
     let model = CompactGraph::load(folder, &Device::Cpu)?;
     let found = model.predict_folder(Path::new(graph))?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    writeln!(out, "node,class,{}", found.classes().join(","))?;
+    let mut out = csv::Writer::from_writer(std::io::stdout().lock());
+    let header = ["node", "class"].into_iter().map(str::to_owned);
+    out.write_record(header.chain(found.classes().iter().cloned()))?;
     for node in 0..found.rows() {
-        let shares: Vec<String> = found.row(node).iter().map(|p| format!("{p:.4}")).collect();
-        writeln!(out, "{node},{},{}", found.best(node).0, shares.join(","))?;
+        let head = [node.to_string(), found.best(node).0.to_owned()];
+        let shares = found.row(node).iter().map(|p| format!("{p:.4}"));
+        out.write_record(head.into_iter().chain(shares))?;
     }
     Ok(out.flush()?)
 }

@@ -8,7 +8,6 @@
 use candle_core::Device;
 use l0gm_text::CompactText;
 use std::error::Error;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -35,17 +34,13 @@ fn run(folder: &str, encoder: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let model = CompactText::load(folder, encoder, &Device::Cpu)?;
     let texts = std::io::stdin().lines().collect::<Result<Vec<_>, _>>()?;
     let found = model.predict(&texts)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    writeln!(out, "line,class,{}", found.classes().join(","))?;
+    let mut out = csv::Writer::from_writer(std::io::stdout().lock());
+    let header = ["line", "class"].into_iter().map(str::to_owned);
+    out.write_record(header.chain(found.classes().iter().cloned()))?;
     for row in 0..found.rows() {
-        let shares: Vec<String> = found.row(row).iter().map(|p| format!("{p:.4}")).collect();
-        writeln!(
-            out,
-            "{},{},{}",
-            row + 1,
-            found.best(row).0,
-            shares.join(",")
-        )?;
+        let head = [(row + 1).to_string(), found.best(row).0.to_owned()];
+        let shares = found.row(row).iter().map(|p| format!("{p:.4}"));
+        out.write_record(head.into_iter().chain(shares))?;
     }
     Ok(out.flush()?)
 }

@@ -265,7 +265,7 @@ fn finite(tensor: &Tensor) -> Result<bool> {
     if tensor.elem_count() == 0 {
         return Ok(true);
     }
-    // Largest magnitude: a sum of finite values may overflow. A NaN may hide from `max`, not from `mean`.
+    // A sum of finite values may overflow; of their magnitudes scaled down it cannot.
     let scaled = (tensor.flatten_all()?.abs()? / tensor.elem_count() as f64)?;
     Ok(scaled.sum_all()?.to_scalar::<f32>()?.is_finite())
 }
