@@ -1,18 +1,18 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
 use crate::composed;
-use crate::kernel::{Real, apply1, by_dtype, fused, multiversion, owned, read, slice, tensor};
+use crate::spmm::multiply;
+use crate::kernel::{apply1, by_dtype, fused, owned, read, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 use std::sync::Arc;
 /// A compressed-sparse-row matrix of f32 on the host.
 #[derive(Clone, Debug)]
 pub struct Csr {
-    rows: usize,
-    columns: usize,
-    indptr: Vec<u32>,
-    indices: Vec<u32>,
-    values: Vec<f32>,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) indptr: Vec<u32>,
+    pub(crate) indices: Vec<u32>,
+    pub(crate) values: Vec<f32>,
 }
 impl Csr {
     /// Checks and wraps the three arrays: `indptr` has rows + 1 non-decreasing entries from 0 to
@@ -162,75 +162,6 @@ pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
         return composed::csr_matmul(&matrix.forward, &dense.contiguous()?);
     }
     apply1(&dense.contiguous()?, matrix.clone())
-}
-
-/// Stored entries times width one task handles.
-const TASK: usize = 1 << 17;
-
-multiversion! {
-    /// Rows `first..` of the product, as many as `out` holds.
-    fn multiply_rows<T: Real>(matrix: &Csr, first: usize, x: &[T], out: &mut [T], width: usize) {
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            let (start, end) = (matrix.indptr[first + row], matrix.indptr[first + row + 1]);
-            let columns = &matrix.indices[start as usize..end as usize];
-            let values = &matrix.values[start as usize..end as usize];
-            // Four entries at a time, so that the row of sums is loaded and stored a quarter as often.
-            let (column_quads, column_rest) = columns.as_chunks::<4>();
-            let (value_quads, value_rest) = values.as_chunks::<4>();
-            for (columns, values) in column_quads.iter().zip(value_quads) {
-                let [a, b, c, d] = columns.map(|column| &x[column as usize * width..][..width]);
-                let [va, vb, vc, vd] = values.map(|value| T::of_f32(value));
-                for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    let near = a.fma::<FMA>(va, b * vb);
-                    let far = c.fma::<FMA>(vc, d * vd);
-                    *out += near + far;
-                }
-            }
-            for (&column, &value) in column_rest.iter().zip(value_rest) {
-                let (x, value) = (&x[column as usize * width..][..width], T::of_f32(value));
-                for (out, &x) in out.iter_mut().zip(x) {
-                    *out = x.fma::<FMA>(value, *out);
-                }
-            }
-        }
-    }
-}
-
-/// A X, in parallel over ranges of rows with about equally many entries each.
-fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
-    let mut out = vec![T::NIL; matrix.rows * width];
-    if out.is_empty() {
-        return out;
-    }
-    let per_task = (TASK / width).max(1);
-    let mut tasks = Vec::new();
-    let (mut rest, mut first) = (out.as_mut_slice(), 0);
-    while first < matrix.rows {
-        // A row counts as one entry more, for the sums it writes.
-        let cost = |row: usize| matrix.indptr[row] as usize + row;
-        let limit = cost(first) + per_task;
-        let rows = matrix.indptr[first..].len() - 1;
-        let (mut low, mut high) = (1, rows);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if cost(first + middle) <= limit {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        let (part, after) = rest.split_at_mut(low * width);
-        tasks.push((first, part));
-        rest = after;
-        first += low;
-    }
-    let run = |(first, part): (usize, &mut [T])| multiply_rows(matrix, first, x, part, width);
-    if tasks.len() == 1 {
-        tasks.into_iter().for_each(run);
-    } else {
-        tasks.into_par_iter().for_each(run);
-    }
-    out
 }
 
 impl CustomOp1 for SparseMatrix {

@@ -28,6 +28,7 @@ mod reshape;
 mod rng;
 mod silu;
 mod softmax;
+mod spmm;
 mod tape;
 
 pub use adamw::{AdamWStep, adamw_step};
