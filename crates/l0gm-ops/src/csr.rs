@@ -1,7 +1,7 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
 use crate::composed;
-use crate::spmm::multiply;
 use crate::kernel::{apply1, by_dtype, fused, owned, read, slice, tensor};
+use crate::spmm::multiply;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use std::sync::Arc;

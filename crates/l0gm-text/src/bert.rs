@@ -276,7 +276,9 @@ impl Bert {
         )?;
         let attended = layer.attended.forward(&attended, track)?;
         let attended = dropout(&attended, self.state_dropout, mode)?;
-        let x = layer.attended_norm.forward(&add(&attended, wanted)?, track)?;
+        let x = layer
+            .attended_norm
+            .forward(&add(&attended, wanted)?, track)?;
         let inner = layer.inner.forward(&x, track)?; // (batch, length, intermediate)
         let inner = match self.config.hidden_act {
             Activation::Gelu => gelu(&inner)?,

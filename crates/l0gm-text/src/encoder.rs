@@ -46,7 +46,9 @@ impl TextEncoder {
         let layers = self.bert.config().num_hidden_layers;
         let states = match self.pooling {
             Pooling::Mean => self.bert.layers(&states, padding, from, layers, mode)?,
-            Pooling::Cls | Pooling::Pooler => self.bert.first_state(&states, padding, from, mode)?,
+            Pooling::Cls | Pooling::Pooler => {
+                self.bert.first_state(&states, padding, from, mode)?
+            }
         };
         Ok(Some(states))
     }

@@ -30,7 +30,8 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
 #[test]
 fn the_first_tokens_state_alone_is_the_first_of_all_states() {
     let rows: [&[u32]; 3] = [&[2, 7, 9, 11, 3], &[2, 3], &[2, 50, 60, 3]];
-    let TextInput::Tokens { ids, padding } = TextInput::tokens(&rows, 0, &Device::Cpu).unwrap() else {
+    let TextInput::Tokens { ids, padding } = TextInput::tokens(&rows, 0, &Device::Cpu).unwrap()
+    else {
         panic!("tokens")
     };
     for layers in [1, 3] {
@@ -42,8 +43,13 @@ fn the_first_tokens_state_alone_is_the_first_of_all_states() {
         let gap = largest_difference(&first.i((.., 0)).unwrap(), &all.i((.., 0)).unwrap());
         assert!(gap < 1e-5, "{layers} layers: {gap}");
         // States from behind the last layer are only cut.
-        let cut = bert.first_state(&all, &padding, layers, &mut Mode::Eval).unwrap();
-        assert_eq!(largest_difference(&cut.i((.., 0)).unwrap(), &all.i((.., 0)).unwrap()), 0.0);
+        let cut = bert
+            .first_state(&all, &padding, layers, &mut Mode::Eval)
+            .unwrap();
+        assert_eq!(
+            largest_difference(&cut.i((.., 0)).unwrap(), &all.i((.., 0)).unwrap()),
+            0.0
+        );
     }
 }
 
@@ -57,9 +63,15 @@ fn its_gradients_are_those_of_the_whole_pass() {
         let mut mode = Mode::Train(&mut generator);
         let state = if first_only {
             let x = bert.embed(&ids, &mut mode).unwrap();
-            bert.first_state(&x, &padding, 0, &mut mode).unwrap().i((.., 0)).unwrap()
+            bert.first_state(&x, &padding, 0, &mut mode)
+                .unwrap()
+                .i((.., 0))
+                .unwrap()
         } else {
-            bert.forward(&ids, &padding, &mut mode).unwrap().i((.., 0)).unwrap()
+            bert.forward(&ids, &padding, &mut mode)
+                .unwrap()
+                .i((.., 0))
+                .unwrap()
         };
         state.sqr().unwrap().sum_all().unwrap().backward().unwrap()
     };
