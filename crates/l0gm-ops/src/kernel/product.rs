@@ -82,8 +82,8 @@ pub(crate) unsafe fn product_into<T: Real>(
             (0..row_parts * column_parts)
                 .into_par_iter()
                 .for_each(|number| {
-                    let rows = cut(m, row_parts, number / column_parts);
-                    let columns = cut(n, column_parts, number % column_parts);
+                    let rows = cut(m, row_parts, number / column_parts, TILE.0);
+                    let columns = cut(n, column_parts, number % column_parts, TILE.1);
                     task.multiply(rows, columns);
                 });
         }
@@ -100,9 +100,9 @@ fn grid(m: usize, n: usize, parts: usize) -> (usize, usize) {
     (rows, parts / rows)
 }
 
-/// Range `number` of `parts` about equal ranges that are whole tiles of the matrix kernels.
-fn cut(whole: usize, parts: usize, number: usize) -> Range<usize> {
-    let part = whole.div_ceil(parts).next_multiple_of(PART_SIDE);
+/// Range `number` of `parts` about equal ranges of whole tiles.
+fn cut(whole: usize, parts: usize, number: usize, tile: usize) -> Range<usize> {
+    let part = whole.div_ceil(parts).next_multiple_of(tile);
     (number * part).min(whole)..((number + 1) * part).min(whole)
 }
 
@@ -110,8 +110,8 @@ fn cut(whole: usize, parts: usize, number: usize) -> Range<usize> {
 /// of labour, whose threads wait for each other's packing. Which entries a part holds does not change
 /// their bits: the sums over k are cut alike.
 const PART_LEAST: usize = 2_000_000;
-/// Parts are whole tiles of the matrix kernels, the last one excepted.
-const PART_SIDE: usize = 48;
+/// Rows and columns of the AVX-512 kernels' tile of f32: parts are whole tiles, the last one excepted.
+const TILE: (usize, usize) = (6, 64);
 
 /// One product, to be cut into parts of its result.
 struct Task<'a, T> {
