@@ -84,9 +84,23 @@ impl Csr {
     pub fn values(&self) -> &[f32] {
         &self.values
     }
-    /// The transpose.
-    pub fn transpose(&self) -> Self {
-        // A counting sort by column; rows are visited in order, so each new row comes out sorted.
+    /// The same entries with values that average: each 1 over the number of entries in its row, so that
+    /// [`csr_matmul`] gives the mean of a row's neighbours (0 for a row without any).
+    pub fn averaging(mut self) -> Self {
+        for row in 0..self.rows {
+            let entries = self.indptr[row] as usize..self.indptr[row + 1] as usize;
+            let share = 1.0 / entries.len().max(1) as f32;
+            self.values[entries].fill(share);
+        }
+        self
+    }
+    /// For each entry of the transpose, in its order, the number of the same entry here.
+    pub(crate) fn entries_by_column(&self) -> Vec<u32> {
+        self.by_column().1
+    }
+    /// The transpose's row offsets, and its entries by their numbers here.
+    fn by_column(&self) -> (Vec<u32>, Vec<u32>) {
+        // A counting sort; entries are visited in order, so each new row comes out sorted.
         let mut indptr = vec![0u32; self.columns + 1];
         for &column in &self.indices {
             indptr[column as usize + 1] += 1;
@@ -95,22 +109,34 @@ impl Csr {
             indptr[column + 1] += indptr[column];
         }
         let mut next = indptr.clone();
-        let mut indices = vec![0u32; self.indices.len()];
-        let mut values = vec![0f32; self.values.len()];
-        for row in 0..self.rows {
-            for entry in self.indptr[row] as usize..self.indptr[row + 1] as usize {
-                let slot = &mut next[self.indices[entry] as usize];
-                indices[*slot as usize] = row as u32;
-                values[*slot as usize] = self.values[entry];
-                *slot += 1;
-            }
+        let mut entries = vec![0u32; self.indices.len()];
+        for (entry, &column) in self.indices.iter().enumerate() {
+            let slot = &mut next[column as usize];
+            entries[*slot as usize] = entry as u32;
+            *slot += 1;
         }
+        (indptr, entries)
+    }
+    /// The row of each stored entry.
+    pub(crate) fn rows_of_entries(&self) -> Vec<u32> {
+        let entries = |row: usize| (self.indptr[row + 1] - self.indptr[row]) as usize;
+        (0..self.rows)
+            .flat_map(|row| std::iter::repeat_n(row as u32, entries(row)))
+            .collect()
+    }
+    /// The transpose.
+    pub fn transpose(&self) -> Self {
+        let (indptr, entries) = self.by_column();
+        let rows = self.rows_of_entries();
         Self {
             rows: self.columns,
             columns: self.rows,
             indptr,
-            indices,
-            values,
+            indices: entries.iter().map(|&entry| rows[entry as usize]).collect(),
+            values: entries
+                .iter()
+                .map(|&entry| self.values[entry as usize])
+                .collect(),
         }
     }
 }
@@ -142,6 +168,10 @@ impl SparseMatrix {
     /// The matrix itself.
     pub fn matrix(&self) -> &Csr {
         &self.forward
+    }
+    /// Its transpose.
+    pub(crate) fn transposed(&self) -> &Csr {
+        &self.transposed
     }
     /// Whether forward and transpose share storage.
     pub fn is_symmetric(&self) -> bool {

@@ -95,7 +95,7 @@ pub(crate) unsafe fn product_into<T: Real>(
 /// should be about square.
 fn grid(m: usize, n: usize, parts: usize) -> (usize, usize) {
     let cost = |rows: usize| 10 * m / rows + 12 * n / (parts / rows);
-    let divisors = (1..=parts).filter(|rows| parts % rows == 0);
+    let divisors = (1..=parts).filter(|rows| parts.is_multiple_of(*rows));
     let rows = divisors.min_by_key(|&rows| cost(rows)).unwrap_or(1);
     (rows, parts / rows)
 }
