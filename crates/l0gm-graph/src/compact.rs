@@ -8,6 +8,9 @@ use candle_core::{Tensor, Var};
 use l0gm_gate::{Gate, LinearLayer, Temperature, compact_linear};
 use l0gm_train::{Encoder, GatedModel, Sizes};
 
+/// A gated, dense or compact model of a graph.
+pub type GraphModel = GatedModel<Gcn, LinearHead>;
+
 /// The compact model (its gate is the identity), or `None` where every channel is closed: nothing is
 /// left to compute then but the classifier's bias.
 pub fn compact(
@@ -75,7 +78,7 @@ pub fn sizes(model: &GatedModel<Gcn, LinearHead>, nodes: usize, entries: usize) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::settings::GcnSettings;
@@ -87,7 +90,7 @@ mod tests {
     use l0gm_train::Split;
 
     /// A gated model whose norms, biases and gates stand at random values, about half the gates closed.
-    fn gated(
+    pub(crate) fn gated(
         settings: &GcnSettings,
         log_alpha: impl Fn(usize) -> f32,
     ) -> GatedModel<Gcn, LinearHead> {

@@ -4,10 +4,12 @@
 //!
 //! A graph comes in through one of several doors ([`read_graph`], [`from_petgraph`]), is normalised as
 //! in eq. 2 of the paper, and a [`Gcn`] turns every node into a representation. The gate stands on the
-//! last layer's representation, before the linear classifier; [`compact()`] drops what it closed.
+//! last layer's representation, before the linear classifier; [`compact()`] drops what it closed, and
+//! [`CompactGraph`] reads what a finished run left of it.
 
 mod adjacency;
 mod compact;
+mod compact_graph;
 mod error;
 mod from_petgraph;
 mod gcn;
@@ -31,7 +33,8 @@ mod test_graphs;
 mod text_matrix;
 
 pub use adjacency::Adjacency;
-pub use compact::{compact, sizes};
+pub use compact::{GraphModel, compact, sizes};
+pub use compact_graph::{CompactGraph, compact_parts};
 pub use error::{Error, Result};
 pub use from_petgraph::from_petgraph;
 pub use gcn::Gcn;

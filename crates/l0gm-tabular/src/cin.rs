@@ -45,11 +45,7 @@ impl Cin {
         generator: &Generator,
         device: &Device,
     ) -> Result<Self> {
-        let shape = CinShape {
-            maps: settings.maps.clone(),
-            activation: settings.activation,
-            split: settings.split,
-        };
+        let shape = CinShape::new(settings);
         let mut before = fields;
         let mut layers = Vec::new();
         for (layer, &maps) in settings.maps.iter().enumerate() {
@@ -75,9 +71,7 @@ impl Cin {
 
     /// Number of sums: the length of p+ (eq. 12).
     pub fn outputs(&self) -> usize {
-        (0..self.layers.len())
-            .map(|layer| self.shape.summed(layer))
-            .sum()
+        self.shape.outputs()
     }
 
     /// (rows, fields, dim) to p+, (rows, outputs).
@@ -126,6 +120,39 @@ impl Cin {
 }
 
 impl CinShape {
+    pub(crate) fn new(settings: &CinSettings) -> Self {
+        Self {
+            maps: settings.maps.clone(),
+            activation: settings.activation,
+            split: settings.split,
+        }
+    }
+
+    /// The settings that give this shape, with whole matrices.
+    pub(crate) fn settings(&self) -> CinSettings {
+        CinSettings {
+            maps: self.maps.clone(),
+            activation: self.activation,
+            split: self.split,
+            rank: None,
+        }
+    }
+
+    /// Shape of a layer's weight on so many fields: (maps, maps before, fields).
+    pub(crate) fn weight_shape(&self, layer: usize, fields: usize) -> [usize; 3] {
+        let before = if layer == 0 {
+            fields
+        } else {
+            self.kept(layer - 1)
+        };
+        [self.maps[layer], before, fields]
+    }
+
+    /// Number of sums: the length of p+ (eq. 12).
+    pub(crate) fn outputs(&self) -> usize {
+        (0..self.maps.len()).map(|layer| self.summed(layer)).sum()
+    }
+
     /// Maps of a layer that feed the next one.
     fn kept(&self, layer: usize) -> usize {
         if self.split && layer + 1 < self.maps.len() {

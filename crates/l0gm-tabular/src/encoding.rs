@@ -6,6 +6,7 @@ use crate::bins::{locate, quantile_edges};
 use crate::settings::{EncodingSettings, NumberEncoding};
 use crate::table::{Cells, Table};
 use crate::{FieldKind, Result, Schema};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Row of a category field's table for categories not seen (often enough) in training.
@@ -28,6 +29,24 @@ pub struct CategoryField {
 }
 
 impl CategoryField {
+    /// With these known categories, whose rows follow the reserved ones in their order.
+    fn new(name: &str, offset: u32, known: impl IntoIterator<Item = String>) -> Self {
+        let ids: HashMap<String, u32> = known.into_iter().zip(RESERVED..).collect();
+        Self {
+            name: name.to_owned(),
+            offset,
+            rows: ids.len() as u32 + RESERVED,
+            ids,
+        }
+    }
+
+    /// The known categories, in the order of their rows.
+    fn known(&self) -> Vec<String> {
+        let mut known: Vec<(&String, &u32)> = self.ids.iter().collect();
+        known.sort_by_key(|(_, id)| **id);
+        known.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// The field's own row (before the offset) of a cell.
     pub fn id(&self, cell: Option<&str>) -> u32 {
         match cell {
@@ -38,7 +57,7 @@ impl CategoryField {
 }
 
 /// One number field: its bins, and what scales it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NumberField {
     /// The column's name.
     pub name: String,
@@ -52,8 +71,9 @@ pub struct NumberField {
     pub fill: Option<f64>,
 }
 
-/// How a table's cells become ids and numbers.
-#[derive(Clone, Debug, PartialEq)]
+/// How a table's cells become ids and numbers. As JSON it holds everything that was fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "EncodingFile", try_from = "EncodingFile")]
 pub struct Encoding {
     /// The category fields, in the interface's order: they come first.
     pub categories: Vec<CategoryField>,
@@ -61,6 +81,65 @@ pub struct Encoding {
     pub numbers: Vec<NumberField>,
     /// How numbers are read.
     pub kind: NumberEncoding,
+}
+
+/// What of an [`Encoding`] is written: offsets and rows follow from the categories.
+#[derive(Serialize, Deserialize)]
+struct EncodingFile {
+    kind: NumberEncoding,
+    categories: Vec<KnownCategories>,
+    numbers: Vec<NumberField>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KnownCategories {
+    name: String,
+    known: Vec<String>,
+}
+
+impl From<Encoding> for EncodingFile {
+    fn from(encoding: Encoding) -> Self {
+        let categories = encoding.categories.iter().map(|field| KnownCategories {
+            name: field.name.clone(),
+            known: field.known(),
+        });
+        Self {
+            kind: encoding.kind,
+            categories: categories.collect(),
+            numbers: encoding.numbers,
+        }
+    }
+}
+
+impl TryFrom<EncodingFile> for Encoding {
+    type Error = String;
+
+    fn try_from(file: EncodingFile) -> std::result::Result<Self, String> {
+        for field in &file.numbers {
+            let rising = field.edges.len() >= 2 && field.edges.is_sorted_by(|a, b| a < b);
+            if !rising || field.deviation.is_nan() || field.deviation <= 0.0 {
+                return Err(format!(
+                    "column '{}': bin edges must rise, and the deviation be above 0",
+                    field.name
+                ));
+            }
+        }
+        let (mut offset, mut categories) = (0, Vec::new());
+        for KnownCategories { name, known } in file.categories {
+            let count = known.len() as u32 + RESERVED;
+            let field = CategoryField::new(&name, offset, known);
+            if field.rows != count {
+                return Err(format!("column '{name}': a category stands there twice"));
+            }
+            offset += count;
+            categories.push(field);
+        }
+        Ok(Self {
+            categories,
+            numbers: file.numbers,
+            kind: file.kind,
+        })
+    }
 }
 
 /// Encoded rows, row by row.
@@ -110,16 +189,9 @@ impl Encoding {
                         .map(|(name, _)| name)
                         .collect();
                     known.sort();
-                    let ids: HashMap<String, u32> =
-                        known.into_iter().cloned().zip(RESERVED..).collect();
-                    let size = ids.len() as u32 + RESERVED;
-                    encoding.categories.push(CategoryField {
-                        name: field.name.clone(),
-                        offset,
-                        rows: size,
-                        ids,
-                    });
-                    offset += size;
+                    let field = CategoryField::new(&field.name, offset, known.into_iter().cloned());
+                    offset += field.rows;
+                    encoding.categories.push(field);
                 }
                 Cells::Numeric(cells) => {
                     let field = fit_number(&field.name, cells, rows, settings.bins);

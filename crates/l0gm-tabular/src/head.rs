@@ -216,6 +216,11 @@ pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<
     Ok(logits)
 }
 
+/// (rows, fields, outputs) summed over fields, as a sum over the last dimension.
+pub(crate) fn over_fields(x: Tensor) -> Result<Tensor> {
+    x.transpose(1, 2)?.contiguous()?.sum(2)
+}
+
 impl RawLinear {
     fn new(encoding: &Encoding, outputs: usize, device: &Device) -> Result<Self> {
         let categories = if encoding.categories.is_empty() {
@@ -260,8 +265,6 @@ impl RawLinear {
 
     /// (rows, outputs).
     pub(crate) fn forward(&self, input: &TableInput) -> Result<Tensor> {
-        // (rows, fields, outputs) summed over fields, as a sum over the last dimension
-        let over_fields = |x: Tensor| x.transpose(1, 2)?.contiguous()?.sum(2);
         let mut terms = Vec::with_capacity(2);
         if let (Some(table), Some(categories)) = (&self.categories, &input.categories) {
             terms.push(over_fields(table.forward(&categories.ids)?)?);
@@ -305,15 +308,6 @@ impl Deep {
             if self.dropout > 0.0 {
                 x = dropout(&x, self.dropout, &mut mode.reborrow())?;
             }
-        }
-        self.output.forward(&x)
-    }
-
-    /// The layers after the first, in evaluation, on the first layer's output before its activation.
-    pub(crate) fn after_first(&self, first: &Tensor) -> Result<Tensor> {
-        let mut x = relu(first)?;
-        for layer in &self.hidden[1..] {
-            x = relu(&layer.forward(&x)?)?;
         }
         self.output.forward(&x)
     }

@@ -3,7 +3,8 @@
 //! A file becomes a [`Table`], its columns a [`Schema`], its cells ids and positions among bins
 //! ([`Encoding`]). [`FieldEncoder`] turns them into one embedding a field (eq. 8), a gate closes
 //! dimensions of these, and [`TabularHead`] adds up a linear branch, a compressed interaction network
-//! and a deep branch (eq. 20). [`CompactModel`] is the trained model without what the gate closed.
+//! and a deep branch (eq. 20). [`CompactModel`] is the trained model without what the gate closed,
+//! [`CompactTable`] the same read from a finished run's folder, ready for new rows.
 //! [`TabularModality`] is the runner's door to all of it.
 //!
 #![doc = include_str!("../README.md")]
@@ -31,7 +32,7 @@ mod table;
 mod task;
 
 pub use cin::Cin;
-pub use compact::CompactModel;
+pub use compact::{CompactModel, CompactTable};
 pub use encoder::FieldEncoder;
 pub use encoding::{CategoryField, EncodedRows, Encoding, MISSING, NumberField, UNSEEN};
 pub use error::{Error, Result};

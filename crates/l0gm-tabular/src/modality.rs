@@ -11,9 +11,9 @@ use l0gm_gate::{Gate, InferenceGate, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, DataSummary, Encoder, Expected, GatedModel, Modality, OptimiserConfig, Profile,
-    RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, latency_of, latency_rows,
-    run_experiment,
+    CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Modality,
+    OptimiserConfig, Profile, RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, latency_of,
+    latency_rows, run_experiment,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -295,13 +295,12 @@ impl Modality for TabularModality {
             if dense {
                 return Ok(None);
             }
-            Ok(Some(compact_summary(
-                model,
-                encoding,
-                task,
-                temperature,
-                settings.train.eval_batch_size,
-            )?))
+            let compact = CompactModel::new(model, encoding, temperature)?;
+            let batch = settings.train.eval_batch_size;
+            Ok(Some(Compacted {
+                summary: summary_of(&compact, model, encoding, task, temperature, batch)?,
+                parts: Some(compact.parts(encoding, &settings.data)?),
+            }))
         };
         run_experiment(
             spec,
@@ -335,6 +334,25 @@ pub fn compact_summary(
     eval_batch_size: usize,
 ) -> Result<CompactSummary> {
     let compact = CompactModel::new(model, encoding, temperature)?;
+    summary_of(
+        &compact,
+        model,
+        encoding,
+        task,
+        temperature,
+        eval_batch_size,
+    )
+}
+
+/// [`compact_summary`] of a compact model that is built already.
+fn summary_of(
+    compact: &CompactModel,
+    model: &TableModel,
+    encoding: &Encoding,
+    task: &TableTask,
+    temperature: Temperature,
+    eval_batch_size: usize,
+) -> Result<CompactSummary> {
     let input = task.input(Split::Test);
     let rows = task.rows(Split::Test).min(COMPARED_ROWS);
     let mut largest = 0f32;
@@ -358,7 +376,7 @@ pub fn compact_summary(
         max_logit_difference: f64::from(largest),
         rows,
         gated: model_sizes(model, encoding),
-        compact: compact_sizes(&compact, model, encoding),
+        compact: compact_sizes(compact, model, encoding),
         latency_us_per_example: Some(latency.per_example_us()),
     })
 }

@@ -106,6 +106,15 @@ impl Schema {
     /// A cell of a numeric column that is no finite number; a label that is missing or outside the
     /// classes. Each names file, row and column.
     pub fn apply(&self, table: &mut Table) -> Result<Vec<u32>> {
+        self.retype(table)?;
+        self.labels(table)
+    }
+
+    /// Retypes the input columns alone, of rows that need no label.
+    ///
+    /// # Errors
+    /// A column that is not there; a cell of a numeric column that is no finite number.
+    pub(crate) fn retype(&self, table: &mut Table) -> Result<()> {
         for field in &self.fields {
             let retyped = match (&table.column(&field.name)?.cells, field.kind) {
                 (Cells::Categorical(categories), FieldKind::Numeric) => {
@@ -127,7 +136,7 @@ impl Schema {
                 }
             }
         }
-        self.labels(table)
+        Ok(())
     }
 
     /// The classes of the rows.

@@ -25,31 +25,27 @@ pub fn model_sizes(model: &GatedModel<FieldEncoder, TabularHead>, encoding: &Enc
 
 /// Sizes of the compact model.
 pub fn compact_sizes(
-    compact: &CompactModel<'_>,
+    compact: &CompactModel,
     model: &GatedModel<FieldEncoder, TabularHead>,
     encoding: &Encoding,
 ) -> Sizes {
-    let own: usize = compact.own_tensors().iter().map(|t| t.elem_count()).sum();
-    // The head's tensors that compaction does not replace.
-    let replaced = |name: &str| {
-        name.starts_with("deep.0.")
-            || name == "linear.weight"
-            || (name.starts_with("cin.") && name != "cin.output.weight")
-    };
-    let shared: Vec<_> = model
-        .head
-        .parameters()
-        .into_iter()
-        .filter(|parameter| !replaced(&parameter.name))
-        .collect();
-    let shared = parameters(&shared, encoding, outputs(&model.head));
-    // A branch that reads nothing but closed dimensions keeps its bias.
-    let bias = match (&model.head.deep, compact.open().iter().sum::<usize>()) {
-        (Some(deep), 0) => deep.hidden[0].bias().map_or(0, |bias| bias.elem_count()),
+    let padding: usize = match encoding.kind {
+        NumberEncoding::PiecewiseLinear => {
+            let used = encoding.numbers.iter().map(|field| field.edges.len() + 1);
+            used.map(|used| encoding.rows_per_number() - used).sum()
+        }
         _ => 0,
     };
+    let parameters: usize = compact
+        .tensors()
+        .iter()
+        .map(|(name, tensor)| match name.as_str() {
+            "linear.numbers" => tensor.elem_count() - padding * outputs(&model.head),
+            _ => tensor.elem_count(),
+        })
+        .sum();
     let flops = flops(&model.head, encoding, compact.open(), compact.cin_size());
-    sizes(own as u64 + shared + bias as u64, flops)
+    sizes(parameters as u64, flops)
 }
 
 fn sizes(parameters: u64, flops: u64) -> Sizes {

@@ -242,6 +242,16 @@ impl Bert {
         self.params().iter().map(|p| p.elements()).sum()
     }
 
+    /// Every tensor but the pooler's, by its hub name.
+    pub(crate) fn tensors_below_pooler(&self) -> Result<Vec<(String, Tensor)>> {
+        let below = self.params().into_iter();
+        let poolers = self.pooler.as_ref().map_or(0, |p| p.params().len());
+        below
+            .take(self.params().len() - poolers)
+            .map(Param::named)
+            .collect()
+    }
+
     fn params(&self) -> Vec<&Param> {
         let mut all = vec![&self.word, &self.position, &self.token_type];
         all.extend(self.norm.params());

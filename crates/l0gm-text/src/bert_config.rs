@@ -1,10 +1,10 @@
 //! A BERT-family encoder's `config.json`: the keys that decide its shape, checked before any weight is read.
 use crate::{Error, Result, ScratchSettings};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The activation between the two feed-forward layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Activation {
     /// GELU with the error function.
     #[default]
@@ -19,7 +19,7 @@ pub enum Activation {
 }
 
 /// The shape of an encoder. Keys of `config.json` that do not matter here are passed over.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct BertConfig {
     /// Width of a token's state.
     pub hidden_size: usize,
@@ -97,7 +97,7 @@ impl BertConfig {
         }
     }
 
-    fn check(&self) -> std::result::Result<(), String> {
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
         if let Some(kind) = self.model_type.as_deref().filter(|k| *k != "bert") {
             return Err(format!(
                 "model_type is \"{kind}\"; this encoder reads \"bert\" checkpoints"

@@ -139,7 +139,7 @@ pub fn compute_hidden(
 }
 
 /// Hands out all rows in batches of like length, longest first.
-fn each_batch(
+pub(crate) fn each_batch(
     tokens: &TokenRows,
     pad: u32,
     device: &Device,

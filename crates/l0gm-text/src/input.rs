@@ -71,6 +71,18 @@ pub enum TextInput {
 }
 
 impl TextInput {
+    /// Number of texts.
+    ///
+    /// # Errors
+    /// Where the tensor has no dimension.
+    pub fn rows(&self) -> Result<usize> {
+        match self {
+            Self::Tokens { ids, .. } => ids.dim(0),
+            Self::Hidden { states, .. } => states.dim(0),
+            Self::Pooled(pooled) => pooled.dim(0),
+        }
+    }
+
     /// Pads rows of token ids to the longest.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 //! [`TextModality`] is the runner's door: from a dataset's name to a run's record. Below it, in the order
 //! of the data: [`TextData`] (texts with labels), [`split`], [`TextTokenizer`], [`prepare`] (what a frozen
 //! encoder says, computed once), [`TextTask`] (batches grouped by length), [`TextEncoder`] and [`TextHead`]
-//! (the model around the gate), [`CompactText`] (the smaller model that says the same).
+//! (the model around the gate), [`CompactModel`] (the smaller model that says the same), [`CompactText`]
+//! (the same read from a finished run's folder, ready for new texts).
 #![doc = include_str!("../README.md")]
 mod bert;
 mod bert_config;
@@ -33,7 +34,7 @@ mod weights;
 
 pub use bert::{Bert, Trainable};
 pub use bert_config::{Activation, BertConfig};
-pub use compact::{CompactText, compare, sizes};
+pub use compact::{CompactModel, CompactText, compare, sizes};
 pub use corpus::{Columns, Corpus, Subsets, TextData};
 pub use defaults::defaults;
 pub use encoder::TextEncoder;

@@ -1,6 +1,6 @@
 //! The runner's door to texts: which settings a dataset gets under a profile, what it will cost, and the
 //! run itself, from files to a record.
-use crate::compact::{compare, mean_tokens, sizes};
+use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
 use crate::defaults::defaults;
 use crate::features::FeatureCache;
 use crate::prepare::prepare;
@@ -12,8 +12,8 @@ use l0gm_gate::Gate;
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent, RunContext,
-    RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
+    Compacted, DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent,
+    RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -229,8 +229,13 @@ impl TextModality {
             &mut generator.stream("head", 0),
             &device,
         )?;
+        let LoadedEncoder {
+            encoder,
+            tokenizer,
+            weights_sha256: sha256,
+        } = loaded;
         let model = GatedModel {
-            encoder: loaded.encoder,
+            encoder,
             gate,
             head,
         };
@@ -241,7 +246,13 @@ impl TextModality {
             if model.gate.is_identity() {
                 return Ok(None);
             }
-            Ok(Some(compare(model, temperature, &task, batch, &device)?))
+            let small = CompactModel::new(model, temperature)?;
+            let summary = compare_with(&small, model, temperature, &task, batch, &device)?;
+            let parts = small.parts(&settings, &tokenizer, sha256.as_deref())?;
+            Ok(Some(Compacted {
+                summary,
+                parts: Some(parts),
+            }))
         };
         Ok(run_experiment_in(
             &run,

@@ -51,6 +51,11 @@ impl Param {
         }
     }
 
+    /// Name and tensor, outside any graph and in memory of its own.
+    pub(crate) fn named(&self) -> Result<(String, Tensor)> {
+        Ok((self.name.clone(), self.tensor.detach().copy()?))
+    }
+
     pub(crate) fn elements(&self) -> usize {
         self.tensor.elem_count()
     }

@@ -73,7 +73,12 @@ impl TextTokenizer {
     pub fn from_file(path: &Path) -> Result<Self> {
         let bytes =
             std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
-        let mut inner = Tokenizer::from_bytes(&bytes)
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// From the bytes of the `tokenizer.json` at `path`.
+    pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let mut inner = Tokenizer::from_bytes(bytes)
             .map_err(|e| Error::model(path, format!("is not a tokenizer.json ({e})")))?;
         inner.with_padding(None);
         Ok(Self {
@@ -158,12 +163,17 @@ impl TextTokenizer {
     /// # Errors
     /// Where the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        l0gm_train::write_atomically(path, &self.to_bytes()?)?;
+        Ok(())
+    }
+
+    /// The bytes of its `tokenizer.json`.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let json = self
             .inner
             .to_string(false)
-            .map_err(|e| Error::model(path, format!("cannot be written: {e}")))?;
-        l0gm_train::write_atomically(path, json.as_bytes())?;
-        Ok(())
+            .map_err(|e| Error::model(&self.origin, format!("cannot be written as JSON: {e}")))?;
+        Ok(json.into_bytes())
     }
 
     /// Where it came from.

@@ -9,7 +9,7 @@ use l0gm_gate::{Gate, GateConfig, Granularity, Temperature};
 use l0gm_ops::{Generator, Mode, cross_entropy};
 use l0gm_text::features::{FeatureCache, compute_hidden};
 use l0gm_text::{
-    CompactText, FineTune, LoadedEncoder, Pooling, TextEncoder, TextHead, TextInput, TextSettings,
+    CompactModel, FineTune, LoadedEncoder, Pooling, TextEncoder, TextHead, TextInput, TextSettings,
 };
 use l0gm_train::{Encoder, GatedModel};
 use std::path::Path;
@@ -262,7 +262,7 @@ fn compact_model_keeps_logits() {
             log_alpha
                 .set(&Tensor::new(values, &Device::Cpu).unwrap())
                 .unwrap();
-            let compact = CompactText::new(&model, TAU).unwrap();
+            let compact = CompactModel::new(&model, TAU).unwrap();
             assert_eq!(compact.kept().len(), open, "{pooling:?}");
             let gated = model.logits(&input(), TAU, &mut Mode::Eval).unwrap();
             let difference = (gated - compact.logits(&input()).unwrap())
@@ -301,7 +301,7 @@ fn a_closed_group_takes_all_its_columns_along() {
         log_alpha
             .set(&Tensor::new(&[-6.0f32, 0.3, -6.0, 9.0], &Device::Cpu).unwrap())
             .unwrap();
-        let compact = CompactText::new(&model, TAU).unwrap();
+        let compact = CompactModel::new(&model, TAU).unwrap();
         assert_eq!(compact.kept(), [4, 5, 6, 7, 12, 13, 14, 15]);
         let gated = model.logits(&input(), TAU, &mut Mode::Eval).unwrap();
         let difference = (gated - compact.logits(&input()).unwrap())

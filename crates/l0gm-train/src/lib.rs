@@ -1,6 +1,7 @@
 //! How a gated model is trained and judged, the same for tables, texts and graphs.
 
 mod checkpoint;
+mod compact;
 mod error;
 mod experiment;
 mod latency;
@@ -19,6 +20,9 @@ mod task;
 mod trainer;
 
 pub use checkpoint::load_trained;
+pub use compact::{
+    ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, FileSum,
+};
 pub use error::{Error, Result};
 pub use experiment::{Expected, Modality, Profile, RunContext, RunSpec};
 pub use latency::{

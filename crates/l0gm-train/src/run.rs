@@ -6,9 +6,9 @@
 use crate::run_dir::{RunDir, finished_record, write_json};
 use crate::trainer::{Outcome, TrainConfig, train_on};
 use crate::{
-    CompactSummary, DataSummary, Encoder, Error, GateSummary, GatedModel, Head, Latency, Metrics,
-    PredictionTable, Result, RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of,
-    latency_rows, predict, write_predictions,
+    CompactFolder, CompactHeader, CompactSummary, Compacted, DataSummary, Encoder, Error,
+    GateSummary, GatedModel, Head, Latency, Metrics, PredictionTable, Result, RunContext,
+    RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, predict, write_predictions,
 };
 use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
 use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Interface, Temperature};
@@ -22,8 +22,9 @@ const BINS: usize = 15;
 const RESAMPLES: usize = 500;
 
 /// What every modality does once its task and model stand: train (or continue), predict valid and
-/// test, score, measure latency, write `predictions.parquet` and `record.json` into the run's
-/// directory. `compact` builds the compact model's summary from the trained model (or `None`).
+/// test, score, measure latency, write `predictions.parquet`, a compact model's folder `compact` and
+/// `record.json` into the run's directory. `compact` builds the compact model of the trained one (or
+/// `None`); a model with the identity gate is not asked.
 /// `fields` names the interface's fields ("age", ...), empty for flat interfaces.
 ///
 /// A finished run is not run again: its record is returned as it stands, unless the checksums in
@@ -36,7 +37,7 @@ pub fn run_experiment<T, E, H>(
     model: &GatedModel<E, H>,
     config: &TrainConfig,
     sizes: Sizes,
-    compact: impl FnOnce(&GatedModel<E, H>) -> Result<Option<CompactSummary>>,
+    compact: impl FnOnce(&GatedModel<E, H>) -> Result<Option<Compacted>>,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord>
 where
@@ -75,7 +76,7 @@ pub fn run_experiment_in<T, E, H>(
     model: &GatedModel<E, H>,
     config: &TrainConfig,
     sizes: Sizes,
-    compact: impl FnOnce(&GatedModel<E, H>) -> Result<Option<CompactSummary>>,
+    compact: impl FnOnce(&GatedModel<E, H>) -> Result<Option<Compacted>>,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord>
 where
@@ -126,11 +127,17 @@ where
     };
     let gate = gate_summary(&model.gate, temperature, fields)?;
     write_predictions(&run.predictions_path(), &[valid.clone(), test.clone()])?;
+    let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
+    let compact = match compact {
+        Some(compact) => Some(keep_compact(run, spec, &data, scaling, compact)?),
+        None => None,
+    };
     let judged = Judged {
         gate,
         compact,
         latency,
         sizes,
+        scaling,
     };
     let record = record(spec, data, outcome, &valid, &test, judged, context)?;
     run.write_record(&record)?;
@@ -143,6 +150,35 @@ struct Judged {
     compact: Option<CompactSummary>,
     latency: Latency,
     sizes: Sizes,
+    /// The temperature fitted on the validation split.
+    scaling: f64,
+}
+
+/// Writes a compact model into the run's folder; what the record says of it is returned.
+fn keep_compact(
+    run: &RunDir,
+    spec: &RunSpec,
+    data: &DataSummary,
+    scaling: f64,
+    compact: Compacted,
+) -> Result<CompactSummary> {
+    let Compacted { summary, parts } = compact;
+    let Some(parts) = parts else {
+        return Ok(summary);
+    };
+    let header = CompactHeader {
+        format: CompactFolder::FORMAT,
+        modality: spec.modality.clone(),
+        run_id: spec.id(),
+        classes: data.classes.clone(),
+        temperature: scaling,
+        gated: summary.gated,
+        compact: summary.compact,
+        files: BTreeMap::new(),
+        model: serde_json::Value::Null,
+    };
+    CompactFolder::write(&run.compact_path(), header, parts)?;
+    Ok(summary)
 }
 
 fn record(
@@ -154,7 +190,7 @@ fn record(
     judged: Judged,
     context: &RunContext<'_>,
 ) -> Result<RunRecord> {
-    let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
+    let scaling = judged.scaling;
     let as_trained = Predictions::from_logits(&test.logits_f64(), &test.labels, test.classes)?;
     let scaled_logits: Vec<f64> = test.logits_f64().iter().map(|l| l / scaling).collect();
     let scaled = Predictions::from_logits(&scaled_logits, &test.labels, test.classes)?;

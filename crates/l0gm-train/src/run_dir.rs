@@ -1,7 +1,8 @@
 //! A run's directory is its memory: written atomically, locked while in use, refused if of another format.
 //!
 //! It holds `format` (the layout's version), `lock`, `spec.json`, `checkpoint.safetensors`,
-//! `predictions.parquet` and, once the run is finished, `record.json`, which is written last.
+//! `predictions.parquet`, a gated run's `compact/` and, once the run is finished, `record.json`, which is
+//! written last.
 
 use crate::{Error, Result, RunRecord};
 use std::fs::{self, File, TryLockError};
@@ -60,6 +61,11 @@ impl RunDir {
     /// Where the predictions are, or will be.
     pub fn predictions_path(&self) -> PathBuf {
         self.path.join("predictions.parquet")
+    }
+
+    /// Where a gated run's compact model is, or will be.
+    pub fn compact_path(&self) -> PathBuf {
+        self.path.join("compact")
     }
 
     /// Whether the final record stands.
@@ -228,7 +234,7 @@ fn check_contents(path: &Path) -> Result<()> {
 }
 
 /// Temporary files of a process that was killed; the lock is held, so nobody is writing them.
-fn remove_leftovers(path: &Path) -> Result<()> {
+pub(crate) fn remove_leftovers(path: &Path) -> Result<()> {
     for name in names(path)?.iter().filter(|name| is_leftover(name)) {
         let file = path.join(name);
         fs::remove_file(&file).map_err(|e| Error::io(&file, "remove this leftover", &e))?;

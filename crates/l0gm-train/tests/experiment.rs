@@ -4,10 +4,11 @@
 
 mod support;
 
+use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
 use l0gm_train::{
-    CompactSummary, DataSummary, PredictionTable, RunRecord, Sizes, Split, Task, finished_record,
-    read_predictions, run_experiment,
+    CompactFolder, CompactParts, CompactSummary, Compacted, DataSummary, PredictionTable,
+    RunRecord, Sizes, Split, Task, finished_record, read_predictions, run_experiment,
 };
 use std::cell::Cell;
 use std::path::Path;
@@ -39,12 +40,19 @@ fn run(
         },
         |_| {
             asked.set(true);
-            Ok(Some(CompactSummary {
-                max_logit_difference: 0.0,
-                rows: 1,
-                gated: Sizes::default(),
-                compact: Sizes::default(),
-                latency_us_per_example: None,
+            let weight = Tensor::new(&[1f32, 2.0], &Device::Cpu)?;
+            Ok(Some(Compacted {
+                summary: CompactSummary {
+                    max_logit_difference: 0.0,
+                    rows: 1,
+                    gated: Sizes::default(),
+                    compact: Sizes::default(),
+                    latency_us_per_example: None,
+                },
+                parts: Some(CompactParts {
+                    tensors: [("weight".to_owned(), weight)].into(),
+                    ..CompactParts::default()
+                }),
             }))
         },
         &mut context(folder, &mut ()),
@@ -66,6 +74,12 @@ fn a_gated_run_leaves_a_record_that_agrees_with_its_predictions() {
         finished_record(folder.path()).unwrap().as_ref(),
         Some(&record)
     );
+
+    let compact = folder.path().join("compact");
+    let compact = CompactFolder::load(&compact, "synthetic", &Device::Cpu).unwrap();
+    assert_eq!(compact.header().temperature, record.scaling_temperature);
+    assert_eq!(compact.header().run_id, record.run_id);
+    assert!(compact.tensor("weight", &[2]).is_ok());
 
     let tables = read_predictions(&folder.path().join("predictions.parquet")).unwrap();
     let splits: Vec<(Split, usize)> = tables.iter().map(|t| (t.split, t.rows.len())).collect();
@@ -127,6 +141,7 @@ fn a_gated_run_leaves_a_record_that_agrees_with_its_predictions() {
 fn a_dense_run_says_that_nothing_is_gated() {
     let folder = tempfile::tempdir().unwrap();
     let record = run(folder.path(), &model(8, 16, None, 0), None, &[]).unwrap();
+    assert!(!folder.path().join("compact").exists());
     assert_eq!(record.gate.kind, "none");
     assert_eq!(
         (record.gate.open_dims, record.gate.active_fraction),

@@ -8,10 +8,24 @@ use candle_core::{DType, Device, Tensor};
 use l0gm_gate::{InferenceGate, Temperature};
 use l0gm_ops::{Generator, Mode};
 
-const TAU: Temperature = Temperature(2.0 / 3.0);
+pub(super) const TAU: Temperature = Temperature(2.0 / 3.0);
+
+/// Every branch and encoding once.
+pub(super) const VARIANTS: [fn(&mut TabularSettings); 6] = [
+    |_| {},
+    |s| s.model.bypass = false,
+    |s| s.encoding.numbers = NumberEncoding::Periodic,
+    |s| s.encoding.numbers = NumberEncoding::Scaled,
+    |s| s.gate.inference = InferenceGate::Threshold,
+    |s| {
+        s.model.cin.rank = Some(2);
+        s.model.cin.split = true;
+        s.model.deep.clear();
+    },
+];
 
 /// A model with random weights everywhere and the given log_alpha in turn over the dimensions.
-fn model(
+pub(super) fn model(
     settings: &TabularSettings,
     log_alpha: &[f32],
 ) -> (TableModel, crate::Encoding, crate::TableInput) {
@@ -36,25 +50,13 @@ fn model(
 
 #[test]
 fn compact_logits_equal_gated_logits_in_every_variant() {
-    let variants: [fn(&mut TabularSettings); 6] = [
-        |_| {},
-        |s| s.model.bypass = false,
-        |s| s.encoding.numbers = NumberEncoding::Periodic,
-        |s| s.encoding.numbers = NumberEncoding::Scaled,
-        |s| s.gate.inference = InferenceGate::Threshold,
-        |s| {
-            s.model.cin.rank = Some(2);
-            s.model.cin.split = true;
-            s.model.deep.clear();
-        },
-    ];
     // Partly open, one field of four dimensions closed as a whole, and everything closed.
     let patterns: [&[f32]; 3] = [
         &[-3.0, 0.4, 2.0, -0.2, 1.0, -5.0, 0.1],
         &[-9.0, -9.0, -9.0, -9.0, 0.5, 1.5, -9.0, 3.0],
         &[-9.0],
     ];
-    for variant in variants {
+    for variant in VARIANTS {
         let mut settings = small_settings();
         variant(&mut settings);
         for pattern in patterns {

@@ -1,6 +1,7 @@
 //! What the crate promises, file by file: reading, splitting, encoding, the predictor, compaction.
 
 mod bad_input;
+mod compact_file;
 mod compaction;
 mod encoding;
 mod one_step;

@@ -17,7 +17,7 @@ fn modality() -> TabularModality {
     TabularModality::new(Catalogue::new(options).unwrap())
 }
 
-fn spec(path: &Path, method: &str, lambda: Option<f64>, gate_travel: f64) -> RunSpec {
+pub(super) fn spec(path: &Path, method: &str, lambda: Option<f64>, gate_travel: f64) -> RunSpec {
     let overrides = json!({
         "data": {"label": "label"},
         "encoding": {"bins": 8},
@@ -30,7 +30,7 @@ fn spec(path: &Path, method: &str, lambda: Option<f64>, gate_travel: f64) -> Run
         .unwrap()
 }
 
-fn run(spec: &RunSpec, dir: &Path) -> RunRecord {
+pub(super) fn run(spec: &RunSpec, dir: &Path) -> RunRecord {
     let mut context = RunContext {
         dir: dir.to_path_buf(),
         device: Device::Cpu,

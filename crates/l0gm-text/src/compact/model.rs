@@ -14,17 +14,17 @@ const ROWS_WITH_ENCODER: usize = 64;
 
 /// A model without a gate that says the same as the gated one.
 #[derive(Clone, Debug)]
-pub struct CompactText {
-    encoder: TextEncoder,
+pub struct CompactModel {
+    pub(super) encoder: TextEncoder,
     /// The dimensions that stay.
-    kept: Vec<u32>,
+    pub(super) kept: Vec<u32>,
     /// The pooler's rows that stay, for [`Pooling::Pooler`].
-    pooler: Option<LinearLayer>,
+    pub(super) pooler: Option<LinearLayer>,
     /// (classes, kept).
-    classifier: LinearLayer,
+    pub(super) classifier: LinearLayer,
 }
 
-impl CompactText {
+impl CompactModel {
     /// From a trained gated model at its final temperature.
     ///
     /// # Errors
@@ -64,7 +64,8 @@ impl CompactText {
     pub fn logits(&self, input: &TextInput) -> candle_core::Result<Tensor> {
         let bias = self.classifier.bias.as_ref();
         if self.kept.is_empty() {
-            let rows = self.encoder.encode(input, &mut Mode::Eval)?.dim(0)?;
+            // Nothing of the encoder is read.
+            let rows = input.rows()?;
             let classes = self.classifier.weight.dim(0)?;
             let zero = Tensor::zeros((rows, classes), DType::F32, self.classifier.weight.device())?;
             return match bias {
@@ -145,7 +146,19 @@ pub fn compare(
     batch_size: usize,
     device: &Device,
 ) -> Result<CompactSummary> {
-    let compact = CompactText::new(model, temperature)?;
+    let compact = CompactModel::new(model, temperature)?;
+    compare_with(&compact, model, temperature, task, batch_size, device)
+}
+
+/// [`compare`] with a compact model that is built already.
+pub(crate) fn compare_with(
+    compact: &CompactModel,
+    model: &GatedModel<TextEncoder, TextHead>,
+    temperature: Temperature,
+    task: &TextTask,
+    batch_size: usize,
+    device: &Device,
+) -> Result<CompactSummary> {
     let plan = task.plan(Split::Test, batch_size, None);
     let limit = match task.test.prepared {
         crate::Prepared::Pooled(_) => usize::MAX,
@@ -163,7 +176,7 @@ pub fn compare(
         largest = largest.max(f64::from(difference.to_scalar::<f32>()?));
         rows += batch.len();
     }
-    let latency = latency(&compact, task, batch_size, device)?;
+    let latency = latency(compact, task, batch_size, device)?;
     let tokens = mean_tokens(task);
     Ok(CompactSummary {
         max_logit_difference: largest,
@@ -176,7 +189,7 @@ pub fn compare(
 
 /// Median microseconds a text, on the rows and by the protocol of the gated model's.
 fn latency(
-    compact: &CompactText,
+    compact: &CompactModel,
     task: &TextTask,
     batch_size: usize,
     device: &Device,

@@ -1,0 +1,233 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::compact::compact;
+use crate::compact::tests::gated;
+use crate::settings::GcnSettings;
+use crate::test_graphs::two_communities;
+use crate::{GraphModality, NodeSplit};
+use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
+use l0gm_gate::Schedule;
+use l0gm_train::{
+    Modality, Profile, RunContext, RunRecord, Sizes, Split, StopFlag, read_predictions,
+};
+use serde_json::json;
+use std::path::PathBuf;
+
+fn write(dir: &Path, parts: CompactParts) {
+    let header = CompactHeader {
+        format: CompactFolder::FORMAT,
+        modality: MODALITY.into(),
+        run_id: "a-run".into(),
+        classes: vec!["left".into(), "right".into()],
+        temperature: 1.0,
+        gated: Sizes::default(),
+        compact: Sizes::default(),
+        files: BTreeMap::new(),
+        model: serde_json::Value::Null,
+    };
+    CompactFolder::write(dir, header, parts).unwrap();
+}
+
+#[test]
+fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed() {
+    let temperature = Schedule::default().final_temperature();
+    let graph = two_communities(30, 2);
+    for (layers, norm_last, residual, closed) in [
+        (3, true, true, false),
+        (3, false, true, false),
+        (1, true, false, false),
+        (1, false, false, false),
+        (2, true, false, true),
+    ] {
+        let gcn = GcnSettings {
+            layers,
+            width: 16,
+            interface_width: 16,
+            norm_last,
+            residual,
+            ..GcnSettings::default()
+        };
+        let settings = GraphSettings {
+            features: FeatureScaling::Row,
+            ..GraphSettings::default()
+        };
+        let model = gated(&gcn, |at| match at % 2 == 0 || closed {
+            true => -8.0,
+            false => 0.3 * at as f32,
+        });
+        let small = compact(&model, temperature).unwrap();
+        assert_eq!(small.is_none(), closed);
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            compact_parts(&model, small.as_ref(), 8, &settings).unwrap(),
+        );
+        let loaded = CompactGraph::load(dir.path(), &Device::Cpu).unwrap();
+        assert_eq!(loaded.kept().len(), if closed { 0 } else { 8 });
+
+        let mut scaled = graph.clone();
+        scale_features(&mut scaled, FeatureScaling::Row);
+        let tensors = Arc::new(GraphTensors::new(&scaled, &Device::Cpu).unwrap());
+        let all: Vec<NodeId> = (0..60).map(NodeId).collect();
+        let rows = Arc::new(NodeRows::new(&tensors, &all).unwrap());
+        let input = GraphInput {
+            graph: tensors,
+            rows,
+        };
+        let expected = model.logits(&input, temperature, &mut Mode::Eval).unwrap();
+        let found = loaded.logits(graph.clone()).unwrap();
+        let difference = (expected - found).unwrap().abs().unwrap();
+        let difference: f32 = difference.max_all().unwrap().to_scalar().unwrap();
+        assert!(difference < 1e-5, "{difference} for {gcn:?}");
+    }
+}
+
+/// A gated run of two epochs on the dataset at `path`.
+fn run(path: &str, data: Option<PathBuf>, out: &Path) -> RunRecord {
+    let options = DataOptions {
+        data_dir: data,
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    };
+    let graphs = GraphModality::new(Catalogue::new(options).unwrap());
+    let overrides = json!({
+        "gcn": {"layers": 2, "width": 8, "interface-width": 8},
+        "train": {"epochs": 2, "optimiser": {"gate-travel": 1.0}},
+    });
+    let spec = graphs
+        .spec(path, "l0gm", Some(1e-3), 0, Profile::Quick, &overrides)
+        .unwrap();
+    let mut context = RunContext {
+        dir: out.to_path_buf(),
+        device: Device::Cpu,
+        device_name: "cpu".into(),
+        threads: 1,
+        progress: &mut (),
+        stop: StopFlag::default(),
+    };
+    graphs.run(&spec, &mut context).unwrap()
+}
+
+/// An edge list and its table of nodes: two communities that know mostly each other.
+fn files(dir: &Path) {
+    let graph = two_communities(30, 2);
+    let (mut nodes, mut edges) = (
+        String::from("id,label,a,b,c,d,e,f,g,h\n"),
+        String::from("source,target\n"),
+    );
+    for node in 0..graph.nodes() as u32 {
+        let row = graph.features().row(NodeId(node));
+        let row: Vec<String> = row.iter().map(f32::to_string).collect();
+        let label = ["left", "right"][graph.labels()[node as usize] as usize];
+        nodes += &format!("n{node},{label},{}\n", row.join(","));
+        for other in graph.adjacency().neighbours(NodeId(node)) {
+            edges += &format!("n{node},n{other}\n");
+        }
+    }
+    std::fs::write(dir.join("nodes.csv"), nodes).unwrap();
+    std::fs::write(dir.join("edges.csv"), edges).unwrap();
+}
+
+/// The run's test predictions, found again by the loaded model on the graph's files. `part`: the test
+/// nodes.
+fn predicts_its_graph_again(record: &RunRecord, out: &Path, path: &Path, part: &[NodeId]) {
+    let loaded = CompactGraph::load(out.join("compact"), &Device::Cpu).unwrap();
+    assert_eq!(loaded.header().temperature, record.scaling_temperature);
+    let found = loaded.predict_folder(path).unwrap();
+    let tables = read_predictions(&out.join("predictions.parquet")).unwrap();
+    let test = tables.iter().find(|t| t.split == Split::Test).unwrap();
+    assert_eq!(test.rows.len(), part.len());
+    for (row, node) in part.iter().enumerate() {
+        let logits = &test.logits[row * test.classes..(row + 1) * test.classes];
+        let shares: Vec<f64> = logits
+            .iter()
+            .map(|&l| (f64::from(l) / record.scaling_temperature).exp())
+            .collect();
+        let total: f64 = shares.iter().sum();
+        for (share, p) in shares.iter().zip(found.row(node.0 as usize)) {
+            assert!((share / total - p).abs() < 1e-5, "node {}", node.0);
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_leaves_a_model_that_predicts_its_graph_again() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let out = dir.path().join("run");
+    let record = run(dir.path().to_str().unwrap(), None, &out);
+    let split = NodeSplit::random(60, 0.6, 0.2, 0).unwrap();
+    predicts_its_graph_again(&record, &out, dir.path(), split.part(Split::Test));
+    // Another graph: a feature fewer.
+    let loaded = CompactGraph::load(out.join("compact"), &Device::Cpu).unwrap();
+    let other = dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("nodes.csv"), "id,label,a\n1,x,0\n2,y,1\n").unwrap();
+    std::fs::write(other.join("edges.csv"), "source,target\n1,2\n").unwrap();
+    let text = loaded.predict_folder(&other).unwrap_err().to_string();
+    assert!(
+        text.contains("1 features") && text.contains("reads 8"),
+        "{text}"
+    );
+    let nan = "id,label,a,b,c,d,e,f,g,h\n1,x,0,0,0,nan,0,0,0,0\n2,y,0,0,0,0,0,0,0,0\n";
+    std::fs::write(other.join("nodes.csv"), nan).unwrap();
+    let text = loaded.predict_folder(&other).unwrap_err().to_string();
+    assert!(text.contains("not a finite number"), "{text}");
+}
+
+#[test]
+fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = gated(
+        &GcnSettings {
+            layers: 1,
+            width: 4,
+            interface_width: 4,
+            ..GcnSettings::default()
+        },
+        |_| 2.0,
+    );
+    let temperature = Schedule::default().final_temperature();
+    let small = compact(&model, temperature).unwrap();
+    let parts = compact_parts(&model, small.as_ref(), 8, &GraphSettings::default()).unwrap();
+    write(dir.path(), parts);
+    let refused = || {
+        let error = CompactGraph::load(dir.path(), &Device::Cpu).unwrap_err();
+        error.to_string()
+    };
+    let json = dir.path().join("model.json");
+    let whole = std::fs::read_to_string(&json).unwrap();
+    for (from, to, said) in [
+        ("\"format\": 1", "\"format\": 9", "format 9"),
+        ("\"features\": 8", "\"features\": 9", "do not fit"),
+        ("\"interface\": 4", "\"interface\": 2", "do not fit"),
+    ] {
+        assert!(whole.contains(from), "{whole}");
+        std::fs::write(&json, whole.replacen(from, to, 1)).unwrap();
+        assert!(refused().contains(said), "{}", refused());
+    }
+    std::fs::write(&json, &whole).unwrap();
+    let weights = dir.path().join("model.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(refused().contains("cut off"), "{}", refused());
+}
+
+#[test]
+fn the_real_graph_is_predicted_again_from_its_files() {
+    let Some(root) = std::env::var_os("L0GM_DATA_DIR").map(PathBuf::from) else {
+        println!("skipped: L0GM_DATA_DIR is not set");
+        return;
+    };
+    let path = root.join("amazon-photo");
+    if !path.join("raw").is_dir() {
+        println!("skipped: amazon-photo is not in L0GM_DATA_DIR");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let record = run("amazon-photo", Some(root), dir.path());
+    let settings: GraphSettings = serde_json::from_value(record.spec.settings.clone()).unwrap();
+    let nodes = read_graph(&path, &settings.table).unwrap().nodes();
+    let split = NodeSplit::load(&path, nodes, &settings.split).unwrap();
+    predicts_its_graph_again(&record, dir.path(), &path, split.part(Split::Test));
+}

@@ -1,0 +1,246 @@
+//! A compact model to tensors and JSON, and back.
+
+use super::fold::layout;
+use super::{
+    CompactCin, CompactDeep, CompactField, CompactLinear, CompactModel, FieldMap, RawNumbers,
+};
+use crate::cin::CinShape;
+use crate::encoding::Encoding;
+use crate::{CinSettings, NumberEncoding, Result};
+use candle_core::{Device, Tensor};
+use l0gm_gate::LinearLayer;
+use l0gm_train::CompactFolder;
+use serde::{Deserialize, Serialize};
+
+/// What of a compact model is no tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Shape {
+    /// Width of a field's embedding before.
+    dim: usize,
+    /// The open dimensions of each field, in the interface's order.
+    kept: Vec<Vec<u32>>,
+    linear: LinearKind,
+    /// Absent where there is no such branch, or nothing is open.
+    cin: Option<CinSettings>,
+    /// Units of the hidden layers; empty: no deep branch.
+    deep: Vec<usize>,
+    /// Frequencies of the periodic encoding; 0 with another.
+    frequencies: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LinearKind {
+    None,
+    Raw,
+    Gated,
+}
+
+impl CompactModel {
+    pub(super) fn shape(&self) -> Result<Shape> {
+        let mut deep = Vec::new();
+        if let Some(branch) = &self.deep {
+            deep.push(branch.first_bias.elem_count());
+            for layer in &branch.hidden {
+                deep.push(layer.weight.dim(0)?);
+            }
+        }
+        let frequencies = self.fields.iter().find_map(|field| match &field.map {
+            FieldMap::Dense(Some(frequencies), ..) => Some(frequencies.elem_count()),
+            _ => None,
+        });
+        Ok(Shape {
+            dim: self.dim,
+            kept: self.kept.clone(),
+            linear: match &self.linear {
+                CompactLinear::None => LinearKind::None,
+                CompactLinear::Raw(..) => LinearKind::Raw,
+                CompactLinear::Gated(_) => LinearKind::Gated,
+            },
+            cin: self.cin.as_ref().map(|cin| cin.settings.clone()),
+            deep,
+            frequencies: frequencies.unwrap_or(0),
+        })
+    }
+
+    /// Puts the folder's tensors together. `classes`: number of classes.
+    ///
+    /// # Errors
+    /// Where shape, encoding and tensors do not fit each other.
+    pub(super) fn from_folder(
+        folder: &CompactFolder,
+        shape: Shape,
+        encoding: &Encoding,
+        device: &Device,
+    ) -> Result<Self> {
+        let classes = folder.header().classes.len();
+        shape.check(folder, encoding)?;
+        let outputs = if classes == 2 { 1 } else { classes };
+        let open: Vec<usize> = shape.kept.iter().map(Vec::len).collect();
+        let width: usize = open.iter().sum();
+        let mut fields = Vec::new();
+        for (field, &open) in open.iter().enumerate() {
+            if open > 0 {
+                fields.push(read_field(folder, &shape, encoding, field, open)?);
+            }
+        }
+        let linear = match shape.linear {
+            LinearKind::None => CompactLinear::None,
+            LinearKind::Gated => {
+                CompactLinear::Gated(folder.tensor("linear.weight", &[outputs, width])?)
+            }
+            LinearKind::Raw => read_raw(folder, encoding, outputs)?,
+        };
+        let cin = match shape.cin {
+            None => None,
+            Some(settings) => {
+                let (gather, fields, dim) = layout(&shape.kept, shape.dim);
+                let cin = CinShape::new(&settings);
+                let weights = (0..settings.maps.len())
+                    .map(|i| Ok(folder.tensor(&format!("cin.{i}"), &cin.weight_shape(i, fields))?))
+                    .collect::<Result<_>>()?;
+                Some(CompactCin {
+                    output: folder.tensor("cin.output", &[outputs, cin.outputs()])?,
+                    gather: Tensor::from_vec(gather, fields * dim, device)?,
+                    shape: cin,
+                    settings,
+                    fields,
+                    dim,
+                    weights,
+                })
+            }
+        };
+        Ok(Self {
+            classes,
+            bias: folder.tensor("bias", &[1, outputs])?,
+            fields,
+            linear,
+            cin,
+            deep: read_deep(folder, &shape.deep, width, outputs)?,
+            dim: shape.dim,
+            kept: shape.kept,
+            open,
+        })
+    }
+}
+
+impl Shape {
+    /// That kept dimensions exist, and that nothing reads dimensions where there are none.
+    fn check(&self, folder: &CompactFolder, encoding: &Encoding) -> Result<()> {
+        let fields = encoding.categories.len() + encoding.numbers.len();
+        let rising = |field: &Vec<u32>| field.is_sorted_by(|a, b| a < b);
+        let inside = |field: &Vec<u32>| field.last().is_none_or(|&d| (d as usize) < self.dim);
+        let any = self.kept.iter().any(|field| !field.is_empty());
+        let reads = self.cin.is_some() || self.linear == LinearKind::Gated;
+        let fits = fields > 0
+            && self.kept.len() == fields
+            && self.kept.iter().all(|field| rising(field) && inside(field))
+            && (any || !reads)
+            && self.cin.as_ref().is_none_or(|cin| !cin.maps.is_empty());
+        if fits && folder.header().classes.len() >= 2 {
+            return Ok(());
+        }
+        Err(folder
+            .unfit(format!(
+                "its kept dimensions do not fit {fields} fields of {} dimensions, or it names fewer than two \
+                 classes",
+                self.dim
+            ))
+            .into())
+    }
+}
+
+fn read_field(
+    folder: &CompactFolder,
+    shape: &Shape,
+    encoding: &Encoding,
+    field: usize,
+    open: usize,
+) -> Result<CompactField> {
+    let tensor =
+        |part: &str, shape: &[usize]| folder.tensor(&format!("field.{field}.{part}"), shape);
+    if let Some(map) = encoding.categories.get(field) {
+        return Ok(CompactField {
+            column: field,
+            offset: map.offset,
+            map: FieldMap::Categories(tensor("table", &[map.rows as usize, open])?),
+        });
+    }
+    let column = field - encoding.categories.len();
+    let rows = encoding.rows_per_number();
+    let map = match encoding.kind {
+        NumberEncoding::PiecewiseLinear => {
+            let used = encoding.numbers[column].edges.len() + 1;
+            FieldMap::PiecewiseLinear(tensor("table", &[used, open])?)
+        }
+        NumberEncoding::Periodic => {
+            let count = shape.frequencies;
+            FieldMap::Dense(
+                Some(tensor("frequencies", &[1, 1, count])?),
+                tensor("weight", &[2 * count, open])?,
+                tensor("offset", &[rows, open])?,
+            )
+        }
+        NumberEncoding::Scaled => FieldMap::Dense(
+            None,
+            tensor("weight", &[1, open])?,
+            tensor("offset", &[rows, open])?,
+        ),
+    };
+    Ok(CompactField {
+        column,
+        offset: (column * rows) as u32,
+        map,
+    })
+}
+
+fn read_raw(folder: &CompactFolder, encoding: &Encoding, outputs: usize) -> Result<CompactLinear> {
+    let fields = encoding.numbers.len();
+    let categories = match encoding.category_rows() {
+        0 => None,
+        rows => Some(folder.tensor("linear.categories", &[rows, outputs])?),
+    };
+    let numbers = match encoding.kind {
+        _ if fields == 0 => None,
+        NumberEncoding::PiecewiseLinear => {
+            let rows = fields * encoding.rows_per_number();
+            let table = folder.tensor("linear.numbers", &[rows, outputs])?;
+            Some(RawNumbers::PiecewiseLinear(table))
+        }
+        NumberEncoding::Periodic | NumberEncoding::Scaled => {
+            let weight = folder.tensor("linear.numbers", &[outputs, fields])?;
+            Some(RawNumbers::Scaled(weight))
+        }
+    };
+    Ok(CompactLinear::Raw(categories, numbers))
+}
+
+/// `units` of each hidden layer on `width` open dimensions.
+fn read_deep(
+    folder: &CompactFolder,
+    units: &[usize],
+    width: usize,
+    outputs: usize,
+) -> Result<Option<CompactDeep>> {
+    let (Some(&first), Some(&last)) = (units.first(), units.last()) else {
+        return Ok(None);
+    };
+    let mut hidden = Vec::new();
+    for (layer, pair) in units.windows(2).enumerate() {
+        let name = |part: &str| format!("deep.{}.{part}", layer + 1);
+        hidden.push(LinearLayer {
+            weight: folder.tensor(&name("weight"), &[pair[1], pair[0]])?,
+            bias: Some(folder.tensor(&name("bias"), &[pair[1]])?),
+        });
+    }
+    Ok(Some(CompactDeep {
+        first: match width {
+            0 => None,
+            _ => Some(folder.tensor("deep.0.weight", &[first, width])?),
+        },
+        first_bias: folder.tensor("deep.0.bias", &[first])?,
+        hidden,
+        output: folder.tensor("deep.output", &[outputs, last])?,
+    }))
+}

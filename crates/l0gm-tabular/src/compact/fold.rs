@@ -1,0 +1,234 @@
+//! From a gated model to a compact one: z into tables and maps, closed columns out of the layers behind.
+
+use super::{
+    CompactCin, CompactDeep, CompactField, CompactLinear, CompactModel, FieldMap, RawNumbers,
+    strangers,
+};
+use crate::Result;
+use crate::encoder::{FieldEncoder, NumberEmbedding};
+use crate::encoding::Encoding;
+use crate::head::{self, Deep, LinearBranch, RawLinear, TabularHead};
+use candle_core::{Device, Tensor, Var};
+use l0gm_gate::{LinearLayer, Temperature, compact_linear};
+use l0gm_train::layers::Linear;
+use l0gm_train::{Encoder, GatedModel};
+
+/// See [`CompactModel::new`].
+pub(super) fn fold(
+    model: &GatedModel<FieldEncoder, TabularHead>,
+    encoding: &Encoding,
+    temperature: Temperature,
+) -> Result<CompactModel> {
+    let l0gm_gate::Interface::Fields { fields, dim } = model.encoder.interface() else {
+        return Err(strangers("the interface has no fields"));
+    };
+    let z = model.gate.deterministic(temperature)?;
+    let mask: Vec<f32> = z.iter().map(|&z| f32::from(z != 0.0)).collect();
+    let kept: Vec<Vec<u32>> = z
+        .chunks(dim)
+        .map(|field| {
+            let open = |&d: &u32| field[d as usize] != 0.0;
+            (0..dim as u32).filter(open).collect()
+        })
+        .collect();
+    let open: Vec<usize> = kept.iter().map(Vec::len).collect();
+    let mut compact_fields = Vec::new();
+    for field in 0..fields {
+        if open[field] > 0 {
+            let z = &z[field * dim..(field + 1) * dim];
+            compact_fields.push(compact_field(&model.encoder, encoding, field, z)?);
+        }
+    }
+    let head = &model.head;
+    let any = open.iter().sum::<usize>() > 0;
+    let linear = match &head.linear {
+        LinearBranch::Raw(raw) => raw_linear(raw)?,
+        LinearBranch::Gated(linear) if any => CompactLinear::Gated(drop(&mask, linear)?),
+        _ => CompactLinear::None,
+    };
+    let cin = match &head.cin {
+        Some((cin, output)) if any => {
+            let settings = cin.shape().settings();
+            let (gather, fields, dim) = layout(&kept, dim);
+            Some(CompactCin {
+                shape: cin.shape().clone(),
+                weights: cin_weights(&cin.weights()?, &kept)?,
+                gather: Tensor::from_vec(gather, fields * dim, head.bias.device())?,
+                output: weight(output)?,
+                settings,
+                fields,
+                dim,
+            })
+        }
+        _ => None,
+    };
+    let deep = match &head.deep {
+        Some(deep) => Some(compact_deep(deep, &mask, any)?),
+        None => None,
+    };
+    Ok(CompactModel {
+        classes: head.classes,
+        bias: own(&head.bias)?,
+        fields: compact_fields,
+        linear,
+        cin,
+        deep,
+        dim,
+        kept,
+        open,
+    })
+}
+
+/// The layer's weight on open dimensions. z is in the tables already: only the closed columns go.
+fn drop(mask: &[f32], linear: &Linear) -> Result<Tensor> {
+    let layer = LinearLayer {
+        weight: weight(linear)?,
+        bias: None,
+    };
+    Ok(compact_linear(None, mask, &layer)?.1.weight)
+}
+
+fn compact_deep(deep: &Deep, mask: &[f32], any: bool) -> Result<CompactDeep> {
+    let first = &deep.hidden[0];
+    let first_bias = first
+        .bias()
+        .ok_or_else(|| strangers("deep.0 has no bias"))?;
+    Ok(CompactDeep {
+        first: if any { Some(drop(mask, first)?) } else { None },
+        first_bias: own(first_bias)?,
+        hidden: deep.hidden[1..]
+            .iter()
+            .map(|linear| {
+                Ok(LinearLayer {
+                    weight: weight(linear)?,
+                    bias: linear.bias().map(own).transpose()?,
+                })
+            })
+            .collect::<Result<_>>()?,
+        output: weight(&deep.output)?,
+    })
+}
+
+fn raw_linear(raw: &RawLinear) -> Result<CompactLinear> {
+    let table = raw.categories.as_ref();
+    let categories = table.map(|table| own(table.weight())).transpose()?;
+    let numbers = match &raw.numbers {
+        Some(head::RawNumbers::PiecewiseLinear(spline)) => {
+            Some(RawNumbers::PiecewiseLinear(spline.table()?.detach()))
+        }
+        Some(head::RawNumbers::Scaled(linear)) => Some(RawNumbers::Scaled(weight(linear)?)),
+        None => None,
+    };
+    Ok(CompactLinear::Raw(categories, numbers))
+}
+
+/// Where the CIN finds each (field, coordinate) left among the open dimensions, one past them where its
+/// gate is closed; and the numbers of fields and of coordinates left. `kept`: each field's open
+/// dimensions of `dim`.
+pub(super) fn layout(kept: &[Vec<u32>], dim: usize) -> (Vec<u32>, usize, usize) {
+    let dims: Vec<u32> = (0..dim as u32)
+        .filter(|d| kept.iter().any(|field| field.contains(d)))
+        .collect();
+    let closed: u32 = kept.iter().map(|field| field.len() as u32).sum();
+    let (mut gather, mut before, mut fields) = (Vec::new(), 0, 0);
+    for field in kept.iter().filter(|field| !field.is_empty()) {
+        for d in &dims {
+            let at = field.iter().position(|open| open == d);
+            gather.push(at.map_or(closed, |at| before + at as u32));
+        }
+        before += field.len() as u32;
+        fields += 1;
+    }
+    (gather, fields, dims.len())
+}
+
+/// Each layer's maps on the fields left.
+fn cin_weights(weights: &[Tensor], kept: &[Vec<u32>]) -> Result<Vec<Tensor>> {
+    let fields: Vec<u32> = (0..kept.len() as u32)
+        .filter(|&field| !kept[field as usize].is_empty())
+        .collect();
+    weights
+        .iter()
+        .enumerate()
+        .map(|(layer, weight)| {
+            let index = Tensor::new(fields.as_slice(), weight.device())?;
+            let weight = weight.contiguous()?.index_select(&index, 2)?;
+            // The first layer's maps before are the fields themselves.
+            let weight = if layer == 0 {
+                weight.index_select(&index, 1)?
+            } else {
+                weight
+            };
+            Ok(weight.contiguous()?.detach())
+        })
+        .collect()
+}
+
+fn compact_field(
+    encoder: &FieldEncoder,
+    encoding: &Encoding,
+    field: usize,
+    z: &[f32],
+) -> Result<CompactField> {
+    let kept: Vec<u32> = (0..z.len() as u32)
+        .filter(|&d| z[d as usize] != 0.0)
+        .collect();
+    let scale: Vec<f32> = kept.iter().map(|&d| z[d as usize]).collect();
+    let fold = |table: &Tensor, device: &Device| -> candle_core::Result<Tensor> {
+        let kept = Tensor::from_slice(&kept, kept.len(), device)?;
+        let scale = Tensor::from_slice(&scale, (1, scale.len()), device)?;
+        table
+            .contiguous()?
+            .index_select(&kept, 1)?
+            .broadcast_mul(&scale)
+    };
+    if let (Some(map), Some(table)) = (encoding.categories.get(field), &encoder.categories) {
+        let rows = table
+            .weight()
+            .narrow(0, map.offset as usize, map.rows as usize)?;
+        let folded = fold(&rows, rows.device())?.detach();
+        return Ok(CompactField {
+            column: field,
+            offset: map.offset,
+            map: FieldMap::Categories(folded),
+        });
+    }
+    let column = field - encoding.categories.len();
+    let width = encoding.rows_per_number();
+    let first = column * width;
+    let map = match &encoder.numbers {
+        Some(NumberEmbedding::PiecewiseLinear(spline)) => {
+            let used = encoding.numbers[column].edges.len() + 1;
+            let rows = spline.table()?.narrow(0, first, used)?;
+            FieldMap::PiecewiseLinear(fold(&rows, rows.device())?.detach())
+        }
+        Some(NumberEmbedding::Periodic(dense) | NumberEmbedding::Scaled(dense)) => {
+            let frequencies = match &dense.frequencies {
+                Some(all) => Some(all.narrow(1, column, 1)?.copy()?.detach()),
+                None => None,
+            };
+            let weight = dense.weight.get(column)?;
+            let offset = dense.offset.narrow(0, first, width)?;
+            FieldMap::Dense(
+                frequencies,
+                fold(&weight, weight.device())?.detach(),
+                fold(&offset, offset.device())?.detach(),
+            )
+        }
+        None => return Err(strangers("the model has no number fields")),
+    };
+    Ok(CompactField {
+        column,
+        offset: first as u32,
+        map,
+    })
+}
+
+/// A variable's values in a tensor of their own: training goes on in the variable's memory.
+fn own(var: &Var) -> Result<Tensor> {
+    Ok(var.as_detached_tensor().copy()?)
+}
+
+fn weight(linear: &Linear) -> Result<Tensor> {
+    own(linear.weight())
+}

@@ -1,0 +1,146 @@
+//! A compact model with everything that raw rows need on their way to it: how a file is read, and what
+//! was fitted on the training rows.
+
+use super::CompactModel;
+use super::file::Shape;
+use crate::schema::{Field, Schema};
+use crate::settings::DataSettings;
+use crate::{Encoding, Error, Result, Table, TableInput, read_table};
+use candle_core::{Device, Tensor};
+use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Rows a forward pass.
+const BATCH: usize = 4096;
+const MODALITY: &str = "tabular";
+
+/// A finished run's compact model, ready for new rows.
+#[derive(Clone, Debug)]
+pub struct CompactTable {
+    header: CompactHeader,
+    model: CompactModel,
+    encoding: Encoding,
+    reading: DataSettings,
+    device: Device,
+}
+
+/// The modality's part of `model.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Body {
+    /// Cells that mean "missing" beside the empty one.
+    missing: Vec<String>,
+    /// Field separator of a CSV file.
+    separator: char,
+    shape: Shape,
+    encoding: Encoding,
+}
+
+impl CompactTable {
+    /// Reads the folder `compact` of a finished run.
+    ///
+    /// # Errors
+    /// A file that is missing, cut off, of another format or modality, or does not fit the others.
+    pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
+        let body: Body = folder.model()?;
+        let model = CompactModel::from_folder(&folder, body.shape, &body.encoding, device)?;
+        Ok(Self {
+            header: folder.header().clone(),
+            model,
+            encoding: body.encoding,
+            reading: DataSettings {
+                missing: body.missing,
+                separator: body.separator,
+                ..DataSettings::default()
+            },
+            device: device.clone(),
+        })
+    }
+
+    /// What `model.json` says: run, classes, temperature, sizes before and after.
+    pub fn header(&self) -> &CompactHeader {
+        &self.header
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &CompactModel {
+        &self.model
+    }
+
+    /// The columns it reads, with their kinds: categories, then numbers.
+    pub fn columns(&self) -> Vec<Field> {
+        let fields = self.encoding.fields().into_iter();
+        fields.map(|(name, kind)| Field { name, kind }).collect()
+    }
+
+    /// Calibrated probabilities of every row of a CSV, TSV, Parquet or ARFF file, in the file's order.
+    /// Columns are found by name; others, the label's among them, are passed over.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a column that is not there, or a cell of a number column that is no
+    /// finite number; names file, row and column.
+    pub fn predict_file(&self, path: &Path) -> Result<ClassProbabilities> {
+        self.predict(read_table(path, &self.reading)?)
+    }
+
+    /// Calibrated probabilities of every row of a table.
+    ///
+    /// # Errors
+    /// As [`predict_file`](Self::predict_file).
+    pub fn predict(&self, table: Table) -> Result<ClassProbabilities> {
+        let logits = self.logits(table)?;
+        let (temperature, classes) = (self.header.temperature, &self.header.classes);
+        Ok(ClassProbabilities::from_logits(
+            &logits,
+            temperature,
+            classes,
+        )?)
+    }
+
+    /// Logits before temperature scaling: (rows, classes).
+    ///
+    /// # Errors
+    /// As [`predict_file`](Self::predict_file).
+    pub fn logits(&self, mut table: Table) -> Result<Tensor> {
+        let schema = Schema {
+            label: String::new(),
+            classes: Vec::new(),
+            fields: self.columns(),
+        };
+        schema.retype(&mut table)?;
+        let rows: Vec<u32> = (0..table.rows() as u32).collect();
+        let parts = rows
+            .chunks(BATCH)
+            .map(|rows| {
+                let encoded = self.encoding.encode(&table, rows)?;
+                let input = TableInput::new(&self.encoding, &encoded, &self.device)?;
+                Ok(self.model.logits(&input)?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+}
+
+impl CompactModel {
+    /// What a run writes of it: with the encoding it was trained on, and how its file was read.
+    ///
+    /// # Errors
+    /// Where a value cannot be written as JSON.
+    pub fn parts(&self, encoding: &Encoding, reading: &DataSettings) -> Result<CompactParts> {
+        let body = Body {
+            missing: reading.missing.clone(),
+            separator: reading.separator,
+            shape: self.shape()?,
+            encoding: encoding.clone(),
+        };
+        Ok(CompactParts {
+            model: serde_json::to_value(body)
+                .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
+            tensors: self.tensors(),
+            files: BTreeMap::new(),
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! A compact text model as files, and back. A trained encoder is written along; a frozen one is a pretrained
+//! checkpoint that stands elsewhere already, so only its name and the sum of its weights are.
+use super::CompactModel;
+use crate::bert::check_length;
+use crate::features::each_batch;
+use crate::params::WeightSource;
+use crate::{
+    Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, Result, TextEncoder, TextSettings,
+    TextTokenizer, Trainable,
+};
+use candle_core::{DType, Device, Tensor};
+use l0gm_gate::LinearLayer;
+use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const MODALITY: &str = "text";
+const TOKENIZER: &str = "tokenizer.json";
+
+/// A finished run's compact model, ready for new texts.
+#[derive(Clone, Debug)]
+pub struct CompactText {
+    header: CompactHeader,
+    model: CompactModel,
+    tokenizer: TextTokenizer,
+    max_tokens: usize,
+    device: Device,
+}
+
+/// The modality's part of `model.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Body {
+    /// Longest text in tokens; longer ones are cut off at the end.
+    max_tokens: usize,
+    pooling: Pooling,
+    /// The dimensions that stay.
+    kept: Vec<u32>,
+    encoder: EncoderFrom,
+}
+
+/// Where the encoder's weights are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum EncoderFrom {
+    /// In `model.safetensors`, of this shape.
+    Here(BertConfig),
+    /// In a checkpoint's folder of its own.
+    Elsewhere {
+        /// The setting `encoder` of the run.
+        name: String,
+        /// Of its `model.safetensors`.
+        sha256: String,
+    },
+}
+
+impl CompactModel {
+    /// What a run writes. `encoder_sha256`: the sum of a frozen encoder's weights file; it is then not
+    /// written again.
+    ///
+    /// # Errors
+    /// Where tokenizer or model cannot be written as JSON.
+    pub fn parts(
+        &self,
+        settings: &TextSettings,
+        tokenizer: &TextTokenizer,
+        encoder_sha256: Option<&str>,
+    ) -> Result<CompactParts> {
+        let mut tensors = BTreeMap::new();
+        let mut layer = |name: &str, layer: &LinearLayer| {
+            // An empty weight says no more than that nothing is kept.
+            if layer.weight.elem_count() > 0 {
+                tensors.insert(format!("{name}.weight"), layer.weight.clone());
+            }
+            if let Some(bias) = layer.bias.as_ref().filter(|bias| bias.elem_count() > 0) {
+                tensors.insert(format!("{name}.bias"), bias.clone());
+            }
+        };
+        layer("classifier", &self.classifier);
+        if let Some(pooler) = &self.pooler {
+            layer("pooler", pooler);
+        }
+        let bert = self.encoder.bert();
+        let encoder = match (settings.fine_tune, encoder_sha256) {
+            (FineTune::Frozen, Some(sha256)) => EncoderFrom::Elsewhere {
+                name: settings.encoder.clone(),
+                sha256: sha256.to_owned(),
+            },
+            _ => {
+                for (name, tensor) in bert.tensors_below_pooler()? {
+                    tensors.insert(format!("encoder.{name}"), tensor);
+                }
+                EncoderFrom::Here(bert.config().clone())
+            }
+        };
+        let body = Body {
+            max_tokens: settings.max_tokens,
+            pooling: self.encoder.pooling(),
+            kept: self.kept.clone(),
+            encoder,
+        };
+        Ok(CompactParts {
+            model: serde_json::to_value(body)
+                .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
+            tensors,
+            files: [(TOKENIZER.to_owned(), tokenizer.to_bytes()?)].into(),
+        })
+    }
+}
+
+impl CompactText {
+    /// Reads the folder `compact` of a finished run. `encoder`: the folder of the checkpoint whose encoder
+    /// the run left frozen (`config.json`, `model.safetensors`); not looked at where the encoder was trained.
+    ///
+    /// # Errors
+    /// A file that is missing, cut off, of another format or modality, or does not fit the others; an encoder
+    /// that is needed and not given, or not the run's.
+    pub fn load(dir: impl AsRef<Path>, encoder: Option<&Path>, device: &Device) -> Result<Self> {
+        let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
+        let body: Body = folder.model()?;
+        let bert = match &body.encoder {
+            EncoderFrom::Here(config) => {
+                config
+                    .check()
+                    .map_err(|message| folder.unfit(format!("its encoder: {message}")))?;
+                frozen(config, &mut InFolder(&folder))?
+            }
+            EncoderFrom::Elsewhere { name, sha256 } => {
+                let encoder = encoder.ok_or_else(|| {
+                    Error::model(
+                        folder.path(),
+                        format!(
+                            "holds no encoder: the run left \"{name}\" as it was; give that encoder's folder too"
+                        ),
+                    )
+                })?;
+                read_encoder(encoder, name, sha256, device)?
+            }
+        };
+        check_length(bert.config(), body.max_tokens)?;
+        let tokenizer =
+            TextTokenizer::from_bytes(&folder.read(TOKENIZER)?, &folder.path().join(TOKENIZER))?;
+        tokenizer.check_fits(bert.config().vocab_size)?;
+        let (width, kept) = (bert.config().hidden_size, body.kept.len());
+        let inside = body.kept.last().is_none_or(|&d| (d as usize) < width);
+        if !inside || !body.kept.is_sorted_by(|a, b| a < b) {
+            let message = format!("its kept dimensions do not fit an encoder of width {width}");
+            return Err(folder.unfit(message).into());
+        }
+        let classes = folder.header().classes.len();
+        let classifier = LinearLayer {
+            weight: match kept {
+                0 => Tensor::zeros((classes, 0), DType::F32, device)?,
+                _ => folder.tensor("classifier.weight", &[classes, kept])?,
+            },
+            bias: Some(folder.tensor("classifier.bias", &[classes])?),
+        };
+        let pooler = match body.pooling {
+            Pooling::Pooler if kept > 0 => Some(LinearLayer {
+                weight: folder.tensor("pooler.weight", &[kept, width])?,
+                bias: Some(folder.tensor("pooler.bias", &[kept])?),
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            header: folder.header().clone(),
+            model: CompactModel {
+                encoder: TextEncoder::new(bert, body.pooling),
+                kept: body.kept,
+                pooler,
+                classifier,
+            },
+            tokenizer,
+            max_tokens: body.max_tokens,
+            device: device.clone(),
+        })
+    }
+
+    /// What `model.json` says: run, classes, temperature, sizes before and after.
+    pub fn header(&self) -> &CompactHeader {
+        &self.header
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &CompactModel {
+        &self.model
+    }
+
+    /// Calibrated probabilities of each text.
+    ///
+    /// # Errors
+    /// No texts; a text that cannot be tokenised.
+    pub fn predict(&self, texts: &[String]) -> Result<ClassProbabilities> {
+        let logits = self.logits(texts)?;
+        let (temperature, classes) = (self.header.temperature, &self.header.classes);
+        Ok(ClassProbabilities::from_logits(
+            &logits,
+            temperature,
+            classes,
+        )?)
+    }
+
+    /// Logits before temperature scaling: (texts, classes).
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn logits(&self, texts: &[String]) -> Result<Tensor> {
+        if texts.is_empty() {
+            return Err(Error::Setting("there are no texts to predict".into()));
+        }
+        let tokens = self.tokenizer.encode(texts, self.max_tokens)?;
+        let classes = self.header.classes.len();
+        let mut values = vec![0f32; texts.len() * classes];
+        let pad = self.model.encoder.bert().config().pad_token_id;
+        each_batch(
+            &tokens,
+            pad,
+            &self.device,
+            &mut |_, _| Ok(()),
+            |rows, input| {
+                let logits: Vec<f32> = self.model.logits(input)?.flatten_all()?.to_vec1()?;
+                for (&row, logits) in rows.iter().zip(logits.chunks_exact(classes)) {
+                    values[row * classes..(row + 1) * classes].copy_from_slice(logits);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(Tensor::from_vec(
+            values,
+            (texts.len(), classes),
+            &self.device,
+        )?)
+    }
+}
+
+/// The encoder of a checkpoint's folder, if its weights are the ones with this sum.
+fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result<Bert> {
+    let config = BertConfig::from_file(&dir.join("config.json"))?;
+    let path = dir.join("model.safetensors");
+    let checkpoint = Checkpoint::read(&path)?;
+    let found = checkpoint.sha256();
+    if found != sha256 {
+        return Err(Error::model(
+            path,
+            format!(
+                "is not the encoder this model was made with, \"{name}\" (sha256 {found}, expected {sha256})"
+            ),
+        ));
+    }
+    frozen(&config, &mut checkpoint.open(device)?)
+}
+
+/// An encoder that does not learn, without its pooler: what of that is kept stands in the compact model.
+fn frozen(config: &BertConfig, source: &mut dyn WeightSource) -> Result<Bert> {
+    let learns = Trainable {
+        embeddings: false,
+        from_layer: config.num_hidden_layers,
+    };
+    Bert::new(config, source, learns, false, None)
+}
+
+/// The encoder's tensors in a compact model's folder.
+struct InFolder<'a>(&'a CompactFolder);
+
+impl WeightSource for InFolder<'_> {
+    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        Ok(self.0.tensor(&format!("encoder.{name}"), shape)?)
+    }
+}

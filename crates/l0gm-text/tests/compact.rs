@@ -1,0 +1,243 @@
+//! A compact model leaves its run as a folder and comes back the same, for plain texts.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use candle_core::{Device, Tensor};
+use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
+use l0gm_gate::{Gate, GateConfig, Temperature};
+use l0gm_ops::{Generator, Mode};
+use l0gm_text::{
+    CompactModel, CompactText, FineTune, LoadedEncoder, Pooling, TextHead, TextInput, TextModality,
+    TextSettings,
+};
+use l0gm_train::{
+    CompactFolder, CompactHeader, Encoder, GatedModel, Modality, Profile, RunContext, RunRecord,
+    Sizes, StopFlag,
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const TAU: Temperature = Temperature(2.0 / 3.0);
+
+/// Largest difference of a logit between a gated model on the encoder in `dir` and what its compact model
+/// says after it was written and loaded. `open`: how many dimensions stay, at least.
+fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) -> f32 {
+    let device = Device::Cpu;
+    let loaded = LoadedEncoder::from_folder(dir, settings, &device).unwrap();
+    let interface = loaded.encoder.interface();
+    let width = interface.width();
+    let gate = Gate::new(interface, &GateConfig::default(), TAU, &device).unwrap();
+    let values: Vec<f32> = (0..width)
+        .map(|i| if i < open { 0.5 + (i % 5) as f32 } else { -9.0 })
+        .collect();
+    let log_alpha = gate.log_alpha().unwrap();
+    log_alpha
+        .set(&Tensor::new(values, &device).unwrap())
+        .unwrap();
+    let head = TextHead::new(width, 2, 0.1, &mut Generator::new(3), &device).unwrap();
+    let model = GatedModel {
+        encoder: loaded.encoder,
+        gate,
+        head,
+    };
+    let compact = CompactModel::new(&model, TAU).unwrap();
+    assert_eq!(compact.kept().len(), open);
+    let parts = compact
+        .parts(
+            settings,
+            &loaded.tokenizer,
+            loaded.weights_sha256.as_deref(),
+        )
+        .unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let header = CompactHeader {
+        format: CompactFolder::FORMAT,
+        modality: "text".into(),
+        run_id: "a-run".into(),
+        classes: vec!["no".into(), "yes".into()],
+        temperature: 1.0,
+        gated: Sizes::default(),
+        compact: Sizes::default(),
+        files: BTreeMap::new(),
+        model: serde_json::Value::Null,
+    };
+    CompactFolder::write(home.path(), header, parts).unwrap();
+    let frozen = settings.fine_tune == FineTune::Frozen;
+    let back = CompactText::load(home.path(), frozen.then_some(dir), &device).unwrap();
+    let (texts, _) = common::texts(7);
+    let found = back.logits(&texts).unwrap();
+    let tokens = loaded
+        .tokenizer
+        .encode(&texts, settings.max_tokens)
+        .unwrap();
+    let mut largest = 0f32;
+    for row in 0..tokens.rows() {
+        let input = TextInput::tokens(&[tokens.get(row)], 0, &device).unwrap();
+        let gated = model.logits(&input, TAU, &mut Mode::Eval).unwrap();
+        let found = found.narrow(0, row, 1).unwrap();
+        let difference = (gated - found).unwrap().abs().unwrap();
+        largest = largest.max(difference.max_all().unwrap().to_scalar().unwrap());
+    }
+    largest
+}
+
+#[test]
+fn loaded_logits_equal_gated_logits_with_a_trained_and_a_frozen_encoder() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    for fine_tune in [FineTune::Frozen, FineTune::Last(1), FineTune::Full] {
+        for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Pooler] {
+            for open in [7, 0, 16] {
+                let settings = TextSettings {
+                    fine_tune,
+                    pooling,
+                    max_tokens: 20,
+                    ..TextSettings::default()
+                };
+                let difference = difference_after_loading(dir.path(), &settings, open);
+                assert!(
+                    difference < 1e-5,
+                    "{fine_tune:?}, {pooling:?}, {open}: {difference}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn loaded_logits_equal_gated_logits_on_the_real_encoder() {
+    let Some(dir) = common::real_model() else {
+        return;
+    };
+    let settings = TextSettings {
+        fine_tune: FineTune::Frozen,
+        ..TextSettings::default()
+    };
+    let difference = difference_after_loading(&dir, &settings, 40);
+    assert!(difference < 1e-5, "{difference}");
+}
+
+/// A gated run on a small file of texts; its record and folder.
+fn run(dir: &Path, fine_tune: &str) -> (RunRecord, PathBuf) {
+    let model = dir.join("tiny");
+    std::fs::create_dir_all(&model).unwrap();
+    common::write_tiny_model(&model, "");
+    let (texts, labels) = common::texts(160);
+    let rows: Vec<String> = texts
+        .iter()
+        .zip(labels)
+        .map(|(text, label)| format!("{text},{}", ["no", "yes"][label as usize]))
+        .collect();
+    let file = dir.join("reviews.csv");
+    std::fs::write(&file, format!("text,label\n{}\n", rows.join("\n"))).unwrap();
+    let options = DataOptions {
+        data_dir: Some(dir.join("data")),
+        model_dir: Some(dir.join("models")),
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    };
+    let modality = TextModality::new(Catalogue::new(options).unwrap());
+    let encoder = match fine_tune {
+        "scratch" => json!({
+            "encoder": "scratch", "fine-tune": "full",
+            "scratch": {"layers": 1, "width": 16, "heads": 2, "feed-forward": 32, "vocabulary": 200},
+        }),
+        other => json!({"encoder": model.to_str().unwrap(), "fine-tune": other}),
+    };
+    let mut settings = json!({
+        "max-tokens": 20, "train-rows": 90, "valid-rows": null, "test-rows": null,
+        "train": {"epochs": 2, "batch-size": 8, "eval-batch-size": 16, "optimiser": {"learning-rate": 1e-2}},
+    });
+    for (key, value) in encoder.as_object().unwrap() {
+        settings[key] = value.clone();
+    }
+    let dataset = file.to_str().unwrap();
+    let spec = modality
+        .spec(dataset, "l0gm", Some(1e-3), 0, Profile::Quick, &settings)
+        .unwrap();
+    let out = dir.join("out").join(spec.id());
+    let mut context = RunContext {
+        dir: out.clone(),
+        device: Device::Cpu,
+        device_name: "cpu".into(),
+        threads: 1,
+        progress: &mut (),
+        stop: StopFlag::default(),
+    };
+    (modality.run(&spec, &mut context).unwrap(), out)
+}
+
+#[test]
+fn a_finished_run_leaves_a_model_that_finds_its_test_predictions_again() {
+    for fine_tune in ["frozen", "last-1", "scratch"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (record, out) = run(dir.path(), fine_tune);
+        let frozen = fine_tune == "frozen";
+        let encoder = dir.path().join("tiny");
+        let compact = out.join("compact");
+        let loaded =
+            CompactText::load(&compact, frozen.then_some(&*encoder), &Device::Cpu).unwrap();
+        let json = std::fs::read_to_string(compact.join("model.json")).unwrap();
+        assert_eq!(json.contains("\"elsewhere\""), frozen, "{json}");
+        let (texts, _) = common::texts(160);
+        let found = loaded.predict(&texts).unwrap();
+        assert_eq!(found.classes(), ["no", "yes"]);
+        let all: Vec<f64> = (0..160).map(|row| found.row(row)[1]).collect();
+        for table in l0gm_train::read_predictions(&out.join("predictions.parquet")).unwrap() {
+            for logits in table.logits.chunks_exact(2) {
+                let scaled = f64::from(logits[1] - logits[0]) / record.scaling_temperature;
+                let p = 1.0 / (1.0 + (-scaled).exp());
+                assert!(all.iter().any(|q| (p - q).abs() < 1e-5), "{fine_tune}: {p}");
+            }
+        }
+        assert!(loaded.predict(&[]).is_err());
+    }
+}
+
+#[test]
+fn an_encoder_that_is_not_given_or_another_one_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, out) = run(dir.path(), "frozen");
+    let compact = out.join("compact");
+    let refused = |encoder: Option<&Path>| {
+        let error = CompactText::load(&compact, encoder, &Device::Cpu).unwrap_err();
+        error.to_string()
+    };
+    assert!(refused(None).contains("give that encoder's folder"));
+    let weights = dir.path().join("tiny").join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, &bytes).unwrap();
+    let text = refused(Some(&dir.path().join("tiny")));
+    assert!(
+        text.contains("is not the encoder this model was made with"),
+        "{text}"
+    );
+}
+
+#[test]
+fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, out) = run(dir.path(), "scratch");
+    let compact = out.join("compact");
+    let refused = || {
+        let error = CompactText::load(&compact, None, &Device::Cpu).unwrap_err();
+        error.to_string()
+    };
+    let json = compact.join("model.json");
+    let whole = std::fs::read_to_string(&json).unwrap();
+    std::fs::write(&json, whole.replacen("\"format\": 1", "\"format\": 3", 1)).unwrap();
+    assert!(refused().contains("format 3"), "{}", refused());
+    std::fs::write(&json, &whole).unwrap();
+    for name in ["model.safetensors", "tokenizer.json"] {
+        let path = compact.join(name);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 2]).unwrap();
+        let text = refused();
+        assert!(text.contains(name) && text.contains("cut off"), "{text}");
+        std::fs::write(&path, &bytes).unwrap();
+    }
+    CompactText::load(&compact, None, &Device::Cpu).unwrap();
+}
