@@ -101,6 +101,11 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     x + y
 }
 
+/// See [`crate::mul`].
+pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    x * y
+}
+
 /// See [`crate::add_bias`].
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     x.broadcast_add(bias)

@@ -46,7 +46,11 @@ pub fn edge_sum(matrix: &SparseMatrix, weights: &Tensor, dense: &Tensor) -> Resu
     }
     check::alike("edge_sum", "weights", weights, "dense", dense)?;
     if !fused(dense) {
-        return composed::edge_sum(matrix.matrix(), &weights.contiguous()?, &dense.contiguous()?);
+        return composed::edge_sum(
+            matrix.matrix(),
+            &weights.contiguous()?,
+            &dense.contiguous()?,
+        );
     }
     let op = EdgeSum {
         matrix: matrix.clone(),

@@ -188,6 +188,12 @@ fn sums_means_and_biases_have_the_gradients_of_their_compositions() {
             &|x| l0gm_ops::add(&x[0], &x[1]),
             &|x| &x[0] + &x[1],
         );
+        check_views(
+            &format!("mul {shape:?}"),
+            &[normal(3, &shape), normal(4, &shape)],
+            &|x| l0gm_ops::mul(&x[0], &x[1]),
+            &|x| &x[0] * &x[1],
+        );
     }
     let empty = Tensor::zeros((0, 3), DType::F32, &Device::Cpu).unwrap();
     assert_eq!(values(&l0gm_ops::sum(&empty, 0).unwrap()), [0.0; 3]);
