@@ -6,7 +6,7 @@ use crate::distribution::{log_alpha_for_open_probability, open_probability};
 use crate::relaxation;
 use crate::{Error, GateConfig, GateKind, Granularity, PenaltyReduction, Result, Temperature};
 use candle_core::{DType, Device, Tensor, Var};
-use l0gm_ops::Mode;
+use l0gm_ops::{Mode, mul, reshape};
 use serde::{Deserialize, Serialize};
 
 /// Share of gate dimensions the deterministic gate leaves non-zero, in [0, 1].
@@ -316,7 +316,7 @@ impl HardConcrete {
         };
         let (wide, z) = (r.to_dtype(dtype)?, z.to_dtype(dtype)?);
         let gated = if self.covers == 1 && z.elem_count() == r.elem_count() {
-            (wide * z.reshape(r.shape())?)?
+            mul(&wide, &reshape(&z, r.shape().clone())?)?
         } else if self.covers == 1 {
             // (gates,) against (batch, dim) or (batch, fields, dim).
             let mut dims = r.dims().to_vec();

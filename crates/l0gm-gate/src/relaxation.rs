@@ -1,7 +1,6 @@
 //! The gate's formulas on tensors (Algorithm 1, lines 6 to 10 and 16): differentiable with respect to
 //! `log_alpha` in any float precision, without overflow for any value of it.
 
-use crate::distribution::open_shift;
 use crate::{GateConfig, InferenceGate, Result, Temperature};
 use candle_core::Tensor;
 use l0gm_ops::{Generator, Stretch, hard_concrete};
@@ -67,7 +66,7 @@ pub(crate) fn open_probability(
     tau: Temperature,
     stretch: Stretch,
 ) -> Result<Tensor> {
-    sigmoid(&(log_alpha - open_shift(tau, stretch))?)
+    Ok(l0gm_ops::open_probability(log_alpha, tau.0, stretch)?)
 }
 
 /// 1 / (1 + exp(-x)) as exp(min(x, 0)) / (1 + exp(-|x|)): no exponential of a positive number, so

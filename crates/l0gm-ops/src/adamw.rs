@@ -5,10 +5,14 @@
 
 use crate::check;
 use crate::composed;
-use crate::kernel::{Real, fused, multiversion, read, rows};
+use crate::kernel::{Real, fused, multiversion, read};
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use std::sync::Mutex;
+
+/// Values one task updates. Four arrays of this length fit into a core's first two caches; measured on 22
+/// million parameters, tasks of 2^14 take a sixth longer and of 2^17 a third.
+const CHUNK: usize = 1 << 12;
 
 /// The coefficients of one step.
 #[derive(Clone, Copy, Debug)]
@@ -123,13 +127,13 @@ fn step_cpu<T: Real>(
     with_values::<T>(parameter, |p| {
         with_values::<T>(first, |m| {
             with_values::<T>(second, |v| {
-                if p.len() <= rows::CHUNK {
+                if p.len() <= CHUNK {
                     update(p, g, m, v, coefficients);
                 } else {
-                    p.par_chunks_mut(rows::CHUNK)
-                        .zip(g.par_chunks(rows::CHUNK))
-                        .zip(m.par_chunks_mut(rows::CHUNK))
-                        .zip(v.par_chunks_mut(rows::CHUNK))
+                    p.par_chunks_mut(CHUNK)
+                        .zip(g.par_chunks(CHUNK))
+                        .zip(m.par_chunks_mut(CHUNK))
+                        .zip(v.par_chunks_mut(CHUNK))
                         .for_each(|(((p, g), m), v)| update(p, g, m, v, coefficients));
                 }
                 Ok(())

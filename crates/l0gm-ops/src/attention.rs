@@ -11,6 +11,7 @@ use crate::kernel::{
     tensor,
 };
 use crate::rng::{draw, drop_threshold};
+use crate::softmax::masked_in_place;
 use crate::{Generator, Mode, check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
@@ -141,26 +142,6 @@ impl<T> Shared<T> {
 }
 
 multiversion! {
-    /// Softmax of each row over the open keys; a row without any is zero. `open` may be empty: all.
-    fn masked_softmax<T: Real>(scores: &mut [T], keys: usize, open: &[u8]) {
-        for row in scores.chunks_exact_mut(keys) {
-            for (score, &open) in row.iter_mut().zip(open) {
-                *score = if open == 0 { T::LOWEST } else { *score };
-            }
-            let max = lanes::max(row);
-            if max == T::LOWEST && !open.is_empty() {
-                row.fill(T::NIL);
-                continue;
-            }
-            let factor = T::UNIT / lanes::exp_in_place::<T, FMA>(row, max);
-            for score in row.iter_mut() {
-                *score *= factor;
-            }
-        }
-    }
-}
-
-multiversion! {
     /// x = x keep scale, as in dropout.
     fn drop_in_place<T: Real>(x: &mut [T], key: u64, first: u64, threshold: u64, scale: T) {
         for (index, x) in x.iter_mut().enumerate() {
@@ -204,7 +185,7 @@ impl Attention {
             Some(mask) => &mask[(task / s.heads) * s.keys..][..s.keys],
             None => &[],
         };
-        masked_softmax(scores, s.keys, open);
+        masked_in_place(scores, s.keys, open);
     }
 
     /// Applies the dropout mask of one (example, head), if there is any.

@@ -30,6 +30,39 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
 }
 
+/// See [`crate::masked_softmax`].
+pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let open = mask.to_dtype(x.dtype())?;
+    let closed = open.affine(1e30, -1e30)?;
+    // The product makes a row without any open entry zero instead of uniform.
+    softmax(&x.broadcast_add(&closed)?)?.broadcast_mul(&open)
+}
+
+/// See [`crate::log_softmax`].
+pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
+    let shifted = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?;
+    shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
+}
+
+/// See [`crate::rms_norm`].
+pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let square = x.sqr()?.mean_keepdim(D::Minus1)?;
+    x.broadcast_div(&(square + epsilon)?.sqrt()?)?
+        .broadcast_mul(weight)
+}
+
+/// See [`crate::binary_cross_entropy`].
+pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let soft = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
+    let linear = (logits.relu()? - logits.mul(targets)?)?;
+    (linear + soft)?.mean_all()
+}
+
+/// sigmoid(x - shift), for [`crate::open_probability`].
+pub(crate) fn shifted_sigmoid(x: &Tensor, shift: f64) -> Result<Tensor> {
+    sigmoid(&(x - shift)?)
+}
+
 /// See [`crate::layer_norm`].
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
@@ -66,6 +99,11 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 /// See [`crate::add`].
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     x + y
+}
+
+/// See [`crate::mul`].
+pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    x * y
 }
 
 /// See [`crate::add_bias`].
@@ -182,17 +220,83 @@ pub fn csr_matmul(matrix: &Csr, dense: &Tensor) -> Result<Tensor> {
     if entries == 0 {
         return Ok(zeros);
     }
-    let mut row_of = Vec::with_capacity(entries);
-    for row in 0..matrix.rows() {
-        let count = matrix.indptr()[row + 1] - matrix.indptr()[row];
-        row_of.extend(std::iter::repeat_n(row as u32, count as usize));
-    }
-    let row_of = Tensor::from_vec(row_of, entries, device)?;
+    let row_of = Tensor::from_vec(matrix.rows_of_entries(), entries, device)?;
     let columns = Tensor::from_slice(matrix.indices(), entries, device)?;
     let values =
         Tensor::from_slice(matrix.values(), (entries, 1), device)?.to_dtype(dense.dtype())?;
     let messages = dense.index_select(&columns, 0)?.broadcast_mul(&values)?;
     zeros.index_add(&row_of, &messages, 0)
+}
+
+/// See [`crate::edge_softmax`].
+pub fn edge_softmax(matrix: &Csr, scores: &Tensor) -> Result<Tensor> {
+    let parts = (0..matrix.rows()).map(|row| {
+        let [start, end] = [row, row + 1].map(|r| matrix.indptr()[r] as usize);
+        let row = scores.narrow(0, start, end - start)?;
+        softmax(&row.t()?.contiguous()?)?.t()?.contiguous()
+    });
+    let full = |row: &usize| matrix.indptr()[*row] < matrix.indptr()[row + 1];
+    let numbered: Vec<_> = (0..matrix.rows())
+        .zip(parts)
+        .filter(|(row, _)| full(row))
+        .collect();
+    let parts = numbered
+        .into_iter()
+        .map(|(_, part)| part)
+        .collect::<Result<Vec<_>>>()?;
+    match parts.is_empty() {
+        true => Ok(scores.clone()),
+        false => Tensor::cat(&parts, 0),
+    }
+}
+
+/// See [`crate::edge_sum`].
+pub fn edge_sum(matrix: &Csr, weights: &Tensor, dense: &Tensor) -> Result<Tensor> {
+    let (entries, heads) = weights.dims2()?;
+    let (device, width) = (dense.device(), dense.dim(1)?);
+    let zeros = Tensor::zeros((matrix.rows(), width), dense.dtype(), device)?;
+    if entries == 0 {
+        return Ok(zeros);
+    }
+    let columns = Tensor::from_slice(matrix.indices(), entries, device)?;
+    let messages = dense
+        .index_select(&columns, 0)?
+        .reshape((entries, heads, width / heads))?
+        .broadcast_mul(&weights.unsqueeze(2)?)?
+        .reshape((entries, width))?;
+    zeros.index_add(
+        &Tensor::from_vec(matrix.rows_of_entries(), entries, device)?,
+        &messages,
+        0,
+    )
+}
+
+/// See [`crate::csr_max`]; a row at a time.
+pub fn csr_max(matrix: &Csr, dense: &Tensor) -> Result<Tensor> {
+    let width = dense.dim(1)?;
+    let rows = (0..matrix.rows()).map(|row| {
+        let entries = matrix.indptr()[row] as usize..matrix.indptr()[row + 1] as usize;
+        if entries.is_empty() {
+            return Tensor::zeros((1, width), dense.dtype(), dense.device());
+        }
+        // candle gives the whole gradient to each of several equal entries: a neighbour must come once.
+        let mut columns = matrix.indices()[entries].to_vec();
+        columns.sort_unstable();
+        columns.dedup();
+        let count = columns.len();
+        let columns = Tensor::from_vec(columns, count, dense.device())?;
+        dense.index_select(&columns, 0)?.max_keepdim(0)
+    });
+    Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)
+}
+
+/// See [`crate::segment_sum`]; a segment at a time.
+pub fn segment_sum(x: &Tensor, offsets: &[u32]) -> Result<Tensor> {
+    let sums = offsets.windows(2).map(|pair| {
+        x.narrow(0, pair[0] as usize, (pair[1] - pair[0]) as usize)?
+            .sum_keepdim(0)
+    });
+    Tensor::cat(&sums.collect::<Result<Vec<_>>>()?, 0)
 }
 
 /// See [`crate::adamw_step`].

@@ -1,18 +1,18 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
 use crate::composed;
-use crate::kernel::{Real, apply1, by_dtype, fused, multiversion, owned, read, slice, tensor};
+use crate::kernel::{apply1, by_dtype, fused, owned, read, slice, tensor};
+use crate::spmm::multiply;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 use std::sync::Arc;
 /// A compressed-sparse-row matrix of f32 on the host.
 #[derive(Clone, Debug)]
 pub struct Csr {
-    rows: usize,
-    columns: usize,
-    indptr: Vec<u32>,
-    indices: Vec<u32>,
-    values: Vec<f32>,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) indptr: Vec<u32>,
+    pub(crate) indices: Vec<u32>,
+    pub(crate) values: Vec<f32>,
 }
 impl Csr {
     /// Checks and wraps the three arrays: `indptr` has rows + 1 non-decreasing entries from 0 to
@@ -84,9 +84,23 @@ impl Csr {
     pub fn values(&self) -> &[f32] {
         &self.values
     }
-    /// The transpose.
-    pub fn transpose(&self) -> Self {
-        // A counting sort by column; rows are visited in order, so each new row comes out sorted.
+    /// The same entries with values that average: each 1 over the number of entries in its row, so that
+    /// [`csr_matmul`] gives the mean of a row's neighbours (0 for a row without any).
+    pub fn averaging(mut self) -> Self {
+        for row in 0..self.rows {
+            let entries = self.indptr[row] as usize..self.indptr[row + 1] as usize;
+            let share = 1.0 / entries.len().max(1) as f32;
+            self.values[entries].fill(share);
+        }
+        self
+    }
+    /// For each entry of the transpose, in its order, the number of the same entry here.
+    pub(crate) fn entries_by_column(&self) -> Vec<u32> {
+        self.by_column().1
+    }
+    /// The transpose's row offsets, and its entries by their numbers here.
+    fn by_column(&self) -> (Vec<u32>, Vec<u32>) {
+        // A counting sort; entries are visited in order, so each new row comes out sorted.
         let mut indptr = vec![0u32; self.columns + 1];
         for &column in &self.indices {
             indptr[column as usize + 1] += 1;
@@ -95,22 +109,34 @@ impl Csr {
             indptr[column + 1] += indptr[column];
         }
         let mut next = indptr.clone();
-        let mut indices = vec![0u32; self.indices.len()];
-        let mut values = vec![0f32; self.values.len()];
-        for row in 0..self.rows {
-            for entry in self.indptr[row] as usize..self.indptr[row + 1] as usize {
-                let slot = &mut next[self.indices[entry] as usize];
-                indices[*slot as usize] = row as u32;
-                values[*slot as usize] = self.values[entry];
-                *slot += 1;
-            }
+        let mut entries = vec![0u32; self.indices.len()];
+        for (entry, &column) in self.indices.iter().enumerate() {
+            let slot = &mut next[column as usize];
+            entries[*slot as usize] = entry as u32;
+            *slot += 1;
         }
+        (indptr, entries)
+    }
+    /// The row of each stored entry.
+    pub(crate) fn rows_of_entries(&self) -> Vec<u32> {
+        let entries = |row: usize| (self.indptr[row + 1] - self.indptr[row]) as usize;
+        (0..self.rows)
+            .flat_map(|row| std::iter::repeat_n(row as u32, entries(row)))
+            .collect()
+    }
+    /// The transpose.
+    pub fn transpose(&self) -> Self {
+        let (indptr, entries) = self.by_column();
+        let rows = self.rows_of_entries();
         Self {
             rows: self.columns,
             columns: self.rows,
             indptr,
-            indices,
-            values,
+            indices: entries.iter().map(|&entry| rows[entry as usize]).collect(),
+            values: entries
+                .iter()
+                .map(|&entry| self.values[entry as usize])
+                .collect(),
         }
     }
 }
@@ -143,6 +169,10 @@ impl SparseMatrix {
     pub fn matrix(&self) -> &Csr {
         &self.forward
     }
+    /// Its transpose.
+    pub(crate) fn transposed(&self) -> &Csr {
+        &self.transposed
+    }
     /// Whether forward and transpose share storage.
     pub fn is_symmetric(&self) -> bool {
         Arc::ptr_eq(&self.forward, &self.transposed)
@@ -162,75 +192,6 @@ pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
         return composed::csr_matmul(&matrix.forward, &dense.contiguous()?);
     }
     apply1(&dense.contiguous()?, matrix.clone())
-}
-
-/// Stored entries times width one task handles.
-const TASK: usize = 1 << 17;
-
-multiversion! {
-    /// Rows `first..` of the product, as many as `out` holds.
-    fn multiply_rows<T: Real>(matrix: &Csr, first: usize, x: &[T], out: &mut [T], width: usize) {
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            let (start, end) = (matrix.indptr[first + row], matrix.indptr[first + row + 1]);
-            let columns = &matrix.indices[start as usize..end as usize];
-            let values = &matrix.values[start as usize..end as usize];
-            // Four entries at a time, so that the row of sums is loaded and stored a quarter as often.
-            let (column_quads, column_rest) = columns.as_chunks::<4>();
-            let (value_quads, value_rest) = values.as_chunks::<4>();
-            for (columns, values) in column_quads.iter().zip(value_quads) {
-                let [a, b, c, d] = columns.map(|column| &x[column as usize * width..][..width]);
-                let [va, vb, vc, vd] = values.map(|value| T::of_f32(value));
-                for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    let near = a.fma::<FMA>(va, b * vb);
-                    let far = c.fma::<FMA>(vc, d * vd);
-                    *out += near + far;
-                }
-            }
-            for (&column, &value) in column_rest.iter().zip(value_rest) {
-                let (x, value) = (&x[column as usize * width..][..width], T::of_f32(value));
-                for (out, &x) in out.iter_mut().zip(x) {
-                    *out = x.fma::<FMA>(value, *out);
-                }
-            }
-        }
-    }
-}
-
-/// A X, in parallel over ranges of rows with about equally many entries each.
-fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
-    let mut out = vec![T::NIL; matrix.rows * width];
-    if out.is_empty() {
-        return out;
-    }
-    let per_task = (TASK / width).max(1);
-    let mut tasks = Vec::new();
-    let (mut rest, mut first) = (out.as_mut_slice(), 0);
-    while first < matrix.rows {
-        // A row counts as one entry more, for the sums it writes.
-        let cost = |row: usize| matrix.indptr[row] as usize + row;
-        let limit = cost(first) + per_task;
-        let rows = matrix.indptr[first..].len() - 1;
-        let (mut low, mut high) = (1, rows);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if cost(first + middle) <= limit {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        let (part, after) = rest.split_at_mut(low * width);
-        tasks.push((first, part));
-        rest = after;
-        first += low;
-    }
-    let run = |(first, part): (usize, &mut [T])| multiply_rows(matrix, first, x, part, width);
-    if tasks.len() == 1 {
-        tasks.into_iter().for_each(run);
-    } else {
-        tasks.into_par_iter().for_each(run);
-    }
-    out
 }
 
 impl CustomOp1 for SparseMatrix {

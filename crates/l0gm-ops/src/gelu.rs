@@ -11,12 +11,12 @@ use candle_core::{Result, Tensor};
 
 /// x Phi(x), any shape. An error if `x` is not of floats.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    apply::<Gelu>(x, composed::gelu)
+    apply(x, Gelu, composed::gelu)
 }
 
 /// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, any shape. An error if `x` is not of floats.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    apply::<GeluTanh>(x, composed::gelu_tanh)
+    apply(x, GeluTanh, composed::gelu_tanh)
 }
 
 struct Gelu;
@@ -25,12 +25,12 @@ impl Pointwise for Gelu {
     const NAME: &'static str = "gelu";
 
     #[inline(always)]
-    fn value<T: Real, const FMA: bool>(x: T) -> T {
+    fn value<T: Real, const FMA: bool>(&self, x: T) -> T {
         x * x.normal::<FMA>().0
     }
 
     #[inline(always)]
-    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+    fn slope<T: Real, const FMA: bool>(&self, x: T) -> T {
         let (distribution, density) = x.normal::<FMA>();
         x.fma::<FMA>(density, distribution)
     }
@@ -46,14 +46,14 @@ impl Pointwise for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
 
     #[inline(always)]
-    fn value<T: Real, const FMA: bool>(x: T) -> T {
+    fn value<T: Real, const FMA: bool>(&self, x: T) -> T {
         x * (x * (T::of(LINEAR) + T::of(CUBIC) * x * x))
             .sigmoid::<FMA>()
             .0
     }
 
     #[inline(always)]
-    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+    fn slope<T: Real, const FMA: bool>(&self, x: T) -> T {
         let square = x * x;
         let (s, slope) = (x * (T::of(LINEAR) + T::of(CUBIC) * square)).sigmoid::<FMA>();
         // Far out the slope is 0 and the polynomial may be infinite.

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 
 /// max(x, 0), any shape; a NaN stays one. An error if `x` is not of floats.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    apply::<Relu>(x, composed::relu)
+    apply(x, Relu, composed::relu)
 }
 
 struct Relu;
@@ -16,12 +16,12 @@ impl Pointwise for Relu {
     const NAME: &'static str = "relu";
 
     #[inline(always)]
-    fn value<T: Real, const FMA: bool>(x: T) -> T {
+    fn value<T: Real, const FMA: bool>(&self, x: T) -> T {
         if x < T::NIL { T::NIL } else { x }
     }
 
     #[inline(always)]
-    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+    fn slope<T: Real, const FMA: bool>(&self, x: T) -> T {
         if x > T::NIL { T::UNIT } else { T::NIL }
     }
 }

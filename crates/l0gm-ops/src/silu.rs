@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor};
 
 /// x / (1 + exp(-x)), any shape. An error if `x` is not of floats.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    apply::<Silu>(x, composed::silu)
+    apply(x, Silu, composed::silu)
 }
 
 struct Silu;
@@ -17,12 +17,12 @@ impl Pointwise for Silu {
     const NAME: &'static str = "silu";
 
     #[inline(always)]
-    fn value<T: Real, const FMA: bool>(x: T) -> T {
+    fn value<T: Real, const FMA: bool>(&self, x: T) -> T {
         x * x.sigmoid::<FMA>().0
     }
 
     #[inline(always)]
-    fn slope<T: Real, const FMA: bool>(x: T) -> T {
+    fn slope<T: Real, const FMA: bool>(&self, x: T) -> T {
         let (s, slope) = x.sigmoid::<FMA>();
         x.fma::<FMA>(slope, s)
     }

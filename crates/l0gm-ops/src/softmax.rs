@@ -1,13 +1,15 @@
-//! Softmax over the last dimension with an exact backward.
+//! Softmax over the last dimension, whole or over the entries that a mask leaves open, with an exact
+//! backward.
 //!
-//! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j).
+//! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j). Closed entries count
+//! as minus infinity: their y and dx are 0. A row without an open entry is all zeros.
 
 use crate::kernel::{
     Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
 /// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
@@ -15,10 +17,33 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if !fused(x) {
         return composed::softmax(x);
     }
-    apply1(&x.contiguous()?, Softmax)
+    apply1(&x.contiguous()?, Softmax { open: None })
 }
 
-struct Softmax;
+/// As [`softmax`] over the entries where `mask` is 1; the others give 0, and so does a row without any.
+/// `mask`: u8 of x's shape, or (dim,) for all rows. An error if it does not fit.
+pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let width = check::last_dim("masked_softmax", x)?;
+    let fits = mask.dims() == x.dims() || mask.dims() == [width];
+    if !fits || mask.dtype() != DType::U8 {
+        bail!(
+            "masked_softmax: mask {:?} is {:?}, expected u8 of x's shape {:?} or ({width},)",
+            mask.dims(),
+            mask.dtype(),
+            x.dims()
+        );
+    }
+    if !fused(x) {
+        return composed::masked_softmax(x, mask);
+    }
+    let open = Some(mask.flatten_all()?.to_vec1::<u8>()?);
+    apply1(&x.contiguous()?, Softmax { open })
+}
+
+struct Softmax {
+    /// 1 = open, an entry each or a column each; all open if absent.
+    open: Option<Vec<u8>>,
+}
 
 multiversion! {
     fn forward<T: Real>(x: &[T], y: &mut [T], width: usize) {
@@ -27,6 +52,28 @@ multiversion! {
             let scale = T::UNIT / lanes::exp_in_place::<T, FMA>(y, lanes::max(x));
             for y in y.iter_mut() {
                 *y *= scale;
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Softmax of each row in place over the open entries; a row without any becomes zeros. `open` goes
+    /// round as often as there are rows; empty: all are open.
+    pub(crate) fn masked_in_place<T: Real>(x: &mut [T], width: usize, open: &[u8]) {
+        for (row, x) in x.chunks_exact_mut(width).enumerate() {
+            let at = if open.len() > width { row * width } else { 0 };
+            for (x, &open) in x.iter_mut().zip(open.get(at..).unwrap_or_default()) {
+                *x = if open == 0 { T::LOWEST } else { *x };
+            }
+            let max = lanes::max(x);
+            if max == T::LOWEST && !open.is_empty() {
+                x.fill(T::NIL);
+                continue;
+            }
+            let factor = T::UNIT / lanes::exp_in_place::<T, FMA>(x, max);
+            for x in x.iter_mut() {
+                *x *= factor;
             }
         }
     }
@@ -54,7 +101,15 @@ impl CustomOp1 for Softmax {
         by_dtype!("softmax", storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
             let y = rows::build(x.len(), width, |row, y| {
-                forward(&x[row * width..][..y.len()], y, width);
+                let x = &x[row * width..][..y.len()];
+                match &self.open {
+                    None => forward(x, y, width),
+                    Some(open) => {
+                        y.copy_from_slice(x);
+                        let first = if open.len() > width { row * width } else { 0 };
+                        masked_in_place(y, width, &open[first..]);
+                    }
+                }
             });
             Ok(owned(y, layout.shape()))
         })

@@ -107,6 +107,12 @@ fn everything() -> Vec<Tensor> {
         out.extend(grads);
     };
     add(&|x| l0gm_ops::linear(&x[0], &x[1], Some(&x[2])), &inputs);
+    // Sums over k long enough to be cut into blocks.
+    let long = [
+        f32(&normal(12, &[150, 1999])),
+        f32(&normal(13, &[203, 1999])),
+    ];
+    add(&|x| l0gm_ops::linear(&x[0], &x[1], None), &long);
     add(&|x| l0gm_ops::softmax(&x[0]), &inputs[..1]);
     add(&|x| l0gm_ops::gelu(&x[0]), &inputs[..1]);
     let norm = [x.clone(), inputs[2].clone(), inputs[2].clone()];

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Epochs of the whole recipe.
 const PAPER_EPOCHS: usize = 18;
 /// Epochs of the quick profile.
-const QUICK_EPOCHS: usize = 7;
+const QUICK_EPOCHS: usize = 12;
 /// Test rows on which the compact model is compared with the gated one, at most.
 const COMPARED_ROWS: usize = 16_384;
 

@@ -145,9 +145,35 @@ impl Bert {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate().take(to).skip(from) {
             let mut mode = quiet(mode, i >= self.trainable.from_layer);
-            x = self.layer(layer, &x, padding, &mut mode)?;
+            x = self.layer(layer, &x, &x, padding, &mut mode)?;
         }
         Ok(x)
+    }
+
+    /// As [`layers`](Self::layers) from `from` to the last, for the first token alone: (batch, 1, width).
+    /// The last layer's queries, feed-forward and norms are computed for no other token; its keys and
+    /// values still are for all.
+    ///
+    /// # Errors
+    /// Where a shape does not fit.
+    pub fn first_state(
+        &self,
+        x: &Tensor,
+        padding: &Padding,
+        from: usize,
+        mode: &mut Mode<'_>,
+    ) -> candle_core::Result<Tensor> {
+        let last = self.layers.len().saturating_sub(1);
+        let below = last.max(from);
+        let x = self.layers(x, padding, from, below, mode)?;
+        let first = x.narrow(1, 0, 1)?.contiguous()?;
+        match self.layers.get(below) {
+            Some(layer) => {
+                let mut mode = quiet(mode, below >= self.trainable.from_layer);
+                self.layer(layer, &x, &first, padding, &mut mode)
+            }
+            None => Ok(first),
+        }
     }
 
     /// Last states of a batch of tokens: (batch, length, width).
@@ -238,17 +264,19 @@ impl Bert {
         all
     }
 
+    /// One layer's new states of the tokens `wanted`, which attend to all of `x`.
     fn layer(
         &self,
         layer: &Layer,
         x: &Tensor,
+        wanted: &Tensor,
         padding: &Padding,
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Tensor> {
         let track = mode.is_train();
         let heads = self.config.num_attention_heads;
         let attended = attention(
-            &layer.query.forward(x, track)?,
+            &layer.query.forward(wanted, track)?,
             &layer.key.forward(x, track)?,
             &layer.value.forward(x, track)?,
             padding.mask.as_ref(),
@@ -258,7 +286,9 @@ impl Bert {
         )?;
         let attended = layer.attended.forward(&attended, track)?;
         let attended = dropout(&attended, self.state_dropout, mode)?;
-        let x = layer.attended_norm.forward(&add(&attended, x)?, track)?;
+        let x = layer
+            .attended_norm
+            .forward(&add(&attended, wanted)?, track)?;
         let inner = layer.inner.forward(&x, track)?; // (batch, length, intermediate)
         let inner = match self.config.hidden_act {
             Activation::Gelu => gelu(&inner)?,

@@ -29,21 +29,28 @@ impl TextEncoder {
         self.pooling
     }
 
-    /// Last states and their padding; `None` for features that are pooled already.
+    /// Last states of the tokens that are pooled: of all of them for the mean, else of the first alone;
+    /// `None` for features that are pooled already.
     pub(crate) fn states(
         &self,
         input: &TextInput,
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Option<Tensor>> {
-        let layers = self.bert.config().num_hidden_layers;
-        Ok(match input {
-            TextInput::Tokens { ids, padding } => Some(self.bert.forward(ids, padding, mode)?),
+        let (states, padding, from) = match input {
+            TextInput::Tokens { ids, padding } => (self.bert.embed(ids, mode)?, padding, 0),
             TextInput::Hidden { states, padding } => {
-                let from = self.bert.trainable().from_layer;
-                Some(self.bert.layers(states, padding, from, layers, mode)?)
+                (states.clone(), padding, self.bert.trainable().from_layer)
             }
-            TextInput::Pooled(_) => None,
-        })
+            TextInput::Pooled(_) => return Ok(None),
+        };
+        let layers = self.bert.config().num_hidden_layers;
+        let states = match self.pooling {
+            Pooling::Mean => self.bert.layers(&states, padding, from, layers, mode)?,
+            Pooling::Cls | Pooling::Pooler => {
+                self.bert.first_state(&states, padding, from, mode)?
+            }
+        };
+        Ok(Some(states))
     }
 }
 

@@ -4,7 +4,6 @@
 use super::{Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-use std::marker::PhantomData;
 
 /// y = f(x) and dx = f'(x) dy. The methods must be `#[inline(always)]` and free of branches, so that
 /// the loops around them are vectorised.
@@ -12,36 +11,37 @@ pub(crate) trait Pointwise: Send + Sync + 'static {
     /// Name in errors.
     const NAME: &'static str;
     /// f(x).
-    fn value<T: Real, const FMA: bool>(x: T) -> T;
+    fn value<T: Real, const FMA: bool>(&self, x: T) -> T;
     /// f'(x).
-    fn slope<T: Real, const FMA: bool>(x: T) -> T;
+    fn slope<T: Real, const FMA: bool>(&self, x: T) -> T;
 }
 
 /// f applied to `x`; composed of candle's operations where there is no kernel for it.
 pub(crate) fn apply<F: Pointwise>(
     x: &Tensor,
+    f: F,
     composed: impl FnOnce(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     if !fused(x) {
         return composed(x);
     }
-    apply1(&x.contiguous()?, Entrywise::<F>(PhantomData))
+    apply1(&x.contiguous()?, Entrywise(f))
 }
 
-struct Entrywise<F>(PhantomData<F>);
+struct Entrywise<F>(F);
 
 multiversion! {
-    fn forward<T: Real, F: Pointwise>(x: &[T], y: &mut [T], _f: PhantomData<F>) {
+    fn forward<T: Real, F: Pointwise>(x: &[T], y: &mut [T], f: &F) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = F::value::<T, FMA>(x);
+            *y = f.value::<T, FMA>(x);
         }
     }
 }
 
 multiversion! {
-    fn backward<T: Real, F: Pointwise>(x: &[T], dy: &[T], dx: &mut [T], _f: PhantomData<F>) {
+    fn backward<T: Real, F: Pointwise>(x: &[T], dy: &[T], dx: &mut [T], f: &F) {
         for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-            *dx = F::slope::<T, FMA>(x) * dy;
+            *dx = f.slope::<T, FMA>(x) * dy;
         }
     }
 }
@@ -55,7 +55,7 @@ impl<F: Pointwise> CustomOp1 for Entrywise<F> {
         by_dtype!(F::NAME, storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
             let y = rows::build(x.len(), 1, |first, y| {
-                forward(&x[first..first + y.len()], y, self.0);
+                forward(&x[first..first + y.len()], y, &self.0);
             });
             Ok(owned(y, layout.shape()))
         })
@@ -68,7 +68,7 @@ impl<F: Pointwise> CustomOp1 for Entrywise<F> {
             read!(dy: T = grad);
             let dx = rows::build(dy.len(), 1, |first, dx| {
                 let range = first..first + dx.len();
-                backward(&x_values[range.clone()], &dy[range], dx, self.0);
+                backward(&x_values[range.clone()], &dy[range], dx, &self.0);
             });
             tensor(dx, x.shape())
         })

@@ -71,42 +71,47 @@ pub(crate) unsafe fn product_into<T: Real>(
         b,
         scale,
     };
-    let threads = rayon::current_num_threads();
     let work = 2 * m * k * n;
-    let parts = threads.min(work / PART_LEAST);
+    let parts = rayon::current_num_threads().min(work / PART_LEAST);
     // SAFETY: the operands were just checked; the caller vouches for `out`, whose parts are disjoint.
     unsafe {
         if !parallel || parts < 2 {
-            task.multiply(0..m, 0..n, gemm::Parallelism::None);
-        } else if work / threads > PART_MOST {
-            task.multiply(0..m, 0..n, gemm::Parallelism::Rayon(threads));
+            task.multiply(0..m, 0..n);
         } else {
-            let by_columns = 3 * n >= 2 * m;
-            let part = if by_columns { n } else { m }
-                .div_ceil(parts)
-                .next_multiple_of(PART_SIDE);
-            (0..parts).into_par_iter().for_each(|number| {
-                let cut =
-                    |whole: usize| (number * part).min(whole)..((number + 1) * part).min(whole);
-                let (rows, columns) = if by_columns {
-                    (0..m, cut(n))
-                } else {
-                    (cut(m), 0..n)
-                };
-                task.multiply(rows, columns, gemm::Parallelism::None);
-            });
+            let (row_parts, column_parts) = grid(m, n, parts);
+            (0..row_parts * column_parts)
+                .into_par_iter()
+                .for_each(|number| {
+                    let rows = cut(m, row_parts, number / column_parts, TILE.0);
+                    let columns = cut(n, column_parts, number % column_parts, TILE.1);
+                    task.multiply(rows, columns);
+                });
         }
     }
 }
 
-/// Fewest operations that are worth a thread of their own.
+/// Into how many ranges of rows and of columns to cut an (m, n) result for so many parts: each part
+/// packs its rows of one operand and its columns of the other (which costs a little more), so the parts
+/// should be about square.
+fn grid(m: usize, n: usize, parts: usize) -> (usize, usize) {
+    let cost = |rows: usize| 10 * m / rows + 12 * n / (parts / rows);
+    let divisors = (1..=parts).filter(|rows| parts.is_multiple_of(*rows));
+    let rows = divisors.min_by_key(|&rows| cost(rows)).unwrap_or(1);
+    (rows, parts / rows)
+}
+
+/// Range `number` of `parts` about equal ranges of whole tiles.
+fn cut(whole: usize, parts: usize, number: usize, tile: usize) -> Range<usize> {
+    let part = whole.div_ceil(parts).next_multiple_of(tile);
+    (number * part).min(whole)..((number + 1) * part).min(whole)
+}
+
+/// Fewest operations that are worth a thread of their own. One product a thread beats gemm's own division
+/// of labour, whose threads wait for each other's packing. Which entries a part holds does not change
+/// their bits: the sums over k are cut alike.
 const PART_LEAST: usize = 2_000_000;
-/// Up to so many operations a thread, one product a thread beats gemm's own division of labour, whose
-/// threads wait for each other's packing. Which entries a part holds does not change their bits: the
-/// sums over k are cut alike.
-const PART_MOST: usize = 400_000_000;
-/// Parts are whole tiles of the matrix kernels, the last one excepted.
-const PART_SIDE: usize = 48;
+/// Rows and columns of the AVX-512 kernels' tile of f32: parts are whole tiles, the last one excepted.
+const TILE: (usize, usize) = (6, 64);
 
 /// One product, to be cut into parts of its result.
 struct Task<'a, T> {
@@ -127,12 +132,7 @@ impl<T: Real> Task<'_, T> {
     ///
     /// # Safety
     /// As for [`product_into`], for these entries.
-    unsafe fn multiply(
-        &self,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        parallelism: gemm::Parallelism,
-    ) {
+    unsafe fn multiply(&self, rows: Range<usize>, columns: Range<usize>) {
         if rows.is_empty() || columns.is_empty() {
             return;
         }
@@ -170,7 +170,7 @@ impl<T: Real> Task<'_, T> {
                 false,
                 false,
                 false,
-                parallelism,
+                gemm::Parallelism::None,
             );
         }
     }

@@ -1,0 +1,135 @@
+//! The entrywise maximum of a row's neighbours, as max-pooling aggregators need it.
+//!
+//! Y[r, d] = max over the entries e of row r of X[c(e), d], 0 for a row without any; the gradient goes to the
+//! neighbour that was largest, the first of several. Backward runs over the transposed matrix, so that each
+//! row of dX is written by one task.
+
+use crate::kernel::{
+    Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
+};
+use crate::{Csr, SparseMatrix, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use std::sync::Mutex;
+
+/// The maximum over each row's neighbours; the matrix's own values are not used. `dense`: (columns,
+/// width), f32 or f64. Returns (rows, width). An error if the shapes do not fit.
+pub fn csr_max(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
+    let columns = matrix.matrix().columns();
+    if dense.rank() != 2 || dense.dims()[0] != columns {
+        bail!(
+            "csr_max: dense {:?} does not fit a sparse ({}, {columns}), expected ({columns}, width)",
+            dense.dims(),
+            matrix.matrix().rows()
+        );
+    }
+    if !fused(dense) {
+        return composed::csr_max(matrix.matrix(), &dense.contiguous()?);
+    }
+    let op = CsrMax {
+        matrix: matrix.clone(),
+        largest: Mutex::new(Vec::new()),
+    };
+    apply1(&dense.contiguous()?, op)
+}
+
+struct CsrMax {
+    matrix: SparseMatrix,
+    /// (rows, width): the column that was largest, known after the forward pass.
+    largest: Mutex<Vec<u32>>,
+}
+
+/// No neighbour at all.
+const NONE: u32 = u32::MAX;
+
+multiversion! {
+    fn max_rows<T: Real>(matrix: &Csr, first: usize, x: &[T], out: &mut [T], width: usize) {
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            let entries = matrix.indptr[first + row] as usize..matrix.indptr[first + row + 1] as usize;
+            for (number, &column) in matrix.indices[entries].iter().enumerate() {
+                let x = &x[column as usize * width..][..width];
+                if number == 0 {
+                    out.copy_from_slice(x);
+                } else {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = if x > *out { x } else { *out };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first neighbour of each row that has the row's maximum.
+fn largest<T: Real>(matrix: &Csr, x: &[T], y: &[T], width: usize) -> Vec<u32> {
+    let mut found = vec![NONE; y.len()];
+    for row in 0..matrix.rows {
+        let range = row * width..(row + 1) * width;
+        let (y, found) = (&y[range.clone()], &mut found[range]);
+        let entries = matrix.indptr[row] as usize..matrix.indptr[row + 1] as usize;
+        for &column in &matrix.indices[entries] {
+            let x = &x[column as usize * width..][..width];
+            for ((found, &y), &x) in found.iter_mut().zip(y).zip(x) {
+                if *found == NONE && x == y {
+                    *found = column;
+                }
+            }
+        }
+    }
+    found
+}
+
+impl CustomOp1 for CsrMax {
+    fn name(&self) -> &'static str {
+        "csr_max"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        let matrix = self.matrix.matrix();
+        by_dtype!("csr_max", storage.dtype(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let y = rows::build(matrix.rows * width, width.max(1), |first, y| {
+                max_rows(matrix, first, x, y, width);
+            });
+            if let Ok(mut known) = self.largest.lock() {
+                *known = largest(matrix, x, &y, width);
+            }
+            Ok(owned(y, (matrix.rows, width)))
+        })
+    }
+
+    fn bwd(&self, dense: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (_, width) = dense.dims2()?;
+        let grad = grad.contiguous()?;
+        let transposed = self.matrix.transposed();
+        let Ok(largest) = self.largest.lock() else {
+            bail!("csr_max: the forward pass failed on another thread");
+        };
+        by_dtype!("csr_max", grad.dtype(), T => {
+            read!(dy: T = grad);
+            let dx = rows::build(transposed.rows * width, width.max(1), |first, dx: &mut [T]| {
+                for (at, dx) in dx.chunks_exact_mut(width).enumerate() {
+                    let column = first + at;
+                    let entries = transposed.indptr[column] as usize..transposed.indptr[column + 1] as usize;
+                    let mut before = NONE;
+                    for &row in &transposed.indices[entries] {
+                        // An entry that is stored twice counts once.
+                        if row == before {
+                            continue;
+                        }
+                        before = row;
+                        let range = row as usize * width..(row as usize + 1) * width;
+                        let row = dy[range.clone()].iter().zip(&largest[range]);
+                        for (dx, (&dy, &largest)) in dx.iter_mut().zip(row) {
+                            if largest as usize == column {
+                                *dx += dy;
+                            }
+                        }
+                    }
+                }
+            });
+            tensor(dx, dense.shape())
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The entrywise product of two tensors of one shape, on all threads: dx = dz y and dy = dz x, each
+//! only where it is asked for.
+
+use crate::kernel::{
+    Real, apply2, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
+};
+use crate::{check, composed};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+/// x y, entry by entry: a gate on what it gates. An error if shapes, dtypes or devices differ.
+pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if x.dims() != y.dims() {
+        bail!("mul: x {:?} and y {:?} differ in shape", x.dims(), y.dims());
+    }
+    check::alike("mul", "x", x, "y", y)?;
+    if !fused(x) {
+        return composed::mul(x, y);
+    }
+    apply2(&x.contiguous()?, &y.contiguous()?, Mul)
+}
+
+struct Mul;
+
+multiversion! {
+    fn forward<T: Real>(x: &[T], y: &[T], z: &mut [T]) {
+        for ((z, &x), &y) in z.iter_mut().zip(x).zip(y) {
+            *z = x * y;
+        }
+    }
+}
+
+fn product<T: Real>(x: &[T], y: &[T]) -> Vec<T> {
+    rows::build(x.len(), 1, |first, z| {
+        let range = first..first + z.len();
+        forward(&x[range.clone()], &y[range], z);
+    })
+}
+
+impl CustomOp2 for Mul {
+    fn name(&self) -> &'static str {
+        "mul"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        y: &CpuStorage,
+        y_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!("mul", x.dtype(), T => {
+            let (x, y) = (slice::<T>(x, x_layout)?, slice::<T>(y, y_layout)?);
+            Ok(owned(product(x, y), x_layout.shape()))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        _result: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        by_dtype!("mul", grad.dtype(), T => {
+            read!(dz: T = grad);
+            read!(a: T = x);
+            read!(b: T = y);
+            let dx = if x.track_op() { tensor(product(dz, b), x.shape())? } else { None };
+            let dy = if y.track_op() { tensor(product(dz, a), y.shape())? } else { None };
+            Ok((dx, dy))
+        })
+    }
+}

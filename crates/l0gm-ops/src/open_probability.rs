@@ -1,0 +1,41 @@
+//! P(z != 0) of hard-concrete gates, the terms of the expected L0 (Louizos et al. 2018, eq. 12; Algorithm
+//! 1 of the paper, line 16): s(log_alpha - tau log(-gamma / zeta)) with s the logistic function.
+
+use crate::kernel::Real;
+use crate::kernel::pointwise::{Pointwise, apply};
+use crate::{Stretch, composed};
+use candle_core::{Result, Tensor, bail};
+
+/// The probability that each gate is not 0, in `log_alpha`'s shape; its sum is the penalty. An error if
+/// `temperature` is not positive or the stretch does not hold \[0, 1\] inside.
+pub fn open_probability(log_alpha: &Tensor, temperature: f64, stretch: Stretch) -> Result<Tensor> {
+    if !(temperature > 0.0 && temperature.is_finite()) {
+        bail!("open_probability: temperature {temperature} must be positive and finite");
+    }
+    let Stretch { gamma, zeta } = stretch;
+    if !(gamma < 0.0 && zeta > 1.0 && gamma.is_finite() && zeta.is_finite()) {
+        bail!("open_probability: stretch ({gamma}, {zeta}) must satisfy gamma < 0 and zeta > 1");
+    }
+    let shift = temperature * (-gamma / zeta).ln();
+    apply(log_alpha, Open { shift }, |x| {
+        composed::shifted_sigmoid(x, shift)
+    })
+}
+
+struct Open {
+    shift: f64,
+}
+
+impl Pointwise for Open {
+    const NAME: &'static str = "open_probability";
+
+    #[inline(always)]
+    fn value<T: Real, const FMA: bool>(&self, x: T) -> T {
+        (x - T::of(self.shift)).sigmoid::<FMA>().0
+    }
+
+    #[inline(always)]
+    fn slope<T: Real, const FMA: bool>(&self, x: T) -> T {
+        (x - T::of(self.shift)).sigmoid::<FMA>().1
+    }
+}

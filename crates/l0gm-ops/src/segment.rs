@@ -1,0 +1,82 @@
+//! Sums over consecutive segments of rows, the pooling of samplers and of graphs in a batch.
+//!
+//! Y[s] = the sum of X's rows offsets[s]..offsets[s + 1]; a segment's gradient is given to each of its rows.
+
+use crate::composed;
+use crate::kernel::{apply1, by_dtype, fused, owned, read, rows, slice, tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+/// `x`: (rows, width); `offsets`: segments + 1 non-decreasing numbers from 0 to rows. Returns
+/// (segments, width). An error if the offsets do not fit.
+pub fn segment_sum(x: &Tensor, offsets: &[u32]) -> Result<Tensor> {
+    let &[rows, _] = x.dims() else {
+        bail!("segment_sum: x {:?}, expected (rows, width)", x.dims());
+    };
+    if offsets.first() != Some(&0) || offsets.last().map(|&last| last as usize) != Some(rows) {
+        bail!(
+            "segment_sum: offsets go from {:?} to {:?}, expected from 0 to the {rows} rows of x",
+            offsets.first(),
+            offsets.last()
+        );
+    }
+    if let Some(at) = (1..offsets.len()).find(|&at| offsets[at] < offsets[at - 1]) {
+        bail!(
+            "segment_sum: offset {} at {at} is below the one before",
+            offsets[at]
+        );
+    }
+    if !fused(x) {
+        return composed::segment_sum(x, offsets);
+    }
+    apply1(
+        &x.contiguous()?,
+        SegmentSum {
+            offsets: offsets.to_vec(),
+        },
+    )
+}
+
+struct SegmentSum {
+    offsets: Vec<u32>,
+}
+
+impl CustomOp1 for SegmentSum {
+    fn name(&self) -> &'static str {
+        "segment_sum"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        let segments = self.offsets.len() - 1;
+        by_dtype!("segment_sum", storage.dtype(), T => {
+            let x = slice::<T>(storage, layout)?;
+            let y = rows::build(segments * width, width.max(1), |first, y| {
+                for (at, y) in y.chunks_exact_mut(width).enumerate() {
+                    let [start, end] = [first + at, first + at + 1].map(|s| self.offsets[s] as usize);
+                    rows::add_rows(y, &x[start * width..end * width]);
+                }
+            });
+            Ok(owned(y, (segments, width)))
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (rows, width) = x.dims2()?;
+        let grad = grad.contiguous()?;
+        by_dtype!("segment_sum", grad.dtype(), T => {
+            read!(dy: T = grad);
+            let dx = rows::build(rows * width, width.max(1), |first, dx| {
+                // The last segment that begins at or before this row.
+                let mut segment = self.offsets.partition_point(|&o| o as usize <= first) - 1;
+                for (at, dx) in dx.chunks_exact_mut(width).enumerate() {
+                    while self.offsets[segment + 1] as usize <= first + at {
+                        segment += 1;
+                    }
+                    dx.copy_from_slice(&dy[segment * width..][..width]);
+                }
+            });
+            tensor(dx, x.shape())
+        })
+    }
+}

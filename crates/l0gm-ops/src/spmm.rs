@@ -1,0 +1,173 @@
+//! The kernel of sparse times dense: Y = A X, row by row, summed in registers.
+//!
+//! For a stretch of columns that fits into registers, a row of Y is the sum over A's entries of rows of
+//! X; nothing is loaded or stored but X's rows and, once, the sums. What limits it is where these rows
+//! come from: a graph's neighbours are anywhere, and X rarely fits into a core's cache. So where X is
+//! wide, it is cut into stretches of columns, each copied into a dense block that does fit; the copies
+//! cost a pass over X, while the product reads a row of X once for every entry in its column.
+
+use crate::Csr;
+use crate::kernel::{Real, multiversion, rows};
+use rayon::prelude::*;
+use std::mem::MaybeUninit;
+
+/// Columns of a stretch: few enough for the block of a graph of 16,000 nodes to stay in a cache of 2 MiB,
+/// enough to pay for reading the entries again for each stretch.
+const STRETCH: usize = 32;
+/// Stored entries times columns one task handles.
+const TASK: usize = 1 << 17;
+/// Most values of a block that is worth its copy: most of it has to stay in a core's second cache.
+const BLOCK: usize = 1 << 19;
+
+/// A X for `x` of (columns of A, width).
+pub(crate) fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
+    let len = matrix.rows * width;
+    let mut out = Vec::with_capacity(len);
+    if len == 0 {
+        return out;
+    }
+    let mut parts = cut(matrix, &mut out.spare_capacity_mut()[..len], width);
+    let reused = matrix.indices.len() > 4 * matrix.columns;
+    if width > STRETCH && reused && matrix.columns * STRETCH <= BLOCK {
+        for first in (0..width).step_by(STRETCH) {
+            let columns = STRETCH.min(width - first);
+            let block = columns_of(x, width, first, columns);
+            for_parts(&mut parts, |row, part| {
+                multiply_rows(matrix, row, &block, part, width, first, columns);
+            });
+        }
+    } else {
+        for_parts(&mut parts, |row, part| {
+            multiply_rows(matrix, row, x, part, width, 0, width);
+        });
+    }
+    // SAFETY: all columns of every row were written.
+    unsafe { out.set_len(len) };
+    out
+}
+
+/// `columns` columns of `x` from `first` on, as a dense matrix.
+fn columns_of<T: Real>(x: &[T], width: usize, first: usize, columns: usize) -> Vec<T> {
+    let len = x.len() / width * columns;
+    let mut block = Vec::with_capacity(len);
+    let rows = (rows::CHUNK / columns).max(1);
+    block.spare_capacity_mut()[..len]
+        .par_chunks_mut(rows * columns)
+        .zip(x.par_chunks(rows * width))
+        .for_each(|(block, x)| {
+            for (block, x) in block.chunks_exact_mut(columns).zip(x.chunks_exact(width)) {
+                block.write_copy_of_slice(&x[first..first + columns]);
+            }
+        });
+    // SAFETY: every row of the block was written.
+    unsafe { block.set_len(len) };
+    block
+}
+
+/// Consecutive rows of the result, and the number of the first.
+type Part<'a, T> = (usize, &'a mut [MaybeUninit<T>]);
+
+fn for_parts<T: Real>(
+    parts: &mut [Part<'_, T>],
+    task: impl Fn(usize, &mut [MaybeUninit<T>]) + Sync,
+) {
+    match parts {
+        [(row, part)] => task(*row, part),
+        parts => parts
+            .par_iter_mut()
+            .for_each(|(row, part)| task(*row, part)),
+    }
+}
+
+/// Cuts the result into ranges of rows with about equally many entries each.
+fn cut<'a, T>(matrix: &Csr, out: &'a mut [MaybeUninit<T>], width: usize) -> Vec<Part<'a, T>> {
+    let per_task = (TASK / width).max(1);
+    // A row counts as one entry more, for the sums it writes.
+    let cost = |row: usize| matrix.indptr[row] as usize + row;
+    let mut parts = Vec::new();
+    let (mut rest, mut first) = (out, 0);
+    while first < matrix.rows {
+        let limit = cost(first) + per_task;
+        let (mut low, mut high) = (1, matrix.rows - first);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if cost(first + middle) <= limit {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        let (part, after) = rest.split_at_mut(low * width);
+        parts.push((first, part));
+        rest = after;
+        first += low;
+    }
+    parts
+}
+
+multiversion! {
+    /// `columns` columns from `at` on, of rows `first..` of the result, whose rows are `width` wide; `x`
+    /// holds these columns alone.
+    fn multiply_rows<T: Real>(
+        matrix: &Csr,
+        first: usize,
+        x: &[T],
+        out: &mut [MaybeUninit<T>],
+        width: usize,
+        at: usize,
+        columns: usize,
+    ) {
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            let out = &mut out[at..at + columns];
+            let entries = matrix.indptr[first + row] as usize..matrix.indptr[first + row + 1] as usize;
+            let (indices, values) = (&matrix.indices[entries.clone()], &matrix.values[entries]);
+            let mut done = 0;
+            while columns - done >= 64 {
+                sum_entries::<T, 64, FMA>(indices, values, x, columns, done, 64, &mut out[done..]);
+                done += 64;
+            }
+            if columns - done >= 32 {
+                sum_entries::<T, 32, FMA>(indices, values, x, columns, done, 32, &mut out[done..]);
+                done += 32;
+            }
+            if columns - done >= 16 {
+                sum_entries::<T, 16, FMA>(indices, values, x, columns, done, 16, &mut out[done..]);
+                done += 16;
+            }
+            if columns > done {
+                let left = columns - done;
+                sum_entries::<T, 16, FMA>(indices, values, x, columns, done, left, &mut out[done..]);
+            }
+        }
+    }
+}
+
+/// The first `count` of at most `W` columns of one row of the result, from x's column `first` on.
+#[inline(always)]
+fn sum_entries<T: Real, const W: usize, const FMA: bool>(
+    indices: &[u32],
+    values: &[f32],
+    x: &[T],
+    width: usize,
+    first: usize,
+    count: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    let mut sums = [T::NIL; W];
+    for (&column, &value) in indices.iter().zip(values) {
+        let x = &x[column as usize * width + first..][..count];
+        let value = T::of_f32(value);
+        if count == W {
+            for lane in 0..W {
+                sums[lane] = x[lane].fma::<FMA>(value, sums[lane]);
+            }
+        } else {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum = x.fma::<FMA>(value, *sum);
+            }
+        }
+    }
+    for (out, &sum) in out[..count].iter_mut().zip(&sums) {
+        out.write(sum);
+    }
+}
