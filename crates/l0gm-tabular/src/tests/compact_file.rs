@@ -8,7 +8,7 @@ use crate::{CompactModel, CompactTable, TabularModality, read_table};
 use candle_core::{Device, Tensor};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_ops::Mode;
-use l0gm_train::{CompactFolder, CompactHeader, Profile, Sizes, Split, read_predictions};
+use l0gm_train::{CompactFolder, CompactHeader, Sizes, Split, read_predictions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -213,7 +213,7 @@ fn loaded_logits_of_the_real_adult_equal_gated_logits() {
         ..DataOptions::default()
     });
     let modality = TabularModality::new(catalogue.unwrap());
-    let settings = TabularModality::defaults(Profile::Quick);
+    let settings = TabularModality::defaults();
     let adult = modality
         .prepare("adult", false, &settings, 0, &Device::Cpu)
         .unwrap();

@@ -7,13 +7,13 @@ use crate::modality::Prepared;
 use crate::{NumberEncoding, TabularModality, TabularSettings};
 use candle_core::{Device, Var};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_train::{Encoder, Head, Profile, RunDir, Split, StopFlag, train};
+use l0gm_train::{Encoder, Head, RunDir, Split, StopFlag, train};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The documented model, for one step on all rows; no decay, so that only a gradient moves anything.
 fn settings() -> TabularSettings {
-    let mut settings = TabularModality::defaults(Profile::Quick);
+    let mut settings = TabularModality::defaults();
     settings.data.label = Some("label".into());
     settings.train.epochs = 1;
     settings.train.batch_size = 4096;
