@@ -67,10 +67,14 @@ fn forward<T: Real>(
         Some((storage, layout)) => {
             // The product is added to what is there, so a bias costs no pass of its own.
             let bias = slice::<T>(storage, layout)?;
-            let mut y = rows::build(rows * out, out.max(1), |_, y| {
-                y.chunks_exact_mut(out)
-                    .for_each(|y| y.copy_from_slice(bias));
-            });
+            // SAFETY: parts are whole rows, and each row is written.
+            let mut y = unsafe {
+                rows::write(rows * out, out.max(1), |_, y| {
+                    for y in y.chunks_exact_mut(out) {
+                        y.write_copy_of_slice(bias);
+                    }
+                })
+            };
             if count > 0 && inner > 0 {
                 product(sizes, &mut y, true, a, b, true);
             }

@@ -7,6 +7,7 @@ use crate::kernel::{
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use std::mem::MaybeUninit;
 
 /// x y, entry by entry: a gate on what it gates. An error if shapes, dtypes or devices differ.
 pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
@@ -23,18 +24,21 @@ pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 struct Mul;
 
 multiversion! {
-    fn forward<T: Real>(x: &[T], y: &[T], z: &mut [T]) {
+    fn forward<T: Real>(x: &[T], y: &[T], z: &mut [MaybeUninit<T>]) {
         for ((z, &x), &y) in z.iter_mut().zip(x).zip(y) {
-            *z = x * y;
+            z.write(x * y);
         }
     }
 }
 
 fn product<T: Real>(x: &[T], y: &[T]) -> Vec<T> {
-    rows::build(x.len(), 1, |first, z| {
-        let range = first..first + z.len();
-        forward(&x[range.clone()], &y[range], z);
-    })
+    // SAFETY: `forward` writes as many values as it reads of either.
+    unsafe {
+        rows::write(x.len(), 1, |first, z| {
+            let range = first..first + z.len();
+            forward(&x[range.clone()], &y[range], z);
+        })
+    }
 }
 
 impl CustomOp2 for Mul {

@@ -4,6 +4,7 @@
 use super::{Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use std::mem::MaybeUninit;
 
 /// y = f(x) and dx = f'(x) dy. The methods must be `#[inline(always)]` and free of branches, so that
 /// the loops around them are vectorised.
@@ -31,17 +32,17 @@ pub(crate) fn apply<F: Pointwise>(
 struct Entrywise<F>(F);
 
 multiversion! {
-    fn forward<T: Real, F: Pointwise>(x: &[T], y: &mut [T], f: &F) {
+    fn forward<T: Real, F: Pointwise>(x: &[T], y: &mut [MaybeUninit<T>], f: &F) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = f.value::<T, FMA>(x);
+            y.write(f.value::<T, FMA>(x));
         }
     }
 }
 
 multiversion! {
-    fn backward<T: Real, F: Pointwise>(x: &[T], dy: &[T], dx: &mut [T], f: &F) {
+    fn backward<T: Real, F: Pointwise>(x: &[T], dy: &[T], dx: &mut [MaybeUninit<T>], f: &F) {
         for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-            *dx = f.slope::<T, FMA>(x) * dy;
+            dx.write(f.slope::<T, FMA>(x) * dy);
         }
     }
 }
@@ -54,9 +55,12 @@ impl<F: Pointwise> CustomOp1 for Entrywise<F> {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         by_dtype!(F::NAME, storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
-            let y = rows::build(x.len(), 1, |first, y| {
-                forward(&x[first..first + y.len()], y, &self.0);
-            });
+            // SAFETY: `forward` writes as many values as it reads.
+            let y = unsafe {
+                rows::write(x.len(), 1, |first, y| {
+                    forward(&x[first..first + y.len()], y, &self.0);
+                })
+            };
             Ok(owned(y, layout.shape()))
         })
     }
@@ -66,10 +70,13 @@ impl<F: Pointwise> CustomOp1 for Entrywise<F> {
         by_dtype!(F::NAME, x.dtype(), T => {
             read!(x_values: T = x);
             read!(dy: T = grad);
-            let dx = rows::build(dy.len(), 1, |first, dx| {
-                let range = first..first + dx.len();
-                backward(&x_values[range.clone()], &dy[range], dx, &self.0);
-            });
+            // SAFETY: `backward` writes as many values as it reads of either.
+            let dx = unsafe {
+                rows::write(dy.len(), 1, |first, dx| {
+                    let range = first..first + dx.len();
+                    backward(&x_values[range.clone()], &dy[range], dx, &self.0);
+                })
+            };
             tensor(dx, x.shape())
         })
     }

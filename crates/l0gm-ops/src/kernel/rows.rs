@@ -19,21 +19,33 @@ pub(crate) fn build<T: Real>(
     width: usize,
     task: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
+    // SAFETY: every part is cleared.
+    unsafe { write(len, width, |first, part| task(first, cleared(part))) }
+}
+
+/// As [`build`], where `task` finds nothing and writes everything: for loops so short that clearing would
+/// be felt.
+///
+/// # Safety
+/// `task` must write every value of the part it is given.
+pub(crate) unsafe fn write<T: Real>(
+    len: usize,
+    width: usize,
+    task: impl Fn(usize, &mut [MaybeUninit<T>]) + Sync,
+) -> Vec<T> {
     let mut values = Vec::with_capacity(len);
     if len == 0 {
         return values;
     }
     let rows = (CHUNK / width).max(1);
-    let run = |(chunk, part): (usize, &mut [MaybeUninit<T>])| {
-        task(chunk * rows, cleared(part));
-    };
+    let run = |(chunk, part): (usize, &mut [MaybeUninit<T>])| task(chunk * rows, part);
     let spare = &mut values.spare_capacity_mut()[..len];
     if len <= rows * width {
         run((0, spare));
     } else {
         spare.par_chunks_mut(rows * width).enumerate().for_each(run);
     }
-    // SAFETY: every one of the `len` values was cleared above.
+    // SAFETY: every one of the `len` values was written, as the caller vouches.
     unsafe { values.set_len(len) };
     values
 }
