@@ -59,12 +59,12 @@ fn run_cases(
         println!("peers: {}", peers.versions());
     }
     let mut rows = Vec::new();
-    println!("{}", table::header(peers.is_some()));
+    println!("{}", table::header());
     for entry in wanted {
         match (entry.build)(&inputs) {
             Ok(case) => {
                 let row = measure(entry.name, case, peers.as_mut(), flags)?;
-                println!("{}", table::line(&row, &limits, peers.is_some()));
+                println!("{}", table::line(&row, &limits));
                 rows.push(row);
             }
             Err(error) => println!("{:<22} skipped: {error:#}", entry.name),
@@ -89,8 +89,13 @@ fn measure(
     };
     (case.ours)().with_context(|| format!("{name}: ours"))?;
     for _ in 0..flags.rounds.max(1) {
-        row.ours
-            .push(timing::sample(&mut case.ours, flags.seconds)?);
+        let before = timing::page_faults();
+        let times = timing::sample(&mut case.ours, flags.seconds)?;
+        row.faults = before.zip(timing::page_faults()).map(|(before, after)| {
+            // The sample's first run is not among its times.
+            after.saturating_sub(before) as f64 / (times.len() + 1) as f64
+        });
+        row.ours.push(times);
         if let Some(stock) = case.stock.as_mut().filter(|_| !flags.no_stock) {
             row.stock.push(timing::sample(stock, flags.seconds)?);
         }

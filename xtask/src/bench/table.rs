@@ -14,6 +14,8 @@ pub(crate) struct Row {
     goal: Option<f64>,
     flops: f64,
     bytes: f64,
+    /// Page faults of one run of ours, in the last round.
+    pub(crate) faults: Option<f64>,
     pub(crate) ours: Vec<Vec<f64>>,
     pub(crate) stock: Vec<Vec<f64>>,
     pub(crate) peer: Vec<Vec<f64>>,
@@ -26,13 +28,14 @@ impl Row {
             goal: case.goal,
             flops: case.flops,
             bytes: case.bytes,
+            faults: None,
             ours: Vec::new(),
             stock: Vec::new(),
             peer: Vec::new(),
         }
     }
 
-    fn cells(&self, limits: &Limits) -> [String; 7] {
+    fn cells(&self, limits: &Limits) -> [String; 8] {
         let ours = overall(&self.ours);
         let shown = |x: Option<(f64, f64, f64)>| {
             x.map_or("-".to_owned(), |(low, middle, high)| {
@@ -53,6 +56,8 @@ impl Row {
                 .map_or("-".to_owned(), |goal| format!("{goal:.2}")),
             shown(ratios(&self.ours, &self.stock)),
             format!("{:.1}", ours / floor),
+            self.faults
+                .map_or("-".to_owned(), |faults| format!("{faults:.0}")),
         ]
     }
 }
@@ -69,7 +74,7 @@ fn milliseconds(ms: f64) -> String {
     }
 }
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "work",
     "ours ms",
     "PyTorch ms",
@@ -77,8 +82,9 @@ const HEADERS: [&str; 7] = [
     "goal",
     "ours / stock candle",
     "ours / limit",
+    "faults",
 ];
-const WIDTHS: [usize; 7] = [22, 9, 10, 22, 5, 22, 12];
+const WIDTHS: [usize; 8] = [22, 9, 10, 22, 5, 22, 12, 6];
 
 fn pad<S: AsRef<str>>(cells: &[S]) -> String {
     cells
@@ -88,11 +94,11 @@ fn pad<S: AsRef<str>>(cells: &[S]) -> String {
         .collect()
 }
 
-pub(crate) fn header(_peers: bool) -> String {
+pub(crate) fn header() -> String {
     pad(&HEADERS)
 }
 
-pub(crate) fn line(row: &Row, limits: &Limits, _peers: bool) -> String {
+pub(crate) fn line(row: &Row, limits: &Limits) -> String {
     pad(&row.cells(limits))
 }
 
@@ -125,7 +131,7 @@ pub(crate) fn write(
     Ok(format!("{}, {}", markdown.display(), parquet.display()))
 }
 
-/// One row a repetition-free number, for other tools.
+/// A row a case, with all digits, for other tools.
 fn frame(rows: &[Row], limits: &Limits) -> Frame {
     let mut frame = Frame::default();
     let mut column = |name: &str, kind, value: &dyn Fn(&Row) -> Value| {
@@ -149,6 +155,7 @@ fn frame(rows: &[Row], limits: &Limits) -> Frame {
             Value::maybe(ratios(&row.ours, &row.stock).map(pick))
         });
     }
+    column("page_faults", Kind::Float, &|row| Value::maybe(row.faults));
     column("goal", Kind::Float, &|row| Value::maybe(row.goal));
     column("flops", Kind::Float, &|row| Value::float(row.flops));
     column("bytes", Kind::Float, &|row| Value::float(row.bytes));

@@ -21,6 +21,14 @@ pub(crate) fn sample(run: &mut Run, seconds: f64) -> anyhow::Result<Vec<f64>> {
     }
 }
 
+/// Pages this process has had mapped without reading them from a disk; `None` where the system does not say.
+pub(crate) fn page_faults() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name before it, in brackets, may hold spaces; `minflt` is the eighth field after it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(7)?.parse().ok()
+}
+
 /// The middle value; 0 for none.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
