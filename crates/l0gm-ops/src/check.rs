@@ -35,3 +35,11 @@ pub(crate) fn last_dim(op: &str, x: &Tensor) -> Result<usize> {
         ),
     }
 }
+
+/// The op is defined for floats.
+pub(crate) fn floats(op: &str, x: &Tensor) -> Result<()> {
+    match x.dtype().is_float() {
+        true => Ok(()),
+        false => bail!("{op}: x {:?} is {:?}, expected floats", x.dims(), x.dtype()),
+    }
+}

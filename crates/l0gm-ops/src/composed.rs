@@ -4,7 +4,7 @@
 //! nothing is checked here but what candle checks itself.
 
 use crate::{AdamWStep, Csr, Generator, Stretch};
-use candle_core::{D, Result, Tensor, Var};
+use candle_core::{D, DType, Result, Tensor, Var};
 
 /// See [`crate::linear`].
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -32,10 +32,16 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
 
 /// See [`crate::masked_softmax`].
 pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    let open = mask.to_dtype(x.dtype())?;
-    let closed = open.affine(1e30, -1e30)?;
+    let open = mask.broadcast_as(x.shape())?;
+    let shut = shut(x)?;
     // The product makes a row without any open entry zero instead of uniform.
-    softmax(&x.broadcast_add(&closed)?)?.broadcast_mul(&open)
+    softmax(&open.where_cond(x, &shut)?)?.mul(&open.to_dtype(x.dtype())?)
+}
+
+/// A value that is far below any other of x's dtype and still finite, in x's shape.
+fn shut(x: &Tensor) -> Result<Tensor> {
+    let lowest = if x.dtype() == DType::F16 { -6e4 } else { -1e30 };
+    Tensor::full(lowest, x.shape(), x.device())?.to_dtype(x.dtype())
 }
 
 /// See [`crate::log_softmax`].
@@ -193,12 +199,7 @@ pub fn attention(
     let (q, k, v) = (split(q, length)?, split(k, keys)?, split(v, keys)?);
     let scores = (q.matmul(&k.t()?)? / (dim as f64).sqrt())?;
     let weights = match mask {
-        Some(mask) => {
-            let open = mask.to_dtype(q.dtype())?.reshape((batch, 1, 1, keys))?;
-            let closed = open.affine(1e30, -1e30)?;
-            // The product makes a row without any open key zero instead of uniform.
-            softmax(&scores.broadcast_add(&closed)?)?.broadcast_mul(&open)?
-        }
+        Some(mask) => masked_softmax(&scores, &mask.reshape((batch, 1, 1, keys))?)?,
         None => softmax(&scores)?,
     };
     let weights = match dropout {

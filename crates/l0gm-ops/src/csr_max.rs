@@ -10,7 +10,7 @@ use crate::kernel::{
 use crate::{Csr, SparseMatrix, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use std::sync::Mutex;
+use rayon::prelude::*;
 
 /// The maximum over each row's neighbours; the matrix's own values are not used. `dense`: (columns,
 /// width), f32 or f64. Returns (rows, width). An error if the shapes do not fit.
@@ -26,17 +26,12 @@ pub fn csr_max(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
     if !fused(dense) {
         return composed::csr_max(matrix.matrix(), &dense.contiguous()?);
     }
-    let op = CsrMax {
-        matrix: matrix.clone(),
-        largest: Mutex::new(Vec::new()),
-    };
-    apply1(&dense.contiguous()?, op)
+    let matrix = matrix.clone();
+    apply1(&dense.contiguous()?, CsrMax { matrix })
 }
 
 struct CsrMax {
     matrix: SparseMatrix,
-    /// (rows, width): the column that was largest, known after the forward pass.
-    largest: Mutex<Vec<u32>>,
 }
 
 /// No neighbour at all.
@@ -52,7 +47,7 @@ multiversion! {
                     out.copy_from_slice(x);
                 } else {
                     for (out, &x) in out.iter_mut().zip(x) {
-                        *out = if x > *out { x } else { *out };
+                        *out = if x > *out || x != x { x } else { *out };
                     }
                 }
             }
@@ -60,22 +55,25 @@ multiversion! {
     }
 }
 
-/// The first neighbour of each row that has the row's maximum.
+/// (rows, width): the first neighbour of each row that has the row's maximum.
 fn largest<T: Real>(matrix: &Csr, x: &[T], y: &[T], width: usize) -> Vec<u32> {
     let mut found = vec![NONE; y.len()];
-    for row in 0..matrix.rows {
-        let range = row * width..(row + 1) * width;
-        let (y, found) = (&y[range.clone()], &mut found[range]);
-        let entries = matrix.indptr[row] as usize..matrix.indptr[row + 1] as usize;
-        for &column in &matrix.indices[entries] {
-            let x = &x[column as usize * width..][..width];
-            for ((found, &y), &x) in found.iter_mut().zip(y).zip(x) {
-                if *found == NONE && x == y {
-                    *found = column;
+    found
+        .par_chunks_mut(width.max(1))
+        .zip(y.par_chunks(width.max(1)))
+        .enumerate()
+        .for_each(|(row, (found, y))| {
+            let entries = matrix.indptr[row] as usize..matrix.indptr[row + 1] as usize;
+            for &column in &matrix.indices[entries] {
+                let x = &x[column as usize * width..][..width];
+                for ((found, &y), &x) in found.iter_mut().zip(y).zip(x) {
+                    let both_nan = x != x && y != y;
+                    if *found == NONE && (x == y || both_nan) {
+                        *found = column;
+                    }
                 }
             }
-        }
-    }
+        });
     found
 }
 
@@ -92,22 +90,19 @@ impl CustomOp1 for CsrMax {
             let y = rows::build(matrix.rows * width, width.max(1), |first, y| {
                 max_rows(matrix, first, x, y, width);
             });
-            if let Ok(mut known) = self.largest.lock() {
-                *known = largest(matrix, x, &y, width);
-            }
             Ok(owned(y, (matrix.rows, width)))
         })
     }
 
-    fn bwd(&self, dense: &Tensor, _result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+    fn bwd(&self, dense: &Tensor, result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let (_, width) = dense.dims2()?;
         let grad = grad.contiguous()?;
         let transposed = self.matrix.transposed();
-        let Ok(largest) = self.largest.lock() else {
-            bail!("csr_max: the forward pass failed on another thread");
-        };
         by_dtype!("csr_max", grad.dtype(), T => {
             read!(dy: T = grad);
+            read!(x: T = dense);
+            read!(y: T = result);
+            let largest = largest(self.matrix.matrix(), x, y, width);
             let dx = rows::build(transposed.rows * width, width.max(1), |first, dx: &mut [T]| {
                 for (at, dx) in dx.chunks_exact_mut(width).enumerate() {
                     let column = first + at;

@@ -91,7 +91,7 @@ fn backward<T: Real>(
     grad: &Tensor,
 ) -> Result<(Option<Tensor>, Option<Tensor>)> {
     let (out, inner) = weight.dims2()?;
-    let n = grad.elem_count() / out.max(1);
+    let n = x.dims()[..x.rank() - 1].iter().product();
     read!(dy: T = grad);
     let dx = if x.track_op() {
         read!(w: T = weight);

@@ -12,6 +12,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 /// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
 pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     check::last_dim("log_softmax", x)?;
+    check::floats("log_softmax", x)?;
     if !fused(x) {
         return composed::log_softmax(x);
     }

@@ -14,6 +14,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, b
 /// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     check::last_dim("softmax", x)?;
+    check::floats("softmax", x)?;
     if !fused(x) {
         return composed::softmax(x);
     }
@@ -24,6 +25,7 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
 /// `mask`: u8 of x's shape, or (dim,) for all rows. An error if it does not fit.
 pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let width = check::last_dim("masked_softmax", x)?;
+    check::floats("masked_softmax", x)?;
     let fits = mask.dims() == x.dims() || mask.dims() == [width];
     if !fits || mask.dtype() != DType::U8 {
         bail!(
@@ -63,14 +65,16 @@ multiversion! {
     pub(crate) fn masked_in_place<T: Real>(x: &mut [T], width: usize, open: &[u8]) {
         for (row, x) in x.chunks_exact_mut(width).enumerate() {
             let at = if open.len() > width { row * width } else { 0 };
-            for (x, &open) in x.iter_mut().zip(open.get(at..).unwrap_or_default()) {
-                *x = if open == 0 { T::LOWEST } else { *x };
-            }
-            let max = lanes::max(x);
-            if max == T::LOWEST && !open.is_empty() {
+            let open = open.get(at..at + width).unwrap_or_default();
+            // Asked of the mask, not of the values: a NaN must stay one.
+            if !open.is_empty() && open.iter().all(|&open| open == 0) {
                 x.fill(T::NIL);
                 continue;
             }
+            for (x, &open) in x.iter_mut().zip(open) {
+                *x = if open == 0 { T::LOWEST } else { *x };
+            }
+            let max = lanes::max(x);
             let factor = T::UNIT / lanes::exp_in_place::<T, FMA>(x, max);
             for x in x.iter_mut() {
                 *x *= factor;

@@ -5,16 +5,17 @@
 //! memory for each edge of the graph, more than a fused op itself needs. While a [`Tape`] records, this
 //! crate's ops note here what they did, and their results are leaves as far as candle knows; the tape's
 //! [`backward`](Tape::backward) moves the first gradient of a tensor instead of adding it to zeros, and
-//! lets go of a result as soon as its own gradient is known. candle's own operations may stand anywhere
-//! between ours: each such stretch is differentiated by candle, once for each of its outputs.
+//! lets go of what an op noted as soon as its gradients are known. candle's own operations may stand anywhere
+//! between ours: each such stretch is differentiated by candle, once for each result of ours that it starts
+//! from, so what is cheap to write with our ops (`add` for a residual) is best written with them.
 
-use crate::sum_of;
+use crate::{check, sum_of};
 use candle_core::backprop::GradStore;
 use candle_core::{
     CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, TensorId, bail,
 };
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Gradients of an op's arguments from its result and the result's gradient.
 pub(crate) type Backward = Box<dyn Fn(&[Tensor], &Tensor, &Tensor) -> Result<Vec<Option<Tensor>>>>;
@@ -52,6 +53,19 @@ pub(crate) fn record_view(of: &Tensor, view: &Tensor) {
     });
 }
 
+/// Runs a kernel with the record put aside. While its thread waits for others, rayon may have it run another
+/// job of the pool; that job's ops must not be taken for this one's.
+pub(crate) fn aside<R>(kernel: impl FnOnce() -> R) -> R {
+    struct Back(Option<Record>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            RECORD.set(self.0.take());
+        }
+    }
+    let _back = Back(RECORD.take());
+    kernel()
+}
+
 /// Notes one op; `result` must be a leaf for candle.
 pub(crate) fn record(arguments: Vec<Tensor>, result: &Tensor, backward: Backward) {
     RECORD.with_borrow_mut(|record| {
@@ -68,7 +82,10 @@ pub(crate) fn record(arguments: Vec<Tensor>, result: &Tensor, backward: Backward
 /// Records the ops of this crate on this thread until it is dropped or its gradients are asked for.
 ///
 /// Meanwhile the gradients of anything computed must come from [`Tape::backward`]: candle's own
-/// `backward` would stop at the first result of an op of ours.
+/// `backward` would stop at the first result of an op of ours. All that is computed from a variable is kept
+/// until then, an evaluation included: record training steps alone. A tape belongs to its thread; one training
+/// loop a pool of threads is what it is made for. Gradients may share memory with each other: read them, or copy
+/// what you change in place.
 ///
 /// ```
 /// use candle_core::{DType, Device, Var};
@@ -125,6 +142,7 @@ impl Tape {
                 y.dims()
             );
         }
+        check::alike("Tape", "gradient", dy, "its tensor", y)?;
         // Recording ends before the gradients are computed: they are no part of the graph.
         let Record { nodes, views } = RECORD.take().unwrap_or_default();
         let mut gradients = Gradients::new(&nodes, views);
@@ -173,6 +191,8 @@ struct Gradients {
     /// Stretches of candle's own operations, by the number of the last node they depend on; those
     /// that depend on none under `None`.
     waiting: HashMap<Option<usize>, Vec<Stretch>>,
+    /// Where the stretch with this output waits.
+    places: HashMap<TensorId, (Option<usize>, usize)>,
 }
 
 impl Gradients {
@@ -183,6 +203,7 @@ impl Gradients {
             views,
             leaves: HashMap::new(),
             waiting: HashMap::new(),
+            places: HashMap::new(),
         }
     }
 
@@ -197,11 +218,11 @@ impl Gradients {
         if let Some(of) = self.views.get(&tensor.id()).cloned() {
             return self.add(&of, gradient.reshape(of.shape())?);
         }
-        for stretch in self.waiting.values_mut().flatten() {
-            if stretch.output.id() == tensor.id() {
-                stretch.gradient = sum_of(&stretch.gradient, &gradient)?;
-                return Ok(());
-            }
+        if let Some((last, at)) = self.places.get(&tensor.id())
+            && let Some(stretch) = self.waiting.get_mut(last).and_then(|all| all.get_mut(*at))
+        {
+            stretch.gradient = sum_of(&stretch.gradient, &gradient)?;
+            return Ok(());
         }
         let nodes = tensor.sorted_nodes();
         let leaves: Vec<Tensor> = nodes
@@ -214,7 +235,9 @@ impl Gradients {
             .iter()
             .filter_map(|leaf| self.numbers.get(&leaf.id()));
         let last = last.max().copied();
-        self.waiting.entry(last).or_default().push(Stretch {
+        let waiting = self.waiting.entry(last).or_default();
+        self.places.insert(tensor.id(), (last, waiting.len()));
+        waiting.push(Stretch {
             output: tensor.clone(),
             gradient,
             leaves,
@@ -246,14 +269,30 @@ impl Gradients {
         }
     }
 
+    /// One `backward` of candle's for all of them, so that what they share is walked once.
     fn hand_on(&mut self, stretches: Vec<Stretch>) -> Result<()> {
+        let mut leaves: Vec<Tensor> = Vec::new();
+        let mut known = HashSet::new();
+        let mut root: Option<Tensor> = None;
         for stretch in stretches {
-            let root = stretch.output.apply_op1(Given(stretch.gradient))?;
-            let mut found = root.backward()?;
-            for leaf in &stretch.leaves {
-                if let Some(gradient) = found.remove(leaf) {
-                    self.add_to_leaf(leaf, gradient)?;
-                }
+            let fresh = stretch
+                .leaves
+                .into_iter()
+                .filter(|leaf| known.insert(leaf.id()));
+            leaves.extend(fresh);
+            let given = stretch.output.apply_op1(Given(stretch.gradient))?;
+            root = Some(match root {
+                Some(root) => (root + given)?,
+                None => given,
+            });
+        }
+        let Some(root) = root else {
+            return Ok(());
+        };
+        let mut found = root.backward()?;
+        for leaf in &leaves {
+            if let Some(gradient) = found.remove(leaf) {
+                self.add_to_leaf(leaf, gradient)?;
             }
         }
         Ok(())

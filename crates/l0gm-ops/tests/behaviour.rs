@@ -172,6 +172,75 @@ fn results_are_the_same_bits_with_one_and_with_two_threads() {
     }
 }
 
+#[test]
+fn matrix_products_are_the_same_bits_for_any_number_of_threads() {
+    // Around the sizes at which the matrix kernels choose another way: small results, long sums, one row.
+    let sizes = [
+        (1, 5000, 1000),
+        (2, 3000, 65),
+        (7, 5000, 65),
+        (64, 1000, 65),
+        (64, 1000, 128),
+        (65, 1000, 64),
+        (128, 700, 128),
+        (127, 2000, 127),
+        (128, 3000, 10),
+        (300, 513, 190),
+    ];
+    let products = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            sizes.map(|(m, k, n)| {
+                let inputs = [f32(&normal(1, &[m, k])), f32(&normal(2, &[n, k]))];
+                let (y, gradients) = gradients(&|x| l0gm_ops::linear(&x[0], &x[1], None), &inputs);
+                [y, gradients[0].clone(), gradients[1].clone()].map(|x| values(&x))
+            })
+        })
+    };
+    let one = products(1);
+    for threads in [2, 3, 5, 16] {
+        for (size, (one, many)) in sizes.iter().zip(one.iter().zip(products(threads))) {
+            assert!(*one == many, "{size:?} differs with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_nan_is_never_hidden() {
+    let nan = row(&[f32::NAN, 1.0, 2.0]);
+    let label = Tensor::new(&[1u32], &Device::Cpu).unwrap();
+    let open = Tensor::new(&[1u8, 0, 0], &Device::Cpu).unwrap();
+    let cube = nan.reshape((1, 1, 3)).unwrap();
+    let all = Tensor::ones((1, 1), DType::U8, &Device::Cpu).unwrap();
+    let eval = &mut Mode::Eval;
+    let results = [
+        l0gm_ops::cross_entropy(&nan, &label),
+        l0gm_ops::cross_entropy(&nan.to_dtype(DType::F64).unwrap(), &label),
+        l0gm_ops::log_softmax(&nan),
+        l0gm_ops::softmax(&nan),
+        l0gm_ops::masked_softmax(&nan, &open),
+        l0gm_ops::attention(&cube, &cube, &cube, Some(&all), 1, 0.0, eval),
+        l0gm_ops::layer_norm(
+            &nan,
+            &nan.squeeze(0).unwrap(),
+            &nan.squeeze(0).unwrap(),
+            1e-5,
+        ),
+    ];
+    for (number, result) in results.into_iter().enumerate() {
+        let result = values(&result.unwrap());
+        assert!(
+            result.iter().any(|x| x.is_nan()),
+            "result {number}: {result:?}"
+        );
+    }
+    for order in [vec![0u32, 1], vec![1, 0]] {
+        let matrix = SparseMatrix::new(Csr::new(1, 2, vec![0, 2], order, vec![1.0; 2]).unwrap());
+        let x = Tensor::new(&[[1f32], [f32::NAN]], &Device::Cpu).unwrap();
+        assert!(values(&l0gm_ops::csr_max(&matrix, &x).unwrap())[0].is_nan());
+    }
+}
+
 fn adamw(step: usize) -> AdamWStep {
     AdamWStep {
         learning_rate: 0.01,

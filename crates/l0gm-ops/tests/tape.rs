@@ -81,3 +81,44 @@ fn recording_ends_with_the_tape_and_there_is_one_a_thread() {
     assert!(error.contains("[2, 2]"), "{error}");
     Tape::start().unwrap();
 }
+
+#[test]
+fn another_job_on_the_recording_thread_is_not_recorded() {
+    use rayon::prelude::*;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(3)
+        .build()
+        .unwrap();
+    let jobs = |number: u64| {
+        let x = var(number, &[300, 70]);
+        let w = var(number + 1, &[90, 70]);
+        let gradients = if number.is_multiple_of(2) {
+            let tape = Tape::start().unwrap();
+            let y = gelu(&linear(&x, &w, None).unwrap()).unwrap();
+            tape.backward(&y.sqr().unwrap().sum_all().unwrap())
+        } else {
+            let y = gelu(&linear(&x, &w, None).unwrap()).unwrap();
+            y.sqr().unwrap().sum_all().unwrap().backward()
+        };
+        gradients.unwrap().get(&w).is_some()
+    };
+    let all: Vec<bool> = pool.install(|| (0..200u64).into_par_iter().map(jobs).collect());
+    assert_eq!(all.iter().filter(|&&found| found).count(), 200);
+}
+
+#[test]
+fn a_long_stretch_with_many_outputs_is_walked_once() {
+    let x = var(1, &[3]);
+    both(
+        || {
+            let mut h = x.as_tensor().clone();
+            let mut total = h.sum_all()?;
+            for _ in 0..300 {
+                h = (h.tanh()? + 0.1)?;
+                total = (total + gelu(&h)?.sum_all()?)?;
+            }
+            Ok(total)
+        },
+        &[&x],
+    );
+}

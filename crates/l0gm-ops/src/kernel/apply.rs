@@ -28,9 +28,9 @@ fn noted(arguments: &[&Tensor]) -> bool {
 
 pub(crate) fn apply1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Result<Tensor> {
     if !noted(&[x]) {
-        return x.apply_op1(op);
+        return tape::aside(|| x.apply_op1(op));
     }
-    let y = leaf(with_cpu(x, |x, l| op.cpu_fwd(x, l))?);
+    let y = leaf(tape::aside(|| with_cpu(x, |x, l| op.cpu_fwd(x, l)))?);
     let backward: tape::Backward = Box::new(move |x, y, dy| Ok(vec![op.bwd(&x[0], y, dy)?]));
     tape::record(vec![x.clone()], &y, backward);
     Ok(y)
@@ -42,9 +42,9 @@ pub(crate) fn apply2(
     op: impl CustomOp2 + Send + Sync + 'static,
 ) -> Result<Tensor> {
     if !noted(&[x1, x2]) {
-        return x1.apply_op2(x2, op);
+        return tape::aside(|| x1.apply_op2(x2, op));
     }
-    let y = with_cpu(x1, |a, l| with_cpu(x2, |b, m| op.cpu_fwd(a, l, b, m)));
+    let y = tape::aside(|| with_cpu(x1, |a, l| with_cpu(x2, |b, m| op.cpu_fwd(a, l, b, m))));
     let y = leaf(y?);
     let backward: tape::Backward = Box::new(move |x, y, dy| {
         let (a, b) = op.bwd(&x[0], &x[1], y, dy)?;
@@ -61,10 +61,12 @@ pub(crate) fn apply3(
     op: impl CustomOp3 + Send + Sync + 'static,
 ) -> Result<Tensor> {
     if !noted(&[x1, x2, x3]) {
-        return x1.apply_op3(x2, x3, op);
+        return tape::aside(|| x1.apply_op3(x2, x3, op));
     }
-    let y = with_cpu(x1, |a, l| {
-        with_cpu(x2, |b, m| with_cpu(x3, |c, n| op.cpu_fwd(a, l, b, m, c, n)))
+    let y = tape::aside(|| {
+        with_cpu(x1, |a, l| {
+            with_cpu(x2, |b, m| with_cpu(x3, |c, n| op.cpu_fwd(a, l, b, m, c, n)))
+        })
     });
     let y = leaf(y?);
     let backward: tape::Backward = Box::new(move |x, y, dy| {

@@ -23,6 +23,7 @@ pub(crate) fn apply<F: Pointwise>(
     f: F,
     composed: impl FnOnce(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
+    crate::check::floats(F::NAME, x)?;
     if !fused(x) {
         return composed(x);
     }

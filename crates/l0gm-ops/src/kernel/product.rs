@@ -71,8 +71,7 @@ pub(crate) unsafe fn product_into<T: Real>(
         b,
         scale,
     };
-    let work = 2 * m * k * n;
-    let parts = rayon::current_num_threads().min(work / PART_LEAST);
+    let parts = parts(m, k, n);
     // SAFETY: the operands were just checked; the caller vouches for `out`, whose parts are disjoint.
     unsafe {
         if !parallel || parts < 2 {
@@ -106,10 +105,23 @@ fn cut(whole: usize, parts: usize, number: usize, tile: usize) -> Range<usize> {
     (number * part).min(whole)..((number + 1) * part).min(whole)
 }
 
-/// Fewest operations that are worth a thread of their own. One product a thread beats gemm's own division
-/// of labour, whose threads wait for each other's packing. Which entries a part holds does not change
-/// their bits: the sums over k are cut alike.
-const PART_LEAST: usize = 2_000_000;
+/// How many parts a product is cut into: a number that depends on its shape alone. gemm chooses its
+/// kernel and its cuts of the sums over k by m and n, so a part's bits depend on its shape, and the shapes
+/// must not depend on the number of threads.
+fn parts(m: usize, k: usize, n: usize) -> usize {
+    match 2 * m * k * n {
+        work if work < WORTH_CUTTING => 1,
+        work => (work / PART).clamp(2, PARTS),
+    }
+}
+
+/// Fewest operations that are worth two threads. One product a thread beats gemm's own division of labour,
+/// whose threads wait for each other's packing.
+const WORTH_CUTTING: usize = 4_000_000;
+/// Operations of a part: enough that packing its operands once more is a few hundredths of its time.
+const PART: usize = 300_000_000;
+/// Most parts, and so most threads, of one product.
+const PARTS: usize = 16;
 /// Rows and columns of the AVX-512 kernels' tile of f32: parts are whole tiles, the last one excepted.
 const TILE: (usize, usize) = (6, 64);
 

@@ -175,7 +175,9 @@ impl Real for f32 {
         let series = horner::<FMA, _>(s2, [2.0 / 9.0, 2.0 / 7.0, 0.4, 2.0 / 3.0]);
         let fraction = 2.0 * s + s * s2 * series;
         let e = e as f32;
-        (e * -2.121_944_4e-4 + fraction) + e * 0.693_359_4
+        let value = (e * -2.121_944_4e-4 + fraction) + e * 0.693_359_4;
+        // The bits of a NaN would be read as a number's.
+        if self.is_nan() { self } else { value }
     }
 }
 
@@ -231,7 +233,13 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn ln_positive<const FMA: bool>(self) -> Self {
-        self.max(f64::MIN_POSITIVE).ln()
+        // Not `max`, which would drop a NaN.
+        let x = if self < f64::MIN_POSITIVE {
+            f64::MIN_POSITIVE
+        } else {
+            self
+        };
+        x.ln()
     }
 }
 
@@ -285,5 +293,6 @@ mod tests {
         }
         assert_eq!(1f32.ln_positive::<true>(), 0.0);
         assert!(1e-45f32.ln_positive::<true>().is_finite());
+        assert!(f32::NAN.ln_positive::<true>().is_nan() && f64::NAN.ln_positive::<true>().is_nan());
     }
 }

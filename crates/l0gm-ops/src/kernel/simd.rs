@@ -20,7 +20,10 @@ pub(crate) enum Level {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn level() -> Level {
-    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2");
     let avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")
@@ -57,7 +60,7 @@ macro_rules! multiversion {
                 match $crate::kernel::simd::level() {
                     // SAFETY: the features this build may use were just found on this machine.
                     $crate::kernel::simd::Level::Avx512 => return unsafe { avx512::<$($T),+>($($arg),*) },
-                    // SAFETY: as above (every machine with AVX2 and FMA has BMI1 and BMI2).
+                    // SAFETY: as above.
                     $crate::kernel::simd::Level::Avx2 => return unsafe { avx2::<$($T),+>($($arg),*) },
                     $crate::kernel::simd::Level::Baseline => {}
                 }
