@@ -47,7 +47,7 @@ multiversion! {
                     out.copy_from_slice(x);
                 } else {
                     for (out, &x) in out.iter_mut().zip(x) {
-                        *out = if x > *out || x != x { x } else { *out };
+                        *out = if x > *out || x.nan() { x } else { *out };
                     }
                 }
             }
@@ -67,7 +67,7 @@ fn largest<T: Real>(matrix: &Csr, x: &[T], y: &[T], width: usize) -> Vec<u32> {
             for &column in &matrix.indices[entries] {
                 let x = &x[column as usize * width..][..width];
                 for ((found, &y), &x) in found.iter_mut().zip(y).zip(x) {
-                    let both_nan = x != x && y != y;
+                    let both_nan = x.nan() && y.nan();
                     if *found == NONE && (x == y || both_nan) {
                         *found = column;
                     }

@@ -18,6 +18,8 @@ pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> {
     fn of_f32(value: f32) -> Self;
     /// Widens to f64.
     fn wide(self) -> f64;
+    /// Whether it is no number.
+    fn nan(self) -> bool;
     /// Square root.
     fn root(self) -> Self;
     /// Magnitude.
@@ -85,6 +87,10 @@ impl Real for f32 {
     #[inline(always)]
     fn wide(self) -> f64 {
         f64::from(self)
+    }
+    #[inline(always)]
+    fn nan(self) -> bool {
+        self.is_nan()
     }
     #[inline(always)]
     fn root(self) -> Self {
@@ -212,6 +218,10 @@ impl Real for f64 {
     #[inline(always)]
     fn wide(self) -> f64 {
         self
+    }
+    #[inline(always)]
+    fn nan(self) -> bool {
+        self.is_nan()
     }
     #[inline(always)]
     fn root(self) -> Self {
