@@ -3,7 +3,7 @@
 //!     cargo run --example train_table -- adult
 //!     cargo run --example train_table -- FILE.csv --label COLUMN --lambda 0.003
 //!
-//! `--dense` trains without a gate, `--quick` fewer epochs, `--seed N` another seed, and `--set JSON`
+//! `--dense` trains without a gate, `--quick` the quick profile (twins allowed), `--seed N` another seed, and `--set JSON`
 //! lays settings over the defaults, for example `--set '{"model":{"bypass":false}}'`. Datasets of the
 //! catalogue are looked for in `L0GM_DATA_DIR`, else in `datasets/cache`.
 

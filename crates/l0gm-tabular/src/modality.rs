@@ -18,6 +18,10 @@ use l0gm_train::{
 use std::path::Path;
 use std::time::Duration;
 
+/// Fewest steps an epoch and rows a batch that a small table is given. Gates travel a set distance in a run:
+/// in a few steps the first batches would decide them, and lambda would do nothing.
+const STEPS: usize = 16;
+const BATCH: usize = 8;
 /// Epochs of the recipe, of both profiles: a run takes seconds.
 const EPOCHS: usize = 18;
 /// Test rows on which the compact model is compared with the gated one, at most.
@@ -257,7 +261,7 @@ impl Modality for TabularModality {
     }
 
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
-        let settings = settings_of(spec)?;
+        let mut settings = settings_of(spec)?;
         let dense = spec.method == "dense";
         let prepared = self.prepare(&spec.dataset, dense, &settings, spec.seed, &context.device)?;
         if prepared.loaded.twin != spec.twin {
@@ -272,7 +276,9 @@ impl Modality for TabularModality {
                 },
             )));
         }
-        let summary = summarise(&prepared, &settings, dense);
+        let planned = settings.train.batch_size;
+        settings.train.batch_size = fitting_batch(planned, prepared.task.rows(Split::Train));
+        let summary = summarise(&prepared, &settings, dense, planned);
         let Prepared {
             encoding,
             task,
@@ -309,6 +315,11 @@ impl Modality for TabularModality {
             context,
         )
     }
+}
+
+/// The batch size of a table with so many training rows: as planned, or smaller.
+fn fitting_batch(planned: usize, rows: usize) -> usize {
+    planned.min((rows / STEPS).max(BATCH))
 }
 
 fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
@@ -376,7 +387,12 @@ fn summary_of(
     })
 }
 
-fn summarise(prepared: &Prepared, settings: &TabularSettings, dense: bool) -> DataSummary {
+fn summarise(
+    prepared: &Prepared,
+    settings: &TabularSettings,
+    dense: bool,
+    planned_batch: usize,
+) -> DataSummary {
     let (loaded, task) = (&prepared.loaded, &prepared.task);
     let count = |split| task.rows(split);
     let model = &settings.model;
@@ -417,6 +433,12 @@ fn summarise(prepared: &Prepared, settings: &TabularSettings, dense: bool) -> Da
             InferenceGate::Median => "inference gate: median".to_owned(),
             InferenceGate::HardSigmoid => "inference gate: hard sigmoid".to_owned(),
         });
+    }
+    if settings.train.batch_size < planned_batch {
+        notes.push(format!(
+            "batches of {} rows instead of {planned_batch}, for at least {STEPS} steps an epoch",
+            settings.train.batch_size
+        ));
     }
     let mut reductions = Vec::new();
     if settings.train.epochs < EPOCHS {

@@ -70,6 +70,11 @@ fn run_cases(
             Err(error) => println!("{:<22} skipped: {error:#}", entry.name),
         }
     }
+    println!(
+        "ours / X: median ratio (smallest to largest round), below 1 ours is faster; goal: for ours / PyTorch; \
+         ours / limit: over the least time at the rates above; faults: page faults a run. \
+         More: docs/performance.md"
+    );
     let files = table::write(&flags.out, &rows, &limits, peers.as_ref(), threads)?;
     println!("written: {files}");
     Ok(ExitCode::SUCCESS)

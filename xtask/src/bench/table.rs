@@ -38,8 +38,9 @@ impl Row {
     fn cells(&self, limits: &Limits) -> [String; 8] {
         let ours = overall(&self.ours);
         let shown = |x: Option<(f64, f64, f64)>| {
-            x.map_or("-".to_owned(), |(low, middle, high)| {
-                format!("{middle:.2} ({low:.2} to {high:.2})")
+            x.map_or("-".to_owned(), |(low, middle, high)| match low == high {
+                true => format!("{middle:.2}"),
+                false => format!("{middle:.2} ({low:.2} to {high:.2})"),
             })
         };
         let floor = limits.floor_ms(self.flops, self.bytes);

@@ -90,15 +90,20 @@ fn sentence(study: &Study<'_>) -> Option<String> {
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
     let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
     let scaled = |p: &Point<'_>| p.over(|r| r.calibration_scaled.ece).mean;
-    let noise = pick.over(|r| r.calibration_scaled.ece_noise_p95).mean;
-    let change = scaled(pick) - scaled(dense);
+    // Of two readings, each with a noise of its own; and scaling can do a dense model harm.
+    let noise = 2f64.sqrt() * pick.over(|r| r.calibration_scaled.ece_noise_p95).mean;
+    let change = scaled(pick) - scaled(dense).min(ece(dense));
     let verdict = if change.abs() < noise {
         "a difference within the noise".to_owned()
     } else {
         format!(
-            "{} points {}",
+            "{} points {}{}",
             format::decimals(change.abs() * 100.0, 1),
-            if change < 0.0 { "better" } else { "worse" }
+            if change < 0.0 { "better" } else { "worse" },
+            match pick.over(|r| r.calibration.ece).std {
+                None => " on one seed",
+                Some(_) => "",
+            }
         )
     };
     Some(format!(

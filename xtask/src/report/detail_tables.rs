@@ -31,7 +31,10 @@ pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
     let mut table = Table::new(
         format!("fields-{}", study.slug()),
         format!("{}: open dimensions of each field", study.name()),
-        format!("Seed {seed}. What survives at a large λ is what the model cannot do without."),
+        format!(
+            "Seed {seed}. What survives at a large λ is what the gated branches cannot do without; a linear \
+             branch that reads raw inputs (eq. 20's bypass, see the notes) sees every field whatever is closed."
+        ),
         columns,
     );
     for (index, name) in names.iter().enumerate() {

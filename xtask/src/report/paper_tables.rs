@@ -67,7 +67,10 @@ pub(super) fn compared(study: &Study<'_>, rows: &[Row]) -> Table {
         let accuracy = point.map(|p| p.over(|r| r.test.accuracy));
         let ece = point.map(|p| p.over(|r| r.calibration.ece).mean);
         let mean = accuracy.map(|e| e.mean);
-        let worst = accuracy.map(|e| e.min).filter(|_| row.worst.is_some());
+        // The smallest of one seed is no worst.
+        let worst = accuracy
+            .filter(|e| e.std.is_some() && row.worst.is_some())
+            .map(|e| e.min);
         let worst_difference = row
             .worst
             .zip(worst)
