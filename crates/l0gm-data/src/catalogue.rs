@@ -68,7 +68,7 @@ impl Catalogue {
     /// The manifests compiled in, and the folders that the options (else the environment) name.
     ///
     /// # Errors
-    /// A chosen folder that is a file, or whose parent folder does not exist.
+    /// A chosen folder that is a file or is not there.
     pub fn new(options: DataOptions) -> Result<Self> {
         let cache = default_cache();
         let data = Folders::new(options.data_dir.clone(), "L0GM_DATA_DIR", cache.clone())?;

@@ -18,8 +18,8 @@ impl Folders {
     /// `chosen` comes from an option or `variable`; `fallback` is the workspace's cache.
     ///
     /// # Errors
-    /// A chosen folder that is a file, or whose parent does not exist either (most likely a typing
-    /// error, which must not end on a twin unnoticed).
+    /// A chosen folder that is a file or is not there: most likely a typing error, which must not end on a
+    /// twin unnoticed.
     pub(crate) fn new(chosen: Option<PathBuf>, variable: &str, fallback: PathBuf) -> Result<Self> {
         let from_env = || {
             std::env::var_os(variable)
@@ -38,10 +38,9 @@ impl Folders {
                 "is not a folder; give the folder that holds the data",
             ));
         }
-        let parent = chosen.parent().filter(|p| !p.as_os_str().is_empty());
-        if !chosen.exists() && parent.is_some_and(|p| !p.is_dir()) {
+        if !chosen.exists() {
             let message = format!(
-                "no such folder (from the command line or {variable}); create it or correct the path"
+                "no such folder (from the command line or {variable}); correct the path, or create it for downloads to go there"
             );
             return Err(Error::file(&chosen, message));
         }
