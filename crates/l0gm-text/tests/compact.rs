@@ -132,6 +132,9 @@ fn run(dir: &Path, fine_tune: &str) -> (RunRecord, PathBuf) {
         .collect();
     let file = dir.join("reviews.csv");
     std::fs::write(&file, format!("text,label\n{}\n", rows.join("\n"))).unwrap();
+    for folder in ["data", "models"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+    }
     let options = DataOptions {
         data_dir: Some(dir.join("data")),
         model_dir: Some(dir.join("models")),

@@ -30,6 +30,9 @@ impl Bench {
             .map(|(t, l)| format!("{t},{}", ["no", "yes"][l as usize]))
             .collect();
         std::fs::write(&file, format!("text,label\n{}\n", rows.join("\n"))).unwrap();
+        for folder in ["data", "models"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
         let catalogue = Catalogue::new(DataOptions {
             data_dir: Some(dir.path().join("data")),
             model_dir: Some(dir.path().join("models")),
