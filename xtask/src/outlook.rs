@@ -108,7 +108,7 @@ impl Modality for Looking {
         self.modality.methods()
     }
 
-    fn spec(
+    fn spec_expecting(
         &self,
         dataset: &str,
         method: &str,
@@ -116,6 +116,7 @@ impl Modality for Looking {
         seed: u64,
         profile: Profile,
         overrides: &serde_json::Value,
+        _: l0gm_train::Expected,
     ) -> l0gm_train::Result<RunSpec> {
         let expected = Expected {
             missing_twin: match self.outlook.of(dataset) {

@@ -33,8 +33,8 @@ pub(crate) fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
         threads,
         stop: StopFlag::default(),
     };
-    // On a thread of the pool, so that no op has to wake a worker and to sleep until it is done: a small
-    // training step takes a third less.
+    // On a thread of the pool, so that no op has to wake a worker and to sleep until it is done, which small
+    // training steps feel.
     rayon::scope(|_| plan_and_run(flags, &choice, profile, &machine))
 }
 

@@ -10,8 +10,8 @@ use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, ba
 use rayon::prelude::*;
 use std::sync::Mutex;
 
-/// Values one task updates. Four arrays of this length fit into a core's first two caches; measured on 22
-/// million parameters, tasks of 2^14 take a sixth longer and of 2^17 a third.
+/// Values one task updates. Four arrays of this length fit into a core's first two caches; longer
+/// tasks were slower.
 const CHUNK: usize = 1 << 12;
 
 /// The coefficients of one step.

@@ -1,12 +1,10 @@
 //! The sum of two tensors of one shape, on all threads; both get the result's gradient as it is.
 
-use crate::kernel::{
-    Real, apply2, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
-};
+use crate::kernel::pairs::{Sum, pairs};
+use crate::kernel::{apply2, by_dtype, fused, owned, read, slice, tensor};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use std::mem::MaybeUninit;
 
 /// x + y, for a residual connection. An error if shapes, dtypes or devices differ.
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
@@ -29,29 +27,11 @@ pub(crate) fn sum_of(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     by_dtype!("add", x.dtype(), T => {
         read!(a: T = x);
         read!(b: T = y);
-        Ok(tensor(total(a, b), x.shape())?.unwrap_or(x.clone()))
+        Ok(tensor(pairs(a, b, Sum), x.shape())?.unwrap_or(x.clone()))
     })
 }
 
 struct Add;
-
-multiversion! {
-    fn forward<T: Real>(x: &[T], y: &[T], z: &mut [MaybeUninit<T>]) {
-        for ((z, &x), &y) in z.iter_mut().zip(x).zip(y) {
-            z.write(x + y);
-        }
-    }
-}
-
-fn total<T: Real>(x: &[T], y: &[T]) -> Vec<T> {
-    // SAFETY: `forward` writes as many values as it reads of either.
-    unsafe {
-        rows::write(x.len(), 1, |first, z| {
-            let range = first..first + z.len();
-            forward(&x[range.clone()], &y[range], z);
-        })
-    }
-}
 
 impl CustomOp2 for Add {
     fn name(&self) -> &'static str {
@@ -67,7 +47,7 @@ impl CustomOp2 for Add {
     ) -> Result<(CpuStorage, Shape)> {
         by_dtype!("add", x.dtype(), T => {
             let (x, y) = (slice::<T>(x, x_layout)?, slice::<T>(y, y_layout)?);
-            Ok(owned(total(x, y), x_layout.shape()))
+            Ok(owned(pairs(x, y, Sum), x_layout.shape()))
         })
     }
 

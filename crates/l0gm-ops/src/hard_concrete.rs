@@ -29,6 +29,20 @@ impl Default for Stretch {
     }
 }
 
+impl Stretch {
+    /// The stretch must hold \[0, 1\] inside, and the temperature be positive.
+    pub(crate) fn check(&self, op: &str, temperature: f64) -> Result<()> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            bail!("{op}: temperature {temperature} must be positive and finite");
+        }
+        let Stretch { gamma, zeta } = self;
+        if !(*gamma < 0.0 && *zeta > 1.0 && gamma.is_finite() && zeta.is_finite()) {
+            bail!("{op}: stretch ({gamma}, {zeta}) must satisfy gamma < 0 and zeta > 1");
+        }
+        Ok(())
+    }
+}
+
 /// z = clip(sigmoid((log u - log(1 - u) + log_alpha) / tau) * (zeta - gamma) + gamma, 0, 1).
 /// `noise` u in (0, 1) has shape (.., gates); `log_alpha` (gates,) broadcasts over the leading
 /// dimensions, or has noise's shape. Returns noise's shape; the gradient reaches `log_alpha` only.
@@ -49,13 +63,7 @@ pub fn hard_concrete(
         );
     }
     check::alike("hard_concrete", "log_alpha", log_alpha, "noise", noise)?;
-    if !(temperature > 0.0 && temperature.is_finite()) {
-        bail!("hard_concrete: temperature {temperature} must be positive and finite");
-    }
-    let Stretch { gamma, zeta } = stretch;
-    if !(gamma < 0.0 && zeta > 1.0 && gamma.is_finite() && zeta.is_finite()) {
-        bail!("hard_concrete: stretch ({gamma}, {zeta}) must satisfy gamma < 0 and zeta > 1");
-    }
+    stretch.check("hard_concrete", temperature)?;
     let noise = noise.detach();
     if !fused(&noise) {
         return composed::hard_concrete(log_alpha, &noise, temperature, stretch);

@@ -1,13 +1,11 @@
 //! The entrywise product of two tensors of one shape, on all threads: dx = dz y and dy = dz x, each
 //! only where it is asked for.
 
-use crate::kernel::{
-    Real, apply2, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
-};
+use crate::kernel::pairs::{Product, pairs};
+use crate::kernel::{apply2, by_dtype, fused, owned, read, slice, tensor};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use std::mem::MaybeUninit;
 
 /// x y, entry by entry: a gate on what it gates. An error if shapes, dtypes or devices differ.
 pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
@@ -23,24 +21,6 @@ pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 
 struct Mul;
 
-multiversion! {
-    fn forward<T: Real>(x: &[T], y: &[T], z: &mut [MaybeUninit<T>]) {
-        for ((z, &x), &y) in z.iter_mut().zip(x).zip(y) {
-            z.write(x * y);
-        }
-    }
-}
-
-fn product<T: Real>(x: &[T], y: &[T]) -> Vec<T> {
-    // SAFETY: `forward` writes as many values as it reads of either.
-    unsafe {
-        rows::write(x.len(), 1, |first, z| {
-            let range = first..first + z.len();
-            forward(&x[range.clone()], &y[range], z);
-        })
-    }
-}
-
 impl CustomOp2 for Mul {
     fn name(&self) -> &'static str {
         "mul"
@@ -55,7 +35,7 @@ impl CustomOp2 for Mul {
     ) -> Result<(CpuStorage, Shape)> {
         by_dtype!("mul", x.dtype(), T => {
             let (x, y) = (slice::<T>(x, x_layout)?, slice::<T>(y, y_layout)?);
-            Ok(owned(product(x, y), x_layout.shape()))
+            Ok(owned(pairs(x, y, Product), x_layout.shape()))
         })
     }
 
@@ -71,8 +51,8 @@ impl CustomOp2 for Mul {
             read!(dz: T = grad);
             read!(a: T = x);
             read!(b: T = y);
-            let dx = if x.track_op() { tensor(product(dz, b), x.shape())? } else { None };
-            let dy = if y.track_op() { tensor(product(dz, a), y.shape())? } else { None };
+            let dx = if x.track_op() { tensor(pairs(dz, b, Product), x.shape())? } else { None };
+            let dy = if y.track_op() { tensor(pairs(dz, a, Product), y.shape())? } else { None };
             Ok((dx, dy))
         })
     }

@@ -4,18 +4,13 @@
 use crate::kernel::Real;
 use crate::kernel::pointwise::{Pointwise, apply};
 use crate::{Stretch, composed};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
 /// The probability that each gate is not 0, in `log_alpha`'s shape; its sum is the penalty. An error if
 /// `temperature` is not positive or the stretch does not hold \[0, 1\] inside.
 pub fn open_probability(log_alpha: &Tensor, temperature: f64, stretch: Stretch) -> Result<Tensor> {
-    if !(temperature > 0.0 && temperature.is_finite()) {
-        bail!("open_probability: temperature {temperature} must be positive and finite");
-    }
+    stretch.check("open_probability", temperature)?;
     let Stretch { gamma, zeta } = stretch;
-    if !(gamma < 0.0 && zeta > 1.0 && gamma.is_finite() && zeta.is_finite()) {
-        bail!("open_probability: stretch ({gamma}, {zeta}) must satisfy gamma < 0 and zeta > 1");
-    }
     let shift = temperature * (-gamma / zeta).ln();
     apply(log_alpha, Open { shift }, |x| {
         composed::shifted_sigmoid(x, shift)

@@ -340,19 +340,6 @@ impl Modality for TextModality {
         vec!["dense".into(), "l0gm".into()]
     }
 
-    fn spec(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &Value,
-    ) -> l0gm_train::Result<RunSpec> {
-        let look = Expected::default();
-        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, look)
-    }
-
     fn spec_expecting(
         &self,
         dataset: &str,

@@ -147,7 +147,7 @@ pub trait Modality {
     fn datasets(&self) -> Vec<String>;
     /// Methods it can run.
     fn methods(&self) -> Vec<String>;
-    /// The complete specs of a dataset under a profile: the modality's defaults, then `overrides`
+    /// The complete spec of a dataset under a profile: the modality's defaults, then `overrides`
     /// (a table of this modality's settings; an unknown key is an error with the nearest known name).
     /// Decides whether the twin must stand in; with `Profile::Paper` a twin is an error.
     fn spec(
@@ -158,9 +158,12 @@ pub trait Modality {
         seed: u64,
         profile: Profile,
         overrides: &serde_json::Value,
-    ) -> Result<RunSpec>;
+    ) -> Result<RunSpec> {
+        let here = Expected::default();
+        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, here)
+    }
     /// The spec that [`spec`](Self::spec) would give if what is missing were as expected: for a plan that
-    /// fetches and makes nothing. Default: [`spec`](Self::spec), which is right where that touches nothing.
+    /// fetches and makes nothing.
     fn spec_expecting(
         &self,
         dataset: &str,
@@ -170,10 +173,7 @@ pub trait Modality {
         profile: Profile,
         overrides: &serde_json::Value,
         expected: Expected,
-    ) -> Result<RunSpec> {
-        let _ = expected;
-        self.spec(dataset, method, lambda, seed, profile, overrides)
-    }
+    ) -> Result<RunSpec>;
     /// A rough estimate on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.

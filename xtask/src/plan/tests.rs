@@ -18,7 +18,7 @@ impl Modality for Named {
     fn methods(&self) -> Vec<String> {
         vec!["dense".to_owned(), "l0gm".to_owned()]
     }
-    fn spec(
+    fn spec_expecting(
         &self,
         dataset: &str,
         method: &str,
@@ -26,6 +26,7 @@ impl Modality for Named {
         seed: u64,
         profile: Profile,
         overrides: &Value,
+        _: l0gm_train::Expected,
     ) -> l0gm_train::Result<RunSpec> {
         if overrides.get("bad").is_some() {
             return Err(l0gm_train::Error::Setting(

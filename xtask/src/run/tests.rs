@@ -23,7 +23,7 @@ impl Modality for Fake {
     fn methods(&self) -> Vec<String> {
         vec!["dense".to_owned()]
     }
-    fn spec(
+    fn spec_expecting(
         &self,
         dataset: &str,
         method: &str,
@@ -31,6 +31,7 @@ impl Modality for Fake {
         seed: u64,
         _: Profile,
         overrides: &serde_json::Value,
+        _: l0gm_train::Expected,
     ) -> l0gm_train::Result<RunSpec> {
         Ok(RunSpec {
             modality: "tabular".to_owned(),

@@ -9,6 +9,7 @@
 pub(crate) mod access;
 pub(crate) mod apply;
 pub(crate) mod lanes;
+pub(crate) mod pairs;
 pub(crate) mod pointwise;
 pub(crate) mod product;
 pub(crate) mod real;

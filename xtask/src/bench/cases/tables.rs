@@ -2,7 +2,7 @@
 
 use crate::bench::case::{Case, Inputs, Run};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_ops::{Generator, Tape, cross_entropy, pairwise_interaction};
+use l0gm_ops::{Generator, Tape, composed, cross_entropy, pairwise_interaction};
 use l0gm_train::layers::{Embedding, Linear};
 use l0gm_train::{Optimiser, OptimiserConfig, Parameter, ParameterKind, Part};
 
@@ -40,6 +40,32 @@ fn forward(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
         }
     }
     Ok(x)
+}
+
+/// As [`forward`], in candle's own operations.
+fn stock_forward(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
+    let mut x = x.clone();
+    for (i, layer) in layers.iter().enumerate() {
+        x = composed::linear(&x, layer.weight(), layer.bias().map(Var::as_tensor))?;
+        if i + 1 < layers.len() {
+            x = x.relu()?;
+        }
+    }
+    Ok(x)
+}
+
+/// One table for all fields, each at its own offset: one lookup, one gradient.
+fn table(random: &mut Generator) -> Result<Embedding> {
+    let total = ROWS.iter().sum();
+    Embedding::new(
+        "table",
+        Part::Encoder,
+        total,
+        DIM,
+        0.1,
+        random,
+        &Device::Cpu,
+    )
 }
 
 fn labels(batch: usize, random: &mut Generator) -> Result<Tensor> {
@@ -99,16 +125,7 @@ fn stock_mlp(sizes: &[usize], batch: usize) -> anyhow::Result<Run> {
         .flat_map(Linear::parameters)
         .map(|parameter| parameter.var)
         .collect();
-    let loss = move || -> Result<Tensor> {
-        let mut x = x.clone();
-        for (i, layer) in layers.iter().enumerate() {
-            x = l0gm_ops::composed::linear(&x, layer.weight(), layer.bias().map(Var::as_tensor))?;
-            if i + 1 < layers.len() {
-                x = x.relu()?;
-            }
-        }
-        l0gm_ops::composed::cross_entropy(&x, &y)
-    };
+    let loss = move || composed::cross_entropy(&stock_forward(&layers, &x)?, &y);
     stock_step(parameters, loss)
 }
 
@@ -135,7 +152,7 @@ fn stock_step(
         let gradients = loss.backward()?;
         for (var, first, second) in &slots {
             if let Some(gradient) = gradients.get(var) {
-                l0gm_ops::composed::adamw_step(var, gradient, first, second, &step)?;
+                composed::adamw_step(var, gradient, first, second, &step)?;
             }
         }
         loss.to_scalar::<f32>()?;
@@ -161,16 +178,7 @@ pub(crate) fn tabular(_: &Inputs) -> anyhow::Result<Case> {
     let sizes = [width, 256, 128, 2];
     let (flops, bytes) = cost(&sizes, batch);
     let mut random = Generator::new(0);
-    let total = ROWS.iter().sum();
-    let table = Embedding::new(
-        "table",
-        Part::Encoder,
-        total,
-        DIM,
-        0.1,
-        &mut random,
-        &Device::Cpu,
-    )?;
+    let table = table(&mut random)?;
     let layers = perceptron(&sizes, &mut random)?;
     let (ids, y) = (ids(batch, &mut random)?, labels(batch, &mut random)?);
     let mut parameters = table.parameters();
@@ -180,19 +188,8 @@ pub(crate) fn tabular(_: &Inputs) -> anyhow::Result<Case> {
         let (ids, y) = (ids.clone(), y.clone());
         let own: Vec<Var> = parameters.iter().map(|p| p.var.clone()).collect();
         stock_step(own, move || {
-            let mut x =
-                l0gm_ops::composed::embedding(table.weight(), &ids)?.reshape((batch, width))?;
-            for (i, layer) in layers.iter().enumerate() {
-                x = l0gm_ops::composed::linear(
-                    &x,
-                    layer.weight(),
-                    layer.bias().map(Var::as_tensor),
-                )?;
-                if i + 1 < layers.len() {
-                    x = x.relu()?;
-                }
-            }
-            l0gm_ops::composed::cross_entropy(&x, &y)
+            let x = composed::embedding(table.weight(), &ids)?.reshape((batch, width))?;
+            composed::cross_entropy(&stock_forward(&layers, &x)?, &y)
         })?
     };
     Ok(Case {
@@ -214,16 +211,7 @@ pub(crate) fn tabular_cin(_: &Inputs) -> anyhow::Result<Case> {
     let width = fields * DIM;
     let sizes = [width, 256, 128, 2];
     let mut random = Generator::new(0);
-    let total = ROWS.iter().sum();
-    let table = Embedding::new(
-        "table",
-        Part::Encoder,
-        total,
-        DIM,
-        0.1,
-        &mut random,
-        &Device::Cpu,
-    )?;
+    let table = table(&mut random)?;
     let layers = perceptron(&sizes, &mut random)?;
     let head = Linear::new(
         "cin",

@@ -1,0 +1,49 @@
+//! Functions of two values, applied entry by entry to two arrays of one length, on all threads.
+
+use super::{Real, multiversion, rows};
+use std::mem::MaybeUninit;
+
+/// f(a, b); `#[inline(always)]` and free of branches, so that the loop around it is vectorised.
+pub(crate) trait Pair: Sync {
+    /// One entry.
+    fn of<T: Real>(a: T, b: T) -> T;
+}
+
+/// a + b.
+pub(crate) struct Sum;
+/// a b.
+pub(crate) struct Product;
+
+impl Pair for Sum {
+    #[inline(always)]
+    fn of<T: Real>(a: T, b: T) -> T {
+        a + b
+    }
+}
+
+impl Pair for Product {
+    #[inline(always)]
+    fn of<T: Real>(a: T, b: T) -> T {
+        a * b
+    }
+}
+
+multiversion! {
+    fn each<T: Real, P: Pair>(a: &[T], b: &[T], out: &mut [MaybeUninit<T>], _pair: &P) {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            out.write(P::of(a, b));
+        }
+    }
+}
+
+/// f of each pair of entries.
+pub(crate) fn pairs<T: Real, P: Pair>(a: &[T], b: &[T], pair: P) -> Vec<T> {
+    assert_eq!(a.len(), b.len(), "pairs of arrays of different lengths");
+    // SAFETY: the lengths are equal, so `each` writes every value of its part.
+    unsafe {
+        rows::write(a.len(), 1, |first, out| {
+            let range = first..first + out.len();
+            each(&a[range.clone()], &b[range], out, &pair);
+        })
+    }
+}
