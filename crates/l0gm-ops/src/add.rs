@@ -1,6 +1,7 @@
 //! The sum of two tensors of one shape, on all threads; both get the result's gradient as it is.
 
-use crate::kernel::pairs::{Sum, pairs};
+use crate::device::{Fresh, OnDevice};
+use crate::kernel::pairs::{Sum, pairs, pairs_on_device};
 use crate::kernel::{apply2, by_dtype, fused, owned, read, slice, tensor};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
@@ -20,7 +21,7 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 
 /// x + y without a graph.
 pub(crate) fn sum_of(x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    if !fused(x) || x.dims() != y.dims() {
+    if !x.device().is_cpu() || !fused(x) || x.dims() != y.dims() {
         return x.add(y);
     }
     let (x, y) = (x.contiguous()?, y.contiguous()?);
@@ -60,5 +61,16 @@ impl CustomOp2 for Add {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let given = |x: &Tensor| x.track_op().then(|| grad.clone());
         Ok((given(x), given(y)))
+    }
+}
+
+impl OnDevice for Add {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        pairs_on_device("pair_sum", &x[0], &x[1])
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let given = |x: &Tensor| x.track_op().then(|| dy.clone());
+        Ok(vec![given(&x[0]), given(&x[1])])
     }
 }

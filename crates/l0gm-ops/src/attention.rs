@@ -58,21 +58,19 @@ pub fn attention(
         let noise = noise.as_ref().map(|(p, noise)| (*p, noise));
         return composed::attention(q, k, v, mask, heads, noise);
     }
-    let mask = match mask {
-        Some(mask) => Some(mask.flatten_all()?.to_vec1::<u8>()?),
-        None => None,
-    };
+    let mask = mask.map(Tensor::contiguous).transpose()?;
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     apply3(&q, &k, &v, Attention { sizes, mask, noise })
 }
 
+/// The sizes of an attention: `length` queries and `keys` keys an example.
 #[derive(Clone, Copy)]
-struct Sizes {
-    batch: usize,
-    length: usize,
-    keys: usize,
-    heads: usize,
-    dim: usize,
+pub(crate) struct Sizes {
+    pub(crate) batch: usize,
+    pub(crate) length: usize,
+    pub(crate) keys: usize,
+    pub(crate) heads: usize,
+    pub(crate) dim: usize,
 }
 
 impl Sizes {
@@ -117,16 +115,19 @@ impl Sizes {
         (task / self.heads) * length * self.width() + (task % self.heads) * self.dim
     }
 
-    fn scale<T: Real>(&self) -> T {
+    /// 1 / sqrt(head_dim), what scores are multiplied with.
+    pub(crate) fn scale<T: Real>(&self) -> T {
         T::of(1.0 / (self.dim as f64).sqrt())
     }
 }
 
-struct Attention {
-    sizes: Sizes,
-    /// 1 = attend; (batch, keys).
-    mask: Option<Vec<u8>>,
-    noise: Option<(f64, Generator)>,
+/// The op, apart from its arguments.
+pub(crate) struct Attention {
+    pub(crate) sizes: Sizes,
+    /// u8, 1 = attend; (batch, keys).
+    pub(crate) mask: Option<Tensor>,
+    /// The probability of dropping a weight, and the draws that decide.
+    pub(crate) noise: Option<(f64, Generator)>,
 }
 
 /// A tensor whose disjoint parts are written by different tasks.
@@ -166,7 +167,7 @@ multiversion! {
 
 impl Attention {
     /// P of one (example, head).
-    fn weights<T: Real>(&self, task: usize, q: &[T], k: &[T], scores: &mut [T]) {
+    fn weights<T: Real>(&self, task: usize, q: &[T], k: &[T], open: &[u8], scores: &mut [T]) {
         let s = &self.sizes;
         // SAFETY: `scores` is borrowed mutably and holds the (length, keys) products.
         unsafe {
@@ -181,11 +182,20 @@ impl Attention {
                 false,
             );
         }
-        let open = match &self.mask {
-            Some(mask) => &mask[(task / s.heads) * s.keys..][..s.keys],
-            None => &[],
+        let open = match open.is_empty() {
+            true => open,
+            false => &open[(task / s.heads) * s.keys..][..s.keys],
         };
         masked_in_place(scores, s.keys, open);
+    }
+
+    /// Runs `inner` with the mask's values, none without a mask.
+    fn with_open<R>(&self, inner: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let Some(mask) = &self.mask else {
+            return Ok(inner(&[]));
+        };
+        read!(open: u8 = mask);
+        Ok(inner(open))
     }
 
     /// Applies the dropout mask of one (example, head), if there is any.
@@ -203,7 +213,7 @@ impl Attention {
         }
     }
 
-    fn forward<T: Real>(&self, q: &[T], k: &[T], v: &[T]) -> Vec<T> {
+    fn forward<T: Real>(&self, q: &[T], k: &[T], v: &[T], open: &[u8]) -> Vec<T> {
         let s = &self.sizes;
         let mut out = vec![T::NIL; q.len()];
         if out.is_empty() || s.keys == 0 {
@@ -214,7 +224,7 @@ impl Attention {
         (0..s.batch * s.heads)
             .into_par_iter()
             .for_each_init(scratch, |scores, task| {
-                self.weights(task, q, k, scores);
+                self.weights(task, q, k, open, scores);
                 self.drop(task, scores);
                 // SAFETY: the task writes the `dim` columns of its head in the rows of its example,
                 // all within `out`, which lives until every task is done.
@@ -234,8 +244,8 @@ impl Attention {
         out
     }
 
-    /// dQ, dK and dV.
-    fn backward<T: Real>(&self, q: &[T], k: &[T], v: &[T], grad: &[T]) -> [Vec<T>; 3] {
+    /// dQ, dK and dV; `open` is the mask's values, none without a mask.
+    fn backward<T: Real>(&self, q: &[T], k: &[T], v: &[T], open: &[u8], grad: &[T]) -> [Vec<T>; 3] {
         let s = &self.sizes;
         let mut gradients = [q.len(), k.len(), v.len()].map(|len| vec![T::NIL; len]);
         if q.is_empty() || s.keys == 0 {
@@ -249,7 +259,7 @@ impl Attention {
             .for_each_init(scratch, |[p, dp, dropped], task| {
                 let (row, column) = (s.start(task, s.length), s.start(task, s.keys));
                 let view = |x, start| Operand::rows(slice_from(x, start), s.width());
-                self.weights(task, q, k, p);
+                self.weights(task, q, k, open, p);
                 let used: &[T] = if self.noise.is_some() {
                     dropped.copy_from_slice(p);
                     self.drop(task, dropped);
@@ -325,7 +335,8 @@ impl CustomOp3 for Attention {
     ) -> Result<(CpuStorage, Shape)> {
         by_dtype!("attention", q.dtype(), T => {
             let q = slice::<T>(q, q_layout)?;
-            let out = self.forward(q, slice(k, k_layout)?, slice(v, v_layout)?);
+            let (k, v) = (slice(k, k_layout)?, slice(v, v_layout)?);
+            let out = self.with_open(|open| self.forward(q, k, v, open))?;
             Ok(owned(out, q_layout.shape()))
         })
     }
@@ -344,7 +355,8 @@ impl CustomOp3 for Attention {
             read!(k_values: T = k);
             read!(v_values: T = v);
             read!(dy: T = grad);
-            let [dq, dk, dv] = self.backward(q_values, k_values, v_values, dy);
+            let [dq, dk, dv] =
+                self.with_open(|open| self.backward(q_values, k_values, v_values, open, dy))?;
             let tracked = |x: &Tensor, gradient| {
                 if x.track_op() { tensor::<T>(gradient, x.shape()) } else { Ok(None) }
             };

@@ -1,6 +1,7 @@
 //! A bias added to the last dimension; its gradient is the sum of the result's over all rows, in one
 //! pass and in a fixed order (candle's own reduction over leading dimensions is serial).
 
+use crate::device::{self, Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
     Real, apply2, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
@@ -78,5 +79,27 @@ impl CustomOp2 for AddBias {
             None
         };
         Ok((x.track_op().then_some(grad), db))
+    }
+}
+
+/// x + bias on a device with kernels.
+pub(crate) fn on_device(x: &Tensor, bias: &Tensor) -> Result<Fresh> {
+    let n = x.elem_count();
+    let call = Call::new("bias_forward", x)
+        .read(x)
+        .read(bias)
+        .write(x.shape());
+    let [y] = call.size(bias.elem_count()).size(n).each(n)?;
+    Ok(y)
+}
+
+impl OnDevice for AddBias {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        on_device(&x[0], &x[1])
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let db = if_tracked(&x[1], || device::column_sums(dy, x[1].elem_count()))?;
+        Ok(vec![x[0].track_op().then(|| dy.clone()), db])
     }
 }

@@ -3,6 +3,7 @@
 //! loss = mean(max(x, 0) - x t + log(1 + exp(-|x|))), dx = (s(x) - t) dloss / n with s the logistic
 //! function. The mean is accumulated in f64 in the entries' order.
 
+use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
@@ -92,5 +93,22 @@ impl CustomOp1 for BinaryCrossEntropy {
             });
             tensor(dx, logits.shape())
         })
+    }
+}
+
+impl OnDevice for BinaryCrossEntropy {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let n = x[0].elem_count();
+        let call = Call::new("binary_cross_entropy_forward", &x[0]).read(&x[0]);
+        let [losses] = call.read(&self.targets).write(n).size(n).each(n)?;
+        device::mean(&losses.tensor())
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let n = x[0].elem_count();
+        let call = Call::new("binary_cross_entropy_backward", dy).read(&x[0]);
+        let call = call.read(&self.targets).read(dy).write(x[0].shape());
+        let [dx] = call.size(n).each(n)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

@@ -4,6 +4,7 @@
 //! The mean is accumulated in f64 in the rows' order.
 
 use crate::composed;
+use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
@@ -40,11 +41,13 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     if !fused(logits) {
         return composed::cross_entropy(logits, labels);
     }
-    apply1(&logits.contiguous()?, CrossEntropy { labels: values })
+    let labels = labels.contiguous()?;
+    apply1(&logits.contiguous()?, CrossEntropy { labels })
 }
 
 struct CrossEntropy {
-    labels: Vec<u32>,
+    /// u32.
+    labels: Tensor,
 }
 
 multiversion! {
@@ -84,9 +87,11 @@ impl CustomOp1 for CrossEntropy {
         let (batch, classes) = layout.shape().dims2()?;
         by_dtype!("cross_entropy", storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
+            let labels = &self.labels;
+            read!(labels: u32 = labels);
             let mut losses = vec![T::NIL; batch];
             rows::for_rows_of(&mut losses, classes, |row, losses| {
-                let (x, labels) = (&x[row * classes..], &self.labels[row..]);
+                let (x, labels) = (&x[row * classes..], &labels[row..]);
                 forward(x, labels, losses, &mut vec![T::NIL; classes]);
             });
             let total: f64 = losses.iter().map(|loss| loss.wide()).sum();
@@ -98,11 +103,34 @@ impl CustomOp1 for CrossEntropy {
         let (batch, width) = logits.dims2()?;
         by_dtype!("cross_entropy", logits.dtype(), T => {
             read!(x: T = logits);
+            let labels = &self.labels;
+            read!(labels: u32 = labels);
             let scale = grad.to_scalar::<T>()? / T::of(batch as f64);
             let dx = rows::build(x.len(), width, |row, dx| {
-                backward(&x[row * width..], &self.labels[row..], scale, dx, width);
+                backward(&x[row * width..], &labels[row..], scale, dx, width);
             });
             tensor(dx, (batch, width))
         })
+    }
+}
+
+impl OnDevice for CrossEntropy {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let (batch, classes) = x[0].dims2()?;
+        let call = Call::new("cross_entropy_forward", &x[0])
+            .read(&x[0])
+            .read(&self.labels);
+        let [losses] = call.write(batch).size(classes).blocks(batch)?;
+        device::mean(&losses.tensor())
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (batch, classes) = x[0].dims2()?;
+        let call = Call::new("cross_entropy_backward", dy)
+            .read(&x[0])
+            .read(&self.labels);
+        let call = call.read(dy).write((batch, classes)).size(batch);
+        let [dx] = call.size(classes).blocks(batch)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

@@ -1,5 +1,7 @@
 //! Sparse times dense, multi-threaded, no edge-sized intermediates.
 use crate::composed;
+use crate::csr_copies::Copies;
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{apply1, by_dtype, fused, owned, read, slice, tensor};
 use crate::spmm::multiply;
 use candle_core::backend::BackendStorage;
@@ -145,6 +147,7 @@ impl Csr {
 pub struct SparseMatrix {
     forward: Arc<Csr>,
     transposed: Arc<Csr>,
+    pub(crate) copies: Arc<Copies>,
 }
 impl SparseMatrix {
     /// Keeps the transpose beside the matrix; a symmetric matrix is stored once.
@@ -163,6 +166,7 @@ impl SparseMatrix {
         Self {
             forward,
             transposed,
+            copies: Arc::default(),
         }
     }
     /// The matrix itself.
@@ -214,5 +218,30 @@ impl CustomOp1 for SparseMatrix {
             read!(dy: T = grad);
             tensor(multiply(&self.transposed, dy, width), dense.shape())
         })
+    }
+}
+
+/// The matrix, or its transpose, times `x` on a device with kernels.
+fn on_device(matrix: &SparseMatrix, transposed: bool, x: &Tensor) -> Result<Fresh> {
+    let (_, width) = x.dims2()?;
+    let arrays = matrix.on_device(transposed, x.device())?;
+    let rows = match transposed {
+        true => matrix.matrix().columns(),
+        false => matrix.matrix().rows(),
+    };
+    let call = Call::new("csr_matmul", x).read(&arrays.indptr);
+    let call = call.read(&arrays.indices).read(&arrays.values).read(x);
+    let call = call.write((rows, width)).size(width).size(rows * width);
+    let [y] = call.each(rows * width)?;
+    Ok(y)
+}
+
+impl OnDevice for SparseMatrix {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        on_device(self, false, &x[0])
+    }
+
+    fn backward(&self, _x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![Some(on_device(self, true, dy)?.tensor())])
     }
 }

@@ -4,12 +4,13 @@
 //! neighbour that was largest, the first of several. Backward runs over the transposed matrix, so that each
 //! row of dX is written by one task.
 
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
 use crate::{Csr, SparseMatrix, composed};
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// The maximum over each row's neighbours; the matrix's own values are not used. `dense`: (columns,
@@ -126,5 +127,36 @@ impl CustomOp1 for CsrMax {
             });
             tensor(dx, dense.shape())
         })
+    }
+}
+
+impl OnDevice for CsrMax {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let (_, width) = x[0].dims2()?;
+        let rows = self.matrix.matrix().rows();
+        let arrays = self.matrix.on_device(false, x[0].device())?;
+        let call = Call::new("csr_max_forward", &x[0]).read(&arrays.indptr);
+        let call = call.read(&arrays.indices).read(&x[0]).write((rows, width));
+        let [y] = call.size(width).size(rows * width).each(rows * width)?;
+        Ok(y)
+    }
+
+    fn backward(&self, x: &[Tensor], y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (columns, width) = x[0].dims2()?;
+        let n = y.elem_count();
+        let arrays = self.matrix.on_device(false, dy.device())?;
+        let call = Call::new("csr_max_largest", dy)
+            .read(&arrays.indptr)
+            .read(&arrays.indices);
+        let call = call.read(&x[0]).read(y).write_as(y.shape(), DType::U32);
+        let [found] = call.size(width).size(n).each(n)?;
+        let n = columns * width;
+        let arrays = self.matrix.on_device(true, dy.device())?;
+        let call = Call::new("csr_max_backward", dy)
+            .read(&arrays.indptr)
+            .read(&arrays.indices);
+        let call = call.read(&found.tensor()).read(dy).write((columns, width));
+        let [dx] = call.size(width).size(n).each(n)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

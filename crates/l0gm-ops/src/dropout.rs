@@ -3,6 +3,7 @@
 //! Entry i is kept if draw i of the reserved stretch of the stream is not below p: y = x keep / (1 - p)
 //! and dx = dy keep / (1 - p).
 
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
@@ -83,5 +84,30 @@ impl CustomOp1 for Dropout {
             read!(dy: T = grad);
             tensor(self.apply(dy), x.shape())
         })
+    }
+}
+
+impl Dropout {
+    fn on_device(&self, x: &Tensor) -> Result<Fresh> {
+        let (key, first) = self.noise.state();
+        let n = x.elem_count();
+        let call = Call::new("dropout_mask", x)
+            .read(x)
+            .write(x.shape())
+            .bits(key)
+            .bits(first);
+        let call = call.bits(drop_threshold(self.p)).real(1.0 / (1.0 - self.p));
+        let [y] = call.size(n).each(n)?;
+        Ok(y)
+    }
+}
+
+impl OnDevice for Dropout {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        self.on_device(&x[0])
+    }
+
+    fn backward(&self, _x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![Some(self.on_device(dy)?.tensor())])
     }
 }

@@ -5,6 +5,7 @@
 //! the row's entries; ds_e = a_e (da_e - sum a da). Y[r, h] = sum_e a[e, h] X[c(e), h]; da[e, h] =
 //! <dY[r(e), h], X[c(e), h]>; dX through the transposed matrix. Nothing has the size of entries x width.
 
+use crate::device::{Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
     Real, apply1, apply2, by_dtype, fused, lanes, multiversion, owned, read, slice, tensor,
 };
@@ -321,5 +322,75 @@ impl CustomOp2 for EdgeSum {
             };
             Ok((dw, dx))
         })
+    }
+}
+
+impl OnDevice for EdgeSoftmax {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let n = self.matrix.matrix().rows() * self.heads;
+        let arrays = self.matrix.on_device(false, x[0].device())?;
+        let call = Call::new("edge_softmax_forward", &x[0]).read(&arrays.indptr);
+        let call = call.read(&x[0]).write(x[0].shape());
+        let [y] = call.size(self.heads).size(n).each(n)?;
+        Ok(y)
+    }
+
+    fn backward(&self, _x: &[Tensor], y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let n = self.matrix.matrix().rows() * self.heads;
+        let arrays = self.matrix.on_device(false, dy.device())?;
+        let call = Call::new("edge_softmax_backward", dy).read(&arrays.indptr);
+        let call = call.read(y).read(dy).write(dy.shape());
+        let [dx] = call.size(self.heads).size(n).each(n)?;
+        Ok(vec![Some(dx.tensor())])
+    }
+}
+
+impl EdgeSum {
+    /// The weighted sums of `x` over the rows of the matrix, or of its transpose.
+    fn sum_on_device(&self, transposed: bool, weights: &Tensor, x: &Tensor) -> Result<Fresh> {
+        let (_, width) = x.dims2()?;
+        let matrix = self.matrix.matrix();
+        let arrays = self.matrix.on_device(transposed, x.device())?;
+        let (rows, entry_of) = match transposed {
+            true => {
+                let (_, entry_of) = self.matrix.edges_on_device(x.device())?;
+                (matrix.columns(), Some(entry_of))
+            }
+            false => (matrix.rows(), None),
+        };
+        let n = rows * width;
+        let call = Call::new("edge_sum", x)
+            .read(&arrays.indptr)
+            .read(&arrays.indices);
+        let call = call.read_or_null(entry_of.as_ref()).read(weights).read(x);
+        let call = call.write((rows, width)).size(self.heads).size(width);
+        let [y] = call.size(n).each(n)?;
+        Ok(y)
+    }
+}
+
+impl OnDevice for EdgeSum {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        self.sum_on_device(false, &x[0], &x[1])
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (weights, dense) = (&x[0], &x[1]);
+        let (_, width) = dense.dims2()?;
+        let dw = if_tracked(weights, || {
+            let n = weights.elem_count();
+            let arrays = self.matrix.on_device(false, dy.device())?;
+            let (row_of, _) = self.matrix.edges_on_device(dy.device())?;
+            let call = Call::new("edge_sum_weights", dy)
+                .read(&row_of)
+                .read(&arrays.indices);
+            let call = call.read(dy).read(dense).write(weights.shape());
+            let [dw] = call.size(self.heads).size(width).size(n).each(n)?;
+            Ok(dw.tensor())
+        })?;
+        let dx = if_tracked(dense, || {
+            Ok(self.sum_on_device(true, weights, dy)?.tensor())
+        })?;
+        Ok(vec![dw, dx])
     }
 }

@@ -3,6 +3,7 @@
 //! y_p = table[id_p]; the gradient of row r is the sum of dy_p over the positions p with id_p = r,
 //! added in the positions' order.
 
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
@@ -38,14 +39,15 @@ pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
         &table.contiguous()?,
         Embedding {
             ids: values,
-            shape: ids.dims().to_vec(),
+            tensor: ids.contiguous()?,
         },
     )
 }
 
 struct Embedding {
     ids: Vec<u32>,
-    shape: Vec<usize>,
+    /// The ids on the table's device.
+    tensor: Tensor,
 }
 
 multiversion! {
@@ -115,7 +117,7 @@ impl CustomOp1 for Embedding {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, width) = layout.shape().dims2()?;
-        let mut shape = self.shape.clone();
+        let mut shape = self.tensor.dims().to_vec();
         shape.push(width);
         by_dtype!("embedding", storage.dtype(), T => {
             let table = slice::<T>(storage, layout)?;
@@ -137,5 +139,41 @@ impl CustomOp1 for Embedding {
             scatter(&mut gradient, dy, &self.ids, width);
             tensor(gradient, table.shape())
         })
+    }
+}
+
+impl OnDevice for Embedding {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let (_, width) = x[0].dims2()?;
+        let mut shape = self.tensor.dims().to_vec();
+        shape.push(width);
+        let n = self.ids.len() * width;
+        let call = Call::new("embedding_forward", &x[0])
+            .read(&x[0])
+            .read(&self.tensor);
+        let [y] = call.write(shape).size(width).size(n).each(n)?;
+        Ok(y)
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (table_rows, width) = x[0].dims2()?;
+        let order = by_id(&self.ids, table_rows);
+        let (mut starts, mut rows) = (vec![0u32], Vec::new());
+        for group in order.chunk_by(|&a, &b| self.ids[a as usize] == self.ids[b as usize]) {
+            starts.push(starts[rows.len()] + group.len() as u32);
+            rows.push(self.ids[group[0] as usize]);
+        }
+        let n = rows.len() * width;
+        let on_device = |values: Vec<u32>| {
+            let count = values.len();
+            Tensor::from_vec(values, count, dy.device())
+        };
+        let call = Call::new("embedding_backward", dy)
+            .read(dy)
+            .read(&on_device(order)?);
+        let call = call.read(&on_device(starts)?).read(&on_device(rows)?);
+        let call = call.write_on_zeros(x[0].shape()).size(width).size(n);
+        let [gradient] = call.each(n)?;
+        Ok(vec![Some(gradient.tensor())])
     }
 }

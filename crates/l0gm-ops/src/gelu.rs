@@ -23,6 +23,7 @@ struct Gelu;
 
 impl Pointwise for Gelu {
     const NAME: &'static str = "gelu";
+    const KERNELS: [&'static str; 2] = ["gelu_forward", "gelu_backward"];
 
     #[inline(always)]
     fn value<T: Real, const FMA: bool>(&self, x: T) -> T {
@@ -44,6 +45,7 @@ const CUBIC: f64 = 0.044_715 * LINEAR;
 
 impl Pointwise for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
+    const KERNELS: [&'static str; 2] = ["gelu_tanh_forward", "gelu_tanh_backward"];
 
     #[inline(always)]
     fn value<T: Real, const FMA: bool>(&self, x: T) -> T {

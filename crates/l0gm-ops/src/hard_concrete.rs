@@ -4,6 +4,7 @@
 //! z = clip(t, 0, 1), and dz/dlog_alpha = (zeta - gamma) s (1 - s) / tau where 0 < t < 1, else 0.
 //! Both factors of s (1 - s) are computed from exp(-|a|), so neither end loses its digits.
 
+use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply2, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
@@ -193,5 +194,40 @@ impl CustomOp2 for HardConcrete {
             };
             Ok((tensor(gradient, log_alpha.shape())?, None))
         })
+    }
+}
+
+impl HardConcrete {
+    fn constants_of(&self, call: Call) -> Call {
+        let (inverse, gamma, zeta) = self.constants::<f64>();
+        call.real(inverse).real(gamma).real(zeta)
+    }
+}
+
+impl OnDevice for HardConcrete {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let (width, n) = (x[0].elem_count(), x[1].elem_count());
+        let call = Call::new("hard_concrete_forward", &x[1])
+            .read(&x[0])
+            .read(&x[1]);
+        let call = self.constants_of(call.write(x[1].shape()));
+        let [z] = call.size(width).size(n).each(n)?;
+        Ok(z)
+    }
+
+    fn backward(&self, x: &[Tensor], _z: &Tensor, dz: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (width, n) = (x[0].elem_count(), x[1].elem_count());
+        let call = Call::new("hard_concrete_backward", dz)
+            .read(&x[0])
+            .read(&x[1])
+            .read(dz);
+        let call = self.constants_of(call.write(dz.shape()));
+        let [gradient] = call.size(width).size(n).each(n)?;
+        let gradient = gradient.tensor();
+        let gradient = match width == n {
+            true => gradient,
+            false => device::column_sums(&gradient, width)?,
+        };
+        Ok(vec![Some(gradient.reshape(x[0].shape())?), None])
     }
 }

@@ -5,6 +5,7 @@
 //! and out = W P with W the (maps, m n) weights. Backward, with G the gradient laid out alike:
 //! dW = G P^T, dP = W^T G, dx[b, i, d] = sum_j dP[ij, bd] y[b, j, d] and dy likewise. P is recomputed.
 
+use crate::device::{Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
     Operand, Real, apply3, by_dtype, fused, multiversion, owned, product, read, rows, slice, tensor,
 };
@@ -264,5 +265,59 @@ impl CustomOp3 for Interaction {
             };
             Ok((tracked(x, dx)?, tracked(y, dy)?, tracked(weight, dw)?))
         })
+    }
+}
+
+impl Sizes {
+    fn of_tensors(x: &[Tensor]) -> Self {
+        Self::of(x[0].dims(), x[1].dims(), x[2].dims())
+    }
+
+    /// Passes m, n, dim and maps.
+    fn pass(&self, call: Call) -> Call {
+        call.size(self.m)
+            .size(self.n)
+            .size(self.dim)
+            .size(self.maps)
+    }
+}
+
+impl OnDevice for Interaction {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let s = Sizes::of_tensors(x);
+        let items = s.batch * s.maps * s.dim;
+        let call = Call::new("interaction_forward", &x[0])
+            .read(&x[0])
+            .read(&x[1])
+            .read(&x[2]);
+        let call = s.pass(call.write((s.batch, s.maps, s.dim)));
+        let [out] = call.size(items).each(items)?;
+        Ok(out)
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, g: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let s = Sizes::of_tensors(x);
+        let side = |kernel, of: &Tensor, other: &Tensor| {
+            if_tracked(of, || {
+                let items = of.elem_count();
+                let call = Call::new(kernel, g).read(other).read(&x[2]).read(g);
+                let call = s.pass(call.write(of.shape()));
+                let [gradient] = call.size(items).each(items)?;
+                Ok(gradient.tensor())
+            })
+        };
+        let dw = if_tracked(&x[2], || {
+            let call = Call::new("interaction_backward_weight", g)
+                .read(&x[0])
+                .read(&x[1]);
+            let call = call.read(g).write(x[2].shape()).size(s.batch);
+            let [dw] = s.pass(call).blocks(x[2].elem_count())?;
+            Ok(dw.tensor())
+        })?;
+        Ok(vec![
+            side("interaction_backward_x", &x[0], &x[1])?,
+            side("interaction_backward_y", &x[1], &x[0])?,
+            dw,
+        ])
     }
 }

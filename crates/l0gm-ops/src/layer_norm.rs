@@ -4,6 +4,7 @@
 //! means over the row: dx = r (g - mean(g) - h mean(g h)); dw and db are the sums of dy h and dy
 //! over the rows. Mean and r are recomputed: the row is in the cache anyway.
 
+use crate::device::{self, Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
     Real, apply3, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
@@ -162,5 +163,34 @@ impl CustomOp3 for LayerNorm {
                 if bias.track_op() { tensor(db, width)? } else { None },
             ))
         })
+    }
+}
+
+impl OnDevice for LayerNorm {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let width = x[1].elem_count();
+        let call = Call::new("layer_norm_forward", &x[0])
+            .read(&x[0])
+            .read(&x[1])
+            .read(&x[2]);
+        let call = call.write(x[0].shape()).real(self.epsilon).size(width);
+        let [y] = call.blocks(x[0].elem_count() / width)?;
+        Ok(y)
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let width = x[1].elem_count();
+        let call = Call::new("layer_norm_backward", dy)
+            .read(&x[0])
+            .read(&x[1])
+            .read(dy);
+        let call = call.write(dy.shape()).write(dy.shape());
+        let call = call.real(self.epsilon).size(width);
+        let [dx, hdy] = call.blocks(dy.elem_count() / width)?;
+        Ok(vec![
+            if_tracked(&x[0], || Ok(dx.tensor()))?,
+            if_tracked(&x[1], || device::column_sums(&hdy.tensor(), width))?,
+            if_tracked(&x[2], || device::column_sums(dy, width))?,
+        ])
     }
 }

@@ -9,12 +9,16 @@ pub mod composed;
 mod adamw;
 mod add;
 mod attention;
+mod attention_on_device;
 mod bias;
 mod binary_cross_entropy;
 mod check;
 mod cross_entropy;
 mod csr;
+mod csr_copies;
 mod csr_max;
+#[doc(hidden)]
+pub mod device;
 mod dropout;
 mod edge_attention;
 mod embedding;

@@ -3,7 +3,9 @@
 //! With the leading dimensions flattened to n rows: y = x W^T + b; dx = dy W, dW = dy^T x, and
 //! db = the sum of dy's rows.
 
+use crate::bias;
 use crate::composed;
+use crate::device::{self, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
     Operand, Real, apply2, apply3, by_dtype, fused, owned, product, product_of, read, rows, slice,
     tensor,
@@ -36,7 +38,8 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         }
         crate::check::alike("linear", "x", x, "bias", bias)?;
     }
-    if !fused(x) {
+    // Without a bias there is nothing to add to candle's product on a device.
+    if !fused(x) || (bias.is_none() && device::has_kernels(x)) {
         return composed::linear(x, weight, bias);
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
@@ -187,5 +190,30 @@ impl CustomOp3 for Linear {
             let (dx, dw) = backward::<T>(x, weight, &grad)?;
             Ok((dx, dw, bias_gradient::<T>(bias, &grad)?))
         })
+    }
+}
+
+impl OnDevice for Linear {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let product = composed::linear(&x[0], &x[1], None)?;
+        match x.get(2) {
+            Some(bias) => bias::on_device(&product, bias),
+            None => bail!("linear: a product without a bias has no kernel of its own"),
+        }
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (out, inner) = x[1].dims2()?;
+        let rows = x[0].elem_count() / inner.max(1);
+        let dy = dy.reshape((rows, out))?;
+        let (data, weight) = (x[0].detach(), x[1].detach());
+        let mut gradients = vec![
+            if_tracked(&x[0], || dy.matmul(&weight)?.reshape(data.shape()))?,
+            if_tracked(&x[1], || dy.t()?.matmul(&data.reshape((rows, inner))?))?,
+        ];
+        if let Some(bias) = x.get(2) {
+            gradients.push(if_tracked(bias, || device::column_sums(&dy, out))?);
+        }
+        Ok(gradients)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! y_i = x_i - max x - log sum_j exp(x_j - max x); dx_i = dy_i - exp(y_i) sum_j dy_j.
 
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
@@ -75,5 +76,26 @@ impl CustomOp1 for LogSoftmax {
             });
             tensor(dx, x.shape())
         })
+    }
+}
+
+impl OnDevice for LogSoftmax {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let width = check::last_dim("log_softmax", &x[0])?;
+        let call = Call::new("log_softmax_forward", &x[0])
+            .read(&x[0])
+            .write(x[0].shape());
+        let [y] = call.size(width).blocks(x[0].elem_count() / width)?;
+        Ok(y)
+    }
+
+    fn backward(&self, _x: &[Tensor], y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let width = check::last_dim("log_softmax", y)?;
+        let call = Call::new("log_softmax_backward", dy)
+            .read(y)
+            .read(dy)
+            .write(dy.shape());
+        let [dx] = call.size(width).blocks(dy.elem_count() / width)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

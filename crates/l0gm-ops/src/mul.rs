@@ -1,7 +1,8 @@
 //! The entrywise product of two tensors of one shape, on all threads: dx = dz y and dy = dz x, each
 //! only where it is asked for.
 
-use crate::kernel::pairs::{Product, pairs};
+use crate::device::{Fresh, OnDevice, if_tracked};
+use crate::kernel::pairs::{Product, pairs, pairs_on_device};
 use crate::kernel::{apply2, by_dtype, fused, owned, read, slice, tensor};
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
@@ -55,5 +56,19 @@ impl CustomOp2 for Mul {
             let dy = if y.track_op() { tensor(pairs(dz, a, Product), y.shape())? } else { None };
             Ok((dx, dy))
         })
+    }
+}
+
+impl OnDevice for Mul {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        pairs_on_device("pair_product", &x[0], &x[1])
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let times = |other| Ok(pairs_on_device("pair_product", dy, other)?.tensor());
+        Ok(vec![
+            if_tracked(&x[0], || times(&x[1]))?,
+            if_tracked(&x[1], || times(&x[0]))?,
+        ])
     }
 }

@@ -1,5 +1,6 @@
 //! The squared Euclidean norm of a tensor, for clipping gradients by their global norm.
 
+use crate::device::{self, Call};
 use crate::kernel::{Real, by_dtype, fused, multiversion, read, rows};
 use candle_core::{DType, Result, Tensor};
 use rayon::prelude::*;
@@ -12,6 +13,9 @@ pub fn squared_norm(x: &Tensor) -> Result<f64> {
         return values.sqr()?.sum_all()?.to_scalar::<f64>();
     }
     let x = x.detach().contiguous()?;
+    if device::has_kernels(&x) {
+        return on_device(&x);
+    }
     by_dtype!("squared_norm", x.dtype(), T => {
         read!(values: T = x);
         let chunk = |values: &[T]| {
@@ -41,4 +45,16 @@ multiversion! {
         }
         *total = lanes.iter().sum();
     }
+}
+
+/// The same on a device with kernels: the sums of stretches, added up here.
+fn on_device(x: &Tensor) -> Result<f64> {
+    let n = x.elem_count();
+    let stretch = rows::CHUNK;
+    let parts = n.div_ceil(stretch);
+    let call = Call::new("squared_parts", x)
+        .read(x)
+        .write_as(parts, DType::F64);
+    let [sums] = call.size(stretch).size(n).blocks(parts)?;
+    Ok(sums.tensor().to_vec1::<f64>()?.iter().sum())
 }

@@ -23,6 +23,11 @@ struct Open {
 
 impl Pointwise for Open {
     const NAME: &'static str = "open_probability";
+    const KERNELS: [&'static str; 2] = ["open_probability_forward", "open_probability_backward"];
+
+    fn constant(&self) -> f64 {
+        self.shift
+    }
 
     #[inline(always)]
     fn value<T: Real, const FMA: bool>(&self, x: T) -> T {

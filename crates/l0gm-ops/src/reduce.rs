@@ -3,6 +3,7 @@
 //! shape alone.
 
 use crate::composed;
+use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
@@ -117,5 +118,23 @@ impl CustomOp1 for Sum {
             read!(dy: T = grad);
             tensor(backward(dy, around(x.dims(), self.dim)), x.shape())
         })
+    }
+}
+
+impl OnDevice for Sum {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let (outer, n, inner) = around(x[0].dims(), self.dim);
+        let mut shape = x[0].dims().to_vec();
+        shape.remove(self.dim);
+        let sums = device::sums(&x[0], outer, n, inner)?;
+        Ok(sums.shaped(shape))
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (outer, along, inner) = around(x[0].dims(), self.dim);
+        let n = outer * along * inner;
+        let call = Call::new("sum_backward", dy).read(dy).write(x[0].shape());
+        let [dx] = call.size(along).size(inner).size(n).each(n)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

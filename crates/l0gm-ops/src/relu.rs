@@ -14,6 +14,7 @@ struct Relu;
 
 impl Pointwise for Relu {
     const NAME: &'static str = "relu";
+    const KERNELS: [&'static str; 2] = ["relu_forward", "relu_backward"];
 
     #[inline(always)]
     fn value<T: Real, const FMA: bool>(&self, x: T) -> T {

@@ -5,6 +5,7 @@
 //! row: dx = r (g - h mean(g h)); dw is the sum of dy h over the rows. r is recomputed: the row is in the
 //! cache anyway.
 
+use crate::device::{self, Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
     Real, apply2, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
@@ -121,5 +122,30 @@ impl CustomOp2 for RmsNorm {
                 if weight.track_op() { tensor(dw, width)? } else { None },
             ))
         })
+    }
+}
+
+impl OnDevice for RmsNorm {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let width = x[1].elem_count();
+        let call = Call::new("rms_norm_forward", &x[0]).read(&x[0]).read(&x[1]);
+        let call = call.write(x[0].shape()).real(self.epsilon).size(width);
+        let [y] = call.blocks(x[0].elem_count() / width)?;
+        Ok(y)
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let width = x[1].elem_count();
+        let call = Call::new("rms_norm_backward", dy)
+            .read(&x[0])
+            .read(&x[1])
+            .read(dy);
+        let call = call.write(dy.shape()).write(dy.shape());
+        let call = call.real(self.epsilon).size(width);
+        let [dx, hdy] = call.blocks(dy.elem_count() / width)?;
+        Ok(vec![
+            if_tracked(&x[0], || Ok(dx.tensor()))?,
+            if_tracked(&x[1], || device::column_sums(&hdy.tensor(), width))?,
+        ])
     }
 }

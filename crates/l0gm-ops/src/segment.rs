@@ -3,6 +3,7 @@
 //! Y[s] = the sum of X's rows offsets[s]..offsets[s + 1]; a segment's gradient is given to each of its rows.
 
 use crate::composed;
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{apply1, by_dtype, fused, owned, read, rows, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -78,5 +79,35 @@ impl CustomOp1 for SegmentSum {
             });
             tensor(dx, x.shape())
         })
+    }
+}
+
+impl SegmentSum {
+    fn offsets_on(&self, x: &Tensor) -> Result<Tensor> {
+        Tensor::from_slice(&self.offsets, self.offsets.len(), x.device())
+    }
+}
+
+impl OnDevice for SegmentSum {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let (_, width) = x[0].dims2()?;
+        let segments = self.offsets.len() - 1;
+        let n = segments * width;
+        let call = Call::new("segment_sum_forward", &x[0]).read(&self.offsets_on(&x[0])?);
+        let call = call.read(&x[0]).write((segments, width)).size(width);
+        let [y] = call.size(n).each(n)?;
+        Ok(y)
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (rows, width) = x[0].dims2()?;
+        let n = rows * width;
+        let call = Call::new("segment_sum_backward", dy).read(&self.offsets_on(dy)?);
+        let call = call
+            .read(dy)
+            .write((rows, width))
+            .size(self.offsets.len() - 1);
+        let [dx] = call.size(width).size(n).each(n)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

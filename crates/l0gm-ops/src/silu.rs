@@ -15,6 +15,7 @@ struct Silu;
 
 impl Pointwise for Silu {
     const NAME: &'static str = "silu";
+    const KERNELS: [&'static str; 2] = ["silu_forward", "silu_backward"];
 
     #[inline(always)]
     fn value<T: Real, const FMA: bool>(&self, x: T) -> T {

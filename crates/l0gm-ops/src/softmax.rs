@@ -4,6 +4,7 @@
 //! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j). Closed entries count
 //! as minus infinity: their y and dx are 0. A row without an open entry is all zeros.
 
+use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, lanes, multiversion, owned, read, rows, slice, tensor,
 };
@@ -38,13 +39,13 @@ pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     if !fused(x) {
         return composed::masked_softmax(x, mask);
     }
-    let open = Some(mask.flatten_all()?.to_vec1::<u8>()?);
+    let open = Some(mask.flatten_all()?.contiguous()?);
     apply1(&x.contiguous()?, Softmax { open })
 }
 
 struct Softmax {
-    /// 1 = open, an entry each or a column each; all open if absent.
-    open: Option<Vec<u8>>,
+    /// u8, 1 = open, an entry each or a column each; all open if absent.
+    open: Option<Tensor>,
 }
 
 multiversion! {
@@ -104,16 +105,17 @@ impl CustomOp1 for Softmax {
         let width = layout.dims().last().copied().unwrap_or(1);
         by_dtype!("softmax", storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
+            let Some(mask) = &self.open else {
+                let y = rows::build(x.len(), width, |row, y| {
+                    forward(&x[row * width..][..y.len()], y, width);
+                });
+                return Ok(owned(y, layout.shape()));
+            };
+            read!(open: u8 = mask);
             let y = rows::build(x.len(), width, |row, y| {
-                let x = &x[row * width..][..y.len()];
-                match &self.open {
-                    None => forward(x, y, width),
-                    Some(open) => {
-                        y.copy_from_slice(x);
-                        let first = if open.len() > width { row * width } else { 0 };
-                        masked_in_place(y, width, &open[first..]);
-                    }
-                }
+                y.copy_from_slice(&x[row * width..][..y.len()]);
+                let first = if open.len() > width { row * width } else { 0 };
+                masked_in_place(y, width, &open[first..]);
             });
             Ok(owned(y, layout.shape()))
         })
@@ -131,5 +133,29 @@ impl CustomOp1 for Softmax {
             });
             tensor(dx, x.shape())
         })
+    }
+}
+
+impl OnDevice for Softmax {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let width = check::last_dim("softmax", &x[0])?;
+        let open = self.open.as_ref();
+        let call = Call::new("softmax_forward", &x[0])
+            .read(&x[0])
+            .read_or_null(open);
+        let period = open.map_or(width, |open| open.elem_count());
+        let call = call.write(x[0].shape()).size(period).size(width);
+        let [y] = call.blocks(x[0].elem_count() / width)?;
+        Ok(y)
+    }
+
+    fn backward(&self, _x: &[Tensor], y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let width = check::last_dim("softmax", y)?;
+        let call = Call::new("softmax_backward", dy)
+            .read(y)
+            .read(dy)
+            .write(dy.shape());
+        let [dx] = call.size(width).blocks(dy.elem_count() / width)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
-use common::{assert_close, gradients, normal, values};
+use candle_core::{DType, Result, Tensor, Var};
+use common::{assert_close, device, gradients, normal, on_every_device, values};
 use l0gm_ops::{AdamWStep, Csr, Generator, Mode, SparseMatrix, Stretch, composed};
 
 fn f32(x: &Tensor) -> Tensor {
@@ -12,7 +12,7 @@ fn f32(x: &Tensor) -> Tensor {
 }
 
 fn row(values: &[f32]) -> Tensor {
-    Tensor::new(values, &Device::Cpu)
+    Tensor::new(values, &device())
         .unwrap()
         .unsqueeze(0)
         .unwrap()
@@ -20,59 +20,63 @@ fn row(values: &[f32]) -> Tensor {
 
 #[test]
 fn extreme_inputs_give_finite_values_and_gradients() {
-    let x = row(&[1e4, -1e4, 0.0, 1e4, 1e-30, -3.0, 88.0, -88.0]);
-    let ones = Tensor::ones(8, DType::F32, &Device::Cpu).unwrap();
-    let label = Tensor::new(&[1u32], &Device::Cpu).unwrap();
-    let cube = x.reshape((2, 2, 2)).unwrap();
-    type Case<'a> = (&'a str, &'a Tensor, &'a dyn Fn(&[Tensor]) -> Result<Tensor>);
-    let cases: [Case<'_>; 5] = [
-        ("softmax", &x, &|x| l0gm_ops::softmax(&x[0])),
-        ("gelu", &x, &|x| l0gm_ops::gelu(&x[0])),
-        ("layer_norm", &x, &|x| {
-            l0gm_ops::layer_norm(&x[0], &ones, &ones, 1e-12)
-        }),
-        ("cross_entropy", &x, &|x| {
-            l0gm_ops::cross_entropy(&x[0], &label)
-        }),
-        ("attention", &cube, &|x| {
-            l0gm_ops::attention(&x[0], &x[0], &x[0], None, 1, 0.0, &mut Mode::Eval)
-        }),
-    ];
-    for (name, input, op) in cases {
-        let (value, grads) = gradients(op, std::slice::from_ref(input));
-        for value in values(&value).into_iter().chain(values(&grads[0])) {
-            assert!(value.is_finite(), "{name}: {value}");
+    on_every_device(|| {
+        let x = row(&[1e4, -1e4, 0.0, 1e4, 1e-30, -3.0, 88.0, -88.0]);
+        let ones = Tensor::ones(8, DType::F32, &device()).unwrap();
+        let label = Tensor::new(&[1u32], &device()).unwrap();
+        let cube = x.reshape((2, 2, 2)).unwrap();
+        type Case<'a> = (&'a str, &'a Tensor, &'a dyn Fn(&[Tensor]) -> Result<Tensor>);
+        let cases: [Case<'_>; 5] = [
+            ("softmax", &x, &|x| l0gm_ops::softmax(&x[0])),
+            ("gelu", &x, &|x| l0gm_ops::gelu(&x[0])),
+            ("layer_norm", &x, &|x| {
+                l0gm_ops::layer_norm(&x[0], &ones, &ones, 1e-12)
+            }),
+            ("cross_entropy", &x, &|x| {
+                l0gm_ops::cross_entropy(&x[0], &label)
+            }),
+            ("attention", &cube, &|x| {
+                l0gm_ops::attention(&x[0], &x[0], &x[0], None, 1, 0.0, &mut Mode::Eval)
+            }),
+        ];
+        for (name, input, op) in cases {
+            let (value, grads) = gradients(op, std::slice::from_ref(input));
+            for value in values(&value).into_iter().chain(values(&grads[0])) {
+                assert!(value.is_finite(), "{name}: {value}");
+            }
         }
-    }
-    let loss = l0gm_ops::cross_entropy(&x, &label).unwrap();
-    assert_eq!(values(&loss)[0], f64::from(2e4f32 + 2f32.ln()));
-    let constant = Tensor::full(7f32, (2, 8), &Device::Cpu).unwrap();
-    let normed = l0gm_ops::layer_norm(&constant, &ones, &ones, 1e-12).unwrap();
-    assert_eq!(values(&normed), [1.0; 16]);
+        let loss = l0gm_ops::cross_entropy(&x, &label).unwrap();
+        assert_eq!(values(&loss)[0], f64::from(2e4f32 + 2f32.ln()));
+        let constant = Tensor::full(7f32, (2, 8), &device()).unwrap();
+        let normed = l0gm_ops::layer_norm(&constant, &ones, &ones, 1e-12).unwrap();
+        assert_eq!(values(&normed), [1.0; 16]);
+    });
 }
 
 #[test]
 fn hard_concrete_is_finite_at_the_ends_of_noise_and_of_log_alpha() {
-    let us = [
-        1e-45f32,
-        1e-38,
-        1e-8,
-        1e-6,
-        0.5,
-        1.0 - 1e-6,
-        1.0 - f32::EPSILON / 2.0,
-    ];
-    for log_alpha in [-20f32, -4.605, 0.0, 2.0, 20.0] {
-        for temperature in [0.1, 2.0 / 3.0, 2.0] {
-            let alpha = Tensor::full(log_alpha, us.len(), &Device::Cpu).unwrap();
-            let op = |x: &[Tensor]| {
-                l0gm_ops::hard_concrete(&x[0], &row(&us), temperature, Stretch::default())
-            };
-            let (z, grads) = gradients(&op, &[alpha]);
-            assert!(values(&z).iter().all(|z| (0.0..=1.0).contains(z)));
-            assert!(values(&grads[0]).iter().all(|g| g.is_finite()));
+    on_every_device(|| {
+        let us = [
+            1e-45f32,
+            1e-38,
+            1e-8,
+            1e-6,
+            0.5,
+            1.0 - 1e-6,
+            1.0 - f32::EPSILON / 2.0,
+        ];
+        for log_alpha in [-20f32, -4.605, 0.0, 2.0, 20.0] {
+            for temperature in [0.1, 2.0 / 3.0, 2.0] {
+                let alpha = Tensor::full(log_alpha, us.len(), &device()).unwrap();
+                let op = |x: &[Tensor]| {
+                    l0gm_ops::hard_concrete(&x[0], &row(&us), temperature, Stretch::default())
+                };
+                let (z, grads) = gradients(&op, &[alpha]);
+                assert!(values(&z).iter().all(|z| (0.0..=1.0).contains(z)));
+                assert!(values(&grads[0]).iter().all(|g| g.is_finite()));
+            }
         }
-    }
+    });
 }
 
 /// Every op at a size that takes several tasks: values and gradients, one after the other.
@@ -87,7 +91,7 @@ fn everything() -> Vec<Tensor> {
     let generator = Generator::new(5);
     let noise = generator
         .clone()
-        .uniform_tensor((603, 96), 0.0, 1.0, DType::F32, &Device::Cpu)
+        .uniform_tensor((603, 96), 0.0, 1.0, DType::F32, &device())
         .unwrap();
     let nodes = 603usize;
     let indptr: Vec<u32> = (0..=nodes as u32).map(|row| row * 5).collect();
@@ -97,8 +101,8 @@ fn everything() -> Vec<Tensor> {
     let entries = indices.len();
     let csr = Csr::new(nodes, nodes, indptr, indices, vec![0.3; entries]).unwrap();
     let sparse = SparseMatrix::new(csr);
-    let ids = Tensor::from_iter((0..2000u32).map(|i| i * i % 96), &Device::Cpu).unwrap();
-    let labels = Tensor::from_iter((0..603u32).map(|i| i % 96), &Device::Cpu).unwrap();
+    let ids = Tensor::from_iter((0..2000u32).map(|i| i * i % 96), &device()).unwrap();
+    let labels = Tensor::from_iter((0..603u32).map(|i| i % 96), &device()).unwrap();
     let flat = |x: &Tensor| x.reshape((603, 96));
     let mut out = Vec::new();
     let mut add = |op: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]| {
@@ -146,7 +150,7 @@ fn everything() -> Vec<Tensor> {
         &inputs[..1],
     );
     let norm = l0gm_ops::squared_norm(&x).unwrap();
-    out.push(Tensor::new(norm, &Device::Cpu).unwrap());
+    out.push(Tensor::new(norm, &device()).unwrap());
     let p = Var::from_tensor(&x).unwrap();
     let (m, v) = (p.zeros_like().unwrap(), p.zeros_like().unwrap());
     let (m, v) = (Var::from_tensor(&m).unwrap(), Var::from_tensor(&v).unwrap());
@@ -154,7 +158,7 @@ fn everything() -> Vec<Tensor> {
     l0gm_ops::adamw_step(&p, &gradient, &m, &v, &adamw(1)).unwrap();
     out.push(p.as_tensor().clone());
     let mut generator = generator;
-    let drawn = generator.normal_tensor(30_011, 0.0, 1.0, DType::F32, &Device::Cpu);
+    let drawn = generator.normal_tensor(30_011, 0.0, 1.0, DType::F32, &device());
     out.push(drawn.unwrap());
     out
 }
@@ -207,38 +211,41 @@ fn matrix_products_are_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_nan_is_never_hidden() {
-    let nan = row(&[f32::NAN, 1.0, 2.0]);
-    let label = Tensor::new(&[1u32], &Device::Cpu).unwrap();
-    let open = Tensor::new(&[1u8, 0, 0], &Device::Cpu).unwrap();
-    let cube = nan.reshape((1, 1, 3)).unwrap();
-    let all = Tensor::ones((1, 1), DType::U8, &Device::Cpu).unwrap();
-    let eval = &mut Mode::Eval;
-    let results = [
-        l0gm_ops::cross_entropy(&nan, &label),
-        l0gm_ops::cross_entropy(&nan.to_dtype(DType::F64).unwrap(), &label),
-        l0gm_ops::log_softmax(&nan),
-        l0gm_ops::softmax(&nan),
-        l0gm_ops::masked_softmax(&nan, &open),
-        l0gm_ops::attention(&cube, &cube, &cube, Some(&all), 1, 0.0, eval),
-        l0gm_ops::layer_norm(
-            &nan,
-            &nan.squeeze(0).unwrap(),
-            &nan.squeeze(0).unwrap(),
-            1e-5,
-        ),
-    ];
-    for (number, result) in results.into_iter().enumerate() {
-        let result = values(&result.unwrap());
-        assert!(
-            result.iter().any(|x| x.is_nan()),
-            "result {number}: {result:?}"
-        );
-    }
-    for order in [vec![0u32, 1], vec![1, 0]] {
-        let matrix = SparseMatrix::new(Csr::new(1, 2, vec![0, 2], order, vec![1.0; 2]).unwrap());
-        let x = Tensor::new(&[[1f32], [f32::NAN]], &Device::Cpu).unwrap();
-        assert!(values(&l0gm_ops::csr_max(&matrix, &x).unwrap())[0].is_nan());
-    }
+    on_every_device(|| {
+        let nan = row(&[f32::NAN, 1.0, 2.0]);
+        let label = Tensor::new(&[1u32], &device()).unwrap();
+        let open = Tensor::new(&[1u8, 0, 0], &device()).unwrap();
+        let cube = nan.reshape((1, 1, 3)).unwrap();
+        let all = Tensor::ones((1, 1), DType::U8, &device()).unwrap();
+        let eval = &mut Mode::Eval;
+        let results = [
+            l0gm_ops::cross_entropy(&nan, &label),
+            l0gm_ops::cross_entropy(&nan.to_dtype(DType::F64).unwrap(), &label),
+            l0gm_ops::log_softmax(&nan),
+            l0gm_ops::softmax(&nan),
+            l0gm_ops::masked_softmax(&nan, &open),
+            l0gm_ops::attention(&cube, &cube, &cube, Some(&all), 1, 0.0, eval),
+            l0gm_ops::layer_norm(
+                &nan,
+                &nan.squeeze(0).unwrap(),
+                &nan.squeeze(0).unwrap(),
+                1e-5,
+            ),
+        ];
+        for (number, result) in results.into_iter().enumerate() {
+            let result = values(&result.unwrap());
+            assert!(
+                result.iter().any(|x| x.is_nan()),
+                "result {number}: {result:?}"
+            );
+        }
+        for order in [vec![0u32, 1], vec![1, 0]] {
+            let matrix =
+                SparseMatrix::new(Csr::new(1, 2, vec![0, 2], order, vec![1.0; 2]).unwrap());
+            let x = Tensor::new(&[[1f32], [f32::NAN]], &device()).unwrap();
+            assert!(values(&l0gm_ops::csr_max(&matrix, &x).unwrap())[0].is_nan());
+        }
+    });
 }
 
 fn adamw(step: usize) -> AdamWStep {
@@ -255,89 +262,101 @@ fn adamw(step: usize) -> AdamWStep {
 
 #[test]
 fn adamw_equals_its_composition_over_several_steps() {
-    for shape in [vec![1], vec![7, 5], vec![130, 131]] {
-        let var = |seed| Var::from_tensor(&normal(seed, &shape)).unwrap();
-        let zeros = || Var::zeros(shape.as_slice(), DType::F64, &Device::Cpu).unwrap();
-        let (p, m, v) = (var(1), zeros(), zeros());
-        let (p2, m2, v2) = (var(1), zeros(), zeros());
-        for step in 1..=4 {
-            let gradient = normal(10 + step as u64, &shape);
-            l0gm_ops::adamw_step(&p, &gradient, &m, &v, &adamw(step)).unwrap();
-            composed::adamw_step(&p2, &gradient, &m2, &v2, &adamw(step)).unwrap();
+    on_every_device(|| {
+        for shape in [vec![1], vec![7, 5], vec![130, 131]] {
+            let var = |seed| Var::from_tensor(&normal(seed, &shape)).unwrap();
+            let zeros = || Var::zeros(shape.as_slice(), DType::F64, &device()).unwrap();
+            let (p, m, v) = (var(1), zeros(), zeros());
+            let (p2, m2, v2) = (var(1), zeros(), zeros());
+            for step in 1..=4 {
+                let gradient = normal(10 + step as u64, &shape);
+                l0gm_ops::adamw_step(&p, &gradient, &m, &v, &adamw(step)).unwrap();
+                composed::adamw_step(&p2, &gradient, &m2, &v2, &adamw(step)).unwrap();
+            }
+            for (name, a, b) in [
+                ("parameter", &p, &p2),
+                ("first", &m, &m2),
+                ("second", &v, &v2),
+            ] {
+                assert_close(name, a, b, 1e-12);
+            }
+            assert!(values(&p) != values(&var(1)));
         }
-        for (name, a, b) in [
-            ("parameter", &p, &p2),
-            ("first", &m, &m2),
-            ("second", &v, &v2),
-        ] {
-            assert_close(name, a, b, 1e-12);
-        }
-        assert!(values(&p) != values(&var(1)));
-    }
+    });
 }
 
 #[test]
 fn adamw_takes_a_first_step_of_the_learning_rate() {
-    // With zero moments the corrected update is the gradient's sign.
-    let p = Var::new(&[1.0f64, -2.0], &Device::Cpu).unwrap();
-    let (m, v) = (p.zeros_like().unwrap(), p.zeros_like().unwrap());
-    let (m, v) = (Var::from_tensor(&m).unwrap(), Var::from_tensor(&v).unwrap());
-    let gradient = Tensor::new(&[3.0f64, -0.5], &Device::Cpu).unwrap();
-    let step = AdamWStep {
-        weight_decay: 0.0,
-        ..adamw(1)
-    };
-    l0gm_ops::adamw_step(&p, &gradient, &m, &v, &step).unwrap();
-    let expected = Tensor::new(&[0.99f64, -1.99], &Device::Cpu).unwrap();
-    assert_close("one step", &p, &expected, 1e-9);
+    on_every_device(|| {
+        // With zero moments the corrected update is the gradient's sign.
+        let p = Var::new(&[1.0f64, -2.0], &device()).unwrap();
+        let (m, v) = (p.zeros_like().unwrap(), p.zeros_like().unwrap());
+        let (m, v) = (Var::from_tensor(&m).unwrap(), Var::from_tensor(&v).unwrap());
+        let gradient = Tensor::new(&[3.0f64, -0.5], &device()).unwrap();
+        let step = AdamWStep {
+            weight_decay: 0.0,
+            ..adamw(1)
+        };
+        l0gm_ops::adamw_step(&p, &gradient, &m, &v, &step).unwrap();
+        let expected = Tensor::new(&[0.99f64, -1.99], &device()).unwrap();
+        assert_close("one step", &p, &expected, 1e-9);
+    });
 }
 
 #[test]
 fn squared_norm_is_the_sum_of_squares() {
-    let x = normal(3, &[31, 1009]);
-    let expected: f64 = values(&x).iter().map(|x| x * x).sum();
-    let got = l0gm_ops::squared_norm(&x).unwrap();
-    assert!((got - expected).abs() < 1e-9 * expected);
-    let transposed = l0gm_ops::squared_norm(&x.t().unwrap()).unwrap();
-    assert!((transposed - expected).abs() < 1e-9 * expected);
+    on_every_device(|| {
+        let x = normal(3, &[31, 1009]);
+        let expected: f64 = values(&x).iter().map(|x| x * x).sum();
+        let got = l0gm_ops::squared_norm(&x).unwrap();
+        assert!((got - expected).abs() < 1e-9 * expected);
+        let transposed = l0gm_ops::squared_norm(&x.t().unwrap()).unwrap();
+        assert!((transposed - expected).abs() < 1e-9 * expected);
+    });
 }
 
 #[test]
 fn dropout_keeps_the_right_share_and_is_the_identity_in_evaluation() {
-    let x = Tensor::ones(100_003, DType::F32, &Device::Cpu).unwrap();
-    let mut generator = Generator::new(1);
-    let y = values(&l0gm_ops::dropout(&x, 0.25, &mut Mode::Train(&mut generator)).unwrap());
-    assert_eq!(generator.state().1, 100_003);
-    let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / y.len() as f64;
-    // Five standard errors.
-    assert!((kept - 0.75).abs() < 0.007, "kept {kept}");
-    assert!(y.iter().all(|y| *y == 0.0 || *y == f64::from(4.0f32 / 3.0)));
-    let same = l0gm_ops::dropout(&x, 0.25, &mut Mode::Eval).unwrap();
-    assert_eq!(values(&same), values(&x));
+    on_every_device(|| {
+        let x = Tensor::ones(100_003, DType::F32, &device()).unwrap();
+        let mut generator = Generator::new(1);
+        let y = values(&l0gm_ops::dropout(&x, 0.25, &mut Mode::Train(&mut generator)).unwrap());
+        assert_eq!(generator.state().1, 100_003);
+        let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / y.len() as f64;
+        // Five standard errors.
+        assert!((kept - 0.75).abs() < 0.007, "kept {kept}");
+        assert!(y.iter().all(|y| *y == 0.0 || *y == f64::from(4.0f32 / 3.0)));
+        let same = l0gm_ops::dropout(&x, 0.25, &mut Mode::Eval).unwrap();
+        assert_eq!(values(&same), values(&x));
+    });
 }
 
 #[test]
 fn attention_gives_zeros_where_every_key_is_padding_and_ignores_padded_keys() {
-    let [q, k, v] = [1, 2, 3].map(|seed| normal(seed, &[2, 3, 4]));
-    let mask = Tensor::new(&[[0u8, 0, 0], [1, 1, 0]], &Device::Cpu).unwrap();
-    let attend = |q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>| {
-        l0gm_ops::attention(q, k, v, mask, 2, 0.0, &mut Mode::Eval).unwrap()
-    };
-    let y = attend(&q, &k, &v, Some(&mask));
-    assert_eq!(values(&y)[..12], [0.0; 12]);
-    let short = |x: &Tensor| x.narrow(0, 1, 1).unwrap().narrow(1, 0, 2).unwrap();
-    let alone = attend(&q.narrow(0, 1, 1).unwrap(), &short(&k), &short(&v), None);
-    assert_close("padding", &y.narrow(0, 1, 1).unwrap(), &alone, 1e-12);
+    on_every_device(|| {
+        let [q, k, v] = [1, 2, 3].map(|seed| normal(seed, &[2, 3, 4]));
+        let mask = Tensor::new(&[[0u8, 0, 0], [1, 1, 0]], &device()).unwrap();
+        let attend = |q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>| {
+            l0gm_ops::attention(q, k, v, mask, 2, 0.0, &mut Mode::Eval).unwrap()
+        };
+        let y = attend(&q, &k, &v, Some(&mask));
+        assert_eq!(values(&y)[..12], [0.0; 12]);
+        let short = |x: &Tensor| x.narrow(0, 1, 1).unwrap().narrow(1, 0, 2).unwrap();
+        let alone = attend(&q.narrow(0, 1, 1).unwrap(), &short(&k), &short(&v), None);
+        assert_close("padding", &y.narrow(0, 1, 1).unwrap(), &alone, 1e-12);
+    });
 }
 
 #[test]
 fn untracked_inputs_get_no_gradient() {
-    let weight = Var::from_tensor(&normal(1, &[3, 4])).unwrap();
-    let x = normal(2, &[5, 4]);
-    let y = l0gm_ops::linear(&x, &weight, Some(&normal(3, &[3]))).unwrap();
-    let grads = y.sum_all().unwrap().backward().unwrap();
-    assert!(grads.get(weight.as_tensor()).is_some());
-    assert!(grads.get(&x).is_none());
+    on_every_device(|| {
+        let weight = Var::from_tensor(&normal(1, &[3, 4])).unwrap();
+        let x = normal(2, &[5, 4]);
+        let y = l0gm_ops::linear(&x, &weight, Some(&normal(3, &[3]))).unwrap();
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        assert!(grads.get(weight.as_tensor()).is_some());
+        assert!(grads.get(&x).is_none());
+    });
 }
 
 /// The message of an error that must come.
@@ -350,71 +369,77 @@ fn refusal<T>(result: Result<T>) -> String {
 
 #[test]
 fn unfit_inputs_are_refused_by_name() {
-    let x = |shape: &[usize]| normal(1, shape);
-    let ids = |ids: &[u32]| Tensor::new(ids, &Device::Cpu).unwrap();
-    let message = refusal(l0gm_ops::linear(&x(&[2, 3]), &x(&[4, 5]), None));
-    assert!(message.contains("linear") && message.contains("[2, 3]") && message.contains("[4, 5]"));
-    let message = refusal(l0gm_ops::linear(&f32(&x(&[2, 3])), &x(&[4, 3]), None));
-    assert!(
-        message.contains("F32") && message.contains("F64"),
-        "{message}"
-    );
-    let message = refusal(l0gm_ops::embedding(&x(&[4, 2]), &ids(&[1, 9])));
-    assert!(message.contains("id 9"), "{message}");
-    let message = refusal(l0gm_ops::cross_entropy(&x(&[2, 3]), &ids(&[0, 3])));
-    assert!(message.contains("label 3 in row 1"), "{message}");
-    let message = refusal(l0gm_ops::layer_norm(&x(&[2, 3]), &x(&[2]), &x(&[3]), 1e-5));
-    assert!(message.contains("weight [2]"), "{message}");
-    let message = refusal(l0gm_ops::pairwise_interaction(
-        &x(&[2, 3, 4]),
-        &x(&[2, 3, 5]),
-        &x(&[1, 3, 3]),
-    ));
-    assert!(message.contains("pairwise_interaction"), "{message}");
-    let q = x(&[1, 2, 6]);
-    let message = refusal(l0gm_ops::attention(
-        &q,
-        &q,
-        &q,
-        None,
-        4,
-        0.0,
-        &mut Mode::Eval,
-    ));
-    assert!(message.contains("4 heads"), "{message}");
-    let message = refusal(l0gm_ops::attention(
-        &q,
-        &q,
-        &q,
-        Some(&x(&[1, 2])),
-        2,
-        0.0,
-        &mut Mode::Eval,
-    ));
-    assert!(message.contains("mask"), "{message}");
-    let stretch = Stretch {
-        gamma: 0.0,
-        zeta: 1.1,
-    };
-    let message = refusal(l0gm_ops::hard_concrete(&x(&[3]), &x(&[2, 3]), 1.0, stretch));
-    assert!(message.contains("gamma"), "{message}");
-    let message = refusal(l0gm_ops::hard_concrete(
-        &x(&[3]),
-        &x(&[2, 3]),
-        0.0,
-        Stretch::default(),
-    ));
-    assert!(message.contains("temperature"), "{message}");
-    let message = refusal(l0gm_ops::dropout(&x(&[3]), 1.0, &mut Mode::Eval));
-    assert!(message.contains("probability 1"), "{message}");
-    let message = refusal(Csr::new(1, 2, vec![0, 1], vec![2], vec![1.0]));
-    assert!(message.contains("column 2"), "{message}");
-    let message = refusal(Csr::new(2, 2, vec![0, 2, 1], vec![0], vec![1.0]));
-    assert!(message.contains("row 1"), "{message}");
-    let eye = SparseMatrix::new(Csr::new(1, 1, vec![0, 1], vec![0], vec![1.0]).unwrap());
-    assert!(eye.is_symmetric());
-    assert!(refusal(l0gm_ops::csr_matmul(&eye, &x(&[2, 3]))).contains("[2, 3]"));
-    let p = Var::from_tensor(&x(&[2])).unwrap();
-    assert!(refusal(l0gm_ops::adamw_step(&p, &x(&[3]), &p, &p, &adamw(1))).contains("[3]"));
-    assert!(refusal(l0gm_ops::adamw_step(&p, &x(&[2]), &p, &p, &adamw(1))).contains("same tensor"));
+    on_every_device(|| {
+        let x = |shape: &[usize]| normal(1, shape);
+        let ids = |ids: &[u32]| Tensor::new(ids, &device()).unwrap();
+        let message = refusal(l0gm_ops::linear(&x(&[2, 3]), &x(&[4, 5]), None));
+        assert!(
+            message.contains("linear") && message.contains("[2, 3]") && message.contains("[4, 5]")
+        );
+        let message = refusal(l0gm_ops::linear(&f32(&x(&[2, 3])), &x(&[4, 3]), None));
+        assert!(
+            message.contains("F32") && message.contains("F64"),
+            "{message}"
+        );
+        let message = refusal(l0gm_ops::embedding(&x(&[4, 2]), &ids(&[1, 9])));
+        assert!(message.contains("id 9"), "{message}");
+        let message = refusal(l0gm_ops::cross_entropy(&x(&[2, 3]), &ids(&[0, 3])));
+        assert!(message.contains("label 3 in row 1"), "{message}");
+        let message = refusal(l0gm_ops::layer_norm(&x(&[2, 3]), &x(&[2]), &x(&[3]), 1e-5));
+        assert!(message.contains("weight [2]"), "{message}");
+        let message = refusal(l0gm_ops::pairwise_interaction(
+            &x(&[2, 3, 4]),
+            &x(&[2, 3, 5]),
+            &x(&[1, 3, 3]),
+        ));
+        assert!(message.contains("pairwise_interaction"), "{message}");
+        let q = x(&[1, 2, 6]);
+        let message = refusal(l0gm_ops::attention(
+            &q,
+            &q,
+            &q,
+            None,
+            4,
+            0.0,
+            &mut Mode::Eval,
+        ));
+        assert!(message.contains("4 heads"), "{message}");
+        let message = refusal(l0gm_ops::attention(
+            &q,
+            &q,
+            &q,
+            Some(&x(&[1, 2])),
+            2,
+            0.0,
+            &mut Mode::Eval,
+        ));
+        assert!(message.contains("mask"), "{message}");
+        let stretch = Stretch {
+            gamma: 0.0,
+            zeta: 1.1,
+        };
+        let message = refusal(l0gm_ops::hard_concrete(&x(&[3]), &x(&[2, 3]), 1.0, stretch));
+        assert!(message.contains("gamma"), "{message}");
+        let message = refusal(l0gm_ops::hard_concrete(
+            &x(&[3]),
+            &x(&[2, 3]),
+            0.0,
+            Stretch::default(),
+        ));
+        assert!(message.contains("temperature"), "{message}");
+        let message = refusal(l0gm_ops::dropout(&x(&[3]), 1.0, &mut Mode::Eval));
+        assert!(message.contains("probability 1"), "{message}");
+        let message = refusal(Csr::new(1, 2, vec![0, 1], vec![2], vec![1.0]));
+        assert!(message.contains("column 2"), "{message}");
+        let message = refusal(Csr::new(2, 2, vec![0, 2, 1], vec![0], vec![1.0]));
+        assert!(message.contains("row 1"), "{message}");
+        let eye = SparseMatrix::new(Csr::new(1, 1, vec![0, 1], vec![0], vec![1.0]).unwrap());
+        assert!(eye.is_symmetric());
+        assert!(refusal(l0gm_ops::csr_matmul(&eye, &x(&[2, 3]))).contains("[2, 3]"));
+        let p = Var::from_tensor(&x(&[2])).unwrap();
+        assert!(refusal(l0gm_ops::adamw_step(&p, &x(&[3]), &p, &p, &adamw(1))).contains("[3]"));
+        assert!(
+            refusal(l0gm_ops::adamw_step(&p, &x(&[2]), &p, &p, &adamw(1))).contains("same tensor")
+        );
+    });
 }

@@ -1,15 +1,19 @@
 //! From a tensor to the slice behind it and back.
 
 use super::Real;
-use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
+use crate::device;
+use candle_core::{
+    CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
+};
 
-/// Whether an op on `x` runs on the fused kernels; otherwise it is composed from candle's ops.
+/// Whether an op on `x` runs on kernels of ours; otherwise it is composed from candle's ops.
 pub(crate) fn fused(x: &Tensor) -> bool {
-    x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
+    let known = matches!(x.dtype(), DType::F32 | DType::F64);
+    known && (x.device().is_cpu() || device::has_kernels(x))
 }
 
 /// The contiguous values of a CPU storage.
-pub(crate) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+pub(crate) fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     let values = T::cpu_storage_as_slice(storage)?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),
@@ -18,7 +22,10 @@ pub(crate) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
 }
 
 /// The contiguous values of a tensor's storage; see [`read`].
-pub(crate) fn storage_slice<'a, T: Real>(storage: &'a Storage, layout: &Layout) -> Result<&'a [T]> {
+pub(crate) fn storage_slice<'a, T: WithDType>(
+    storage: &'a Storage,
+    layout: &Layout,
+) -> Result<&'a [T]> {
     match storage {
         Storage::Cpu(storage) => slice(storage, layout),
         _ => bail!("a CPU kernel was given a tensor on another device"),

@@ -1,6 +1,7 @@
-//! Applying an op of ours to tensors: through candle's graph, or noted on the [tape](crate::Tape) while
-//! one records.
+//! Applying an op of ours to tensors: on its device's kernels, or on the CPU's through candle's graph or noted
+//! on the [tape](crate::Tape) while one records.
 
+use crate::device::{self, OnDevice};
 use crate::tape;
 use candle_core::op::BackpropOp;
 use candle_core::{
@@ -26,7 +27,10 @@ fn noted(arguments: &[&Tensor]) -> bool {
     arguments.iter().any(|x| x.track_op()) && tape::recording()
 }
 
-pub(crate) fn apply1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> Result<Tensor> {
+pub(crate) fn apply1(x: &Tensor, op: impl CustomOp1 + OnDevice) -> Result<Tensor> {
+    if device::has_kernels(x) {
+        return device::apply(op.name(), &[x], op);
+    }
     if !noted(&[x]) {
         return tape::aside(|| x.apply_op1(op));
     }
@@ -36,11 +40,10 @@ pub(crate) fn apply1(x: &Tensor, op: impl CustomOp1 + Send + Sync + 'static) -> 
     Ok(y)
 }
 
-pub(crate) fn apply2(
-    x1: &Tensor,
-    x2: &Tensor,
-    op: impl CustomOp2 + Send + Sync + 'static,
-) -> Result<Tensor> {
+pub(crate) fn apply2(x1: &Tensor, x2: &Tensor, op: impl CustomOp2 + OnDevice) -> Result<Tensor> {
+    if device::has_kernels(x1) {
+        return device::apply(op.name(), &[x1, x2], op);
+    }
     if !noted(&[x1, x2]) {
         return tape::aside(|| x1.apply_op2(x2, op));
     }
@@ -58,8 +61,11 @@ pub(crate) fn apply3(
     x1: &Tensor,
     x2: &Tensor,
     x3: &Tensor,
-    op: impl CustomOp3 + Send + Sync + 'static,
+    op: impl CustomOp3 + OnDevice,
 ) -> Result<Tensor> {
+    if device::has_kernels(x1) {
+        return device::apply(op.name(), &[x1, x2, x3], op);
+    }
     if !noted(&[x1, x2, x3]) {
         return tape::aside(|| x1.apply_op3(x2, x3, op));
     }

@@ -1,6 +1,8 @@
 //! Functions of two values, applied entry by entry to two arrays of one length, on all threads.
 
 use super::{Real, multiversion, rows};
+use crate::device::{Call, Fresh};
+use candle_core::{Result, Tensor};
 use std::mem::MaybeUninit;
 
 /// f(a, b); `#[inline(always)]` and free of branches, so that the loop around it is vectorised.
@@ -46,4 +48,12 @@ pub(crate) fn pairs<T: Real, P: Pair>(a: &[T], b: &[T], pair: P) -> Vec<T> {
             each(&a[range.clone()], &b[range], out, &pair);
         })
     }
+}
+
+/// `kernel` of each pair of entries, on a device with kernels.
+pub(crate) fn pairs_on_device(kernel: &'static str, a: &Tensor, b: &Tensor) -> Result<Fresh> {
+    let n = a.elem_count();
+    let call = Call::new(kernel, a).read(a).read(b).write(a.shape());
+    let [out] = call.size(n).each(n)?;
+    Ok(out)
 }

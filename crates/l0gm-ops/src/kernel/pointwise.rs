@@ -2,6 +2,7 @@
 //! is its two formulas, and everything else about it stands here once.
 
 use super::{Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
+use crate::device::{Call, Fresh, OnDevice};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::mem::MaybeUninit;
@@ -11,6 +12,12 @@ use std::mem::MaybeUninit;
 pub(crate) trait Pointwise: Send + Sync + 'static {
     /// Name in errors.
     const NAME: &'static str;
+    /// The device kernels of f and f'.
+    const KERNELS: [&'static str; 2];
+    /// The one constant of f, if it has any.
+    fn constant(&self) -> f64 {
+        0.0
+    }
     /// f(x).
     fn value<T: Real, const FMA: bool>(&self, x: T) -> T;
     /// f'(x).
@@ -80,5 +87,26 @@ impl<F: Pointwise> CustomOp1 for Entrywise<F> {
             };
             tensor(dx, x.shape())
         })
+    }
+}
+
+impl<F: Pointwise> OnDevice for Entrywise<F> {
+    fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
+        let n = x[0].elem_count();
+        let call = Call::new(F::KERNELS[0], &x[0])
+            .read(&x[0])
+            .write(x[0].shape());
+        let [y] = call.real(self.0.constant()).size(n).each(n)?;
+        Ok(y)
+    }
+
+    fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let n = dy.elem_count();
+        let call = Call::new(F::KERNELS[1], dy)
+            .read(&x[0])
+            .read(dy)
+            .write(dy.shape());
+        let [dx] = call.real(self.0.constant()).size(n).each(n)?;
+        Ok(vec![Some(dx.tensor())])
     }
 }

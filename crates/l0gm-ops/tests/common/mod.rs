@@ -1,15 +1,48 @@
-//! Finite differences and comparisons, shared by the integration tests.
+//! Devices, finite differences and comparisons, shared by the integration tests.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod host;
 
 use candle_core::{DType, Device, Tensor, Var};
 use l0gm_ops::Generator;
+use std::cell::RefCell;
+
+thread_local! {
+    static DEVICE: RefCell<Device> = const { RefCell::new(Device::Cpu) };
+}
+
+/// The device that a test runs on now.
+pub fn device() -> Device {
+    DEVICE.with_borrow(Clone::clone)
+}
+
+/// Runs a test on the CPU's kernels, on the device kernels as compiled for the host, and on a GPU if the
+/// tests are built for one and it is there.
+pub fn on_every_device(test: impl Fn()) {
+    eprintln!("on the CPU's kernels:");
+    test();
+    if let Some(launcher) = host::launcher() {
+        eprintln!("on the device kernels, run on the host:");
+        l0gm_ops::device::with_launcher(launcher, &test);
+    }
+    #[cfg(feature = "cuda")]
+    match Device::new_cuda(0) {
+        Ok(cuda) => {
+            eprintln!("on CUDA:");
+            DEVICE.set(cuda);
+            test();
+            DEVICE.set(Device::Cpu);
+        }
+        Err(error) => eprintln!("not tried on CUDA: {error}"),
+    }
+}
 
 /// A function of several tensors.
 pub type Op<'a> = &'a dyn Fn(&[Tensor]) -> candle_core::Result<Tensor>;
 
 pub fn normal(seed: u64, shape: &[usize]) -> Tensor {
     Generator::new(seed)
-        .normal_tensor(shape, 0.0, 1.0, DType::F64, &Device::Cpu)
+        .normal_tensor(shape, 0.0, 1.0, DType::F64, &device())
         .unwrap()
 }
 
@@ -62,7 +95,7 @@ fn finite_differences(op: Op<'_>, inputs: &[Tensor], which: usize) -> Tensor {
         let mut moved = centre.clone();
         moved[entry] = value;
         let mut inputs = inputs.to_vec();
-        inputs[which] = Tensor::from_vec(moved, &shape, &Device::Cpu).unwrap();
+        inputs[which] = Tensor::from_vec(moved, &shape, &device()).unwrap();
         objective(op, &inputs).to_scalar::<f64>().unwrap()
     };
     let slopes: Vec<f64> = (0..centre.len())
@@ -71,7 +104,7 @@ fn finite_differences(op: Op<'_>, inputs: &[Tensor], which: usize) -> Tensor {
             (at(entry, centre[entry] + h) - at(entry, centre[entry] - h)) / (2.0 * h)
         })
         .collect();
-    Tensor::from_vec(slopes, &shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(slopes, &shape, &device()).unwrap()
 }
 
 /// Value and every gradient of `op` in f64 against `reference` and against finite differences, and
