@@ -8,6 +8,7 @@
 
 pub(crate) mod access;
 pub(crate) mod apply;
+pub(crate) mod edges;
 pub(crate) mod lanes;
 pub(crate) mod pairs;
 pub(crate) mod pointwise;
