@@ -2,7 +2,7 @@
 
 use crate::bench::case::{Case, Inputs, Run};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_ops::{AdamWStep, Generator, Tape, adamw_step, composed};
+use l0gm_ops::{AdamWSlot, AdamWStep, Generator, Tape, adamw_steps, composed};
 
 /// The shape of docs/performance.md.
 const SHAPE: [usize; 3] = [64, 128, 384];
@@ -156,10 +156,17 @@ pub(crate) fn adamw(_: &Inputs) -> anyhow::Result<Case> {
         // Four arrays read, three written.
         bytes: 28.0 * count as f64,
         ours: Box::new(move || {
-            for (p, g, m, v) in &slots {
-                adamw_step(p, g, m, v, &step)?;
-            }
-            Ok(())
+            let slots: Vec<_> = slots
+                .iter()
+                .map(|(parameter, gradient, first, second)| AdamWSlot {
+                    parameter,
+                    gradient,
+                    first,
+                    second,
+                    step,
+                })
+                .collect();
+            Ok(adamw_steps(&slots)?)
         }),
         stock: Some(Box::new(move || {
             for (p, g, m, v) in &stock {
