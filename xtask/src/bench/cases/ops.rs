@@ -39,6 +39,7 @@ fn case(
 ) -> anyhow::Result<Case> {
     let dy = normal(9, &SHAPE)?.as_detached_tensor();
     Ok(Case {
+        result_bytes: None,
         goal: Some(1.0),
         flops: flops * values(),
         bytes: 4.0 * passes * values(),
@@ -93,6 +94,7 @@ pub(crate) fn cross_entropy(_: &Inputs) -> anyhow::Result<Case> {
     )?;
     let (x2, labels2) = (x.clone(), labels.clone());
     Ok(Case {
+        result_bytes: None,
         goal: Some(1.0),
         flops: 40.0 * values(),
         bytes: 12.0 * values(),
@@ -151,6 +153,7 @@ pub(crate) fn adamw(_: &Inputs) -> anyhow::Result<Case> {
     };
     let (stock, stock_step) = (slots.clone(), step);
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.8),
         flops: 15.0 * count as f64,
         // Four arrays read, three written.
