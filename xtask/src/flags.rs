@@ -153,6 +153,10 @@ pub(crate) struct BenchFlags {
     /// List the cases and time nothing.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Print by how many bytes the peak memory grows in one run of each case, and time nothing. A full
+    /// benchmark asks this of a process of its own.
+    #[arg(long, hide = true)]
+    pub(crate) memory: bool,
     /// Run PyTorch on the same work, by turns.
     #[arg(long)]
     pub(crate) peers: bool,

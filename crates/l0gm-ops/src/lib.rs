@@ -44,7 +44,7 @@ mod softmax;
 mod spmm;
 mod tape;
 
-pub use adamw::{AdamWStep, adamw_step};
+pub use adamw::{AdamWSlot, AdamWStep, adamw_step, adamw_steps};
 pub use add::add;
 pub(crate) use add::sum_of;
 pub use attention::attention;
@@ -64,7 +64,7 @@ pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use log_softmax::log_softmax;
 pub use mul::mul;
-pub use norm::squared_norm;
+pub use norm::{squared_norm, squared_norms};
 pub use open_probability::open_probability;
 pub use reduce::{mean, sum};
 pub use relu::relu;

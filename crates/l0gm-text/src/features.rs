@@ -1,7 +1,7 @@
 //! What a frozen encoder says of the texts, computed once: pooled features, cached on disk under a name
 //! made of the weights, the tokenised texts and the settings, or the states below the first trained layer,
 //! kept in memory for one run.
-use crate::{Error, Result, TextEncoder, TextInput, TokenRows};
+use crate::{Error, Result, TOKEN_BUDGET, TextEncoder, TextInput, TokenRows, token_batches};
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Mode;
 use l0gm_train::Encoder;
@@ -10,9 +10,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// Rows a forward pass: enough to keep the kernels busy, little enough for the caches.
-const BATCH: usize = 16;
 
 /// Told how many rows of how many are done; an error stops the work.
 pub type Report<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
@@ -138,7 +135,8 @@ pub fn compute_hidden(
     Ok(values)
 }
 
-/// Hands out all rows in batches of like length, longest first.
+/// Hands out all rows in batches of like length and [`TOKEN_BUDGET`] tokens, longest first: the first batch
+/// shows whether the memory suffices.
 pub(crate) fn each_batch(
     tokens: &TokenRows,
     pad: u32,
@@ -150,7 +148,8 @@ pub(crate) fn each_batch(
     order.sort_by_key(|&row| (std::cmp::Reverse(tokens.span(row).1), row));
     let mut done = 0;
     report(0, tokens.rows())?;
-    for rows in order.chunks(BATCH) {
+    let length = |row: usize| tokens.span(row).1;
+    for rows in &token_batches(&order, length, TOKEN_BUDGET, usize::MAX) {
         let ids: Vec<&[u32]> = rows.iter().map(|&r| tokens.get(r)).collect();
         work(rows, &TextInput::tokens(&ids, pad, device)?)?;
         done += rows.len();

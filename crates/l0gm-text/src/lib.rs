@@ -9,6 +9,7 @@
 #![doc = include_str!("../README.md")]
 mod bert;
 mod bert_config;
+mod buckets;
 mod compact;
 mod corpus;
 mod defaults;
@@ -34,6 +35,7 @@ mod weights;
 
 pub use bert::{Bert, Trainable};
 pub use bert_config::{Activation, BertConfig};
+pub use buckets::{TOKEN_BUDGET, token_batches};
 pub use compact::{CompactModel, CompactText, compare, sizes};
 pub use corpus::{Columns, Corpus, Subsets, TextData};
 pub use defaults::defaults;

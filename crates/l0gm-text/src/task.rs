@@ -1,6 +1,6 @@
 //! The rows of three splits as batches: grouped by length while the encoder runs, so that little padding
 //! is computed, and in any order once the features are pooled.
-use crate::{TextInput, TokenRows};
+use crate::{TOKEN_BUDGET, TextInput, TokenRows, token_batches};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_train::{Batch, Split, Task};
@@ -56,6 +56,16 @@ impl TextTask {
             Split::Test => &self.test,
         }
     }
+
+    /// One split's rows without shuffling: the shortest first while the encoder runs.
+    fn judged_order(&self, split: Split) -> Vec<u32> {
+        let rows = self.split(split);
+        let mut order: Vec<u32> = (0..rows.labels.len() as u32).collect();
+        if !matches!(rows.prepared, Prepared::Pooled(_)) {
+            order.sort_by_key(|&row| (rows.tokens.get(row as usize).len(), row));
+        }
+        order
+    }
 }
 
 impl Task for TextTask {
@@ -78,25 +88,30 @@ impl Task for TextTask {
         let rows = self.split(split);
         let count = rows.labels.len();
         let batch_size = batch_size.max(1);
-        let length = |row: &u32| rows.tokens.get(*row as usize).len();
+        let length = |row: u32| rows.tokens.get(row as usize).len();
         let by_length = !matches!(rows.prepared, Prepared::Pooled(_));
         let Some(generator) = shuffle else {
-            let mut order: Vec<u32> = (0..count as u32).collect();
-            if by_length {
-                order.sort_by_key(|row| (length(row), *row));
-            }
-            return order.chunks(batch_size).map(<[u32]>::to_vec).collect();
+            let order = self.judged_order(split);
+            let budget = if by_length { TOKEN_BUDGET } else { usize::MAX };
+            return token_batches(&order, length, budget, batch_size);
         };
         let mut order = generator.permutation(count);
         if !by_length {
             return order.chunks(batch_size).map(<[u32]>::to_vec).collect();
         }
         for bucket in order.chunks_mut(batch_size * BUCKET) {
-            bucket.sort_by_key(length);
+            bucket.sort_by_key(|row| length(*row));
         }
         let mut batches: Vec<Vec<u32>> = order.chunks(batch_size).map(<[u32]>::to_vec).collect();
         generator.shuffle(&mut batches);
         batches
+    }
+
+    /// Of equally many rows, unlike the batches that are predicted.
+    fn timed_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
+        let order = self.judged_order(Split::Test);
+        let batches = order.chunks(batch_size.max(1));
+        batches.map(<[u32]>::to_vec).collect()
     }
 
     fn batch(

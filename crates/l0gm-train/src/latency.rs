@@ -3,7 +3,7 @@
 //! The protocol of the paper's efficiency claim (section 5): a fixed batch, W passes that are not
 //! counted, then R that are.
 
-use crate::{Error, Result, Split, Task};
+use crate::{Error, Result, Task};
 use std::time::Instant;
 
 /// Microseconds.
@@ -55,7 +55,7 @@ pub fn latency_of(batch_rows: usize, pass: impl FnMut() -> Result<()>) -> Result
 /// The test rows that are timed: the task's own batch (a full-batch graph's is the whole graph), from
 /// the middle of the plan, because a text task plans the shortest first. Error: no test rows.
 pub fn latency_rows<T: Task>(task: &T, eval_batch_size: usize) -> Result<Vec<u32>> {
-    let mut plan = task.plan(Split::Test, LATENCY_BATCH.min(eval_batch_size), None);
+    let mut plan = task.timed_plan(LATENCY_BATCH.min(eval_batch_size));
     let full = plan.iter().map(Vec::len).max().unwrap_or(0);
     plan.retain(|rows| rows.len() == full && full > 0);
     if plan.is_empty() {
@@ -119,6 +119,7 @@ fn quantile(ascending: &[f64], q: f64) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::Split;
 
     /// Test rows and nothing else, planned in batches of the asked size.
     struct Rows(usize);

@@ -34,7 +34,7 @@ pub trait Task {
     fn rows(&self, split: Split) -> usize;
     /// The batches of one pass over a split as row numbers; every row once. Shuffled where a
     /// generator is given. Default: consecutive rows of the (shuffled) order. A text task groups by
-    /// length; a full-batch graph task returns one batch.
+    /// length, and where it is only judged cuts at a number of tokens too; a full-batch graph task returns one batch.
     fn plan(
         &self,
         split: Split,
@@ -50,6 +50,11 @@ pub trait Task {
             .chunks(batch_size.max(1))
             .map(<[u32]>::to_vec)
             .collect()
+    }
+    /// Batches of the test split of which one from the middle is timed, of `batch_size` rows where the task
+    /// can. Default: the plan of the test split, which serves wherever its batches are of one size.
+    fn timed_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
+        self.plan(Split::Test, batch_size, None)
     }
     /// Builds one batch.
     fn batch(&self, split: Split, rows: &[u32], device: &Device) -> Result<Batch<Self::Input>>;

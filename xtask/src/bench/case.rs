@@ -35,6 +35,8 @@ pub(crate) struct Case {
     pub(crate) flops: f64,
     /// Bytes that must at least be read and written.
     pub(crate) bytes: f64,
+    /// Bytes of the result, where the memory of one run is to be measured beside it.
+    pub(crate) result_bytes: Option<f64>,
     /// With the ops of this workspace.
     pub(crate) ours: Run,
     /// With candle's own operations.

@@ -5,6 +5,7 @@
 mod case;
 mod cases;
 mod limits;
+mod memory;
 mod peers;
 mod table;
 mod timing;
@@ -49,6 +50,12 @@ fn run_cases(
         ..DataOptions::default()
     })?;
     let inputs = Inputs { catalogue };
+    if flags.memory {
+        for entry in wanted {
+            println!("{}", memory::growth(&mut (entry.build)(&inputs)?.ours)?);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut peers = match flags.peers {
         true => Some(Peers::start(&flags.venv, threads)?),
         false => None,
@@ -63,7 +70,10 @@ fn run_cases(
     for entry in wanted {
         match (entry.build)(&inputs) {
             Ok(case) => {
-                let row = measure(entry.name, case, peers.as_mut(), flags)?;
+                let mut row = measure(entry.name, case, peers.as_mut(), flags)?;
+                if let Some(result) = row.result_bytes {
+                    row.memory = memory::ask(entry.name, result, threads, flags)?;
+                }
                 println!("{}", table::line(&row, &limits));
                 rows.push(row);
             }
@@ -72,7 +82,7 @@ fn run_cases(
     }
     println!(
         "ours / X: median ratio (smallest to largest round), below 1 ours is faster; goal: for ours / PyTorch; \
-         ours / limit: over the least time at the rates above; faults: page faults a run. \
+         ours / limit: over the least time at the rates above; faults: page faults a run; MiB: extra memory of a run, of its result. \
          More: docs/performance.md"
     );
     let files = table::write(&flags.out, &rows, &limits, peers.as_ref(), threads)?;

@@ -3,6 +3,7 @@
 use crate::aggregate::{Frame, Kind, Value};
 use crate::bench::case::Case;
 use crate::bench::limits::Limits;
+use crate::bench::memory::Memory;
 use crate::bench::peers::Peers;
 use crate::bench::timing::{median, ratios};
 use anyhow::Context;
@@ -14,6 +15,10 @@ pub(crate) struct Row {
     goal: Option<f64>,
     flops: f64,
     bytes: f64,
+    /// Bytes of the result, where `memory` is to be measured.
+    pub(crate) result_bytes: Option<f64>,
+    /// What one run of ours takes beside its inputs.
+    pub(crate) memory: Option<Memory>,
     /// Page faults of one run of ours, in the last round.
     pub(crate) faults: Option<f64>,
     pub(crate) ours: Vec<Vec<f64>>,
@@ -28,6 +33,8 @@ impl Row {
             goal: case.goal,
             flops: case.flops,
             bytes: case.bytes,
+            result_bytes: case.result_bytes,
+            memory: None,
             faults: None,
             ours: Vec::new(),
             stock: Vec::new(),
@@ -35,7 +42,7 @@ impl Row {
         }
     }
 
-    fn cells(&self, limits: &Limits) -> [String; 8] {
+    fn cells(&self, limits: &Limits) -> [String; 9] {
         let ours = overall(&self.ours);
         let shown = |x: Option<(f64, f64, f64)>| {
             x.map_or("-".to_owned(), |(low, middle, high)| match low == high {
@@ -59,6 +66,8 @@ impl Row {
             format!("{:.1}", ours / floor),
             self.faults
                 .map_or("-".to_owned(), |faults| format!("{faults:.0}")),
+            self.memory
+                .map_or("-".to_owned(), |memory| memory.to_string()),
         ]
     }
 }
@@ -75,7 +84,7 @@ fn milliseconds(ms: f64) -> String {
     }
 }
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 9] = [
     "work",
     "ours ms",
     "PyTorch ms",
@@ -84,8 +93,9 @@ const HEADERS: [&str; 8] = [
     "ours / stock candle",
     "ours / limit",
     "faults",
+    "MiB",
 ];
-const WIDTHS: [usize; 8] = [22, 9, 10, 22, 5, 22, 12, 6];
+const WIDTHS: [usize; 9] = [22, 9, 10, 22, 5, 22, 12, 6, 10];
 
 fn pad<S: AsRef<str>>(cells: &[S]) -> String {
     cells
@@ -157,6 +167,12 @@ fn frame(rows: &[Row], limits: &Limits) -> Frame {
         });
     }
     column("page_faults", Kind::Float, &|row| Value::maybe(row.faults));
+    column("extra_bytes", Kind::Float, &|row| {
+        Value::maybe(row.memory.map(|memory| memory.extra))
+    });
+    column("result_bytes", Kind::Float, &|row| {
+        Value::maybe(row.memory.map(|memory| memory.result))
+    });
     column("goal", Kind::Float, &|row| Value::maybe(row.goal));
     column("flops", Kind::Float, &|row| Value::float(row.flops));
     column("bytes", Kind::Float, &|row| Value::float(row.bytes));

@@ -17,6 +17,8 @@ mod sums;
 
 pub(crate) use apply::{OnDevice, apply};
 pub use call::{Argument, Call, Fresh, Grid, Launcher, THREADS};
+#[cfg(feature = "cuda")]
+pub(crate) use cuda::address_mut;
 pub use source::source;
 pub(crate) use sums::{column_sums, mean, sums};
 

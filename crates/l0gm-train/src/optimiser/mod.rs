@@ -11,7 +11,7 @@ pub use config::OptimiserConfig;
 use crate::{Error, Parameter, ParameterKind, Part, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
-use l0gm_ops::{AdamWStep, adamw_step};
+use l0gm_ops::{AdamWSlot, AdamWStep, adamw_steps};
 
 /// The optimiser with its moments.
 #[derive(Debug)]
@@ -130,17 +130,20 @@ impl Optimiser {
         };
         let factor = self.config.rate_factor(progress, self.steps);
         self.taken += 1;
-        for (i, gradient) in &present {
-            let slot = &self.slots[*i];
-            let step = self.coefficients(&slot.parameter, factor, scale);
-            adamw_step(
-                &slot.parameter.var,
-                gradient,
-                &slot.first,
-                &slot.second,
-                &step,
-            )?;
-        }
+        let slots: Vec<AdamWSlot<'_>> = present
+            .iter()
+            .map(|(i, gradient)| {
+                let slot = &self.slots[*i];
+                AdamWSlot {
+                    parameter: &slot.parameter.var,
+                    gradient,
+                    first: &slot.first,
+                    second: &slot.second,
+                    step: self.coefficients(&slot.parameter, factor, scale),
+                }
+            })
+            .collect();
+        adamw_steps(&slots)?;
         Ok(StepOutcome::Taken { gradient_norm })
     }
 
@@ -217,10 +220,8 @@ fn squared_norms(gradients: &[(usize, Tensor)]) -> Result<Vec<f64>> {
         .iter()
         .all(|(_, gradient)| gradient.device().is_cpu())
     {
-        let norms = gradients
-            .iter()
-            .map(|(_, gradient)| l0gm_ops::squared_norm(gradient));
-        return Ok(norms.collect::<candle_core::Result<_>>()?);
+        let gradients: Vec<&Tensor> = gradients.iter().map(|(_, gradient)| gradient).collect();
+        return Ok(l0gm_ops::squared_norms(&gradients)?);
     }
     let sums = gradients
         .iter()

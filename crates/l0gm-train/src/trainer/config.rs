@@ -12,7 +12,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Rows a step (ignored by full-batch tasks).
     pub batch_size: usize,
-    /// Rows a step when only predicting.
+    /// Rows a step when only predicting; a text task cuts its batches at a number of tokens too.
     pub eval_batch_size: usize,
     /// Learning rates, decay, clipping, warm-up and cosine.
     pub optimiser: OptimiserConfig,

@@ -35,6 +35,7 @@ fn product(inputs: &Inputs, width: usize, goal: f64) -> anyhow::Result<Case> {
     let (flops, bytes) = cost(&matrix, width);
     let (matrix2, x2) = (matrix.clone(), x.clone());
     Ok(Case {
+        result_bytes: None,
         goal: Some(goal),
         flops,
         bytes,
@@ -70,6 +71,7 @@ fn train(inputs: &Inputs, width: usize) -> anyhow::Result<Case> {
     let (x, dy) = (Var::from_tensor(&normal(0, shape)?)?, normal(1, shape)?);
     let (flops, bytes) = cost(&matrix, width);
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.9),
         flops: 2.0 * flops,
         bytes: 2.0 * bytes,
@@ -130,6 +132,7 @@ pub(crate) fn epoch(inputs: &Inputs) -> anyhow::Result<Case> {
     let (sparse_256, bytes_256) = cost(&matrix, 256);
     let (sparse_10, bytes_10) = cost(&matrix, 10);
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.8),
         flops: dense + 2.0 * (sparse_256 + sparse_10),
         bytes: 2.0 * (bytes_256 + bytes_10) + 4.0 * (2 * nodes * sizes[0]) as f64,
@@ -167,6 +170,7 @@ pub(crate) fn million(_: &Inputs) -> anyhow::Result<Case> {
     let x = normal(0, (nodes, width))?;
     let (flops, bytes) = cost(&matrix, width);
     Ok(Case {
+        result_bytes: Some(4.0 * (nodes * width) as f64),
         goal: Some(0.9),
         flops,
         bytes,

@@ -2,7 +2,7 @@
 
 use crate::bench::case::{Case, Inputs, Run};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_ops::{AdamWStep, Generator, Tape, adamw_step, composed};
+use l0gm_ops::{AdamWSlot, AdamWStep, Generator, Tape, adamw_steps, composed};
 
 /// The shape of docs/performance.md.
 const SHAPE: [usize; 3] = [64, 128, 384];
@@ -39,6 +39,7 @@ fn case(
 ) -> anyhow::Result<Case> {
     let dy = normal(9, &SHAPE)?.as_detached_tensor();
     Ok(Case {
+        result_bytes: None,
         goal: Some(1.0),
         flops: flops * values(),
         bytes: 4.0 * passes * values(),
@@ -93,6 +94,7 @@ pub(crate) fn cross_entropy(_: &Inputs) -> anyhow::Result<Case> {
     )?;
     let (x2, labels2) = (x.clone(), labels.clone());
     Ok(Case {
+        result_bytes: None,
         goal: Some(1.0),
         flops: 40.0 * values(),
         bytes: 12.0 * values(),
@@ -151,15 +153,23 @@ pub(crate) fn adamw(_: &Inputs) -> anyhow::Result<Case> {
     };
     let (stock, stock_step) = (slots.clone(), step);
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.8),
         flops: 15.0 * count as f64,
         // Four arrays read, three written.
         bytes: 28.0 * count as f64,
         ours: Box::new(move || {
-            for (p, g, m, v) in &slots {
-                adamw_step(p, g, m, v, &step)?;
-            }
-            Ok(())
+            let slots: Vec<_> = slots
+                .iter()
+                .map(|(parameter, gradient, first, second)| AdamWSlot {
+                    parameter,
+                    gradient,
+                    first,
+                    second,
+                    step,
+                })
+                .collect();
+            Ok(adamw_steps(&slots)?)
         }),
         stock: Some(Box::new(move || {
             for (p, g, m, v) in &stock {

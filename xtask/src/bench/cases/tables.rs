@@ -102,6 +102,7 @@ pub(crate) fn mlp(_: &Inputs) -> anyhow::Result<Case> {
     let parameters: Vec<_> = layers.iter().flat_map(Linear::parameters).collect();
     let (flops, bytes) = cost(&sizes, batch);
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.7),
         flops,
         bytes,
@@ -193,6 +194,7 @@ pub(crate) fn tabular(_: &Inputs) -> anyhow::Result<Case> {
         })?
     };
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.7),
         flops,
         bytes,
@@ -243,6 +245,7 @@ pub(crate) fn tabular_cin(_: &Inputs) -> anyhow::Result<Case> {
     let (mlp, bytes) = cost(&sizes, batch);
     let maps = 6.0 * (batch * DIM * MAPS * fields * (fields + MAPS)) as f64;
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.6),
         flops: mlp + maps,
         bytes,

@@ -3,7 +3,9 @@
 use crate::bench::case::{Case, Inputs};
 use candle_core::{Device, Tensor};
 use l0gm_ops::{Generator, Mode, Tape, cross_entropy};
-use l0gm_text::{FineTune, LoadedEncoder, Padding, Pooling, TextInput, TextSettings};
+use l0gm_text::{
+    FineTune, LoadedEncoder, Padding, Pooling, TOKEN_BUDGET, TextInput, TextSettings, token_batches,
+};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, Optimiser, OptimiserConfig, Part};
 
@@ -50,6 +52,7 @@ pub(crate) fn step(inputs: &Inputs) -> anyhow::Result<Case> {
     let mut optimiser = Optimiser::new(&parameters, &OptimiserConfig::default(), 1000)?;
     let mut generator = Generator::new(1);
     Ok(Case {
+        result_bytes: None,
         goal: Some(1.0),
         flops: 3.0 * batch as f64 * flops(length as f64),
         bytes: 28.0 * count as f64,
@@ -83,23 +86,20 @@ pub(crate) fn inference(inputs: &Inputs) -> anyhow::Result<Case> {
         .take(reviews)
         .collect();
     let tokens = loaded.tokenizer.encode(&texts, 256)?;
-    let mut rows: Vec<&[u32]> = (0..tokens.rows()).map(|row| tokens.get(row)).collect();
-    rows.sort_by_key(|row| row.len());
-    let work: f64 = rows.iter().map(|row| flops(row.len() as f64)).sum();
-    // Batches of like lengths, of about equally many tokens.
-    let budget = 4096;
-    let mut batches: Vec<TextInput> = Vec::new();
-    let mut batch: Vec<&[u32]> = Vec::new();
-    for row in rows {
-        if !batch.is_empty() && row.len() * (batch.len() + 1) > budget {
-            batches.push(TextInput::tokens(&batch, PAD, &Device::Cpu)?);
-            batch.clear();
-        }
-        batch.push(row);
-    }
-    batches.push(TextInput::tokens(&batch, PAD, &Device::Cpu)?);
+    let length = |row: usize| tokens.get(row).len();
+    let mut rows: Vec<usize> = (0..tokens.rows()).collect();
+    rows.sort_by_key(|&row| length(row));
+    let work: f64 = rows.iter().map(|&row| flops(length(row) as f64)).sum();
+    let batches = token_batches(&rows, length, TOKEN_BUDGET, usize::MAX)
+        .iter()
+        .map(|batch| {
+            let ids: Vec<&[u32]> = batch.iter().map(|&row| tokens.get(row)).collect();
+            TextInput::tokens(&ids, PAD, &Device::Cpu)
+        })
+        .collect::<candle_core::Result<Vec<_>>>()?;
     let encoder = loaded.encoder;
     Ok(Case {
+        result_bytes: None,
         goal: Some(0.8),
         flops: work,
         bytes: 4.0 * 10.7e6,
