@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Reproduce(Box<ReproduceFlags>),
     /// Write the tables, figures and report of an output folder again.
     Report(ReportFlags),
+    /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
+    Calibration(CalibrationFlags),
     /// List the datasets and pretrained models and where each is found.
     Datasets(DatasetsFlags),
     /// Time our ops and training steps against stock candle and, with --peers, PyTorch.
@@ -123,6 +125,72 @@ pub(crate) struct ReproduceFlags {
 pub(crate) struct ReportFlags {
     /// Output folder of `reproduce`.
     pub(crate) dir: PathBuf,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatFlag {
+    /// A table and what it means.
+    Text,
+    /// One JSON object, with all digits.
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+The file: CSV (comma, semicolon or tab; a header row) or Parquet, a row a prediction.
+  label           `label`, `y_true`, `target`, `class`, `y` or the like, else --label NAME. Values are
+                  classes' names, or their numbers from 0; for two classes also true and false.
+  two classes     one column of P(y = 1): `p`, `prob`, `score`, `p_1`, ...; or one column a class
+  many classes    one column a class: `p_0`, `p_1`, ... or `prob_NAME`, also bare names; in Parquet also
+                  one column of lists
+  logits          `logit_0`, `logit_1`, ... or, with --logits, the columns above
+  split           where there is a column `split`, its rows `test` are scored, and a temperature is
+                  fitted on its rows `valid`; --split NAME scores another
+Other columns are passed over; where no name tells, all other number columns are classes, and
+--columns says which are. A run's folder (out/quick/runs/RUN_ID) may stand for its predictions.
+
+Probabilities may lie outside [0, 1], and a row's sum away from 1, by at most 0.001 (half precision);
+within that they are put right.
+
+Examples:
+  cargo xtask calibration predictions.csv
+  cargo xtask calibration scores.parquet --label y --columns cat,dog,fish --format json
+  cargo xtask calibration spam.csv --label verdict --positive spam
+  cargo xtask calibration out/quick/runs/RUN_ID")]
+pub(crate) struct CalibrationFlags {
+    /// CSV or Parquet with labels and probabilities, or a run's folder.
+    pub(crate) file: PathBuf,
+    /// The true label's column.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Option<String>,
+    /// The columns of the scores, in the order of the classes; one alone is P(y = 1).
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) columns: Vec<String>,
+    /// For a single column: the label whose probability it is.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) positive: Option<String>,
+    /// The scores are logits.
+    #[arg(long)]
+    pub(crate) logits: bool,
+    /// The split to score, where the file has a column `split`; default `test`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) split: Option<String>,
+    /// Bins of every binned measure.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) bins: usize,
+    /// Draws of the bootstrap intervals and of the noise floor.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) resamples: usize,
+    /// Seed of these draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// How the findings are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: FormatFlag,
+    /// Folder for the diagrams, SVG and PNG; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "out/calibration")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -4,6 +4,7 @@
 mod aggregate;
 mod allocator;
 mod bench;
+mod calibration;
 mod ci;
 mod data_report;
 mod datasets;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let done = match flags.command {
         Command::Reproduce(flags) => reproduce::run(&flags),
         Command::Report(flags) => report::run(&flags),
+        Command::Calibration(flags) => calibration::run(&flags),
         Command::Datasets(flags) => datasets::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),

@@ -5,7 +5,7 @@ mod closing;
 mod content;
 mod detail_tables;
 mod document;
-mod figures;
+pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
