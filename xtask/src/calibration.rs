@@ -2,12 +2,14 @@
 //! label and probabilities (or logits) a row are enough. All measures with their intervals and noise
 //! floors, as text or JSON, and the reliability diagram as SVG and PNG.
 
+mod classes;
 mod csv_file;
 mod labelled;
 mod layout;
 mod measures;
 mod output;
 mod parquet_file;
+mod scores;
 mod source;
 
 use crate::flags::{CalibrationFlags, FormatFlag};

@@ -46,8 +46,13 @@ impl Folder {
             .unwrap()
     }
 
+    /// The findings, with few draws: most tests ask for values, which need none.
     fn json(&self, file: &Path, flags: &[&str]) -> Value {
-        let output = self.score(file, &[flags, &["--format", "json"]].concat());
+        let draws: &[&str] = match flags.contains(&"--resamples") {
+            true => &[],
+            false => &["--resamples", "20"],
+        };
+        let output = self.score(file, &[flags, draws, &["--format", "json"]].concat());
         assert!(output.status.success(), "{}", stderr(&output));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -187,6 +192,7 @@ fn every_layout_of_the_same_predictions_reads_the_same() {
             &[],
         ),
         (csv("y,score", &|y, p| format!("{},{p}", y == 1)), &[]),
+        (csv("label,p_0", &|y, p| format!("{y},{}", 1.0 - p)), &[]),
         (csv("y,p_spam", &|y, p| format!("{},{p}", name(y))), &[]),
         (
             csv("verdict,p", &|y, p| format!("{},{p}", name(y))),
@@ -255,10 +261,11 @@ fn draws_are_seeded_and_do_not_depend_on_the_number_of_threads() {
     let mut text = String::from("label,p\n");
     (0..300).for_each(|i| text.push_str(&format!("{},{}\n", i % 3 / 2, f64::from(i) / 300.0)));
     let file = folder.file("many.csv", &text);
-    let measures = |seed: &str| folder.json(&file, &["--seed", seed])["measures"].clone();
+    let measures =
+        |seed: &str| folder.json(&file, &["--seed", seed, "--resamples", "40"])["measures"].clone();
     let one = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["calibration", file.to_str().unwrap(), "--seed", "1"])
-        .args(["--format", "json", "--out"])
+        .args(["--resamples", "40", "--format", "json", "--out"])
         .arg(folder.path("figures"))
         .env("RAYON_NUM_THREADS", "1")
         .output()
@@ -572,7 +579,7 @@ fn a_runs_folder_reads_as_its_record_does() {
     let run = run.unwrap().path();
     let record: Value =
         serde_json::from_slice(&std::fs::read(run.join("record.json")).unwrap()).unwrap();
-    let found = folder.json(&run, &["--seed", "3"]);
+    let found = folder.json(&run, &["--seed", "3", "--resamples", "500"]);
     let asked = record["calibration"].as_object().unwrap();
     for key in asked
         .keys()
