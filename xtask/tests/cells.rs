@@ -25,6 +25,9 @@ const CELLS: [&str; 8] = [
     "--threads=1",
 ];
 
+/// What makes a folder an output folder.
+const MARKER: &str = r#"{"format": 1, "made_by": "l0gm 0.1.0"}"#;
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -240,6 +243,44 @@ fn of_two_processes_that_race_for_a_cell_one_does_it() {
         assert_eq!(passed, now + before == 0, "{}", stdout(output));
     }
     assert_eq!(folder.records("out").len(), 1);
+}
+
+#[test]
+fn who_waits_takes_a_cell_over_when_its_holder_is_gone() {
+    let _one = ONE.lock();
+    let folder = Folder::new();
+    let cell = folder.plan("out")[0]["run"].as_str().unwrap().to_owned();
+    // This test is the holder: it locks as a process does, and lets go as one that dies.
+    std::fs::create_dir_all(folder.path("out/claims")).unwrap();
+    std::fs::write(folder.path("out/l0gm-out.json"), MARKER).unwrap();
+    std::fs::create_dir_all(folder.path("out/runs")).unwrap();
+    let path = folder.path("out/claims").join(&cell);
+    std::fs::write(&path, "process 4711 on node7\n").unwrap();
+    let held = std::fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+
+    let passing = folder.run("out", &["--cell", &cell]);
+    assert_eq!(done(&passing), (0, 0, 0));
+    let text = stdout(&passing);
+    assert!(
+        text.contains("process 4711 on node7 is working on it"),
+        "{text}"
+    );
+
+    let told = folder.path("told");
+    let mut waiting = folder.command("run", "out", &["--cell", &cell, "--wait"]);
+    let mut waiting = waiting
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&told).unwrap())
+        .spawn()
+        .unwrap();
+    let line = "waiting for 1 runs in the hands of process 4711 on node7";
+    until(&mut waiting, || {
+        std::fs::read_to_string(&told).unwrap().contains(line)
+    });
+    assert!(folder.records("out").is_empty());
+    drop(held);
+    assert_eq!(done(&waiting.wait_with_output().unwrap()), (1, 0, 0));
 }
 
 #[test]

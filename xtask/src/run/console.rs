@@ -6,7 +6,7 @@ use crate::report::format;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use l0gm_train::{Progress, ProgressEvent};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Plain lines come at most this often.
@@ -116,7 +116,7 @@ impl Console {
         let holders: BTreeSet<&str> = elsewhere.values().map(String::as_str).collect();
         let holders: Vec<&str> = holders.into_iter().collect();
         self.line(&format!(
-            "waiting for {} runs that {} work on",
+            "waiting for {} runs in the hands of {}",
             elsewhere.len(),
             holders.join(", ")
         ));
@@ -157,10 +157,11 @@ impl Console {
     }
 }
 
-/// A line on stderr, written at once: pieces of it would mix with other processes' lines in one log.
+/// A line on stderr, written at once: `eprintln` writes the line's end apart, and in the common log of
+/// several processes the pieces mix.
 fn say(line: &str) {
-    // Nobody is left to be told of a failure.
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let line = format!("{line}\n");
+    eprint!("{line}");
 }
 
 fn style(template: &str) -> ProgressStyle {
