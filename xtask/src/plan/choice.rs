@@ -1,7 +1,7 @@
 //! What the flags choose, parsed and checked: the part of a plan that needs no modality.
 
 use super::LAMBDA_GRID;
-use crate::flags::{ProfileFlag, ReproduceFlags};
+use crate::flags::{CellFlags, ProfileFlag};
 use crate::usage::usage;
 
 /// Seeds of `quick`.
@@ -26,7 +26,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// Parses the flags.
-    pub(crate) fn new(flags: &ReproduceFlags) -> anyhow::Result<Self> {
+    pub(crate) fn new(flags: &CellFlags) -> anyhow::Result<Self> {
         let ungated = |method: &String| method == "dense";
         if !flags.lambda.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
         {
@@ -45,7 +45,7 @@ impl Choice {
     }
 }
 
-fn seeds(flags: &ReproduceFlags) -> anyhow::Result<Vec<u64>> {
+fn seeds(flags: &CellFlags) -> anyhow::Result<Vec<u64>> {
     if flags.seeds.is_empty() {
         return Ok(match flags.profile {
             ProfileFlag::Quick => QUICK_SEEDS.to_vec(),
@@ -66,7 +66,7 @@ fn seeds(flags: &ReproduceFlags) -> anyhow::Result<Vec<u64>> {
     Ok(seeds)
 }
 
-fn lambdas(flags: &ReproduceFlags) -> anyhow::Result<Vec<f64>> {
+fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
     if flags.lambda.is_empty() {
         return Ok(LAMBDA_GRID.to_vec());
     }
@@ -91,7 +91,7 @@ fn lambdas(flags: &ReproduceFlags) -> anyhow::Result<Vec<f64>> {
 }
 
 /// Threads to use: `--threads`, else RAYON_NUM_THREADS, else as many as there are cores.
-pub(crate) fn threads(flags: &ReproduceFlags) -> anyhow::Result<usize> {
+pub(crate) fn threads(flags: &CellFlags) -> anyhow::Result<usize> {
     let variable = std::env::var("RAYON_NUM_THREADS").ok();
     threads_of(flags.threads.as_deref(), variable.as_deref())
 }

@@ -2,11 +2,15 @@
 //! complete settings and an estimated cost. Nothing is trained here and nothing is written.
 
 mod choice;
+mod lines;
 mod settings;
+mod share;
 mod table;
 
 pub(crate) use choice::{Choice, threads};
+pub(crate) use lines::print_lines;
 pub(crate) use settings::Overrides;
+pub(crate) use share::Share;
 pub(crate) use table::print_table;
 
 use crate::names;

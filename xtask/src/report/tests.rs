@@ -15,6 +15,10 @@ fn context() -> ReportContext {
         },
         failures: BTreeMap::from([("text-imdb-dense-s1".to_owned(), "disk <full>".to_owned())]),
         unfinished: vec!["graph-x".to_owned()],
+        disagreements: BTreeMap::from([(
+            "text-imdb-dense-s2".to_owned(),
+            "node2 has test.accuracy 0.5, here 0.6".to_owned(),
+        )]),
     }
 }
 
@@ -43,6 +47,7 @@ fn html_and_markdown_hold_what_the_report_must_say() {
             "cargo xtask reproduce --out out/test",
             "text-imdb-dense-s1",
             "graph-x",
+            "node2 has test.accuracy 0.5",
             "--data-dir DIR",
             "worst",
             "noise",
@@ -265,7 +270,8 @@ fn an_output_folder_is_written_whole_and_again() {
     out.write_command(&context().command).unwrap();
     out.write_failures(&context().failures).unwrap();
     run(&ReportFlags {
-        dir: folder.to_owned(),
+        dirs: vec![folder.to_owned()],
+        out: None,
     })
     .unwrap();
     let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
