@@ -415,9 +415,12 @@ mod tests {
                 )
                 .unwrap();
             let loss = l0gm_ops::cross_entropy(&logits, &batch.labels).unwrap();
-            let loss = Objective { lambda: 1e-3 }
-                .value(&loss, &model.gate, step)
-                .unwrap();
+            let loss = Objective {
+                lambda: 1e-3,
+                ..Objective::default()
+            }
+            .value(&loss, &model.gate, step)
+            .unwrap();
             let gradients = loss.backward().unwrap();
             for parameter in model.parameters() {
                 let gradient = gradients
