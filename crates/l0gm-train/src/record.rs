@@ -56,7 +56,8 @@ pub struct GateSummary {
     pub open_dims: usize,
     /// Gated dimensions in all; the interface's for dense.
     pub total_dims: usize,
-    /// Deterministic z of every gated dimension (a conditional gate's mean); empty for dense.
+    /// Deterministic z of every gated dimension (a conditional gate's mean); empty for dense
+    /// and for fine gates, which are many.
     pub z: Vec<f32>,
     /// P(z != 0) of every gate; empty for dense.
     pub open_probability: Vec<f64>,

@@ -307,7 +307,6 @@ fn gate_summary<E: Encoder, H: Head<E::Input>>(
     };
     Ok(GateSummary {
         kind,
-        granularity,
         inference,
         active_fraction: reading.active_fraction,
         expected_l0: reading.expected_l0,
@@ -317,9 +316,15 @@ fn gate_summary<E: Encoder, H: Head<E::Input>>(
             open(&reading.open)
         },
         total_dims: reading.total_dims,
-        z: reading.z,
+        // Fine gates are tens of thousands.
+        z: if granularity == "fine" {
+            Vec::new()
+        } else {
+            reading.z
+        },
         open_probability: reading.open_probability,
         fields: per_field,
+        granularity,
     })
 }
 

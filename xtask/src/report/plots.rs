@@ -13,6 +13,17 @@ pub(crate) fn point_slug(point: &Point<'_>) -> String {
     let mut slug = point.method.to_owned();
     if let Some(lambda) = point.lambda {
         slug.push_str(&format!("-{}", format::lambda(lambda)));
+    } else if point.is_gated() {
+        // An active fraction was asked for.
+        let words = point.variant.chars();
+        slug.push('-');
+        slug.extend(words.map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        }));
     }
     slug
 }

@@ -105,6 +105,39 @@ impl TrainConfig {
         Ok(())
     }
 
+    /// The lambda of a gated run's spec: as given, else `default`; none where these settings ask for an active
+    /// fraction.
+    ///
+    /// # Errors
+    /// A lambda beside a target, or neither.
+    pub fn gated_lambda(&self, given: Option<f64>, default: Option<f64>) -> Result<Option<f64>> {
+        match (self.target, given.or(default)) {
+            (Some(target), _) => match given {
+                None => Ok(None),
+                Some(lambda) => Err(Error::Setting(format!(
+                    "train.target asks for {:.1}% active and there is a lambda, {lambda}: the controller finds \
+                     lambda by itself. Ask with `--target` instead of train.target, or leave lambda out",
+                    100.0 * target.active()
+                ))),
+            },
+            (None, Some(lambda)) => Ok(Some(lambda)),
+            (None, None) => Err(Error::Setting(
+                "method l0gm needs a lambda or a target".to_owned(),
+            )),
+        }
+    }
+
+    /// What any table must say of a run with a target.
+    pub fn target_note(&self) -> Option<String> {
+        self.target.map(|target| {
+            format!(
+                "lambda found by the controller: target {:.1}% active, gates settled at {:.0}% of training",
+                100.0 * target.active(),
+                100.0 * self.controller.settle
+            )
+        })
+    }
+
     /// Share of training until which lambda is 0: the schedule's warm-up, where it has one.
     pub(super) fn warmup(&self) -> f64 {
         match self.schedule.kind {
