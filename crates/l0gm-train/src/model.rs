@@ -155,6 +155,25 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
             .collect()
     }
 
+    /// Whether compaction can fold the gate away: it stands on the interface and is the same for every example.
+    /// A dense model passes too.
+    ///
+    /// # Errors
+    /// Says which gates are in the way, and what to train instead.
+    pub fn check_compactable(&self) -> crate::Result<()> {
+        let what = if self.gate.is_conditional() {
+            "a conditional gate decides for each example anew and reads the whole representation for it"
+        } else if !self.encoder.gates().is_empty() {
+            "fine gates stand below the interface, not on the dimensions that compaction drops"
+        } else {
+            return Ok(());
+        };
+        Err(crate::Error::Task(format!(
+            "this model has no compact form: {what}; train gates of kind static or per-example and granularity \
+             interface or group"
+        )))
+    }
+
     /// Expected L0 over all gates together (a sum or a mean, as they are configured); `None` for a dense
     /// model.
     pub fn penalty(

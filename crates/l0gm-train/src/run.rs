@@ -123,7 +123,7 @@ where
         ));
     }
     let latency = latency(task, model, temperature, config.eval_batch_size, context)?;
-    let compact = if compactable(model) {
+    let compact = if !model.gates().is_empty() && model.check_compactable().is_ok() {
         compact(model)?
     } else {
         None
@@ -247,15 +247,6 @@ where
         model.logits(&batch.input, temperature, &mut Mode::Eval)?;
         Ok(context.device.synchronize()?)
     })
-}
-
-/// Whether there is a gate on the interface that is the same for every example: what compaction folds away.
-fn compactable<E: Encoder, H: Head<E::Input>>(model: &GatedModel<E, H>) -> bool {
-    let gates = model.gates();
-    !gates.is_empty()
-        && gates.iter().filter_map(|gate| gate.config()).all(|config| {
-            config.kind != GateKind::Conditional && config.granularity != Granularity::Fine
-        })
 }
 
 fn gate_summary<E: Encoder, H: Head<E::Input>>(
