@@ -99,10 +99,14 @@ impl Default for Controller {
             start_lambda: 1e-3,
             gain: 150.0,
             damping: 8.0,
-            slack: 0.02,
+            slack: 0.005,
         }
     }
 }
+
+/// Errors beyond these count no further: what lags behind a falling path would wind the multiplier up, and what is
+/// open too little, at a lambda of 0 already, would wind it down.
+const ERROR_RANGE: (f64, f64) = (-0.05, 0.1);
 
 /// Lambda can neither vanish for good nor overflow f32 gradients.
 const LAMBDA_RANGE: (f64, f64) = (1e-8, 1e2);
@@ -188,7 +192,8 @@ impl Multiplier {
     pub fn update(&mut self, controller: &Controller, active: f64, wanted: f64, step: f64) -> f64 {
         let error = active - wanted;
         let (low, high) = (LAMBDA_RANGE.0.ln(), LAMBDA_RANGE.1.ln());
-        self.log_lambda = (self.log_lambda + controller.gain * error * step).clamp(low, high);
+        let counted = error.clamp(ERROR_RANGE.0, ERROR_RANGE.1);
+        self.log_lambda = (self.log_lambda + controller.gain * counted * step).clamp(low, high);
         self.lambda = if error < -controller.slack {
             0.0
         } else {

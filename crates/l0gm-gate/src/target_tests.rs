@@ -73,7 +73,7 @@ fn the_multiplier_rises_while_too_much_is_open_and_rests_where_too_little_is() {
     assert!(multiplier.lambda() <= 100.0 + 1e-9);
     for _ in 0..10_000 {
         multiplier.update(&controller, 0.0, 0.0, 0.1);
-        multiplier.update(&controller, 0.0, 0.019, 0.1);
+        multiplier.update(&controller, 0.0, 0.004, 0.1);
     }
     assert!(multiplier.lambda() > 0.0);
 }
