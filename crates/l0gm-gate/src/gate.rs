@@ -374,7 +374,7 @@ impl Gate {
 
     /// Share of dimensions the deterministic gate leaves non-zero.
     pub fn active_fraction(&self, tau: Temperature) -> Result<ActiveFraction> {
-        Ok(self.reading(tau)?.active)
+        Ok(share_open(&self.hard_mask(tau)?))
     }
 
     /// Which dimensions stay: what compaction keeps.
@@ -386,9 +386,8 @@ impl Gate {
     pub fn reading(&self, tau: Temperature) -> Result<GateReading> {
         let z = self.deterministic(tau)?;
         let open: Vec<bool> = z.iter().map(|&z| z != 0.0).collect();
-        let count = open.iter().filter(|&&open| open).count();
         Ok(GateReading {
-            active: ActiveFraction(count as f64 / open.len().max(1) as f64),
+            active: share_open(&open),
             expected_l0: self.expected_l0(tau)?,
             open_probability: self.open_probability(tau)?,
             z,
@@ -406,6 +405,12 @@ impl Gate {
              is not compacted either: train one of kind static or per-example for that"
         )))
     }
+}
+
+/// Share of dimensions open.
+fn share_open(mask: &[bool]) -> ActiveFraction {
+    let open = mask.iter().filter(|&&open| open).count();
+    ActiveFraction(open as f64 / mask.len().max(1) as f64)
 }
 
 /// A parameter of its own, in f32; the error calls it `name`.

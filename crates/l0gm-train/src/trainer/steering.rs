@@ -34,7 +34,9 @@ where
         let temperature = config.schedule.final_temperature();
         if config.controller.settled(progress) {
             if self.position.settled_from.is_none() {
-                self.position.settled_from = Some(self.active_now()?);
+                let active = self.active_now()?;
+                tracing::info!(active, target = target.active(), "the gates settle");
+                self.position.settled_from = Some(active);
                 self.settle(target)?;
             }
             return Ok(Steering {
