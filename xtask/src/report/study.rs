@@ -85,6 +85,23 @@ impl<'a> Point<'a> {
         self.method != DENSE
     }
 
+    /// "1e-3", or "target 15.0%" where that was asked for; empty for dense.
+    pub(crate) fn sparsity(&self) -> String {
+        match self.lambda {
+            Some(lambda) => format::lambda(lambda),
+            None if self.is_gated() => self.variant.clone(),
+            None => String::new(),
+        }
+    }
+
+    /// "λ 1e-3", or "target 15.0%".
+    pub(crate) fn sparsity_in_words(&self) -> String {
+        match self.lambda {
+            Some(_) => format!("λ {}", self.sparsity()),
+            None => self.sparsity(),
+        }
+    }
+
     /// What dense would have to share with it.
     fn settings_without_gate(&self) -> BTreeMap<String, String> {
         without_gate(&self.first().spec.settings)
