@@ -1,6 +1,8 @@
 //! `cargo xtask report DIR`: tables, figures and report of an output folder, made from its run records
 //! alone. Everything up to the writing is pure: records and context in, a document out.
 
+mod arms;
+mod claims;
 mod closing;
 mod content;
 mod detail_tables;
@@ -9,12 +11,14 @@ mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
+mod gate_maps;
 mod grouping;
 mod html;
 mod markdown;
 mod paper;
 mod paper_tables;
 mod plots;
+mod significance;
 mod study;
 mod table;
 mod tables;
@@ -38,6 +42,8 @@ pub(crate) struct ReportContext {
     pub(crate) failures: BTreeMap<String, String>,
     /// Planned runs that neither finished nor failed.
     pub(crate) unfinished: Vec<String>,
+    /// L0GM against each rival, from the runs' predictions.
+    pub(crate) comparisons: Vec<significance::Comparison>,
 }
 
 /// Runs the command.
@@ -74,6 +80,7 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
         command,
         failures,
         unfinished,
+        comparisons: significance::compare(out, records),
     };
     let document = content::document(records, &context, &paper::Paper::load()?);
     for table in document.tables() {

@@ -15,6 +15,7 @@ fn context() -> ReportContext {
         },
         failures: BTreeMap::from([("text-imdb-dense-s1".to_owned(), "disk <full>".to_owned())]),
         unfinished: vec!["graph-x".to_owned()],
+        comparisons: vec![],
     }
 }
 
@@ -33,9 +34,10 @@ fn html_and_markdown_hold_what_the_report_must_say() {
             "At a glance",
             "ECE (15 bins)",
             "latency (cpu, 2 threads, batch 512)",
-            "Beside the paper",
-            "the paper's figures beside ours",
-            "no figure in the paper",
+            "The paper's tables, one by one",
+            "ours amazon-computers TWIN",
+            "No real data of modality text",
+            "F2: annealing is the key to stability",
             "Where the paper is silent or at odds with itself",
             "linear branch reads raw inputs (eq. 20)",
             "Reduced: 18 of 40 epochs",
