@@ -274,9 +274,21 @@ fn an_output_folder_is_written_whole_and_again() {
     run(&ReportFlags {
         dirs: vec![folder.to_owned()],
         out: None,
+        publish: Some(folder.join("published")),
     })
     .unwrap();
     let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
+    let published = folder.join("published");
+    assert!(published.join("report.md").exists());
+    assert!(published.join("tables/claims.csv").exists());
+    let svg = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|kind| kind == "svg")
+    };
+    assert!(published.join("figures").read_dir().unwrap().all(svg));
     for name in [
         "report.html",
         "report.md",
