@@ -78,7 +78,18 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         mode: &mut Mode<'_>,
     ) -> crate::Result<Tensor> {
         let r = self.encoder.encode(input, &mut mode.reborrow())?;
-        let gated = self.gate.forward(&r, temperature, &mut mode.reborrow())?;
+        self.logits_of_interface(&r, input, temperature, mode)
+    }
+
+    /// Logits from an interface that is computed already, `input`'s own or a perturbed one: (batch, classes).
+    pub fn logits_of_interface(
+        &self,
+        r: &Tensor,
+        input: &E::Input,
+        temperature: l0gm_gate::Temperature,
+        mode: &mut Mode<'_>,
+    ) -> crate::Result<Tensor> {
+        let gated = self.gate.forward(r, temperature, &mut mode.reborrow())?;
         Ok(self.head.logits(&gated, input, mode)?)
     }
 

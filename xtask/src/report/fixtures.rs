@@ -112,6 +112,7 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
         scaling_temperature: 1.08,
         reliability: bins(shape, 0.04),
         reliability_scaled: bins(shape, 0.01),
+        robustness: None,
         gate: gate(shape, lambda, active, open),
         compact: lambda.map(|_| CompactSummary {
             max_logit_difference: 2.4e-6,

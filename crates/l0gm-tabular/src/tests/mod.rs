@@ -7,6 +7,7 @@ mod encoding;
 mod one_step;
 mod predictor;
 mod reading;
+mod robustness;
 mod runs;
 mod splitting;
 
