@@ -46,7 +46,7 @@ def inference(folders):
     rows = sorted((tokenizer.encode(text).ids for text in texts[::every][:256]), key=len)
     batches, batch = [], []
     for row in rows:
-        if batch and len(row) * (len(batch) + 1) > 4096:
+        if batch and len(row) * (len(batch) + 1) > 2048:
             batches.append(batch)
             batch = []
         batch.append(row)

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 Start here:
   cargo xtask reproduce                 the quick job: dense and L0GM in all three modalities
   cargo xtask reproduce --dry-run       what it would run, on which data, for how long
-  cargo xtask report out/quick          the report again, from the runs in that folder")]
+  cargo xtask report out/quick          the report again, from the runs in that folder
+  cargo xtask plan, run                 the same plan cell by cell, for clusters (docs/scale.md)")]
 pub(crate) struct Flags {
     /// What to do.
     #[command(subcommand)]
@@ -27,8 +28,14 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Plan, run, aggregate and report: the paper's experiments on real data or twins.
     Reproduce(Box<ReproduceFlags>),
-    /// Write the tables, figures and report of an output folder again.
+    /// Print the plan as JSON, a line a cell: what `run` can do apart, on any machine.
+    Plan(Box<PlanFlags>),
+    /// Run cells of the plan: one, a share, or all; without a report.
+    Run(Box<RunFlags>),
+    /// Write the tables, figures and report of an output folder again, or of several joined.
     Report(ReportFlags),
+    /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
+    Calibration(CalibrationFlags),
     /// List the datasets and pretrained models and where each is found.
     Datasets(DatasetsFlags),
     /// Time our ops and training steps against stock candle and, with --peers, PyTorch.
@@ -47,23 +54,7 @@ pub(crate) enum ProfileFlag {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_long_help = "\
-Examples:
-  cargo xtask reproduce
-      Everything, quick. Real data where it is found (--data-dir, L0GM_DATA_DIR, datasets/cache) or
-      can be downloaded, else the built-in synthetic twins, and then the first and last line say so.
-  cargo xtask reproduce --data-dir ~/data --model-dir ~/models --out out/real
-      The same on data of your own copy: ~/data/adult/adult.data and so on.
-  cargo xtask reproduce --modality tabular --lambda 1e-4,1e-3,1e-2 --seeds 0,1,2
-      One modality, a coarser grid, three seeds.
-  cargo xtask reproduce --modality graph --dataset amazon-photo --method dense --dry-run
-      What a plan would hold, without running it.
-  cargo xtask reproduce --set tabular.train.epochs=3 --set graph.gate.inference=threshold
-      Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text], [graph].
-
-Ctrl-C stops after the step in hand and saves; the same command goes on from there. A finished run
-is not run again: to start anew, choose another --out or delete the run's folder in OUT/runs.")]
-pub(crate) struct ReproduceFlags {
+pub(crate) struct CellFlags {
     /// Size of the experiments.
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) profile: ProfileFlag,
@@ -87,6 +78,10 @@ pub(crate) struct ReproduceFlags {
         allow_hyphen_values = true
     )]
     pub(crate) lambda: Vec<String>,
+    /// Active fractions asked for instead of lambdas, such as 10%,25%: the controller finds lambda. The lambda
+    /// grid is then left out, but for what --lambda names.
+    #[arg(long, value_delimiter = ',', value_name = "X")]
+    pub(crate) target: Vec<String>,
     /// Where to compute: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
@@ -114,15 +109,173 @@ pub(crate) struct ReproduceFlags {
     /// Touch no network.
     #[arg(long)]
     pub(crate) offline: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask reproduce
+      Everything, quick. Real data where it is found (--data-dir, L0GM_DATA_DIR, datasets/cache) or
+      can be downloaded, else the built-in synthetic twins, and then the first and last line say so.
+  cargo xtask reproduce --data-dir ~/data --model-dir ~/models --out out/real
+      The same on data of your own copy: ~/data/adult/adult.data and so on.
+  cargo xtask reproduce --modality tabular --lambda 1e-4,1e-3,1e-2 --seeds 0,1,2
+      One modality, a coarser grid, three seeds.
+  cargo xtask reproduce --modality tabular --target 10%,25%
+      Models of which a tenth and a quarter of the dimensions stay open, whatever lambda that takes.
+  cargo xtask reproduce --modality graph --dataset amazon-photo --method dense --dry-run
+      What a plan would hold, without running it.
+  cargo xtask reproduce --set tabular.train.epochs=3 --set graph.gate.inference=threshold
+  cargo xtask reproduce --modality tabular --set tabular.gate.kind=conditional   (static, per-example)
+  cargo xtask reproduce --modality text --set text.gate.granularity=fine   (interface, group)
+  cargo xtask reproduce --modality graph --set graph.train.schedule.kind=none   (annealed)
+  cargo xtask reproduce --set tabular.train.objective.coupling.kind=mmce   (soft-ece, none; coupling.weight)
+      Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text], [graph].
+
+Ctrl-C stops after the step in hand and saves; the same command goes on from there. A finished run
+is not run again: to start anew, choose another --out or delete the run's folder in OUT/runs.")]
+pub(crate) struct ReproduceFlags {
+    #[command(flatten)]
+    pub(crate) cells: CellFlags,
     /// Print the plan with its estimated cost and what would be downloaded; run, fetch and generate nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+One JSON object a line, in the order of running:
+  cell      the hash of everything the result depends on; `run --cell` takes it, or its first digits
+  run       the folder's name under OUT/runs
+  modality, dataset, twin, method, lambda, seed, settings
+  estimate_seconds   a rough estimate on two CPU cores
+  finished  whether the cell's record stands in OUT
+
+Nothing is run, fetched or generated. docs/scale.md shows how to spread cells over machines.
+
+Examples:
+  cargo xtask plan --profile paper --modality tabular | wc -l
+  cargo xtask plan | jq -r 'select(.finished | not).cell'")]
+pub(crate) struct PlanFlags {
+    #[command(flatten)]
+    pub(crate) cells: CellFlags,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Carries out cells of the plan that `cargo xtask plan` prints with the same flags; `cargo xtask report`
+makes the report of what is finished. Without --cell and --shard: all of them.
+
+Several processes may work in one --out: each cell is claimed by a lock, and who comes second passes over
+it (--wait: comes back to it). A finished cell is not run again; a killed process's cell is continued
+from its last checkpoint by whoever takes it next. Exit codes are those of `reproduce`; a cell that was
+passed over is no failure.
+
+Examples:
+  cargo xtask run --cell 3f9c2a --twin
+  cargo xtask run --shard 0/4 --profile paper --out out/paper
+  mpirun -n 2 sh -c 'cargo xtask run --shard $OMPI_COMM_WORLD_RANK/$OMPI_COMM_WORLD_SIZE'")]
+pub(crate) struct RunFlags {
+    #[command(flatten)]
+    pub(crate) cells: CellFlags,
+    /// Only this cell: its hash or the folder's name, or the first letters of either (repeatable).
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "ID",
+        conflicts_with = "shard"
+    )]
+    pub(crate) cell: Vec<String>,
+    /// Only every N-th cell, from the I-th on: I counts from 0 to N - 1.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<String>,
+    /// Wait for cells that other processes work on, and take them over where these stop.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Several folders, of several machines, are joined into --out: its finished cells, the failures that none of
+them made good, and one report. A cell that two folders hold must have the same results, else the report
+says where they differ (the first folder's are taken); of different data it is refused.
+
+Examples:
+  cargo xtask report out/quick
+  cargo xtask report node1/out node2/out --out out/joined")]
 pub(crate) struct ReportFlags {
-    /// Output folder of `reproduce`.
-    pub(crate) dir: PathBuf,
+    /// Output folders of `reproduce` and `run`.
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// Folder for what several hold together; may be one of them. Default: the one folder itself.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatFlag {
+    /// A table and what it means.
+    Text,
+    /// One JSON object, with all digits.
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+The file: CSV (comma, semicolon or tab; a header row) or Parquet, a row a prediction.
+  label           `label`, `y_true`, `target`, `class`, `y` or the like, else --label NAME. Values are
+                  classes' names, or their numbers from 0; for two classes also true and false.
+  two classes     one column of P(y = 1): `p`, `prob`, `score`, `p_1`, ...; or one column a class
+  many classes    one column a class: `p_0`, `p_1`, ... or `prob_NAME`, also bare names; in Parquet also
+                  one column of lists
+  logits          `logit_0`, `logit_1`, ... or, with --logits, the columns above
+  split           where there is a column `split`, its rows `test` are scored, and a temperature is
+                  fitted on its rows `valid`; --split NAME scores another
+Other columns are passed over; where no name tells, all other number columns are classes, and
+--columns says which are. A run's folder (out/quick/runs/RUN_ID) may stand for its predictions.
+
+Probabilities may lie outside [0, 1], and a row's sum away from 1, by at most 0.001 (half precision);
+within that they are put right.
+
+Examples:
+  cargo xtask calibration predictions.csv
+  cargo xtask calibration scores.parquet --label y --columns cat,dog,fish --format json
+  cargo xtask calibration spam.csv --label verdict --positive spam
+  cargo xtask calibration out/quick/runs/RUN_ID")]
+pub(crate) struct CalibrationFlags {
+    /// CSV or Parquet with labels and probabilities, or a run's folder.
+    pub(crate) file: PathBuf,
+    /// The true label's column.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Option<String>,
+    /// The columns of the scores, in the order of the classes; one alone is P(y = 1).
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) columns: Vec<String>,
+    /// For a single column: the label whose probability it is.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) positive: Option<String>,
+    /// The scores are logits.
+    #[arg(long)]
+    pub(crate) logits: bool,
+    /// The split to score, where the file has a column `split`; default `test`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) split: Option<String>,
+    /// Bins of every binned measure.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) bins: usize,
+    /// Draws of the bootstrap intervals and of the noise floor.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) resamples: usize,
+    /// Seed of these draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// How the findings are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: FormatFlag,
+    /// Folder for the diagrams, SVG and PNG; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "out/calibration")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

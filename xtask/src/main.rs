@@ -4,11 +4,16 @@
 mod aggregate;
 mod allocator;
 mod bench;
+mod calibration;
+mod cells;
 mod ci;
+mod claim;
 mod data_report;
 mod datasets;
 mod device;
 mod flags;
+mod job;
+mod join;
 mod modalities;
 mod names;
 mod out;
@@ -35,7 +40,10 @@ fn main() -> ExitCode {
         .init();
     let done = match flags.command {
         Command::Reproduce(flags) => reproduce::run(&flags),
+        Command::Plan(flags) => cells::plan(&flags),
+        Command::Run(flags) => cells::run(&flags),
         Command::Report(flags) => report::run(&flags),
+        Command::Calibration(flags) => calibration::run(&flags),
         Command::Datasets(flags) => datasets::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),

@@ -1,4 +1,4 @@
-//! The output folder: `runs/RUN_ID/` for each run, the summaries, `tables/`, `figures/` and the report,
+//! The output folder: `runs/RUN_ID/` for each run, `claims/` by which processes share them out, the summaries, `tables/`, `figures/` and the report,
 //! and a marker that says which version of this layout it has. Files of another version are refused
 //! before anything is run or written.
 
@@ -13,6 +13,7 @@ pub(crate) const FORMAT: u32 = 1;
 const MARKER: &str = "l0gm-out.json";
 const COMMAND: &str = "command.json";
 const FAILURES: &str = "failures.json";
+const DISAGREEMENTS: &str = "disagreements.json";
 
 /// The marker's content.
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,7 +96,8 @@ impl OutDir {
     pub(crate) fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
         if path.join(MARKER).exists() {
             Self::open(path)?;
-        } else if has_foreign_files(path)? {
+        } else if has_foreign_files(path)? && !path.join(MARKER).exists() {
+            // Looked at again: another process may be making the same folder right now.
             bail!(
                 "{}: holds files that this command did not write; choose another folder with --out",
                 path.display()
@@ -136,6 +138,11 @@ impl OutDir {
     /// The folder of one run.
     pub(crate) fn run(&self, run_id: &str) -> PathBuf {
         self.path.join("runs").join(run_id)
+    }
+
+    /// The file by which something here is claimed: a run by its id, the list of failures by its name.
+    pub(crate) fn claim(&self, name: &str) -> PathBuf {
+        self.path.join("claims").join(name)
     }
 
     /// The record of a finished run, `None` where it has not finished.
@@ -217,6 +224,19 @@ impl OutDir {
             .collect())
     }
 
+    /// Remembers cells that joined folders have different results of: id to where.
+    pub(crate) fn write_disagreements(
+        &self,
+        disagreements: &BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
+        self.write(DISAGREEMENTS, &serde_json::to_vec_pretty(disagreements)?)
+    }
+
+    /// Such cells, of every joining so far.
+    pub(crate) fn disagreements(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        self.read_json(DISAGREEMENTS)
+    }
+
     fn has_record(&self, id: &str) -> bool {
         self.run(id).join("record.json").exists()
     }
@@ -259,7 +279,13 @@ fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
     };
     for entry in list(path)? {
         let entry = entry?;
-        let is_runs = entry.file_name() == "runs" && entry.path().is_dir();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // The marker under its temporary name: of a process that makes this folder, or was killed doing so.
+        if name.starts_with(&format!(".{MARKER}.")) && name.ends_with(".tmp") {
+            continue;
+        }
+        let is_runs = name == "runs" && entry.path().is_dir();
         if !is_runs || list(&entry.path())?.next().is_some() {
             return Ok(true);
         }

@@ -1,11 +1,11 @@
-//! `cargo xtask report DIR`: tables, figures and report of an output folder, made from its run records
-//! alone. Everything up to the writing is pure: records and context in, a document out.
+//! `cargo xtask report DIR...`: tables, figures and report of an output folder, or of several joined, made
+//! from run records alone. Everything up to the writing is pure: records and context in, a document out.
 
 mod closing;
 mod content;
 mod detail_tables;
 mod document;
-mod figures;
+pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
@@ -21,12 +21,14 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use crate::aggregate;
 use crate::flags::ReportFlags;
 use crate::out::{CommandRecord, OutDir};
+use crate::usage::usage;
+use crate::{aggregate, join};
 use anyhow::Context;
 use l0gm_train::RunRecord;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What a report says beyond its records.
@@ -38,17 +40,27 @@ pub(crate) struct ReportContext {
     pub(crate) failures: BTreeMap<String, String>,
     /// Planned runs that neither finished nor failed.
     pub(crate) unfinished: Vec<String>,
+    /// Runs that joined folders have different results of: id to where.
+    pub(crate) disagreements: BTreeMap<String, String>,
 }
 
 /// Runs the command.
 pub(crate) fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
-    let out = OutDir::open(&flags.dir)?;
+    let out = match (flags.dirs.as_slice(), &flags.out) {
+        ([only], None) => OutDir::open(only)?,
+        (_, None) => {
+            return Err(usage(
+                "several folders are joined into one: say with --out which (it may be one of them)",
+            ));
+        }
+        (folders, Some(path)) => joined(folders, path)?,
+    };
     let records = out.records()?;
     anyhow::ensure!(
         !records.is_empty(),
         "{}: no run has finished here yet; `cargo xtask reproduce --out {}` goes on",
-        flags.dir.display(),
-        flags.dir.display()
+        out.path().display(),
+        out.path().display()
     );
     aggregate::write_summary(&out, &records)?;
     write(&out, &records)?;
@@ -58,6 +70,27 @@ pub(crate) fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
         out.path().join("report.html").display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folders in one, with a line about each cell that they do not agree on.
+fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
+    // All of them are opened before anything is made.
+    let folders = folders
+        .iter()
+        .map(|folder| OutDir::open(folder))
+        .collect::<anyhow::Result<Vec<OutDir>>>()?;
+    let out = OutDir::create(path)?;
+    let done = join::join(&folders, &out)?;
+    println!(
+        "{} runs taken over, {} held twice with the same results, {} with different ones",
+        done.taken,
+        done.agreeing,
+        done.differing.len()
+    );
+    for (id, what) in &done.differing {
+        println!("differs: {id}: {what}");
+    }
+    Ok(out)
 }
 
 /// Writes `report.html`, `report.md`, `tables/` and `figures/`.
@@ -74,6 +107,7 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
         command,
         failures,
         unfinished,
+        disagreements: out.disagreements()?,
     };
     let document = content::document(records, &context, &paper::Paper::load()?);
     for table in document.tables() {

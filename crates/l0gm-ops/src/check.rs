@@ -1,6 +1,6 @@
 //! Refusals that several ops share, so that they read the same.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// Two inputs must have the same dtype and be on the same device.
 pub(crate) fn alike(op: &str, a_name: &str, a: &Tensor, b_name: &str, b: &Tensor) -> Result<()> {
@@ -42,4 +42,19 @@ pub(crate) fn floats(op: &str, x: &Tensor) -> Result<()> {
         true => Ok(()),
         false => bail!("{op}: x {:?} is {:?}, expected floats", x.dims(), x.dtype()),
     }
+}
+
+/// A mask over x's last dimension: u8 of x's shape, or one row of it for all rows.
+pub(crate) fn mask(op: &str, x: &Tensor, mask: &Tensor) -> Result<()> {
+    let width = last_dim(op, x)?;
+    let fits = mask.dims() == x.dims() || mask.dims() == [width];
+    if !fits || mask.dtype() != DType::U8 {
+        bail!(
+            "{op}: mask {:?} is {:?}, expected u8 of x's shape {:?} or ({width},)",
+            mask.dims(),
+            mask.dtype(),
+            x.dims()
+        );
+    }
+    Ok(())
 }

@@ -50,6 +50,12 @@ pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
 }
 
+/// See [`crate::masked_log_softmax`].
+pub fn masked_log_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let open = mask.broadcast_as(x.shape())?;
+    log_softmax(&open.where_cond(x, &shut(x)?)?)?.mul(&open.to_dtype(x.dtype())?)
+}
+
 /// See [`crate::rms_norm`].
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
     let square = x.sqr()?.mean_keepdim(D::Minus1)?;

@@ -1,7 +1,8 @@
 //! A sparse matrix's arrays as tensors on the devices it has been multiplied on, copied there once.
 
+use crate::device::upload;
 use crate::{Csr, SparseMatrix};
-use candle_core::{Device, DeviceLocation, Result, Shape, Tensor, WithDType};
+use candle_core::{Device, DeviceLocation, Result, Tensor};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,14 +26,6 @@ pub(crate) struct Arrays {
     pub(crate) indices: Tensor,
     /// Value of each entry, f32.
     pub(crate) values: Tensor,
-}
-
-fn upload<T: WithDType>(values: &[T], device: &Device) -> Result<Tensor> {
-    // One entry that nothing reads where there are none: a GPU allocates no empty arrays.
-    match values.is_empty() {
-        true => Tensor::zeros(Shape::from(1), T::DTYPE, device),
-        false => Tensor::from_slice(values, values.len(), device),
-    }
 }
 
 fn matrix_parts(matrix: &Csr, device: &Device) -> Result<Vec<Tensor>> {

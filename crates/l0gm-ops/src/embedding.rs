@@ -3,7 +3,7 @@
 //! y_p = table[id_p]; the gradient of row r is the sum of dy_p over the positions p with id_p = r,
 //! added in the positions' order.
 
-use crate::device::{Call, Fresh, OnDevice};
+use crate::device::{Call, Fresh, OnDevice, upload};
 use crate::kernel::{
     Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor,
 };
@@ -164,14 +164,11 @@ impl OnDevice for Embedding {
             rows.push(self.ids[group[0] as usize]);
         }
         let n = rows.len() * width;
-        let on_device = |values: Vec<u32>| {
-            let count = values.len();
-            Tensor::from_vec(values, count, dy.device())
-        };
+        let on_device = |values: &[u32]| upload(values, dy.device());
         let call = Call::new("embedding_backward", dy)
             .read(dy)
-            .read(&on_device(order)?);
-        let call = call.read(&on_device(starts)?).read(&on_device(rows)?);
+            .read(&on_device(&order)?);
+        let call = call.read(&on_device(&starts)?).read(&on_device(&rows)?);
         let call = call.write_on_zeros(x[0].shape()).size(width).size(n);
         let [gradient] = call.each(n)?;
         Ok(vec![Some(gradient.tensor())])

@@ -62,7 +62,7 @@ pub use hard_concrete::{Stretch, hard_concrete};
 pub use interaction::pairwise_interaction;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
-pub use log_softmax::log_softmax;
+pub use log_softmax::{log_softmax, masked_log_softmax};
 pub use mul::mul;
 pub use norm::{squared_norm, squared_norms};
 pub use open_probability::open_probability;

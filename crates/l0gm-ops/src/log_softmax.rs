@@ -17,34 +17,93 @@ pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     if !fused(x) {
         return composed::log_softmax(x);
     }
-    apply1(&x.contiguous()?, LogSoftmax)
+    apply1(&x.contiguous()?, LogSoftmax { open: None })
 }
 
-struct LogSoftmax;
+/// As [`log_softmax`] over the entries where `mask` is 1. The others give 0, and so does a row without any:
+/// minus infinity, which they would have, makes a sum in which they weigh nothing a NaN. `mask`: u8 of x's
+/// shape, or (dim,) for all rows. An error if it does not fit.
+pub fn masked_log_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    check::floats("masked_log_softmax", x)?;
+    check::mask("masked_log_softmax", x, mask)?;
+    if !fused(x) {
+        return composed::masked_log_softmax(x, mask);
+    }
+    let open = Some(mask.flatten_all()?.contiguous()?);
+    apply1(&x.contiguous()?, LogSoftmax { open })
+}
+
+struct LogSoftmax {
+    /// u8, 1 = open, an entry each or a column each; all open if absent.
+    open: Option<Tensor>,
+}
+
+/// The mask of a row; none where all is open.
+#[inline(always)]
+fn open_of(open: &[u8], row: usize, width: usize) -> &[u8] {
+    let at = if open.len() > width { row * width } else { 0 };
+    open.get(at..at + width).unwrap_or_default()
+}
 
 multiversion! {
-    fn forward<T: Real>(x: &[T], y: &mut [T], width: usize) {
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+    /// Rows `first..`; `open` is the mask of all rows.
+    fn forward<T: Real>(x: &[T], y: &mut [T], open: &[u8], first: usize, width: usize) {
+        let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
+        for (row, (x, y)) in rows.enumerate() {
+            let open = open_of(open, first + row, width);
             y.copy_from_slice(x);
-            let max = lanes::max(x);
+            for (y, &open) in y.iter_mut().zip(open) {
+                *y = if open == 0 { T::LOWEST } else { *y };
+            }
+            let max = lanes::max(y);
             let log = lanes::exp_in_place::<T, FMA>(y, max).ln_positive::<FMA>();
             for (y, &x) in y.iter_mut().zip(x) {
                 // The difference first: max alone may be too large to add a logarithm to.
                 *y = (x - max) - log;
+            }
+            for (y, &open) in y.iter_mut().zip(open) {
+                *y = if open == 0 { T::NIL } else { *y };
             }
         }
     }
 }
 
 multiversion! {
-    fn backward<T: Real>(y: &[T], dy: &[T], dx: &mut [T], width: usize) {
+    /// Rows `first..`; `open` is the mask of all rows.
+    fn backward<T: Real>(y: &[T], dy: &[T], dx: &mut [T], open: &[u8], first: usize, width: usize) {
         let chunks = y.chunks_exact(width).zip(dy.chunks_exact(width));
-        for ((y, dy), dx) in chunks.zip(dx.chunks_exact_mut(width)) {
-            let total = lanes::sum(dy);
-            for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-                *dx = dy - y.exp_nonpositive::<FMA>() * total;
+        for (row, ((y, dy), dx)) in chunks.zip(dx.chunks_exact_mut(width)).enumerate() {
+            let open = open_of(open, first + row, width);
+            dx.copy_from_slice(dy);
+            for (dx, &open) in dx.iter_mut().zip(open) {
+                *dx = if open == 0 { T::NIL } else { *dx };
+            }
+            let total = lanes::sum(dx);
+            for (dx, &y) in dx.iter_mut().zip(y) {
+                *dx -= y.exp_nonpositive::<FMA>() * total;
+            }
+            for (dx, &open) in dx.iter_mut().zip(open) {
+                *dx = if open == 0 { T::NIL } else { *dx };
             }
         }
+    }
+}
+
+impl LogSoftmax {
+    /// Runs `inner` with the mask's values, none without a mask.
+    fn with_open<R>(&self, inner: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+        let Some(mask) = &self.open else {
+            return inner(&[]);
+        };
+        read!(open: u8 = mask);
+        inner(open)
+    }
+
+    /// Passes the mask and how many entries it has.
+    fn pass_open(&self, call: Call, width: usize) -> (Call, usize) {
+        let open = self.open.as_ref();
+        let period = open.map_or(width, |open| open.elem_count());
+        (call.read_or_null(open), period)
     }
 }
 
@@ -57,10 +116,12 @@ impl CustomOp1 for LogSoftmax {
         let width = layout.dims().last().copied().unwrap_or(1);
         by_dtype!("log_softmax", storage.dtype(), T => {
             let x = slice::<T>(storage, layout)?;
-            let y = rows::build(x.len(), width, |row, y| {
-                forward(&x[row * width..][..y.len()], y, width);
-            });
-            Ok(owned(y, layout.shape()))
+            self.with_open(|open| {
+                let y = rows::build(x.len(), width, |row, y| {
+                    forward(&x[row * width..][..y.len()], y, open, row, width);
+                });
+                Ok(owned(y, layout.shape()))
+            })
         })
     }
 
@@ -70,11 +131,13 @@ impl CustomOp1 for LogSoftmax {
         by_dtype!("log_softmax", x.dtype(), T => {
             read!(y: T = result);
             read!(dy: T = grad);
-            let dx = rows::build(dy.len(), width, |row, dx| {
-                let range = row * width..row * width + dx.len();
-                backward(&y[range.clone()], &dy[range], dx, width);
-            });
-            tensor(dx, x.shape())
+            self.with_open(|open| {
+                let dx = rows::build(dy.len(), width, |row, dx| {
+                    let range = row * width..row * width + dx.len();
+                    backward(&y[range.clone()], &dy[range], dx, open, row, width);
+                });
+                tensor(dx, x.shape())
+            })
         })
     }
 }
@@ -82,20 +145,19 @@ impl CustomOp1 for LogSoftmax {
 impl OnDevice for LogSoftmax {
     fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
         let width = check::last_dim("log_softmax", &x[0])?;
-        let call = Call::new("log_softmax_forward", &x[0])
-            .read(&x[0])
-            .write(x[0].shape());
-        let [y] = call.size(width).blocks(x[0].elem_count() / width)?;
+        let call = Call::new("log_softmax_forward", &x[0]).read(&x[0]);
+        let (call, period) = self.pass_open(call, width);
+        let call = call.write(x[0].shape()).size(period).size(width);
+        let [y] = call.blocks(x[0].elem_count() / width)?;
         Ok(y)
     }
 
     fn backward(&self, _x: &[Tensor], y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let width = check::last_dim("log_softmax", y)?;
-        let call = Call::new("log_softmax_backward", dy)
-            .read(y)
-            .read(dy)
-            .write(dy.shape());
-        let [dx] = call.size(width).blocks(dy.elem_count() / width)?;
+        let call = Call::new("log_softmax_backward", dy).read(y);
+        let (call, period) = self.pass_open(call, width);
+        let call = call.read(dy).write(dy.shape()).size(period).size(width);
+        let [dx] = call.blocks(dy.elem_count() / width)?;
         Ok(vec![Some(dx.tensor())])
     }
 }

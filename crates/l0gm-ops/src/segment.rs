@@ -3,7 +3,7 @@
 //! Y[s] = the sum of X's rows offsets[s]..offsets[s + 1]; a segment's gradient is given to each of its rows.
 
 use crate::composed;
-use crate::device::{Call, Fresh, OnDevice};
+use crate::device::{Call, Fresh, OnDevice, upload};
 use crate::kernel::{apply1, by_dtype, fused, owned, read, rows, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -82,18 +82,13 @@ impl CustomOp1 for SegmentSum {
     }
 }
 
-impl SegmentSum {
-    fn offsets_on(&self, x: &Tensor) -> Result<Tensor> {
-        Tensor::from_slice(&self.offsets, self.offsets.len(), x.device())
-    }
-}
-
 impl OnDevice for SegmentSum {
     fn forward(&self, x: &[Tensor]) -> Result<Fresh> {
         let (_, width) = x[0].dims2()?;
         let segments = self.offsets.len() - 1;
         let n = segments * width;
-        let call = Call::new("segment_sum_forward", &x[0]).read(&self.offsets_on(&x[0])?);
+        let call =
+            Call::new("segment_sum_forward", &x[0]).read(&upload(&self.offsets, x[0].device())?);
         let call = call.read(&x[0]).write((segments, width)).size(width);
         let [y] = call.size(n).each(n)?;
         Ok(y)
@@ -102,7 +97,7 @@ impl OnDevice for SegmentSum {
     fn backward(&self, x: &[Tensor], _y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let (rows, width) = x[0].dims2()?;
         let n = rows * width;
-        let call = Call::new("segment_sum_backward", dy).read(&self.offsets_on(dy)?);
+        let call = Call::new("segment_sum_backward", dy).read(&upload(&self.offsets, dy.device())?);
         let call = call
             .read(dy)
             .write((rows, width))

@@ -10,7 +10,7 @@ use crate::kernel::{
 };
 use crate::{check, composed};
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
@@ -25,17 +25,8 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
 /// As [`softmax`] over the entries where `mask` is 1; the others give 0, and so does a row without any.
 /// `mask`: u8 of x's shape, or (dim,) for all rows. An error if it does not fit.
 pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    let width = check::last_dim("masked_softmax", x)?;
     check::floats("masked_softmax", x)?;
-    let fits = mask.dims() == x.dims() || mask.dims() == [width];
-    if !fits || mask.dtype() != DType::U8 {
-        bail!(
-            "masked_softmax: mask {:?} is {:?}, expected u8 of x's shape {:?} or ({width},)",
-            mask.dims(),
-            mask.dtype(),
-            x.dims()
-        );
-    }
+    check::mask("masked_softmax", x, mask)?;
     if !fused(x) {
         return composed::masked_softmax(x, mask);
     }

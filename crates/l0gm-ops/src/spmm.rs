@@ -10,6 +10,7 @@ use crate::Csr;
 use crate::kernel::{Real, multiversion, rows};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Columns of a stretch: few enough for the block of a graph of 16,000 nodes to stay in a cache of 2 MiB,
 /// enough to pay for reading the entries again for each stretch.
@@ -26,20 +27,31 @@ pub(crate) fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
     if len == 0 {
         return out;
     }
-    let mut parts = cut(matrix, &mut out.spare_capacity_mut()[..len], width);
+    let parts = cut(matrix, width);
+    let spare = Rows(out.spare_capacity_mut().as_mut_ptr());
+    let run = |part: &Range<usize>, x: &[T], first: usize, columns: usize| {
+        // No two calls have both a part and a stretch of columns in common, and there is room for all rows.
+        let out = Stretch {
+            out: spare.at(part.start * width + first),
+            width,
+            columns,
+        };
+        multiply_rows(matrix, part.clone(), x, out);
+    };
     let reused = matrix.indices.len() > 4 * matrix.columns;
     if width > STRETCH && reused && matrix.columns * STRETCH <= BLOCK {
-        for first in (0..width).step_by(STRETCH) {
+        let stretch = |first: usize| {
             let columns = STRETCH.min(width - first);
             let block = columns_of(x, width, first, columns);
-            for_parts(&mut parts, |row, part| {
-                multiply_rows(matrix, row, &block, part, width, first, columns);
-            });
-        }
+            for_parts(&parts, |part| run(part, &block, first, columns));
+        };
+        // A thread with a stretch of its own copies the block into its own cache and keeps it there.
+        let stretches = width.div_ceil(STRETCH);
+        (0..stretches)
+            .into_par_iter()
+            .for_each(|number| stretch(number * STRETCH));
     } else {
-        for_parts(&mut parts, |row, part| {
-            multiply_rows(matrix, row, x, part, width, 0, width);
-        });
+        for_parts(&parts, |part| run(part, x, 0, width));
     }
     // SAFETY: all columns of every row were written.
     unsafe { out.set_len(len) };
@@ -64,28 +76,32 @@ fn columns_of<T: Real>(x: &[T], width: usize, first: usize, columns: usize) -> V
     block
 }
 
-/// Consecutive rows of the result, and the number of the first.
-type Part<'a, T> = (usize, &'a mut [MaybeUninit<T>]);
+/// The result's memory, of which each task writes a part of its own.
+struct Rows<T>(*mut MaybeUninit<T>);
 
-fn for_parts<T: Real>(
-    parts: &mut [Part<'_, T>],
-    task: impl Fn(usize, &mut [MaybeUninit<T>]) + Sync,
-) {
-    match parts {
-        [(row, part)] => task(*row, part),
-        parts => parts
-            .par_iter_mut()
-            .for_each(|(row, part)| task(*row, part)),
+// SAFETY: see `multiply`.
+unsafe impl<T: Send> Sync for Rows<T> {}
+
+impl<T> Rows<T> {
+    fn at(&self, value: usize) -> *mut MaybeUninit<T> {
+        self.0.wrapping_add(value)
     }
 }
 
-/// Cuts the result into ranges of rows with about equally many entries each.
-fn cut<'a, T>(matrix: &Csr, out: &'a mut [MaybeUninit<T>], width: usize) -> Vec<Part<'a, T>> {
+fn for_parts(parts: &[Range<usize>], task: impl Fn(&Range<usize>) + Send + Sync) {
+    match parts {
+        [part] => task(part),
+        parts => parts.par_iter().for_each(task),
+    }
+}
+
+/// Cuts the rows into ranges with about equally many entries each.
+fn cut(matrix: &Csr, width: usize) -> Vec<Range<usize>> {
     let per_task = (TASK / width).max(1);
     // A row counts as one entry more, for the sums it writes.
     let cost = |row: usize| matrix.indptr[row] as usize + row;
     let mut parts = Vec::new();
-    let (mut rest, mut first) = (out, 0);
+    let mut first = 0;
     while first < matrix.rows {
         let limit = cost(first) + per_task;
         let (mut low, mut high) = (1, matrix.rows - first);
@@ -97,29 +113,40 @@ fn cut<'a, T>(matrix: &Csr, out: &'a mut [MaybeUninit<T>], width: usize) -> Vec<
                 high = middle - 1;
             }
         }
-        let (part, after) = rest.split_at_mut(low * width);
-        parts.push((first, part));
-        rest = after;
+        parts.push(first..first + low);
         first += low;
     }
     parts
 }
 
+/// The memory of `columns` columns of the result's rows `first..`, which are `width` wide: that of one task.
+struct Stretch<T> {
+    out: *mut MaybeUninit<T>,
+    width: usize,
+    columns: usize,
+}
+
+impl<T> Stretch<T> {
+    /// Row `number` of the task.
+    ///
+    /// # Safety
+    /// There is room for it, and nobody else uses these columns of it meanwhile.
+    #[inline(always)]
+    unsafe fn row(&mut self, number: usize) -> &mut [MaybeUninit<T>] {
+        // SAFETY: the caller vouches for the memory, which may be uninitialised.
+        unsafe { std::slice::from_raw_parts_mut(self.out.add(number * self.width), self.columns) }
+    }
+}
+
 multiversion! {
-    /// `columns` columns from `at` on, of rows `first..` of the result, whose rows are `width` wide; `x`
-    /// holds these columns alone.
-    fn multiply_rows<T: Real>(
-        matrix: &Csr,
-        first: usize,
-        x: &[T],
-        out: &mut [MaybeUninit<T>],
-        width: usize,
-        at: usize,
-        columns: usize,
-    ) {
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            let out = &mut out[at..at + columns];
-            let entries = matrix.indptr[first + row] as usize..matrix.indptr[first + row + 1] as usize;
+    /// Writes the columns and rows of `out`; `x` holds these columns alone.
+    fn multiply_rows<T: Real>(matrix: &Csr, rows: Range<usize>, x: &[T], out: Stretch<T>) {
+        let columns = out.columns;
+        let mut out = out;
+        for (number, row) in rows.enumerate() {
+            // SAFETY: `multiply` hands out each task's rows and columns once.
+            let out = unsafe { out.row(number) };
+            let entries = matrix.indptr[row] as usize..matrix.indptr[row + 1] as usize;
             let (indices, values) = (&matrix.indices[entries.clone()], &matrix.values[entries]);
             let mut done = 0;
             while columns - done >= 64 {

@@ -143,10 +143,18 @@ fn a_masked_softmax_gives_closed_entries_and_closed_rows_zero() {
                 &|x| l0gm_ops::masked_softmax(&x[0], &mask),
                 &|x| composed::masked_softmax(&x[0], &mask),
             );
+            check_views(
+                "masked_log_softmax",
+                std::slice::from_ref(&x),
+                &|x| l0gm_ops::masked_log_softmax(&x[0], &mask),
+                &|x| composed::masked_log_softmax(&x[0], &mask),
+            );
         }
         let closed = Tensor::zeros(5, DType::U8, &device()).unwrap();
         let extreme = (&x * 1e4).unwrap().to_dtype(DType::F32).unwrap();
         let y = l0gm_ops::masked_softmax(&extreme, &closed).unwrap();
+        assert_eq!(values(&y), [0.0; 20]);
+        let y = l0gm_ops::masked_log_softmax(&extreme, &closed).unwrap();
         assert_eq!(values(&y), [0.0; 20]);
         let wrong = Tensor::zeros(4, DType::U8, &device()).unwrap();
         let message = l0gm_ops::masked_softmax(&x, &wrong)

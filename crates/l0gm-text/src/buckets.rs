@@ -2,7 +2,7 @@
 //! short texts keeps the kernels as busy as one of long texts, in the same memory.
 
 /// Tokens of one batch, padding included.
-pub const TOKEN_BUDGET: usize = 4096;
+pub const TOKEN_BUDGET: usize = 2048;
 
 /// Cuts rows that are sorted by length, either way, into consecutive batches of at most `budget` tokens,
 /// padding included, and at most `rows` rows; a row longer than the budget is a batch of its own.

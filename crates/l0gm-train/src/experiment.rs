@@ -52,8 +52,7 @@ impl RunSpec {
         ];
         parts.extend(self.lambda.map(|lambda| lambda.to_string()));
         parts.push(format!("s{}", self.seed));
-        let hash = hex(&Sha256::digest(self.canonical()));
-        parts.push(hash[..10].to_owned());
+        parts.push(self.hash());
         let safe = |c: char| {
             if c.is_ascii_alphanumeric() || "._-".contains(c) {
                 c
@@ -62,6 +61,13 @@ impl RunSpec {
             }
         };
         parts.join("-").chars().map(safe).collect()
+    }
+
+    /// The first 10 hex digits of the sha256 of the spec as canonical JSON: the end of [`id`](Self::id).
+    pub fn hash(&self) -> String {
+        let mut hash = hex(&Sha256::digest(self.canonical()));
+        hash.truncate(10);
+        hash
     }
 
     /// One line of JSON with every table's keys in alphabetical order.

@@ -6,6 +6,7 @@
 
 use crate::{Error, Result, RunRecord};
 use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -155,10 +156,13 @@ fn record_path(dir: &Path) -> PathBuf {
     dir.join("record.json")
 }
 
-/// ".NAME.PID.tmp" beside the file, so that the rename stays on one file system.
+/// ".NAME.PID-RANDOM.tmp" beside the file, so that the rename stays on one file system. Two machines that
+/// share a folder may have processes of the same number, and in containers nearly always do.
 fn temporary_name(path: &Path) -> PathBuf {
+    // Std's hash maps are seeded at random, from the operating system.
+    let random = RandomState::new().build_hasher().finish();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    path.with_file_name(format!(".{name}.{}-{random:016x}.tmp", std::process::id()))
 }
 
 /// Makes a rename durable. Folders can be opened for this on Unix only.

@@ -1,8 +1,9 @@
 //! What the flags choose, parsed and checked: the part of a plan that needs no modality.
 
 use super::LAMBDA_GRID;
-use crate::flags::{ProfileFlag, ReproduceFlags};
+use crate::flags::{CellFlags, ProfileFlag};
 use crate::usage::usage;
+use l0gm_gate::Target;
 
 /// Seeds of `quick`.
 const QUICK_SEEDS: [u64; 1] = [0];
@@ -20,13 +21,15 @@ pub(crate) struct Choice {
     pub(crate) methods: Vec<String>,
     /// At least one, each once.
     pub(crate) seeds: Vec<u64>,
-    /// At least one, ascending, each once, all at least 0.
+    /// Ascending, each once, all at least 0; empty only beside targets.
     pub(crate) lambdas: Vec<f64>,
+    /// Ascending, each once.
+    pub(crate) targets: Vec<Target>,
 }
 
 impl Choice {
     /// Parses the flags.
-    pub(crate) fn new(flags: &ReproduceFlags) -> anyhow::Result<Self> {
+    pub(crate) fn new(flags: &CellFlags) -> anyhow::Result<Self> {
         let ungated = |method: &String| method == "dense";
         if !flags.lambda.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
         {
@@ -35,17 +38,25 @@ impl Choice {
                 flags.lambda.join(",")
             )));
         }
+        if !flags.target.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
+        {
+            return Err(usage(format!(
+                "--target {}: --method dense has no gate to open or close; leave --target out, or take --method dense,l0gm",
+                flags.target.join(",")
+            )));
+        }
         Ok(Self {
             modalities: flags.modality.clone(),
             datasets: flags.dataset.clone(),
             methods: flags.method.clone(),
             seeds: seeds(flags)?,
             lambdas: lambdas(flags)?,
+            targets: targets(flags)?,
         })
     }
 }
 
-fn seeds(flags: &ReproduceFlags) -> anyhow::Result<Vec<u64>> {
+fn seeds(flags: &CellFlags) -> anyhow::Result<Vec<u64>> {
     if flags.seeds.is_empty() {
         return Ok(match flags.profile {
             ProfileFlag::Quick => QUICK_SEEDS.to_vec(),
@@ -66,9 +77,12 @@ fn seeds(flags: &ReproduceFlags) -> anyhow::Result<Vec<u64>> {
     Ok(seeds)
 }
 
-fn lambdas(flags: &ReproduceFlags) -> anyhow::Result<Vec<f64>> {
+fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
     if flags.lambda.is_empty() {
-        return Ok(LAMBDA_GRID.to_vec());
+        return Ok(match flags.target.is_empty() {
+            true => LAMBDA_GRID.to_vec(),
+            false => Vec::new(),
+        });
     }
     let mut lambdas = Vec::new();
     for text in &flags.lambda {
@@ -90,8 +104,22 @@ fn lambdas(flags: &ReproduceFlags) -> anyhow::Result<Vec<f64>> {
     Ok(lambdas)
 }
 
+fn targets(flags: &ReproduceFlags) -> anyhow::Result<Vec<Target>> {
+    let mut targets: Vec<Target> = Vec::new();
+    for text in &flags.target {
+        let target = text
+            .parse()
+            .map_err(|error| usage(format!("--target {text}: {error}")))?;
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    targets.sort_by(|a, b| a.active().total_cmp(&b.active()));
+    Ok(targets)
+}
+
 /// Threads to use: `--threads`, else RAYON_NUM_THREADS, else as many as there are cores.
-pub(crate) fn threads(flags: &ReproduceFlags) -> anyhow::Result<usize> {
+pub(crate) fn threads(flags: &CellFlags) -> anyhow::Result<usize> {
     let variable = std::env::var("RAYON_NUM_THREADS").ok();
     threads_of(flags.threads.as_deref(), variable.as_deref())
 }

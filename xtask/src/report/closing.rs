@@ -17,7 +17,7 @@ fn section(id: &str, heading: &str, blocks: Vec<Block>) -> Section {
     }
 }
 
-/// Failed and unfinished runs; `None` where there are none.
+/// Failed and unfinished runs, and those with two results; `None` where there are none.
 pub(super) fn missing(context: &ReportContext) -> Option<Section> {
     let mut blocks = Vec::new();
     if !context.failures.is_empty() {
@@ -44,7 +44,20 @@ pub(super) fn missing(context: &ReportContext) -> Option<Section> {
                 .collect(),
         ));
     }
-    (!blocks.is_empty()).then(|| section("missing", "What is missing", blocks))
+    if !context.disagreements.is_empty() {
+        blocks.push(Block::Warning(
+            "These runs were made twice, in folders that were joined, and their results differ. The tables \
+             hold the first folder's."
+                .to_owned(),
+        ));
+        let disagreements = context.disagreements.iter();
+        blocks.push(Block::List(
+            disagreements
+                .map(|(id, what)| format!("`{id}`: {what}"))
+                .collect(),
+        ));
+    }
+    (!blocks.is_empty()).then(|| section("missing", "What is missing or in doubt", blocks))
 }
 
 /// What a study's runs saw: rows, notes, reductions, source.

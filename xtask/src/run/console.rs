@@ -5,6 +5,7 @@ use crate::plan::PlannedRun;
 use crate::report::format;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use l0gm_train::{Progress, ProgressEvent};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub(crate) struct Console {
     left: Duration,
     spent: Duration,
     started: Instant,
+    /// Runs last waited for.
+    waiting: usize,
 }
 
 impl Console {
@@ -39,6 +42,7 @@ impl Console {
             left: Duration::ZERO,
             spent: Duration::ZERO,
             started: Instant::now(),
+            waiting: 0,
         }
     }
 
@@ -82,7 +86,7 @@ impl Console {
                 })
             }
             None => {
-                eprintln!("[{}/{}] {name}", self.done + 1, self.total);
+                say(&format!("[{}/{}] {name}", self.done + 1, self.total));
                 Box::new(RunLines {
                     last: None,
                     clock: Clock::default(),
@@ -101,6 +105,21 @@ impl Console {
     pub(crate) fn failed(&mut self, run: &PlannedRun, message: &str) {
         self.advance(run);
         self.line(message);
+    }
+
+    /// Told whenever other processes' runs are all that is left.
+    pub(crate) fn waiting(&mut self, elsewhere: &BTreeMap<String, String>) {
+        if self.waiting == elsewhere.len() {
+            return;
+        }
+        self.waiting = elsewhere.len();
+        let holders: BTreeSet<&str> = elsewhere.values().map(String::as_str).collect();
+        let holders: Vec<&str> = holders.into_iter().collect();
+        self.line(&format!(
+            "waiting for {} runs in the hands of {}",
+            elsewhere.len(),
+            holders.join(", ")
+        ));
     }
 
     /// Told once, after the last run.
@@ -133,9 +152,16 @@ impl Console {
         match &self.bars {
             // Fails only where the terminal is gone, and then nobody reads it.
             Some((multi, _)) => drop(multi.println(text)),
-            None => eprintln!("{text}"),
+            None => say(text),
         }
     }
+}
+
+/// A line on stderr, written at once: `eprintln` writes the line's end apart, and in the common log of
+/// several processes the pieces mix.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    eprint!("{line}");
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -146,9 +172,12 @@ fn style(template: &str) -> ProgressStyle {
 
 fn name(run: &PlannedRun) -> String {
     let spec = &run.spec;
-    let lambda = spec
-        .lambda
-        .map_or_else(String::new, |l| format!(" lambda {}", format::lambda(l)));
+    let target = spec.settings["train"]["target"].as_f64();
+    let lambda = match (spec.lambda, target) {
+        (Some(lambda), _) => format!(" lambda {}", format::lambda(lambda)),
+        (None, Some(target)) => format!(" target {}", format::percent(target)),
+        (None, None) => String::new(),
+    };
     let twin = if spec.twin { " (TWIN)" } else { "" };
     format!(
         "{}{twin} {}{lambda} seed {}",
@@ -228,7 +257,7 @@ impl Progress for RunLines {
             } else {
                 String::new()
             };
-            eprintln!("  {steps}{}", message(event, left));
+            say(&format!("  {steps}{}", message(event, left)));
             self.last = Some(Instant::now());
         }
     }

@@ -1,5 +1,6 @@
 //! Does what a plan says: each run in its own folder, finished ones skipped, a failing one reported
-//! while the others go on, all of it stoppable.
+//! while the others go on, all of it stoppable. Several processes may do the same plan at once: a run is
+//! claimed before it is begun, and whoever comes second passes over it.
 
 mod console;
 mod stop;
@@ -7,12 +8,17 @@ mod stop;
 pub(crate) use console::Console;
 pub(crate) use stop::{INTERRUPTED, on_ctrl_c};
 
+use crate::claim::{Attempt, Claim};
 use crate::out::OutDir;
 use crate::plan::{Plan, PlannedRun};
 use crate::report::format;
 use l0gm_train::{Modality, RunContext, RunRecord, StopFlag};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+/// How often a process that waits looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Where runs happen.
 pub(crate) struct Machine {
@@ -37,6 +43,8 @@ pub(crate) struct Outcome {
     pub(crate) done: BTreeSet<String>,
     /// Id and error of failed runs.
     pub(crate) failures: BTreeMap<String, String>,
+    /// Id and holder of runs that other processes were working on.
+    pub(crate) elsewhere: BTreeMap<String, String>,
     /// Whether a stop was asked for before the end.
     pub(crate) stopped: bool,
 }
@@ -52,16 +60,18 @@ pub(crate) fn finished(plan: &Plan, out: &OutDir) -> anyhow::Result<BTreeSet<Str
     Ok(ids)
 }
 
-/// Runs what is not finished, in the plan's order.
+/// Runs what is not finished, in the plan's order. What other processes work on is passed over or, with
+/// `wait`, waited for at the end and taken over where they stop.
 pub(crate) fn execute(
     plan: &Plan,
     modalities: &[Box<dyn Modality>],
     out: &OutDir,
     machine: &Machine,
+    wait: bool,
     console: &mut Console,
 ) -> anyhow::Result<Outcome> {
     let finished = finished(plan, out)?;
-    let (skipped, todo): (Vec<&PlannedRun>, Vec<&PlannedRun>) = plan
+    let (skipped, mut todo): (Vec<&PlannedRun>, Vec<&PlannedRun>) = plan
         .runs
         .iter()
         .partition(|run| finished.contains(&run.spec.id()) && !data_may_change(run, modalities));
@@ -71,35 +81,85 @@ pub(crate) fn execute(
         ..Outcome::default()
     };
     console.start(plan.runs.len(), skipped.len(), &todo);
-    for run in todo {
-        if machine.stop.is_set() {
-            outcome.stopped = true;
-            break;
-        }
-        let id = run.spec.id();
-        match run_one(run, modalities, out, machine, console) {
-            Ok(_) if finished.contains(&id) => {
-                outcome.skipped += 1;
-                outcome.done.insert(id);
-                console.finished(run, "finished before, its data unchanged");
-            }
-            Ok(record) => {
-                outcome.finished += 1;
-                outcome.done.insert(id);
-                console.finished(run, &result_line(&record));
-            }
-            Err(Failure::Stopped) => {
+    loop {
+        let mut left = Vec::new();
+        outcome.elsewhere.clear();
+        for run in todo {
+            if machine.stop.is_set() {
                 outcome.stopped = true;
                 break;
             }
-            Err(Failure::Error(message)) => {
-                console.failed(run, &format!("{id}: FAILED: {message}"));
-                outcome.failures.insert(id, message);
+            let id = run.spec.id();
+            match one(run, modalities, out, machine, console)? {
+                One::Finished(record) => {
+                    outcome.finished += 1;
+                    outcome.done.insert(id);
+                    console.finished(run, &result_line(&record));
+                }
+                One::Before => {
+                    outcome.skipped += 1;
+                    outcome.done.insert(id);
+                    console.finished(run, "finished before, its data unchanged");
+                }
+                One::Elsewhere(holder) => {
+                    outcome.elsewhere.insert(id, holder);
+                    left.push(run);
+                }
+                One::Stopped => {
+                    outcome.stopped = true;
+                    break;
+                }
+                One::Failed(message) => {
+                    console.failed(run, &format!("{id}: FAILED: {message}"));
+                    outcome.failures.insert(id, message);
+                }
             }
         }
+        if outcome.stopped || left.is_empty() || !wait {
+            break;
+        }
+        console.waiting(&outcome.elsewhere);
+        std::thread::sleep(LOOK_AGAIN);
+        todo = left;
     }
     console.end();
     Ok(outcome)
+}
+
+/// What became of one run.
+enum One {
+    /// It was run, or continued, to its end.
+    Finished(Box<RunRecord>),
+    /// Its record was there.
+    Before,
+    /// Another process has it.
+    Elsewhere(String),
+    Stopped,
+    Failed(String),
+}
+
+/// Claims a run and does it. The record is looked for under the claim: then nobody else can be writing it.
+fn one(
+    run: &PlannedRun,
+    modalities: &[Box<dyn Modality>],
+    out: &OutDir,
+    machine: &Machine,
+    console: &mut Console,
+) -> anyhow::Result<One> {
+    let _claim = match Claim::attempt(&out.claim(&run.spec.id()))? {
+        Attempt::Held(claim) => claim,
+        Attempt::Elsewhere(holder) => return Ok(One::Elsewhere(holder)),
+    };
+    let before = out.record(&run.spec)?.is_some();
+    if before && !data_may_change(run, modalities) {
+        return Ok(One::Before);
+    }
+    Ok(match run_one(run, modalities, out, machine, console) {
+        Ok(_) if before => One::Before,
+        Ok(record) => One::Finished(Box::new(record)),
+        Err(Failure::Stopped) => One::Stopped,
+        Err(Failure::Error(message)) => One::Failed(message),
+    })
 }
 
 /// Adds this command's failures to those remembered in `out`, without the runs that are done by now.
@@ -107,6 +167,8 @@ pub(crate) fn remember(
     out: &OutDir,
     outcome: &Outcome,
 ) -> anyhow::Result<BTreeMap<String, String>> {
+    // Read and written again: not by two processes at once.
+    let _claim = Claim::wait(&out.claim("failures.json"))?;
     let mut failures = out.failures()?;
     failures.retain(|id, _| !outcome.done.contains(id));
     failures.extend(outcome.failures.clone());

@@ -105,7 +105,15 @@ fn execute_choice(out: &OutDir, seeds: &[u64], datasets: Vec<String>) -> Outcome
         threads: 1,
         stop: StopFlag::default(),
     };
-    execute(&plan, &modalities, out, &machine, &mut Console::new()).unwrap()
+    execute(
+        &plan,
+        &modalities,
+        out,
+        &machine,
+        false,
+        &mut Console::new(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -169,4 +177,32 @@ fn a_stop_ends_the_plan_without_calling_it_a_failure() {
     let outcome = execute_seeds(&out, &[0, 9, 1]);
     assert_eq!((outcome.finished, outcome.failures.len()), (1, 0));
     assert!(outcome.stopped);
+}
+
+#[test]
+fn a_run_that_another_process_works_on_is_passed_over_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let modalities: Vec<Box<dyn Modality>> = vec![Box::new(Fake {
+        ran: RefCell::default(),
+    })];
+    let choice = Choice {
+        seeds: vec![0, 1],
+        modalities: vec!["tabular".to_owned()],
+        ..Choice::default()
+    };
+    let plan = Plan::new(&modalities, &choice, Profile::Quick, &Overrides::default()).unwrap();
+    let id = plan.runs[0].spec.id();
+    let Attempt::Held(claim) = Claim::attempt(&out.claim(&id)).unwrap() else {
+        panic!("nobody else has it");
+    };
+    let outcome = execute_seeds(&out, &[0, 1]);
+    assert_eq!((outcome.finished, outcome.skipped), (1, 0));
+    assert_eq!(outcome.elsewhere.keys().collect::<Vec<_>>(), [&id]);
+    assert!(outcome.failures.is_empty());
+    assert!(!out.run(&id).exists());
+    drop(claim);
+    let outcome = execute_seeds(&out, &[0, 1]);
+    assert_eq!((outcome.finished, outcome.skipped), (1, 1));
+    assert!(outcome.elsewhere.is_empty());
 }

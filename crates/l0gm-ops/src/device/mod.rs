@@ -22,7 +22,7 @@ pub(crate) use cuda::address_mut;
 pub use source::source;
 pub(crate) use sums::{column_sums, mean, sums};
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor, WithDType};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -67,4 +67,13 @@ pub(crate) fn if_tracked(
     gradient: impl FnOnce() -> Result<Tensor>,
 ) -> Result<Option<Tensor>> {
     argument.track_op().then(gradient).transpose()
+}
+
+/// Values as a tensor on `device`, in one dimension. Where there are none, one entry that nothing reads: a GPU
+/// allocates no empty memory.
+pub(crate) fn upload<T: WithDType>(values: &[T], device: &Device) -> Result<Tensor> {
+    match values.is_empty() {
+        true => Tensor::zeros(1, T::DTYPE, device),
+        false => Tensor::from_slice(values, values.len(), device),
+    }
 }

@@ -7,6 +7,8 @@
 //! instruction set by [`multiversion`](simd) and chosen at run time.
 
 pub(crate) mod access;
+#[cfg(test)]
+mod accuracy_tests;
 pub(crate) mod apply;
 pub(crate) mod edges;
 pub(crate) mod lanes;

@@ -2,8 +2,8 @@
 
 use super::{Condition, ConditionResult, FeatureScale, Perturbation, Robustness, Score};
 use crate::{
-    Batch, Encoder, Error, GatedModel, Head, Metrics, PredictionTable, ProgressEvent, Result,
-    RunContext, Split, Task,
+    Batch, Encoder, Error, GatedModel, Gating, Head, Metrics, PredictionTable, ProgressEvent,
+    Result, RunContext, Split, Task,
 };
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::Temperature;
@@ -18,6 +18,8 @@ use std::time::Instant;
 const HIDDEN_DIMENSION: f32 = 0.0;
 /// What a perturbed interface is called.
 const INTERFACE: &str = "interface";
+/// Rows that an interface's spread and range are taken from, where an encoder may take long for more.
+const ENOUGH: usize = 2000;
 /// Resamples of each noise floor: its mean is wanted, not its tail.
 const RESAMPLES: usize = 100;
 
@@ -108,7 +110,7 @@ where
         for rows in plan {
             stopped(context)?;
             let batch = self.task.batch(Split::Test, rows, &context.device)?;
-            let r = self.model.encoder.encode(&batch.input, &mut Mode::Eval)?;
+            let r = self.interface(&batch.input)?;
             let values = flat(&r)?;
             for (at, condition) in Condition::PROTOCOL.into_iter().enumerate() {
                 if places[at].is_some() {
@@ -121,13 +123,13 @@ where
                 }
                 let perturbed =
                     Tensor::from_vec(values, r.shape(), &Device::Cpu)?.to_device(r.device())?;
-                let out = self.model.logits_of_interface(
+                let out = self.model.forward_from(
                     &perturbed.to_dtype(r.dtype())?,
                     &batch.input,
-                    self.temperature,
+                    Gating::at(self.temperature),
                     &mut Mode::Eval,
                 )?;
-                logits[at].extend(flat(&out)?);
+                logits[at].extend(flat(&out.logits)?);
             }
         }
         Ok(logits)
@@ -162,16 +164,25 @@ where
         }
     }
 
-    /// Spread and range of every dimension of the interface over the validation split.
+    /// What the encoder makes of a batch, through its own gates; the interface's gate comes after.
+    fn interface(&self, input: &T::Input) -> Result<Tensor> {
+        let gating = Gating::at(self.temperature);
+        self.model
+            .encoder
+            .encode_gated(input, gating, &mut Mode::Eval)
+    }
+
+    /// Spread and range of every dimension of the interface over validation batches, spread over the split:
+    /// all of a small one, else some [`ENOUGH`] rows.
     fn interface_scales(&self, context: &mut RunContext<'_>) -> Result<Vec<FeatureScale>> {
         let width = self.model.encoder.interface().width();
+        let every = (self.task.rows(Split::Valid) / ENOUGH).max(1);
+        let plan = self.task.plan(Split::Valid, self.batch_size, None);
         let mut values = Vec::new();
-        for rows in self.task.plan(Split::Valid, self.batch_size, None) {
+        for rows in plan.iter().step_by(every) {
             stopped(context)?;
-            let batch = self.task.batch(Split::Valid, &rows, &context.device)?;
-            values.extend(flat(
-                &self.model.encoder.encode(&batch.input, &mut Mode::Eval)?,
-            )?);
+            let batch = self.task.batch(Split::Valid, rows, &context.device)?;
+            values.extend(flat(&self.interface(&batch.input)?)?);
         }
         Ok(FeatureScale::of_columns(&values, width))
     }

@@ -1,0 +1,168 @@
+//! The columns of probabilities or logits: which numbers of a row they are, and whether each of them can be
+//! what it should be.
+
+use super::layout::{Layout, Scores};
+use super::source::{Cells, Source, bad_cell};
+use anyhow::bail;
+
+/// How far a probability may lie outside [0, 1] and a row's sum from 1; what half precision needs, and
+/// what `l0gm_gate::calibration::Predictions` allows.
+pub(super) const TOLERANCE: f64 = 1e-3;
+/// Score columns of the cells, in the order of the classes.
+pub(super) struct Columns<'a> {
+    /// Places within a row of `Cells::numbers`.
+    pub(super) scores: Vec<usize>,
+    /// A name a class.
+    pub(super) classes: Vec<String>,
+    /// A name a column, for errors and the report.
+    pub(super) names: Vec<String>,
+    logits: bool,
+    /// Of a lone column: whether it is P(y = 0) instead of P(y = 1).
+    pub(super) is_zeros: bool,
+    /// The rest of a row: the scores beside these.
+    rest: Option<(&'a Scores, Vec<usize>)>,
+    header: &'a Source,
+}
+
+impl<'a> Columns<'a> {
+    /// The scores of a layout; a list's length is known from the cells alone.
+    pub(super) fn new(
+        source: &'a Source,
+        layout: &'a Layout,
+        cells: &Cells,
+    ) -> anyhow::Result<Self> {
+        let scores = &layout.scores;
+        let name = |&column: &usize| source.header[column].name.clone();
+        let beside = layout.beside.as_ref().map_or(0, |b| b.columns.len());
+        let own = scores.columns.len();
+        // More numbers than columns: one of them is a list.
+        let width = if cells.width == own + beside {
+            own
+        } else if own + beside == 1 {
+            cells.width
+        } else {
+            bail!(
+                "{}: a column of lists beside other scores; say with --columns which one to read",
+                source.path().display()
+            );
+        };
+        let is_list = width != own;
+        if width == 0 {
+            bail!(
+                "{}: column `{}`: the lists are empty; expected a number a class",
+                source.path().display(),
+                name(&scores.columns[0])
+            );
+        }
+        Ok(Self {
+            scores: (0..width).collect(),
+            classes: if is_list {
+                (0..width).map(|class| class.to_string()).collect()
+            } else {
+                scores.classes.clone()
+            },
+            names: if is_list {
+                vec![name(&scores.columns[0]); width]
+            } else {
+                scores.columns.iter().map(name).collect()
+            },
+            logits: scores.logits,
+            is_zeros: false,
+            rest: layout
+                .beside
+                .as_ref()
+                .map(|other| (other, (width..cells.width).collect())),
+            header: source,
+        })
+    }
+
+    /// The logits beside the probabilities.
+    pub(super) fn beside(&mut self) -> Option<Columns<'a>> {
+        let (scores, places) = self.rest.take()?;
+        Some(Columns {
+            scores: places,
+            classes: scores.classes.clone(),
+            names: scores
+                .columns
+                .iter()
+                .map(|&column| self.header.header[column].name.clone())
+                .collect(),
+            logits: true,
+            is_zeros: self.is_zeros,
+            rest: None,
+            header: self.header,
+        })
+    }
+
+    fn row<'c>(&'c self, cells: &'c Cells, row: usize) -> impl Iterator<Item = f64> + 'c {
+        let start = row * cells.width;
+        self.scores
+            .iter()
+            .map(move |&place| cells.numbers[start + place])
+    }
+
+    pub(super) fn values<'c>(&'c self, cells: &'c Cells) -> impl Iterator<Item = f64> + 'c {
+        (0..cells.rows).flat_map(move |row| self.row(cells, row))
+    }
+
+    /// Every number is a logit, or a probability in a row that sums to 1.
+    pub(super) fn check(&self, source: &Source, cells: &Cells) -> anyhow::Result<()> {
+        let path = source.path();
+        for row in 0..cells.rows {
+            let bad = |class: usize, value: f64, expected: &str| {
+                let what = format!("the value is {value}");
+                bad_cell(path, &cells.place(row), &self.names[class], &what, expected)
+            };
+            let mut sum = 0.0;
+            for (class, value) in self.row(cells, row).enumerate() {
+                if self.logits {
+                    if !value.is_finite() {
+                        return Err(bad(class, value, "a logit: a finite number"));
+                    }
+                } else if !(-TOLERANCE..=1.0 + TOLERANCE).contains(&value) {
+                    return Err(bad(
+                        class,
+                        value,
+                        "a probability: a number from 0 to 1 (if these are logits: --logits)",
+                    ));
+                }
+                sum += value;
+            }
+            if !self.logits && self.scores.len() > 1 && (sum - 1.0).abs() > TOLERANCE {
+                let last = self.names.len() - 1;
+                bail!(
+                    "{}: {}, columns `{}` to `{}`: the probabilities sum to {sum}; expected 1 within {TOLERANCE} (if \
+                     these are logits: --logits; if columns are missing or do not belong: --columns)",
+                    path.display(),
+                    cells.place(row),
+                    self.names[0],
+                    self.names[last]
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// rows x classes, and whether these are logits. A lone column becomes two: of P(y = 1) the
+    /// complement, of its logit a 0.
+    pub(super) fn as_rows(&self, cells: &Cells) -> (Vec<f64>, bool) {
+        let rows = self.values(cells);
+        let pair = |(other, own)| {
+            if self.is_zeros {
+                [own, other]
+            } else {
+                [other, own]
+            }
+        };
+        let all = match (self.scores.len(), self.logits) {
+            (1, true) => rows.map(|x| (0.0, x)).flat_map(pair).collect(),
+            (1, false) => rows
+                .map(|p| p.clamp(0.0, 1.0))
+                .map(|p| (1.0 - p, p))
+                .flat_map(pair)
+                .collect(),
+            _ => rows.collect(),
+        };
+        (all, self.logits)
+    }
+}

@@ -1,0 +1,241 @@
+//! What `reproduce`, `plan` and `run` have in common: from flags to a plan on its data, and from a part of
+//! the plan to finished runs. There is one way to run a cell, whoever asks.
+
+use crate::data_report::{self, DataReport};
+use crate::flags::{CellFlags, ProfileFlag};
+use crate::out::{CommandRecord, OutDir};
+use crate::plan::{Choice, Overrides, Plan, Share, threads};
+use crate::run::{Console, INTERRUPTED, Machine, Outcome};
+use crate::usage::usage;
+use crate::{device, modalities, run};
+use anyhow::Context;
+use l0gm_data::{DataOptions, FetchPolicy};
+use l0gm_train::{Modality, Profile, StopFlag};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A plan and all it needs.
+pub(crate) struct Job {
+    /// Every cell.
+    pub(crate) plan: Plan,
+    /// The output folder.
+    pub(crate) path: PathBuf,
+    modalities: Vec<Box<dyn Modality>>,
+    options: DataOptions,
+    profile: Profile,
+}
+
+/// A part of a job, carried out.
+pub(crate) struct Done {
+    /// Where.
+    pub(crate) out: OutDir,
+    /// How it went.
+    pub(crate) outcome: Outcome,
+    /// How many cells it was to do.
+    cells: usize,
+    data: DataReport,
+}
+
+impl Job {
+    /// The job of these flags. `looking`: nothing will be run, so nothing is fetched or generated.
+    pub(crate) fn new(flags: &CellFlags, looking: bool, bars: bool) -> anyhow::Result<Self> {
+        let choice = Choice::new(flags)?;
+        let profile = profile(flags)?;
+        let options = data_options(flags, profile, bars);
+        let modalities = if looking {
+            modalities::looking(&options)?
+        } else {
+            modalities::all(&options)?
+        };
+        let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
+        let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
+        let plan = Plan::new(&modalities, &choice, profile, &overrides)?;
+        if flags.twin {
+            modalities::check_all_twins(&plan)?;
+        }
+        Ok(Self {
+            plan,
+            path: out_path(flags),
+            modalities,
+            options,
+            profile,
+        })
+    }
+
+    /// What the plan runs on.
+    pub(crate) fn data(&self) -> DataReport {
+        data_report::describe(&self.plan, &self.options)
+    }
+
+    /// Ids of the cells that are finished already; makes nothing.
+    pub(crate) fn finished(&self) -> anyhow::Result<BTreeSet<String>> {
+        OutDir::refuse_foreign(&self.path)?;
+        match OutDir::open(&self.path) {
+            Ok(out) => run::finished(&self.plan, &out),
+            Err(_) => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// Runs what of a share is not finished. `wait`: also for what other processes work on.
+    pub(crate) fn carry_out(
+        &self,
+        share: &Share,
+        wait: bool,
+        machine: &Machine,
+        console: &mut Console,
+    ) -> anyhow::Result<Done> {
+        let part = share.of(&self.plan)?;
+        let data = data_report::describe(&part, &self.options);
+        for line in data.first_lines() {
+            println!("{line}");
+        }
+        let all = self.plan.runs.len();
+        println!(
+            "{} runs, estimated {} in all on two CPU cores; output in {}",
+            match part.runs.len() {
+                n if n == all => n.to_string(),
+                n => format!("{n} of {all}"),
+            },
+            crate::report::format::duration(part.estimate()),
+            self.path.display()
+        );
+        let out = OutDir::create(&self.path)?;
+        out.write_command(&CommandRecord {
+            command: typed_command(),
+            profile: match self.profile {
+                Profile::Quick => "quick".to_owned(),
+                Profile::Paper => "paper".to_owned(),
+            },
+            planned: self.plan.runs.iter().map(|run| run.spec.id()).collect(),
+        })?;
+        run::on_ctrl_c(machine.stop.clone())?;
+        let outcome = run::execute(&part, &self.modalities, &out, machine, wait, console)?;
+        run::remember(&out, &outcome)?;
+        Ok(Done {
+            out,
+            outcome,
+            cells: part.runs.len(),
+            data,
+        })
+    }
+}
+
+impl Done {
+    /// The last lines and the exit code: 0, 1 where a run failed, 130 where it was stopped. `report`: a line
+    /// about the report.
+    pub(crate) fn close(&self, report: Option<&str>) -> ExitCode {
+        let outcome = &self.outcome;
+        println!(
+            "{} of {} runs done ({} now, {} before), {} failed",
+            outcome.finished + outcome.skipped,
+            self.cells,
+            outcome.finished,
+            outcome.skipped,
+            outcome.failures.len()
+        );
+        for (id, message) in &outcome.failures {
+            println!("failed: {id}: {message}");
+        }
+        for (id, holder) in &outcome.elsewhere {
+            println!("passed over: {id}: {holder} is working on it");
+        }
+        if let Some(line) = report {
+            println!("{line}");
+        }
+        if outcome.stopped {
+            println!("stopped on request; the same command goes on where it stopped");
+        } else if outcome.failures.is_empty() {
+            println!(
+                "to start anew: choose another --out, or delete folders under {}",
+                self.out.path().join("runs").display()
+            );
+        } else {
+            println!("the same command tries the failed runs again");
+        }
+        for line in self.data.last_lines() {
+            println!("{line}");
+        }
+        if outcome.stopped {
+            ExitCode::from(INTERRUPTED)
+        } else if outcome.failures.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The device and the threads of these flags; sizes rayon's pool, so once a process.
+pub(crate) fn machine(flags: &CellFlags) -> anyhow::Result<Machine> {
+    let threads = threads(flags)?;
+    let (device, device_name) = device::parse(&flags.device)?;
+    use_threads(flags, threads)?;
+    Ok(Machine {
+        device,
+        device_name,
+        threads,
+        stop: StopFlag::default(),
+    })
+}
+
+fn profile(flags: &CellFlags) -> anyhow::Result<Profile> {
+    match flags.profile {
+        ProfileFlag::Quick => Ok(Profile::Quick),
+        ProfileFlag::Paper if flags.twin => {
+            Err(usage("--profile paper refuses twins: leave --twin out"))
+        }
+        ProfileFlag::Paper => Ok(Profile::Paper),
+    }
+}
+
+fn data_options(flags: &CellFlags, profile: Profile, bars: bool) -> DataOptions {
+    DataOptions {
+        data_dir: flags.data_dir.clone(),
+        model_dir: flags.model_dir.clone(),
+        fetch: if flags.offline || flags.twin {
+            FetchPolicy::LocalOnly
+        } else {
+            FetchPolicy::Download
+        },
+        allow_twin: profile == Profile::Quick,
+        force_twin: flags.twin,
+        bars,
+    }
+}
+
+fn out_path(flags: &CellFlags) -> PathBuf {
+    flags.out.clone().unwrap_or_else(|| {
+        PathBuf::from(match flags.profile {
+            ProfileFlag::Quick => "out/quick",
+            ProfileFlag::Paper => "out/paper",
+        })
+    })
+}
+
+/// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
+fn use_threads(flags: &CellFlags, threads: usize) -> anyhow::Result<()> {
+    if flags.threads.is_some() {
+        // SAFETY: no other thread has been started yet that could read the environment.
+        unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot size the thread pool")
+}
+
+/// What was typed, for the report: `cargo xtask reproduce ...`.
+fn typed_command() -> String {
+    let mut words = vec!["cargo xtask".to_owned()];
+    words.extend(std::env::args().skip(1).map(|word| {
+        if word.is_empty()
+            || word.contains(|c: char| c.is_whitespace() || "'\"$&|;<>(){}*?`\\".contains(c))
+        {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        } else {
+            word
+        }
+    }));
+    words.join(" ")
+}
