@@ -1,6 +1,8 @@
 //! `cargo xtask report DIR...`: tables, figures and report of an output folder, or of several joined, made
 //! from run records alone. Everything up to the writing is pure: records and context in, a document out.
 
+pub(crate) mod arms;
+mod claims;
 mod closing;
 mod content;
 mod detail_tables;
@@ -9,12 +11,14 @@ pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
-mod grouping;
+mod gate_maps;
+pub(crate) mod grouping;
 mod html;
 mod markdown;
 mod paper;
 mod paper_tables;
 mod plots;
+mod significance;
 mod study;
 mod table;
 mod tables;
@@ -42,6 +46,8 @@ pub(crate) struct ReportContext {
     pub(crate) unfinished: Vec<String>,
     /// Runs that joined folders have different results of: id to where.
     pub(crate) disagreements: BTreeMap<String, String>,
+    /// L0GM against each rival, from the runs' predictions.
+    pub(crate) comparisons: Vec<significance::Comparison>,
 }
 
 /// Runs the command.
@@ -108,6 +114,7 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
         failures,
         unfinished,
         disagreements: out.disagreements()?,
+        comparisons: significance::compare(out, records),
     };
     let document = content::document(records, &context, &paper::Paper::load()?);
     for table in document.tables() {
