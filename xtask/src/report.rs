@@ -18,6 +18,7 @@ mod markdown;
 mod paper;
 mod paper_tables;
 mod plots;
+mod robustness;
 mod significance;
 mod study;
 mod table;

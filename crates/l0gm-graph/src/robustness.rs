@@ -125,7 +125,7 @@ mod tests {
         settings.gcn.interface_width = 16;
         let graph = two_communities(60, 1);
         let model = build_model(&graph, &settings, false, 0, &Device::Cpu).unwrap();
-        let logits = |input| -> Tensor {
+        let logits = |input: &crate::GraphInput| -> Tensor {
             model
                 .logits(input, Temperature(1.0), &mut Mode::Eval)
                 .unwrap()

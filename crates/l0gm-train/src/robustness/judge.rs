@@ -266,3 +266,7 @@ fn report(context: &mut RunContext<'_>, step: usize, steps: usize) -> Result<()>
     });
     stopped(context)
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

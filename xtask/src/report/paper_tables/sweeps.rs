@@ -32,7 +32,7 @@ pub(super) fn lambdas(places: &[Place<'_, '_>], paper: &Paper, command: &Command
                         metric: row.metric,
                         worst: Some(row.worst),
                         ece: row.ece,
-                        latency: None,
+                        ..Figures::default()
                     },
                     ours: point.map_or_else(|| not_run(place, &flags, command), Ours::Point),
                 },
