@@ -28,18 +28,14 @@ pub(super) fn blocks(study: &Study<'_>) -> Vec<Block> {
     blocks.push(Block::Table(by_point(study)));
     let shown = shown(study);
     if !shown.is_empty() {
-        blocks.push(Block::Table(by_condition(study, "conditions", &shown)));
+        blocks.push(Block::Table(by_condition(study, Models::Shown, &shown)));
         blocks.push(Block::Figures(vec![figure(study, &shown)]));
     }
     let is_shown = |p: &&Point<'_>| shown.iter().any(|other| std::ptr::eq(*other, *p));
     let rest: Vec<_> = study.points.iter().filter(|p| is_judged(p)).collect();
     let rest: Vec<_> = rest.into_iter().filter(|p| !is_shown(p)).collect();
     if !rest.is_empty() {
-        blocks.push(Block::Folded(by_condition(
-            study,
-            "conditions-others",
-            &rest,
-        )));
+        blocks.push(Block::Folded(by_condition(study, Models::Others, &rest)));
     }
     blocks
 }
@@ -187,8 +183,21 @@ fn score(run: &RunRecord, condition: Option<Condition>) -> Option<&Score> {
     }
 }
 
+/// Whose conditions a table is about.
+#[derive(Clone, Copy)]
+enum Models {
+    /// Those of the figure.
+    Shown,
+    /// The rest.
+    Others,
+}
+
 /// A row a condition and point; the rows as they are first.
-fn by_condition(study: &Study<'_>, id: &str, points: &[&Point<'_>]) -> Table {
+fn by_condition(study: &Study<'_>, models: Models, points: &[&Point<'_>]) -> Table {
+    let (id, whose) = match models {
+        Models::Shown => ("conditions", ""),
+        Models::Others => ("conditions-others", ", the other models"),
+    };
     let bins = bins(study);
     let mut columns_all = vec![
         words("condition", "condition"),
@@ -203,7 +212,7 @@ fn by_condition(study: &Study<'_>, id: &str, points: &[&Point<'_>]) -> Table {
     columns_all.extend(columns("", bins));
     let mut table = Table::new(
         format!("{id}-{}", study.slug()),
-        format!("{}: condition by condition", study.name()),
+        format!("{}: condition by condition{whose}", study.name()),
         format!(
             "{} Noise is what perfectly calibrated predictions of the same confidences would read on average. \
              Scaled: with the temperature fitted on unperturbed validation data.",
@@ -256,15 +265,27 @@ fn setting(study: &Study<'_>) -> String {
     let judged = study.runs().filter_map(|run| run.robustness.as_ref());
     let rows: BTreeSet<usize> = judged.map(|r| r.rows).collect();
     let rows: Vec<String> = rows.iter().map(|n| format::count(*n as u64)).collect();
-    let kinds = ConditionKind::ALL.into_iter();
-    let kinds: Vec<String> = kinds
-        .map(|kind| format!("{} at {}", kind.name(), places(study.runs(), kind)))
-        .collect();
     format!(
         "Perturbed: {}, on {} test rows; a row meets the same perturbation whatever the model.",
-        kinds.join(", "),
+        perturbed(study).join(", "),
         rows.join(" or ")
     )
+}
+
+/// "fields (missingness, occlusion)": what was perturbed, by which kinds.
+fn perturbed(study: &Study<'_>) -> Vec<String> {
+    let mut found: Vec<(String, Vec<&str>)> = Vec::new();
+    for kind in ConditionKind::ALL {
+        let place = places(study.runs(), kind);
+        match found.iter_mut().find(|(other, _)| *other == place) {
+            Some((_, kinds)) => kinds.push(kind.name()),
+            None => found.push((place, vec![kind.name()])),
+        }
+    }
+    let found = found.into_iter();
+    found
+        .map(|(place, kinds)| format!("{place} ({})", kinds.join(", ")))
+        .collect()
 }
 
 fn bins(study: &Study<'_>) -> usize {
