@@ -35,8 +35,8 @@ pub(super) fn table(
     let common = "The paper does not say which λ its L0GM rows used: beside them stands our point of best \
                   validation loss. Our dense backbone stands beside the paper's MLP, GCN and BERT; it is ours, not \
                   the same network, and our text encoder is smaller than theirs. Rob µ is the mean accuracy \
-                  over the twelve conditions of the robustness protocol and over seeds; the paper does not say how it \
-                  perturbs texts and graphs, what ours perturb stands in the tables of each dataset. It is empty for \
+                  over the twelve conditions of the robustness protocol and over seeds; the paper does not say where \
+                  it perturbs inputs and where the interface, the tables of each dataset say it of ours. It is empty for \
                   runs that were not judged under perturbation.";
     match block {
         Block::Q1 => lines_table("paper-table-3-q1", "Table 3, Q1", common, rows),
