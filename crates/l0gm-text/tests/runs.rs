@@ -372,8 +372,7 @@ fn texts_are_judged_under_perturbation_however_the_encoder_is_trained() {
 #[test]
 fn the_quick_profile_leaves_tokens_alone_and_encodes_nothing_more() {
     let bench = Bench::new();
-    let mut settings = bench.settings("frozen");
-    settings["robustness-at"] = json!("interface");
+    let settings = bench.settings("frozen");
     let record = bench.run("l0gm", Some(1e-3), &settings, "out");
     assert_eq!(cached(&bench, "out"), 3);
     let conditions = record.robustness.unwrap().conditions;
