@@ -19,6 +19,7 @@ mod paper;
 mod paper_tables;
 mod plots;
 mod publish;
+mod robustness;
 mod significance;
 mod study;
 mod table;

@@ -249,6 +249,17 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     );
     let html = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(html.contains("TWIN"));
+    // The robustness protocol: dense and gated, unperturbed and under twelve conditions.
+    let conditions = out.join("tables/conditions-tabular-adult-twin.csv");
+    let conditions = std::fs::read_to_string(conditions).unwrap();
+    assert_eq!(conditions.lines().count(), 1 + 13 * 2, "{conditions}");
+    assert!(conditions.contains("numeric fields"), "{conditions}");
+    let rob_mu = std::fs::read_to_string(out.join("tables/robustness-tabular-adult-twin.csv"));
+    assert_eq!(rob_mu.unwrap().lines().count(), 3);
+    for ending in ["svg", "png"] {
+        let figure = out.join(format!("figures/robustness-tabular-adult-twin.{ending}"));
+        assert!(figure.metadata().unwrap().len() > 2000, "{ending}");
+    }
     let before = modified(&out);
     let second = run();
     assert!(second.status.success(), "{}", stderr(&second));

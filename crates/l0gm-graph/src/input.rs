@@ -29,6 +29,14 @@ impl GraphTensors {
             propagated: OnceLock::new(),
         })
     }
+    /// The same graph with other features, (nodes, features).
+    pub(crate) fn with_features(&self, features: Tensor) -> Self {
+        Self {
+            features,
+            propagation: self.propagation.clone(),
+            propagated: OnceLock::new(),
+        }
+    }
     /// X: (nodes, features).
     pub fn features(&self) -> &Tensor {
         &self.features

@@ -27,6 +27,7 @@ mod one_step_tests;
 mod read_edge_list;
 mod read_ogb_binary;
 mod read_ogb_raw;
+mod robustness;
 pub mod settings;
 mod split;
 mod task;

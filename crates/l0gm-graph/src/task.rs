@@ -1,10 +1,11 @@
 //! A graph as the training loop sees it: full batch, one batch an epoch and a split. The graph's tensors
 //! and each split's rows are made once and shared by every step.
+use crate::robustness::{feature_scales, perturbed};
 use crate::{Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
-use l0gm_train::{Batch, Split, Task};
-use std::sync::Arc;
+use l0gm_train::{Batch, ConditionKind, FeatureScale, Perturbation, Split, Task};
+use std::sync::{Arc, OnceLock};
 
 /// Node classification on one graph.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct GraphTask {
     classes: usize,
     /// Rows and labels of train, valid and test.
     whole: [(Arc<NodeRows>, Tensor); 3],
+    /// Of the features, for the robustness protocol.
+    scales: OnceLock<Vec<FeatureScale>>,
 }
 
 impl GraphTask {
@@ -36,6 +39,7 @@ impl GraphTask {
             classes: graph.classes().len(),
             split,
             whole,
+            scales: OnceLock::new(),
         })
     }
     /// The graph's tensors.
@@ -111,5 +115,28 @@ impl Task for GraphTask {
             labels,
             rows: rows.to_vec(),
         })
+    }
+
+    fn perturbs(&self, _kind: ConditionKind) -> Option<String> {
+        Some("features of test nodes".to_owned())
+    }
+
+    fn perturbed_batch(
+        &self,
+        rows: &[u32],
+        perturbation: &Perturbation,
+        device: &Device,
+    ) -> l0gm_train::Result<Batch<GraphInput>> {
+        let scales = match self.scales.get() {
+            Some(scales) => scales,
+            None => {
+                let scales = feature_scales(&self.graph)?;
+                self.scales.get_or_init(|| scales)
+            }
+        };
+        let nodes = self.split.part(Split::Test);
+        let mut batch = self.batch(Split::Test, rows, device)?;
+        batch.input.graph = Arc::new(perturbed(&self.graph, nodes, perturbation, scales)?);
+        Ok(batch)
     }
 }

@@ -259,18 +259,27 @@ impl Encoding {
                 }
             }
         }
-        let width = self.rows_per_number() as u32;
         for (at, field) in self.numbers.iter().enumerate() {
             if let Cells::Numeric(cells) = &table.column(&field.name)?.cells {
                 for (i, &row) in rows.iter().enumerate() {
-                    let (knot, position) = self.place(field, cells[row as usize]);
                     let slot = i * self.numbers.len() + at;
-                    out.knots[slot] = at as u32 * width + knot;
-                    out.positions[slot] = position;
+                    (out.knots[slot], out.positions[slot]) =
+                        self.place_in_table(at, field, cells[row as usize]);
                 }
             }
         }
         Ok(out)
+    }
+
+    /// (row of the shared number table, position or scaled value) of a cell of the number field `at`.
+    pub(crate) fn place_in_table(
+        &self,
+        at: usize,
+        field: &NumberField,
+        value: Option<f64>,
+    ) -> (u32, f32) {
+        let (knot, position) = self.place(field, value);
+        (at as u32 * self.rows_per_number() as u32 + knot, position)
     }
 
     /// (row within the field's part of the number table, position or scaled value).

@@ -23,6 +23,7 @@ mod read_adult;
 mod read_arff;
 mod read_csv;
 mod read_parquet;
+mod robustness;
 mod schema;
 mod settings;
 mod sizes;

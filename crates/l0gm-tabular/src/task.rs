@@ -1,10 +1,11 @@
 //! A table ready to train on: all rows encoded once, batches gathered by row number.
 
 use crate::encoding::{EncodedRows, Encoding};
+use crate::robustness::TestCells;
 use crate::split::SplitRows;
 use crate::{Result, Table};
 use candle_core::{Device, Tensor};
-use l0gm_train::{Batch, Split, Task};
+use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
 
 /// Category fields of some rows.
 #[derive(Clone, Debug)]
@@ -108,6 +109,7 @@ struct Part {
 pub struct TableTask {
     classes: usize,
     parts: [Part; 3],
+    test_cells: TestCells,
 }
 
 impl TableTask {
@@ -123,18 +125,24 @@ impl TableTask {
         split: &SplitRows,
         device: &Device,
     ) -> Result<Self> {
-        let part = |rows: &[u32]| -> Result<Part> {
-            let encoded = encoding.encode(table, rows)?;
+        let part = |rows: &[u32], encoded: &EncodedRows| -> Result<Part> {
             let labels: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
             Ok(Part {
-                input: TableInput::new(encoding, &encoded, device)?,
+                input: TableInput::new(encoding, encoded, device)?,
                 labels: Tensor::from_vec(labels, rows.len(), device)?,
                 rows: rows.len(),
             })
         };
+        let encode = |rows: &[u32]| encoding.encode(table, rows);
+        let test = encode(&split.test)?;
         Ok(Self {
             classes,
-            parts: [part(&split.train)?, part(&split.valid)?, part(&split.test)?],
+            parts: [
+                part(&split.train, &encode(&split.train)?)?,
+                part(&split.valid, &encode(&split.valid)?)?,
+                part(&split.test, &test)?,
+            ],
+            test_cells: TestCells::new(table, encoding, split, test)?,
         })
     }
 
@@ -174,6 +182,25 @@ impl Task for TableTask {
         Ok(Batch {
             input: part.input.select(&index)?,
             labels: part.labels.index_select(&index, 0)?,
+            rows: rows.to_vec(),
+        })
+    }
+
+    fn perturbs(&self, kind: ConditionKind) -> Option<String> {
+        self.test_cells.perturbs(kind)
+    }
+
+    fn perturbed_batch(
+        &self,
+        rows: &[u32],
+        perturbation: &Perturbation,
+        device: &Device,
+    ) -> l0gm_train::Result<Batch<TableInput>> {
+        let labels = &self.part(Split::Test).labels;
+        let index = Tensor::from_slice(rows, rows.len(), labels.device())?;
+        Ok(Batch {
+            input: self.test_cells.input(rows, perturbation, device)?,
+            labels: labels.index_select(&index, 0)?,
             rows: rows.to_vec(),
         })
     }

@@ -11,8 +11,8 @@ use candle_transformers::models::bert::{BertModel, Config};
 use l0gm_gate::{Gate, Interface};
 use l0gm_ops::{Generator, Mode};
 use l0gm_text::{
-    Columns, Prepared, TextData, TextHead, TextInput, TextRows, TextSettings, TextTask,
-    TextTokenizer, split,
+    Columns, Prepared, TextData, TextHead, TextInput, TextRobustness, TextRows, TextSettings,
+    TextTask, TextTokenizer, split,
 };
 use l0gm_train::{
     Encoder, GatedModel, LineProgress, Parameter, RunDir, StopFlag, TrainConfig, train,
@@ -92,6 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         classes: split.classes.len(),
         width: backbone.dim,
         pad: 0,
+        robustness: TextRobustness::default(),
     };
     let mut config = TrainConfig {
         epochs: 3,

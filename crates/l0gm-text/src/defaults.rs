@@ -1,5 +1,5 @@
 //! The documented settings of each profile, with the reason for each number beside it.
-use crate::{FineTune, Pooling, ScratchSettings, TextSettings};
+use crate::{FineTune, PerturbedAt, Pooling, ScratchSettings, TextSettings};
 use l0gm_gate::{GateConfig, InferenceGate, Schedule};
 use l0gm_train::{OptimiserConfig, Profile, TrainConfig};
 
@@ -34,6 +34,9 @@ fn frozen() -> TextSettings {
         train_rows: Some(2000),
         valid_rows: Some(500),
         test_rows: Some(1000),
+        // Masked tokens would have to be encoded again: six times a thousand texts, minutes for a job of seconds.
+        robustness_at: PerturbedAt::Interface,
+        robustness_rows: None,
         dropout: 0.2,
         train: TrainConfig {
             epochs: 60,

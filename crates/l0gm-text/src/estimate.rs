@@ -1,5 +1,5 @@
 //! What a run will cost on two CPU cores, roughly: the multiply-adds of its passes over a measured speed.
-use crate::{FineTune, TextSettings};
+use crate::{FineTune, PerturbedAt, TextSettings};
 use std::time::Duration;
 
 /// Floating-point operations a second of a forward pass, two cores with AVX-512, measured on MiniLM.
@@ -8,6 +8,26 @@ const FORWARD: f64 = 120e9;
 const TRAINING: f64 = 120e9;
 /// Microseconds an example of one training step of gate and classifier alone.
 const HEAD_US: f64 = 10.0;
+
+/// Texts that go through the whole encoder for the robustness protocol: six times masked, and once for the
+/// perturbed interface. A frozen encoder's are the dense run's, and none where tokens are left alone.
+fn judged(settings: &TextSettings, dense: bool, test: f64) -> f64 {
+    if !settings.train.robustness {
+        return 0.0;
+    }
+    let rows = settings
+        .robustness_rows
+        .map_or(test, |rows| (rows as f64).min(test));
+    let masked = match settings.robustness_at {
+        PerturbedAt::Tokens => 6.0,
+        PerturbedAt::Interface => 0.0,
+    };
+    match settings.fine_tune {
+        FineTune::Frozen if dense => masked * rows,
+        FineTune::Frozen => 0.0,
+        _ => (masked + 1.0) * rows,
+    }
+}
 
 /// A rough estimate. The texts are encoded in it, except for gated runs on a frozen encoder, which find
 /// the features of the dense run in the cache.
@@ -42,5 +62,7 @@ pub(crate) fn estimate(settings: &TextSettings, dense: bool) -> Duration {
             below + fit + judge
         }
     };
-    Duration::from_secs_f64(seconds + 2.0)
+    Duration::from_secs_f64(
+        seconds + judged(settings, dense, test) * layers * layer / FORWARD + 2.0,
+    )
 }

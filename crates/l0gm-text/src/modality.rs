@@ -5,7 +5,8 @@ use crate::defaults::defaults;
 use crate::features::FeatureCache;
 use crate::prepare::prepare;
 use crate::{
-    Columns, Error, LoadedEncoder, Result, TextData, TextHead, TextSettings, error::nearest, split,
+    Columns, Error, LoadedEncoder, Result, TextData, TextHead, TextRobustness, TextSettings,
+    error::nearest, split,
 };
 use l0gm_data::{Catalogue, Resolved, checksums_of};
 use l0gm_gate::{Gate, GateKind, Granularity};
@@ -211,7 +212,16 @@ impl TextModality {
             &device,
             &mut |done, all| encoding(context, done, all),
         )?;
-        let task = prepared.task;
+        let mut task = prepared.task;
+        task.robustness = TextRobustness::new(
+            &task,
+            &loaded,
+            &settings,
+            spec.seed,
+            &cache,
+            &device,
+            &mut |done, all| encoding(context, done, all),
+        )?;
         summary.classes = split.classes;
         summary.reductions = split.reductions;
         summary.notes = notes(&settings, dense);

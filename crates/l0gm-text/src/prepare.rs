@@ -2,8 +2,8 @@
 //! settings allow.
 use crate::features::{FeatureCache, Report, compute_hidden};
 use crate::{
-    FineTune, LoadedEncoder, Prepared, Result, SplitCorpus, TextRows, TextSettings, TextTask,
-    TokenRows,
+    FineTune, LoadedEncoder, Prepared, Result, SplitCorpus, TextRobustness, TextRows, TextSettings,
+    TextTask, TokenRows,
 };
 use candle_core::Device;
 use l0gm_train::Encoder;
@@ -75,6 +75,7 @@ pub fn prepare(
         classes: split.classes.len(),
         width: config.hidden_size,
         pad: config.pad_token_id,
+        robustness: TextRobustness::default(),
     };
     Ok(PreparedTask { task, notes })
 }

@@ -1,6 +1,6 @@
 //! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
 //! checked once before anything is read.
-use crate::{Error, Result};
+use crate::{Error, PerturbedAt, Result};
 use l0gm_gate::{GateConfig, Granularity, Interface};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,10 @@ pub struct TextSettings {
     /// Most memory for the states below the trained layers, in MiB; where they do not fit, they are
     /// computed anew for every batch.
     pub hidden_cache_mib: usize,
+    /// Where missingness and occlusion of the robustness protocol meet the texts: `tokens` or `interface`.
+    pub robustness_at: PerturbedAt,
+    /// Most test rows that the robustness protocol judges, drawn by `split-seed`; absent: all.
+    pub robustness_rows: Option<usize>,
     /// Shape of the `scratch` encoder.
     pub scratch: ScratchSettings,
     /// Epochs, batch size, optimiser, schedule, lambda.
@@ -149,6 +153,8 @@ impl Default for TextSettings {
             dropout: 0.1,
             encoder_dropout: None,
             hidden_cache_mib: 4096,
+            robustness_at: PerturbedAt::Tokens,
+            robustness_rows: Some(1000),
             scratch: ScratchSettings::default(),
             train: TrainConfig::default(),
             gate: GateConfig::default(),
@@ -198,6 +204,7 @@ impl TextSettings {
             ("train-rows", self.train_rows),
             ("valid-rows", self.valid_rows),
             ("test-rows", self.test_rows),
+            ("robustness-rows", self.robustness_rows),
         ] {
             if value.is_some_and(|rows| rows < 2) {
                 return setting(format!("{name} is below 2; leave it out for all rows"));

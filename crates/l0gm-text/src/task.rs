@@ -1,9 +1,9 @@
 //! The rows of three splits as batches: grouped by length while the encoder runs, so that little padding
 //! is computed, and in any order once the features are pooled.
-use crate::{TOKEN_BUDGET, TextInput, TokenRows, token_batches};
+use crate::{TOKEN_BUDGET, TextInput, TextRobustness, TokenRows, token_batches};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
-use l0gm_train::{Batch, Split, Task};
+use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
 
 /// Batches that are sorted by length together in training: much less padding, still well mixed.
 const BUCKET: usize = 32;
@@ -45,6 +45,8 @@ pub struct TextTask {
     pub width: usize,
     /// Id that pads.
     pub pad: u32,
+    /// How the test texts are perturbed.
+    pub robustness: TextRobustness,
 }
 
 impl TextTask {
@@ -156,6 +158,29 @@ impl Task for TextTask {
             rows: rows.to_vec(),
         })
     }
+
+    fn robustness_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
+        self.robustness
+            .plan(self.plan(Split::Test, batch_size, None))
+    }
+
+    fn perturbs(&self, kind: ConditionKind) -> Option<String> {
+        self.robustness.perturbs(kind)
+    }
+
+    fn perturbed_batch(
+        &self,
+        rows: &[u32],
+        perturbation: &Perturbation,
+        device: &Device,
+    ) -> l0gm_train::Result<Batch<TextInput>> {
+        let labels: Vec<u32> = rows.iter().map(|&r| self.test.labels[r as usize]).collect();
+        Ok(Batch {
+            input: self.robustness.input(self, rows, perturbation, device)?,
+            labels: Tensor::from_vec(labels, rows.len(), device)?,
+            rows: rows.to_vec(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +201,7 @@ mod tests {
             classes: 2,
             width: 2,
             pad: 0,
+            robustness: TextRobustness::default(),
         }
     }
 

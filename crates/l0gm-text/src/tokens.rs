@@ -181,6 +181,13 @@ impl TextTokenizer {
         &self.origin
     }
 
+    /// The token that stands for one that cannot be read: the mask, else the unknown token.
+    pub fn mask(&self) -> Option<u32> {
+        ["[MASK]", "<mask>", "[UNK]", "<unk>"]
+            .iter()
+            .find_map(|token| self.inner.token_to_id(token))
+    }
+
     /// One more than the largest token id.
     pub fn vocabulary(&self) -> usize {
         self.inner

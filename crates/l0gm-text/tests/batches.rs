@@ -9,8 +9,8 @@ use l0gm_gate::{Gate, GateConfig, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_text::features::{compute, compute_hidden};
 use l0gm_text::{
-    FineTune, LoadedEncoder, Pooling, Prepared, TOKEN_BUDGET, TextHead, TextInput, TextRows,
-    TextSettings, TextTask, TokenRows,
+    FineTune, LoadedEncoder, Pooling, Prepared, TOKEN_BUDGET, TextHead, TextInput, TextRobustness,
+    TextRows, TextSettings, TextTask, TokenRows,
 };
 use l0gm_train::{
     Encoder, GatedModel, Progress, ProgressEvent, Split, StopFlag, Task, latency_rows, predict,
@@ -63,6 +63,7 @@ fn logits_of_mixed_lengths_come_back_in_the_texts_order_as_if_each_were_alone() 
         classes: 2,
         width: encoder.interface().width(),
         pad: 0,
+        robustness: TextRobustness::default(),
     };
     let (mut generator, tau) = (Generator::new(3), Temperature(2.0 / 3.0));
     let interface = encoder.interface();
@@ -133,6 +134,7 @@ fn the_timed_batch_has_the_rows_asked_for_whatever_its_tokens() {
         classes: 2,
         width: 16,
         pad: 0,
+        robustness: TextRobustness::default(),
     };
     let timed = latency_rows(&task, 300).unwrap();
     assert_eq!(timed.len(), 300);

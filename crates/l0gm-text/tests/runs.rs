@@ -299,3 +299,82 @@ fn token_gates_are_refused_where_one_token_is_pooled_and_a_lambda_where_a_target
     settings["train"]["target"] = json!(0.1);
     assert!(refusal(Some(1e-3), &settings).contains("finds lambda by itself"));
 }
+
+/// Files in the cache of frozen encoders' features.
+fn cached(bench: &Bench, out: &str) -> usize {
+    let folder = bench.dir.path().join(out).join("text-features");
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn masked_tokens_are_encoded_once_for_all_models_of_a_seed_that_freeze_the_encoder() {
+    let bench = Bench::new();
+    let mut settings = bench.settings("frozen");
+    settings["robustness-at"] = json!("tokens");
+    settings["robustness-rows"] = json!(10);
+    let dense = bench.run("dense", None, &settings, "out");
+    // Train, valid, test, and six ways to mask.
+    assert_eq!(cached(&bench, "out"), 9);
+    let gated = bench.run("l0gm", Some(1e-3), &settings, "out");
+    assert_eq!(cached(&bench, "out"), 9);
+    for record in [&dense, &gated] {
+        let robustness = record.robustness.as_ref().unwrap();
+        assert_eq!((robustness.rows, robustness.conditions.len()), (10, 12));
+        for result in &robustness.conditions {
+            let masks = result.condition.kind.hides();
+            assert_eq!(result.at, if masks { "tokens" } else { "interface" });
+        }
+    }
+    // Asked not to, a run masks nothing.
+    settings["train"]["robustness"] = json!(false);
+    assert!(
+        bench
+            .run("dense", None, &settings, "without")
+            .robustness
+            .is_none()
+    );
+    assert_eq!(cached(&bench, "without"), 3);
+}
+
+#[test]
+fn texts_are_judged_under_perturbation_however_the_encoder_is_trained() {
+    let bench = Bench::new();
+    for (fine_tune, gate) in [
+        ("last-1", "interface"),
+        ("full", "interface"),
+        ("frozen", "fine"),
+    ] {
+        let mut settings = bench.settings(fine_tune);
+        settings["robustness-at"] = json!("tokens");
+        settings["gate"] = json!({"granularity": gate});
+        let record = bench.run("l0gm", Some(1e-3), &settings, "out");
+        let robustness = record.robustness.as_ref().unwrap();
+        assert_eq!(robustness.rows, record.data.rows["test"], "{fine_tune}");
+        assert!((robustness.clean.nll - record.calibration.nll).abs() < 1e-9);
+        let nll: Vec<f64> = robustness.conditions.iter().map(|c| c.score.nll).collect();
+        // The words carry the label: whoever has learned them misses those that are masked.
+        let learns = fine_tune != "frozen";
+        assert!(
+            !learns || nll[2] > robustness.clean.nll + 1e-3,
+            "{fine_tune}: {nll:?}"
+        );
+        assert!(
+            (nll[6] - robustness.clean.nll).abs() < 0.05,
+            "{fine_tune}: {nll:?}"
+        );
+        assert!(
+            nll.iter()
+                .all(|nll| nll.is_finite() && *nll != robustness.clean.nll)
+        );
+    }
+}
+
+#[test]
+fn the_quick_profile_leaves_tokens_alone_and_encodes_nothing_more() {
+    let bench = Bench::new();
+    let settings = bench.settings("frozen");
+    let record = bench.run("l0gm", Some(1e-3), &settings, "out");
+    assert_eq!(cached(&bench, "out"), 3);
+    let conditions = record.robustness.unwrap().conditions;
+    assert!(conditions.iter().all(|result| result.at == "interface"));
+}

@@ -15,6 +15,7 @@ mod predict;
 mod predictions;
 mod progress;
 mod record;
+mod robustness;
 mod run;
 mod run_dir;
 pub mod settings;
@@ -39,6 +40,10 @@ pub use predictions::{PredictionTable, read_predictions, write_predictions};
 pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag};
 pub use record::{
     CompactSummary, DataSummary, EpochRecord, GateSummary, Metrics, RunRecord, Sizes,
+};
+pub use robustness::{
+    Condition, ConditionKind, ConditionResult, Distortion, FeatureScale, Perturbation, Robustness,
+    Score,
 };
 pub use run::{run_experiment, run_experiment_in};
 pub use run_dir::{RunDir, finished_record, write_atomically};

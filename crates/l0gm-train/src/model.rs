@@ -138,9 +138,21 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         let r = self
             .encoder
             .encode_gated(input, gating, &mut mode.reborrow())?;
+        self.forward_from(&r, input, gating, mode)
+    }
+
+    /// The rest of [`forward`](Self::forward), from an interface that is there already: what the encoder made
+    /// of `input`, its own gates included, or that perturbed.
+    pub fn forward_from(
+        &self,
+        r: &Tensor,
+        input: &E::Input,
+        gating: Gating,
+        mode: &mut Mode<'_>,
+    ) -> crate::Result<Forward> {
         let gated = self
             .gate
-            .pass(&r, gating.temperature, &mut gating.mode(mode))?;
+            .pass(r, gating.temperature, &mut gating.mode(mode))?;
         let logits = self.head.logits(&gated.value, input, mode)?;
         Ok(Forward { logits, gated })
     }

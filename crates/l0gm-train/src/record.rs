@@ -1,5 +1,5 @@
 //! What a finished run remembers: one JSON file, enough to make every table.
-use crate::{Error, Result, RunSpec, Split};
+use crate::{Error, Result, Robustness, RunSpec, Split};
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -131,6 +131,9 @@ pub struct RunRecord {
     pub reliability: Vec<Bin>,
     /// Reliability bins after scaling.
     pub reliability_scaled: Vec<Bin>,
+    /// The twelve conditions; absent from runs of before they were judged, and where that was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robustness: Option<Robustness>,
     /// The gate.
     pub gate: GateSummary,
     /// Compaction, for gated runs where it applies.

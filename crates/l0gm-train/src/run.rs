@@ -4,12 +4,13 @@
 //! end, the record written last, so that a record means a finished run.
 
 use crate::predict::predict_and_read;
+use crate::robustness;
 use crate::run_dir::{RunDir, finished_record, write_json};
 use crate::trainer::{Outcome, TrainConfig, train_on};
 use crate::{
     CompactFolder, CompactHeader, CompactSummary, Compacted, DataSummary, Encoder, Error,
     GateSummary, GatedModel, GatesReading, Head, Latency, Metrics, PredictionTable, Result,
-    RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows,
+    Robustness, RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows,
     write_predictions,
 };
 use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
@@ -131,12 +132,27 @@ where
     let gate = gate_summary(model, reading, fields)?;
     write_predictions(&run.predictions_path(), &[valid.clone(), test.clone()])?;
     let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
+    let robustness = if config.robustness {
+        let judged = robustness::Judged {
+            task,
+            model,
+            temperature,
+            scaling,
+            batch_size: config.eval_batch_size,
+            seed: spec.seed,
+            bins: BINS,
+        };
+        robustness::judge(&judged, &test, context)?
+    } else {
+        None
+    };
     let compact = match compact {
         Some(compact) => Some(keep_compact(run, spec, &data, scaling, compact)?),
         None => None,
     };
     let judged = Judged {
         gate,
+        robustness,
         compact,
         latency,
         sizes,
@@ -150,6 +166,7 @@ where
 /// What was found out about a model besides its predictions.
 struct Judged {
     gate: GateSummary,
+    robustness: Option<Robustness>,
     compact: Option<CompactSummary>,
     latency: Latency,
     sizes: Sizes,
@@ -211,6 +228,7 @@ fn record(
         scaling_temperature: scaling,
         reliability: reliability_bins(&as_trained, BINS)?,
         reliability_scaled: reliability_bins(&scaled, BINS)?,
+        robustness: judged.robustness,
         gate: judged.gate,
         compact: judged.compact,
         history: outcome.history,

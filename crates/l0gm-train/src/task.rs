@@ -1,5 +1,5 @@
 //! What the loop trains on: rows of three splits, handed out in batches.
-use crate::Result;
+use crate::{ConditionKind, Error, Perturbation, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use serde::{Deserialize, Serialize};
@@ -58,4 +58,27 @@ pub trait Task {
     }
     /// Builds one batch.
     fn batch(&self, split: Split, rows: &[u32], device: &Device) -> Result<Batch<Self::Input>>;
+    /// Test rows that the robustness protocol judges, in batches; none: the protocol is left out. Default:
+    /// the whole test split.
+    fn robustness_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
+        self.plan(Split::Test, batch_size, None)
+    }
+    /// What of the input such a condition perturbs, for the tables: "fields", "tokens". Default: nothing can
+    /// be perturbed there, so it is the interface that is.
+    fn perturbs(&self, _kind: ConditionKind) -> Option<String> {
+        None
+    }
+    /// A batch of test rows under a condition; asked for only where [`perturbs`](Self::perturbs) names
+    /// something. How a row is perturbed must depend on the perturbation and the row alone. Default: an error.
+    fn perturbed_batch(
+        &self,
+        _rows: &[u32],
+        perturbation: &Perturbation,
+        _device: &Device,
+    ) -> Result<Batch<Self::Input>> {
+        Err(Error::Task(format!(
+            "the task names what {} perturbs, but makes no such batch",
+            perturbation.condition.name()
+        )))
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::frame::{Kind, Value};
 use Kind::{Bool, Float, Int, Text};
-use l0gm_train::RunRecord;
+use l0gm_train::{RunRecord, Score};
 
 /// One column of the summary.
 pub(super) struct Column {
@@ -115,7 +115,18 @@ pub(super) const COLUMNS: &[Column] = &[
     column("compact_latency_us_per_example", Float, |r| {
         Value::maybe(r.compact.as_ref().and_then(|c| c.latency_us_per_example))
     }),
+    // Means over the conditions of the robustness protocol, absent where it was not run.
+    column("rob_mu", Float, |r| under_perturbation(r, |s| s.accuracy)),
+    column("rob_nll", Float, |r| under_perturbation(r, |s| s.nll)),
+    column("rob_ece", Float, |r| under_perturbation(r, |s| s.ece)),
+    column("rob_ece_scaled", Float, |r| {
+        under_perturbation(r, |s| s.ece_scaled)
+    }),
 ];
+
+fn under_perturbation(record: &RunRecord, of: fn(&Score) -> f64) -> Value {
+    Value::maybe(record.robustness.as_ref().map(|r| r.mean(of)))
+}
 
 /// Whether a run saw a twin, whichever side says so.
 pub(crate) fn is_twin(record: &RunRecord) -> bool {

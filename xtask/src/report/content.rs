@@ -7,7 +7,7 @@ use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
     ReportContext, arms, claims, closing, detail_tables, format, gate_maps, paper_tables, plots,
-    significance, tables,
+    robustness, significance, tables,
 };
 use l0gm_train::RunRecord;
 
@@ -220,6 +220,7 @@ fn study_section(study: &Study<'_>, comparisons: &[significance::Comparison]) ->
             )));
         }
     }
+    blocks.extend(robustness::blocks(study));
     blocks.push(Block::Heading(
         "The gate, and what is left of the model".to_owned(),
     ));

@@ -60,6 +60,7 @@ pub(super) struct MethodRow {
     pub(super) metric: f64,
     pub(super) worst: f64,
     pub(super) ece: f64,
+    pub(super) rob_mu: f64,
     /// Q2 alone.
     pub(super) latency_us: Option<f64>,
 }

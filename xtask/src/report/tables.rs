@@ -27,11 +27,12 @@ fn maybe_estimate(e: Option<Estimate>, shown: impl Fn(f64) -> String) -> Cell {
 }
 
 /// The columns that name a point.
-fn name_columns() -> Vec<Column> {
+pub(crate) fn name_columns() -> Vec<Column> {
     vec![words("method", "method"), numbers("lambda", "λ")]
 }
 
-fn name_cells(point: &Point<'_>) -> Vec<Cell> {
+/// What stands in them.
+pub(crate) fn name_cells(point: &Point<'_>) -> Vec<Cell> {
     let mut name = method_name(point.method);
     if !point.variant.is_empty() {
         name.push_str(&format!(" ({})", point.variant));

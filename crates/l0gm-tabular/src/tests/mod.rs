@@ -8,6 +8,7 @@ mod gates;
 mod one_step;
 mod predictor;
 mod reading;
+mod robustness;
 mod runs;
 mod splitting;
 

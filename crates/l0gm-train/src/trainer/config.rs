@@ -30,6 +30,8 @@ pub struct TrainConfig {
     pub select_from_last: f64,
     /// Stop after so many validations without a better validation loss, counted from when selection starts; 0 = never.
     pub patience: usize,
+    /// Whether the trained model is judged under the twelve conditions of the robustness protocol too.
+    pub robustness: bool,
     /// A checkpoint is written about every so many seconds, less often where writing would take more
     /// than a twentieth of the time; 0 = after every step, whatever that costs.
     pub checkpoint_seconds: u64,
@@ -48,6 +50,7 @@ impl Default for TrainConfig {
             validate_every: 1,
             select_from_last: 0.25,
             patience: 0,
+            robustness: true,
             checkpoint_seconds: 20,
         }
     }

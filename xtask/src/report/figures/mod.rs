@@ -9,6 +9,7 @@ mod labels;
 mod learning;
 mod pen;
 mod reliability;
+mod robustness;
 
 pub(crate) use confusion::Confusion;
 pub(crate) use frontier::{Dense, Frontier, FrontierPoint};
@@ -16,6 +17,7 @@ pub(crate) use gate_map::{GateMap, Map};
 pub(crate) use gates::{GateRow, Gates};
 pub(crate) use learning::{Curve, Learning, Moment};
 pub(crate) use reliability::Reliability;
+pub(crate) use robustness::{Robustness, Shifted, Spot};
 
 use anyhow::Context;
 use l0gm_train::write_atomically;
@@ -56,13 +58,15 @@ pub(crate) enum Plot {
     Gates(Gates),
     /// Which fields or dimensions stay open, by lambda.
     GateMap(GateMap),
+    /// Accuracy and ECE under each perturbation, by severity.
+    Robustness(Robustness),
 }
 
 impl Figure {
     /// Width and height in CSS pixels.
     fn size(&self) -> (u32, u32) {
         match &self.plot {
-            Plot::Frontier(_) => (460, 560),
+            Plot::Frontier(_) | Plot::Robustness(_) => (460, 560),
             Plot::Learning(_) => (460, 760),
             Plot::Reliability(_) => (460, 430),
             Plot::Confusion(_) => (460, 460),
@@ -139,6 +143,7 @@ impl Figure {
             Plot::Learning(plot) => plot.draw(root, &pen),
             Plot::Gates(plot) => plot.draw(root, &pen),
             Plot::GateMap(plot) => plot.draw(root, &pen),
+            Plot::Robustness(plot) => plot.draw(root, &pen),
         }
     }
 }

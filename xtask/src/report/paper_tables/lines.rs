@@ -2,6 +2,7 @@
 
 use super::Place;
 use crate::report::format;
+use crate::report::robustness;
 use crate::report::study::Point;
 use crate::report::table::{Cell, Column, Table, numbers, words};
 use crate::report::tables::estimate;
@@ -13,6 +14,7 @@ pub(super) struct Figures {
     pub(super) metric: f64,
     pub(super) worst: Option<f64>,
     pub(super) ece: f64,
+    pub(super) rob_mu: Option<f64>,
     pub(super) latency: Option<f64>,
 }
 
@@ -75,6 +77,9 @@ fn columns() -> Vec<Column> {
         numbers("ece_noise", "noise"),
         numbers("ece_noise_p95", "noise 95%"),
         numbers("ece_difference", "difference"),
+        numbers("rob_mu_paper", "Rob µ, paper"),
+        numbers("rob_mu", "ours"),
+        numbers("rob_mu_difference", "difference"),
         numbers("latency_paper", "latency, paper"),
         numbers("latency", "ours"),
         numbers("compact_latency", "ours, compact"),
@@ -95,6 +100,8 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
     };
     let accuracy = point.map(|p| p.over(|r| r.test.accuracy));
     let ece = point.map(|p| p.over(|r| r.calibration.ece));
+    let rob_mu = point.filter(|_| paper.rob_mu.is_some());
+    let rob_mu = rob_mu.and_then(robustness::rob_mu);
     // The lowest of one seed is no worst.
     let worst = accuracy.filter(|e| e.std.is_some()).map(|e| e.min);
     let worst_nll = point
@@ -133,6 +140,9 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
         Cell::maybe(mean(|r| r.calibration.ece_noise), format::fraction),
         Cell::maybe(mean(|r| r.calibration.ece_noise_p95), format::fraction),
         minus(ece.map(|e| e.mean), Some(paper.ece)),
+        Cell::maybe(paper.rob_mu, format::fraction),
+        rob_mu.map_or(Cell::Empty, |e| estimate(e, format::fraction)),
+        minus(rob_mu.map(|e| e.mean), paper.rob_mu),
         Cell::maybe(paper.latency, paper_microseconds),
         Cell::maybe(
             latency(mean(|r| r.latency_us_per_example)),

@@ -32,7 +32,7 @@ pub(super) fn lambdas(places: &[Place<'_, '_>], paper: &Paper, command: &Command
                         metric: row.metric,
                         worst: Some(row.worst),
                         ece: row.ece,
-                        latency: None,
+                        ..Figures::default()
                     },
                     ours: point.map_or_else(|| not_run(place, &flags, command), Ours::Point),
                 },
@@ -72,7 +72,7 @@ pub(super) fn ablations(places: &[Place<'_, '_>], paper: &Paper, command: &Comma
                         place
                             .study
                             .and_then(|study| nearest(of_variant(study, other), active)),
-                        axis.map_or_else(String::new, |axis| flags_of(axis)),
+                        axis.map_or_else(String::new, flags_of),
                     )
                 }
             };

@@ -192,3 +192,36 @@ fn ablations_stand_beside_the_papers_rows_once_they_have_been_run() {
             .contains("--ablation fine")
     );
 }
+
+#[test]
+fn rob_mu_stands_beside_the_papers_where_it_was_measured() {
+    let mut records = fixtures::records();
+    let gated = |r: &l0gm_train::RunRecord| r.spec.dataset == "adult" && r.spec.lambda.is_some();
+    let measured = tables(&records);
+    for id in ["paper-table-3-q1", "paper-table-3-q2"] {
+        let table = table(&measured, id);
+        let Cell::Estimate { mean, std, .. } = cell(table, "adult", "MLP", "rob_mu") else {
+            panic!("{id}: no Rob mu of dense");
+        };
+        assert!(std.is_some());
+        let Cell::Number { value: paper, .. } = cell(table, "adult", "MLP", "rob_mu_paper") else {
+            panic!("{id}: no Rob mu of the paper's");
+        };
+        let Cell::Number { value, .. } = cell(table, "adult", "MLP", "rob_mu_difference") else {
+            panic!("{id}: no difference");
+        };
+        assert!((value - (mean - paper)).abs() < 1e-12);
+    }
+    // Table 3, Q1, as printed; a twin is not held against it.
+    let q1 = table(&measured, "paper-table-3-q1");
+    assert_eq!(cell(q1, "adult", "L0GM", "rob_mu_paper").shown(), "0.8714");
+    let twin = cell(q1, "imdb TWIN", "L0GM", "rob_mu_difference");
+    assert!(matches!(twin, Cell::Empty));
+    for record in records.iter_mut().filter(|r| gated(r)) {
+        record.robustness = None;
+    }
+    let before = tables(&records);
+    let q1 = table(&before, "paper-table-3-q1");
+    assert!(matches!(cell(q1, "adult", "L0GM", "rob_mu"), Cell::Empty));
+    assert_eq!(cell(q1, "adult", "L0GM", "rob_mu_paper").shown(), "0.8714");
+}

@@ -1,0 +1,148 @@
+//! A graph under the robustness protocol: the features of its test nodes are perturbed, as they enter the
+//! network. Edges and the other nodes stay as they are, so a test node also meets neighbours that are perturbed.
+
+use crate::{GraphTensors, NodeId, Result};
+use candle_core::{Device, Tensor};
+use l0gm_train::{FeatureScale, Perturbation};
+use rayon::prelude::*;
+
+/// What stands for a missing feature: a word that is not there, the mean of standardised features.
+const MISSING: f32 = 0.0;
+
+/// Spread and range of every feature over all nodes, which a graph's training sees too.
+pub(crate) fn feature_scales(graph: &GraphTensors) -> Result<Vec<FeatureScale>> {
+    let columns = graph.features().dim(1)?;
+    Ok(FeatureScale::of_columns(&values(graph)?, columns))
+}
+
+/// The graph with the features of `nodes` perturbed, each by its node's number.
+pub(crate) fn perturbed(
+    graph: &GraphTensors,
+    nodes: &[NodeId],
+    perturbation: &Perturbation,
+    scales: &[FeatureScale],
+) -> Result<GraphTensors> {
+    let columns = scales.len();
+    let mut all = values(graph)?;
+    let mut rows: Vec<(u64, Vec<f32>)> = nodes
+        .iter()
+        .map(|node| {
+            let start = node.0 as usize * columns;
+            (u64::from(node.0), all[start..start + columns].to_vec())
+        })
+        .collect();
+    rows.par_iter_mut()
+        .for_each(|(node, row)| perturbation.apply(*node, row, scales, MISSING));
+    for (node, row) in rows {
+        let start = node as usize * columns;
+        all[start..start + columns].copy_from_slice(&row);
+    }
+    let features = Tensor::from_vec(all, graph.features().shape(), &Device::Cpu)?;
+    Ok(graph.with_features(features.to_device(graph.features().device())?))
+}
+
+/// nodes x features, end to end.
+fn values(graph: &GraphTensors) -> Result<Vec<f32>> {
+    Ok(graph.features().flatten_all()?.to_vec1()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::test_graphs::two_communities;
+    use crate::{GraphTask, NodeSplit, build_model};
+    use candle_core::{Device, Tensor};
+    use l0gm_gate::Temperature;
+    use l0gm_ops::Mode;
+    use l0gm_train::{Condition, ConditionKind, Perturbation, Split, Task};
+
+    fn task() -> GraphTask {
+        let split = NodeSplit::random(120, 0.6, 0.2, 0).unwrap();
+        GraphTask::new(&two_communities(60, 1), split, &Device::Cpu).unwrap()
+    }
+
+    fn features(task: &GraphTask, condition: Condition, seed: u64) -> Vec<Vec<f32>> {
+        let rows = &task.plan(Split::Test, 1, None)[0];
+        let perturbation = Perturbation { condition, seed };
+        let batch = task.perturbed_batch(rows, &perturbation, &Device::Cpu);
+        batch.unwrap().input.graph.features().to_vec2().unwrap()
+    }
+
+    #[test]
+    fn only_test_nodes_change_and_by_seed() {
+        let task = task();
+        let clean: Vec<Vec<f32>> = task.graph().features().to_vec2().unwrap();
+        let test: Vec<u32> = task.input(Split::Test).rows.ids().to_vec1().unwrap();
+        for condition in Condition::PROTOCOL {
+            let once = features(&task, condition, 0);
+            assert_eq!(once, features(&task, condition, 0));
+            let changed: Vec<u32> = (0..120u32)
+                .filter(|node| once[*node as usize] != clean[*node as usize])
+                .collect();
+            assert!(!changed.is_empty(), "{condition:?}");
+            assert!(changed.iter().all(|n| test.contains(n)), "{condition:?}");
+            if condition.kind != ConditionKind::Quantisation {
+                assert_ne!(once, features(&task, condition, 1), "{condition:?}");
+            }
+        }
+        let nothing = Condition {
+            kind: ConditionKind::Missingness,
+            severity: 0.0,
+        };
+        assert_eq!(features(&task, nothing, 0), clean);
+    }
+
+    #[test]
+    fn a_node_is_perturbed_by_its_number_whatever_else_is_tested() {
+        let task = task();
+        let graph = two_communities(60, 1);
+        let other = NodeSplit::random(120, 0.3, 0.2, 5).unwrap();
+        let other = GraphTask::new(&graph, other, &Device::Cpu).unwrap();
+        let ids = |task: &GraphTask| -> Vec<u32> {
+            task.input(Split::Test).rows.ids().to_vec1().unwrap()
+        };
+        let both: Vec<u32> = ids(&task)
+            .into_iter()
+            .filter(|node| ids(&other).contains(node))
+            .collect();
+        assert!(both.len() > 3);
+        for condition in Condition::PROTOCOL {
+            let (a, b) = (
+                features(&task, condition, 2),
+                features(&other, condition, 2),
+            );
+            for node in &both {
+                assert_eq!(a[*node as usize], b[*node as usize], "{condition:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_network_reads_the_perturbed_features_and_not_what_it_propagated_before() {
+        let task = task();
+        let mut settings = crate::GraphSettings::default();
+        settings.gcn.width = 8;
+        settings.gcn.interface_width = 16;
+        let graph = two_communities(60, 1);
+        let model = build_model(&graph, &settings, false, 0, &Device::Cpu).unwrap();
+        let logits = |input: &crate::GraphInput| -> Tensor {
+            model
+                .logits(input, Temperature(1.0), &mut Mode::Eval)
+                .unwrap()
+        };
+        let clean = logits(&task.input(Split::Test));
+        let rows = &task.plan(Split::Test, 1, None)[0];
+        let everything = Perturbation {
+            condition: Condition {
+                kind: ConditionKind::Missingness,
+                severity: 1.0,
+            },
+            seed: 0,
+        };
+        let batch = task
+            .perturbed_batch(rows, &everything, &Device::Cpu)
+            .unwrap();
+        let moved = (logits(&batch.input) - clean).unwrap().abs().unwrap();
+        assert!(moved.max_all().unwrap().to_scalar::<f32>().unwrap() > 1e-3);
+    }
+}

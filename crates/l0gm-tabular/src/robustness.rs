@@ -1,0 +1,136 @@
+//! Test rows under the robustness protocol, perturbed in their cells, before encoding: any field can be
+//! missing, and a number can be noisy or rounded. Categories are neither, so those conditions leave them alone.
+
+use crate::encoding::{EncodedRows, Encoding, MISSING};
+use crate::table::{Cells, Table};
+use crate::{Result, SplitRows, TableInput};
+use candle_core::Device;
+use l0gm_train::{ConditionKind, FeatureScale, Perturbation};
+
+/// The test rows' cells with what is needed to perturb and encode them again.
+pub(crate) struct TestCells {
+    encoding: Encoding,
+    /// Each test row's number in the table: the example that its perturbation depends on.
+    rows: Vec<u32>,
+    /// The fields in the table's own order, in which blocks are occluded.
+    fields: Vec<Place>,
+    /// rows x number fields, before encoding.
+    numbers: Vec<Option<f64>>,
+    /// Of each number field over the training rows.
+    scales: Vec<FeatureScale>,
+    /// The rows as they are.
+    encoded: EncodedRows,
+}
+
+/// Where a field stands in the encoding.
+#[derive(Clone, Copy)]
+enum Place {
+    Category(usize),
+    Number(usize),
+}
+
+impl TestCells {
+    /// Keeps the test rows' numbers; `encoded` are the encoded test rows.
+    pub(crate) fn new(
+        table: &Table,
+        encoding: &Encoding,
+        split: &SplitRows,
+        encoded: EncodedRows,
+    ) -> Result<Self> {
+        let fields = table.columns().iter().filter_map(|column| {
+            let category = encoding.categories.iter();
+            let number = encoding.numbers.iter();
+            let category = category.map(|f| &f.name).position(|n| *n == column.name);
+            let number = number.map(|f| &f.name).position(|n| *n == column.name);
+            category.map(Place::Category).or(number.map(Place::Number))
+        });
+        let fields = fields.collect();
+        let width = encoding.numbers.len();
+        let mut numbers = vec![None; split.test.len() * width];
+        let mut scales = Vec::with_capacity(width);
+        for (at, field) in encoding.numbers.iter().enumerate() {
+            let mut training = Vec::new();
+            if let Cells::Numeric(cells) = &table.column(&field.name)?.cells {
+                training.extend(split.train.iter().filter_map(|&row| cells[row as usize]));
+                for (i, &row) in split.test.iter().enumerate() {
+                    numbers[i * width + at] = cells[row as usize];
+                }
+            }
+            scales.push(FeatureScale::of(training.iter().copied()));
+        }
+        Ok(Self {
+            encoding: encoding.clone(),
+            rows: split.test.clone(),
+            fields,
+            numbers,
+            scales,
+            encoded,
+        })
+    }
+
+    /// What a kind of condition changes; `None` where a table has no number to distort.
+    pub(crate) fn perturbs(&self, kind: ConditionKind) -> Option<String> {
+        if kind.hides() {
+            Some("fields".to_owned())
+        } else if self.encoding.numbers.is_empty() {
+            None
+        } else {
+            Some("numeric fields".to_owned())
+        }
+    }
+
+    /// Some test rows, perturbed and encoded.
+    pub(crate) fn input(
+        &self,
+        rows: &[u32],
+        perturbation: &Perturbation,
+        device: &Device,
+    ) -> Result<TableInput> {
+        TableInput::new(&self.encoding, &self.perturbed(rows, perturbation), device)
+    }
+
+    fn perturbed(&self, rows: &[u32], perturbation: &Perturbation) -> EncodedRows {
+        let (categories, numbers) = (self.encoding.categories.len(), self.encoding.numbers.len());
+        let mut out = EncodedRows {
+            rows: rows.len(),
+            ..EncodedRows::default()
+        };
+        for &row in rows {
+            let row = row as usize;
+            let example = u64::from(self.rows[row]);
+            let of_categories = row * categories..(row + 1) * categories;
+            let of_numbers = row * numbers..(row + 1) * numbers;
+            let mut ids = self.encoded.categories[of_categories].to_vec();
+            let mut knots = self.encoded.knots[of_numbers.clone()].to_vec();
+            let mut positions = self.encoded.positions[of_numbers.clone()].to_vec();
+            let values = &self.numbers[of_numbers];
+            let mut put = |at: usize, value: Option<f64>| {
+                let field = &self.encoding.numbers[at];
+                (knots[at], positions[at]) = self.encoding.place_in_table(at, field, value);
+            };
+            if perturbation.condition.kind.hides() {
+                let hidden = perturbation.hidden(example, self.fields.len());
+                for (place, _) in self.fields.iter().zip(hidden).filter(|(_, hidden)| *hidden) {
+                    match *place {
+                        Place::Category(at) => {
+                            ids[at] = self.encoding.categories[at].offset + MISSING;
+                        }
+                        Place::Number(at) => put(at, None),
+                    }
+                }
+            } else {
+                let mut distortion = perturbation.distortion(example);
+                for (at, (value, scale)) in values.iter().zip(&self.scales).enumerate() {
+                    let distorted = distortion.next(value.unwrap_or(0.0), scale);
+                    if value.is_some() {
+                        put(at, Some(distorted));
+                    }
+                }
+            }
+            out.categories.extend(ids);
+            out.knots.extend(knots);
+            out.positions.extend(positions);
+        }
+        out
+    }
+}
