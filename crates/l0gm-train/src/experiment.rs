@@ -1,6 +1,6 @@
 //! How the runner meets a modality: a spec goes in, a record comes out.
 use crate::checkpoint::hex;
-use crate::{Progress, Result, RunRecord, StopFlag};
+use crate::{Error, Progress, Result, RunRecord, StopFlag, TimedRun};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -184,6 +184,15 @@ pub trait Modality {
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
+    /// The models of the finished run in `dir`, built again on `device` to be timed.
+    fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun> {
+        let _ = (dir, device);
+        Err(Error::Setting(format!(
+            "modality {} cannot build the models of {} again to time them",
+            self.name(),
+            spec.id()
+        )))
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ mod run;
 mod run_dir;
 pub mod settings;
 mod task;
+mod timed;
 mod trainer;
+mod turns;
 
 pub use checkpoint::load_trained;
 pub use compact::{
@@ -40,4 +42,6 @@ pub use record::{
 pub use run::{run_experiment, run_experiment_in};
 pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use task::{Batch, Split, Task};
+pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
 pub use trainer::{Outcome, TrainConfig, train};
+pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};
