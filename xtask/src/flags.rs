@@ -78,6 +78,10 @@ pub(crate) struct CellFlags {
         allow_hyphen_values = true
     )]
     pub(crate) lambda: Vec<String>,
+    /// Active fractions asked for instead of lambdas, such as 10%,25%: the controller finds lambda. The lambda
+    /// grid is then left out, but for what --lambda names.
+    #[arg(long, value_delimiter = ',', value_name = "X")]
+    pub(crate) target: Vec<String>,
     /// Where to compute: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
@@ -117,9 +121,15 @@ Examples:
       The same on data of your own copy: ~/data/adult/adult.data and so on.
   cargo xtask reproduce --modality tabular --lambda 1e-4,1e-3,1e-2 --seeds 0,1,2
       One modality, a coarser grid, three seeds.
+  cargo xtask reproduce --modality tabular --target 10%,25%
+      Models of which a tenth and a quarter of the dimensions stay open, whatever lambda that takes.
   cargo xtask reproduce --modality graph --dataset amazon-photo --method dense --dry-run
       What a plan would hold, without running it.
   cargo xtask reproduce --set tabular.train.epochs=3 --set graph.gate.inference=threshold
+  cargo xtask reproduce --modality tabular --set tabular.gate.kind=conditional   (static, per-example)
+  cargo xtask reproduce --modality text --set text.gate.granularity=fine   (interface, group)
+  cargo xtask reproduce --modality graph --set graph.train.schedule.kind=none   (annealed)
+  cargo xtask reproduce --set tabular.train.objective.coupling.kind=mmce   (soft-ece, none; coupling.weight)
       Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text], [graph].
 
 Ctrl-C stops after the step in hand and saves; the same command goes on from there. A finished run

@@ -25,7 +25,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let encode = |x: &Tensor| first.forward(x)?.relu();
 
     // The gate between them, and how it is trained.
-    let (schedule, objective) = (Schedule::default(), Objective { lambda: 1e-2 });
+    let (schedule, objective) = (
+        Schedule::default(),
+        Objective {
+            lambda: 1e-2,
+            ..Objective::default()
+        },
+    );
     schedule.check()?;
     let interface = Interface::Flat { dim: HIDDEN };
     let gate = Gate::new(

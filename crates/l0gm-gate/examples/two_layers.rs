@@ -13,7 +13,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variables = VarMap::new();
     let build = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
     let (first, second) = (linear(8, 32, build.pp("1"))?, linear(32, 2, build.pp("2"))?);
-    let (schedule, objective) = (Schedule::default(), Objective { lambda: 3e-2 });
+    let (schedule, objective) = (
+        Schedule::default(),
+        Objective {
+            lambda: 3e-2,
+            ..Objective::default()
+        },
+    );
     let (tau, config) = (schedule.final_temperature(), GateConfig::default());
     let gate = Gate::new(Interface::Flat { dim: 32 }, &config, tau, &Device::Cpu)?;
     // The gates' own optimiser: faster, and without weight decay.

@@ -1,7 +1,7 @@
 //! The gate's settings, checked once when a gate is built. Constants and their meaning are those of
 //! Louizos et al. (2018), which the paper's section 3.3 and Algorithm 1 use.
 
-use crate::{Error, Interface, Result};
+use crate::{Error, Interface, Result, Temperature};
 use l0gm_ops::Stretch;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub enum GateKind {
     /// Own noise for every example.
     #[default]
     PerExample,
+    /// Own noise for every example, and log_alpha = a + W r: the gate reads the instance. Its active
+    /// fraction and its penalty are means over examples; it is not compacted.
+    Conditional,
 }
 /// What one gate covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,9 @@ pub enum Granularity {
     /// One gate a field on an interface of fields; on a flat one, a gate for every
     /// [`GateConfig::group_width`] neighbouring dimensions.
     Group,
+    /// Below the interface, where a modality says so: a gate an entry of an embedding table, a token x
+    /// dimension before pooling, a channel of every layer. A gate of its own has one a dimension.
+    Fine,
 }
 /// The deterministic gate used outside training (docs/concepts.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +113,13 @@ impl GateConfig {
         if self.group_width == 0 {
             return Err(Error::setting("group-width", 0.0, "at least 1"));
         }
+        if self.kind == GateKind::Conditional && self.granularity == Granularity::Fine {
+            return Err(Error::Setting(
+                "kind is conditional and granularity fine, but a conditional gate reads the interface and fine \
+                 gates stand below it; take granularity interface or group, or kind per-example"
+                    .into(),
+            ));
+        }
         Ok(())
     }
 
@@ -118,6 +131,18 @@ impl GateConfig {
     pub fn check_on(&self, interface: Interface) -> Result<()> {
         self.check()?;
         interface.gates(self).map(|_| ())
+    }
+
+    /// The log_alpha at and below which the deterministic gate is closed, at temperature `tau`.
+    pub fn closing_point(&self, tau: Temperature) -> f64 {
+        // Median and hard sigmoid clip s (zeta - gamma) + gamma at 0: s = -gamma / (zeta - gamma), whose
+        // odds are -gamma / zeta.
+        let odds = -self.gamma / self.zeta;
+        match self.inference {
+            InferenceGate::Median => tau.0 * odds.ln(),
+            InferenceGate::HardSigmoid => odds.ln(),
+            InferenceGate::Threshold => (self.pi / (1.0 - self.pi)).ln(),
+        }
     }
 
     /// The stretch interval (gamma, zeta).

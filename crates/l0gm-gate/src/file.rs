@@ -1,7 +1,7 @@
-//! A gate as one safetensors file: `log_alpha` as its tensor, settings and interface as JSON in the
+//! A gate as one safetensors file: `log_alpha` as its tensor (and a conditional gate's `weight`), settings and interface as JSON in the
 //! file's metadata. Written under a temporary name and renamed, so that a file is whole or absent.
 
-use crate::{Error, Gate, GateConfig, Interface, Result};
+use crate::{Error, Gate, GateConfig, GateKind, Interface, Result};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use std::path::Path;
 /// The value under `format` in the metadata of a gate's file, and the one version there is.
 const FORMAT: &str = "l0gm-gate 1";
 const LOG_ALPHA: &str = "log_alpha";
+const WEIGHT: &str = "weight";
 
 impl Gate {
     /// Writes the gate to a safetensors file, replacing what is there. The identity gate has a file
@@ -30,22 +31,32 @@ impl Gate {
                 serde_json::to_string(&self.interface()).map_err(json)?,
             ),
         ]);
-        let mut bytes = Vec::new();
+        let mut held = Vec::new();
         if let (Some(log_alpha), Some(config)) = (self.log_alpha(), self.config()) {
             metadata.insert(
                 "config".to_owned(),
                 serde_json::to_string(config).map_err(json)?,
             );
-            for value in log_alpha.to_vec1::<f32>()? {
-                bytes.extend_from_slice(&value.to_le_bytes());
-            }
+            held.push((LOG_ALPHA, log_alpha));
+            held.extend(self.weight().map(|weight| (WEIGHT, weight)));
         }
-        let mut tensors = Vec::new();
-        if !self.is_identity() {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], &bytes)
-                .map_err(|error| fail(error.to_string()))?;
-            tensors.push((LOG_ALPHA, view));
+        let mut bytes = Vec::new();
+        for (name, tensor) in held {
+            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+            let of: Vec<u8> = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            bytes.push((name, tensor.dims().to_vec(), of));
         }
+        let tensors = bytes
+            .iter()
+            .map(|(name, dims, bytes)| {
+                let view = TensorView::new(Dtype::F32, dims.clone(), bytes)
+                    .map_err(|error| fail(error.to_string()))?;
+                Ok((*name, view))
+            })
+            .collect::<Result<Vec<_>>>()?;
         let content = safetensors::serialize(tensors, Some(metadata))
             .map_err(|error| fail(error.to_string()))?;
         let temporary = path.with_extension(format!("partial-{}", std::process::id()));
@@ -110,29 +121,33 @@ impl Gate {
         }
         let config: GateConfig =
             serde_json::from_str(field("config")?).map_err(|error| unreadable("config", error))?;
-        if names != [LOG_ALPHA] {
+        let conditional = config.kind == GateKind::Conditional;
+        let mut expected = vec![LOG_ALPHA];
+        expected.extend(conditional.then_some(WEIGHT));
+        let mut found = names.clone();
+        found.sort_unstable();
+        if found != expected {
             return Err(fail(format!(
-                "holds the tensors {names:?}, but a gate has \"{LOG_ALPHA}\" alone"
+                "holds the tensors {names:?}, but a gate of kind {:?} has {expected:?}",
+                config.kind
             )));
         }
-        let view = file
-            .tensor(LOG_ALPHA)
-            .map_err(|error| fail(error.to_string()))?;
-        if view.dtype() != Dtype::F32 {
-            return Err(fail(format!(
-                "{LOG_ALPHA} is {:?}, expected F32",
-                view.dtype()
-            )));
-        }
-        let values: Vec<f32> = view
-            .data()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect();
-        let log_alpha = Tensor::from_vec(values, view.shape(), device)?;
-        Gate::from_log_alpha(interface, &config, &log_alpha)
+        let tensor = |name: &str| -> Result<Tensor> {
+            let view = file.tensor(name).map_err(|error| fail(error.to_string()))?;
+            if view.dtype() != Dtype::F32 {
+                return Err(fail(format!("{name} is {:?}, expected F32", view.dtype())));
+            }
+            let values: Vec<f32> = view
+                .data()
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect();
+            Ok(Tensor::from_vec(values, view.shape(), device)?)
+        };
+        let weight = conditional.then(|| tensor(WEIGHT)).transpose()?;
+        Gate::from_parameters(interface, &config, &tensor(LOG_ALPHA)?, weight.as_ref())
             .map_err(|error| fail(error.to_string()))
     }
 }

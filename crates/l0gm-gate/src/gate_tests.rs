@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{InferenceGate, distribution};
+use crate::{Granularity, InferenceGate, distribution};
 use l0gm_ops::{Generator, Stretch};
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -151,13 +151,17 @@ fn a_group_opens_and_closes_as_one() {
 
 #[test]
 fn neighbouring_dimensions_of_a_flat_interface_open_and_close_as_one() {
-    for kind in [GateKind::Static, GateKind::PerExample] {
+    for kind in [
+        GateKind::Static,
+        GateKind::PerExample,
+        GateKind::Conditional,
+    ] {
         for width in [2, 3] {
             let z = training_z(&with(FLAT, heads(kind, width)), 16, 1);
             // Examples with noise of their own may still meet where a z is clipped to 1.
             match kind {
                 GateKind::Static => assert_eq!(distinct(&z), 1),
-                GateKind::PerExample => assert!(distinct(&z) > 8, "{z:?}"),
+                GateKind::PerExample | GateKind::Conditional => assert!(distinct(&z) > 8, "{z:?}"),
             }
             assert!(z.iter().any(|row| row[0] != row[width]));
             for row in &z {
@@ -521,4 +525,105 @@ fn what_does_not_fit_is_refused_with_what_was_expected() {
     }
     let error = gate.forward(&ones(FLAT, 2), Temperature(0.0), &mut Mode::Eval);
     assert!(error.unwrap_err().to_string().contains("temperature is 0"));
+}
+
+/// A gate an entry of a table of three rows and two columns.
+fn table(kind: GateKind, log_alpha: &[f32]) -> Gate {
+    let config = GateConfig {
+        kind,
+        granularity: Granularity::Fine,
+        ..GateConfig::default()
+    };
+    given(FIELDS, config, log_alpha)
+}
+
+#[test]
+fn looked_up_values_meet_the_gates_of_their_table_rows() {
+    let gate = table(GateKind::PerExample, &[9.0, -9.0, 0.5, 9.0, -9.0, -9.0]);
+    let rows = Tensor::new(&[[0u32, 1], [2, 1]], &Device::Cpu).unwrap();
+    let values = Tensor::new(
+        &[[[1f32, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]],
+        &Device::Cpu,
+    );
+    let gated = gate
+        .forward_rows(&values.unwrap(), &rows, TAU, &mut Mode::Eval)
+        .unwrap();
+    let half = distribution::median(0.5, TAU, Stretch::default()) as f32;
+    let expected = [
+        [[1.0, 0.0], [3.0 * half, 4.0]],
+        [[0.0, 0.0], [7.0 * half, 8.0]],
+    ];
+    for (got, expected) in gated.to_vec3::<f32>().unwrap().iter().zip(expected) {
+        for (got, expected) in got.iter().flatten().zip(expected.iter().flatten()) {
+            assert!((got - expected).abs() < 1e-6);
+        }
+    }
+    assert_eq!(gate.active_fraction(TAU).unwrap(), ActiveFraction(0.5));
+}
+
+#[test]
+fn equal_lookups_share_their_noise_under_a_static_gate_alone() {
+    let rows = Tensor::ones((50, 1), DType::U32, &Device::Cpu).unwrap();
+    let values = Tensor::ones((50, 1, 2), DType::F32, &Device::Cpu).unwrap();
+    for (kind, expected) in [(GateKind::Static, 1), (GateKind::PerExample, 40)] {
+        let mut generator = Generator::new(1);
+        let gate = table(kind, &[0.0; 6]);
+        let gated = gate
+            .forward_rows(&values, &rows, TAU, &mut Mode::Train(&mut generator))
+            .unwrap();
+        let z: Vec<Vec<f32>> = gated.flatten_from(1).unwrap().to_vec2().unwrap();
+        let found = distinct(&z);
+        assert!(
+            found >= expected && (kind == GateKind::PerExample || found == 1),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn the_gradient_of_looked_up_values_reaches_the_rows_that_were_looked_up() {
+    let gate = table(GateKind::PerExample, &[0.0; 6]);
+    let rows = Tensor::new(&[[0u32, 2], [2, 0], [0, 2], [2, 2]], &Device::Cpu).unwrap();
+    let values = Tensor::ones((4, 2, 2), DType::F32, &Device::Cpu).unwrap();
+    let loss = |gate: &Gate| {
+        let mut generator = Generator::new(5);
+        gate.forward_rows(&values, &rows, TAU, &mut Mode::Train(&mut generator))
+            .unwrap()
+            .sum_all()
+            .unwrap()
+    };
+    let gradient = gradient(&gate, &loss(&gate));
+    let h = 1e-2f32;
+    for at in 0..6 {
+        let shifted = |by: f32| {
+            let mut log_alpha = [0f32; 6];
+            log_alpha[at] += by;
+            let loss = loss(&table(GateKind::PerExample, &log_alpha));
+            loss.to_scalar::<f32>().unwrap()
+        };
+        let slope = (shifted(h) - shifted(-h)) / (2.0 * h);
+        assert!(
+            (gradient[at] - slope).abs() < 5e-3 * (1.0 + slope.abs()),
+            "{at}: {gradient:?} {slope}"
+        );
+        assert_eq!(gradient[at] == 0.0, at / 2 == 1, "row 1 was not looked up");
+    }
+}
+
+#[test]
+fn looking_up_under_a_gate_that_has_no_entry_each_is_refused() {
+    let rows = Tensor::zeros((1, 1), DType::U32, &Device::Cpu).unwrap();
+    let values = Tensor::ones((1, 1, 2), DType::F32, &Device::Cpu).unwrap();
+    let group = with(FIELDS, group(GateKind::PerExample));
+    for gate in [group, with(FLAT, GateConfig::default())] {
+        let error = gate.forward_rows(&values, &rows, TAU, &mut Mode::Eval);
+        assert!(error.unwrap_err().to_string().contains("a gate an entry"));
+    }
+    let wrong = table(GateKind::Static, &[0.0; 6]).forward_rows(
+        &values.narrow(2, 0, 1).unwrap(),
+        &rows,
+        TAU,
+        &mut Mode::Eval,
+    );
+    assert!(wrong.unwrap_err().to_string().contains("(batch, k, 2)"));
 }

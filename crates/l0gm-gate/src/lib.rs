@@ -16,7 +16,7 @@
 //!
 //! // The settings are checked where they come in; what is behind the door is valid.
 //! let schedule = Schedule { warmup: 0.1, ramp: 0.3, ..Schedule::default() };
-//! let objective = Objective { lambda: 1e-3 };
+//! let objective = Objective { lambda: 1e-3, ..Objective::default() };
 //! schedule.check()?;
 //! objective.check()?;
 //!
@@ -48,7 +48,11 @@
 //! - [`Gate`]: the gate on an [`Interface`], or the identity for a dense model. [`GateConfig`] says how
 //!   noise is shared ([`GateKind`]), what one gate covers ([`Granularity`]), and which deterministic gate
 //!   is used after training ([`InferenceGate`]).
-//! - [`Schedule`]: temperature and lambda as training proceeds; [`Objective`]: loss plus penalty.
+//! - [`Schedule`]: temperature and lambda as training proceeds; [`Objective`]: loss plus penalty;
+//!   [`Coupling`]: a calibration term beside them.
+//! - [`Target`], [`Controller`], [`Multiplier`], [`settle`]: an active fraction asked for instead of lambda.
+//! - [`Gate::pass`], [`Gate::penalty_of`], [`GateReader`]: what a conditional gate, which reads its examples,
+//!   needs instead of [`Gate::forward`], [`Gate::penalty`] and [`Gate::active_fraction`].
 //! - [`distribution`]: the formulas in plain f64.
 //! - [`compact_linear`]: the same model, smaller, without a gate.
 //! - [`calibration`]: ECE and its kin, for anybody's predictions.
@@ -75,21 +79,29 @@
 pub mod calibration;
 mod compaction;
 mod config;
+mod coupling;
 pub mod distribution;
 mod error;
 mod file;
 mod gate;
+mod interface;
 mod objective;
+mod reading;
 mod relaxation;
 mod schedule;
+mod target;
 
 pub use compaction::{LinearLayer, compact_linear};
 pub use config::{GateConfig, GateKind, Granularity, InferenceGate, PenaltyReduction};
+pub use coupling::{Coupling, CouplingKind};
 pub use error::{Error, Result};
-pub use gate::{ActiveFraction, Gate, Interface};
+pub use gate::{ActiveFraction, Gate, Gated};
+pub use interface::Interface;
 pub use l0gm_ops::{Generator, Mode, Stretch};
 pub use objective::Objective;
+pub use reading::{GateReader, GateReading};
 pub use schedule::{Schedule, ScheduleKind, ScheduleStep, Temperature};
+pub use target::{Controller, Multiplier, Target, settle, shift_to};
 
 /// Compiles the README's example with the documentation's tests.
 #[cfg(doctest)]

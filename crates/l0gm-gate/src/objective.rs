@@ -1,6 +1,7 @@
-//! J = task + lambda_t * penalty (eq. 22; Algorithm 1, line 17): the one number an optimiser lowers.
+//! J = task + lambda_t * penalty + weight * coupling (eq. 22; Algorithm 1, line 17; Table 10): the one number
+//! an optimiser lowers.
 
-use crate::{Error, Gate, Result, ScheduleStep};
+use crate::{Coupling, Error, Gate, Result, ScheduleStep};
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -10,24 +11,44 @@ use serde::{Deserialize, Serialize};
 pub struct Objective {
     /// Weight of the penalty, at least 0.
     pub lambda: f64,
+    /// A calibration term, none by default.
+    pub coupling: Coupling,
 }
 
 impl Objective {
-    /// Checks lambda; the error names it.
+    /// Checks every setting; the error names it.
     pub fn check(&self) -> Result<()> {
-        match self.lambda >= 0.0 && self.lambda.is_finite() {
-            true => Ok(()),
-            false => Err(Error::setting(
+        if !(self.lambda >= 0.0 && self.lambda.is_finite()) {
+            return Err(Error::setting(
                 "lambda",
                 self.lambda,
                 "finite and at least 0",
-            )),
+            ));
         }
+        self.coupling.check()
     }
 
     /// task + lambda * step.lambda_scale * penalty, a scalar; `task` unchanged for the identity gate
     /// and while the weight is 0. A task loss in half precision is widened to f32 first.
+    ///
+    /// The calibration term is the caller's to add, who has the logits: [`Coupling::value`].
+    ///
+    /// # Errors
+    /// Also for a conditional gate, whose penalty is its batch's: see [`total`](Self::total).
     pub fn value(&self, task: &Tensor, gate: &Gate, step: ScheduleStep) -> Result<Tensor> {
+        if gate.is_identity() || self.lambda * step.lambda_scale == 0.0 {
+            return self.total(task, None, step);
+        }
+        self.total(task, Some(&gate.penalty(step.temperature)?), step)
+    }
+
+    /// [`value`](Self::value) with a penalty that is at hand, [`Gate::penalty_of`] of a batch for one.
+    pub fn total(
+        &self,
+        task: &Tensor,
+        penalty: Option<&Tensor>,
+        step: ScheduleStep,
+    ) -> Result<Tensor> {
         self.check()?;
         if task.rank() != 0 {
             return Err(Error::input(format!(
@@ -36,15 +57,14 @@ impl Objective {
             )));
         }
         let weight = self.lambda * step.lambda_scale;
-        if gate.is_identity() || weight == 0.0 {
+        let Some(penalty) = penalty.filter(|_| weight != 0.0) else {
             return Ok(task.clone());
-        }
+        };
         let dtype = match task.dtype() {
             DType::F64 => DType::F64,
             _ => DType::F32,
         };
-        let penalty = gate.penalty(step.temperature)?.to_dtype(dtype)?;
-        Ok((task.to_dtype(dtype)? + (penalty * weight)?)?)
+        Ok((task.to_dtype(dtype)? + (penalty.to_dtype(dtype)? * weight)?)?)
     }
 }
 
@@ -56,6 +76,13 @@ mod tests {
     use candle_core::Device;
 
     const TAU: Temperature = Temperature(2.0 / 3.0);
+
+    fn objective(lambda: f64) -> Objective {
+        Objective {
+            lambda,
+            ..Objective::default()
+        }
+    }
 
     fn step(lambda_scale: f64) -> ScheduleStep {
         ScheduleStep {
@@ -77,7 +104,7 @@ mod tests {
     #[test]
     fn objective_adds_the_weighted_penalty_to_the_task() {
         let task = Tensor::new(0.25f32, &Device::Cpu).unwrap();
-        let objective = Objective { lambda: 0.01 };
+        let objective = objective(0.01);
         let value = objective.value(&task, &gate(), step(0.5)).unwrap();
         // Ten gates open with probability .9 each.
         let expected = 0.25 + 0.01 * 0.5 * 9.0;
@@ -87,7 +114,7 @@ mod tests {
     #[test]
     fn task_is_unchanged_for_the_identity_gate_and_in_the_warm_up() {
         let task = Tensor::new(0.25f32, &Device::Cpu).unwrap();
-        let objective = Objective { lambda: 0.01 };
+        let objective = objective(0.01);
         let identity = Gate::identity(Interface::Flat { dim: 10 });
         for value in [
             objective.value(&task, &identity, step(1.0)),
@@ -104,9 +131,7 @@ mod tests {
                 .unwrap()
                 .to_dtype(dtype)
                 .unwrap();
-            let value = Objective { lambda: 1.0 }
-                .value(&task, &gate(), step(1.0))
-                .unwrap();
+            let value = objective(1.0).value(&task, &gate(), step(1.0)).unwrap();
             let value = value
                 .to_dtype(DType::F64)
                 .unwrap()
@@ -119,14 +144,14 @@ mod tests {
     #[test]
     fn negative_lambda_and_unreduced_loss_are_refused() {
         for lambda in [-1e-3, f64::NAN, f64::INFINITY] {
-            let text = Objective { lambda }.check().unwrap_err().to_string();
+            let text = objective(lambda).check().unwrap_err().to_string();
             assert!(
                 text.contains(&format!("lambda is {lambda}")) && text.contains("at least 0"),
                 "{text}"
             );
         }
         let losses = Tensor::new(&[0.1f32, 0.2], &Device::Cpu).unwrap();
-        let error = Objective { lambda: 1.0 }.value(&losses, &gate(), step(1.0));
+        let error = objective(1.0).value(&losses, &gate(), step(1.0));
         assert!(error.unwrap_err().to_string().contains("scalar"));
     }
 }

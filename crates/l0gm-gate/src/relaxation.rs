@@ -8,7 +8,8 @@ use l0gm_ops::{Generator, Stretch, hard_concrete};
 /// Noise stays this far from 0 and 1: 1e-8 would round 1 - u to 1 in f32, whose logit is infinite.
 pub(crate) const NOISE_MARGIN: f64 = 1e-6;
 
-/// z of shape (rows, gates), each row with noise of its own.
+/// z of shape (rows, gates), each row with noise of its own. `log_alpha`: (gates,), or (rows, gates) where
+/// each row has its own.
 pub(crate) fn sample(
     log_alpha: &Tensor,
     config: &GateConfig,
@@ -16,7 +17,7 @@ pub(crate) fn sample(
     rows: usize,
     generator: &mut Generator,
 ) -> Result<Tensor> {
-    let shape = (rows, log_alpha.elem_count());
+    let shape = (rows, log_alpha.dims().last().copied().unwrap_or(0));
     let noise = generator.uniform_tensor(
         shape,
         NOISE_MARGIN,
@@ -39,7 +40,7 @@ pub(crate) fn repeat_rows(z: &Tensor, batch: usize) -> Result<Tensor> {
     Ok(ones.matmul(z)?)
 }
 
-/// The z of evaluation, (gates,), without gradient.
+/// The z of evaluation, in log_alpha's shape, without gradient.
 pub(crate) fn deterministic(
     log_alpha: &Tensor,
     config: &GateConfig,
@@ -54,13 +55,13 @@ pub(crate) fn deterministic(
         InferenceGate::HardSigmoid => stretched(sigmoid(&log_alpha)?),
         InferenceGate::Threshold => {
             // sigmoid(log_alpha) > pi, asked of log_alpha itself: exact at pi = .5.
-            let threshold = (config.pi / (1.0 - config.pi)).ln();
-            Ok(log_alpha.gt(threshold)?.to_dtype(log_alpha.dtype())?)
+            let open = log_alpha.gt(config.closing_point(tau))?;
+            Ok(open.to_dtype(log_alpha.dtype())?)
         }
     }
 }
 
-/// P(z != 0), (gates,), with gradient.
+/// P(z != 0) in log_alpha's shape, with gradient.
 pub(crate) fn open_probability(
     log_alpha: &Tensor,
     tau: Temperature,

@@ -40,9 +40,10 @@ pub struct Schedule {
     pub warmup: f64,
     /// Fraction of training, after the warm-up, over which lambda rises linearly to its value.
     pub ramp: f64,
-    /// Temperature until the end of the ramp.
+    /// Temperature until the end of the warm-up.
     pub start_temperature: f64,
-    /// Temperature at the end of training, reached linearly after the warm-up.
+    /// Temperature at the end of training, reached linearly after the warm-up. Below 2/3 it hardens: z is more
+    /// nearly 0 or 1, and the penalty falls by itself.
     pub end_temperature: f64,
 }
 impl Default for Schedule {

@@ -13,10 +13,14 @@ pub type GraphModel = GatedModel<Gcn, LinearHead>;
 
 /// The compact model (its gate is the identity), or `None` where every channel is closed: nothing is
 /// left to compute then but the classifier's bias.
+///
+/// # Errors
+/// For gates that read their nodes or stand below the interface.
 pub fn compact(
     model: &GatedModel<Gcn, LinearHead>,
     temperature: Temperature,
 ) -> Result<Option<GatedModel<Gcn, LinearHead>>> {
+    model.check_compactable()?;
     let z = model.gate.deterministic(temperature)?;
     if z.iter().all(|&z| z == 0.0) {
         return Ok(None);

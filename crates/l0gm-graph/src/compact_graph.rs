@@ -244,6 +244,7 @@ fn read_model(
         layers,
         dropout: 0.0,
         interface_dropout: 0.0,
+        fine: Vec::new(),
     };
     let weight = folder.tensor("head.weight", &[bias.dim(0)?, kept])?;
     Ok(Some(GraphModel {

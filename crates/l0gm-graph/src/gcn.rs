@@ -5,12 +5,12 @@ use crate::input::DTYPE;
 use crate::settings::GcnSettings;
 use crate::{GraphInput, Result};
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::Interface;
+use l0gm_gate::{Gate, GateConfig, GateKind, Interface, Temperature};
 use l0gm_ops::{
     Generator, Mode, SparseMatrix, add, add_bias, csr_matmul, dropout, embedding, layer_norm,
     linear, relu,
 };
-use l0gm_train::{Encoder, Parameter, ParameterKind, Part};
+use l0gm_train::{Encoder, Gating, Parameter, ParameterKind, Part};
 
 /// Added to the variance in layer normalisation.
 const EPSILON: f64 = 1e-5;
@@ -21,6 +21,9 @@ pub struct Gcn {
     pub(crate) layers: Vec<GcnLayer>,
     pub(crate) dropout: f64,
     pub(crate) interface_dropout: f64,
+    /// For granularity fine: a gate a channel of what each layer aggregates, the raw node attributes first.
+    /// The last layer's output is the interface, whose gate is the model's. Else empty.
+    pub(crate) fine: Vec<(String, Gate)>,
 }
 
 /// One round of message passing.
@@ -82,7 +85,56 @@ impl Gcn {
             layers,
             dropout: settings.dropout,
             interface_dropout: settings.interface_dropout,
+            fine: Vec::new(),
         })
+    }
+
+    /// The same with a gate on every channel of the raw node attributes and of every layer but the last
+    /// (granularity fine), open as `config` says at `tau`.
+    pub fn with_gates(
+        mut self,
+        config: &GateConfig,
+        tau: Temperature,
+        device: &Device,
+    ) -> Result<Self> {
+        for (number, layer) in self.layers.iter().enumerate() {
+            let name = match number {
+                0 => "features".to_owned(),
+                _ => format!("gcn.{}", number - 1),
+            };
+            let interface = Interface::Flat {
+                dim: layer.weight.dim(1)?,
+            };
+            let gate = Gate::new(interface, config, tau, device)?;
+            self.fine.push((name, gate));
+        }
+        Ok(self)
+    }
+
+    /// The raw attributes as the first layer takes them: gated themselves, or, where z is the same for every
+    /// node, A X that is at hand times z, which is A (X ⊙ z).
+    fn gated_features(
+        &self,
+        input: &GraphInput,
+        gating: Gating,
+        mode: &mut Mode<'_>,
+    ) -> l0gm_train::Result<(Tensor, Option<Tensor>)> {
+        let x = input.graph.features().clone();
+        let Some((_, gate)) = self.fine.first() else {
+            return Ok((x, Some(input.graph.propagated()?)));
+        };
+        let mut mode = gating.mode(mode);
+        let tau = gating.temperature;
+        let shared = !mode.is_train()
+            || gate
+                .config()
+                .is_none_or(|config| config.kind == GateKind::Static);
+        let residual = self.layers.first().is_some_and(|layer| layer.residual);
+        if shared && !residual {
+            let propagated = gate.forward(&input.graph.propagated()?, tau, &mut mode)?;
+            return Ok((x, Some(propagated)));
+        }
+        Ok((gate.forward(&x, tau, &mut mode)?, None))
     }
 
     /// Multiply-adds, times two, of one full forward pass, counting `entries` stored entries of the
@@ -102,6 +154,35 @@ impl Gcn {
                 2 * (product + propagation) as u64
             })
             .sum()
+    }
+}
+
+impl Gcn {
+    /// All layers. `x`: what the first one takes, and A x where it is at hand; `before(x, number, mode)`: what
+    /// happens to the input of every later layer.
+    fn through<E: From<candle_core::Error>>(
+        &self,
+        input: &GraphInput,
+        mut x: Tensor,
+        propagated: Option<Tensor>,
+        mode: &mut Mode<'_>,
+        before: impl Fn(Tensor, usize, &mut Mode<'_>) -> std::result::Result<Tensor, E>,
+    ) -> std::result::Result<Tensor, E> {
+        let mut propagated = propagated;
+        for (number, layer) in self.layers.iter().enumerate() {
+            let last = number + 1 == self.layers.len();
+            if number > 0 {
+                x = before(x, number, mode)?;
+            }
+            x = layer.forward(input, &x, propagated.take().as_ref(), last)?;
+            let rate = if last {
+                self.interface_dropout
+            } else {
+                self.dropout
+            };
+            x = dropout(&x, rate, mode)?;
+        }
+        Ok(x) // (wanted nodes, width)
     }
 }
 
@@ -194,23 +275,31 @@ impl Encoder for Gcn {
     }
 
     fn encode(&self, input: &GraphInput, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
-        let mut x = input.graph.features().clone(); // (nodes, features)
-        for (number, layer) in self.layers.iter().enumerate() {
-            let last = number + 1 == self.layers.len();
-            let propagated = if number == 0 {
-                Some(input.graph.propagated()?)
-            } else {
-                None
-            };
-            x = layer.forward(input, &x, propagated.as_ref(), last)?;
-            let rate = if last {
-                self.interface_dropout
-            } else {
-                self.dropout
-            };
-            x = dropout(&x, rate, mode)?;
-        }
-        Ok(x) // (wanted nodes, width)
+        let x = input.graph.features().clone(); // (nodes, features)
+        let propagated = Some(input.graph.propagated()?);
+        self.through(input, x, propagated, mode, |x, _, _| Ok(x))
+    }
+
+    fn encode_gated(
+        &self,
+        input: &GraphInput,
+        gating: Gating,
+        mode: &mut Mode<'_>,
+    ) -> l0gm_train::Result<Tensor> {
+        let (x, propagated) = self.gated_features(input, gating, mode)?;
+        self.through(input, x, propagated, mode, |x, number, mode| {
+            match self.fine.get(number) {
+                Some((_, gate)) => {
+                    Ok(gate.forward(&x, gating.temperature, &mut gating.mode(mode))?)
+                }
+                None => Ok(x),
+            }
+        })
+    }
+
+    fn gates(&self) -> Vec<(&str, &Gate)> {
+        let gates = self.fine.iter();
+        gates.map(|(name, gate)| (name.as_str(), gate)).collect()
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -415,9 +504,12 @@ mod tests {
                 )
                 .unwrap();
             let loss = l0gm_ops::cross_entropy(&logits, &batch.labels).unwrap();
-            let loss = Objective { lambda: 1e-3 }
-                .value(&loss, &model.gate, step)
-                .unwrap();
+            let loss = Objective {
+                lambda: 1e-3,
+                ..Objective::default()
+            }
+            .value(&loss, &model.gate, step)
+            .unwrap();
             let gradients = loss.backward().unwrap();
             for parameter in model.parameters() {
                 let gradient = gradients

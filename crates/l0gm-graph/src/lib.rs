@@ -11,6 +11,8 @@ mod adjacency;
 mod compact;
 mod compact_graph;
 mod error;
+#[cfg(test)]
+mod fine_tests;
 mod from_petgraph;
 mod gcn;
 mod graph;

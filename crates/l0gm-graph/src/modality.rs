@@ -8,7 +8,7 @@ use crate::settings::{FeatureScaling, GraphSettings};
 use crate::{Error, Gcn, Graph, GraphTask, LinearHead, NodeSplit, Result};
 use candle_core::{Device, Shape, Tensor};
 use l0gm_data::{Catalogue, Resolved};
-use l0gm_gate::Gate;
+use l0gm_gate::{Gate, GateKind, Granularity};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
@@ -99,12 +99,16 @@ pub fn build_model(
     device: &Device,
 ) -> Result<GraphModel> {
     let mut generator = Generator::new(seed).stream("init", 0);
-    let encoder = Gcn::new(
+    let mut encoder = Gcn::new(
         graph.features().columns(),
         &settings.gcn,
         &mut generator,
         device,
     )?;
+    if gated && settings.gate.granularity == Granularity::Fine {
+        let start = settings.train.schedule.at(0.0).temperature;
+        encoder = encoder.with_gates(&settings.gate, start, device)?;
+    }
     let interface = encoder.interface();
     let head = LinearHead::new(
         interface.width(),
@@ -208,7 +212,7 @@ fn closed_logits(model: &GraphModel, shape: &Shape) -> Result<Tensor> {
 }
 
 /// What any table must say of these settings.
-fn notes(settings: &GraphSettings) -> Vec<String> {
+fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     let scaling = match settings.features {
         FeatureScaling::None => "features as they are",
         FeatureScaling::Row => "each node's features divided by their sum",
@@ -219,14 +223,26 @@ fn notes(settings: &GraphSettings) -> Vec<String> {
     } else {
         "last layer has no normalisation: compaction drops its closed channels"
     };
-    vec![
+    let mut notes = vec![
         format!("split {}", settings.split.kind),
         format!(
             "GCN of {} layers, width {}, interface {}, full batch, one epoch is one step, {scaling}",
             settings.gcn.layers, settings.gcn.width, settings.gcn.interface_width
         ),
         last.into(),
-    ]
+    ];
+    if gated && settings.gate.granularity == Granularity::Fine {
+        notes.push(
+            "fine gates: one a channel of the raw node attributes and of every layer; not compacted".into(),
+        );
+    }
+    if gated && settings.gate.kind == GateKind::Conditional {
+        notes.push("conditional gates: log_alpha = a + W r; not compacted".into());
+    }
+    if gated {
+        notes.extend(settings.train.target_note());
+    }
+    notes
 }
 
 fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
@@ -270,7 +286,8 @@ impl Modality for GraphModality {
         }
         let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
         let lambda = if gated {
-            Some(lambda.unwrap_or(settings.train.objective.lambda))
+            let default = settings.train.objective.lambda;
+            settings.train.gated_lambda(lambda, Some(default))?
         } else {
             None
         };
@@ -371,7 +388,7 @@ impl Modality for GraphModality {
             rows: rows.into_iter().collect(),
             classes: graph.classes().to_vec(),
             reductions: reductions(&settings),
-            notes: notes(&settings),
+            notes: notes(&settings, spec.method == "l0gm"),
         };
         let entries = task.graph().propagation().matrix().values().len();
         let model_sizes = sizes(&model, graph.nodes(), entries);

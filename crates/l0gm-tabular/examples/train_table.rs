@@ -3,7 +3,7 @@
 //!     cargo run --example train_table -- adult
 //!     cargo run --example train_table -- FILE.csv --label COLUMN --lambda 0.003
 //!
-//! `--dense` trains without a gate, `--quick` the quick profile (twins allowed), `--seed N` another seed, and `--set JSON`
+//! `--target 15%` asks for an active fraction instead of a lambda, `--dense` trains without a gate, `--quick` the quick profile (twins allowed), `--seed N` another seed, and `--set JSON`
 //! lays settings over the defaults, for example `--set '{"model":{"bypass":false}}'`. Datasets of the
 //! catalogue are looked for in `L0GM_DATA_DIR`, else in `datasets/cache`.
 
@@ -25,7 +25,7 @@ struct Arguments {
     out: Option<String>,
 }
 
-const USAGE: &str = "train_table (adult | FILE) [--label COLUMN] [--lambda X | --dense] [--quick] [--seed N] [--set JSON]";
+const USAGE: &str = "train_table (adult | FILE) [--label COLUMN] [--lambda X | --target 15% | --dense] [--quick] [--seed N] [--set JSON]";
 
 fn main() -> ExitCode {
     if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
@@ -50,6 +50,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let modality = TabularModality::new(catalogue);
     let (method, lambda) = match arguments.dense {
         true => ("dense", arguments.lambda),
+        // With a target, lambda is found by the controller.
+        false if !arguments.overrides["train"]["target"].is_null() => ("l0gm", arguments.lambda),
         false => ("l0gm", arguments.lambda.or(Some(1e-3))),
     };
     let spec = modality.spec(
@@ -132,13 +134,14 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         profile: Profile::Paper,
         out: None,
     };
-    let mut label = None;
+    let (mut label, mut target) = (None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
             "--label" => label = Some(value()?),
             "--lambda" => parsed.lambda = Some(value()?.parse()?),
+            "--target" => target = Some(value()?),
             "--seed" => parsed.seed = value()?.parse()?,
             "--set" => parsed.overrides = serde_json::from_str(&value()?)?,
             "--out" => parsed.out = Some(value()?),
@@ -150,6 +153,9 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
     }
     if let Some(label) = label {
         parsed.overrides["data"]["label"] = json!(label);
+    }
+    if let Some(target) = target {
+        parsed.overrides["train"]["target"] = json!(target);
     }
     Ok(parsed)
 }

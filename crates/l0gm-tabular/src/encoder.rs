@@ -2,20 +2,23 @@
 //! lookup; number fields go through one blocked map.
 
 use crate::encoding::{Encoding, MISSING, UNSEEN};
+use crate::fine::FineGates;
 use crate::settings::{EncodingSettings, ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
 use crate::task::{NumberInput, TableInput};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_gate::Interface;
+use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
 use l0gm_ops::{Generator, Mode, embedding, relu};
 use l0gm_train::layers::Embedding;
-use l0gm_train::{Encoder, Parameter, ParameterKind, Part};
+use l0gm_train::{Encoder, Gating, Parameter, ParameterKind, Part};
 
 /// One embedding a field: categories from a table, numbers through their encoding.
 #[derive(Debug)]
 pub struct FieldEncoder {
     pub(crate) categories: Option<Embedding>,
     pub(crate) numbers: Option<NumberEmbedding>,
+    /// Gates on the tables' entries, for granularity fine.
+    fine: Option<FineGates>,
     fields: usize,
     dim: usize,
 }
@@ -116,9 +119,33 @@ impl FieldEncoder {
         Ok(Self {
             categories,
             numbers,
+            fine: None,
             fields: encoding.categories.len() + fields,
             dim,
         })
+    }
+
+    /// The same with a gate on every entry of its tables (granularity fine), open as `config` says at `tau`.
+    ///
+    /// # Errors
+    /// Where numbers are encoded without a table, or the gate refuses its settings.
+    pub fn with_gates(
+        mut self,
+        encoding: &Encoding,
+        config: &GateConfig,
+        tau: Temperature,
+        device: &Device,
+    ) -> crate::Result<Self> {
+        self.fine = Some(FineGates::new(encoding, self.dim, config, tau, device)?);
+        Ok(self)
+    }
+
+    /// Category fields first, then number fields.
+    fn join(parts: &[Tensor]) -> Result<Tensor> {
+        match parts {
+            [one] => Ok(one.clone()),
+            parts => Tensor::cat(parts, 1),
+        }
     }
 }
 
@@ -205,10 +232,43 @@ impl Encoder for FieldEncoder {
                 NumberEmbedding::Scaled(dense) => dense.forward(input)?,
             });
         }
-        match parts.as_slice() {
-            [one] => Ok(one.clone()),
-            parts => Tensor::cat(parts, 1),
+        Self::join(&parts)
+    }
+
+    fn gates(&self) -> Vec<(&str, &Gate)> {
+        let Some(fine) = &self.fine else {
+            return Vec::new();
+        };
+        let categories = fine.categories.as_ref().map(|gate| ("categories", gate));
+        let numbers = fine.numbers.as_ref().map(|n| ("numbers", &n.gate));
+        categories.into_iter().chain(numbers).collect()
+    }
+
+    fn encode_gated(
+        &self,
+        input: &TableInput,
+        gating: Gating,
+        mode: &mut Mode<'_>,
+    ) -> l0gm_train::Result<Tensor> {
+        let Some(fine) = &self.fine else {
+            return Ok(self.encode(input, mode)?);
+        };
+        let mut parts = Vec::with_capacity(2);
+        if let (Some(table), Some(gate), Some(categories)) =
+            (&self.categories, &fine.categories, &input.categories)
+        {
+            let values = table.forward(&categories.ids)?;
+            let mut mode = gating.mode(mode);
+            let gated =
+                gate.forward_rows(&values, &categories.ids, gating.temperature, &mut mode)?;
+            parts.push(gated);
         }
+        if let (Some(NumberEmbedding::PiecewiseLinear(spline)), Some(gates), Some(numbers)) =
+            (&self.numbers, &fine.numbers, &input.numbers)
+        {
+            parts.push(gates.interpolate(&spline.table()?, numbers, gating, mode)?);
+        }
+        Ok(Self::join(&parts)?)
     }
 
     fn parameters(&self) -> Vec<Parameter> {

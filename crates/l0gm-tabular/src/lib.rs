@@ -15,6 +15,7 @@ mod compact;
 mod encoder;
 mod encoding;
 mod error;
+mod fine;
 mod head;
 mod load;
 mod modality;

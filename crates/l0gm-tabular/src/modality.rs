@@ -7,7 +7,7 @@ use crate::{
 };
 use candle_core::{Device, Tensor};
 use l0gm_data::Catalogue;
-use l0gm_gate::{Gate, InferenceGate, Temperature};
+use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
@@ -127,10 +127,14 @@ pub fn build_model(
 ) -> Result<TableModel> {
     let generator = Generator::new(seed).stream("initialisation", 0);
     let (model, numbers) = (&settings.model, &settings.encoding);
-    let encoder = FieldEncoder::new(encoding, model, numbers, &generator, device)?;
+    let mut encoder = FieldEncoder::new(encoding, model, numbers, &generator, device)?;
     let interface = encoder.interface();
     let start = settings.train.schedule.at(0.0).temperature;
-    let gate = if dense {
+    let fine = settings.gate.granularity == Granularity::Fine;
+    if fine && !dense {
+        encoder = encoder.with_gates(encoding, &settings.gate, start, device)?;
+    }
+    let gate = if dense || fine {
         Gate::identity(interface)
     } else {
         Gate::new(interface, &settings.gate, start, device)?
@@ -174,8 +178,10 @@ impl Modality for TabularModality {
                     "method dense has no gate and so no lambda".into(),
                 ));
             }
-            ("l0gm", Some(lambda)) => Some(lambda),
-            ("l0gm", None) => Some(settings.train.objective.lambda),
+            ("l0gm", lambda) => {
+                let default = settings.train.objective.lambda;
+                settings.train.gated_lambda(lambda, Some(default))?
+            }
             (other, _) => {
                 let known = ["dense", "l0gm"];
                 let hint = crate::error::did_you_mean(other, known);
@@ -420,6 +426,14 @@ fn summarise(
             InferenceGate::Median => "inference gate: median".to_owned(),
             InferenceGate::HardSigmoid => "inference gate: hard sigmoid".to_owned(),
         });
+        if gate.granularity == Granularity::Fine {
+            notes
+                .push("fine gates: one an entry of the embedding tables; not compacted".to_owned());
+        }
+        if gate.kind == GateKind::Conditional {
+            notes.push("conditional gates: log_alpha = a + W r; not compacted".to_owned());
+        }
+        notes.extend(settings.train.target_note());
     }
     if settings.train.batch_size < planned_batch {
         notes.push(format!(

@@ -1,7 +1,7 @@
 //! Every setting of a tabular run in one plain struct, checked once at the door.
 
 use crate::{Error, Result};
-use l0gm_gate::GateConfig;
+use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -259,6 +259,9 @@ impl TabularSettings {
             ));
         }
         self.gate.check()?;
+        if self.gate.granularity == Granularity::Fine {
+            crate::fine::check_numbers(encoding.numbers)?;
+        }
         Ok(())
     }
 

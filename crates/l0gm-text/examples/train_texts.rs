@@ -42,6 +42,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         data: DataOptions::default(),
         out: std::env::temp_dir().join("l0gm-train-texts"),
     };
+    let mut target = None;
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let Some(name) = argument.strip_prefix("--") else {
@@ -54,6 +55,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
         match name {
             "method" => found.method = value,
             "lambda" => found.lambda = Some(value.parse()?),
+            "target" => target = Some(value),
             "seed" => found.seed = value.parse()?,
             "profile" => found.profile = serde_json::from_value(value.into())?,
             "set" => found.settings = serde_json::from_str(&value)?,
@@ -63,11 +65,14 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
             _ => return Err(format!("no argument --{name}").into()),
         }
     }
+    if let Some(target) = target {
+        found.settings["train"]["target"] = target.into();
+    }
     found.data.allow_twin = found.profile == Profile::Quick;
     Ok(found)
 }
 
-const USAGE: &str = "train_texts (imdb | FILE) [--method dense|l0gm] [--lambda X] [--seed N] [--profile quick|paper] [--data-dir DIR] [--model-dir DIR] [--set JSON]";
+const USAGE: &str = "train_texts (imdb | FILE) [--method dense|l0gm] [--lambda X | --target 15%] [--seed N] [--profile quick|paper] [--data-dir DIR] [--model-dir DIR] [--set JSON]";
 
 fn main() -> ExitCode {
     if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
@@ -86,7 +91,9 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let given = arguments()?;
     let texts = TextModality::new(Catalogue::new(given.data)?);
-    let default = (given.method == "l0gm").then_some(1e-3);
+    // With a target, lambda is found by the controller.
+    let aimed = !given.settings["train"]["target"].is_null();
+    let default = (given.method == "l0gm" && !aimed).then_some(1e-3);
     let lambda = given.lambda.or(default);
     let spec = texts.spec(
         &given.dataset,

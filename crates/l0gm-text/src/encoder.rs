@@ -1,22 +1,49 @@
 //! The text encoder: tokens, or what was computed from them before, to the pooled embedding that the
 //! gate stands on (section 3 of the paper: the pooled `[CLS]` embedding is the text interface).
-use crate::{Bert, Pooling, TextInput};
-use candle_core::Tensor;
-use l0gm_gate::Interface;
+use crate::{Bert, Pooling, Result, TextInput};
+use candle_core::{Device, Tensor};
+use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
 use l0gm_ops::Mode;
-use l0gm_train::{Encoder, Parameter};
+use l0gm_train::{Encoder, Gating, Parameter};
 
 /// A BERT-family encoder with its pooling.
 #[derive(Clone, Debug)]
 pub struct TextEncoder {
     bert: Bert,
     pooling: Pooling,
+    /// For granularity fine: a gate a token's place x dimension, on the last states before they are pooled.
+    tokens: Option<Gate>,
 }
 
 impl TextEncoder {
     /// Puts a pooling on an encoder.
     pub fn new(bert: Bert, pooling: Pooling) -> Self {
-        Self { bert, pooling }
+        Self {
+            bert,
+            pooling,
+            tokens: None,
+        }
+    }
+
+    /// The same with a gate on every dimension of every token's place, up to `max_tokens` of them
+    /// (granularity fine), open as `config` says at `tau`.
+    ///
+    /// # Errors
+    /// Where only one token is pooled, or the gate refuses its settings.
+    pub fn with_gates(
+        mut self,
+        max_tokens: usize,
+        config: &GateConfig,
+        tau: Temperature,
+        device: &Device,
+    ) -> Result<Self> {
+        check_fine(self.pooling)?;
+        let interface = Interface::Fields {
+            fields: max_tokens,
+            dim: self.bert.config().hidden_size,
+        };
+        self.tokens = Some(Gate::new(interface, config, tau, device)?);
+        Ok(self)
     }
 
     /// The encoder below the pooling.
@@ -79,7 +106,47 @@ impl Encoder for TextEncoder {
         }
     }
 
+    fn gates(&self) -> Vec<(&str, &Gate)> {
+        self.tokens.iter().map(|gate| ("tokens", gate)).collect()
+    }
+
+    fn encode_gated(
+        &self,
+        input: &TextInput,
+        gating: Gating,
+        mode: &mut Mode<'_>,
+    ) -> l0gm_train::Result<Tensor> {
+        let Some(gate) = &self.tokens else {
+            return Ok(self.encode(input, mode)?);
+        };
+        let (Some(states), Some(padding)) = (self.states(input, mode)?, input.padding()) else {
+            return Err(l0gm_train::Error::Task(
+                "gates on tokens need the tokens' states, but these features are pooled already"
+                    .into(),
+            ));
+        };
+        let (batch, length, _) = states.dims3()?; // (batch, length, width)
+        let places = Tensor::arange(0, length as u32, states.device())?
+            .broadcast_as((batch, length))?
+            .contiguous()?;
+        let mut mode = gating.mode(mode);
+        let gated = gate.forward_rows(&states, &places, gating.temperature, &mut mode)?;
+        Ok(self.bert.pool_mean(&gated, padding)?)
+    }
+
     fn parameters(&self) -> Vec<Parameter> {
         self.bert.parameters()
     }
+}
+
+/// Refuses a pooling that reads one token alone.
+pub(crate) fn check_fine(pooling: Pooling) -> Result<()> {
+    if pooling == Pooling::Mean {
+        return Ok(());
+    }
+    Err(crate::Error::Setting(
+        "gate.granularity is fine, a gate a token x dimension before pooling, but this pooling reads the first \
+         token alone; take pooling \"mean\", or granularity interface or group"
+            .into(),
+    ))
 }

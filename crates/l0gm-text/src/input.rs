@@ -83,6 +83,14 @@ impl TextInput {
         }
     }
 
+    /// Which of the states are tokens'; `None` for features that are pooled already.
+    pub fn padding(&self) -> Option<&Padding> {
+        match self {
+            Self::Tokens { padding, .. } | Self::Hidden { padding, .. } => Some(padding),
+            Self::Pooled(_) => None,
+        }
+    }
+
     /// Pads rows of token ids to the longest.
     ///
     /// # Errors

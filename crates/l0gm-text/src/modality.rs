@@ -8,7 +8,7 @@ use crate::{
     Columns, Error, LoadedEncoder, Result, TextData, TextHead, TextSettings, error::nearest, split,
 };
 use l0gm_data::{Catalogue, Resolved, checksums_of};
-use l0gm_gate::Gate;
+use l0gm_gate::{Gate, GateKind, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
@@ -130,18 +130,15 @@ impl TextModality {
         };
         let base = self.base(profile, overrides, expected.weights)?;
         let mut settings: TextSettings = merge_settings(&base, overrides)?;
-        settings.train.objective.lambda = match (method, lambda) {
-            ("dense", None) => 0.0,
-            ("l0gm", Some(lambda)) => lambda,
-            ("dense", Some(_)) => {
+        let lambda = match method {
+            "dense" if lambda.is_some() => {
                 return Err(Error::Setting(
                     "method dense has no gate and so no lambda".into(),
                 ));
             }
-            ("l0gm", None) => {
-                return Err(Error::Setting("method l0gm needs a lambda".into()));
-            }
-            (other, _) => {
+            "dense" => None,
+            "l0gm" => settings.train.gated_lambda(lambda, None)?,
+            other => {
                 return Err(Error::Setting(format!(
                     "method \"{other}\" is none of {:?}{}",
                     self.methods(),
@@ -149,6 +146,7 @@ impl TextModality {
                 )));
             }
         };
+        settings.train.objective.lambda = lambda.unwrap_or(0.0);
         settings.check()?;
         Ok(RunSpec {
             modality: self.name().into(),
@@ -178,7 +176,7 @@ impl TextModality {
         let run = RunDir::open(&context.dir)?;
         let split = split(data, &settings)?;
         let generator = Generator::new(spec.seed).stream("initialisation", 0);
-        let loaded = match weights {
+        let mut loaded = match weights {
             Some(folder) => LoadedEncoder::from_folder(&folder, &settings, &context.device)?,
             None => LoadedEncoder::from_scratch(
                 &split.train.texts,
@@ -194,6 +192,15 @@ impl TextModality {
             // Before minutes are spent on features for a gate that does not fit the encoder.
             settings.gate.check_on(interface)?;
         }
+        let fine = settings.gate.granularity == Granularity::Fine;
+        let start = settings.train.schedule.at(0.0).temperature;
+        if fine && !dense {
+            let places = settings.max_tokens;
+            loaded.encoder =
+                loaded
+                    .encoder
+                    .with_gates(places, &settings.gate, start, &context.device)?;
+        }
         let cache = FeatureCache::new(self.cache.clone().unwrap_or_else(|| beside(&context.dir)));
         let device = context.device.clone();
         let prepared = prepare(
@@ -207,7 +214,7 @@ impl TextModality {
         let task = prepared.task;
         summary.classes = split.classes;
         summary.reductions = split.reductions;
-        summary.notes = notes(&settings);
+        summary.notes = notes(&settings, dense);
         summary.notes.extend(prepared.notes);
         for (name, part) in [
             ("train", Split::Train),
@@ -216,10 +223,9 @@ impl TextModality {
         ] {
             summary.rows.insert(name.into(), task.rows(part));
         }
-        let gate = if dense {
+        let gate = if dense || fine {
             Gate::identity(interface)
         } else {
-            let start = settings.train.schedule.at(0.0).temperature;
             Gate::new(interface, &settings.gate, start, &device)?
         };
         let head = TextHead::new(
@@ -365,7 +371,7 @@ impl Modality for TextModality {
 }
 
 /// What any table must say of these settings.
-fn notes(settings: &TextSettings) -> Vec<String> {
+fn notes(settings: &TextSettings, dense: bool) -> Vec<String> {
     let name = Path::new(&settings.encoder)
         .file_name()
         .map_or(settings.encoder.clone(), |n| {
@@ -376,11 +382,24 @@ fn notes(settings: &TextSettings) -> Vec<String> {
         crate::Pooling::Mean => "mean",
         crate::Pooling::Pooler => "[CLS] through the pooler",
     };
-    vec![format!(
+    let mut notes = vec![format!(
         "encoder {name}, pooling {pooling}, fine-tune {}, at most {} tokens",
         String::from(settings.fine_tune),
         settings.max_tokens
-    )]
+    )];
+    if dense {
+        return notes;
+    }
+    if settings.gate.granularity == Granularity::Fine {
+        notes.push(
+            "fine gates: one a token's place x dimension, before pooling; not compacted".into(),
+        );
+    }
+    if settings.gate.kind == GateKind::Conditional {
+        notes.push("conditional gates: log_alpha = a + W r; not compacted".into());
+    }
+    notes.extend(settings.train.target_note());
+    notes
 }
 
 fn kind(twin: bool) -> &'static str {

@@ -6,6 +6,7 @@ use crate::{
     TokenRows,
 };
 use candle_core::Device;
+use l0gm_train::Encoder;
 
 /// A task with what a table must say of it.
 #[derive(Debug)]
@@ -37,6 +38,10 @@ pub fn prepare(
     let mut notes = Vec::new();
     let prepared = match settings.fine_tune {
         FineTune::Full => vec![Prepared::Tokens, Prepared::Tokens, Prepared::Tokens],
+        FineTune::Frozen if !loaded.encoder.gates().is_empty() => {
+            notes.push("encoder frozen, its tokens' last states are gated before pooling".into());
+            hidden(loaded, &tokens, settings, device, report)?
+        }
         FineTune::Frozen => {
             let (prepared, encoder_us) = pooled(loaded, &tokens, settings, cache, device, report)?;
             notes.push(format!(

@@ -1,7 +1,7 @@
 //! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
 //! checked once before anything is read.
 use crate::{Error, Result};
-use l0gm_gate::{GateConfig, Interface};
+use l0gm_gate::{GateConfig, Granularity, Interface};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
@@ -207,6 +207,9 @@ impl TextSettings {
             self.check_scratch()?;
         }
         self.gate.check()?;
+        if self.gate.granularity == Granularity::Fine {
+            crate::encoder::check_fine(self.pooling)?;
+        }
         self.train.check()?;
         Ok(())
     }
@@ -252,7 +255,6 @@ impl TextSettings {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use l0gm_gate::Granularity;
 
     #[test]
     fn fine_tune_is_written_as_one_word() {

@@ -5,13 +5,13 @@
 mod common;
 
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::{Gate, GateConfig, Granularity, Temperature};
+use l0gm_gate::{Gate, GateConfig, GateKind, Granularity, Temperature};
 use l0gm_ops::{Generator, Mode, cross_entropy};
 use l0gm_text::features::{FeatureCache, compute_hidden};
 use l0gm_text::{
     CompactModel, FineTune, LoadedEncoder, Pooling, TextEncoder, TextHead, TextInput, TextSettings,
 };
-use l0gm_train::{Encoder, GatedModel};
+use l0gm_train::{Encoder, GatedModel, Gating};
 use std::path::Path;
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -488,4 +488,113 @@ fn texts_longer_than_the_position_table_are_refused() {
         message.contains("max-tokens is 25") && message.contains("24"),
         "{message}"
     );
+}
+
+/// The tiny encoder with a gate on each of 20 places x its width, and no gate on the interface.
+fn token_gated(
+    dir: &Path,
+    fine_tune: FineTune,
+    kind: GateKind,
+) -> GatedModel<TextEncoder, TextHead> {
+    let config = GateConfig {
+        kind,
+        granularity: Granularity::Fine,
+        ..GateConfig::default()
+    };
+    let encoder = load(dir, &settings(fine_tune, Pooling::Mean)).encoder;
+    let mut model = gated(encoder, &GateConfig::default());
+    model.gate = Gate::identity(model.encoder.interface());
+    model.encoder = model
+        .encoder
+        .with_gates(20, &config, TAU, &Device::Cpu)
+        .unwrap();
+    model
+}
+
+#[test]
+fn token_gates_take_their_own_place_and_dimension_out_of_the_mean() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    let model = token_gated(dir.path(), FineTune::Full, GateKind::PerExample);
+    let gate = model.gates()[0].clone();
+    let width = model.encoder.interface().width();
+    assert_eq!(gate.interface().width(), 20 * width);
+    let encode = || {
+        let r = model
+            .encoder
+            .encode_gated(&input(), Gating::at(TAU), &mut Mode::Eval);
+        r.unwrap().to_vec2::<f32>().unwrap()
+    };
+    let set = |closed: &[usize]| {
+        let mut log_alpha = vec![20f32; 20 * width];
+        for &at in closed {
+            log_alpha[at] = -20.0;
+        }
+        let log_alpha = Tensor::from_vec(log_alpha, 20 * width, &Device::Cpu).unwrap();
+        gate.log_alpha().unwrap().set(&log_alpha).unwrap();
+    };
+    set(&[]);
+    let open = encode();
+    let plain = model.encoder.encode(&input(), &mut Mode::Eval).unwrap();
+    let same = |a: &[Vec<f32>], b: &[Vec<f32>]| {
+        let pairs = a.iter().flatten().zip(b.iter().flatten());
+        pairs.clone().count() > 0 && pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-5)
+    };
+    assert!(same(&open, &plain.to_vec2().unwrap()));
+    // Place 7, dimension 3: the text of five tokens has no such place, the others lose it.
+    set(&[7 * width + 3]);
+    let TextInput::Tokens { ids, padding } = input() else {
+        panic!("tokens");
+    };
+    let bert = model.encoder.bert();
+    let states = bert.forward(&ids, &padding, &mut Mode::Eval).unwrap();
+    let states = states.to_vec3::<f32>().unwrap();
+    let mut expected = open.clone();
+    for row in [0, 2] {
+        expected[row][3] -= states[row][7][3] / padding.lengths[row] as f32;
+    }
+    let found = encode();
+    assert!(same(&found, &expected));
+    assert!(!same(&found, &open));
+}
+
+#[test]
+fn a_step_with_token_gates_reaches_every_parameter_and_the_places_that_texts_have() {
+    let dir = tempfile::tempdir().unwrap();
+    common::write_tiny_model(dir.path(), "");
+    for kind in [GateKind::Static, GateKind::PerExample] {
+        let model = token_gated(dir.path(), FineTune::Full, kind);
+        let width = model.encoder.interface().width();
+        let mut generator = Generator::new(5);
+        let mut mode = Mode::Train(&mut generator);
+        let forward = model.forward(&input(), Gating::at(TAU), &mut mode).unwrap();
+        let labels = Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap();
+        let loss = cross_entropy(&forward.logits, &labels).unwrap();
+        let gradients = loss.backward().unwrap();
+        for parameter in model.parameters() {
+            let gradient = gradients.get(&parameter.var);
+            let gradient = values(gradient.unwrap_or_else(|| panic!("{}", parameter.name)));
+            if parameter.name == "gate.tokens.log_alpha" {
+                // 14 tokens at most: the task says nothing of later places.
+                let used = |place: usize| {
+                    let of = &gradient[place * width..(place + 1) * width];
+                    of.iter().any(|g| *g != 0.0)
+                };
+                assert!((0..14).all(used) && !(14..20).any(used), "{kind:?}");
+            } else if !parameter.name.ends_with("key.bias") {
+                assert!(gradient.iter().any(|g| *g != 0.0), "{}", parameter.name);
+            }
+        }
+        // The penalty speaks of every place.
+        let penalty = model.penalty(&forward.gated, TAU).unwrap().unwrap();
+        let gradients = penalty.backward().unwrap();
+        let gate = model.gates()[0].log_alpha().unwrap().clone();
+        assert!(
+            values(gradients.get(&gate).unwrap())
+                .iter()
+                .all(|g| *g > 0.0)
+        );
+        let error = CompactModel::new(&model, TAU).unwrap_err().to_string();
+        assert!(error.contains("no compact form"), "{error}");
+    }
 }

@@ -242,3 +242,60 @@ fn bad_requests_are_refused_before_anything_is_read() {
     );
     assert!(message.contains("--model-dir"), "{message}");
 }
+
+#[test]
+fn token_gates_run_frozen_and_fine_tuned_and_reach_a_target() {
+    let bench = Bench::new();
+    for fine_tune in ["frozen", "last-1", "full"] {
+        let mut settings = bench.settings(fine_tune);
+        settings["gate"] = json!({"granularity": "fine"});
+        settings["train"]["target"] = json!("25%");
+        settings["train"]["epochs"] = json!(10);
+        let record = bench.run("l0gm", None, &settings, fine_tune);
+        let gate = &record.gate;
+        assert_eq!(
+            (gate.granularity.as_str(), gate.total_dims % 20),
+            ("fine", 0)
+        );
+        assert!(
+            (gate.active_fraction - 0.25).abs() < 0.01,
+            "{}",
+            gate.active_fraction
+        );
+        assert_eq!(gate.open_probability.len(), gate.total_dims);
+        assert!(record.compact.is_none());
+        assert!(
+            record
+                .data
+                .notes
+                .iter()
+                .any(|note| note.contains("fine gates"))
+        );
+    }
+}
+
+#[test]
+fn token_gates_are_refused_where_one_token_is_pooled_and_a_lambda_where_a_target_is_set() {
+    let bench = Bench::new();
+    let file = bench.file.to_str().unwrap();
+    let refusal = |lambda, settings: &Value| {
+        let spec = bench
+            .texts
+            .spec(file, "l0gm", lambda, 0, Profile::Quick, settings);
+        spec.unwrap_err().to_string()
+    };
+    for pooling in ["cls", "pooler"] {
+        let mut settings = bench.settings("full");
+        settings["pooling"] = json!(pooling);
+        settings["gate"] = json!({"granularity": "fine"});
+        let text = refusal(Some(1e-3), &settings);
+        assert!(
+            text.contains("granularity is fine") && text.contains("mean"),
+            "{text}"
+        );
+    }
+    let mut settings = bench.settings("full");
+    assert!(refusal(None, &settings).contains("lambda or a target"));
+    settings["train"]["target"] = json!(0.1);
+    assert!(refusal(Some(1e-3), &settings).contains("finds lambda by itself"));
+}

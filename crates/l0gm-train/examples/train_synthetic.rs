@@ -117,7 +117,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lambda = 3e-3;
     let config = TrainConfig {
         batch_size: 64,
-        objective: Objective { lambda },
+        objective: Objective {
+            lambda,
+            ..Objective::default()
+        },
         ..TrainConfig::default()
     };
     let spec = RunSpec {

@@ -6,6 +6,7 @@
 
 use crate::{EpochRecord, Error, Parameter, Result, run_dir::write_atomically_at};
 use candle_core::{DType, Device, Tensor};
+use l0gm_gate::Multiplier;
 use safetensors::tensor::{SafeTensorError, SafeTensors, View, serialize_to_file};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +37,15 @@ pub(crate) struct Position {
     pub(crate) stale: usize,
     /// Seconds of training over all sittings.
     pub(crate) seconds: f64,
+    /// With a target: the multiplier, once the warm-up is over.
+    #[serde(default)]
+    pub(crate) multiplier: Option<Multiplier>,
+    /// With a target: what was open when the gates settled on it; absent before.
+    #[serde(default)]
+    pub(crate) settled_from: Option<f64>,
+    /// Share of dimensions that a conditional gate opened for the last batch.
+    #[serde(default)]
+    pub(crate) batch_active: Option<f64>,
     /// Whether training is over; the parameters are then the selected ones.
     pub(crate) finished: bool,
 }

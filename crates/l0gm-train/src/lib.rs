@@ -4,6 +4,7 @@ mod checkpoint;
 mod compact;
 mod error;
 mod experiment;
+mod gates;
 mod latency;
 pub mod layers;
 pub mod metrics;
@@ -27,11 +28,12 @@ pub use compact::{
 };
 pub use error::{Error, Result};
 pub use experiment::{Expected, Modality, Profile, RunContext, RunSpec};
+pub use gates::{GatesReading, ModelReader};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
 };
-pub use model::{Encoder, GatedModel, Head, Parameter, ParameterKind, Part};
+pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
 pub use predict::predict;
 pub use predictions::{PredictionTable, read_predictions, write_predictions};

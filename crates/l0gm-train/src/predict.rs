@@ -1,8 +1,8 @@
 //! Predictions of a whole split under the deterministic gate.
 
 use crate::{
-    Encoder, Error, GatedModel, Head, PredictionTable, Progress, ProgressEvent, Result, Split,
-    StopFlag, Task,
+    Encoder, Error, GatedModel, GatesReading, Gating, Head, ModelReader, PredictionTable, Progress,
+    ProgressEvent, Result, Split, StopFlag, Task,
 };
 use candle_core::{DType, Device};
 use l0gm_gate::Temperature;
@@ -25,6 +25,36 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
+    let (table, _) = predict_and_read(
+        task,
+        model,
+        split,
+        temperature,
+        batch_size,
+        device,
+        progress,
+        stop,
+    )?;
+    Ok(table)
+}
+
+/// [`predict`], with what the gates left open on that split.
+pub(crate) fn predict_and_read<T, E, H>(
+    task: &T,
+    model: &GatedModel<E, H>,
+    split: Split,
+    temperature: Temperature,
+    batch_size: usize,
+    device: &Device,
+    progress: &mut dyn Progress,
+    stop: &StopFlag,
+) -> Result<(PredictionTable, GatesReading)>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    let mut reader = ModelReader::default();
     let (n, classes) = (task.rows(split), task.classes());
     let mut labels = vec![0; n];
     let mut logits = vec![0f32; n * classes];
@@ -48,7 +78,9 @@ where
         };
         progress.event(&event);
         let batch = task.batch(split, rows, device)?;
-        let out = model.logits(&batch.input, temperature, &mut Mode::Eval)?;
+        let out = model.forward(&batch.input, Gating::at(temperature), &mut Mode::Eval)?;
+        reader.add(model, &out.gated, temperature)?;
+        let out = out.logits;
         if out.dims() != [batch.rows.len(), classes] {
             return Err(Error::Task(format!(
                 "the model's logits are {:?} for {} rows of {classes} classes",
@@ -90,11 +122,12 @@ where
             "{stage}: row {row} is in no batch of the plan"
         )));
     }
-    Ok(PredictionTable {
+    let table = PredictionTable {
         split,
         rows: (0..n as u32).collect(),
         labels,
         logits,
         classes,
-    })
+    };
+    Ok((table, reader.finish(model, temperature)?))
 }

@@ -41,21 +41,23 @@ pub struct Metrics {
 /// The gate of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateSummary {
-    /// "static", "per-example" or "none" (dense).
+    /// "static", "per-example", "conditional" or "none" (dense).
     pub kind: String,
-    /// "interface", "group" or "none".
+    /// "interface", "group", "fine" or "none".
     pub granularity: String,
     /// "median", "threshold", "hard-sigmoid" or "none".
     pub inference: String,
-    /// Share of dimensions open in the deterministic gate; 1 for dense.
+    /// Share of gated dimensions open in the deterministic gate, over all gates of a model (fine) and on average
+    /// over the test examples (conditional); 1 for dense.
     pub active_fraction: f64,
     /// Expected L0 in dimensions; total for dense.
     pub expected_l0: f64,
-    /// Dimensions open.
+    /// Dimensions open; for a conditional gate those open for any test example.
     pub open_dims: usize,
-    /// Dimensions in all.
+    /// Gated dimensions in all; the interface's for dense.
     pub total_dims: usize,
-    /// Deterministic z of every dimension; empty for dense.
+    /// Deterministic z of every gated dimension (a conditional gate's mean); empty for dense
+    /// and for fine gates, which are many.
     pub z: Vec<f32>,
     /// P(z != 0) of every gate; empty for dense.
     pub open_probability: Vec<f64>,

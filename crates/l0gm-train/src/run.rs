@@ -3,15 +3,17 @@
 //! The order is the protocol's: selection by validation loss alone, the test split read once, at the
 //! end, the record written last, so that a record means a finished run.
 
+use crate::predict::predict_and_read;
 use crate::run_dir::{RunDir, finished_record, write_json};
 use crate::trainer::{Outcome, TrainConfig, train_on};
 use crate::{
     CompactFolder, CompactHeader, CompactSummary, Compacted, DataSummary, Encoder, Error,
-    GateSummary, GatedModel, Head, Latency, Metrics, PredictionTable, Result, RunContext,
-    RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, predict, write_predictions,
+    GateSummary, GatedModel, GatesReading, Head, Latency, Metrics, PredictionTable, Result,
+    RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows,
+    write_predictions,
 };
 use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
-use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Interface, Temperature};
+use l0gm_gate::{GateKind, Granularity, InferenceGate, Interface, Temperature};
 use l0gm_ops::Mode;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +26,8 @@ const RESAMPLES: usize = 500;
 /// What every modality does once its task and model stand: train (or continue), predict valid and
 /// test, score, measure latency, write `predictions.parquet`, a compact model's folder `compact` and
 /// `record.json` into the run's directory. `compact` builds the compact model of the trained one (or
-/// `None`); a model with the identity gate is not asked.
+/// `None`); a dense model is not asked, and neither is one whose gates read their examples or stand below
+/// the interface: they fold into no layer behind it.
 /// `fields` names the interface's fields ("age", ...), empty for flat interfaces.
 ///
 /// A finished run is not run again: its record is returned as it stands, unless the checksums in
@@ -101,7 +104,7 @@ where
     )?;
     let temperature = config.schedule.final_temperature();
     let mut of_split = |split| {
-        predict(
+        predict_and_read(
             task,
             model,
             split,
@@ -112,20 +115,20 @@ where
             &context.stop,
         )
     };
-    let valid = of_split(Split::Valid)?;
-    let test = of_split(Split::Test)?;
+    let (valid, _) = of_split(Split::Valid)?;
+    let (test, reading) = of_split(Split::Test)?;
     if test.rows.is_empty() {
         return Err(Error::Task(
             "the test split is empty: there is nothing to judge by".to_owned(),
         ));
     }
     let latency = latency(task, model, temperature, config.eval_batch_size, context)?;
-    let compact = if model.gate.is_identity() {
-        None
-    } else {
+    let compact = if !model.gates().is_empty() && model.check_compactable().is_ok() {
         compact(model)?
+    } else {
+        None
     };
-    let gate = gate_summary(&model.gate, temperature, fields)?;
+    let gate = gate_summary(model, reading, fields)?;
     write_predictions(&run.predictions_path(), &[valid.clone(), test.clone()])?;
     let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
     let compact = match compact {
@@ -246,11 +249,14 @@ where
     })
 }
 
-fn gate_summary(gate: &Gate, temperature: Temperature, fields: &[String]) -> Result<GateSummary> {
-    let total_dims = gate.interface().width();
-    let mask = gate.hard_mask(temperature)?;
+fn gate_summary<E: Encoder, H: Head<E::Input>>(
+    model: &GatedModel<E, H>,
+    reading: GatesReading,
+    fields: &[String],
+) -> Result<GateSummary> {
     let open = |dims: &[bool]| dims.iter().filter(|open| **open).count();
-    let per_field = match gate.interface() {
+    let gates = model.gates();
+    let per_field = match model.gate.interface() {
         Interface::Fields { fields: count, dim } if !fields.is_empty() => {
             if fields.len() != count {
                 return Err(Error::Task(format!(
@@ -258,25 +264,30 @@ fn gate_summary(gate: &Gate, temperature: Temperature, fields: &[String]) -> Res
                     fields.len()
                 )));
             }
-            fields
-                .iter()
-                .cloned()
-                .zip(mask.chunks(dim).map(open))
-                .collect()
+            // Gates below the interface have no field of it; a dense model's dimensions are all open.
+            let mask = match (model.gate.is_identity(), gates.is_empty()) {
+                (false, _) => reading.open.clone(),
+                (true, true) => vec![true; count * dim],
+                (true, false) => Vec::new(),
+            };
+            let names = fields.iter().cloned();
+            names.zip(mask.chunks(dim).map(open)).collect()
         }
         _ => Vec::new(),
     };
     let named = |name: &str| name.to_owned();
-    let (kind, granularity, inference) = match gate.config() {
+    let (kind, granularity, inference) = match gates.first().and_then(|gate| gate.config()) {
         None => (named("none"), named("none"), named("none")),
         Some(config) => (
             named(match config.kind {
                 GateKind::Static => "static",
                 GateKind::PerExample => "per-example",
+                GateKind::Conditional => "conditional",
             }),
             named(match config.granularity {
                 Granularity::Interface => "interface",
                 Granularity::Group => "group",
+                Granularity::Fine => "fine",
             }),
             named(match config.inference {
                 InferenceGate::Median => "median",
@@ -285,30 +296,26 @@ fn gate_summary(gate: &Gate, temperature: Temperature, fields: &[String]) -> Res
             }),
         ),
     };
-    let identity = gate.is_identity();
     Ok(GateSummary {
         kind,
-        granularity,
         inference,
-        active_fraction: gate.active_fraction(temperature)?.0,
-        expected_l0: if identity {
-            total_dims as f64
+        active_fraction: reading.active_fraction,
+        expected_l0: reading.expected_l0,
+        open_dims: if gates.is_empty() {
+            reading.total_dims
         } else {
-            gate.expected_l0(temperature)?
+            open(&reading.open)
         },
-        open_dims: if identity { total_dims } else { open(&mask) },
-        total_dims,
-        z: if identity {
+        total_dims: reading.total_dims,
+        // Fine gates are tens of thousands.
+        z: if granularity == "fine" {
             Vec::new()
         } else {
-            gate.deterministic(temperature)?
+            reading.z
         },
-        open_probability: if identity {
-            Vec::new()
-        } else {
-            gate.open_probability(temperature)?
-        },
+        open_probability: reading.open_probability,
         fields: per_field,
+        granularity,
     })
 }
 

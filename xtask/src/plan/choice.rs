@@ -3,6 +3,7 @@
 use super::LAMBDA_GRID;
 use crate::flags::{CellFlags, ProfileFlag};
 use crate::usage::usage;
+use l0gm_gate::Target;
 
 /// Seeds of `quick`.
 const QUICK_SEEDS: [u64; 1] = [0];
@@ -20,8 +21,10 @@ pub(crate) struct Choice {
     pub(crate) methods: Vec<String>,
     /// At least one, each once.
     pub(crate) seeds: Vec<u64>,
-    /// At least one, ascending, each once, all at least 0.
+    /// Ascending, each once, all at least 0; empty only beside targets.
     pub(crate) lambdas: Vec<f64>,
+    /// Ascending, each once.
+    pub(crate) targets: Vec<Target>,
 }
 
 impl Choice {
@@ -35,12 +38,20 @@ impl Choice {
                 flags.lambda.join(",")
             )));
         }
+        if !flags.target.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
+        {
+            return Err(usage(format!(
+                "--target {}: --method dense has no gate to open or close; leave --target out, or take --method dense,l0gm",
+                flags.target.join(",")
+            )));
+        }
         Ok(Self {
             modalities: flags.modality.clone(),
             datasets: flags.dataset.clone(),
             methods: flags.method.clone(),
             seeds: seeds(flags)?,
             lambdas: lambdas(flags)?,
+            targets: targets(flags)?,
         })
     }
 }
@@ -68,7 +79,10 @@ fn seeds(flags: &CellFlags) -> anyhow::Result<Vec<u64>> {
 
 fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
     if flags.lambda.is_empty() {
-        return Ok(LAMBDA_GRID.to_vec());
+        return Ok(match flags.target.is_empty() {
+            true => LAMBDA_GRID.to_vec(),
+            false => Vec::new(),
+        });
     }
     let mut lambdas = Vec::new();
     for text in &flags.lambda {
@@ -88,6 +102,20 @@ fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
     }
     lambdas.sort_by(f64::total_cmp);
     Ok(lambdas)
+}
+
+fn targets(flags: &ReproduceFlags) -> anyhow::Result<Vec<Target>> {
+    let mut targets: Vec<Target> = Vec::new();
+    for text in &flags.target {
+        let target = text
+            .parse()
+            .map_err(|error| usage(format!("--target {text}: {error}")))?;
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    targets.sort_by(|a, b| a.active().total_cmp(&b.active()));
+    Ok(targets)
 }
 
 /// Threads to use: `--threads`, else RAYON_NUM_THREADS, else as many as there are cores.

@@ -16,6 +16,7 @@ pub(crate) use table::print_table;
 use crate::names;
 use crate::usage::usage;
 use anyhow::Context;
+use l0gm_gate::Target;
 use l0gm_train::{Modality, Profile, RunSpec};
 use std::time::Duration;
 
@@ -61,17 +62,11 @@ impl Plan {
                 if !choice.methods.is_empty() && !choice.methods.contains(&method) {
                     continue;
                 }
-                for lambda in lambdas_of(&method, choice) {
+                for (lambda, target) in sparsities_of(&method, choice) {
+                    let settings = overrides.aimed(modality.name(), target);
                     for &seed in &choice.seeds {
                         let spec = modality
-                            .spec(
-                                &dataset,
-                                &method,
-                                lambda,
-                                seed,
-                                profile,
-                                overrides.of(modality.name()),
-                            )
+                            .spec(&dataset, &method, lambda, seed, profile, &settings)
                             .map_err(|error| spec_error(modality.name(), &dataset, error))?;
                         let estimate = modality.estimate(&spec).with_context(|| {
                             format!("estimating {} on {dataset}", modality.name())
@@ -110,13 +105,14 @@ impl Plan {
     }
 }
 
-/// `dense` has no penalty; everything else meets the whole grid.
-fn lambdas_of(method: &str, choice: &Choice) -> Vec<Option<f64>> {
-    if method == "l0gm" {
-        choice.lambdas.iter().copied().map(Some).collect()
-    } else {
-        vec![None]
+/// Lambda, or the active fraction asked for: `dense` has neither, everything else meets all of them.
+fn sparsities_of(method: &str, choice: &Choice) -> Vec<(Option<f64>, Option<Target>)> {
+    if method != "l0gm" {
+        return vec![(None, None)];
     }
+    let lambdas = choice.lambdas.iter().map(|&lambda| (Some(lambda), None));
+    let targets = choice.targets.iter().map(|&target| (None, Some(target)));
+    lambdas.chain(targets).collect()
 }
 
 fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {

@@ -4,6 +4,7 @@
 
 use crate::names;
 use crate::usage::usage;
+use l0gm_gate::Target;
 use l0gm_train::Modality;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -48,6 +49,21 @@ impl Overrides {
     /// One modality's overrides: a table, empty where there are none.
     pub(crate) fn of(&self, modality: &str) -> &Value {
         self.tables.get(modality).unwrap_or(&self.empty.0)
+    }
+
+    /// One modality's overrides with an active fraction asked for; without one, as they are.
+    pub(crate) fn aimed(&self, modality: &str, target: Option<Target>) -> Value {
+        let mut table = self.of(modality).clone();
+        if let (Some(target), Value::Object(map)) = (target, &mut table) {
+            let train = map
+                .entry("train")
+                .or_insert_with(|| Value::Object(Map::new()));
+            // A train that is no table is refused by the modality, with its name.
+            if let Value::Object(train) = train {
+                train.insert("target".to_owned(), target.active().into());
+            }
+        }
+        table
     }
 
     /// A `--set` for a modality that the plan leaves out would be lost in silence: an error.

@@ -1,7 +1,7 @@
 //! A plan as a table on the console: one line a (dataset, method, seed), the cost of each and of all.
 
 use super::Plan;
-use crate::report::format::{duration, lambda};
+use crate::report::format::{duration, lambda, percent};
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -27,7 +27,11 @@ pub(crate) fn print_table(
                 spec.dataset.clone()
             },
             spec.method.clone(),
-            spec.lambda.map_or_else(|| "-".to_owned(), lambda),
+            match (spec.lambda, spec.settings["train"]["target"].as_f64()) {
+                (Some(x), _) => lambda(x),
+                (None, Some(target)) => format!("for {}", percent(target)),
+                (None, None) => "-".to_owned(),
+            },
             spec.seed.to_string(),
             if done {
                 "done".to_owned()

@@ -149,3 +149,40 @@ fn the_printed_plan_marks_twins_and_finished_runs() {
     );
     assert_eq!(text.lines().filter(|l| l.contains(" done ")).count(), 1);
 }
+
+#[test]
+fn targets_take_the_place_of_the_lambda_grid_and_go_into_the_settings() {
+    let mut aimed = choice();
+    aimed.modalities = vec!["tabular".into()];
+    aimed.lambdas = Vec::new();
+    aimed.targets = ["10%", "0.25"].map(|t| t.parse().unwrap()).to_vec();
+    let known = ["tabular", "graph"].map(str::to_owned);
+    let set = ["tabular.train.epochs=3".to_owned()];
+    let overrides = Overrides::new(None, &set, &known).unwrap();
+    let plan = Plan::new(&modalities(), &aimed, Profile::Quick, &overrides).unwrap();
+    let found: Vec<_> = plan
+        .runs
+        .iter()
+        .map(|run| {
+            (
+                run.spec.method.as_str(),
+                run.spec.lambda,
+                run.spec.settings.clone(),
+            )
+        })
+        .collect();
+    let settings = |target: Option<f64>| match target {
+        Some(target) => serde_json::json!({"train": {"epochs": 3, "target": target}}),
+        None => serde_json::json!({"train": {"epochs": 3}}),
+    };
+    assert_eq!(
+        found,
+        [
+            ("dense", None, settings(None)),
+            ("l0gm", None, settings(Some(0.1))),
+            ("l0gm", None, settings(Some(0.25))),
+        ]
+    );
+    let ids: std::collections::BTreeSet<_> = plan.runs.iter().map(|r| r.spec.id()).collect();
+    assert_eq!(ids.len(), 3);
+}

@@ -107,10 +107,10 @@ fn sentence(study: &Study<'_>) -> Option<String> {
         )
     };
     Some(format!(
-        "On {}, λ {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}. ECE {} against {}; \
+        "On {}, {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}. ECE {} against {}; \
          after temperature scaling {} against {}: {verdict}.",
         study.tag(),
-        format::lambda(pick.lambda?),
+        pick.sparsity_in_words(),
         format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
         format::count(pick.first().gate.total_dims as u64),
         format::percent(pick.active()),

@@ -1,6 +1,7 @@
 //! Run records sorted into studies and points. Runs are averaged only where they differ in nothing
 //! but their seed.
 
+use super::format;
 use super::study::{Point, Study};
 use crate::aggregate::is_twin;
 use l0gm_train::RunRecord;
@@ -82,7 +83,11 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
             .map(|(s, _)| s)
             .collect();
         let mut differing: Vec<String> = Vec::new();
-        for (key, value) in settings {
+        let target = settings
+            .get(TARGET)
+            .and_then(|text| text.parse::<f64>().ok());
+        differing.extend(target.map(|share| format!("target {}", format::percent(share))));
+        for (key, value) in settings.iter().filter(|(key, _)| *key != TARGET) {
             if twins_of_it
                 .iter()
                 .any(|other| other.get(key) != Some(value))
@@ -104,6 +109,9 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
 /// The one setting that the spec says again beside its settings. Everything else, a split's own seed
 /// among it, keeps runs apart.
 const LAMBDA: &str = "train.objective.lambda";
+
+/// The active fraction asked for; `null` where lambda was given.
+const TARGET: &str = "train.target";
 
 /// Settings as dotted keys and values, without lambda.
 pub(crate) fn flat(settings: &Value) -> BTreeMap<String, String> {
@@ -137,7 +145,13 @@ pub(crate) fn flat(settings: &Value) -> BTreeMap<String, String> {
 /// nothing but the gate, and may be set against one another.
 pub(super) fn without_gate(settings: &Value) -> BTreeMap<String, String> {
     let of_the_gate = |key: &str| {
-        let folders = ["gate.", "train.schedule.", "train.optimiser.gate-"];
+        let folders = [
+            "gate.",
+            "train.schedule.",
+            "train.optimiser.gate-",
+            "train.controller.",
+            TARGET,
+        ];
         folders.iter().any(|folder| key.starts_with(folder))
     };
     let mut rest = flat(settings);

@@ -13,6 +13,17 @@ pub(crate) fn point_slug(point: &Point<'_>) -> String {
     let mut slug = point.method.to_owned();
     if let Some(lambda) = point.lambda {
         slug.push_str(&format!("-{}", format::lambda(lambda)));
+    } else if point.is_gated() {
+        // An active fraction was asked for.
+        let words = point.variant.chars();
+        slug.push('-');
+        slug.extend(words.map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        }));
     }
     slug
 }
@@ -46,7 +57,7 @@ pub(crate) fn frontier(study: &Study<'_>) -> Figure {
             .map(|point| {
                 let accuracy = point.over(|r| r.test.accuracy);
                 FrontierPoint {
-                    label: point.lambda.map_or_else(String::new, format::lambda),
+                    label: point.sparsity(),
                     active: point.active(),
                     accuracy: accuracy.mean,
                     accuracy_std: accuracy.std,
@@ -83,10 +94,11 @@ pub(crate) fn learning(study: &Study<'_>) -> Figure {
     let curves = shown.map(|point| {
         let run = point.first();
         Curve {
-            label: point.lambda.map_or_else(
-                || point.method.to_owned(),
-                |lambda| format!("λ {}", format::lambda(lambda)),
-            ),
+            label: if point.is_gated() {
+                point.sparsity_in_words()
+            } else {
+                point.method.to_owned()
+            },
             gated: point.is_gated(),
             epochs: run
                 .history
@@ -218,7 +230,7 @@ pub(crate) fn gates(study: &Study<'_>) -> Option<Figure> {
             GateRow {
                 label: format!(
                     "λ {}: {} of {} dimensions open",
-                    point.lambda.map_or_else(String::new, format::lambda),
+                    point.sparsity(),
                     format::count(gate.open_dims as u64),
                     format::count(gate.total_dims as u64)
                 ),

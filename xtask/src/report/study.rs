@@ -28,7 +28,7 @@ pub(crate) struct Study<'a> {
 pub(crate) struct Point<'a> {
     /// "dense" or "l0gm".
     pub(crate) method: &'a str,
-    /// Absent for dense.
+    /// Absent for dense, and where an active fraction was asked for (which the variant then says).
     pub(crate) lambda: Option<f64>,
     /// What its settings differ in from other points of the same method and lambda; mostly empty.
     pub(crate) variant: String,
@@ -82,7 +82,24 @@ impl<'a> Point<'a> {
 
     /// Whether a gate was trained.
     pub(crate) fn is_gated(&self) -> bool {
-        self.lambda.is_some()
+        self.method != DENSE
+    }
+
+    /// "1e-3", or "target 15.0%" where that was asked for; empty for dense.
+    pub(crate) fn sparsity(&self) -> String {
+        match self.lambda {
+            Some(lambda) => format::lambda(lambda),
+            None if self.is_gated() => self.variant.clone(),
+            None => String::new(),
+        }
+    }
+
+    /// "λ 1e-3", or "target 15.0%".
+    pub(crate) fn sparsity_in_words(&self) -> String {
+        match self.lambda {
+            Some(_) => format!("λ {}", self.sparsity()),
+            None => self.sparsity(),
+        }
     }
 
     /// What dense would have to share with it.

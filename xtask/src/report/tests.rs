@@ -333,3 +333,50 @@ fn ids_of_tables_and_figures_are_unique() {
     ids.dedup();
     assert_eq!(ids.len(), all);
 }
+
+#[test]
+fn runs_with_a_target_are_gated_points_of_their_own_named_by_what_was_asked_for() {
+    let mut records = fixtures::real_records();
+    let a_run = records
+        .iter()
+        .find(|r| r.spec.lambda == Some(1e-3))
+        .unwrap()
+        .clone();
+    for target in [0.1, 0.25] {
+        for seed in [0, 1] {
+            let mut aimed = a_run.clone();
+            aimed.spec.lambda = None;
+            aimed.spec.seed = seed;
+            aimed.spec.settings["train"]["target"] = target.into();
+            aimed.run_id = aimed.spec.id();
+            records.push(aimed);
+        }
+    }
+    for record in &mut records {
+        // As every modality writes it.
+        let train = &mut record.spec.settings["train"];
+        if train.get("target").is_none() {
+            train["target"] = serde_json::Value::Null;
+        }
+    }
+    let studies = studies(&records);
+    let adult = &studies[0];
+    let aimed: Vec<_> = adult.gated().filter(|p| p.lambda.is_none()).collect();
+    let labels: Vec<String> = aimed.iter().map(|p| p.label()).collect();
+    assert_eq!(labels, ["L0GM (target 10.0%)", "L0GM (target 25.0%)"]);
+    assert_eq!(aimed[0].sparsity_in_words(), "target 10.0%");
+    // The lambda points keep their names, and all are held against the same dense.
+    let plain = adult.gated().filter(|p| p.variant.is_empty()).count();
+    assert_eq!(plain, adult.gated().count() - 2);
+    assert!(
+        aimed
+            .iter()
+            .all(|p| p.runs.len() == 2 && adult.dense_beside(p).is_some())
+    );
+    let (document, ..) = render(&records);
+    let mut ids: Vec<_> = document.tables().map(|t| &t.id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}

@@ -172,9 +172,12 @@ fn style(template: &str) -> ProgressStyle {
 
 fn name(run: &PlannedRun) -> String {
     let spec = &run.spec;
-    let lambda = spec
-        .lambda
-        .map_or_else(String::new, |l| format!(" lambda {}", format::lambda(l)));
+    let target = spec.settings["train"]["target"].as_f64();
+    let lambda = match (spec.lambda, target) {
+        (Some(lambda), _) => format!(" lambda {}", format::lambda(lambda)),
+        (None, Some(target)) => format!(" target {}", format::percent(target)),
+        (None, None) => String::new(),
+    };
     let twin = if spec.twin { " (TWIN)" } else { "" };
     format!(
         "{}{twin} {}{lambda} seed {}",

@@ -22,6 +22,7 @@ pub(super) fn fold(
     let l0gm_gate::Interface::Fields { fields, dim } = model.encoder.interface() else {
         return Err(strangers("the interface has no fields"));
     };
+    model.check_compactable()?;
     let z = model.gate.deterministic(temperature)?;
     let mask: Vec<f32> = z.iter().map(|&z| f32::from(z != 0.0)).collect();
     let kept: Vec<Vec<u32>> = z

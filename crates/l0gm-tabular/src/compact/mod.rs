@@ -105,7 +105,8 @@ impl CompactModel {
     /// Folds and drops. The gate is read as it is in evaluation at `temperature`.
     ///
     /// # Errors
-    /// Where the model and the encoding do not belong together.
+    /// Where the model and the encoding do not belong together, or the gates read their rows or stand below the
+    /// interface.
     pub fn new(
         model: &GatedModel<FieldEncoder, TabularHead>,
         encoding: &Encoding,

@@ -4,6 +4,7 @@ mod bad_input;
 mod compact_file;
 mod compaction;
 mod encoding;
+mod gates;
 mod one_step;
 mod predictor;
 mod reading;

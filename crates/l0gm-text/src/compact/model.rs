@@ -28,11 +28,12 @@ impl CompactModel {
     /// From a trained gated model at its final temperature.
     ///
     /// # Errors
-    /// Where the gate does not fit the classifier.
+    /// Where the gate does not fit the classifier, reads its texts, or stands below the interface.
     pub fn new(
         model: &GatedModel<TextEncoder, TextHead>,
         temperature: Temperature,
     ) -> Result<Self> {
+        model.check_compactable()?;
         let z = model.gate.deterministic(temperature)?;
         let before = model
             .encoder

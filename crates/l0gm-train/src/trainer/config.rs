@@ -1,7 +1,7 @@
 //! How to train, checked before the first step.
 
 use crate::{EpochRecord, Error, OptimiserConfig, Result};
-use l0gm_gate::{Objective, Schedule};
+use l0gm_gate::{Controller, Objective, Schedule, ScheduleKind, Target};
 use serde::{Deserialize, Serialize};
 
 /// How to train. Defaults are the documented defaults; each modality has its own on top.
@@ -18,8 +18,12 @@ pub struct TrainConfig {
     pub optimiser: OptimiserConfig,
     /// Temperature and lambda over training.
     pub schedule: Schedule,
-    /// Lambda.
+    /// Lambda, and a calibration term.
     pub objective: Objective,
+    /// An active fraction asked for instead of lambda, such as 0.15 or "15%"; absent: lambda counts.
+    pub target: Option<Target>,
+    /// How lambda is moved towards a target; not used without one.
+    pub controller: Controller,
     /// Validate every so many epochs.
     pub validate_every: usize,
     /// Only checkpoints of the last this-much of training may be selected (the gates must be final): (0, 1].
@@ -39,6 +43,8 @@ impl Default for TrainConfig {
             optimiser: OptimiserConfig::default(),
             schedule: Schedule::default(),
             objective: Objective::default(),
+            target: None,
+            controller: Controller::default(),
             validate_every: 1,
             select_from_last: 0.25,
             patience: 0,
@@ -83,6 +89,70 @@ impl TrainConfig {
         }
         self.optimiser.check()?;
         self.schedule.check()?;
-        Ok(self.objective.check()?)
+        self.objective.check()?;
+        if self.target.is_none() {
+            return Ok(());
+        }
+        self.controller.check()?;
+        if self.schedule.kind == ScheduleKind::Annealed
+            && self.schedule.warmup >= self.controller.reach
+        {
+            return Err(Error::Setting(format!(
+                "setting `controller.reach` = {}: with a target it must come after `schedule.warmup` ({})",
+                self.controller.reach, self.schedule.warmup
+            )));
+        }
+        Ok(())
+    }
+
+    /// The lambda of a gated run's spec: as given, else `default`; none where these settings ask for an active
+    /// fraction.
+    ///
+    /// # Errors
+    /// A lambda beside a target, or neither.
+    pub fn gated_lambda(&self, given: Option<f64>, default: Option<f64>) -> Result<Option<f64>> {
+        match (self.target, given.or(default)) {
+            (Some(target), _) => match given {
+                None => Ok(None),
+                Some(lambda) => Err(Error::Setting(format!(
+                    "train.target asks for {:.1}% active and there is a lambda, {lambda}: the controller finds \
+                     lambda by itself. Ask with `--target` instead of train.target, or leave lambda out",
+                    100.0 * target.active()
+                ))),
+            },
+            (None, Some(lambda)) => Ok(Some(lambda)),
+            (None, None) => Err(Error::Setting(
+                "method l0gm needs a lambda or a target".to_owned(),
+            )),
+        }
+    }
+
+    /// What any table must say of a run with a target.
+    pub fn target_note(&self) -> Option<String> {
+        self.target.map(|target| {
+            format!(
+                "lambda found by the controller: target {:.1}% active, gates settled at {:.0}% of training",
+                100.0 * target.active(),
+                100.0 * self.controller.settle
+            )
+        })
+    }
+
+    /// Share of training until which lambda is 0: the schedule's warm-up, where it has one.
+    pub(super) fn warmup(&self) -> f64 {
+        match self.schedule.kind {
+            ScheduleKind::Annealed => self.schedule.warmup,
+            ScheduleKind::None => 0.0,
+        }
+    }
+
+    /// Share of training after which a checkpoint may be selected: with a target, only once the gates have
+    /// settled.
+    pub(super) fn select_from(&self) -> f64 {
+        let from = 1.0 - self.select_from_last;
+        match self.target {
+            Some(_) => from.max(self.controller.settle),
+            None => from,
+        }
     }
 }

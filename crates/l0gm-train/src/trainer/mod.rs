@@ -7,6 +7,7 @@ mod config;
 mod saving;
 mod selection;
 mod session;
+mod steering;
 
 pub use config::{Outcome, TrainConfig};
 

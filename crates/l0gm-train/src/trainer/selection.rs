@@ -1,9 +1,10 @@
 //! Validation under the deterministic gate, and selection by validation loss alone.
 
 use super::session::Session;
-use crate::predict::predict;
+use crate::predict::predict_and_read;
 use crate::{Encoder, EpochRecord, Head, Parameter, Progress, Result, Split, StopFlag, Task};
 use candle_core::Tensor;
+use l0gm_gate::Temperature;
 use std::time::Instant;
 
 impl<T, E, H> Session<'_, T, E, H>
@@ -15,8 +16,9 @@ where
     /// Judges the deterministic gate's model as it would be used if training ended here, and selects
     /// it if it is the best of those that may be selected.
     pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
+        self.settle_again()?;
         let temperature = self.config.schedule.final_temperature();
-        let predicted = predict(
+        let (predicted, reading) = predict_and_read(
             self.task,
             self.model,
             Split::Valid,
@@ -33,8 +35,7 @@ where
         }
         let (epoch, epochs) = (self.position.epoch, self.config.epochs);
         let then = self.config.schedule.at(epoch as f64 / epochs as f64);
-        let gate = &self.model.gate;
-        let active_fraction = gate.active_fraction(temperature)?.0;
+        let active_fraction = reading.active_fraction;
         self.shown = Some((Instant::now(), active_fraction));
         let record = EpochRecord {
             epoch,
@@ -42,9 +43,9 @@ where
             valid_loss,
             valid_accuracy: predicted.accuracy(),
             active_fraction,
-            expected_l0: gate.expected_l0(then.temperature)?,
+            expected_l0: self.expected_l0(then.temperature, reading.expected_l0)?,
             temperature: then.temperature.0,
-            lambda: self.config.objective.lambda * then.lambda_scale,
+            lambda: self.lambda_at(then),
             seconds: self.seconds(),
         };
         tracing::debug!(epoch, valid_loss, active_fraction, "validated");
@@ -52,7 +53,7 @@ where
         self.position.loss_sum = 0.0;
         self.position.loss_count = 0;
         // The last epoch is always validated, so that something is always selected.
-        let from = epochs as f64 * (1.0 - self.config.select_from_last);
+        let from = epochs as f64 * self.config.select_from();
         if epoch as f64 > from + 1e-9 {
             if self.position.best.is_none_or(|(_, best)| valid_loss < best) {
                 self.position.best = Some((epoch, valid_loss));
@@ -63,6 +64,20 @@ where
             }
         }
         Ok(())
+    }
+
+    /// Expected L0 at the temperature of the moment; a conditional gate's, whose examples are gone, at the
+    /// final one.
+    fn expected_l0(&self, now: Temperature, at_the_end: f64) -> Result<f64> {
+        let gates = self.model.gates();
+        if gates.is_empty() || gates.iter().any(|gate| gate.is_conditional()) {
+            return Ok(at_the_end);
+        }
+        let mut sum = 0.0;
+        for gate in gates {
+            sum += gate.expected_l0(now)?;
+        }
+        Ok(sum)
     }
 
     /// Puts the selected parameters into the model and writes them as the last checkpoint.

@@ -1,13 +1,15 @@
 //! One sitting of a training run: from the start, or from a checkpoint, to the end or to a stop.
 
 use super::saving::made_with;
+use super::steering::Steering;
 use super::{Outcome, TrainConfig};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::{
-    Encoder, GatedModel, Head, Optimiser, Parameter, Progress, ProgressEvent, Result, RunDir,
-    Split, StepOutcome, StopFlag, Task,
+    Encoder, Forward, GatedModel, Head, Optimiser, Parameter, Progress, ProgressEvent, Result,
+    RunDir, Split, StepOutcome, StopFlag, Task,
 };
 use candle_core::{Device, Tensor};
+use l0gm_gate::{Objective, ScheduleStep};
 use l0gm_ops::{Generator, Mode, Tape};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -79,7 +81,7 @@ where
                 task,
                 config,
                 seed,
-                model.gate.config(),
+                model.gates().first().and_then(|gate| gate.config()),
                 &parameters,
             )?,
             parameters,
@@ -144,17 +146,17 @@ where
     fn step(&mut self, plan: &[Vec<u32>], first: bool) -> Result<()> {
         let done = self.position.batch as f64 / plan.len() as f64;
         let progress = (self.position.epoch as f64 + done) / self.config.epochs as f64;
-        let schedule = self.config.schedule.at(progress);
+        let steering = self.steer(progress)?;
         let batch = self
             .task
             .batch(Split::Train, &plan[self.position.batch], self.device)?;
         let mut generator = self.root.stream("step", self.position.step as u64);
         let mut mode = Mode::Train(&mut generator);
         let tape = Tape::start()?;
-        let logits = self
+        let forward = self
             .model
-            .logits(&batch.input, schedule.temperature, &mut mode)?;
-        let task_loss = l0gm_ops::cross_entropy(&logits, &batch.labels)?;
+            .forward(&batch.input, steering.gating, &mut mode)?;
+        let task_loss = l0gm_ops::cross_entropy(&forward.logits, &batch.labels)?;
         let loss = f64::from(
             task_loss
                 .to_dtype(candle_core::DType::F32)?
@@ -163,12 +165,12 @@ where
         if !loss.is_finite() {
             return Err(self.not_finite(&format!("the training loss is {loss}")));
         }
-        let objective = self
-            .config
-            .objective
-            .value(&task_loss, &self.model.gate, schedule)?;
+        let objective = self.objective(&task_loss, &forward, &batch.labels, steering)?;
         let mut gradients = tape.backward(&objective)?;
-        match self.optimiser.step(&mut gradients, progress, first)? {
+        self.note(&forward.gated)?;
+        // No gradient reaches gates that have settled; whether one does was asked when they had not.
+        let all = first && !steering.gating.settled;
+        match self.optimiser.step(&mut gradients, progress, all)? {
             StepOutcome::Taken { .. } => {}
             StepOutcome::NotFinite { parameter } => {
                 return Err(
@@ -183,11 +185,40 @@ where
         Ok(())
     }
 
+    /// J = task + lambda * penalty + weight * coupling.
+    fn objective(
+        &self,
+        task_loss: &Tensor,
+        forward: &Forward,
+        labels: &Tensor,
+        steering: Steering,
+    ) -> Result<Tensor> {
+        let config = &self.config.objective;
+        let temperature = steering.gating.temperature;
+        let penalty = if steering.lambda > 0.0 {
+            self.model.penalty(&forward.gated, temperature)?
+        } else {
+            None
+        };
+        let objective = Objective {
+            lambda: steering.lambda,
+            coupling: config.coupling.clone(),
+        };
+        let now = ScheduleStep {
+            temperature,
+            lambda_scale: 1.0,
+        };
+        let value = objective.total(task_loss, penalty.as_ref(), now)?;
+        match config.coupling.value(&forward.logits, labels)? {
+            Some(coupling) => Ok((&value + coupling.to_dtype(value.dtype())?)?),
+            None => Ok(value),
+        }
+    }
+
     fn show(&mut self, progress: &mut dyn Progress) -> Result<()> {
         let stale = |(at, _): &(Instant, f64)| at.elapsed() >= Duration::from_secs(1);
         if self.shown.as_ref().is_none_or(stale) {
-            let temperature = self.config.schedule.final_temperature();
-            let active = self.model.gate.active_fraction(temperature)?.0;
+            let active = self.active_now()?;
             self.shown = Some((Instant::now(), active));
         }
         let position = &self.position;

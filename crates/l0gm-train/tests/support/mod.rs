@@ -163,7 +163,10 @@ pub fn config(epochs: usize, lambda: f64) -> TrainConfig {
             learning_rate: 1e-2,
             ..OptimiserConfig::default()
         },
-        objective: Objective { lambda },
+        objective: Objective {
+            lambda,
+            ..Objective::default()
+        },
         ..TrainConfig::default()
     }
 }

@@ -1,0 +1,81 @@
+//! What a gate stands on: the shape of a representation without its batch, and how many gates cover it.
+
+use crate::{Error, GateConfig, Granularity, Result};
+use serde::{Deserialize, Serialize};
+
+/// The shape of what the classifier reads, without the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Interface {
+    /// (batch, dim).
+    Flat {
+        /// Width.
+        dim: usize,
+    },
+    /// (batch, fields, dim).
+    Fields {
+        /// Number of fields.
+        fields: usize,
+        /// Width of each field's embedding.
+        dim: usize,
+    },
+}
+
+impl Interface {
+    /// Number of dimensions: dim, or fields * dim.
+    pub fn width(&self) -> usize {
+        match *self {
+            Interface::Flat { dim } => dim,
+            Interface::Fields { fields, dim } => fields * dim,
+        }
+    }
+
+    /// Number of gates under these settings, and how many neighbouring dimensions each covers.
+    pub(crate) fn gates(&self, config: &GateConfig) -> Result<(usize, usize)> {
+        let width = self.width();
+        if width == 0 {
+            return Err(Error::input(format!(
+                "the interface {self:?} has no dimension to gate"
+            )));
+        }
+        match (config.granularity, *self) {
+            // Fine gates stand below the interface, one a dimension of whatever they stand on there.
+            (Granularity::Interface | Granularity::Fine, _) => Ok((width, 1)),
+            (Granularity::Group, Interface::Fields { fields, dim }) => Ok((fields, dim)),
+            (Granularity::Group, Interface::Flat { dim }) => {
+                let group = config.group_width;
+                if group != 0 && dim.is_multiple_of(group) {
+                    return Ok((dim / group, group));
+                }
+                Err(Error::Setting(format!(
+                    "group-width is {group}, but the interface has {dim} dimensions, which groups of {group} do \
+                     not fill; {}",
+                    nearest_divisors(dim, group)
+                )))
+            }
+        }
+    }
+
+    /// The shape r must have for its batch size.
+    pub(crate) fn dims(&self, batch: usize) -> Vec<usize> {
+        match *self {
+            Interface::Flat { dim } => vec![batch, dim],
+            Interface::Fields { fields, dim } => vec![batch, fields, dim],
+        }
+    }
+}
+
+/// The divisors of `dim` on both sides of `group`, as advice.
+fn nearest_divisors(dim: usize, group: usize) -> String {
+    let divides = |&width: &usize| dim.is_multiple_of(width);
+    let below = (1..group.min(dim + 1)).rev().find(divides);
+    let above = (group + 1..=dim).find(divides);
+    let nearest: Vec<String> = below
+        .into_iter()
+        .chain(above)
+        .map(|w| w.to_string())
+        .collect();
+    match nearest.len() {
+        1 => format!("the nearest width that does is {}", nearest[0]),
+        _ => format!("the nearest widths that do are {}", nearest.join(" and ")),
+    }
+}

@@ -1,0 +1,297 @@
+//! Asking for an active fraction instead of lambda. Lambda becomes a Lagrange multiplier: it rises while the
+//! deterministic gate leaves more open than a path allows, and falls while it leaves less (dual ascent, after
+//! Gallego-Posada et al. 2022). The path leads from all open to the target well before training ends; then
+//! the gates settle on exactly the target and stand still, so that the rest of training is the finished
+//! sparse model's.
+
+use crate::{ActiveFraction, Error, Gate, Result, Temperature};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// An active fraction asked for, strictly between 0 and 1. Written `0.15` or `"15%"`.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "f64")]
+pub struct Target(f64);
+
+/// How a target may be written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(f64),
+    Text(String),
+}
+
+impl Target {
+    /// Checks the range.
+    pub fn new(active: f64) -> Result<Self> {
+        if active > 0.0 && active < 1.0 {
+            return Ok(Self(active));
+        }
+        Err(Error::Setting(format!(
+            "target is {active}, but must be strictly between 0 and 1, or 0% and 100%: the share of gate \
+             dimensions left open, for example 0.15 or \"15%\""
+        )))
+    }
+
+    /// The share, in (0, 1).
+    pub fn active(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (number, scale) = match text.trim().strip_suffix('%') {
+            Some(number) => (number.trim_end(), 0.01),
+            None => (text.trim(), 1.0),
+        };
+        let number: f64 = number.parse().map_err(|_| {
+            Error::Setting(format!(
+                "target is {text:?}, but must be a share, for example 0.15 or \"15%\""
+            ))
+        })?;
+        Self::new(number * scale)
+    }
+}
+
+impl TryFrom<Written> for Target {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        match written {
+            Written::Number(active) => Self::new(active),
+            Written::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Target> for f64 {
+    fn from(target: Target) -> f64 {
+        target.0
+    }
+}
+
+/// How the multiplier is moved. Times are fractions of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Controller {
+    /// When the path reaches the target.
+    pub reach: f64,
+    /// When the gates settle on the target and stand still; after `reach`, and before 1.
+    pub settle: f64,
+    /// Lambda at the end of the warm-up, above 0.
+    pub start_lambda: f64,
+    /// How fast the logarithm of lambda grows: per unit of training and unit of active fraction too much.
+    pub gain: f64,
+    /// How much the error of the moment adds to it, per unit of active fraction: the damping.
+    pub damping: f64,
+    /// Dual restart: with this much less open than the path asks, lambda is 0 until it is asked for again.
+    pub slack: f64,
+}
+
+impl Default for Controller {
+    fn default() -> Self {
+        Self {
+            reach: 0.5,
+            settle: 0.7,
+            start_lambda: 1e-3,
+            gain: 150.0,
+            damping: 8.0,
+            slack: 0.005,
+        }
+    }
+}
+
+/// Errors beyond these count no further: what lags behind a falling path would wind the multiplier up, and what is
+/// open too little, at a lambda of 0 already, would wind it down.
+const ERROR_RANGE: (f64, f64) = (-0.05, 0.1);
+
+/// Lambda can neither vanish for good nor overflow f32 gradients.
+const LAMBDA_RANGE: (f64, f64) = (1e-8, 1e2);
+
+impl Controller {
+    /// Checks every setting; the error names it.
+    pub fn check(&self) -> Result<()> {
+        let inside = |value: f64| value > 0.0 && value < 1.0;
+        if !inside(self.reach) {
+            return Err(Error::setting(
+                "controller.reach",
+                self.reach,
+                "strictly between 0 and 1 (a fraction of training)",
+            ));
+        }
+        if !(inside(self.settle) && self.settle >= self.reach) {
+            return Err(Error::Setting(format!(
+                "controller.settle is {}, but must be at least controller.reach ({}) and below 1",
+                self.settle, self.reach
+            )));
+        }
+        let (low, high) = LAMBDA_RANGE;
+        if !(self.start_lambda >= low && self.start_lambda <= high) {
+            return Err(Error::setting(
+                "controller.start-lambda",
+                self.start_lambda,
+                "from 1e-8 to 100",
+            ));
+        }
+        for (name, value) in [
+            ("controller.gain", self.gain),
+            ("controller.damping", self.damping),
+            ("controller.slack", self.slack),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::setting(name, value, "finite and at least 0"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The active fraction wanted at `progress`: 1 until the end of the warm-up, then falling fast first and
+    /// slowly near the target, which it has from `reach` on.
+    pub fn path(&self, target: Target, warmup: f64, progress: f64) -> f64 {
+        if progress >= self.reach {
+            return target.active();
+        }
+        let left = 1.0 - ((progress - warmup) / (self.reach - warmup)).clamp(0.0, 1.0);
+        target.active() + (1.0 - target.active()) * left.powi(3)
+    }
+
+    /// Whether the gates stand still at `progress`.
+    pub fn settled(&self, progress: f64) -> bool {
+        progress >= self.settle
+    }
+}
+
+/// The multiplier: all that the controller remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Multiplier {
+    /// Its logarithm; lambda itself may be larger or smaller for a moment.
+    log_lambda: f64,
+    /// Lambda now.
+    lambda: f64,
+}
+
+impl Multiplier {
+    /// At the controller's first lambda.
+    pub fn new(controller: &Controller) -> Self {
+        Self {
+            log_lambda: controller.start_lambda.ln(),
+            lambda: controller.start_lambda,
+        }
+    }
+
+    /// Lambda now.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// Moves on by `step` (a share of training) with `active` open now, where `wanted` should be. Returns
+    /// lambda for the next step.
+    pub fn update(&mut self, controller: &Controller, active: f64, wanted: f64, step: f64) -> f64 {
+        let error = active - wanted;
+        let (low, high) = (LAMBDA_RANGE.0.ln(), LAMBDA_RANGE.1.ln());
+        let counted = error.clamp(ERROR_RANGE.0, ERROR_RANGE.1);
+        self.log_lambda = (self.log_lambda + controller.gain * counted * step).clamp(low, high);
+        self.lambda = if error < -controller.slack {
+            0.0
+        } else {
+            let log = self.log_lambda + controller.damping * error;
+            log.clamp(low, high).exp()
+        };
+        self.lambda
+    }
+}
+
+/// Opens exactly the gates with the greatest log_alpha, as many as come nearest to `target` of all
+/// dimensions of `gates` together, and closes the others; of those that must change sides, log_alpha is put
+/// just beyond the closing point. Equal gates are taken in their order. Returns the share that is open.
+///
+/// # Errors
+/// A conditional gate among them: its gates open by example.
+pub fn settle(gates: &[&Gate], target: Target, tau: Temperature) -> Result<ActiveFraction> {
+    // How far beyond the closing point: beyond f32's rounding, and no distance in P(z != 0).
+    const MARGIN: f64 = 1e-3;
+    let mut ranked = Vec::new(); // (gate, its place, height above the closing point, dimensions)
+    let mut values = Vec::new();
+    for (number, gate) in gates.iter().enumerate() {
+        let (Some(config), Some(log_alpha)) = (gate.config(), gate.log_alpha()) else {
+            values.push(Vec::new());
+            continue;
+        };
+        if gate.is_conditional() {
+            return Err(Error::input(
+                "a conditional gate cannot settle on a set of dimensions: which are open depends on the example",
+            ));
+        }
+        let log_alpha = log_alpha.to_vec1::<f32>()?;
+        let closing = config.closing_point(tau);
+        for (place, &value) in log_alpha.iter().enumerate() {
+            ranked.push((number, place, f64::from(value) - closing, gate.covers()));
+        }
+        values.push(log_alpha);
+    }
+    let all: usize = ranked.iter().map(|r| r.3).sum();
+    ranked.sort_by(|a, b| b.2.total_cmp(&a.2));
+    let wanted = target.active() * all as f64;
+    let mut open = 0usize;
+    for (number, place, height, covers) in ranked {
+        // Open while that comes nearer to what is wanted.
+        let nearer = ((open + covers) as f64 - wanted).abs() < (open as f64 - wanted).abs();
+        let Some(config) = gates[number].config() else {
+            continue;
+        };
+        let closing = config.closing_point(tau);
+        if nearer {
+            open += covers;
+            if height <= 0.0 {
+                values[number][place] = (closing + MARGIN) as f32;
+            }
+        } else if height > 0.0 {
+            values[number][place] = (closing - MARGIN) as f32;
+        }
+    }
+    for (gate, values) in gates.iter().zip(values) {
+        if let Some(log_alpha) = gate.log_alpha() {
+            let count = values.len();
+            let settled = candle_core::Tensor::from_vec(values, count, log_alpha.device())?;
+            log_alpha.set(&settled)?;
+        }
+    }
+    Ok(ActiveFraction(open as f64 / all.max(1) as f64))
+}
+
+/// Shifts a conditional gate's bias so that the share `target` of all `log_alphas` (every gate's of every
+/// example asked about, in any order) lies above the closing point.
+///
+/// # Errors
+/// Where there is none.
+pub fn shift_to(
+    gate: &Gate,
+    mut log_alphas: Vec<f32>,
+    target: Target,
+    tau: Temperature,
+) -> Result<()> {
+    let (Some(config), Some(bias)) = (gate.config(), gate.log_alpha()) else {
+        return Ok(());
+    };
+    if log_alphas.is_empty() {
+        return Err(Error::input(
+            "a conditional gate settles on a mean over examples, and there was none",
+        ));
+    }
+    let open = (target.active() * log_alphas.len() as f64).round() as usize;
+    log_alphas.sort_unstable_by(|a, b| b.total_cmp(a));
+    let (above, below) = (
+        f64::from(log_alphas[open.saturating_sub(1)]),
+        f64::from(log_alphas[open.min(log_alphas.len() - 1)]),
+    );
+    let shift = config.closing_point(tau) - (above + below) / 2.0;
+    bias.set(&(bias.as_tensor() + shift)?)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

@@ -1,0 +1,144 @@
+//! Lambda and the gates' mode at each step: what the schedule says, or, where an active fraction is asked for,
+//! what the controller makes of the gates as they are (see [`l0gm_gate::Controller`]).
+
+use super::session::Session;
+use crate::{Encoder, Gating, Head, Result, Split, Task};
+use l0gm_gate::{Gated, Multiplier, ScheduleStep, Target, settle, shift_to};
+use l0gm_ops::Mode;
+
+/// What one step is taken with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steering {
+    /// Temperature and lambda.
+    pub(super) gating: Gating,
+    pub(super) lambda: f64,
+}
+
+impl<T, E, H> Session<'_, T, E, H>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    /// For the step at `progress`; moves the multiplier, and settles the gates when their time has come.
+    pub(super) fn steer(&mut self, progress: f64) -> Result<Steering> {
+        let config = self.config;
+        let now = config.schedule.at(progress);
+        let target = config.target.filter(|_| !self.model.gates().is_empty());
+        let Some(target) = target else {
+            return Ok(Steering {
+                gating: Gating::at(now.temperature),
+                lambda: config.objective.lambda * now.lambda_scale,
+            });
+        };
+        let temperature = config.schedule.final_temperature();
+        if config.controller.settled(progress) {
+            if self.position.settled_from.is_none() {
+                let active = self.active_now()?;
+                tracing::info!(active, target = target.active(), "the gates settle");
+                self.position.settled_from = Some(active);
+                self.settle(target)?;
+            }
+            return Ok(Steering {
+                gating: Gating {
+                    temperature,
+                    settled: true,
+                },
+                lambda: 0.0,
+            });
+        }
+        let warmup = config.warmup();
+        let lambda = if progress < warmup {
+            0.0
+        } else {
+            let active = self.active_now()?;
+            let wanted = config.controller.path(target, warmup, progress);
+            let mut multiplier = self
+                .position
+                .multiplier
+                .unwrap_or_else(|| Multiplier::new(&config.controller));
+            let step = 1.0 / self.steps as f64;
+            let lambda = multiplier.update(&config.controller, active, wanted, step);
+            self.position.multiplier = Some(multiplier);
+            lambda
+        };
+        Ok(Steering {
+            gating: Gating::at(now.temperature),
+            lambda,
+        })
+    }
+
+    /// Lambda as a validation record says it.
+    pub(super) fn lambda_at(&self, then: ScheduleStep) -> f64 {
+        match self.config.target {
+            None => self.config.objective.lambda * then.lambda_scale,
+            Some(_) if self.position.settled_from.is_some() => 0.0,
+            Some(_) => self.position.multiplier.map_or(0.0, |m| m.lambda()),
+        }
+    }
+
+    /// Share of dimensions open in the deterministic gates, at the temperature of the finished model. Where
+    /// it depends on the example, that of the last batch.
+    pub(super) fn active_now(&self) -> Result<f64> {
+        let temperature = self.config.schedule.final_temperature();
+        let gates = self.model.gates();
+        if gates.iter().any(|gate| gate.is_conditional()) {
+            return Ok(self.position.batch_active.unwrap_or(1.0));
+        }
+        let (mut open, mut all) = (0.0, 0.0);
+        for gate in &gates {
+            let width = gate.interface().width() as f64;
+            open += gate.active_fraction(temperature)?.0 * width;
+            all += width;
+        }
+        Ok(if gates.is_empty() { 1.0 } else { open / all })
+    }
+
+    /// Notes what a conditional gate opened for a training batch.
+    pub(super) fn note(&mut self, gated: &Gated) -> Result<()> {
+        let gate = &self.model.gate;
+        if let (Some(own), Some(config)) = (&gated.log_alpha, gate.config()) {
+            let closing = config.closing_point(self.config.schedule.final_temperature());
+            let open = own.detach().gt(closing)?.to_dtype(own.dtype())?;
+            let share = open.flatten_all()?.mean_all()?.to_scalar::<f32>()?;
+            self.position.batch_active = Some(f64::from(share));
+        }
+        Ok(())
+    }
+
+    /// Puts the gates exactly on the target, and keeps a conditional gate there while its encoder learns on:
+    /// its mean over the validation rows (their labels are not read).
+    pub(super) fn settle(&mut self, target: Target) -> Result<()> {
+        let temperature = self.config.schedule.final_temperature();
+        if !self.model.gate.is_conditional() {
+            settle(&self.model.gates(), target, temperature)?;
+            return Ok(());
+        }
+        let plan = self
+            .task
+            .plan(Split::Valid, self.config.eval_batch_size, None);
+        let mut values: Vec<f32> = Vec::new();
+        for rows in plan {
+            let batch = self.task.batch(Split::Valid, &rows, self.device)?;
+            let gating = Gating::at(temperature);
+            let forward = self.model.forward(&batch.input, gating, &mut Mode::Eval)?;
+            if let Some(own) = forward.gated.log_alpha {
+                values.extend(own.flatten_all()?.to_vec1::<f32>()?);
+            }
+        }
+        Ok(shift_to(&self.model.gate, values, target, temperature)?)
+    }
+
+    /// [`settle`](Self::settle) again before a validation, for gates that have settled and read their
+    /// examples.
+    pub(super) fn settle_again(&mut self) -> Result<()> {
+        match self.config.target {
+            Some(target)
+                if self.position.settled_from.is_some() && self.model.gate.is_conditional() =>
+            {
+                self.settle(target)
+            }
+            _ => Ok(()),
+        }
+    }
+}
