@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Run(Box<RunFlags>),
     /// Write the tables, figures and report of an output folder again, or of several joined.
     Report(ReportFlags),
+    /// Time the models of finished runs side by side: dense, gated and compact, at three batch sizes.
+    Latency(LatencyFlags),
     /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
     Calibration(CalibrationFlags),
     /// List the datasets and pretrained models and where each is found.
@@ -210,6 +212,59 @@ pub(crate) struct ReportFlags {
     /// Folder for what several hold together; may be one of them. Default: the one folder itself.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Reads an output folder of finished runs, builds each run's models again (the trained one from its checkpoint, the
+compact one from its folder compact/), holds them against the predictions of the run, and times their forward passes
+in evaluation mode on one fixed batch of test rows. Dense, gated and compact take turns: in each round every model
+makes 3 passes that are not counted and up to 50 that are, and each round begins with another model. Loading,
+encoding and tokenising are timed apart; so is a frozen text encoder, whose features the runs keep. A graph is timed
+whole: its passes are full batch.
+
+Of each point (method, lambda, settings) the lowest seed's run is taken, or those of --seeds. The findings stand in
+DIR/latency, and DIR's report is written again with them. Where the middle half of the rounds' medians is wider than
+1% of their median, a warning says that the third digit is noise: nothing else should run meanwhile.
+
+Examples:
+  cargo xtask latency out/quick
+  cargo xtask latency out/adult --lambda 1e-3,3e-3 --threads 1
+  cargo xtask latency out/quick --modality graph --rounds 5")]
+pub(crate) struct LatencyFlags {
+    /// Output folder of `reproduce` or `run`.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Only these modalities.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) modality: Vec<String>,
+    /// Only these datasets.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) dataset: Vec<String>,
+    /// Only gated runs with these weights of the penalty.
+    #[arg(long, value_delimiter = ',', value_name = "X")]
+    pub(crate) lambda: Vec<f64>,
+    /// Runs with these seeds; default: the lowest of each point.
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub(crate) seeds: Vec<u64>,
+    /// Rows a batch.
+    #[arg(long, value_delimiter = ',', value_name = "N", default_value = "1,64,1024")]
+    pub(crate) batch: Vec<usize>,
+    /// Rounds, of one turn a model each.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) rounds: usize,
+    /// Where to compute: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<String>,
+    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_dir: Option<PathBuf>,
 }
 
 /// How findings are printed.

@@ -168,9 +168,14 @@ impl Done {
 
 /// The device and the threads of these flags; sizes rayon's pool, so once a process.
 pub(crate) fn machine(flags: &CellFlags) -> anyhow::Result<Machine> {
-    let threads = threads(flags)?;
-    let (device, device_name) = device::parse(&flags.device)?;
-    use_threads(flags, threads)?;
+    machine_of(flags.threads.as_deref(), &flags.device)
+}
+
+/// The same of `--threads` and `--device` alone.
+pub(crate) fn machine_of(threads_flag: Option<&str>, device: &str) -> anyhow::Result<Machine> {
+    let threads = threads(threads_flag)?;
+    let (device, device_name) = device::parse(device)?;
+    use_threads(threads_flag.is_some(), threads)?;
     Ok(Machine {
         device,
         device_name,
@@ -214,8 +219,8 @@ fn out_path(flags: &CellFlags) -> PathBuf {
 }
 
 /// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
-fn use_threads(flags: &CellFlags, threads: usize) -> anyhow::Result<()> {
-    if flags.threads.is_some() {
+fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
+    if asked {
         // SAFETY: no other thread has been started yet that could read the environment.
         unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
     }

@@ -14,6 +14,7 @@ mod device;
 mod flags;
 mod job;
 mod join;
+mod latency;
 mod modalities;
 mod names;
 mod out;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Plan(flags) => cells::plan(&flags),
         Command::Run(flags) => cells::run(&flags),
         Command::Report(flags) => report::run(&flags),
+        Command::Latency(flags) => latency::run(&flags),
         Command::Calibration(flags) => calibration::run(&flags),
         Command::Datasets(flags) => datasets::run(&flags),
         Command::Bench(flags) => bench::run(&flags),

@@ -9,19 +9,21 @@ pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
-mod grouping;
+pub(crate) mod grouping;
 mod html;
+mod latency;
 mod markdown;
 mod paper;
 mod paper_tables;
 mod plots;
-mod study;
+pub(crate) mod study;
 mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use crate::flags::ReportFlags;
+use crate::latency::LatencyRecord;
 use crate::out::{CommandRecord, OutDir};
 use crate::usage::usage;
 use crate::{aggregate, join};
@@ -42,6 +44,8 @@ pub(crate) struct ReportContext {
     pub(crate) unfinished: Vec<String>,
     /// Runs that joined folders have different results of: id to where.
     pub(crate) disagreements: BTreeMap<String, String>,
+    /// What was timed by itself.
+    pub(crate) latencies: Vec<LatencyRecord>,
 }
 
 /// Runs the command.
@@ -108,6 +112,7 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
         failures,
         unfinished,
         disagreements: out.disagreements()?,
+        latencies: crate::latency::read_all(out)?,
     };
     let document = content::document(records, &context, &paper::Paper::load()?);
     for table in document.tables() {

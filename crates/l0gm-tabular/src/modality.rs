@@ -257,18 +257,7 @@ impl Modality for TabularModality {
         let mut settings = settings_of(spec)?;
         let dense = spec.method == "dense";
         let prepared = self.prepare(&spec.dataset, dense, &settings, spec.seed, &context.device)?;
-        if prepared.loaded.twin != spec.twin {
-            return Err(l0gm_train::Error::Setting(format!(
-                "the run was planned on {} '{}', but now there is {}; plan it again",
-                if spec.twin { "the twin of" } else { "the real" },
-                spec.dataset,
-                if spec.twin {
-                    "the real one"
-                } else {
-                    "its twin"
-                },
-            )));
-        }
+        changed_data(spec, prepared.loaded.twin)?;
         let planned = settings.train.batch_size;
         settings.train.batch_size = fitting_batch(planned, prepared.task.rows(Split::Train));
         let summary = summarise(&prepared, &settings, dense, planned);
@@ -308,6 +297,30 @@ impl Modality for TabularModality {
             context,
         )
     }
+
+    fn timed(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
+        Ok(crate::timed::timed(self, spec, dir, device)?)
+    }
+}
+
+/// An error where the twin stands in now and did not when the run was planned, or the other way round.
+pub(crate) fn changed_data(spec: &RunSpec, twin: bool) -> Result<()> {
+    if twin == spec.twin {
+        return Ok(());
+    }
+    let (then, now) = match spec.twin {
+        true => ("the twin of", "the real one"),
+        false => ("the real", "its twin"),
+    };
+    Err(Error::Setting(format!(
+        "the run was planned on {then} '{}', but now there is {now}; plan it again",
+        spec.dataset
+    )))
 }
 
 /// The batch size of a table with so many training rows: as planned, or smaller.
@@ -315,7 +328,7 @@ fn fitting_batch(planned: usize, rows: usize) -> usize {
     planned.min((rows / STEPS).max(BATCH))
 }
 
-fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
+pub(crate) fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
     serde_json::from_value(spec.settings.clone())
         .map_err(|error| Error::Setting(format!("the run's settings are not a table's: {error}")))
 }

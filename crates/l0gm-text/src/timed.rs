@@ -1,13 +1,13 @@
 //! A finished run's text models built again, to be timed: the checkpoint's and the compact folder's. Where the
 //! encoder is frozen, they start from pooled features and the encoder is timed apart.
 use crate::features::FeatureCache;
-use crate::modality::{Built, TextModality, beside, build};
+use crate::modality::{Built, TextModality, build, settings_of};
 use crate::{
-    CompactText, FineTune, Prepared, Result, TextInput, TextRows, TextSettings, TextTask, TokenRows,
+    CompactText, FineTune, Prepared, Result, TextInput, TextRows, TextTask, TokenRows,
 };
 use candle_core::Device;
 use l0gm_ops::Mode;
-use l0gm_train::{CompactPass, DataSummary, Encoder, Pass, RunSpec, TimedRun, load_trained};
+use l0gm_train::{CompactPass, Encoder, GatedModel, Pass, RunSpec, TimedRun, load_trained};
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ pub(crate) fn timed(
     dir: &Path,
     device: &Device,
 ) -> Result<TimedRun> {
-    let settings = TextSettings::of(spec)?;
+    let settings = settings_of(spec)?;
     let start = Instant::now();
     let (data, mut summary) = modality.read(spec, &settings)?;
     let weights = modality.weights_of(&settings, &mut summary)?;
@@ -38,7 +38,7 @@ pub(crate) fn timed(
     let tokenising = start.elapsed().as_secs_f64();
     let pooled = settings.fine_tune == FineTune::Frozen && loaded.encoder.gates().is_empty();
     let prepared = if pooled {
-        let cache = FeatureCache::new(modality.cache().unwrap_or_else(|| beside(dir)));
+        let cache = FeatureCache::new(modality.features(dir));
         let sum = loaded.weights_sha256.as_deref().unwrap_or("");
         let features = cache.pooled(
             &loaded.encoder,
@@ -84,7 +84,7 @@ pub(crate) fn timed(
         None
     };
     let frozen = loaded.encoder.clone();
-    let model = l0gm_train::GatedModel {
+    let model = GatedModel {
         encoder: loaded.encoder,
         gate,
         head,

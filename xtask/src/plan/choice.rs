@@ -104,7 +104,7 @@ fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
     Ok(lambdas)
 }
 
-fn targets(flags: &ReproduceFlags) -> anyhow::Result<Vec<Target>> {
+fn targets(flags: &CellFlags) -> anyhow::Result<Vec<Target>> {
     let mut targets: Vec<Target> = Vec::new();
     for text in &flags.target {
         let target = text
@@ -118,10 +118,10 @@ fn targets(flags: &ReproduceFlags) -> anyhow::Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// Threads to use: `--threads`, else RAYON_NUM_THREADS, else as many as there are cores.
-pub(crate) fn threads(flags: &CellFlags) -> anyhow::Result<usize> {
+/// Threads to use: `--threads` as `flag`, else RAYON_NUM_THREADS, else as many as there are cores.
+pub(crate) fn threads(flag: Option<&str>) -> anyhow::Result<usize> {
     let variable = std::env::var("RAYON_NUM_THREADS").ok();
-    threads_of(flags.threads.as_deref(), variable.as_deref())
+    threads_of(flag, variable.as_deref())
 }
 
 fn threads_of(flag: Option<&str>, variable: Option<&str>) -> anyhow::Result<usize> {

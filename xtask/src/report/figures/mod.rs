@@ -5,6 +5,7 @@ mod confusion;
 mod frontier;
 mod gates;
 mod labels;
+mod latency;
 mod learning;
 mod pen;
 mod reliability;
@@ -12,6 +13,7 @@ mod reliability;
 pub(crate) use confusion::Confusion;
 pub(crate) use frontier::{Dense, Frontier, FrontierPoint};
 pub(crate) use gates::{GateRow, Gates};
+pub(crate) use latency::{Bar, LatencyBars, Panel};
 pub(crate) use learning::{Curve, Learning};
 pub(crate) use reliability::Reliability;
 
@@ -52,6 +54,8 @@ pub(crate) enum Plot {
     Learning(Learning),
     /// How the gates' probabilities of being open are spread.
     Gates(Gates),
+    /// Median and 95th percentile of a forward pass by model and batch.
+    Latency(LatencyBars),
 }
 
 impl Figure {
@@ -62,6 +66,7 @@ impl Figure {
             Plot::Reliability(_) => (460, 430),
             Plot::Confusion(_) => (460, 460),
             Plot::Gates(gates) => (460, gates.height()),
+            Plot::Latency(bars) => (460, bars.height()),
         }
     }
 
@@ -132,6 +137,7 @@ impl Figure {
             Plot::Confusion(plot) => plot.draw(root, &pen),
             Plot::Learning(plot) => plot.draw(root, &pen),
             Plot::Gates(plot) => plot.draw(root, &pen),
+            Plot::Latency(plot) => plot.draw(root, &pen),
         }
     }
 }
