@@ -84,6 +84,11 @@ pub(crate) struct CellFlags {
     /// grid is then left out, but for what --lambda names.
     #[arg(long, value_delimiter = ',', value_name = "X")]
     pub(crate) target: Vec<String>,
+    /// The gate's design with one thing changed, beside the default: static, conditional, fine, no-annealing,
+    /// soft-ece, mmce; all or none. At the paper's lambdas, or at those of --lambda and --target. Default: all for
+    /// paper, unless --method, --lambda or --target say what to run; none for quick.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) ablation: Vec<String>,
     /// Where to compute: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
@@ -128,11 +133,9 @@ Examples:
   cargo xtask reproduce --modality graph --dataset amazon-photo --method dense --dry-run
       What a plan would hold, without running it.
   cargo xtask reproduce --set tabular.train.epochs=3 --set graph.gate.inference=threshold
-  cargo xtask reproduce --modality tabular --set tabular.gate.kind=conditional   (static, per-example)
-  cargo xtask reproduce --modality text --set text.gate.granularity=fine   (interface, group)
-  cargo xtask reproduce --modality graph --set graph.train.schedule.kind=none   (annealed)
-  cargo xtask reproduce --set tabular.train.objective.coupling.kind=mmce   (soft-ece, none; coupling.weight)
       Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text], [graph].
+  cargo xtask reproduce --modality tabular --ablation fine,no-annealing --lambda 1e-3
+      The default gate and two designs with one thing changed, at one lambda.
 
 Ctrl-C stops after the step in hand and saves; the same command goes on from there. A finished run
 is not run again: to start anew, choose another --out or delete the run's folder in OUT/runs.")]
@@ -248,7 +251,12 @@ pub(crate) struct LatencyFlags {
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub(crate) seeds: Vec<u64>,
     /// Rows a batch.
-    #[arg(long, value_delimiter = ',', value_name = "N", default_value = "1,64,1024")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        default_value = "1,64,1024"
+    )]
     pub(crate) batch: Vec<usize>,
     /// Rounds, of one turn a model each.
     #[arg(long, value_name = "N", default_value_t = 15)]

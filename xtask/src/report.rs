@@ -1,6 +1,8 @@
 //! `cargo xtask report DIR...`: tables, figures and report of an output folder, or of several joined, made
 //! from run records alone. Everything up to the writing is pure: records and context in, a document out.
 
+pub(crate) mod arms;
+mod claims;
 mod closing;
 mod content;
 mod detail_tables;
@@ -9,6 +11,7 @@ pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod format;
+mod gate_maps;
 pub(crate) mod grouping;
 mod html;
 mod latency;
@@ -16,6 +19,7 @@ mod markdown;
 mod paper;
 mod paper_tables;
 mod plots;
+mod significance;
 pub(crate) mod study;
 mod table;
 mod tables;
@@ -46,6 +50,8 @@ pub(crate) struct ReportContext {
     pub(crate) disagreements: BTreeMap<String, String>,
     /// What was timed by itself.
     pub(crate) latencies: Vec<LatencyRecord>,
+    /// L0GM against each rival, from the runs' predictions.
+    pub(crate) comparisons: Vec<significance::Comparison>,
 }
 
 /// Runs the command.
@@ -113,6 +119,7 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
         unfinished,
         disagreements: out.disagreements()?,
         latencies: crate::latency::read_all(out)?,
+        comparisons: significance::compare(out, records),
     };
     let document = content::document(records, &context, &paper::Paper::load()?);
     for table in document.tables() {

@@ -5,7 +5,8 @@ use crate::defaults::defaults;
 use crate::features::FeatureCache;
 use crate::prepare::prepare;
 use crate::{
-    Columns, Error, LoadedEncoder, Result, SplitCorpus, TextData, TextHead, TextSettings, error::nearest, split,
+    Columns, Error, LoadedEncoder, Result, SplitCorpus, TextData, TextHead, TextSettings,
+    error::nearest, split,
 };
 use candle_core::Device;
 use l0gm_data::{Catalogue, Resolved, checksums_of};

@@ -2,9 +2,7 @@
 //! encoder is frozen, they start from pooled features and the encoder is timed apart.
 use crate::features::FeatureCache;
 use crate::modality::{Built, TextModality, build, settings_of};
-use crate::{
-    CompactText, FineTune, Prepared, Result, TextInput, TextRows, TextTask, TokenRows,
-};
+use crate::{CompactText, FineTune, Prepared, Result, TextInput, TextRows, TextTask, TokenRows};
 use candle_core::Device;
 use l0gm_ops::Mode;
 use l0gm_train::{CompactPass, Encoder, GatedModel, Pass, RunSpec, TimedRun, load_trained};

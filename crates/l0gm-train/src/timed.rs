@@ -167,7 +167,11 @@ impl TimedRun {
             for (a, b) in found.iter().zip(expected) {
                 // A NaN is a difference too.
                 let difference = f64::from((a - b).abs());
-                largest = if difference <= largest { largest } else { difference };
+                largest = if difference <= largest {
+                    largest
+                } else {
+                    difference
+                };
             }
         }
         if largest <= REBUILT {

@@ -188,7 +188,11 @@ mod tests {
         };
         let timings = side_by_side(&passes, &turns, &StopFlag::default()).unwrap();
         let mut order = log.borrow().clone();
-        assert_eq!(order.len(), 3 * 3 * 3, "a warm-up pass and two timed ones a turn");
+        assert_eq!(
+            order.len(),
+            3 * 3 * 3,
+            "a warm-up pass and two timed ones a turn"
+        );
         order.dedup();
         // A round may begin with the model that ended the one before.
         assert_eq!(order, [0, 1, 2, 1, 2, 0, 2, 0, 1]);
@@ -226,7 +230,11 @@ mod tests {
     #[test]
     fn figures_come_from_all_passes_and_the_spread_from_the_rounds() {
         let timing = Timing {
-            rounds: vec![vec![10.0, 12.0, 11.0], vec![20.0, 21.0, 22.0], vec![10.0, 11.0, 90.0]],
+            rounds: vec![
+                vec![10.0, 12.0, 11.0],
+                vec![20.0, 21.0, 22.0],
+                vec![10.0, 11.0, 90.0],
+            ],
         };
         assert_eq!(timing.round_medians_us(), [11.0, 21.0, 11.0]);
         assert_eq!(timing.median_us(), 12.0);

@@ -49,9 +49,7 @@ pub(super) fn load<'a>(
     let tables = read_predictions(&dir.join("predictions.parquet"))?;
     let test = tables.iter().find(|table| table.split == Split::Test);
     let test = test.with_context(|| format!("{}: no test predictions", dir.display()))?;
-    let difference = timed
-        .check(test)
-        .with_context(|| record.run_id.clone())?;
+    let difference = timed.check(test).with_context(|| record.run_id.clone())?;
     Ok(Loaded {
         record,
         timed,
@@ -74,7 +72,11 @@ pub(super) fn measure(
     let mut notes = run.timed.notes.clone();
     for &size in &protocol.batches {
         if let Some(last) = batches.last() {
-            let longest = last.models.values().map(|m| m.median_us).fold(0.0, f64::max);
+            let longest = last
+                .models
+                .values()
+                .map(|m| m.median_us)
+                .fold(0.0, f64::max);
             let expected = longest * 1e-6 * size as f64 / last.batch as f64;
             if expected > PASS_SECONDS {
                 notes.push(format!(
@@ -84,7 +86,9 @@ pub(super) fn measure(
             }
         }
         let Some(batch) = run.timed.batch(size)? else {
-            notes.push(format!("batch {size} left out: the test split has fewer rows"));
+            notes.push(format!(
+                "batch {size} left out: the test split has fewer rows"
+            ));
             continue;
         };
         if batches.iter().any(|done| done.batch == batch.rows.len()) {
@@ -95,7 +99,15 @@ pub(super) fn measure(
             Some(dense) => dense.timed.batch(size)?,
             None => None,
         };
-        let times = one_batch(run, &batch, beside.as_ref(), &batches, protocol, machine, before)?;
+        let times = one_batch(
+            run,
+            &batch,
+            beside.as_ref(),
+            &batches,
+            protocol,
+            machine,
+            before,
+        )?;
         say(&times);
         batches.push(times);
     }
@@ -113,7 +125,9 @@ pub(super) fn measure(
         },
         sizes: sizes(record, dense.map(|dense| dense.record)),
         compact_logit_difference: record.compact.as_ref().map(|c| c.max_logit_difference),
-        rebuilt_logit_difference: dense.map_or(0.0, |dense| dense.difference).max(run.difference),
+        rebuilt_logit_difference: dense
+            .map_or(0.0, |dense| dense.difference)
+            .max(run.difference),
         preparation: run.timed.preparation.clone(),
         notes,
         before: run.timed.before().map(str::to_owned),
@@ -195,10 +209,7 @@ fn apart(
 }
 
 /// By model, as the runs' records say them.
-fn sizes(
-    record: &RunRecord,
-    dense: Option<&RunRecord>,
-) -> BTreeMap<String, l0gm_train::Sizes> {
+fn sizes(record: &RunRecord, dense: Option<&RunRecord>) -> BTreeMap<String, l0gm_train::Sizes> {
     let mut sizes = BTreeMap::new();
     if let Some(dense) = dense {
         sizes.insert("dense".to_owned(), dense.sizes);

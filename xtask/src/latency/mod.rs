@@ -63,10 +63,7 @@ fn protocol(flags: &LatencyFlags) -> anyhow::Result<Protocol> {
 }
 
 /// The runs that the flags choose, of each point the lowest seed where no --seeds are given.
-fn chosen<'a>(
-    records: &'a [RunRecord],
-    flags: &LatencyFlags,
-) -> anyhow::Result<Vec<Pair<'a>>> {
+fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<Vec<Pair<'a>>> {
     let studies = grouping::studies(records);
     let known = |name: fn(&study::Study<'_>) -> String| -> Vec<String> {
         studies.iter().map(name).collect()
@@ -87,7 +84,9 @@ fn chosen<'a>(
             let runs = point.runs.iter().copied();
             match flags.seeds.is_empty() {
                 true => runs.take(1).collect(),
-                false => runs.filter(|r| flags.seeds.contains(&r.spec.seed)).collect(),
+                false => runs
+                    .filter(|r| flags.seeds.contains(&r.spec.seed))
+                    .collect(),
             }
         };
         let gated: Vec<_> = study
@@ -157,7 +156,9 @@ fn time_all(
             noisy += usize::from(times.is_noisy());
             println!("  {}", line(times));
         };
-        let done = time_one(pair, &mut dense, before, flags, protocol, out, machine, &mut say);
+        let done = time_one(
+            pair, &mut dense, before, flags, protocol, out, machine, &mut say,
+        );
         match done {
             Ok(()) => {}
             Err(error) if stopped(&error, &machine.stop) => {
@@ -221,7 +222,12 @@ fn line(times: &BatchTimes) -> String {
     let models: Vec<String> = times
         .models
         .iter()
-        .map(|(name, model)| format!("{name} {}", format::timing(model.median_us, model.is_noisy())))
+        .map(|(name, model)| {
+            format!(
+                "{name} {}",
+                format::timing(model.median_us, model.is_noisy())
+            )
+        })
         .collect();
     let mut text = format!("batch {}: {}", times.batch, models.join(", "));
     if let Some(ratio) = times.compact_to_dense {

@@ -1,10 +1,14 @@
 //! What the flags choose, parsed and checked: the part of a plan that needs no modality.
 
-use super::LAMBDA_GRID;
+use super::{Ablation, LAMBDA_GRID};
 use crate::flags::{CellFlags, ProfileFlag};
 use crate::usage::usage;
 use l0gm_gate::Target;
 
+/// `--ablation all`.
+const ALL_ABLATIONS: &str = "all";
+/// `--ablation none`.
+const NO_ABLATION: &str = "none";
 /// Seeds of `quick`.
 const QUICK_SEEDS: [u64; 1] = [0];
 /// Seeds of `paper` (design section 6).
@@ -25,6 +29,10 @@ pub(crate) struct Choice {
     pub(crate) lambdas: Vec<f64>,
     /// Ascending, each once.
     pub(crate) targets: Vec<Target>,
+    /// In the order of running, each once.
+    pub(crate) ablations: Vec<Ablation>,
+    /// Lambdas or targets were asked for: then the ablations are run at those.
+    pub(crate) points_given: bool,
 }
 
 impl Choice {
@@ -36,6 +44,13 @@ impl Choice {
             return Err(usage(format!(
                 "--lambda {}: --method dense has no gate and so no lambda; leave --lambda out, or take --method dense,l0gm",
                 flags.lambda.join(",")
+            )));
+        }
+        let named = |list: &[String]| list.iter().any(|name| name != NO_ABLATION);
+        if named(&flags.ablation) && !flags.method.is_empty() && flags.method.iter().all(ungated) {
+            return Err(usage(format!(
+                "--ablation {}: --method dense has no gate to change; leave --ablation out, or take --method dense,l0gm",
+                flags.ablation.join(",")
             )));
         }
         if !flags.target.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
@@ -52,6 +67,8 @@ impl Choice {
             seeds: seeds(flags)?,
             lambdas: lambdas(flags)?,
             targets: targets(flags)?,
+            ablations: ablations(flags)?,
+            points_given: !flags.lambda.is_empty() || !flags.target.is_empty(),
         })
     }
 }
@@ -116,6 +133,35 @@ fn targets(flags: &CellFlags) -> anyhow::Result<Vec<Target>> {
     }
     targets.sort_by(|a, b| a.active().total_cmp(&b.active()));
     Ok(targets)
+}
+
+/// Those named; else all for `paper` and none for `quick`. Who picks methods, lambdas or targets gets those
+/// alone.
+fn ablations(flags: &CellFlags) -> anyhow::Result<Vec<Ablation>> {
+    if flags.ablation.is_empty() {
+        let picked =
+            !flags.method.is_empty() || !flags.lambda.is_empty() || !flags.target.is_empty();
+        return Ok(match flags.profile {
+            ProfileFlag::Paper if !picked => Ablation::ALL.to_vec(),
+            _ => Vec::new(),
+        });
+    }
+    if flags.ablation == [ALL_ABLATIONS] {
+        return Ok(Ablation::ALL.to_vec());
+    }
+    if flags.ablation == [NO_ABLATION] {
+        return Ok(Vec::new());
+    }
+    let mut ablations = Vec::new();
+    for name in &flags.ablation {
+        if name == ALL_ABLATIONS || name == NO_ABLATION {
+            return Err(usage(format!("--ablation {name} stands alone")));
+        }
+        ablations.push(Ablation::of(name.trim())?);
+    }
+    ablations.sort_unstable();
+    ablations.dedup();
+    Ok(ablations)
 }
 
 /// Threads to use: `--threads` as `flag`, else RAYON_NUM_THREADS, else as many as there are cores.

@@ -1,12 +1,14 @@
-//! From flags to the runs they ask for: modality x dataset x method x lambda x seed, each with its
-//! complete settings and an estimated cost. Nothing is trained here and nothing is written.
+//! From flags to the runs they ask for: modality x dataset x method x (lambda or target, ablation) x seed,
+//! each with its complete settings and an estimated cost. Nothing is trained here and nothing is written.
 
+mod ablation;
 mod choice;
 mod lines;
 mod settings;
 mod share;
 mod table;
 
+pub(crate) use ablation::Ablation;
 pub(crate) use choice::{Choice, threads};
 pub(crate) use lines::print_lines;
 pub(crate) use settings::Overrides;
@@ -18,6 +20,8 @@ use crate::usage::usage;
 use anyhow::Context;
 use l0gm_gate::Target;
 use l0gm_train::{Modality, Profile, RunSpec};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The lambda grid of `quick` and `paper` (the ends of the paper's Table 7 and its Table 8 between).
@@ -30,6 +34,8 @@ pub(crate) struct PlannedRun {
     pub(crate) modality: usize,
     /// Everything its result depends on.
     pub(crate) spec: RunSpec,
+    /// The ablation that it belongs to: "soft-ece 0.1".
+    pub(crate) ablation: Option<String>,
     /// A rough estimate.
     pub(crate) estimate: Duration,
 }
@@ -56,24 +62,30 @@ impl Plan {
             names::check("--method", method, &methods)?;
         }
         let mut runs = Vec::new();
+        let mut ids = BTreeSet::new();
         for (index, dataset) in datasets {
             let modality = modalities[index].as_ref();
             for method in modality.methods() {
                 if !choice.methods.is_empty() && !choice.methods.contains(&method) {
                     continue;
                 }
-                for (lambda, target) in sparsities_of(&method, choice) {
-                    let settings = overrides.aimed(modality.name(), target);
+                for point in points_of(&method, choice) {
+                    let settings = overrides.with(modality.name(), &point.settings);
                     for &seed in &choice.seeds {
                         let spec = modality
-                            .spec(&dataset, &method, lambda, seed, profile, &settings)
+                            .spec(&dataset, &method, point.lambda, seed, profile, &settings)
                             .map_err(|error| spec_error(modality.name(), &dataset, error))?;
                         let estimate = modality.estimate(&spec).with_context(|| {
                             format!("estimating {} on {dataset}", modality.name())
                         })?;
+                        // An ablation that the settings ask for anyway is no second run.
+                        if !ids.insert(spec.id()) {
+                            continue;
+                        }
                         runs.push(PlannedRun {
                             modality: index,
                             spec,
+                            ablation: point.ablation.clone(),
                             estimate,
                         });
                     }
@@ -105,14 +117,57 @@ impl Plan {
     }
 }
 
-/// Lambda, or the active fraction asked for: `dense` has neither, everything else meets all of them.
-fn sparsities_of(method: &str, choice: &Choice) -> Vec<(Option<f64>, Option<Target>)> {
+/// One setting of a method that is run with every seed.
+struct PointToRun {
+    ablation: Option<String>,
+    lambda: Option<f64>,
+    /// What it changes of the modality's settings.
+    settings: Value,
+}
+
+/// `dense` has neither lambda nor ablations. Everything else meets all lambdas and targets, then each
+/// ablation at its own lambdas, or at those that were asked for.
+fn points_of(method: &str, choice: &Choice) -> Vec<PointToRun> {
+    let plain = || Value::Object(Map::new());
     if method != "l0gm" {
-        return vec![(None, None)];
+        return vec![PointToRun {
+            ablation: None,
+            lambda: None,
+            settings: plain(),
+        }];
     }
-    let lambdas = choice.lambdas.iter().map(|&lambda| (Some(lambda), None));
-    let targets = choice.targets.iter().map(|&target| (None, Some(target)));
-    lambdas.chain(targets).collect()
+    let mut points = sparsities(&choice.lambdas, &choice.targets, &plain());
+    for ablation in &choice.ablations {
+        for (name, settings) in ablation.variants() {
+            let of_it = match choice.points_given {
+                true => sparsities(&choice.lambdas, &choice.targets, &settings),
+                false => sparsities(ablation.lambdas(), &[], &settings),
+            };
+            points.extend(of_it.into_iter().map(|point| PointToRun {
+                ablation: Some(name.clone()),
+                ..point
+            }));
+        }
+    }
+    points
+}
+
+/// The points of given settings.
+fn sparsities(lambdas: &[f64], targets: &[Target], settings: &Value) -> Vec<PointToRun> {
+    let by_lambda = lambdas.iter().map(|&lambda| PointToRun {
+        ablation: None,
+        lambda: Some(lambda),
+        settings: settings.clone(),
+    });
+    let by_target = targets.iter().map(|target| {
+        let aimed = json!({"train": {"target": target.active()}});
+        PointToRun {
+            ablation: None,
+            lambda: None,
+            settings: settings::merged(settings, &aimed),
+        }
+    });
+    by_lambda.chain(by_target).collect()
 }
 
 fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {

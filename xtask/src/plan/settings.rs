@@ -4,7 +4,6 @@
 
 use crate::names;
 use crate::usage::usage;
-use l0gm_gate::Target;
 use l0gm_train::Modality;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -51,19 +50,9 @@ impl Overrides {
         self.tables.get(modality).unwrap_or(&self.empty.0)
     }
 
-    /// One modality's overrides with an active fraction asked for; without one, as they are.
-    pub(crate) fn aimed(&self, modality: &str, target: Option<Target>) -> Value {
-        let mut table = self.of(modality).clone();
-        if let (Some(target), Value::Object(map)) = (target, &mut table) {
-            let train = map
-                .entry("train")
-                .or_insert_with(|| Value::Object(Map::new()));
-            // A train that is no table is refused by the modality, with its name.
-            if let Value::Object(train) = train {
-                train.insert("target".to_owned(), target.active().into());
-            }
-        }
-        table
+    /// One modality's overrides with the settings of a point laid over them.
+    pub(crate) fn with(&self, modality: &str, point: &Value) -> Value {
+        merged(self.of(modality), point)
     }
 
     /// A `--set` for a modality that the plan leaves out would be lost in silence: an error.
@@ -145,6 +134,25 @@ impl Overrides {
     }
 }
 
+/// A table with another laid over it, entry by entry where both have a table. What is no table in one of them
+/// is the other's: a modality refuses it with its name.
+pub(super) fn merged(below: &Value, above: &Value) -> Value {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            let mut all = below.clone();
+            for (key, value) in above {
+                let value = match all.get(key) {
+                    Some(old) => merged(old, value),
+                    None => value.clone(),
+                };
+                all.insert(key.clone(), value);
+            }
+            Value::Object(all)
+        }
+        (_, above) => above.clone(),
+    }
+}
+
 fn child<'a>(table: &'a mut Value, key: &str) -> Option<&'a mut Value> {
     match table {
         Value::Object(map) => {
@@ -214,6 +222,17 @@ mod tests {
             overrides.of("text"),
             &json!({"train": {"epochs": 2, "batch-size": 4}})
         );
+    }
+
+    #[test]
+    fn a_points_settings_are_laid_over_the_users() {
+        let overrides = set(&["tabular.train.epochs=3", "tabular.gate.kind=static"]).unwrap();
+        let point = json!({"train": {"target": 0.1}, "gate": {"kind": "conditional"}});
+        assert_eq!(
+            overrides.with("tabular", &point),
+            json!({"train": {"epochs": 3, "target": 0.1}, "gate": {"kind": "conditional"}})
+        );
+        assert_eq!(overrides.with("graph", &json!({})), json!({}));
     }
 
     #[test]

@@ -111,6 +111,7 @@ mod tests {
 
     fn plan(cells: u64) -> Plan {
         let run = |seed| PlannedRun {
+            ablation: None,
             modality: 0,
             spec: RunSpec {
                 modality: "tabular".to_owned(),

@@ -26,7 +26,10 @@ pub(crate) fn print_table(
             } else {
                 spec.dataset.clone()
             },
-            spec.method.clone(),
+            match &run.ablation {
+                Some(ablation) => format!("{}, {ablation}", spec.method),
+                None => spec.method.clone(),
+            },
             match (spec.lambda, spec.settings["train"]["target"].as_f64()) {
                 (Some(x), _) => lambda(x),
                 (None, Some(target)) => format!("for {}", percent(target)),

@@ -186,3 +186,36 @@ fn targets_take_the_place_of_the_lambda_grid_and_go_into_the_settings() {
     let ids: std::collections::BTreeSet<_> = plan.runs.iter().map(|r| r.spec.id()).collect();
     assert_eq!(ids.len(), 3);
 }
+
+#[test]
+fn ablations_are_run_at_their_own_lambdas_or_at_those_asked_for_and_never_twice() {
+    let mut with = choice();
+    with.modalities = vec!["tabular".into()];
+    with.methods = vec!["l0gm".into()];
+    with.lambdas = vec![3e-3];
+    with.ablations = vec![Ablation::Static, Ablation::SoftEce];
+    let known = ["tabular", "graph"].map(str::to_owned);
+    let planned = |choice: &Choice, set: &[String]| {
+        let overrides = Overrides::new(None, set, &known).unwrap();
+        let plan = Plan::new(&modalities(), choice, Profile::Quick, &overrides).unwrap();
+        let found = plan.runs.iter();
+        found
+            .map(|run| {
+                let name = run.ablation.clone().unwrap_or_default();
+                format!("{name} {:e}", run.spec.lambda.unwrap())
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut expected = vec![" 3e-3".to_owned()];
+    expected.extend(["static 3e-4", "static 3e-3"].map(str::to_owned));
+    for weight in ["0.1", "0.3", "1"] {
+        expected.extend(["1e-3", "3e-3", "1e-2"].map(|x| format!("soft-ece {weight} {x}")));
+    }
+    assert_eq!(planned(&with, &[]), expected);
+    with.points_given = true;
+    with.ablations.truncate(1);
+    assert_eq!(planned(&with, &[]), [" 3e-3", "static 3e-3"]);
+    // The settings ask for the ablation already.
+    let set = ["tabular.gate.kind=static".to_owned()];
+    assert_eq!(planned(&with, &set), [" 3e-3"]);
+}

@@ -5,7 +5,10 @@ use super::grouping::studies;
 use super::paper::Paper;
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
-use super::{ReportContext, closing, detail_tables, format, plots, tables};
+use super::{
+    ReportContext, arms, claims, closing, detail_tables, format, gate_maps, latency, paper_tables,
+    plots, significance, tables,
+};
 use l0gm_train::RunRecord;
 
 /// The whole report.
@@ -13,7 +16,16 @@ pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &P
     let studies = studies(records);
     let mut sections = vec![glance(&studies)];
     sections.extend(closing::missing(context));
-    sections.extend(studies.iter().map(|study| study_section(study, paper)));
+    let profile = &context.command.profile;
+    sections.push(claims::section(
+        &studies,
+        &context.comparisons,
+        profile,
+        paper,
+    ));
+    let of_study = |study| study_section(study, context);
+    sections.extend(studies.iter().map(of_study));
+    sections.push(paper_tables::section(&studies, records, profile, paper));
     sections.push(closing::how_to_read());
     sections.push(closing::at_odds());
     sections.push(closing::settings_and_versions(records, &studies));
@@ -169,7 +181,7 @@ fn glance(studies: &[Study<'_>]) -> Section {
     }
 }
 
-fn study_section(study: &Study<'_>, paper: &Paper) -> Section {
+fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     let mut blocks = Vec::new();
     if study.twin {
         blocks.push(Block::Warning(format!(
@@ -186,6 +198,7 @@ fn study_section(study: &Study<'_>, paper: &Paper) -> Section {
         plots::frontier(study),
         plots::learning(study),
     ]));
+    blocks.extend(significance::blocks(study, &context.comparisons));
     blocks.push(Block::Heading("Calibration".to_owned()));
     blocks.push(Block::Table(tables::calibration(study)));
     blocks.push(Block::Figures(plots::reliability(study)));
@@ -207,14 +220,12 @@ fn study_section(study: &Study<'_>, paper: &Paper) -> Section {
         "The gate, and what is left of the model".to_owned(),
     ));
     blocks.push(Block::Table(tables::size_and_speed(study)));
+    blocks.extend(latency::blocks(study, &context.latencies));
     blocks.extend(detail_tables::fields(study).map(Block::Table));
-    let mut figures: Vec<_> = plots::gates(study).into_iter().collect();
+    let mut figures: Vec<_> = gate_maps::figure(study).into_iter().collect();
+    figures.extend(plots::gates(study));
     figures.extend(plots::confusion(study));
     blocks.push(Block::Figures(figures));
-    if let Some(table) = paper.beside(study) {
-        blocks.push(Block::Heading("Beside the paper".to_owned()));
-        blocks.push(Block::Table(table));
-    }
     blocks.extend(closing::what_it_saw(study));
     Section {
         id: study.slug(),
@@ -281,7 +292,7 @@ fn facts(study: &Study<'_>) -> Vec<Fact> {
 
 /// Whether lambda does what it should.
 fn sweep_sentence(study: &Study<'_>) -> Option<String> {
-    let sweep: Vec<&Point<'_>> = study.gated().filter(|p| p.variant.is_empty()).collect();
+    let sweep = arms::sweep(study);
     let (first, last) = (sweep.first()?, sweep.last()?);
     if sweep.len() < 2 {
         return None;

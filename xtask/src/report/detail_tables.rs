@@ -1,16 +1,14 @@
 //! Tables for a closer look: open dimensions by field, bins of a reliability diagram.
 
-use super::format;
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
+use super::{arms, format, gate_maps, tables};
 use l0gm_gate::calibration::Bin;
 
 /// Open dimensions of each field, by lambda; `None` where the interface has no fields.
 pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
-    let gated: Vec<&Point<'_>> = study
-        .gated()
-        .filter(|p| p.variant.is_empty() && !p.first().gate.fields.is_empty())
-        .collect();
+    let mut gated: Vec<&Point<'_>> = arms::sweep(study);
+    gated.retain(|p| !p.first().gate.fields.is_empty());
     let names: Vec<&String> = gated
         .first()?
         .first()
@@ -20,7 +18,7 @@ pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
         .map(|f| &f.0)
         .collect();
     let width = gated.first()?.first().gate.total_dims / names.len().max(1);
-    let seed = gated.first()?.first().spec.seed;
+    let seeds = gated.iter().map(|p| p.runs.len()).max()?;
     // A row a field, a column a lambda; the files name the columns by lambda too.
     let mut columns = vec![words("field", "field")];
     for point in &gated {
@@ -32,17 +30,20 @@ pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
         format!("fields-{}", study.slug()),
         format!("{}: open dimensions of each field", study.name()),
         format!(
-            "Seed {seed}. What survives at a large λ is what the gated branches cannot do without; a linear \
-             branch that reads raw inputs (eq. 20's bypass, see the notes) sees every field whatever is closed."
+            "{} What survives at a large λ is what the gated branches cannot do without; a linear \
+             branch that reads raw inputs (eq. 20's bypass, see the notes) sees every field whatever is closed.",
+            if seeds > 1 {
+                "Mean over seeds."
+            } else {
+                "One seed."
+            }
         ),
         columns,
     );
     for (index, name) in names.iter().enumerate() {
         let mut row = vec![Cell::text(name.as_str())];
-        row.extend(gated.iter().map(|point| {
-            let open = point.first().gate.fields.get(index).map(|f| f.1 as f64);
-            Cell::maybe(open, |x| format!("{x}"))
-        }));
+        let open = gate_maps::open_in(&gated, index).into_iter();
+        row.extend(open.map(|open| Cell::number(open, tables::few)));
         row.push(Cell::number(width as f64, |x| format!("{x}")));
         table.push(row);
     }

@@ -306,3 +306,35 @@ fn history(active: f64) -> Vec<EpochRecord> {
         })
         .collect()
 }
+
+/// Copies of a dataset's runs at a lambda with settings laid over theirs: an ablation.
+pub(crate) fn variant(
+    records: &[RunRecord],
+    dataset: &str,
+    lambda: f64,
+    settings: &serde_json::Value,
+) -> Vec<RunRecord> {
+    let runs = records.iter().filter(|r| {
+        r.spec.dataset == dataset
+            && r.spec.lambda == Some(lambda)
+            && r.spec.settings["gate"].get("kind").is_none()
+    });
+    runs.map(|run| {
+        let mut run = run.clone();
+        lay_over(&mut run.spec.settings, settings);
+        run.run_id = run.spec.id();
+        run
+    })
+    .collect()
+}
+
+fn lay_over(into: &mut serde_json::Value, over: &serde_json::Value) {
+    match over {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                lay_over(&mut into[key.as_str()], value);
+            }
+        }
+        value => *into = value.clone(),
+    }
+}

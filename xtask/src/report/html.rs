@@ -104,7 +104,7 @@ fn table(table: &Table) -> Markup {
                     @for row in &table.rows {
                         tr {
                             @for (cell, column) in row.iter().zip(&table.columns) {
-                                td class=[cell_class(cell, column.text)] { (cell.shown()) }
+                                td class=[cell_class(cell, column.text)] { (inline(cell.shown())) }
                             }
                         }
                     }
@@ -117,6 +117,7 @@ fn table(table: &Table) -> Markup {
 fn cell_class(cell: &Cell, text: bool) -> Option<&'static str> {
     match cell {
         Cell::Empty => Some("empty"),
+        _ if text && cell.shown().len() > LONG => Some("words long"),
         _ => text.then_some("words"),
     }
 }
@@ -137,6 +138,9 @@ fn figures(figures: &[Figure]) -> anyhow::Result<Markup> {
         }
     })
 }
+
+/// Letters from which on a cell is given room.
+const LONG: usize = 60;
 
 /// Text with what stands between backticks as code.
 fn inline(text: &str) -> Markup {

@@ -146,7 +146,9 @@ fn times(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
 
 fn row(timed: &Timed<'_, '_>, batch: &BatchTimes) -> Vec<Cell> {
     let mut row = names(timed);
-    row.push(Cell::number(batch.batch as f64, |x| format::count(x as u64)));
+    row.push(Cell::number(batch.batch as f64, |x| {
+        format::count(x as u64)
+    }));
     for model in ["dense", "gated", "compact"] {
         let times = batch.models.get(model);
         row.push(time(times, |t| t.median_us));
@@ -234,7 +236,10 @@ fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
     ];
     for (key, header, ..) in &quantities {
         for model in ["dense", "gated", "compact"] {
-            columns.push(numbers(format!("{model}_{key}"), format!("{model}, {header}")));
+            columns.push(numbers(
+                format!("{model}_{key}"),
+                format!("{model}, {header}"),
+            ));
         }
         columns.push(numbers(format!("{key}_to_dense"), "against dense"));
         columns.push(numbers(format!("{key}_to_gated"), "against gated"));
@@ -254,10 +259,14 @@ fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
             // 0 operations: they were not counted.
             let value = |model: &str| of(model).map(of_size).filter(|&n| n > 0);
             for model in ["dense", "gated", "compact"] {
-                row.push(Cell::maybe(value(model).map(|n| n as f64), |n| shown(n as u64)));
+                row.push(Cell::maybe(value(model).map(|n| n as f64), |n| {
+                    shown(n as u64)
+                }));
             }
             for other in ["dense", "gated"] {
-                let ratio = value("compact").zip(value(other)).map(|(a, b)| quotient(a, b));
+                let ratio = value("compact")
+                    .zip(value(other))
+                    .map(|(a, b)| quotient(a, b));
                 row.push(Cell::maybe(ratio, change));
             }
         }
@@ -293,7 +302,10 @@ fn figure(study: &Study<'_>, timed: &Timed<'_, '_>) -> Figure {
     let caption = format!(
         "Forward pass of {} by batch: bars to the median, lines to the 95th percentile; each batch on its own scale ({})",
         match timed.point.is_gated() {
-            true => format!("dense, and of {} before and after compaction", timed.point.label()),
+            true => format!(
+                "dense, and of {} before and after compaction",
+                timed.point.label()
+            ),
             false => timed.point.label(),
         },
         places(std::slice::from_ref(timed))

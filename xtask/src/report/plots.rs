@@ -1,12 +1,14 @@
 //! A study's figures: from points to the data that `figures/` draws.
 
+use super::arms::sweep;
 use super::figures::{
-    Confusion, Curve, Dense, Figure, Frontier, FrontierPoint, GateRow, Gates, Learning, Plot,
-    Reliability,
+    Confusion, Curve, Dense, Figure, Frontier, FrontierPoint, GateRow, Gates, Learning, Moment,
+    Plot, Reliability,
 };
 use super::format;
 use super::study::{Point, Study};
-use l0gm_gate::calibration::Bin;
+use l0gm_gate::calibration::{Bin, CalibrationReport};
+use l0gm_train::RunRecord;
 
 /// Fit for file names: "dense", "l0gm-1e-3".
 pub(crate) fn point_slug(point: &Point<'_>) -> String {
@@ -34,16 +36,6 @@ fn figure(study: &Study<'_>, id: &str, caption: String, plot: Plot) -> Figure {
         alt: caption.clone(),
         caption: format!("{}. {caption}", study.name()),
         plot,
-    }
-}
-
-/// Gated points of one setting, by lambda.
-fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
-    let plain: Vec<_> = study.gated().filter(|p| p.variant.is_empty()).collect();
-    if plain.is_empty() {
-        study.gated().collect()
-    } else {
-        plain
     }
 }
 
@@ -87,7 +79,7 @@ pub(crate) fn frontier(study: &Study<'_>) -> Figure {
     )
 }
 
-/// Validation loss and active fraction by epoch.
+/// Training and validation loss and active fraction by epoch.
 pub(crate) fn learning(study: &Study<'_>) -> Figure {
     let gated = sweep(study);
     let shown = study.dense_beside_all(&gated).into_iter().chain(gated);
@@ -103,7 +95,12 @@ pub(crate) fn learning(study: &Study<'_>) -> Figure {
             epochs: run
                 .history
                 .iter()
-                .map(|e| (e.epoch as f64, e.valid_loss, e.active_fraction))
+                .map(|e| Moment {
+                    epoch: e.epoch as f64,
+                    train_loss: e.train_loss,
+                    valid_loss: e.valid_loss,
+                    active: e.active_fraction,
+                })
                 .collect(),
             best: run.best_epoch as f64,
         }
@@ -117,7 +114,7 @@ pub(crate) fn learning(study: &Study<'_>) -> Figure {
         study,
         "learning",
         format!(
-            "Validation loss (above) and active fraction of the deterministic gate (below) by epoch; seed {seed}; dots mark the selected epoch"
+            "Training loss (above; with noise and dropout, without the penalty), validation loss and active fraction of the deterministic gate (below) by epoch; seed {seed}; dots mark the selected epoch"
         ),
         Plot::Learning(plot),
     )
@@ -139,9 +136,25 @@ pub(crate) fn reliability(study: &Study<'_>) -> Vec<Figure> {
             .collect();
         let ece = point.over(|r| r.calibration.ece).mean;
         let scaled = point.over(|r| r.calibration_scaled.ece).mean;
-        for (state, id, bins, ece) in [
-            ("before scaling", "before", before, ece),
-            ("after scaling", "after", after, scaled),
+        let floor = |f: fn(&RunRecord) -> &CalibrationReport| {
+            let mean = |g: fn(&CalibrationReport) -> f64| point.over(|r| g(f(r))).mean;
+            (mean(|c| c.ece_noise), mean(|c| c.ece_noise_p95))
+        };
+        for (state, id, bins, ece, (noise, noise_p95)) in [
+            (
+                "before scaling",
+                "before",
+                before,
+                ece,
+                floor(|r| &r.calibration),
+            ),
+            (
+                "after scaling",
+                "after",
+                after,
+                scaled,
+                floor(|r| &r.calibration_scaled),
+            ),
         ] {
             let plot = Reliability {
                 title: format!("{}: {}, {state}", study.tag(), point.label()),
@@ -151,9 +164,11 @@ pub(crate) fn reliability(study: &Study<'_>) -> Vec<Figure> {
                 study,
                 &format!("reliability-{}-{id}", point_slug(point)),
                 format!(
-                    "Reliability of {} {state}: ECE {} with {} bins{}",
+                    "Reliability of {} {state}: ECE {} (noise floor {}, 95th percentile {}) with {} bins{}",
                     point.label(),
                     format::fraction(ece),
+                    format::fraction(noise),
+                    format::fraction(noise_p95),
                     bins.first().map_or(0, |b| b.len()),
                     if point.runs.len() > 1 {
                         "; counts summed over seeds"

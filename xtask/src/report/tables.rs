@@ -217,7 +217,7 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
 }
 
 /// A count, with a decimal where it is a mean that is none.
-fn few(x: f64) -> String {
+pub(super) fn few(x: f64) -> String {
     if x.fract() == 0.0 {
         format::count(x as u64)
     } else {

@@ -19,6 +19,7 @@ fn context() -> ReportContext {
             "text-imdb-dense-s2".to_owned(),
             "node2 has test.accuracy 0.5, here 0.6".to_owned(),
         )]),
+        comparisons: vec![],
     }
 }
 
@@ -37,9 +38,10 @@ fn html_and_markdown_hold_what_the_report_must_say() {
             "At a glance",
             "ECE (15 bins)",
             "latency (cpu, 2 threads, batch 512)",
-            "Beside the paper",
-            "the paper's figures beside ours",
-            "no figure in the paper",
+            "The paper's tables, one by one",
+            "ours amazon-computers TWIN",
+            "No real data of modality text",
+            "F2: annealing is the key to stability",
             "Where the paper is silent or at odds with itself",
             "linear branch reads raw inputs (eq. 20)",
             "Reduced: 18 of 40 epochs",

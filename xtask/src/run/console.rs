@@ -179,8 +179,12 @@ fn name(run: &PlannedRun) -> String {
         (None, None) => String::new(),
     };
     let twin = if spec.twin { " (TWIN)" } else { "" };
+    let ablation = match &run.ablation {
+        Some(ablation) => format!(" {ablation}"),
+        None => String::new(),
+    };
     format!(
-        "{}{twin} {}{lambda} seed {}",
+        "{}{twin} {}{ablation}{lambda} seed {}",
         spec.dataset, spec.method, spec.seed
     )
 }

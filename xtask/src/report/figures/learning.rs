@@ -1,4 +1,4 @@
-//! Learning curves: validation loss above, active fraction below, one line a point.
+//! Learning curves: training loss, validation loss and active fraction by epoch, one line a point.
 
 use super::pen::{Area, Canvas, INK, Mark, PALETTE, Pen, digits_of, padded};
 use crate::report::format;
@@ -23,10 +23,23 @@ pub(crate) struct Curve {
     pub(crate) label: String,
     /// Whether a gate was trained.
     pub(crate) gated: bool,
-    /// (epoch, validation loss, active fraction).
-    pub(crate) epochs: Vec<(f64, f64, f64)>,
+    /// By epoch.
+    pub(crate) epochs: Vec<Moment>,
     /// The selected epoch.
     pub(crate) best: f64,
+}
+
+/// One validation during training.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Epochs done.
+    pub(crate) epoch: f64,
+    /// Mean task loss over the training batches since the last one.
+    pub(crate) train_loss: f64,
+    /// Under the deterministic gate.
+    pub(crate) valid_loss: f64,
+    /// Of the deterministic gate.
+    pub(crate) active: f64,
 }
 
 impl Learning {
@@ -42,14 +55,27 @@ impl Learning {
         marks.push(("selected".to_owned(), Mark::Dot(INK.mix(0.7))));
         let rest = pen.legend(&rest, &marks)?;
         let (_, height) = rest.dim_in_pixel();
-        let (top, bottom) = rest.split_vertically(height as i32 / 2 - pen.px(8));
+        let panel = (height as i32 - pen.px(18)) / 3;
+        let (top, rest) = rest.split_vertically(panel);
+        let (middle, bottom) = rest.split_vertically(panel);
         let last = self
             .curves
             .iter()
             .flat_map(|c| &c.epochs)
-            .map(|e| e.0)
+            .map(|e| e.epoch)
             .fold(1.0, f64::max);
-        self.draw_loss(&top, pen, &colours, last)?;
+        let train = Loss {
+            name: "training loss",
+            of: |e| e.train_loss,
+            marks_best: false,
+        };
+        let valid = Loss {
+            name: "validation NLL",
+            of: |e| e.valid_loss,
+            marks_best: true,
+        };
+        self.draw_loss(&top, pen, &colours, last, &train)?;
+        self.draw_loss(&middle, pen, &colours, last, &valid)?;
         self.draw_active(&bottom, pen, &colours, last)
     }
 
@@ -74,13 +100,14 @@ impl Learning {
         pen: &Pen,
         colours: &[RGBAColor],
         last: f64,
+        loss: &Loss,
     ) -> anyhow::Result<()> {
         // The first epochs of a run can lie far above the rest and would flatten it.
         let mut losses: Vec<f64> = self
             .curves
             .iter()
-            .flat_map(|c| c.epochs.iter().map(|e| e.1))
-            .filter(|loss| loss.is_finite())
+            .flat_map(|c| c.epochs.iter().map(loss.of))
+            .filter(|value: &f64| value.is_finite())
             .collect();
         losses.sort_by(f64::total_cmp);
         let most = losses.get(losses.len() * 95 / 100).copied().unwrap_or(1.0);
@@ -95,19 +122,23 @@ impl Learning {
             .build_cartesian_2d(0.0..last, range.clone())?;
         pen.axes(
             &mut chart,
-            ("", "validation NLL"),
+            ("", loss.name),
             (6, 5),
             (&|x| format!("{x:.0}"), &|y| format::decimals(*y, digits)),
         )?;
         for (curve, &colour) in self.curves.iter().zip(colours) {
-            let visible = curve.epochs.iter().filter(|e| range.contains(&e.1));
+            let visible = curve
+                .epochs
+                .iter()
+                .filter(|e| range.contains(&(loss.of)(e)));
             chart.draw_series(LineSeries::new(
-                visible.clone().map(|e| (e.0, e.1)),
+                visible.clone().map(|e| (e.epoch, (loss.of)(e))),
                 pen.stroke(colour, 2),
             ))?;
-            let best = visible.filter(|e| e.0 == curve.best);
-            chart
-                .draw_series(best.map(|e| Circle::new((e.0, e.1), pen.px(4), pen.fill(colour))))?;
+            let best = visible.filter(|e| loss.marks_best && e.epoch == curve.best);
+            chart.draw_series(
+                best.map(|e| Circle::new((e.epoch, (loss.of)(e)), pen.px(4), pen.fill(colour))),
+            )?;
         }
         Ok(())
     }
@@ -134,10 +165,18 @@ impl Learning {
         )?;
         for (curve, &colour) in self.curves.iter().zip(colours) {
             chart.draw_series(LineSeries::new(
-                curve.epochs.iter().map(|e| (e.0, e.2)),
+                curve.epochs.iter().map(|e| (e.epoch, e.active)),
                 pen.stroke(colour, 2),
             ))?;
         }
         Ok(())
     }
+}
+
+/// One of the two panels of losses.
+struct Loss {
+    name: &'static str,
+    of: fn(&Moment) -> f64,
+    /// Whether the selected epochs are marked in it.
+    marks_best: bool,
 }

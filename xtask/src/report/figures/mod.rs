@@ -3,6 +3,7 @@
 
 mod confusion;
 mod frontier;
+mod gate_map;
 mod gates;
 mod labels;
 mod latency;
@@ -12,9 +13,10 @@ mod reliability;
 
 pub(crate) use confusion::Confusion;
 pub(crate) use frontier::{Dense, Frontier, FrontierPoint};
+pub(crate) use gate_map::{GateMap, Map};
 pub(crate) use gates::{GateRow, Gates};
 pub(crate) use latency::{Bar, LatencyBars, Panel};
-pub(crate) use learning::{Curve, Learning};
+pub(crate) use learning::{Curve, Learning, Moment};
 pub(crate) use reliability::Reliability;
 
 use anyhow::Context;
@@ -50,10 +52,12 @@ pub(crate) enum Plot {
     Reliability(Reliability),
     /// True against predicted classes.
     Confusion(Confusion),
-    /// Validation loss and active fraction by epoch.
+    /// Training and validation loss and active fraction by epoch.
     Learning(Learning),
     /// How the gates' probabilities of being open are spread.
     Gates(Gates),
+    /// Which fields or dimensions stay open, by lambda.
+    GateMap(GateMap),
     /// Median and 95th percentile of a forward pass by model and batch.
     Latency(LatencyBars),
 }
@@ -62,10 +66,12 @@ impl Figure {
     /// Width and height in CSS pixels.
     fn size(&self) -> (u32, u32) {
         match &self.plot {
-            Plot::Frontier(_) | Plot::Learning(_) => (460, 560),
+            Plot::Frontier(_) => (460, 560),
+            Plot::Learning(_) => (460, 760),
             Plot::Reliability(_) => (460, 430),
             Plot::Confusion(_) => (460, 460),
             Plot::Gates(gates) => (460, gates.height()),
+            Plot::GateMap(map) => (460, map.height()),
             Plot::Latency(bars) => (460, bars.height()),
         }
     }
@@ -137,6 +143,7 @@ impl Figure {
             Plot::Confusion(plot) => plot.draw(root, &pen),
             Plot::Learning(plot) => plot.draw(root, &pen),
             Plot::Gates(plot) => plot.draw(root, &pen),
+            Plot::GateMap(plot) => plot.draw(root, &pen),
             Plot::Latency(plot) => plot.draw(root, &pen),
         }
     }

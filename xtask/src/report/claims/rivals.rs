@@ -1,0 +1,190 @@
+//! L0GM against the paper's rivals: Q1 (the gate as a module) and Q2 (the system).
+
+use super::judge::{Standing, ece, ece_margin};
+use super::{Claim, Evidence, Finding, Missing, Verdict};
+use crate::report::arms;
+use crate::report::format;
+use crate::report::paper_tables::rival;
+use crate::report::significance::{Measure, Outcome};
+use crate::report::study::Point;
+
+pub(super) const Q1: Claim = Claim {
+    id: "Q1",
+    name: "the gate works as a module",
+    place: "section 5.4.1, Table 3",
+    says: "A gate on the classifier's interface keeps up with the strong models of each modality in accuracy, with low \
+           ECE.",
+    rule: "L0GM is the sweep's point of best validation loss. Against each of the paper's rivals its accuracy is not \
+           lower at the 5% level (paired bootstrap, Holm), and its ECE does not exceed that of dense by more than \
+           chance: holds. The same against the rivals at hand while others have not been run: in part. Else: does not \
+           hold.",
+    judge: q1,
+};
+
+fn q1(evidence: &Evidence<'_, '_>) -> Finding {
+    let standing = match standing(evidence) {
+        Ok(standing) => standing,
+        Err(finding) => return finding,
+    };
+    let keeps_up = standing.worse_than.is_empty() && standing.ece != Standing::Worse;
+    let verdict = match (keeps_up, standing.absent.is_empty()) {
+        (true, true) => Verdict::Holds,
+        (true, false) => Verdict::InPart,
+        (false, _) => Verdict::DoesNotHold,
+    };
+    Finding {
+        verdict,
+        missing: standing.missing(),
+        evidence: standing.text,
+    }
+}
+
+pub(super) const Q2: Claim = Claim {
+    id: "Q2",
+    name: "the system gains",
+    place: "section 5.4.2, Table 3",
+    says: "As a whole system the gated model joins high accuracy and low ECE with the lowest latency.",
+    rule: "Q1's conditions, and the compact model of that point takes at most nine tenths of dense's time for an \
+           example on the same device, threads and batch: holds. Faster, but Q1 holds in part or not: in part. Not \
+           faster: does not hold.",
+    judge: q2,
+};
+
+fn q2(evidence: &Evidence<'_, '_>) -> Finding {
+    let standing = match standing(evidence) {
+        Ok(standing) => standing,
+        Err(finding) => return finding,
+    };
+    let (ours, dense) = (standing.ours, standing.dense);
+    let compact = ours.maybe(|r| r.compact.as_ref().and_then(|c| c.latency_us_per_example));
+    let Some(compact) = compact.map(|e| e.mean) else {
+        let what = "no compact model was timed".to_owned();
+        return Finding::untested(what.clone(), vec![Missing::Words(what)]);
+    };
+    let place = |p: &Point<'_>| {
+        let run = p.first();
+        (run.device.clone(), run.threads, run.latency_batch)
+    };
+    if place(ours) != place(dense) {
+        let what =
+            "dense was timed on another device, or with other threads or another batch".to_owned();
+        return Finding::untested(what.clone(), vec![Missing::Words(what)]);
+    }
+    let time = dense.over(|r| r.latency_us_per_example).mean;
+    let faster = compact <= 0.9 * time;
+    let keeps_up = standing.worse_than.is_empty() && standing.ece != Standing::Worse;
+    let verdict = match (faster, keeps_up && standing.absent.is_empty()) {
+        (true, true) => Verdict::Holds,
+        (true, false) => Verdict::InPart,
+        (false, _) => Verdict::DoesNotHold,
+    };
+    Finding {
+        verdict,
+        missing: standing.missing(),
+        evidence: format!(
+            "{} for an example in the compact model, {} in dense ({}, {} threads, batch {}). {}",
+            format::microseconds(compact),
+            format::microseconds(time),
+            ours.first().device,
+            ours.first().threads,
+            format::count(ours.first().latency_batch as u64),
+            standing.text
+        ),
+    }
+}
+
+/// How L0GM stands to its rivals in accuracy, and to dense in ECE.
+struct Stands<'e, 'a> {
+    ours: &'e Point<'a>,
+    dense: &'e Point<'a>,
+    worse_than: Vec<String>,
+    ece: Standing,
+    /// Rivals of the paper's without a run here.
+    absent: Vec<String>,
+    text: String,
+}
+
+impl Stands<'_, '_> {
+    fn missing(&self) -> Vec<Missing> {
+        if self.absent.is_empty() {
+            return Vec::new();
+        }
+        vec![Missing::Words(format!(
+            "runs of {}",
+            format::list(&self.absent)
+        ))]
+    }
+}
+
+fn standing<'e, 'a>(evidence: &Evidence<'e, 'a>) -> Result<Stands<'e, 'a>, Finding> {
+    let study = evidence.study;
+    let lacking =
+        |what: &str, flags: &str| Finding::untested(what, vec![Missing::Flags(flags.to_owned())]);
+    let ours = arms::best(study).ok_or_else(|| lacking("no gated run", "--method dense,l0gm"))?;
+    let dense = study.dense_beside(ours).ok_or_else(|| {
+        lacking(
+            "no dense run with the settings of the sweep",
+            "--method dense",
+        )
+    })?;
+    let blocks = evidence
+        .paper
+        .q1
+        .iter()
+        .filter(|b| b.modality == study.modality);
+    let (mut worse_than, mut absent, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let mut tested = 0;
+    for row in blocks
+        .flat_map(|b| &b.rows)
+        .filter(|row| row.method != "L0GM")
+    {
+        let Some(point) = rival(study, &row.method) else {
+            absent.push(row.method.clone());
+            continue;
+        };
+        let slug = study.slug();
+        let test = evidence
+            .comparisons
+            .iter()
+            .filter(|c| c.study == slug && c.ours == ours.label() && c.rival == point.label())
+            .find_map(|c| c.test(Measure::Accuracy));
+        let Some(test) = test else {
+            absent.push(format!("{} (no predictions to compare)", row.method));
+            continue;
+        };
+        tested += 1;
+        if test.outcome() == Outcome::Worse {
+            worse_than.push(row.method.clone());
+        }
+        lines.push(format!(
+            "{} against {}: {} [{}, {}], p {}",
+            ours.label(),
+            point.label(),
+            format::difference(test.difference),
+            format::difference(test.low),
+            format::difference(test.high),
+            format::decimals(test.p_holm, 3),
+        ));
+    }
+    if tested == 0 {
+        return Err(Finding::untested(
+            "no rival whose predictions could be compared",
+            vec![Missing::Words(format!("runs of {}", format::list(&absent)))],
+        ));
+    }
+    let margin = ece_margin(ours, dense);
+    Ok(Stands {
+        ours,
+        dense,
+        worse_than,
+        ece: Standing::of(ece(dense) - ece(ours), margin),
+        absent,
+        text: format!(
+            "Accuracy of {}. ECE {} against {} (a difference counts from {})",
+            lines.join("; "),
+            format::fraction(ece(ours)),
+            format::fraction(ece(dense)),
+            format::fraction(margin),
+        ),
+    })
+}

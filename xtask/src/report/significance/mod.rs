@@ -1,0 +1,229 @@
+//! Is L0GM better than its rivals, or is it luck of the test examples? A paired bootstrap on the
+//! predictions that every run left behind, for accuracy, NLL and Brier score, corrected over all tests
+//! of a study. Rivals: dense, every other method, and every ablation of the gate.
+
+mod bootstrap;
+mod holm;
+mod pairing;
+mod table;
+
+pub(crate) use bootstrap::RESAMPLES;
+pub(crate) use table::blocks;
+
+use super::arms;
+use super::grouping::studies;
+use super::study::{Point, Study};
+use crate::out::OutDir;
+use bootstrap::paired;
+use l0gm_ops::Generator;
+use l0gm_train::{RunRecord, Split, read_predictions};
+use pairing::{Scored, differences};
+use std::collections::BTreeMap;
+
+/// Of every test in every report.
+const SEED: u64 = 0;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Higher is better.
+    Accuracy,
+    /// Lower is better.
+    Nll,
+    /// Lower is better.
+    Brier,
+}
+
+const MEASURES: [Measure; 3] = [Measure::Accuracy, Measure::Nll, Measure::Brier];
+
+/// One measure of one pair.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Test {
+    pub(crate) measure: Measure,
+    /// Ours minus the rival's.
+    pub(crate) difference: f64,
+    /// 95% interval.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    /// Two-sided.
+    pub(crate) p: f64,
+    /// After Holm's correction over the study's tests.
+    pub(crate) p_holm: f64,
+}
+
+impl Test {
+    /// How ours stands to the rival at the 5% level, after correction.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let higher_is_better = self.measure == Measure::Accuracy;
+        if self.p_holm > 0.05 {
+            Outcome::Same
+        } else if (self.difference > 0.0) == higher_is_better {
+            Outcome::Better
+        } else {
+            Outcome::Worse
+        }
+    }
+}
+
+/// What a test says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Better,
+    Same,
+    Worse,
+}
+
+/// One pair of models.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Comparison {
+    /// The study's slug.
+    pub(crate) study: String,
+    /// Labels of the points.
+    pub(crate) ours: String,
+    pub(crate) rival: String,
+    /// Seeds that both have.
+    pub(crate) seeds: usize,
+    /// Pairs of predictions drawn from: examples, or (seed, example) where each seed has its own.
+    pub(crate) examples: usize,
+    /// A test a measure; or why there is none.
+    pub(crate) tests: Result<Vec<Test>, String>,
+}
+
+impl Comparison {
+    /// The test of one measure, where there is one.
+    pub(crate) fn test(&self, measure: Measure) -> Option<&Test> {
+        let tests = self.tests.as_ref().ok()?;
+        tests.iter().find(|test| test.measure == measure)
+    }
+}
+
+/// All comparisons of a folder's runs. A run whose predictions cannot be read takes its pairs with it,
+/// and says so there.
+pub(crate) fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
+    let studies = studies(records);
+    let read = |run: &RunRecord| scored(out, run);
+    studies
+        .iter()
+        .flat_map(|study| compare_study(study, &read))
+        .collect()
+}
+
+/// One run's test predictions.
+fn scored(out: &OutDir, run: &RunRecord) -> Result<Scored, String> {
+    let path = out.run(&run.run_id).join("predictions.parquet");
+    let tables = read_predictions(&path).map_err(|error| error.to_string())?;
+    let table = tables.iter().find(|table| table.split == Split::Test);
+    let table = table.ok_or_else(|| format!("{}: no test predictions", run.run_id))?;
+    Ok(Scored::of(table))
+}
+
+type Read<'r> = &'r dyn Fn(&RunRecord) -> Result<Scored, String>;
+
+fn compare_study(study: &Study<'_>, read: Read<'_>) -> Vec<Comparison> {
+    let mut cache: BTreeMap<String, Result<Scored, String>> = BTreeMap::new();
+    let mut found: Vec<Comparison> = pairs(study)
+        .into_iter()
+        .map(|(ours, rival)| {
+            for run in ours.runs.iter().chain(&rival.runs) {
+                let id = run.run_id.clone();
+                cache.entry(id).or_insert_with(|| read(run));
+            }
+            compare_pair(study, ours, rival, &cache)
+        })
+        .collect();
+    correct(&mut found);
+    found
+}
+
+/// Ours beside each rival: the gated model that would be deployed, and the one of best validation loss,
+/// beside dense with their settings and beside every other method; an ablation beside the default design
+/// at its lambda.
+fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<(&'s Point<'a>, &'s Point<'a>)> {
+    let mut pairs: Vec<(&Point<'a>, &Point<'a>)> = Vec::new();
+    let mut ours: Vec<&Point<'a>> = arms::best(study).into_iter().collect();
+    let pick = study.pick().filter(|p| arms::departures(p).is_empty());
+    ours.extend(pick.filter(|pick| !ours.iter().any(|p| std::ptr::eq(*p, *pick))));
+    for point in ours {
+        pairs.extend(study.dense_beside(point).map(|dense| (point, dense)));
+        let others = study
+            .points
+            .iter()
+            .filter(|p| p.method != "dense" && p.method != "l0gm");
+        pairs.extend(others.map(|rival| (point, rival)));
+    }
+    for axis in arms::Axis::ALL {
+        pairs.extend(arms::pairs(study, axis));
+    }
+    pairs
+}
+
+fn compare_pair(
+    study: &Study<'_>,
+    ours: &Point<'_>,
+    rival: &Point<'_>,
+    cache: &BTreeMap<String, Result<Scored, String>>,
+) -> Comparison {
+    let shared: Vec<(&RunRecord, &RunRecord)> = ours
+        .runs
+        .iter()
+        .filter_map(|a| {
+            let b = rival.runs.iter().find(|b| b.spec.seed == a.spec.seed)?;
+            Some((*a, *b))
+        })
+        .collect();
+    let get = |run: &RunRecord| match cache.get(&run.run_id) {
+        Some(Ok(scored)) => Ok(scored),
+        Some(Err(error)) => Err(error.clone()),
+        None => Err(format!("{}: not read", run.run_id)),
+    };
+    let mut examples = 0;
+    let tests = shared
+        .iter()
+        .map(|(a, b)| Ok((get(a)?, get(b)?)))
+        .collect::<Result<Vec<_>, String>>()
+        .and_then(|pairs| differences(&pairs))
+        .and_then(|strata| {
+            examples = strata.iter().map(Vec::len).sum();
+            let name = format!("{}: {} / {}", study.slug(), ours.label(), rival.label());
+            let draws = Generator::new(SEED).stream(&name, 0);
+            paired(&strata, RESAMPLES, &draws)
+                .ok_or_else(|| "no example, or a loss that is not finite".to_owned())
+        })
+        .map(|estimates| {
+            let tests = MEASURES.into_iter().zip(estimates);
+            tests
+                .map(|(measure, e)| Test {
+                    measure,
+                    difference: e.difference,
+                    low: e.low,
+                    high: e.high,
+                    p: e.p,
+                    p_holm: e.p,
+                })
+                .collect()
+        });
+    Comparison {
+        study: study.slug(),
+        ours: ours.label(),
+        rival: rival.label(),
+        seeds: shared.len(),
+        examples,
+        tests,
+    }
+}
+
+/// Corrects all tests of a study together.
+fn correct(comparisons: &mut [Comparison]) {
+    let mut tests: Vec<&mut Test> = comparisons
+        .iter_mut()
+        .filter_map(|c| c.tests.as_mut().ok())
+        .flatten()
+        .collect();
+    let p: Vec<f64> = tests.iter().map(|test| test.p).collect();
+    for (test, corrected) in tests.iter_mut().zip(holm::holm(&p)) {
+        test.p_holm = corrected;
+    }
+}
+
+#[cfg(test)]
+mod tests;
