@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_stop_or_no_rounds_end_it() {
         let stop = StopFlag::default();
-        stop.set();
+        stop.stop();
         let pass = noted(&Log::default(), 0);
         assert!(matches!(
             side_by_side(&[&pass], &Turns::default(), &stop),

@@ -248,4 +248,4 @@ fn line(times: &BatchTimes) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
