@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Run(Box<RunFlags>),
     /// Write the tables, figures and report of an output folder again, or of several joined.
     Report(ReportFlags),
+    /// Choose settings from the paper's search space on the validation split, equal budgets for all methods.
+    Search(Box<SearchFlags>),
     /// Time the models of finished runs side by side: dense, gated and compact, at three batch sizes.
     Latency(LatencyFlags),
     /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
@@ -215,6 +217,60 @@ pub(crate) struct ReportFlags {
     /// Folder for what several hold together; may be one of them. Default: the one folder itself.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// How a search takes its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WayFlag {
+    /// Independent draws from the space.
+    Random,
+    /// Points of the product of all candidates, in a drawn order.
+    Grid,
+}
+
+impl From<WayFlag> for crate::search::Way {
+    fn from(way: WayFlag) -> Self {
+        match way {
+            WayFlag::Random => Self::Random,
+            WayFlag::Grid => Self::Grid,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Trains each method with --trials settings: the defaults (trial 0), then points of the paper's Table 7 (learning rate,
+weight decay, dropout, batch size; for gated methods also the warm-up's share and the end temperature). Every method
+has the same budget, and a trial has the same backbone for all of them. Lambda is held (--lambda, default 1e-3): a
+search on validation loss alone would only ask for a smaller one; so are granularity and coupling, which are designs
+(--ablation of `reproduce`), and everything that --settings and --set name.
+
+Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after a stop. They are
+judged by validation loss (mean over --seeds); no figure of the test split is read or shown. Written at the end:
+  OUT/search/chosen.toml         lowest mean over methods, for a comparison that needs one backbone
+  OUT/search/chosen-METHOD.toml  each method's own best, for `reproduce --method METHOD`
+each with the command, the budget, and the losses of the chosen settings and of the defaults at its top.
+
+Examples:
+  cargo xtask search --modality tabular --trials 12 --dry-run
+  cargo xtask search --modality tabular --trials 12 --out out/search-adult
+  cargo xtask reproduce --modality tabular --settings out/search-adult/search/chosen.toml --out out/adult
+  cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80")]
+pub(crate) struct SearchFlags {
+    #[command(flatten)]
+    pub(crate) cells: CellFlags,
+    /// Settings that each method is trained with, the defaults among them.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(crate) trials: usize,
+    /// Seed of the draws; runs have --seeds.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) search_seed: u64,
+    /// How points of the space are taken.
+    #[arg(long, value_enum, default_value = "random")]
+    pub(crate) by: WayFlag,
+    /// Print the trials with their settings and cost; run, fetch and generate nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -40,6 +40,16 @@ pub(crate) struct Done {
 impl Job {
     /// The job of these flags. `looking`: nothing will be run, so nothing is fetched or generated.
     pub(crate) fn new(flags: &CellFlags, looking: bool, bars: bool) -> anyhow::Result<Self> {
+        Self::planned(flags, looking, bars, Plan::new)
+    }
+
+    /// The same with a plan of another making.
+    pub(crate) fn planned(
+        flags: &CellFlags,
+        looking: bool,
+        bars: bool,
+        make: impl FnOnce(&[Box<dyn Modality>], &Choice, Profile, &Overrides) -> anyhow::Result<Plan>,
+    ) -> anyhow::Result<Self> {
         let choice = Choice::new(flags)?;
         let profile = profile(flags)?;
         let options = data_options(flags, profile, bars);
@@ -50,7 +60,7 @@ impl Job {
         };
         let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
         let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
-        let plan = Plan::new(&modalities, &choice, profile, &overrides)?;
+        let plan = make(&modalities, &choice, profile, &overrides)?;
         if flags.twin {
             modalities::check_all_twins(&plan)?;
         }

@@ -23,6 +23,7 @@ mod plan;
 mod report;
 mod reproduce;
 mod run;
+mod search;
 mod usage;
 
 use clap::Parser;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Plan(flags) => cells::plan(&flags),
         Command::Run(flags) => cells::run(&flags),
         Command::Report(flags) => report::run(&flags),
+        Command::Search(flags) => search::run(&flags),
         Command::Latency(flags) => latency::run(&flags),
         Command::Calibration(flags) => calibration::run(&flags),
         Command::Datasets(flags) => datasets::run(&flags),

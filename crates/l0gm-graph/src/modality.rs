@@ -12,8 +12,9 @@ use l0gm_gate::{Gate, GateKind, Granularity};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Encoder, Expected, Modality, Profile, RunContext,
-    RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, run_experiment,
+    CompactSummary, Compacted, DataSummary, Encoder, Expected, Hyperparameter, Modality, Profile,
+    RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, run_experiment,
+    usual_setting_of,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -364,6 +365,15 @@ impl Modality for GraphModality {
             twin,
             settings: serde_json::to_value(&settings).map_err(|e| Error::Setting(e.to_string()))?,
         })
+    }
+
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        match hyperparameter {
+            Hyperparameter::Dropout => Some("gcn.dropout"),
+            // Full batch.
+            Hyperparameter::BatchSize => None,
+            other => usual_setting_of(other),
+        }
     }
 
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {

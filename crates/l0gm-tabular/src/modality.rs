@@ -11,9 +11,9 @@ use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Modality,
-    OptimiserConfig, Profile, RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, latency_of,
-    latency_rows, run_experiment,
+    CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter,
+    Modality, OptimiserConfig, Profile, RunContext, RunRecord, RunSpec, Split, Task, TrainConfig,
+    latency_of, latency_rows, run_experiment, usual_setting_of,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -238,6 +238,13 @@ impl Modality for TabularModality {
             twin,
             settings,
         })
+    }
+
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        match hyperparameter {
+            Hyperparameter::Dropout => Some("model.dropout"),
+            other => usual_setting_of(other),
+        }
     }
 
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {

@@ -14,8 +14,9 @@ use l0gm_gate::{Gate, GateKind, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    Compacted, DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent,
-    RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
+    Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter, Modality, Profile,
+    ProgressEvent, RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record,
+    run_experiment_in, usual_setting_of,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -338,6 +339,13 @@ impl Modality for TextModality {
         expected: Expected,
     ) -> l0gm_train::Result<RunSpec> {
         Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides, expected)?)
+    }
+
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        match hyperparameter {
+            Hyperparameter::Dropout => Some("dropout"),
+            other => usual_setting_of(other),
+        }
     }
 
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {

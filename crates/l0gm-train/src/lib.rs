@@ -27,7 +27,9 @@ pub use compact::{
     ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, FileSum,
 };
 pub use error::{Error, Result};
-pub use experiment::{Expected, Modality, Profile, RunContext, RunSpec};
+pub use experiment::{
+    Expected, Hyperparameter, Modality, Profile, RunContext, RunSpec, usual_setting_of,
+};
 pub use gates::{GatesReading, ModelReader};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
