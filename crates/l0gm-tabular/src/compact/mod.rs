@@ -127,7 +127,6 @@ impl CompactModel {
     }
 
     /// Whether predictions take the sweep.
-    #[cfg(test)]
     pub(crate) fn is_swept(&self) -> bool {
         self.fused.is_some()
     }
