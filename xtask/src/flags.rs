@@ -209,7 +209,9 @@ says where they differ (the first folder's are taken); of different data it is r
 
 Examples:
   cargo xtask report out/quick
-  cargo xtask report node1/out node2/out --out out/joined")]
+  cargo xtask report node1/out node2/out --out out/joined
+  cargo xtask report out/paper --publish results/mine
+      Also writes report.md, figures as SVG and tables as CSV there, small enough for a repository.")]
 pub(crate) struct ReportFlags {
     /// Output folders of `reproduce` and `run`.
     #[arg(required = true, value_name = "DIR")]
@@ -217,6 +219,9 @@ pub(crate) struct ReportFlags {
     /// Folder for what several hold together; may be one of them. Default: the one folder itself.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Folder for a copy to keep in a repository: report.md, figures as SVG, tables as CSV.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) publish: Option<PathBuf>,
 }
 
 /// How a search takes its points.

@@ -19,6 +19,7 @@ mod markdown;
 mod paper;
 mod paper_tables;
 mod plots;
+mod publish;
 mod significance;
 pub(crate) mod study;
 mod table;
@@ -32,6 +33,7 @@ use crate::out::{CommandRecord, OutDir};
 use crate::usage::usage;
 use crate::{aggregate, join};
 use anyhow::Context;
+use document::Document;
 use l0gm_train::RunRecord;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,7 +75,11 @@ pub(crate) fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
         out.path().display()
     );
     aggregate::write_summary(&out, &records)?;
-    write(&out, &records)?;
+    let document = write(&out, &records)?;
+    if let Some(dir) = &flags.publish {
+        publish::publish(&document, dir)?;
+        println!("published: {}", dir.join("report.md").display());
+    }
     println!(
         "{} runs; report: {}",
         records.len(),
@@ -104,7 +110,7 @@ fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
 }
 
 /// Writes `report.html`, `report.md`, `tables/` and `figures/`.
-pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
+pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<Document> {
     let command = out.command()?;
     let failures = out.failures()?;
     let unfinished = command
@@ -141,5 +147,6 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
             .with_context(|| format!("drawing {}", figure.id))?;
     }
     out.write("report.md", markdown::text(&document).as_bytes())?;
-    out.write("report.html", html::page(&document)?.as_bytes())
+    out.write("report.html", html::page(&document)?.as_bytes())?;
+    Ok(document)
 }

@@ -7,6 +7,7 @@ mod experiment;
 mod gates;
 mod latency;
 pub mod layers;
+mod machine;
 pub mod metrics;
 mod model;
 mod optimiser;

@@ -155,7 +155,7 @@ pub struct RunRecord {
     pub threads: usize,
     /// Parameters, FLOPs, bytes of the trained model.
     pub sizes: Sizes,
-    /// Versions of l0gm, candle and rustc.
+    /// Versions of l0gm, candle and rustc, and the machine.
     pub versions: BTreeMap<String, String>,
     /// Splits whose predictions are in `predictions.parquet`.
     pub predictions: Vec<Split>,

@@ -354,7 +354,8 @@ fn versions() -> BTreeMap<String, String> {
         ("l0gm", env!("CARGO_PKG_VERSION")),
         ("candle", env!("L0GM_CANDLE")),
         ("rustc", env!("L0GM_RUSTC")),
+        ("machine", &crate::machine::machine()),
     ]
-    .map(|(name, version)| (name.to_owned(), version.to_owned()))
+    .map(|(name, version): (&str, &str)| (name.to_owned(), version.to_owned()))
     .into()
 }

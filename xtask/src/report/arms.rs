@@ -50,7 +50,7 @@ impl Axis {
     }
 
     /// Settings that belong to it and may differ with it.
-    fn owns(self, key: &str) -> bool {
+    pub(super) fn owns(self, key: &str) -> bool {
         match self {
             Self::Kind => key == self.key(),
             Self::Granularity => key == self.key() || key == "gate.group-width",
@@ -61,7 +61,11 @@ impl Axis {
 
     /// A point's value.
     pub(crate) fn of(self, point: &Point<'_>) -> String {
-        let settings = flat(&point.first().spec.settings);
+        self.value(&flat(&point.first().spec.settings))
+    }
+
+    /// Its value in some settings.
+    fn value(self, settings: &BTreeMap<String, String>) -> String {
         let value = settings.get(self.key()).cloned();
         value.unwrap_or_else(|| self.default().to_owned())
     }
@@ -69,6 +73,30 @@ impl Axis {
     fn is_default(self, point: &Point<'_>) -> bool {
         self.of(point) == self.default()
     }
+
+    /// What departs from the default, in the paper's words; absent where nothing does.
+    fn in_words(self, settings: &BTreeMap<String, String>) -> Option<String> {
+        let value = self.value(settings);
+        let with = |key: &str| settings.get(key).map_or("", String::as_str);
+        (value != self.default()).then(|| match self {
+            Self::Kind => format!("{value} gate"),
+            Self::Granularity if value == "group" => {
+                format!("groups of {}", with("gate.group-width"))
+            }
+            Self::Granularity => format!("{value} gates"),
+            Self::Schedule if value == "none" => "no annealing".to_owned(),
+            Self::Schedule => format!("schedule {value}"),
+            Self::Coupling => {
+                format!("{value} {}", with("train.objective.coupling.weight"))
+            }
+        })
+    }
+}
+
+/// What of a gated run's design departs from the default: "fine gates", "soft-ece 0.3".
+pub(super) fn design_in_words(settings: &BTreeMap<String, String>) -> Vec<String> {
+    let axes = Axis::ALL.into_iter();
+    axes.filter_map(|axis| axis.in_words(settings)).collect()
 }
 
 /// Method l0gm with a lambda given: what the paper's tables are about.

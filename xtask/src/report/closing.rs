@@ -8,6 +8,7 @@ use super::table::{Cell, Table, words};
 use super::{ReportContext, format};
 use l0gm_train::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 fn section(id: &str, heading: &str, blocks: Vec<Block>) -> Section {
     Section {
@@ -73,7 +74,7 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
             .filter_map(|name| split(name).map(|n| format!("{n} {name}")))
             .collect();
         rows.insert(parts.join(", "));
-        sources.insert(run.data.source.clone());
+        sources.insert(without_machine(&run.data.source));
         notes.extend(run.data.notes.iter().cloned());
         reductions.extend(run.data.reductions.iter().cloned());
     }
@@ -91,6 +92,20 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
     }
     list.extend(reductions.into_iter().map(|r| format!("Reduced: {r}")));
     vec![Block::Heading("What it saw".to_owned()), Block::List(list)]
+}
+
+/// A source with absolute paths cut to their last two folders: where somebody keeps files is no result.
+fn without_machine(source: &str) -> String {
+    let words = source.split(' ').map(|word| {
+        let path = Path::new(word);
+        if !path.is_absolute() {
+            return word.to_owned();
+        }
+        let mut last: Vec<_> = path.iter().rev().take(2).collect();
+        last.reverse();
+        last.iter().collect::<PathBuf>().display().to_string()
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The words of the tables.
@@ -205,8 +220,12 @@ pub(super) fn how_to_reproduce(context: &ReportContext, studies: &[Study<'_>]) -
         ));
     } else {
         blocks.push(Block::Paragraph(
-            "The last command into this folder; runs that it found finished it left as they were:"
-                .to_owned(),
+            match context.command.command.contains('\n') {
+                true => "The commands, each the last into the folder that it wrote; runs that it found finished it left \
+                         as they were:",
+                false => "The last command into this folder; runs that it found finished it left as they were:",
+            }
+            .to_owned(),
         ));
         blocks.push(Block::Code(context.command.command.clone()));
     }
@@ -219,7 +238,7 @@ pub(super) fn how_to_reproduce(context: &ReportContext, studies: &[Study<'_>]) -
         ));
     }
     blocks.push(Block::Paragraph(
-        "The same seed on the same device gives the same run. Every run's settings, checkpoint, \
+        "The same seed on the same device gives the same run. In the output folder every run's settings, checkpoint, \
          predictions and record stand under `runs/`; `summary.parquet` and `summary.csv` hold a row a \
          run, `tables/` every table and `figures/` every figure of this page. The paper: \
          arXiv:2603.26801."

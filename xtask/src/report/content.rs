@@ -198,6 +198,10 @@ fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
         plots::frontier(study),
         plots::learning(study),
     ]));
+    if let Some(designs) = tables::designs(study) {
+        blocks.push(Block::Heading("Other designs of the gate".to_owned()));
+        blocks.push(Block::Table(designs));
+    }
     blocks.extend(significance::blocks(study, &context.comparisons));
     blocks.push(Block::Heading("Calibration".to_owned()));
     blocks.push(Block::Table(tables::calibration(study)));

@@ -1,8 +1,8 @@
 //! Run records sorted into studies and points. Runs are averaged only where they differ in nothing
 //! but their seed.
 
-use super::format;
 use super::study::{Point, Study};
+use super::{arms, format};
 use crate::aggregate::is_twin;
 use l0gm_train::RunRecord;
 use serde_json::Value;
@@ -73,27 +73,48 @@ fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
     points
 }
 
-/// Says what settings differ in where two points share method and lambda.
+/// Says what a gated point's design is, where it is not the default; then what settings differ in where two
+/// points share method, lambda and design.
 fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
+    let design = |settings: &BTreeMap<String, String>, point: &Point<'_>| match point.is_gated() {
+        true => arms::design_in_words(settings),
+        false => Vec::new(),
+    };
+    let of_an_axis = |key: &str| arms::Axis::ALL.iter().any(|axis| axis.owns(key));
     let mut names = Vec::with_capacity(groups.len());
     for (settings, point) in groups.iter() {
+        let mut differing = design(settings, point);
         let twins_of_it: Vec<_> = groups
             .iter()
-            .filter(|(_, p)| p.method == point.method && p.lambda == point.lambda)
+            .filter(|(s, p)| {
+                p.method == point.method && p.lambda == point.lambda && design(s, p) == differing
+            })
             .map(|(s, _)| s)
             .collect();
-        let mut differing: Vec<String> = Vec::new();
         let target = settings
             .get(TARGET)
             .and_then(|text| text.parse::<f64>().ok());
         differing.extend(target.map(|share| format!("target {}", format::percent(share))));
-        for (key, value) in settings.iter().filter(|(key, _)| *key != TARGET) {
+        let said = differing.len();
+        let keys = settings.iter();
+        for (key, value) in keys.filter(|(key, _)| *key != TARGET && !of_an_axis(key)) {
             if twins_of_it
                 .iter()
                 .any(|other| other.get(key) != Some(value))
             {
                 let short = key.rsplit('.').next().unwrap_or(key);
                 differing.push(format!("{short} {value}"));
+            }
+        }
+        // What a default design states of its schedule, say, still keeps two points apart.
+        if differing.len() == said && twins_of_it.len() > 1 {
+            for (key, value) in settings.iter().filter(|(key, _)| of_an_axis(key)) {
+                if twins_of_it
+                    .iter()
+                    .any(|other| other.get(key) != Some(value))
+                {
+                    differing.push(format!("{key} {value}"));
+                }
             }
         }
         if differing.is_empty() && twins_of_it.len() > 1 {

@@ -2,6 +2,7 @@
 //! lambda, settings) over its seeds.
 
 use crate::aggregate::selected_loss;
+use crate::report::arms::departures;
 use crate::report::format;
 use crate::report::grouping::without_gate;
 use l0gm_train::RunRecord;
@@ -172,9 +173,29 @@ impl<'a> Study<'a> {
             .then_some(dense)
     }
 
-    /// Points with a gate.
+    /// Dense, and the gated points of the default design; where there are none of it, all points. What departs
+    /// from it is no candidate for anything: its gates may count something else.
+    pub(crate) fn main(&self) -> Vec<&Point<'a>> {
+        let of_default = |p: &&Point<'a>| !p.is_gated() || departures(p).is_empty();
+        let main: Vec<&Point<'a>> = self.points.iter().filter(of_default).collect();
+        match main.iter().any(|p| p.is_gated()) {
+            true => main,
+            false => self.points.iter().collect(),
+        }
+    }
+
+    /// Points with one thing or more of the gate's design changed, beside a default design.
+    pub(crate) fn designs(&self) -> Vec<&Point<'a>> {
+        let main = self.main();
+        let others = self.points.iter();
+        others
+            .filter(|p| !main.iter().any(|m| std::ptr::eq(*m, *p)))
+            .collect()
+    }
+
+    /// The main points with a gate.
     pub(crate) fn gated(&self) -> impl Iterator<Item = &Point<'a>> {
-        self.points.iter().filter(|p| p.is_gated())
+        self.main().into_iter().filter(|p| p.is_gated())
     }
 
     /// The gated point of best validation loss: how the paper selects.

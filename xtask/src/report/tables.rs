@@ -1,5 +1,6 @@
 //! The tables of one study: accuracy against sparsity, calibration, size and speed.
 
+use super::arms::{self, Axis};
 use super::format;
 use super::study::{Estimate, Point, Study, method_name};
 use super::table::{Cell, Column, Table, numbers, words};
@@ -75,7 +76,7 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
             numbers("macro_f1", "macro-F1"),
         ],
     );
-    for point in &study.points {
+    for point in study.main() {
         let accuracy = point.over(|r| r.test.accuracy);
         let against = Some(point)
             .filter(|p| p.is_gated())
@@ -94,6 +95,73 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
         table.push(row);
     }
     table.without_empty_columns()
+}
+
+/// The gate's design with one thing changed, beside the default at the same lambda; `None` where nothing was.
+pub(crate) fn designs(study: &Study<'_>) -> Option<Table> {
+    let designs = study.designs();
+    if designs.is_empty() {
+        return None;
+    }
+    let mut table = table(
+        study,
+        "designs",
+        "the gate's design with one thing changed",
+        "Test split. Differences are from the default design at the same λ and with otherwise the same settings. \
+         Finer gates count other things: their active fraction is of all table entries, or of the channels of every \
+         layer, and at one λ there are more of them to pay for. A point of another active fraction is another point \
+         of the frontier: compare with the sweep above."
+            .to_owned(),
+        vec![
+            numbers("seeds", "seeds"),
+            numbers("active_fraction", "active"),
+            numbers("total_dims", "of gates"),
+            numbers("accuracy", "accuracy"),
+            numbers("accuracy_worst", "worst"),
+            numbers("accuracy_difference", "difference"),
+            numbers("nll", "NLL"),
+            numbers("nll_difference", "difference"),
+            numbers("ece", "ECE"),
+            numbers("ece_noise", "noise"),
+            numbers("ece_difference", "difference"),
+            numbers("ece_scaled", "ECE scaled"),
+        ],
+    );
+    let pairs: Vec<_> = Axis::ALL
+        .into_iter()
+        .flat_map(|axis| arms::pairs(study, axis))
+        .collect();
+    for point in designs {
+        let plain = pairs.iter().find(|(_, other)| std::ptr::eq(*other, point));
+        let difference = |f: fn(&RunRecord) -> f64| {
+            let from = plain.map(|(plain, _)| plain.over(f).mean);
+            Cell::maybe(
+                from.map(|from| point.over(f).mean - from),
+                format::difference,
+            )
+        };
+        let accuracy = point.over(|r| r.test.accuracy);
+        let mut row = name_cells(point);
+        row.extend([
+            Cell::number(point.runs.len() as f64, |n| format!("{n}")),
+            estimate(point.over(|r| r.gate.active_fraction), format::percent),
+            Cell::number(point.first().gate.total_dims as f64, few),
+            estimate(accuracy, format::fraction),
+            Cell::number(accuracy.min, format::fraction),
+            difference(|r| r.test.accuracy),
+            estimate(point.over(|r| r.calibration.nll), format::fraction),
+            difference(|r| r.calibration.nll),
+            estimate(point.over(|r| r.calibration.ece), format::fraction),
+            Cell::number(
+                point.over(|r| r.calibration.ece_noise).mean,
+                format::fraction,
+            ),
+            difference(|r| r.calibration.ece),
+            estimate(point.over(|r| r.calibration_scaled.ece), format::fraction),
+        ]);
+        table.push(row);
+    }
+    Some(table.without_empty_columns())
 }
 
 /// Every calibration measure that is worth a column, by lambda.
@@ -127,7 +195,7 @@ pub(crate) fn calibration(study: &Study<'_>) -> Table {
             numbers("ece_smooth", "smooth ECE"),
         ],
     );
-    for point in &study.points {
+    for point in study.main() {
         let mut row = name_cells(point);
         let measure = |f: fn(&RunRecord) -> f64| estimate(point.over(f), format::fraction);
         let plain = |f: fn(&RunRecord) -> f64| Cell::number(point.over(f).mean, format::fraction);
@@ -183,7 +251,7 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
             numbers("epochs", "epochs"),
         ],
     );
-    for point in &study.points {
+    for point in study.main() {
         let mut row = name_cells(point);
         let mean = |f: fn(&RunRecord) -> f64| point.over(f).mean;
         let compact = |f: fn(&l0gm_train::CompactSummary) -> f64| {

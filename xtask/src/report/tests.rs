@@ -275,9 +275,21 @@ fn an_output_folder_is_written_whole_and_again() {
     run(&ReportFlags {
         dirs: vec![folder.to_owned()],
         out: None,
+        publish: Some(folder.join("published")),
     })
     .unwrap();
     let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
+    let published = folder.join("published");
+    assert!(published.join("report.md").exists());
+    assert!(published.join("tables/claims.csv").exists());
+    let svg = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|kind| kind == "svg")
+    };
+    assert!(published.join("figures").read_dir().unwrap().all(svg));
     for name in [
         "report.html",
         "report.md",
@@ -418,4 +430,45 @@ fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
     assert!(noisy.contains("| 310 µs | 390 µs |"), "{noisy}");
     // Without such a file nothing is said.
     assert!(!render(&records).2.contains("by turns"));
+}
+
+#[test]
+fn other_designs_are_named_by_what_they_change_and_never_stand_for_the_study() {
+    let mut records = fixtures::real_records();
+    let plain = records.clone();
+    for settings in [
+        serde_json::json!({"gate": {"granularity": "fine"}}),
+        serde_json::json!({"gate": {"kind": "conditional"}}),
+        serde_json::json!({"train": {"schedule": {"kind": "none"}}}),
+        serde_json::json!({"train": {"objective": {"coupling": {"kind": "mmce", "weight": 0.3}}}}),
+    ] {
+        // Far sparser than any of the default design.
+        let mut others = fixtures::variant(&plain, "adult", 1e-3, &settings);
+        for record in &mut others {
+            record.gate.active_fraction = 0.001;
+        }
+        records.extend(others);
+    }
+    let studies = studies(&records);
+    let adult = &studies[0];
+    let mut labels: Vec<String> = adult.designs().iter().map(|p| p.label()).collect();
+    labels.sort();
+    assert_eq!(
+        labels,
+        [
+            "L0GM, λ 1e-3 (conditional gate)",
+            "L0GM, λ 1e-3 (fine gates)",
+            "L0GM, λ 1e-3 (mmce 0.3)",
+            "L0GM, λ 1e-3 (no annealing)",
+        ]
+    );
+    let mut main = adult.gated();
+    assert!(main.all(|p| p.variant.is_empty() && p.active() > 0.01));
+    assert!(adult.pick().unwrap().active() > 0.01);
+    let (document, ..) = render(&records);
+    let table = document
+        .tables()
+        .find(|t| t.id.starts_with("designs-"))
+        .unwrap();
+    assert_eq!(table.rows.len(), 4);
 }

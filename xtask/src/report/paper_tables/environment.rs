@@ -6,6 +6,9 @@ use crate::report::table::{Cell, Table, words};
 use l0gm_train::RunRecord;
 use std::collections::BTreeSet;
 
+/// Where a record names its machine.
+const MACHINE: &str = "machine";
+
 /// The paper's and ours side by side.
 pub(super) fn table(records: &[RunRecord], paper: &Paper) -> Table {
     let mut table = Table::new(
@@ -23,7 +26,7 @@ pub(super) fn table(records: &[RunRecord], paper: &Paper) -> Table {
         format::list(&found.into_iter().collect::<Vec<_>>())
     };
     let versions = all(&|r| {
-        let versions = r.versions.iter();
+        let versions = r.versions.iter().filter(|(name, _)| *name != MACHINE);
         versions
             .map(|(name, version)| format!("{name} {version}"))
             .collect()
@@ -32,10 +35,12 @@ pub(super) fn table(records: &[RunRecord], paper: &Paper) -> Table {
         let threads = if r.threads == 1 { "thread" } else { "threads" };
         vec![format!("{} with {} {threads}", r.device, r.threads)]
     });
+    let machines = all(&|r| r.versions.get(MACHINE).cloned().into_iter().collect());
     let seeds = all(&|r| vec![r.spec.seed.to_string()]);
     let environment = &paper.environment;
     for (what, theirs, ours) in [
-        ("device", environment.gpu.clone(), devices),
+        ("machine", environment.gpu.clone(), machines),
+        ("device", "one such GPU".to_owned(), devices),
         (
             "software",
             format!(
