@@ -18,13 +18,15 @@ const GATHERINGS: usize = 5;
 
 /// One forward pass over a fixed batch in evaluation mode, which waits for its device: (rows, classes).
 pub type Pass = Box<dyn Fn() -> Result<Tensor>>;
+/// What is made for some test rows.
+type OfRows<T> = Box<dyn Fn(&[u32]) -> Result<T>>;
 /// A compact model's logits of an input.
 pub type CompactPass<I> = Box<dyn Fn(&I) -> Result<Tensor>>;
 
 /// What a finished run left that can be timed.
 pub struct TimedRun {
     plan: Box<dyn Fn(usize) -> Vec<Vec<u32>>>,
-    make: Box<dyn Fn(&[u32]) -> Result<TimedBatch>>,
+    make: OfRows<TimedBatch>,
     before: Option<Before>,
     /// What happened before any forward pass (reading, encoding, tokenising), and seconds.
     pub preparation: Vec<(String, f64)>,
@@ -35,7 +37,7 @@ pub struct TimedRun {
 /// What all of a run's models have behind them when they read a batch.
 struct Before {
     name: String,
-    make: Box<dyn Fn(&[u32]) -> Result<Pass>>,
+    make: OfRows<Pass>,
 }
 
 /// A run's models on one batch.

@@ -4,7 +4,7 @@
 mod measure;
 mod record;
 
-pub(crate) use record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, read_all};
+pub(crate) use record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, read_all, take_over};
 
 use crate::flags::LatencyFlags;
 use crate::out::OutDir;

@@ -136,7 +136,7 @@ impl ModelTimes {
     /// Whether a third digit would be noise.
     pub(crate) fn is_noisy(&self) -> bool {
         // NaN is noise too.
-        !(self.spread <= THIRD_DIGIT)
+        self.spread.is_nan() || self.spread > THIRD_DIGIT
     }
 }
 
@@ -162,6 +162,17 @@ pub(crate) fn read_all(out: &OutDir) -> anyhow::Result<Vec<LatencyRecord>> {
     }
     records.sort_by(|a, b| a.run_id.cmp(&b.run_id));
     Ok(records)
+}
+
+/// Copies what another folder timed and this one did not.
+pub(crate) fn take_over(from: &OutDir, into: &OutDir) -> anyhow::Result<()> {
+    let here = read_all(into)?;
+    for record in read_all(from)? {
+        if !here.iter().any(|known| known.run_id == record.run_id) {
+            record.write(into)?;
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> anyhow::Result<LatencyRecord> {

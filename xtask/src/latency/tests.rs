@@ -157,6 +157,21 @@ fn what_was_timed_is_read_back_and_another_version_is_named() {
 }
 
 #[test]
+fn a_joined_folder_holds_what_either_timed_and_keeps_its_own() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, into) = (
+        OutDir::create(a.path()).unwrap(),
+        OutDir::create(b.path()).unwrap(),
+    );
+    let own = made_up("both", 0.002);
+    own.write(&into).unwrap();
+    made_up("both", 0.3).write(&from).unwrap();
+    made_up("theirs", 0.3).write(&from).unwrap();
+    take_over(&from, &into).unwrap();
+    assert_eq!(read_all(&into).unwrap(), [own, made_up("theirs", 0.3)]);
+}
+
+#[test]
 fn a_third_digit_is_noise_where_rounds_differ_by_more_than_a_hundredth() {
     assert!(!made_up("a", 0.009).batches[0].is_noisy());
     assert!(made_up("a", 0.011).batches[0].is_noisy());

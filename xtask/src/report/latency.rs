@@ -228,8 +228,8 @@ fn places(timed: &[Timed<'_, '_>]) -> String {
 
 fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
     let mut columns = vec![words("model", "gated model")];
-    type Of = fn(&Sizes) -> u64;
-    let quantities: [(&str, &str, Of, fn(u64) -> String); 3] = [
+    type Quantity<'q> = (&'q str, &'q str, fn(&Sizes) -> u64, fn(u64) -> String);
+    let quantities: [Quantity<'_>; 3] = [
         ("parameters", "parameters", |s| s.parameters, format::count),
         ("flops", "FLOPs an example", |s| s.flops, format::count),
         ("bytes", "bytes", |s| s.bytes, format::bytes),

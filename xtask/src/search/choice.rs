@@ -41,8 +41,26 @@ pub(super) fn losses(runs: &[&TrialRun], out: &OutDir) -> anyhow::Result<ByMetho
     Ok(by_method)
 }
 
-/// The validation loss of the selected epoch; `None` where the run has not finished.
+/// Mean share of dimensions that a trial's gated runs left open, at the selected epoch; `None` where one has not
+/// finished, or none is gated.
+pub(super) fn active(runs: &[TrialRun], trial: usize, out: &OutDir) -> anyhow::Result<Option<f64>> {
+    let of_trial = |run: &&TrialRun| run.trial == trial && run.spec.method != "dense";
+    let mut shares = Vec::new();
+    for run in runs.iter().filter(of_trial) {
+        let epoch = selected(&out.run(&run.spec.id()).join("record.json"))?;
+        shares.push(epoch.map(|epoch| epoch.active_fraction));
+    }
+    let count = shares.len() as f64;
+    let sum: Option<f64> = shares.into_iter().sum();
+    Ok(sum.map(|sum| sum / count).filter(|share| share.is_finite()))
+}
+
 fn selected_loss(record: &Path) -> anyhow::Result<Option<f64>> {
+    Ok(selected(record)?.map(|epoch| epoch.valid_loss))
+}
+
+/// The selected epoch; `None` where the run has not finished.
+fn selected(record: &Path) -> anyhow::Result<Option<EpochRecord>> {
     if !record.exists() {
         return Ok(None);
     }
@@ -51,9 +69,8 @@ fn selected_loss(record: &Path) -> anyhow::Result<Option<f64>> {
     let curve: LearningCurve = serde_json::from_slice(&bytes).with_context(|| {
         format!("{shown}: not a run's record; delete it to run the trial again")
     })?;
-    let mut epochs = curve.history.iter();
-    let selected = epochs.find(|epoch| epoch.epoch == curve.best_epoch);
-    Ok(selected.map(|epoch| epoch.valid_loss))
+    let mut epochs = curve.history.into_iter();
+    Ok(epochs.find(|epoch| epoch.epoch == curve.best_epoch))
 }
 
 /// The trial with the lowest loss, the first of equals; `None` where none finished.

@@ -1,7 +1,7 @@
 //! The chosen settings as files that `reproduce --settings` reads: one for all methods together, whose comparison needs
 //! the same backbone, and one for each method's own best. A comment at the top says what they come from.
 
-use super::choice::{ByMethod, Losses, best, joint};
+use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
 use super::{Study, TrialRun, shown};
 use crate::flags::SearchFlags;
@@ -27,11 +27,11 @@ pub(super) fn write(
     };
     add(
         "chosen.toml".to_owned(),
-        text(studies, command, flags, None)?,
+        text(studies, command, flags, None, out)?,
     )?;
     if methods.len() > 1 {
         for method in methods {
-            let text = text(studies, command, flags, Some(method))?;
+            let text = text(studies, command, flags, Some(method), out)?;
             add(format!("chosen-{method}.toml"), text)?;
         }
     }
@@ -44,6 +44,7 @@ fn text(
     command: &str,
     flags: &SearchFlags,
     only: Option<&String>,
+    out: &OutDir,
 ) -> anyhow::Result<String> {
     let mut lines = vec![
         match only {
@@ -94,6 +95,17 @@ fn text(
                     || "none".to_owned(),
                     |best| format!("{} (trial {best})", at(own, best))
                 )
+            ));
+        }
+        let shares = (
+            active(&study.runs, chosen, out)?,
+            active(&study.runs, 0, out)?,
+        );
+        if let (Some(chosen), Some(defaults)) = shares {
+            lines.push(format!(
+                "  active at this lambda: chosen {}, defaults {} (what opens more dimensions may win by that)",
+                format::percent(chosen),
+                format::percent(defaults)
             ));
         }
         let dense = only.is_some_and(|method| method == "dense");

@@ -174,7 +174,7 @@ fn searched(out: &OutDir, losses_of: &[[Option<f64>; 2]]) -> Study {
         };
         let epoch = |epoch: usize, valid_loss: f64| {
             json!({"epoch": epoch, "train_loss": 0.1, "valid_loss": valid_loss, "valid_accuracy": 0.9,
-                "active_fraction": 1.0, "expected_l0": 1.0, "temperature": 1.0, "lambda": 0.0, "seconds": 1.0})
+                "active_fraction": 0.25 + 0.01 * run.trial as f64, "expected_l0": 1.0, "temperature": 1.0, "lambda": 0.0, "seconds": 1.0})
         };
         // A lower loss at an epoch that was not selected does not count.
         let record = json!({"history": [epoch(1, 0.01), epoch(2, loss)], "best_epoch": 2});
@@ -215,6 +215,7 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
         "# Command: cargo xtask search --trials 5\n",
         "5 trials for each method",
         "mean of all methods: chosen 0.28500, defaults 0.31000",
+        "active at this lambda: chosen 28.0%, defaults 25.0%",
         "dense: chosen 0.28000, defaults 0.30000, its own best 0.10000 (trial 4)",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
