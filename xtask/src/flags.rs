@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Run(Box<RunFlags>),
     /// Write the tables, figures and report of an output folder again, or of several joined.
     Report(ReportFlags),
+    /// Choose settings from the paper's search space on the validation split, equal budgets for all methods.
+    Search(Box<SearchFlags>),
+    /// Time the models of finished runs side by side: dense, gated and compact, at three batch sizes.
+    Latency(LatencyFlags),
     /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
     Calibration(CalibrationFlags),
     /// List the datasets and pretrained models and where each is found.
@@ -218,6 +222,118 @@ pub(crate) struct ReportFlags {
     /// Folder for a copy to keep in a repository: report.md, figures as SVG, tables as CSV.
     #[arg(long, value_name = "DIR")]
     pub(crate) publish: Option<PathBuf>,
+}
+
+/// How a search takes its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WayFlag {
+    /// Independent draws from the space.
+    Random,
+    /// Points of the product of all candidates, in a drawn order.
+    Grid,
+}
+
+impl From<WayFlag> for crate::search::Way {
+    fn from(way: WayFlag) -> Self {
+        match way {
+            WayFlag::Random => Self::Random,
+            WayFlag::Grid => Self::Grid,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Trains each method with --trials settings: the defaults (trial 0), then points of the paper's Table 7 (learning rate,
+weight decay, dropout, batch size; for gated methods also the warm-up's share and the end temperature). Every method
+has the same budget, and a trial has the same backbone for all of them. Lambda is held (--lambda, default 1e-3): a
+search on validation loss alone would only ask for a smaller one; so are granularity and coupling, which are designs
+(--ablation of `reproduce`), and everything that --settings and --set name.
+
+Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after a stop. They are
+judged by validation loss (mean over --seeds); no figure of the test split is read or shown. Written at the end:
+  OUT/search/chosen.toml         lowest mean over methods, for a comparison that needs one backbone
+  OUT/search/chosen-METHOD.toml  each method's own best, for `reproduce --method METHOD`
+each with the command, the budget, and the losses of the chosen settings and of the defaults at its top.
+
+Examples:
+  cargo xtask search --modality tabular --trials 12 --dry-run
+  cargo xtask search --modality tabular --trials 12 --out out/search-adult
+  cargo xtask reproduce --modality tabular --settings out/search-adult/search/chosen.toml --out out/adult
+  cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80")]
+pub(crate) struct SearchFlags {
+    #[command(flatten)]
+    pub(crate) cells: CellFlags,
+    /// Settings that each method is trained with, the defaults among them.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(crate) trials: usize,
+    /// Seed of the draws; runs have --seeds.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) search_seed: u64,
+    /// How points of the space are taken.
+    #[arg(long, value_enum, default_value = "random")]
+    pub(crate) by: WayFlag,
+    /// Print the trials with their settings and cost; run, fetch and generate nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Reads an output folder of finished runs, builds each run's models again (the trained one from its checkpoint, the
+compact one from its folder compact/), holds them against the predictions of the run, and times their forward passes
+in evaluation mode on one fixed batch of test rows. Dense, gated and compact take turns: in each round every model
+makes 3 passes that are not counted and up to 50 that are, and each round begins with another model. Loading,
+encoding and tokenising are timed apart; so is a frozen text encoder, whose features the runs keep. A graph is timed
+whole: its passes are full batch.
+
+Of each point (method, lambda, settings) the lowest seed's run is taken, or those of --seeds. The findings stand in
+DIR/latency, and DIR's report is written again with them. Where the middle half of the rounds' medians is wider than
+1% of their median, a warning says that the third digit is noise: nothing else should run meanwhile.
+
+Examples:
+  cargo xtask latency out/quick
+  cargo xtask latency out/adult --lambda 1e-3,3e-3 --threads 1
+  cargo xtask latency out/quick --modality graph --rounds 5")]
+pub(crate) struct LatencyFlags {
+    /// Output folder of `reproduce` or `run`.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Only these modalities.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) modality: Vec<String>,
+    /// Only these datasets.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) dataset: Vec<String>,
+    /// Only gated runs with these weights of the penalty.
+    #[arg(long, value_delimiter = ',', value_name = "X")]
+    pub(crate) lambda: Vec<f64>,
+    /// Runs with these seeds; default: the lowest of each point.
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub(crate) seeds: Vec<u64>,
+    /// Rows a batch.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        default_value = "1,64,1024"
+    )]
+    pub(crate) batch: Vec<usize>,
+    /// Rounds, of one turn a model each.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) rounds: usize,
+    /// Where to compute: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<String>,
+    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_dir: Option<PathBuf>,
 }
 
 /// How findings are printed.

@@ -40,6 +40,16 @@ pub(crate) struct Done {
 impl Job {
     /// The job of these flags. `looking`: nothing will be run, so nothing is fetched or generated.
     pub(crate) fn new(flags: &CellFlags, looking: bool, bars: bool) -> anyhow::Result<Self> {
+        Self::planned(flags, looking, bars, Plan::new)
+    }
+
+    /// The same with a plan of another making.
+    pub(crate) fn planned(
+        flags: &CellFlags,
+        looking: bool,
+        bars: bool,
+        make: impl FnOnce(&[Box<dyn Modality>], &Choice, Profile, &Overrides) -> anyhow::Result<Plan>,
+    ) -> anyhow::Result<Self> {
         let choice = Choice::new(flags)?;
         let profile = profile(flags)?;
         let options = data_options(flags, profile, bars);
@@ -50,7 +60,7 @@ impl Job {
         };
         let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
         let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
-        let plan = Plan::new(&modalities, &choice, profile, &overrides)?;
+        let plan = make(&modalities, &choice, profile, &overrides)?;
         if flags.twin {
             modalities::check_all_twins(&plan)?;
         }
@@ -168,9 +178,14 @@ impl Done {
 
 /// The device and the threads of these flags; sizes rayon's pool, so once a process.
 pub(crate) fn machine(flags: &CellFlags) -> anyhow::Result<Machine> {
-    let threads = threads(flags)?;
-    let (device, device_name) = device::parse(&flags.device)?;
-    use_threads(flags, threads)?;
+    machine_of(flags.threads.as_deref(), &flags.device)
+}
+
+/// The same of `--threads` and `--device` alone.
+pub(crate) fn machine_of(threads_flag: Option<&str>, device: &str) -> anyhow::Result<Machine> {
+    let threads = threads(threads_flag)?;
+    let (device, device_name) = device::parse(device)?;
+    use_threads(threads_flag.is_some(), threads)?;
     Ok(Machine {
         device,
         device_name,
@@ -214,8 +229,8 @@ fn out_path(flags: &CellFlags) -> PathBuf {
 }
 
 /// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
-fn use_threads(flags: &CellFlags, threads: usize) -> anyhow::Result<()> {
-    if flags.threads.is_some() {
+fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
+    if asked {
         // SAFETY: no other thread has been started yet that could read the environment.
         unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
     }

@@ -75,6 +75,7 @@ pub(crate) fn join(folders: &[OutDir], into: &OutDir) -> anyhow::Result<Joined> 
                 },
             }
         }
+        crate::latency::take_over(folder, into)?;
         add(&mut command, folder.command()?);
         failures.extend(of(folder)?);
     }

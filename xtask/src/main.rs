@@ -14,6 +14,7 @@ mod device;
 mod flags;
 mod job;
 mod join;
+mod latency;
 mod modalities;
 mod names;
 mod out;
@@ -22,6 +23,7 @@ mod plan;
 mod report;
 mod reproduce;
 mod run;
+mod search;
 mod usage;
 
 use clap::Parser;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         Command::Plan(flags) => cells::plan(&flags),
         Command::Run(flags) => cells::run(&flags),
         Command::Report(flags) => report::run(&flags),
+        Command::Search(flags) => search::run(&flags),
+        Command::Latency(flags) => latency::run(&flags),
         Command::Calibration(flags) => calibration::run(&flags),
         Command::Datasets(flags) => datasets::run(&flags),
         Command::Bench(flags) => bench::run(&flags),

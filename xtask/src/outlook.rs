@@ -2,7 +2,7 @@
 //! this instead of the catalogue's doors, which download and generate.
 
 use l0gm_data::{Catalogue, DataOptions, Entry, Error, FetchPolicy, Resolved, Source};
-use l0gm_train::{Expected, Modality, Profile, RunContext, RunRecord, RunSpec};
+use l0gm_train::{Expected, Hyperparameter, Modality, Profile, RunContext, RunRecord, RunSpec};
 use std::time::Duration;
 
 /// Where a dataset of the catalogue stands.
@@ -128,6 +128,10 @@ impl Modality for Looking {
         };
         let plan = &self.modality;
         plan.spec_expecting(dataset, method, lambda, seed, profile, overrides, expected)
+    }
+
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        self.modality.setting_of(hyperparameter)
     }
 
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {

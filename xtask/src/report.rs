@@ -14,6 +14,7 @@ pub(crate) mod format;
 mod gate_maps;
 pub(crate) mod grouping;
 mod html;
+mod latency;
 mod markdown;
 mod paper;
 mod paper_tables;
@@ -21,13 +22,14 @@ mod plots;
 mod publish;
 mod robustness;
 mod significance;
-mod study;
+pub(crate) mod study;
 mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use crate::flags::ReportFlags;
+use crate::latency::LatencyRecord;
 use crate::out::{CommandRecord, OutDir};
 use crate::usage::usage;
 use crate::{aggregate, join};
@@ -49,6 +51,8 @@ pub(crate) struct ReportContext {
     pub(crate) unfinished: Vec<String>,
     /// Runs that joined folders have different results of: id to where.
     pub(crate) disagreements: BTreeMap<String, String>,
+    /// What was timed by itself.
+    pub(crate) latencies: Vec<LatencyRecord>,
     /// L0GM against each rival, from the runs' predictions.
     pub(crate) comparisons: Vec<significance::Comparison>,
 }
@@ -121,6 +125,7 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<Docum
         failures,
         unfinished,
         disagreements: out.disagreements()?,
+        latencies: crate::latency::read_all(out)?,
         comparisons: significance::compare(out, records),
     };
     let document = content::document(records, &context, &paper::Paper::load()?);

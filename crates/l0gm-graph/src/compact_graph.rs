@@ -185,20 +185,21 @@ impl CompactGraph {
             )));
         }
         let nodes = graph.nodes();
-        let Some(model) = &self.model else {
-            let shape = (nodes, self.header.classes.len());
-            return Ok(self.bias.broadcast_as(shape)?.contiguous()?);
-        };
         scale_features(&mut graph, self.body.scaling);
         let graph = Arc::new(GraphTensors::new(&graph, &self.device)?);
         let all: Vec<NodeId> = (0..nodes as u32).map(NodeId).collect();
         let rows = Arc::new(NodeRows::new(&graph, &all)?);
+        self.logits_of(&GraphInput { graph, rows })
+    }
+
+    /// Logits of the wanted nodes of a graph whose features are scaled already: (wanted, classes).
+    pub(crate) fn logits_of(&self, input: &GraphInput) -> Result<Tensor> {
+        let Some(model) = &self.model else {
+            let shape = (input.rows.len(), self.header.classes.len());
+            return Ok(self.bias.broadcast_as(shape)?.contiguous()?);
+        };
         // The identity gate does not ask for a temperature.
-        Ok(model.logits(
-            &GraphInput { graph, rows },
-            Temperature(1.0),
-            &mut Mode::Eval,
-        )?)
+        Ok(model.logits(input, Temperature(1.0), &mut Mode::Eval)?)
     }
 }
 

@@ -34,6 +34,7 @@ mod task;
 #[cfg(test)]
 mod test_graphs;
 mod text_matrix;
+mod timed;
 
 pub use adjacency::Adjacency;
 pub use compact::{GraphModel, compact, sizes};

@@ -12,8 +12,9 @@ use l0gm_gate::{Gate, GateKind, Granularity};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Encoder, Expected, Modality, Profile, RunContext,
-    RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, run_experiment,
+    CompactSummary, Compacted, DataSummary, Encoder, Expected, Hyperparameter, Modality, Profile,
+    RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, run_experiment,
+    usual_setting_of,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,6 +48,47 @@ impl GraphModality {
         }
         Ok(self.catalogue.dataset(dataset)?)
     }
+
+    /// Reads and splits a run's graph and puts it on a device.
+    pub(crate) fn load(
+        &self,
+        spec: &RunSpec,
+        settings: &GraphSettings,
+        device: &Device,
+    ) -> Result<LoadedGraph> {
+        let mut resolved = self.resolve(&spec.dataset)?;
+        if resolved.twin != spec.twin {
+            let kind = |twin| if twin { "the twin" } else { "real" };
+            return Err(Error::Setting(format!(
+                "{} was {} when this run was planned and now is {}; plan it again",
+                spec.dataset,
+                kind(spec.twin),
+                kind(resolved.twin)
+            )));
+        }
+        if resolved.checksums.is_empty() {
+            resolved.checksums = own_checksums(&resolved.dir, &settings.table)?;
+        }
+        let mut graph = read_graph(&resolved.dir, &settings.table)?;
+        let split = NodeSplit::load(&split_folder(&resolved.dir), graph.nodes(), &settings.split)?;
+        scale_features(&mut graph, settings.features);
+        let task = GraphTask::new(&graph, split, device)?;
+        Ok(LoadedGraph {
+            graph,
+            task,
+            resolved,
+        })
+    }
+}
+
+/// A run's graph, ready for a model.
+pub(crate) struct LoadedGraph {
+    /// With its features scaled.
+    pub(crate) graph: Graph,
+    /// With its split.
+    pub(crate) task: GraphTask,
+    /// Where it came from.
+    pub(crate) resolved: Resolved,
 }
 
 /// The settings of a profile before anybody's overrides.
@@ -245,7 +287,7 @@ fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     notes
 }
 
-fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
+pub(crate) fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
     let settings: GraphSettings = merge_settings(&GraphSettings::default(), &spec.settings)?;
     settings.check()?;
     Ok(settings)
@@ -325,6 +367,15 @@ impl Modality for GraphModality {
         })
     }
 
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        match hyperparameter {
+            Hyperparameter::Dropout => Some("gcn.dropout"),
+            // Full batch.
+            Hyperparameter::BatchSize => None,
+            other => usual_setting_of(other),
+        }
+    }
+
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
         let settings = settings_of(spec)?;
         // Nodes, stored entries and features; of a graph of one's own nothing is known before reading.
@@ -350,24 +401,11 @@ impl Modality for GraphModality {
 
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         let settings = settings_of(spec)?;
-        let mut resolved = self.resolve(&spec.dataset)?;
-        if resolved.twin != spec.twin {
-            let kind = |twin| if twin { "the twin" } else { "real" };
-            return Err(Error::Setting(format!(
-                "{} was {} when this run was planned and now is {}; plan it again",
-                spec.dataset,
-                kind(spec.twin),
-                kind(resolved.twin)
-            ))
-            .into());
-        }
-        if resolved.checksums.is_empty() {
-            resolved.checksums = own_checksums(&resolved.dir, &settings.table)?;
-        }
-        let mut graph = read_graph(&resolved.dir, &settings.table)?;
-        let split = NodeSplit::load(&split_folder(&resolved.dir), graph.nodes(), &settings.split)?;
-        scale_features(&mut graph, settings.features);
-        let task = GraphTask::new(&graph, split, &context.device)?;
+        let LoadedGraph {
+            graph,
+            task,
+            resolved,
+        } = self.load(spec, &settings, &context.device)?;
         let model = build_model(
             &graph,
             &settings,
@@ -404,5 +442,14 @@ impl Modality for GraphModality {
             shrink,
             context,
         )
+    }
+
+    fn timed(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
+        Ok(crate::timed::timed(self, spec, dir, device)?)
     }
 }

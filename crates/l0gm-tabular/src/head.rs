@@ -209,11 +209,15 @@ pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<
     for term in &terms[1..] {
         sum = add(&sum, term)?;
     }
-    let logits = add_bias(&sum, &reshape(bias, bias.elem_count())?)?;
+    as_logits(add_bias(&sum, &reshape(bias, bias.elem_count())?)?, classes)
+}
+
+/// (rows, outputs) to (rows, classes): of two classes the first's logit is 0.
+pub(crate) fn as_logits(sum: Tensor, classes: usize) -> Result<Tensor> {
     if classes == 2 {
-        return Tensor::cat(&[&logits.zeros_like()?, &logits], 1);
+        return Tensor::cat(&[&sum.zeros_like()?, &sum], 1);
     }
-    Ok(logits)
+    Ok(sum)
 }
 
 /// (rows, fields, outputs) summed over fields, as a sum over the last dimension.

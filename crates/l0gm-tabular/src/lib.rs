@@ -32,6 +32,7 @@ mod split;
 mod stratified;
 mod table;
 mod task;
+mod timed;
 
 pub use cin::Cin;
 pub use compact::{CompactModel, CompactTable};

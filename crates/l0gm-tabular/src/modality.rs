@@ -11,9 +11,9 @@ use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Modality,
-    OptimiserConfig, Profile, RunContext, RunRecord, RunSpec, Split, Task, TrainConfig, latency_of,
-    latency_rows, run_experiment,
+    CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter,
+    Modality, OptimiserConfig, Profile, RunContext, RunRecord, RunSpec, Split, Task, TrainConfig,
+    latency_of, latency_rows, run_experiment, usual_setting_of,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -240,6 +240,13 @@ impl Modality for TabularModality {
         })
     }
 
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        match hyperparameter {
+            Hyperparameter::Dropout => Some("model.dropout"),
+            other => usual_setting_of(other),
+        }
+    }
+
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
         let settings = settings_of(spec)?;
         // Seconds an epoch on two cores over Adult's 35,165 training rows; files of one's own count by size.
@@ -257,18 +264,7 @@ impl Modality for TabularModality {
         let mut settings = settings_of(spec)?;
         let dense = spec.method == "dense";
         let prepared = self.prepare(&spec.dataset, dense, &settings, spec.seed, &context.device)?;
-        if prepared.loaded.twin != spec.twin {
-            return Err(l0gm_train::Error::Setting(format!(
-                "the run was planned on {} '{}', but now there is {}; plan it again",
-                if spec.twin { "the twin of" } else { "the real" },
-                spec.dataset,
-                if spec.twin {
-                    "the real one"
-                } else {
-                    "its twin"
-                },
-            )));
-        }
+        changed_data(spec, prepared.loaded.twin)?;
         let planned = settings.train.batch_size;
         settings.train.batch_size = fitting_batch(planned, prepared.task.rows(Split::Train));
         let summary = summarise(&prepared, &settings, dense, planned);
@@ -308,6 +304,30 @@ impl Modality for TabularModality {
             context,
         )
     }
+
+    fn timed(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
+        Ok(crate::timed::timed(self, spec, dir, device)?)
+    }
+}
+
+/// An error where the twin stands in now and did not when the run was planned, or the other way round.
+pub(crate) fn changed_data(spec: &RunSpec, twin: bool) -> Result<()> {
+    if twin == spec.twin {
+        return Ok(());
+    }
+    let (then, now) = match spec.twin {
+        true => ("the twin of", "the real one"),
+        false => ("the real", "its twin"),
+    };
+    Err(Error::Setting(format!(
+        "the run was planned on {then} '{}', but now there is {now}; plan it again",
+        spec.dataset
+    )))
 }
 
 /// The batch size of a table with so many training rows: as planned, or smaller.
@@ -315,7 +335,7 @@ fn fitting_batch(planned: usize, rows: usize) -> usize {
     planned.min((rows / STEPS).max(BATCH))
 }
 
-fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
+pub(crate) fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
     serde_json::from_value(spec.settings.clone())
         .map_err(|error| Error::Setting(format!("the run's settings are not a table's: {error}")))
 }

@@ -31,6 +31,7 @@ mod scratch;
 mod settings;
 mod split;
 mod task;
+mod timed;
 mod tokens;
 mod weights;
 

@@ -5,16 +5,18 @@ use crate::defaults::defaults;
 use crate::features::FeatureCache;
 use crate::prepare::prepare;
 use crate::{
-    Columns, Error, LoadedEncoder, Result, TextData, TextHead, TextRobustness, TextSettings,
-    error::nearest, split,
+    Columns, Error, LoadedEncoder, Result, SplitCorpus, TextData, TextHead, TextRobustness,
+    TextSettings, error::nearest, split,
 };
+use candle_core::Device;
 use l0gm_data::{Catalogue, Resolved, checksums_of};
 use l0gm_gate::{Gate, GateKind, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    Compacted, DataSummary, Encoder, Expected, GatedModel, Modality, Profile, ProgressEvent,
-    RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record, run_experiment_in,
+    Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter, Modality, Profile,
+    ProgressEvent, RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record,
+    run_experiment_in, usual_setting_of,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,6 +50,11 @@ impl TextModality {
     pub fn with_cache(mut self, dir: impl Into<PathBuf>) -> Self {
         self.cache = Some(dir.into());
         self
+    }
+
+    /// The folder of frozen encoders' features for a run in `dir`.
+    pub(crate) fn features(&self, dir: &Path) -> PathBuf {
+        self.cache.clone().unwrap_or_else(|| beside(dir))
     }
 
     fn source(&self, dataset: &str) -> Result<Source> {
@@ -162,8 +169,7 @@ impl TextModality {
     }
 
     fn make_run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord> {
-        let settings: TextSettings = serde_json::from_value(spec.settings.clone())
-            .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
+        let settings = settings_of(spec)?;
         settings.check()?;
         loading(context);
         let (data, mut summary) = self.read(spec, &settings)?;
@@ -176,33 +182,16 @@ impl TextModality {
         // the same run.
         let run = RunDir::open(&context.dir)?;
         let split = split(data, &settings)?;
-        let generator = Generator::new(spec.seed).stream("initialisation", 0);
-        let mut loaded = match weights {
-            Some(folder) => LoadedEncoder::from_folder(&folder, &settings, &context.device)?,
-            None => LoadedEncoder::from_scratch(
-                &split.train.texts,
-                &settings,
-                &run.path().join("tokenizer.json"),
-                &generator,
-                &context.device,
-            )?,
-        };
-        let interface = loaded.encoder.interface();
+        let Built { loaded, gate, head } = build(
+            spec,
+            &settings,
+            &split,
+            weights.as_deref(),
+            &run.path().join("tokenizer.json"),
+            &context.device,
+        )?;
         let dense = spec.method == "dense";
-        if !dense {
-            // Before minutes are spent on features for a gate that does not fit the encoder.
-            settings.gate.check_on(interface)?;
-        }
-        let fine = settings.gate.granularity == Granularity::Fine;
-        let start = settings.train.schedule.at(0.0).temperature;
-        if fine && !dense {
-            let places = settings.max_tokens;
-            loaded.encoder =
-                loaded
-                    .encoder
-                    .with_gates(places, &settings.gate, start, &context.device)?;
-        }
-        let cache = FeatureCache::new(self.cache.clone().unwrap_or_else(|| beside(&context.dir)));
+        let cache = FeatureCache::new(self.features(&context.dir));
         let device = context.device.clone();
         let prepared = prepare(
             &split,
@@ -233,18 +222,6 @@ impl TextModality {
         ] {
             summary.rows.insert(name.into(), task.rows(part));
         }
-        let gate = if dense || fine {
-            Gate::identity(interface)
-        } else {
-            Gate::new(interface, &settings.gate, start, &device)?
-        };
-        let head = TextHead::new(
-            interface.width(),
-            task.classes,
-            settings.dropout,
-            &mut generator.stream("head", 0),
-            &device,
-        )?;
         let LoadedEncoder {
             encoder,
             tokenizer,
@@ -286,7 +263,7 @@ impl TextModality {
 
     /// The folder of the encoder's weights, whose checksums go into `summary`; `None` for an encoder from
     /// scratch.
-    fn weights_of(
+    pub(crate) fn weights_of(
         &self,
         settings: &TextSettings,
         summary: &mut DataSummary,
@@ -306,7 +283,11 @@ impl TextModality {
     }
 
     /// Reads the texts, and says where they came from.
-    fn read(&self, spec: &RunSpec, settings: &TextSettings) -> Result<(TextData, DataSummary)> {
+    pub(crate) fn read(
+        &self,
+        spec: &RunSpec,
+        settings: &TextSettings,
+    ) -> Result<(TextData, DataSummary)> {
         let mut summary = DataSummary {
             twin: spec.twin,
             ..DataSummary::default()
@@ -369,15 +350,95 @@ impl Modality for TextModality {
         Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides, expected)?)
     }
 
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        match hyperparameter {
+            Hyperparameter::Dropout => Some("dropout"),
+            other => usual_setting_of(other),
+        }
+    }
+
     fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
-        let settings: TextSettings = serde_json::from_value(spec.settings.clone())
-            .map_err(|e| Error::Setting(format!("text settings: {e}")))?;
+        let settings = settings_of(spec)?;
         Ok(crate::estimate::estimate(&settings, spec.method == "dense"))
     }
 
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Ok(self.make_run(spec, context)?)
     }
+
+    fn timed(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
+        Ok(crate::timed::timed(self, spec, dir, device)?)
+    }
+}
+
+/// The parts of an untrained model.
+pub(crate) struct Built {
+    /// The encoder, its fine gates on it where they are asked for.
+    pub(crate) loaded: LoadedEncoder,
+    /// On the interface; the identity for a dense model and for one with fine gates.
+    pub(crate) gate: Gate,
+    /// The classifier.
+    pub(crate) head: TextHead,
+}
+
+/// Encoder, gate and head as the run's seed initialises them. `weights`: the folder of a pretrained encoder;
+/// without one, its tokenizer is at `tokenizer` or is made there.
+pub(crate) fn build(
+    spec: &RunSpec,
+    settings: &TextSettings,
+    split: &SplitCorpus,
+    weights: Option<&Path>,
+    tokenizer: &Path,
+    device: &Device,
+) -> Result<Built> {
+    let generator = Generator::new(spec.seed).stream("initialisation", 0);
+    let mut loaded = match weights {
+        Some(folder) => LoadedEncoder::from_folder(folder, settings, device)?,
+        None => LoadedEncoder::from_scratch(
+            &split.train.texts,
+            settings,
+            tokenizer,
+            &generator,
+            device,
+        )?,
+    };
+    let interface = loaded.encoder.interface();
+    let dense = spec.method == "dense";
+    if !dense {
+        // Before minutes are spent on features for a gate that does not fit the encoder.
+        settings.gate.check_on(interface)?;
+    }
+    let fine = settings.gate.granularity == Granularity::Fine;
+    let start = settings.train.schedule.at(0.0).temperature;
+    if fine && !dense {
+        let places = settings.max_tokens;
+        loaded.encoder = loaded
+            .encoder
+            .with_gates(places, &settings.gate, start, device)?;
+    }
+    let gate = if dense || fine {
+        Gate::identity(interface)
+    } else {
+        Gate::new(interface, &settings.gate, start, device)?
+    };
+    let head = TextHead::new(
+        interface.width(),
+        split.classes.len(),
+        settings.dropout,
+        &mut generator.stream("head", 0),
+        device,
+    )?;
+    Ok(Built { loaded, gate, head })
+}
+
+pub(crate) fn settings_of(spec: &RunSpec) -> Result<TextSettings> {
+    serde_json::from_value(spec.settings.clone())
+        .map_err(|e| Error::Setting(format!("text settings: {e}")))
 }
 
 /// What any table must say of these settings.

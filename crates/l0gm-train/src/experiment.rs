@@ -1,6 +1,6 @@
 //! How the runner meets a modality: a spec goes in, a record comes out.
 use crate::checkpoint::hex;
-use crate::{Progress, Result, RunRecord, StopFlag};
+use crate::{Error, Progress, Result, RunRecord, StopFlag, TimedRun};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,6 +137,17 @@ pub struct RunContext<'a> {
     /// Asked before every step.
     pub stop: StopFlag,
 }
+/// Where [`TrainConfig`](crate::TrainConfig) keeps a searched setting, under a modality's `train`.
+pub fn usual_setting_of(hyperparameter: Hyperparameter) -> Option<&'static str> {
+    match hyperparameter {
+        Hyperparameter::LearningRate => Some("train.optimiser.learning-rate"),
+        Hyperparameter::WeightDecay => Some("train.optimiser.weight-decay"),
+        Hyperparameter::Dropout => None,
+        Hyperparameter::BatchSize => Some("train.batch-size"),
+        Hyperparameter::Warmup => Some("train.schedule.warmup"),
+        Hyperparameter::EndTemperature => Some("train.schedule.end-temperature"),
+    }
+}
 /// What a plan that may touch nothing expects of files that are not here yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
@@ -144,6 +155,22 @@ pub struct Expected {
     pub missing_twin: Option<bool>,
     /// Whether pretrained weights that are not here will be downloaded.
     pub weights: bool,
+}
+/// A setting that the paper searches (Table 7), whatever a modality calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hyperparameter {
+    /// Peak learning rate of the head.
+    LearningRate,
+    /// Decoupled weight decay.
+    WeightDecay,
+    /// The main dropout of the backbone.
+    Dropout,
+    /// Rows a step.
+    BatchSize,
+    /// Share of training with lambda 0; of gated methods alone.
+    Warmup,
+    /// The gate's temperature at the end; of gated methods alone.
+    EndTemperature,
 }
 /// One modality's door for the runner.
 pub trait Modality {
@@ -180,10 +207,24 @@ pub trait Modality {
         overrides: &serde_json::Value,
         expected: Expected,
     ) -> Result<RunSpec>;
+    /// The path of a searched setting among this modality's settings, "train.batch-size"; `None` where there
+    /// is none or it has no effect. Default: those of [`TrainConfig`](crate::TrainConfig) under `train`.
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        usual_setting_of(hyperparameter)
+    }
     /// A rough estimate on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
+    /// The models of the finished run in `dir`, built again on `device` to be timed.
+    fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun> {
+        let _ = (dir, device);
+        Err(Error::Setting(format!(
+            "modality {} cannot build the models of {} again to time them",
+            self.name(),
+            spec.id()
+        )))
+    }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn measure_within(
 }
 
 /// Of ascending values, interpolated linearly between neighbours.
-fn quantile(ascending: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(ascending: &[f64], q: f64) -> f64 {
     let at = q * (ascending.len() - 1) as f64;
     let (low, high) = (
         ascending[at.floor() as usize],

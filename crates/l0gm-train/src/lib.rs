@@ -20,14 +20,18 @@ mod run;
 mod run_dir;
 pub mod settings;
 mod task;
+mod timed;
 mod trainer;
+mod turns;
 
 pub use checkpoint::load_trained;
 pub use compact::{
     ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, FileSum,
 };
 pub use error::{Error, Result};
-pub use experiment::{Expected, Modality, Profile, RunContext, RunSpec};
+pub use experiment::{
+    Expected, Hyperparameter, Modality, Profile, RunContext, RunSpec, usual_setting_of,
+};
 pub use gates::{GatesReading, ModelReader};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
@@ -48,4 +52,6 @@ pub use robustness::{
 pub use run::{run_experiment, run_experiment_in};
 pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use task::{Batch, Split, Task};
+pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
 pub use trainer::{Outcome, TrainConfig, train};
+pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};

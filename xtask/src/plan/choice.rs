@@ -164,10 +164,10 @@ fn ablations(flags: &CellFlags) -> anyhow::Result<Vec<Ablation>> {
     Ok(ablations)
 }
 
-/// Threads to use: `--threads`, else RAYON_NUM_THREADS, else as many as there are cores.
-pub(crate) fn threads(flags: &CellFlags) -> anyhow::Result<usize> {
+/// Threads to use: `--threads` as `flag`, else RAYON_NUM_THREADS, else as many as there are cores.
+pub(crate) fn threads(flag: Option<&str>) -> anyhow::Result<usize> {
     let variable = std::env::var("RAYON_NUM_THREADS").ok();
-    threads_of(flags.threads.as_deref(), variable.as_deref())
+    threads_of(flag, variable.as_deref())
 }
 
 fn threads_of(flag: Option<&str>, variable: Option<&str>) -> anyhow::Result<usize> {

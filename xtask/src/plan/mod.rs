@@ -183,7 +183,7 @@ fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {
 }
 
 /// (modality index, dataset) pairs. Without `--dataset`: each chosen modality's default.
-fn chosen_datasets(
+pub(crate) fn chosen_datasets(
     modalities: &[Box<dyn Modality>],
     choice: &Choice,
 ) -> anyhow::Result<Vec<(usize, String)>> {
@@ -239,7 +239,7 @@ fn looks_like_a_path(dataset: &str) -> bool {
 }
 
 /// A setting at fault is the command line's; anything else keeps its own words.
-fn spec_error(modality: &str, dataset: &str, error: l0gm_train::Error) -> anyhow::Error {
+pub(crate) fn spec_error(modality: &str, dataset: &str, error: l0gm_train::Error) -> anyhow::Error {
     match error {
         l0gm_train::Error::Setting(message) => usage(format!("{modality}: {message}")),
         l0gm_train::Error::Gate(l0gm_gate::Error::Setting(message)) => {

@@ -6,8 +6,8 @@ use super::paper::Paper;
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
-    ReportContext, arms, claims, closing, detail_tables, format, gate_maps, paper_tables, plots,
-    robustness, significance, tables,
+    ReportContext, arms, claims, closing, detail_tables, format, gate_maps, latency, paper_tables,
+    plots, robustness, significance, tables,
 };
 use l0gm_train::RunRecord;
 
@@ -23,7 +23,7 @@ pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &P
         profile,
         paper,
     ));
-    let of_study = |study| study_section(study, &context.comparisons);
+    let of_study = |study| study_section(study, context);
     sections.extend(studies.iter().map(of_study));
     sections.push(paper_tables::section(&studies, records, profile, paper));
     sections.push(closing::how_to_read());
@@ -181,7 +181,7 @@ fn glance(studies: &[Study<'_>]) -> Section {
     }
 }
 
-fn study_section(study: &Study<'_>, comparisons: &[significance::Comparison]) -> Section {
+fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     let mut blocks = Vec::new();
     if study.twin {
         blocks.push(Block::Warning(format!(
@@ -202,7 +202,7 @@ fn study_section(study: &Study<'_>, comparisons: &[significance::Comparison]) ->
         blocks.push(Block::Heading("Other designs of the gate".to_owned()));
         blocks.push(Block::Table(designs));
     }
-    blocks.extend(significance::blocks(study, comparisons));
+    blocks.extend(significance::blocks(study, &context.comparisons));
     blocks.push(Block::Heading("Calibration".to_owned()));
     blocks.push(Block::Table(tables::calibration(study)));
     blocks.push(Block::Figures(plots::reliability(study)));
@@ -225,6 +225,7 @@ fn study_section(study: &Study<'_>, comparisons: &[significance::Comparison]) ->
         "The gate, and what is left of the model".to_owned(),
     ));
     blocks.push(Block::Table(tables::size_and_speed(study)));
+    blocks.extend(latency::blocks(study, &context.latencies));
     blocks.extend(detail_tables::fields(study).map(Block::Table));
     let mut figures: Vec<_> = gate_maps::figure(study).into_iter().collect();
     figures.extend(plots::gates(study));

@@ -89,6 +89,24 @@ pub(crate) fn microseconds(us: f64) -> String {
     }
 }
 
+/// A measured time in the unit that fits, with three digits, or two where the third is noise: 312 µs, 1.2 ms.
+pub(crate) fn timing(us: f64, noisy: bool) -> String {
+    if !(us.is_finite() && us > 0.0) {
+        return "–".to_owned();
+    }
+    let digits = if noisy { 2 } else { 3 };
+    // Rounded first: 999.9 µs is 1.00 ms.
+    let place = 10f64.powi(us.log10().floor() as i32 + 1 - digits);
+    let us = (us / place).round() * place;
+    let (value, unit) = match us {
+        us if us < 1e3 => (us, "µs"),
+        us if us < 1e6 => (us / 1e3, "ms"),
+        us => (us / 1e6, "s"),
+    };
+    let decimals = digits - 1 - value.log10().floor() as i32;
+    format!("{value:.*} {unit}", decimals.max(0) as usize)
+}
+
 /// Seconds as a duration.
 pub(crate) fn seconds(s: f64) -> String {
     duration(Duration::try_from_secs_f64(s).unwrap_or_default())
@@ -144,6 +162,12 @@ mod tests {
     fn times_come_in_the_unit_that_fits() {
         assert_eq!(microseconds(2.345), "2.35 µs");
         assert_eq!(microseconds(30_000.0), "30.0 ms");
+        assert_eq!(timing(312.4, false), "312 µs");
+        assert_eq!(timing(312.4, true), "310 µs");
+        assert_eq!(timing(999.9, false), "1.00 ms");
+        assert_eq!(timing(7_777.0, true), "7.8 ms");
+        assert_eq!(timing(2.345, false), "2.35 µs");
+        assert_eq!(timing(0.0, false), "–");
         assert_eq!(seconds(0.4), "0.4 s");
         assert_eq!(seconds(110.0), "1 min 50 s");
         assert_eq!(seconds(7200.0), "2 h");

@@ -20,6 +20,7 @@ fn context() -> ReportContext {
             "node2 has test.accuracy 0.5, here 0.6".to_owned(),
         )]),
         comparisons: vec![],
+        latencies: vec![],
     }
 }
 
@@ -393,6 +394,42 @@ fn runs_with_a_target_are_gated_points_of_their_own_named_by_what_was_asked_for(
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
+    let records = fixtures::records();
+    let run = records
+        .iter()
+        .find(|r| r.spec.dataset == "adult" && r.spec.lambda == Some(1e-3))
+        .unwrap();
+    let with = |spread| {
+        let context = ReportContext {
+            latencies: vec![crate::latency::tests::made_up(&run.run_id, spread)],
+            ..context()
+        };
+        let document = content::document(&records, &context, &paper::Paper::load().unwrap());
+        assert!(document.figures().any(|f| f.id == "latency-tabular-adult"));
+        markdown::text(&document)
+    };
+    let quiet = with(0.002);
+    assert!(
+        quiet.contains("against dense, parameters −75.0%, bytes −75.0%, time −33.0% at batch 64"),
+        "{quiet}"
+    );
+    assert!(
+        quiet.contains("| 312 µs | 390 µs |") || quiet.contains("| 312 µs | 391 µs |"),
+        "{quiet}"
+    );
+    assert!(!quiet.contains("too noisy"), "{quiet}");
+    let noisy = with(0.02);
+    assert!(
+        noisy.contains("too noisy for the third digit at 1 of 1 batches"),
+        "{noisy}"
+    );
+    assert!(noisy.contains("| 310 µs | 390 µs |"), "{noisy}");
+    // Without such a file nothing is said.
+    assert!(!render(&records).2.contains("by turns"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::plan::PlannedRun;
 use crate::report::format;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use l0gm_train::{Progress, ProgressEvent};
+use l0gm_train::{Progress, ProgressEvent, RunRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub(crate) struct Console {
     started: Instant,
     /// Runs last waited for.
     waiting: usize,
+    /// What a finished run is worth saying.
+    result: fn(&RunRecord) -> String,
 }
 
 impl Console {
@@ -43,7 +45,19 @@ impl Console {
             spent: Duration::ZERO,
             started: Instant::now(),
             waiting: 0,
+            result: super::result_line,
         }
+    }
+
+    /// The same with another line about each finished run.
+    pub(crate) fn saying(mut self, result: fn(&RunRecord) -> String) -> Self {
+        self.result = result;
+        self
+    }
+
+    /// A run ended well.
+    pub(crate) fn succeeded(&mut self, run: &PlannedRun, record: &RunRecord) {
+        self.finished(run, &(self.result)(record));
     }
 
     /// Whether bars are drawn.
@@ -95,7 +109,7 @@ impl Console {
         }
     }
 
-    /// A run ended well.
+    /// A run is done, with a line about it.
     pub(crate) fn finished(&mut self, run: &PlannedRun, result: &str) {
         self.advance(run);
         self.line(&format!("{}: {result}", name(run)));

@@ -94,7 +94,7 @@ pub(crate) fn execute(
                 One::Finished(record) => {
                     outcome.finished += 1;
                     outcome.done.insert(id);
-                    console.finished(run, &result_line(&record));
+                    console.succeeded(run, &record);
                 }
                 One::Before => {
                     outcome.skipped += 1;

@@ -111,7 +111,7 @@ impl CompactModel {
                 })
             }
         };
-        Ok(Self {
+        Self {
             classes,
             bias: folder.tensor("bias", &[1, outputs])?,
             fields,
@@ -121,7 +121,9 @@ impl CompactModel {
             dim: shape.dim,
             kept: shape.kept,
             open,
-        })
+            fused: None,
+        }
+        .swept()
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn fold(
         Some(deep) => Some(compact_deep(deep, &mask, any)?),
         None => None,
     };
-    Ok(CompactModel {
+    CompactModel {
         classes: head.classes,
         bias: own(&head.bias)?,
         fields: compact_fields,
@@ -77,7 +77,9 @@ pub(super) fn fold(
         dim,
         kept,
         open,
-    })
+        fused: None,
+    }
+    .swept()
 }
 
 /// The layer's weight on open dimensions. z is in the tables already: only the closed columns go.

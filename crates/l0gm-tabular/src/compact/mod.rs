@@ -4,6 +4,7 @@
 
 mod file;
 mod fold;
+mod fused;
 mod table;
 
 pub use table::CompactTable;
@@ -11,14 +12,16 @@ pub use table::CompactTable;
 use crate::cin::CinShape;
 use crate::encoder::{FieldEncoder, periodic_features};
 use crate::encoding::Encoding;
-use crate::head::{TabularHead, add_up, over_fields};
+use crate::head::{TabularHead, add_up, as_logits, over_fields};
 use crate::spline::interpolate;
 use crate::task::{NumberInput, TableInput};
 use crate::{CinSettings, Error, Result};
 use candle_core::Tensor;
+use fused::Fused;
 use l0gm_gate::{LinearLayer, Temperature};
 use l0gm_train::GatedModel;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A model without a gate, narrower where the gate was closed. It owns all it needs.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct CompactModel {
     /// The open dimensions of each field, in the interface's order.
     kept: Vec<Vec<u32>>,
     open: Vec<usize>,
+    /// The same laid out for one sweep over rows, where that can be done.
+    fused: Option<Arc<Fused>>,
 }
 
 /// A field with open dimensions: which column of the input, and its folded table.
@@ -115,6 +120,17 @@ impl CompactModel {
         fold::fold(model, encoding, temperature)
     }
 
+    /// Lays itself out for the sweep.
+    fn swept(mut self) -> Result<Self> {
+        self.fused = Fused::new(&self)?.map(Arc::new);
+        Ok(self)
+    }
+
+    /// Whether predictions take the sweep.
+    pub(crate) fn is_swept(&self) -> bool {
+        self.fused.is_some()
+    }
+
     /// Number of open dimensions of each field, in the interface's order.
     pub fn open(&self) -> &[usize] {
         &self.open
@@ -130,6 +146,23 @@ impl CompactModel {
     /// # Errors
     /// Where the input was encoded differently.
     pub fn logits(&self, input: &TableInput) -> candle_core::Result<Tensor> {
+        let Some(fused) = &self.fused else {
+            return self.logits_by_ops(input);
+        };
+        let rows = rows(input)?;
+        let (x, mut sum) = fused.forward(input, rows)?;
+        let x = (x.dim(1)? > 0).then_some(x);
+        if let (CompactLinear::Gated(weight), Some(x)) = (&self.linear, &x) {
+            sum = l0gm_ops::add(&sum, &l0gm_ops::linear(x, weight, None)?)?;
+        }
+        if let Some(deep) = &self.deep {
+            sum = l0gm_ops::add(&sum, &deep.forward(x.as_ref(), rows)?)?;
+        }
+        as_logits(sum, self.classes)
+    }
+
+    /// The same by ops on whole stacks of fields: on any device, for any settings.
+    pub(crate) fn logits_by_ops(&self, input: &TableInput) -> candle_core::Result<Tensor> {
         let embedded = self.embed(input)?; // (rows, open)
         let mut terms = Vec::with_capacity(3);
         match (&self.linear, &embedded) {

@@ -104,3 +104,52 @@ fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
     // a number field's bias and missing rows become its rows for missing and for the first edge
     assert_eq!(before.parameters, after.parameters);
 }
+
+#[test]
+fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
+    let variants: [fn(&mut TabularSettings); 5] = [
+        |_| {},
+        |s| s.model.bypass = false,
+        |s| s.model.linear = false,
+        |s| s.model.cin.maps = vec![3],
+        |s| {
+            // More maps than stand side by side, in three layers.
+            s.model.cin.maps = vec![11, 9, 2];
+            s.model.deep.clear();
+        },
+    ];
+    for variant in variants {
+        let mut settings = small_settings();
+        variant(&mut settings);
+        let (model, encoding, input) = model(&settings, &[-3.0, 0.4, 2.0, -0.2, 1.0, -5.0, 0.1]);
+        let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+        assert!(compact.is_swept(), "{settings:?}");
+        let known = input.categories.as_ref().unwrap().ids.dims()[0] as u32;
+        for rows in [1, 3, 4, 6, 64, 131] {
+            let index: Vec<u32> = (0..rows).map(|row| (row * 7 + 1) % known).collect();
+            let index = Tensor::new(index, &Device::Cpu).unwrap();
+            let batch = input.select(&index).unwrap();
+            let (a, b) = (
+                compact.logits(&batch).unwrap(),
+                compact.logits_by_ops(&batch).unwrap(),
+            );
+            assert_eq!(a.dims(), b.dims());
+            let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap();
+            let difference = difference.to_scalar::<f32>().unwrap();
+            assert!(
+                difference < 2e-5,
+                "{difference} for {rows} rows, {settings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_outside_its_table_is_an_error_not_a_panic() {
+    let (model, encoding, mut input) = model(&small_settings(), &[2.0]);
+    let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+    let categories = input.categories.as_mut().unwrap();
+    categories.ids = (categories.ids.ones_like().unwrap() * 4_000_000.0).unwrap();
+    let error = compact.logits(&input).unwrap_err().to_string();
+    assert!(error.contains("4000000"), "{error}");
+}

@@ -170,6 +170,7 @@ impl CompactText {
                 kept: body.kept,
                 pooler,
                 classifier,
+                wide: std::sync::OnceLock::new(),
             },
             tokenizer,
             max_tokens: body.max_tokens,

@@ -8,6 +8,7 @@ use l0gm_ops::{Mode, linear};
 use l0gm_train::{
     CompactSummary, Encoder, GatedModel, Sizes, Split, Task, latency_of, latency_rows,
 };
+use std::sync::OnceLock;
 
 /// Rows compared where the encoder must run for each; pooled features are compared in full.
 const ROWS_WITH_ENCODER: usize = 64;
@@ -22,6 +23,8 @@ pub struct CompactModel {
     pub(super) pooler: Option<LinearLayer>,
     /// (classes, kept).
     pub(super) classifier: LinearLayer,
+    /// For features that come at full width: the classifier with zeros at closed dimensions, made at first use.
+    pub(super) wide: OnceLock<Tensor>,
 }
 
 impl CompactModel {
@@ -50,6 +53,7 @@ impl CompactModel {
             kept,
             pooler,
             classifier,
+            wide: OnceLock::new(),
         })
     }
 
@@ -78,18 +82,36 @@ impl CompactModel {
             Some(_) => self.encoder.states(input, &mut Mode::Eval)?,
             None => None,
         };
-        let kept = match (&self.pooler, states) {
+        match (&self.pooler, states) {
             (Some(pooler), Some(states)) => {
                 let first = self.encoder.bert().pool_cls(&states)?;
-                linear(&first, &pooler.weight, pooler.bias.as_ref())?.tanh()?
+                let kept = linear(&first, &pooler.weight, pooler.bias.as_ref())?.tanh()?; // (batch, kept)
+                linear(&kept, &self.classifier.weight, bias)
             }
             _ => {
-                let pooled = self.encoder.encode(input, &mut Mode::Eval)?;
-                let kept = Tensor::new(self.kept.as_slice(), pooled.device())?;
-                pooled.index_select(&kept, 1)?
+                // To gather a few hundred columns takes longer than to multiply them.
+                let pooled = self.encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
+                linear(&pooled, &self.wide()?, bias)
             }
-        }; // (batch, kept)
-        linear(&kept, &self.classifier.weight, bias)
+        }
+    }
+
+    /// (classes, width).
+    fn wide(&self) -> candle_core::Result<Tensor> {
+        if let Some(wide) = self.wide.get() {
+            return Ok(wide.clone());
+        }
+        let weight = self.classifier.weight.to_vec2::<f32>()?; // (classes, kept)
+        let width = self.encoder.interface().width();
+        let mut values = vec![0f32; weight.len() * width];
+        for (row, weights) in values.chunks_exact_mut(width).zip(&weight) {
+            for (&at, &weight) in self.kept.iter().zip(weights) {
+                row[at as usize] = weight;
+            }
+        }
+        let device = self.classifier.weight.device();
+        let wide = Tensor::from_vec(values, (weight.len(), width), device)?;
+        Ok(self.wide.get_or_init(|| wide).clone())
     }
 
     /// Parameters and multiply-adds for texts of `tokens` tokens.

@@ -6,6 +6,7 @@ mod frontier;
 mod gate_map;
 mod gates;
 mod labels;
+mod latency;
 mod learning;
 mod pen;
 mod reliability;
@@ -15,6 +16,7 @@ pub(crate) use confusion::Confusion;
 pub(crate) use frontier::{Dense, Frontier, FrontierPoint};
 pub(crate) use gate_map::{GateMap, Map};
 pub(crate) use gates::{GateRow, Gates};
+pub(crate) use latency::{Bar, LatencyBars, Panel};
 pub(crate) use learning::{Curve, Learning, Moment};
 pub(crate) use reliability::Reliability;
 pub(crate) use robustness::{Robustness, Shifted, Spot};
@@ -60,6 +62,8 @@ pub(crate) enum Plot {
     GateMap(GateMap),
     /// Accuracy and ECE under each perturbation, by severity.
     Robustness(Robustness),
+    /// Median and 95th percentile of a forward pass by model and batch.
+    Latency(LatencyBars),
 }
 
 impl Figure {
@@ -72,6 +76,7 @@ impl Figure {
             Plot::Confusion(_) => (460, 460),
             Plot::Gates(gates) => (460, gates.height()),
             Plot::GateMap(map) => (460, map.height()),
+            Plot::Latency(bars) => (460, bars.height()),
         }
     }
 
@@ -144,6 +149,7 @@ impl Figure {
             Plot::Gates(plot) => plot.draw(root, &pen),
             Plot::GateMap(plot) => plot.draw(root, &pen),
             Plot::Robustness(plot) => plot.draw(root, &pen),
+            Plot::Latency(plot) => plot.draw(root, &pen),
         }
     }
 }

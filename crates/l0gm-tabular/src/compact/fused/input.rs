@@ -1,0 +1,80 @@
+//! A batch's tensors as slices.
+
+use crate::task::TableInput;
+use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
+
+/// What a sweep reads.
+pub(super) struct Input<'a> {
+    /// Categories' rows, and how many a row of the table.
+    pub(super) ids: Option<(&'a [u32], usize)>,
+    pub(super) numbers: Option<Numbers<'a>>,
+}
+
+/// Number columns, row by row.
+pub(super) struct Numbers<'a> {
+    pub(super) lower: &'a [u32],
+    pub(super) upper: &'a [u32],
+    pub(super) position: &'a [f32],
+    pub(super) rest: &'a [f32],
+    /// Columns.
+    pub(super) count: usize,
+}
+
+/// Lends an input's tensors out as slices.
+pub(super) fn with_input(
+    input: &TableInput,
+    work: impl FnOnce(&Input<'_>) -> Result<()>,
+) -> Result<()> {
+    let ids = input
+        .categories
+        .as_ref()
+        .map(|c| c.ids.contiguous())
+        .transpose()?;
+    let numbers = match &input.numbers {
+        Some(n) => Some([
+            n.lower.contiguous()?,
+            n.upper.contiguous()?,
+            n.position.contiguous()?,
+            n.rest.contiguous()?,
+        ]),
+        None => None,
+    };
+    let ids_held = ids
+        .as_ref()
+        .map(|ids| (ids.storage_and_layout(), ids.dims()));
+    let ids = match &ids_held {
+        Some(((storage, layout), dims)) => Some((cpu::<u32>(storage, layout)?, dims[1])),
+        None => None,
+    };
+    let held = numbers.as_ref().map(|all| {
+        (
+            all.each_ref().map(Tensor::storage_and_layout),
+            all[0].dims(),
+        )
+    });
+    let numbers = match &held {
+        Some(([lower, upper, position, rest], dims)) => Some(Numbers {
+            lower: cpu(&lower.0, lower.1)?,
+            upper: cpu(&upper.0, upper.1)?,
+            position: cpu(&position.0, position.1)?,
+            rest: cpu(&rest.0, rest.1)?,
+            count: dims[1],
+        }),
+        None => None,
+    };
+    work(&Input { ids, numbers })
+}
+
+fn cpu<'a, T: candle_core::WithDType>(
+    storage: &'a Storage,
+    layout: &candle_core::Layout,
+) -> Result<&'a [T]> {
+    let Storage::Cpu(storage) = storage else {
+        bail!("the sweep is for the CPU");
+    };
+    let values: &[T] = CpuStorage::as_slice(storage)?;
+    match layout.contiguous_offsets() {
+        Some((from, to)) => Ok(&values[from..to]),
+        None => bail!("the input is not contiguous"),
+    }
+}

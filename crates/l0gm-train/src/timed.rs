@@ -1,0 +1,194 @@
+//! A finished run's models, built again so that they can be timed: the trained one as its checkpoint holds
+//! it, and the compact one as its folder `compact/` holds it, both on the same batches of test rows.
+
+use crate::{Encoder, Error, GatedModel, Head, PredictionTable, Result, Task};
+use candle_core::{DType, Device, Tensor};
+use l0gm_gate::Temperature;
+use l0gm_ops::Mode;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// The largest difference of a logit between a model built again and what its run predicted. Batches of
+/// other rows round differently, another model is further away.
+const REBUILT: f64 = 1e-3;
+/// Rows on which that is looked at.
+const LOOKED_AT: usize = 64;
+/// How often making a batch is timed.
+const GATHERINGS: usize = 5;
+
+/// One forward pass over a fixed batch in evaluation mode, which waits for its device: (rows, classes).
+pub type Pass = Box<dyn Fn() -> Result<Tensor>>;
+/// What is made for some test rows.
+type OfRows<T> = Box<dyn Fn(&[u32]) -> Result<T>>;
+/// A compact model's logits of an input.
+pub type CompactPass<I> = Box<dyn Fn(&I) -> Result<Tensor>>;
+
+/// What a finished run left that can be timed.
+pub struct TimedRun {
+    plan: Box<dyn Fn(usize) -> Vec<Vec<u32>>>,
+    make: OfRows<TimedBatch>,
+    before: Option<Before>,
+    /// What happened before any forward pass (reading, encoding, tokenising), and seconds.
+    pub preparation: Vec<(String, f64)>,
+    /// What a table must say of these times.
+    pub notes: Vec<String>,
+}
+
+/// What all of a run's models have behind them when they read a batch.
+struct Before {
+    name: String,
+    make: OfRows<Pass>,
+}
+
+/// A run's models on one batch.
+pub struct TimedBatch {
+    /// The test rows.
+    pub rows: Vec<u32>,
+    /// Microseconds to make the batch from data in memory, median.
+    pub gathering_us: f64,
+    /// The trained model, dense or gated.
+    pub trained: Pass,
+    /// The compact model, where there is one.
+    pub compact: Option<Pass>,
+    /// What came before both and is not in their times: a frozen encoder, whose features are kept.
+    pub before: Option<Pass>,
+}
+
+impl TimedRun {
+    /// Of a task and its trained model. The batches are those of the task's [`Task::timed_plan`].
+    pub fn new<T, E, H>(
+        task: T,
+        model: GatedModel<E, H>,
+        compact: Option<CompactPass<T::Input>>,
+        temperature: Temperature,
+        device: &Device,
+    ) -> Self
+    where
+        T: Task + 'static,
+        E: Encoder<Input = T::Input> + 'static,
+        H: Head<T::Input> + 'static,
+    {
+        let (task, model) = (Rc::new(task), Rc::new(model));
+        let (compact, device) = (compact.map(Rc::new), device.clone());
+        let planned = task.clone();
+        let make = move |rows: &[u32]| {
+            let mut times = Vec::with_capacity(GATHERINGS);
+            let mut made = None;
+            for _ in 0..GATHERINGS {
+                let start = Instant::now();
+                made = Some(task.batch(crate::Split::Test, rows, &device)?);
+                device.synchronize()?;
+                times.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+            let Some(batch) = made else {
+                return Err(Error::Task("no batch was made".to_owned()));
+            };
+            let input = Rc::new(batch.input);
+            times.sort_by(f64::total_cmp);
+            let (trained, read, place) = (model.clone(), input.clone(), device.clone());
+            Ok(TimedBatch {
+                rows: batch.rows,
+                gathering_us: times[times.len() / 2],
+                trained: Box::new(move || {
+                    let logits = trained.logits(&read, temperature, &mut Mode::Eval)?;
+                    place.synchronize()?;
+                    Ok(logits)
+                }),
+                compact: compact.clone().map(|compact| {
+                    let place = device.clone();
+                    let pass: Pass = Box::new(move || {
+                        let logits = compact(&input)?;
+                        place.synchronize()?;
+                        Ok(logits)
+                    });
+                    pass
+                }),
+                before: None,
+            })
+        };
+        Self {
+            plan: Box::new(move |size| planned.timed_plan(size)),
+            make: Box::new(make),
+            before: None,
+            preparation: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The same with what the models' input comes from: a pass over the same rows, by its name.
+    pub fn with_before(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&[u32]) -> Result<Pass> + 'static,
+    ) -> Self {
+        self.before = Some(Before {
+            name: name.into(),
+            make: Box::new(make),
+        });
+        self
+    }
+
+    /// What [`TimedBatch::before`] is called.
+    pub fn before(&self) -> Option<&str> {
+        self.before.as_ref().map(|before| before.name.as_str())
+    }
+
+    /// The models on a batch of `size` test rows, on all of them where the task works on no less (a full-batch
+    /// graph); `None` where the test split has no such batch.
+    pub fn batch(&self, size: usize) -> Result<Option<TimedBatch>> {
+        let mut plan = (self.plan)(size);
+        let whole = plan.len() == 1 && plan[0].len() > size;
+        plan.retain(|rows| size > 0 && (whole || rows.len() == size));
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        // From the middle, because a text task plans the shortest first.
+        let rows = plan.swap_remove(plan.len() / 2);
+        let mut batch = (self.make)(&rows)?;
+        if let Some(before) = &self.before {
+            batch.before = Some((before.make)(&rows)?);
+        }
+        Ok(Some(batch))
+    }
+
+    /// Holds the model that was built again against what its run predicted for the test split; returns the
+    /// largest difference of a logit. Error: it is another model.
+    pub fn check(&self, predicted: &PredictionTable) -> Result<f64> {
+        let size = LOOKED_AT.min(predicted.rows.len());
+        let Some(batch) = self.batch(size)? else {
+            return Err(Error::Task("the test split is empty".to_owned()));
+        };
+        let logits = (batch.trained)()?.to_dtype(DType::F32)?;
+        let logits = logits.to_vec2::<f32>()?;
+        let mut largest = 0f64;
+        for (row, found) in batch.rows.iter().zip(&logits) {
+            let at = *row as usize * predicted.classes;
+            let Some(expected) = predicted.logits.get(at..at + predicted.classes) else {
+                return Err(Error::Task(format!("row {row} was not predicted")));
+            };
+            for (a, b) in found.iter().zip(expected) {
+                // A NaN is a difference too.
+                let difference = f64::from((a - b).abs());
+                largest = if difference <= largest {
+                    largest
+                } else {
+                    difference
+                };
+            }
+        }
+        if largest <= REBUILT {
+            return Ok(largest);
+        }
+        Err(Error::Task(format!(
+            "the model built again is not the run's: its logits differ by {largest:.1e} from those in predictions.parquet \
+             (at most {REBUILT:e} is rounding); was the run made by another version? Run it again in another --out"
+        )))
+    }
+}
+
+/// The largest absolute difference between two models' logits.
+pub fn largest_difference(a: &Tensor, b: &Tensor) -> Result<f64> {
+    let difference = (a.to_dtype(DType::F32)? - b.to_dtype(DType::F32)?)?;
+    let largest = difference.abs()?.flatten_all()?.max(0)?;
+    Ok(f64::from(largest.to_scalar::<f32>()?))
+}

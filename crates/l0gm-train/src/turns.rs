@@ -1,0 +1,266 @@
+//! Forward passes of several models timed side by side: each has its turn in every round, so that whatever
+//! the machine does meanwhile meets all of them, and two models are compared within a round.
+
+use crate::latency::quantile;
+use crate::{Error, LATENCY_WARMUP, Pass, Result, StopFlag};
+use std::time::Instant;
+
+/// Above this spread of the rounds' medians a latency's third digit is noise: one unit of the third digit
+/// is at most this share of a number.
+pub const THIRD_DIGIT: f64 = 0.01;
+
+/// How turns are taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turns {
+    /// Rounds; in each, every model has one turn.
+    pub rounds: usize,
+    /// Passes at a turn's beginning that are not counted.
+    pub warmup: usize,
+    /// Passes of a turn that are.
+    pub repeats: usize,
+    /// Seconds after which a turn ends early. One pass of a turn is always timed.
+    pub turn_seconds: f64,
+    /// Seconds after which no further round begins, but for [`Turns::FEWEST`].
+    pub seconds: f64,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            rounds: 15,
+            warmup: LATENCY_WARMUP,
+            repeats: 50,
+            turn_seconds: 0.2,
+            seconds: 60.0,
+        }
+    }
+}
+
+impl Turns {
+    /// Rounds that are made however long they take: fewer have no middle half.
+    pub const FEWEST: usize = 3;
+
+    /// Every count must be at least 1.
+    pub fn check(&self) -> Result<()> {
+        if self.rounds == 0 || self.repeats == 0 {
+            return Err(Error::Setting(format!(
+                "latency needs rounds and repeats of at least 1, not {} and {}",
+                self.rounds, self.repeats
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The timed passes of one model, by round, in microseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    rounds: Vec<Vec<f64>>,
+}
+
+impl Timing {
+    /// The passes' median.
+    pub fn median_us(&self) -> f64 {
+        quantile(&self.sorted(), 0.5)
+    }
+
+    /// Their 95th percentile.
+    pub fn p95_us(&self) -> f64 {
+        quantile(&self.sorted(), 0.95)
+    }
+
+    /// How many were timed.
+    pub fn passes(&self) -> usize {
+        self.rounds.iter().map(Vec::len).sum()
+    }
+
+    /// The median of each round.
+    pub fn round_medians_us(&self) -> Vec<f64> {
+        let medians = self.rounds.iter().map(|round| {
+            let mut round = round.clone();
+            round.sort_by(f64::total_cmp);
+            quantile(&round, 0.5)
+        });
+        medians.collect()
+    }
+
+    /// The width of the middle half of the rounds' medians, as a share of their median.
+    pub fn spread(&self) -> f64 {
+        spread(&self.round_medians_us())
+    }
+
+    fn sorted(&self) -> Vec<f64> {
+        let mut all = self.rounds.concat();
+        all.sort_by(f64::total_cmp);
+        all
+    }
+}
+
+/// What `of` takes for each unit of `against`'s time: the rounds' median, and its spread. Two models are compared
+/// within a round, where they met the same machine.
+pub fn ratio(of: &Timing, against: &Timing) -> (f64, f64) {
+    let (a, b) = (of.round_medians_us(), against.round_medians_us());
+    let mut ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
+    let width = spread(&ratios);
+    ratios.sort_by(f64::total_cmp);
+    (quantile(&ratios, 0.5), width)
+}
+
+/// The width of the middle half of some values, as a share of their median; 0 for fewer than two.
+pub fn spread(values: &[f64]) -> f64 {
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / quantile(&sorted, 0.5)
+}
+
+/// Times every pass. Rounds begin with another model each, so that none always follows the same one.
+/// `stop` is asked before every turn.
+pub fn side_by_side(passes: &[&Pass], turns: &Turns, stop: &StopFlag) -> Result<Vec<Timing>> {
+    turns.check()?;
+    let mut timings = vec![Timing { rounds: Vec::new() }; passes.len()];
+    let start = Instant::now();
+    for round in 0..turns.rounds {
+        if round >= Turns::FEWEST && start.elapsed().as_secs_f64() >= turns.seconds {
+            break;
+        }
+        for turn in 0..passes.len() {
+            if stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            let model = (round + turn) % passes.len();
+            timings[model].rounds.push(one_turn(passes[model], turns)?);
+        }
+    }
+    Ok(timings)
+}
+
+fn one_turn(pass: &Pass, turns: &Turns) -> Result<Vec<f64>> {
+    let start = Instant::now();
+    let over = |share: f64| start.elapsed().as_secs_f64() >= turns.turn_seconds * share;
+    for _ in 0..turns.warmup {
+        pass()?;
+        // Of a pass that takes long, one is enough to bring the caches back.
+        if over(0.5) {
+            break;
+        }
+    }
+    let mut times = Vec::with_capacity(turns.repeats);
+    while times.len() < turns.repeats && (times.is_empty() || !over(1.0)) {
+        let before = Instant::now();
+        pass()?;
+        times.push(before.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(times)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use candle_core::{Device, Tensor};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    type Log = Rc<RefCell<Vec<usize>>>;
+
+    fn noted(log: &Log, name: usize) -> Pass {
+        let log = log.clone();
+        Box::new(move || {
+            log.borrow_mut().push(name);
+            Ok(Tensor::new(&[[0f32]], &Device::Cpu)?)
+        })
+    }
+
+    #[test]
+    fn every_model_has_a_turn_in_every_round_and_none_is_always_first() {
+        let log = Log::default();
+        let passes = [noted(&log, 0), noted(&log, 1), noted(&log, 2)];
+        let passes: Vec<&Pass> = passes.iter().collect();
+        let turns = Turns {
+            rounds: 3,
+            warmup: 1,
+            repeats: 2,
+            turn_seconds: 60.0,
+            seconds: 60.0,
+        };
+        let timings = side_by_side(&passes, &turns, &StopFlag::default()).unwrap();
+        let mut order = log.borrow().clone();
+        assert_eq!(
+            order.len(),
+            3 * 3 * 3,
+            "a warm-up pass and two timed ones a turn"
+        );
+        order.dedup();
+        // A round may begin with the model that ended the one before.
+        assert_eq!(order, [0, 1, 2, 1, 2, 0, 2, 0, 1]);
+        assert!(timings.iter().all(|timing| timing.passes() == 6));
+    }
+
+    #[test]
+    fn a_turn_that_is_over_time_still_times_one_pass() {
+        let log = Log::default();
+        let pass = noted(&log, 0);
+        let turns = Turns {
+            rounds: 2,
+            turn_seconds: 0.0,
+            ..Turns::default()
+        };
+        let timings = side_by_side(&[&pass], &turns, &StopFlag::default()).unwrap();
+        assert_eq!(timings[0].passes(), 2);
+        assert_eq!(log.borrow().len(), 4, "one warm-up pass before each");
+    }
+
+    #[test]
+    fn when_time_is_up_the_fewest_rounds_have_been_made() {
+        let log = Log::default();
+        let pass = noted(&log, 0);
+        let turns = Turns {
+            seconds: 0.0,
+            warmup: 0,
+            repeats: 1,
+            ..Turns::default()
+        };
+        let timings = side_by_side(&[&pass], &turns, &StopFlag::default()).unwrap();
+        assert_eq!(timings[0].passes(), Turns::FEWEST);
+    }
+
+    #[test]
+    fn figures_come_from_all_passes_and_the_spread_from_the_rounds() {
+        let timing = Timing {
+            rounds: vec![
+                vec![10.0, 12.0, 11.0],
+                vec![20.0, 21.0, 22.0],
+                vec![10.0, 11.0, 90.0],
+            ],
+        };
+        assert_eq!(timing.round_medians_us(), [11.0, 21.0, 11.0]);
+        assert_eq!(timing.median_us(), 12.0);
+        assert!(timing.p95_us() > 60.0);
+        // Quartiles 11 and 16 about a median of 11.
+        assert!((timing.spread() - 5.0 / 11.0).abs() < 1e-12);
+        assert_eq!(spread(&[3.0]), 0.0);
+        let half = Timing {
+            rounds: vec![vec![5.5], vec![7.0], vec![5.5]],
+        };
+        assert_eq!(ratio(&half, &timing).0, 0.5);
+    }
+
+    #[test]
+    fn a_stop_or_no_rounds_end_it() {
+        let stop = StopFlag::default();
+        stop.stop();
+        let pass = noted(&Log::default(), 0);
+        assert!(matches!(
+            side_by_side(&[&pass], &Turns::default(), &stop),
+            Err(Error::Stopped)
+        ));
+        let none = Turns {
+            rounds: 0,
+            ..Turns::default()
+        };
+        assert!(side_by_side(&[&pass], &none, &StopFlag::default()).is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! The chosen settings as files that `reproduce --settings` reads: one for all methods together, whose comparison needs
+//! the same backbone, and one for each method's own best. A comment at the top says what they come from.
+
+use super::choice::{ByMethod, Losses, active, best, joint};
+use super::space::{Axis, get, insert};
+use super::{Study, TrialRun, shown};
+use crate::flags::SearchFlags;
+use crate::out::OutDir;
+use crate::report::format;
+use serde_json::{Map, Value};
+
+/// Writes `chosen.toml` and, where several methods were searched, `chosen-METHOD.toml`; returns their paths.
+pub(super) fn write(
+    out: &OutDir,
+    studies: &[(&Study, ByMethod)],
+    command: &str,
+    flags: &SearchFlags,
+) -> anyhow::Result<Vec<String>> {
+    let mut methods: Vec<&String> = studies.iter().flat_map(|(_, by)| by.keys()).collect();
+    methods.sort();
+    methods.dedup();
+    let mut files = Vec::new();
+    let mut add = |name: String, text: String| -> anyhow::Result<()> {
+        out.write(&name, text.as_bytes())?;
+        files.push(out.path().join(name).display().to_string());
+        Ok(())
+    };
+    add(
+        "chosen.toml".to_owned(),
+        text(studies, command, flags, None, out)?,
+    )?;
+    if methods.len() > 1 {
+        for method in methods {
+            let text = text(studies, command, flags, Some(method), out)?;
+            add(format!("chosen-{method}.toml"), text)?;
+        }
+    }
+    Ok(files)
+}
+
+/// One file; `only`: of one method's own best.
+fn text(
+    studies: &[(&Study, ByMethod)],
+    command: &str,
+    flags: &SearchFlags,
+    only: Option<&String>,
+    out: &OutDir,
+) -> anyhow::Result<String> {
+    let mut lines = vec![
+        match only {
+            None => "Settings chosen by the lowest validation loss, for all methods together."
+                .to_owned(),
+            Some(method) => {
+                format!("Settings chosen by the lowest validation loss of {method} alone.")
+            }
+        },
+        format!("Command: {command}"),
+        format!(
+            "Budget: {} trials for each method, the defaults among them; no figure of the test split was looked at.",
+            flags.trials
+        ),
+        "Use: cargo xtask reproduce --settings THIS_FILE".to_owned(),
+    ];
+    let mut root = Map::new();
+    for (study, by_method) in studies {
+        let (losses, whose) = match only {
+            None => (joint(by_method), "mean of all methods"),
+            Some(method) => (
+                by_method.get(method).cloned().unwrap_or_default(),
+                method.as_str(),
+            ),
+        };
+        let Some(chosen) = best(&losses) else {
+            lines.push(format!("{}: no trial finished.", study.modality));
+            continue;
+        };
+        lines.push(format!(
+            "{} on {}: trial {chosen} of 0 to {} ({}).",
+            study.modality,
+            study.dataset,
+            study.trials.len() - 1,
+            shown(study, chosen)
+        ));
+        lines.push(format!(
+            "  validation loss, {whose}: chosen {}, defaults {}",
+            at(&losses, chosen),
+            at(&losses, 0)
+        ));
+        for (method, own) in by_method.iter().filter(|_| only.is_none()) {
+            lines.push(format!(
+                "  validation loss, {method}: chosen {}, defaults {}, its own best {}",
+                at(own, chosen),
+                at(own, 0),
+                best(own).map_or_else(
+                    || "none".to_owned(),
+                    |best| format!("{} (trial {best})", at(own, best))
+                )
+            ));
+        }
+        let shares = (
+            active(&study.runs, chosen, out)?,
+            active(&study.runs, 0, out)?,
+        );
+        if let (Some(chosen), Some(defaults)) = shares {
+            lines.push(format!(
+                "  active at this lambda: chosen {}, defaults {} (what opens more dimensions may win by that)",
+                format::percent(chosen),
+                format::percent(defaults)
+            ));
+        }
+        let dense = only.is_some_and(|method| method == "dense");
+        let gate: &[Axis] = if dense { &[] } else { &study.space.gate };
+        let mut table = Value::Object(Map::new());
+        for axis in study.space.backbone.iter().chain(gate) {
+            if let Some(value) = value_of(study, chosen, axis) {
+                insert(&mut table, &axis.key, value);
+            }
+        }
+        root.insert(study.modality.clone(), table);
+    }
+    let mut text: String = lines.iter().map(|line| format!("# {line}\n")).collect();
+    text.push('\n');
+    text.push_str(&toml::to_string(&Value::Object(root))?);
+    Ok(text)
+}
+
+/// What a trial's gated run has there (dense where there is none): for the defaults too, so that the file says all.
+fn value_of(study: &Study, trial: usize, axis: &Axis) -> Option<Value> {
+    let of_trial = |run: &&TrialRun| run.trial == trial;
+    let mut runs: Vec<&TrialRun> = study.runs.iter().filter(of_trial).collect();
+    runs.sort_by_key(|run| run.spec.method == "dense");
+    get(&runs.first()?.spec.settings, &axis.key).cloned()
+}
+
+fn at(losses: &Losses, trial: usize) -> String {
+    match losses.get(&trial).copied().flatten() {
+        Some(loss) => format::decimals(loss, 5),
+        None => "failed".to_owned(),
+    }
+}

@@ -1,0 +1,263 @@
+//! Which points a budget buys, how they are judged, and what the chosen settings' file says.
+#![allow(clippy::unwrap_used)]
+
+use super::space::{Space, Trial, get};
+use super::*;
+use crate::flags::{Command, Flags};
+use clap::Parser;
+use l0gm_data::{DataOptions, FetchPolicy};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+fn modality(name: &str) -> Box<dyn Modality> {
+    let twins = DataOptions {
+        fetch: FetchPolicy::LocalOnly,
+        allow_twin: true,
+        force_twin: true,
+        ..DataOptions::default()
+    };
+    let all = crate::modalities::looking(&twins).unwrap();
+    all.into_iter().find(|m| m.name() == name).unwrap()
+}
+
+fn space(name: &str, held: &Value) -> Space {
+    Space::new(modality(name).as_ref(), held).unwrap()
+}
+
+fn flags(arguments: &[&str]) -> SearchFlags {
+    let words = ["xtask", "search"].iter().chain(arguments);
+    match Flags::try_parse_from(words).unwrap().command {
+        Command::Search(flags) => *flags,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn trials_begin_with_the_defaults_and_never_repeat_a_backbone() {
+    let space = space("tabular", &json!({}));
+    for way in [Way::Random, Way::Grid] {
+        let trials = space.trials(way, 40, 3).unwrap();
+        assert_eq!((trials.len(), &trials[0]), (40, &Trial::default()));
+        let backbones: BTreeSet<String> =
+            trials.iter().map(|t| format!("{:?}", t.backbone)).collect();
+        assert_eq!(backbones.len(), 40);
+        assert_eq!(
+            space.trials(way, 40, 3).unwrap(),
+            trials,
+            "the same seed, the same trials"
+        );
+        assert_ne!(space.trials(way, 40, 4).unwrap(), trials);
+        for trial in &trials[1..] {
+            let table = trial.settings(true);
+            let number = |key| get(&table, key).unwrap().as_f64().unwrap();
+            assert!([1e-4, 3e-4, 1e-3].contains(&number("train.optimiser.learning-rate")));
+            assert!([0.0, 1e-6, 1e-5, 1e-4].contains(&number("train.optimiser.weight-decay")));
+            assert!([0.0, 0.05, 0.1, 0.15].contains(&number("model.dropout")));
+            assert!([64.0, 128.0, 256.0, 512.0].contains(&number("train.batch-size")));
+            assert!((0.05..=0.2).contains(&number("train.schedule.warmup")));
+            assert!((0.5..=2.0).contains(&number("train.schedule.end-temperature")));
+            assert_eq!(
+                trial.settings(false).get("train").unwrap().get("schedule"),
+                None
+            );
+        }
+    }
+}
+
+#[test]
+fn a_grid_with_the_whole_budget_is_the_whole_product() {
+    let space = space("tabular", &json!({}));
+    let points = 3 * 4 * 4 * 4;
+    assert_eq!(
+        space.trials(Way::Grid, points + 1, 0).unwrap().len(),
+        points + 1
+    );
+    for bad in [0, points + 2] {
+        let error = space.trials(Way::Grid, bad, 0).unwrap_err();
+        assert_eq!(crate::usage::exit_code(&error), 2, "{error}");
+    }
+}
+
+#[test]
+fn what_is_set_or_has_no_effect_is_not_searched() {
+    let keys = |space: &Space| -> Vec<String> {
+        let axes = space.backbone.iter().chain(&space.gate);
+        axes.map(|axis| axis.key.clone()).collect()
+    };
+    let graph = keys(&space("graph", &json!({})));
+    assert!(graph.contains(&"gcn.dropout".to_owned()), "{graph:?}");
+    assert!(
+        !graph.contains(&"train.batch-size".to_owned()),
+        "full batch: {graph:?}"
+    );
+    let held = json!({"train": {"batch-size": 128, "schedule": {"warmup": 0.1}}});
+    let text = keys(&space("text", &held));
+    assert_eq!(
+        text,
+        [
+            "train.optimiser.learning-rate",
+            "train.optimiser.weight-decay",
+            "dropout",
+            "train.schedule.end-temperature"
+        ]
+    );
+}
+
+#[test]
+fn every_method_gets_the_same_budget_and_the_same_backbones() {
+    let modalities = [modality("tabular")];
+    let flags = flags(&["--trials", "5", "--seeds", "0,1"]);
+    let cells = checked(&flags).unwrap();
+    let mut studies = Vec::new();
+    let choice = Choice::new(&cells).unwrap();
+    let none = Overrides::default();
+    let plan = plan(
+        &flags,
+        &modalities,
+        &choice,
+        Profile::Quick,
+        &none,
+        &mut studies,
+    )
+    .unwrap();
+    assert_eq!(plan.runs.len(), 2 * 5 * 2);
+    let of = |method: &str, trial: usize| -> Vec<&RunSpec> {
+        let runs = studies[0].runs.iter().filter(|r| r.trial == trial);
+        runs.map(|r| &r.spec)
+            .filter(|s| s.method == method)
+            .collect()
+    };
+    for trial in 0..5 {
+        let (dense, gated) = (of("dense", trial), of("l0gm", trial));
+        assert_eq!((dense.len(), gated.len()), (2, 2));
+        assert!(gated.iter().all(|spec| spec.lambda == Some(1e-3)));
+        for axis in &studies[0].space.backbone {
+            let value = |spec: &RunSpec| get(&spec.settings, &axis.key).cloned();
+            assert_eq!(value(dense[0]), value(gated[1]), "{}", axis.key);
+        }
+    }
+}
+
+#[test]
+fn what_a_search_cannot_do_is_a_usage_error() {
+    for bad in [
+        &["--lambda", "1e-3,1e-2"][..],
+        &["--target", "10%"],
+        &["--ablation", "static"],
+    ] {
+        let error = checked(&flags(bad)).unwrap_err();
+        assert_eq!(crate::usage::exit_code(&error), 2, "{bad:?}: {error}");
+    }
+}
+
+/// A study whose trials' records hold these losses, of dense and l0gm, and nothing of the test split.
+fn searched(out: &OutDir, losses_of: &[[Option<f64>; 2]]) -> Study {
+    let flags = flags(&["--trials", &losses_of.len().to_string()]);
+    let modalities = [modality("tabular")];
+    let mut studies = Vec::new();
+    let choice = Choice::new(&checked(&flags).unwrap()).unwrap();
+    let none = Overrides::default();
+    plan(
+        &flags,
+        &modalities,
+        &choice,
+        Profile::Quick,
+        &none,
+        &mut studies,
+    )
+    .unwrap();
+    let study = studies.remove(0);
+    for run in &study.runs {
+        let method = usize::from(run.spec.method == "l0gm");
+        let Some(loss) = losses_of[run.trial][method] else {
+            continue;
+        };
+        let epoch = |epoch: usize, valid_loss: f64| {
+            json!({"epoch": epoch, "train_loss": 0.1, "valid_loss": valid_loss, "valid_accuracy": 0.9,
+                "active_fraction": 0.25 + 0.01 * run.trial as f64, "expected_l0": 1.0, "temperature": 1.0, "lambda": 0.0, "seconds": 1.0})
+        };
+        // A lower loss at an epoch that was not selected does not count.
+        let record = json!({"history": [epoch(1, 0.01), epoch(2, loss)], "best_epoch": 2});
+        let name = format!("runs/{}/record.json", run.spec.id());
+        out.write(&name, record.to_string().as_bytes()).unwrap();
+    }
+    study
+}
+
+#[test]
+fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    // Dense is best at 1, l0gm at 2, both together at 3; 4 failed for one of them.
+    let study = searched(
+        &out,
+        &[
+            [Some(0.30), Some(0.32)],
+            [Some(0.26), Some(0.40)],
+            [Some(0.36), Some(0.27)],
+            [Some(0.28), Some(0.29)],
+            [Some(0.10), None],
+        ],
+    );
+    let runs: Vec<&TrialRun> = study.runs.iter().collect();
+    let by_method = losses(&runs, &out).unwrap();
+    assert_eq!(best(&joint(&by_method)), Some(3));
+    assert_eq!(
+        (best(&by_method["dense"]), best(&by_method["l0gm"])),
+        (Some(4), Some(2))
+    );
+    let flags = flags(&["--trials", "5"]);
+    let chosen = [(&study, by_method)];
+    let files = file::write(&out, &chosen, "cargo xtask search --trials 5", &flags).unwrap();
+    assert_eq!(files.len(), 3);
+    let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
+    for expected in [
+        "# Command: cargo xtask search --trials 5\n",
+        "5 trials for each method",
+        "mean of all methods: chosen 0.28500, defaults 0.31000",
+        "active at this lambda: chosen 28.0%, defaults 25.0%",
+        "dense: chosen 0.28000, defaults 0.30000, its own best 0.10000 (trial 4)",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let known = ["tabular", "text", "graph"].map(str::to_owned);
+    let read = |name: &str| {
+        let path = out.path().join(name);
+        Overrides::new(Some(&path), &[], &known)
+            .unwrap()
+            .of("tabular")
+            .clone()
+    };
+    assert_eq!(read("chosen.toml"), study.trials[3].settings(true));
+    assert_eq!(read("chosen-l0gm.toml"), study.trials[2].settings(true));
+    assert_eq!(read("chosen-dense.toml"), study.trials[4].settings(false));
+    // The modality takes them.
+    let spec = modality("tabular").spec(
+        "adult",
+        "dense",
+        None,
+        0,
+        Profile::Quick,
+        &read("chosen.toml"),
+    );
+    let settings = spec.unwrap().settings;
+    for (key, value) in &study.trials[3].backbone {
+        assert_eq!(get(&settings, key), Some(value), "{key}");
+    }
+}
+
+#[test]
+fn where_the_defaults_are_best_the_file_says_their_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let study = searched(&out, &[[Some(0.1), Some(0.1)], [Some(0.2), Some(0.2)]]);
+    let runs: Vec<&TrialRun> = study.runs.iter().collect();
+    let chosen = [(&study, losses(&runs, &out).unwrap())];
+    file::write(&out, &chosen, "x", &flags(&["--trials", "2"])).unwrap();
+    let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
+    assert!(text.contains("trial 0 of 0 to 1 (the defaults)"), "{text}");
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    let rate = study.runs[0].spec.settings["train"]["optimiser"]["learning-rate"].as_f64();
+    let found = table["tabular"]["train"]["optimiser"]["learning-rate"].as_float();
+    assert_eq!(found, rate);
+}
