@@ -198,6 +198,7 @@ fn run(device: &CudaDevice, call: &Call, blocks: usize, results: &mut [CudaStora
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

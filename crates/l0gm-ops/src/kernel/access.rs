@@ -75,6 +75,7 @@ pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
