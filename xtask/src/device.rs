@@ -24,7 +24,8 @@ pub(crate) fn parse(name: &str) -> anyhow::Result<(Device, String)> {
              `cargo run -p xtask --features cuda -- reproduce --device {name}` or use --device cpu"
         )));
     }
-    match Device::new_cuda(ordinal) {
+    // One stream for all threads: `new_cuda` has one a thread, and nothing orders them.
+    match Device::new_cuda_with_stream(ordinal) {
         Ok(device) => Ok((device, format!("cuda:{ordinal}"))),
         Err(error) => Err(usage(format!(
             "--device {name}: no usable GPU {ordinal} on this machine ({}); use --device cpu",

@@ -120,6 +120,28 @@ fn versions_stand_in_the_workspace_manifest_alone() {
     }
 }
 
+#[test]
+fn the_feature_cuda_reaches_every_crate_below() {
+    let manifests = manifests();
+    let of = |name: &str| -> Option<BTreeSet<String>> {
+        let feature = manifests[name].get("features")?.get("cuda")?.as_array()?;
+        let entries = feature.iter().filter_map(toml::Value::as_str);
+        Some(entries.map(str::to_owned).collect())
+    };
+    for (name, _) in MAY_USE.iter().filter(|(name, _)| *name != "l0gm-data") {
+        let found = of(name).unwrap_or_else(|| panic!("{name} has no feature cuda"));
+        let below = dependencies(&manifests[*name], "dependencies");
+        let expected: BTreeSet<String> = below
+            .into_iter()
+            .filter(|below| {
+                below == "candle-core" || manifests.contains_key(below) && of(below).is_some()
+            })
+            .map(|below| format!("{below}/cuda"))
+            .collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
 fn dependencies(manifest: &toml::Value, section: &str) -> Vec<String> {
     manifest
         .get(section)

@@ -296,7 +296,9 @@ impl Gate {
         Ok(mul(&values.to_dtype(dtype)?, &z.to_dtype(dtype)?)?.to_dtype(values.dtype())?)
     }
 
-    /// Expected L0 (sum or mean over gates, as configured), a scalar with gradient; 0 for the identity.
+    /// Expected L0 (sum or mean over gates, as configured), a scalar with gradient on the gate's device; 0 for the
+    /// identity, on the CPU: it has no tensors and knows no other device. [`Objective`](crate::Objective) adds
+    /// nothing for the identity, so training meets that 0 nowhere.
     ///
     /// # Errors
     /// Also for a conditional gate, whose penalty is that of a batch: [`penalty_of`](Self::penalty_of).

@@ -21,8 +21,9 @@ __device__ T kept(Heads s, u64 task, u64 i, u64 j, u64 noise, u64 first, u64 thr
     return draw(noise, first + (task * s.length + i) * s.keys + j) >= threshold ? keep : (T)0;
 }
 
-// The largest score and 1 / the sum of exp(score - largest) of each query; a block a query. A query
-// without an open key gets 0 for the latter.
+// The largest of q.k and 1 / the sum of exp((q.k - largest) * scale) of each query; a block a query. A query
+// without an open key gets 0 for the latter. Products are compared before they are scaled: the compiler rounds
+// "q.k * scale - largest" once, and a largest that was rounded before would not cancel.
 extern "C" __global__ void attention_rows(
     const T* q, const T* k, const u8* open, T* largest, T* inverse,
     u64 length, u64 keys, u64 heads, u64 dim, T scale
@@ -34,15 +35,15 @@ extern "C" __global__ void attention_rows(
     ACROSS(j, keys) {
         if (open && !open[task / heads * keys + j]) continue;
         any = 1;
-        T score = dot(query, k + s.key(task, j), dim) * scale;
-        if (score > max) max = score;
+        T product = dot(query, k + s.key(task, j), dim);
+        if (product > max) max = product;
     }
     max = block_max(max);
     any = block_max(any);
     T total = 0;
     ACROSS(j, keys) {
         if (open && !open[task / heads * keys + j]) continue;
-        total += exp(dot(query, k + s.key(task, j), dim) * scale - max);
+        total += exp((dot(query, k + s.key(task, j), dim) - max) * scale);
     }
     total = block_sum(total);
     if (threadIdx.x == 0) {
@@ -57,8 +58,8 @@ __device__ T weight(
     u64 task, u64 i, u64 j, T scale
 ) {
     if (open && !open[task / s.heads * s.keys + j]) return (T)0;
-    T score = dot(q + s.query(task, i), k + s.key(task, j), s.dim) * scale;
-    return exp(score - largest[task * s.length + i]) * inverse[task * s.length + i];
+    T product = dot(q + s.query(task, i), k + s.key(task, j), s.dim);
+    return exp((product - largest[task * s.length + i]) * scale) * inverse[task * s.length + i];
 }
 
 // A block a query.

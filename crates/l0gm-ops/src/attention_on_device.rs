@@ -7,7 +7,7 @@ use crate::device::{Call, Fresh, OnDevice, if_tracked};
 use crate::rng::drop_threshold;
 use candle_core::{Result, Tensor};
 
-/// The largest score and the inverse sum of each query, (batch * heads * length,) each.
+/// The largest q.k (not scaled) and the inverse sum of each query, (batch * heads * length,) each.
 struct Rows {
     largest: Tensor,
     inverse: Tensor,

@@ -2,8 +2,8 @@ extern "C" __global__ void binary_cross_entropy_forward(
     const T* x, const T* targets, T* losses, u64 n
 ) {
     EACH(i, n) {
-        T positive = x[i] > (T)0 ? x[i] : (T)0;
-        losses[i] = (positive - x[i] * targets[i]) + log1p(exp(-fabs(x[i])));
+        T size = fabs(x[i]), share = x[i] > (T)0 ? (T)1 - targets[i] : targets[i];
+        losses[i] = (share == (T)0 ? (T)0 : size * share) + log1p(exp(-size));
     }
 }
 

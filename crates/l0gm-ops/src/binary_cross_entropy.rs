@@ -1,7 +1,8 @@
 //! Binary cross-entropy from logits, mean over all entries, fused with its backward.
 //!
-//! loss = mean(max(x, 0) - x t + log(1 + exp(-|x|))), dx = (s(x) - t) dloss / n with s the logistic
-//! function. The mean is accumulated in f64 in the entries' order.
+//! loss = mean(|x| u + log(1 + exp(-|x|))) with u = 1 - t where x > 0 and t elsewhere, which is max(x, 0) - x t
+//! without its difference of infinities; dx = (s(x) - t) dloss / n with s the logistic function. An infinite logit
+//! on its own label's side costs 0. The mean is accumulated in f64 in the entries' order.
 
 use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
@@ -47,9 +48,10 @@ struct BinaryCrossEntropy {
 multiversion! {
     fn forward<T: Real>(x: &[T], targets: &[T], losses: &mut [T]) {
         for ((loss, &x), &t) in losses.iter_mut().zip(x).zip(targets) {
-            let positive = if x > T::NIL { x } else { T::NIL };
+            let share = if x > T::NIL { T::UNIT - t } else { t };
             let e = (-x.magnitude()).exp_nonpositive::<FMA>();
-            *loss = (positive - x * t) + (T::UNIT + e).ln_positive::<FMA>();
+            let linear = if share == T::NIL { T::NIL } else { x.magnitude() * share };
+            *loss = linear + (T::UNIT + e).ln_positive::<FMA>();
         }
     }
 }

@@ -11,6 +11,8 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let (out, inner) = weight.dims2()?;
     let rows = x.elem_count() / inner.max(1);
     let mut shape = x.dims().to_vec();
+    // cuBLAS takes a whole matrix or its transpose, not a part of its columns.
+    let weight = weight.contiguous()?;
     let y = x.reshape((rows, inner))?.matmul(&weight.t()?)?;
     let y = match bias {
         Some(bias) => y.broadcast_add(bias)?,
@@ -65,8 +67,13 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
 
 /// See [`crate::binary_cross_entropy`].
 pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    let soft = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
-    let linear = (logits.relu()? - logits.mul(targets)?)?;
+    let size = logits.abs()?;
+    let soft = (size.neg()?.exp()? + 1.0)?.log()?;
+    // What the label leaves of |x|: 1 - t where x >= 0, t below. Nothing is left of an infinity times 0.
+    let zeros = logits.zeros_like()?.detach();
+    let above = logits.detach().ge(&zeros)?.to_dtype(logits.dtype())?;
+    let share = (above - targets)?.abs()?;
+    let linear = share.eq(&zeros)?.where_cond(&zeros, &size.mul(&share)?)?;
     (linear + soft)?.mean_all()
 }
 

@@ -3,7 +3,7 @@
 use crate::device::{self, Call};
 use crate::kernel::access::storage_slice;
 use crate::kernel::{Real, fused, multiversion, rows};
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
 /// Sum of the squares of all entries, accumulated in f64 in a fixed order, so that the result does
@@ -86,6 +86,11 @@ fn add_from_device(tensors: &[(usize, &Tensor)], norms: &mut [f64]) -> Result<()
 
 /// By candle's own operations, on other devices and of other dtypes.
 fn composed(x: &Tensor) -> Result<f64> {
+    let x = match x.device() {
+        // It has no f64.
+        Device::Metal(_) => x.to_device(&Device::Cpu)?,
+        _ => x.clone(),
+    };
     let values = x.detach().to_dtype(DType::F64)?.flatten_all()?;
     values.sqr()?.sum_all()?.to_scalar::<f64>()
 }

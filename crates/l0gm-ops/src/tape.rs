@@ -10,9 +10,11 @@
 //! from, so what is cheap to write with our ops (`add` for a residual) is best written with them.
 
 use crate::{check, sum_of};
+use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, TensorId, bail,
+    CpuStorage, CudaStorage, CustomOp1, DType, Device, Layout, MetalStorage, Result, Shape, Tensor,
+    TensorId, bail,
 };
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -308,6 +310,16 @@ impl Gradients {
     }
 }
 
+/// A scalar on the device of `storage`.
+fn scalar_zero<S: BackendStorage>(storage: &S) -> Result<(S, Shape)>
+where
+    S::Device: BackendDevice<Storage = S>,
+{
+    let shape = Shape::from(());
+    let root = storage.device().zeros_impl(&shape, DType::F32)?;
+    Ok((root, shape))
+}
+
 /// A root for candle's `backward` that hands a given gradient on.
 struct Given(Tensor);
 
@@ -320,16 +332,13 @@ impl CustomOp1 for Given {
         Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
     }
 
-    #[cfg(feature = "cuda")]
-    fn cuda_fwd(
-        &self,
-        storage: &candle_core::CudaStorage,
-        _: &Layout,
-    ) -> Result<(candle_core::CudaStorage, Shape)> {
-        let device = candle_core::backend::BackendStorage::device(storage);
-        let root =
-            candle_core::backend::BackendDevice::zeros_impl(device, &Shape::from(()), DType::F32)?;
-        Ok((root, Shape::from(())))
+    // Whatever this crate's features are: a tape may run over candle's operations alone.
+    fn cuda_fwd(&self, storage: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        scalar_zero(storage)
+    }
+
+    fn metal_fwd(&self, storage: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        scalar_zero(storage)
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {

@@ -259,6 +259,24 @@ fn binary_cross_entropy_has_the_gradients_of_its_composition_and_names_a_bad_tar
         let (loss, dx) = slopes(|x| l0gm_ops::binary_cross_entropy(x, &wrong), &x);
         assert_eq!(loss, [1e4]);
         assert_eq!(dx, [0.5, -0.5]);
+        type Loss = fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>;
+        let losses: [Loss; 2] = [
+            l0gm_ops::binary_cross_entropy,
+            composed::binary_cross_entropy,
+        ];
+        let infinite = Tensor::new(&[f32::INFINITY, f32::NEG_INFINITY], &device()).unwrap();
+        let right = Tensor::new(&[1f32, 0.0], &device()).unwrap();
+        for of in losses {
+            let (loss, dx) = slopes(|x| of(x, &right), &infinite);
+            assert_eq!((loss, dx), (vec![0.0], vec![0.0, 0.0]));
+            let (loss, dx) = slopes(|x| of(x, &wrong), &infinite);
+            assert_eq!((loss, dx), (vec![f64::INFINITY], vec![0.5, -0.5]));
+            for label in [&right, &wrong] {
+                let nan = Tensor::new(&[f32::NAN, 1.0], &device()).unwrap();
+                let (loss, dx) = slopes(|x| of(x, label), &nan);
+                assert!(loss[0].is_nan() && dx[0].is_nan() && dx[1].is_finite());
+            }
+        }
         let bad = Tensor::new(&[0f32, 1.5], &device()).unwrap();
         let message = l0gm_ops::binary_cross_entropy(&x, &bad)
             .unwrap_err()

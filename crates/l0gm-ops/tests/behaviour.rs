@@ -312,6 +312,20 @@ fn squared_norm_is_the_sum_of_squares() {
         assert!((got - expected).abs() < 1e-9 * expected);
         let transposed = l0gm_ops::squared_norm(&x.t().unwrap()).unwrap();
         assert!((transposed - expected).abs() < 1e-9 * expected);
+        // The square of 1e30 is beyond f32.
+        let huge = Tensor::full(1e30f32, 5000, &device()).unwrap();
+        let got = l0gm_ops::squared_norm(&huge).unwrap();
+        assert!((got - 5e63).abs() < 1e-6 * 5e63, "{got:e}");
+    });
+}
+
+#[test]
+fn an_empty_view_behind_the_end_of_its_storage_gives_an_empty_result() {
+    on_every_device(|| {
+        let empty = Tensor::zeros((0, 2), DType::F32, &device()).unwrap();
+        let view = empty.narrow(1, 1, 1).unwrap();
+        assert_eq!(l0gm_ops::gelu(&view).unwrap().dims(), [0, 1]);
+        assert_eq!(l0gm_ops::squared_norm(&view).unwrap(), 0.0);
     });
 }
 
@@ -344,6 +358,27 @@ fn attention_gives_zeros_where_every_key_is_padding_and_ignores_padded_keys() {
         let short = |x: &Tensor| x.narrow(0, 1, 1).unwrap().narrow(1, 0, 2).unwrap();
         let alone = attend(&q.narrow(0, 1, 1).unwrap(), &short(&k), &short(&v), None);
         assert_close("padding", &y.narrow(0, 1, 1).unwrap(), &alone, 1e-12);
+    });
+}
+
+#[test]
+fn attention_over_equal_keys_is_their_mean_even_where_scores_are_of_the_order_of_a_billion() {
+    on_every_device(|| {
+        // 32 products of 4e8: every partial sum is exact in f32, in any order; 1 / sqrt(32) is not.
+        let large = Tensor::full(2e4f32, (1, 5, 32), &device()).unwrap();
+        let v = f32(&normal(4, &[1, 5, 32]));
+        let mean = v
+            .mean_keepdim(1)
+            .unwrap()
+            .broadcast_as(v.shape())
+            .unwrap()
+            .contiguous()
+            .unwrap();
+        let attend =
+            |x: &[Tensor]| l0gm_ops::attention(&x[0], &x[1], &x[2], None, 1, 0.0, &mut Mode::Eval);
+        let (y, grads) = gradients(&attend, &[large.clone(), large, v]);
+        assert_close("the values' mean", &y, &mean, 1e-6);
+        assert!(grads.iter().flat_map(values).all(f64::is_finite));
     });
 }
 

@@ -1,7 +1,7 @@
 //! The launcher for candle's CUDA device.
 
 use super::{Argument, Call, Grid, Launcher, THREADS, source};
-use candle_core::backend::BackendDevice;
+use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaStream, DevicePtr, DevicePtrMut, LaunchConfig, PushKernelArg, SyncOnDrop,
 };
@@ -137,8 +137,21 @@ fn run(device: &CudaDevice, call: &Call, blocks: usize, results: &mut [CudaStora
         words.push(match (argument, held) {
             (Argument::Read(_), Some((storage, layout))) => {
                 let Storage::Cuda(storage) = &**storage else {
-                    bail!("{}: an argument is not on the CUDA device", call.kernel);
+                    bail!(
+                        "{}: an argument is not on {:?}, where the others are",
+                        call.kernel,
+                        device.location()
+                    );
                 };
+                // An address means nothing on another GPU.
+                let at = storage.device().location();
+                if at != device.location() {
+                    bail!(
+                        "{}: an argument is on {at:?}, but the others are on {:?}; move it there first",
+                        call.kernel,
+                        device.location()
+                    );
+                }
                 let (at, guard) = address(storage, layout.start_offset(), &stream)?;
                 guards.push(guard);
                 Word::Whole(at)
@@ -185,6 +198,7 @@ fn run(device: &CudaDevice, call: &Call, blocks: usize, results: &mut [CudaStora
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

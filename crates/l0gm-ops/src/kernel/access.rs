@@ -15,6 +15,10 @@ pub(crate) fn fused(x: &Tensor) -> bool {
 /// The contiguous values of a CPU storage.
 pub(crate) fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     let values = T::cpu_storage_as_slice(storage)?;
+    // A view of nothing may begin behind the end of its storage.
+    if layout.shape().elem_count() == 0 {
+        return Ok(&[]);
+    }
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),
         None => bail!("a kernel was given a tensor that is not contiguous: {layout:?}"),
@@ -67,4 +71,19 @@ pub(crate) fn owned<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> (CpuSto
 /// What a backward kernel returns to candle.
 pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Option<Tensor>> {
     Tensor::from_vec(values, shape.into(), &Device::Cpu).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_view_of_nothing_is_an_empty_slice_wherever_it_begins() {
+        let nothing = CpuStorage::F32(Vec::new());
+        let layout = Layout::contiguous_with_offset((0, 3), 2);
+        assert!(slice::<f32>(&nothing, &layout).unwrap().is_empty());
+        // The dtype is still checked.
+        assert!(slice::<f64>(&nothing, &layout).is_err());
+    }
 }

@@ -26,7 +26,7 @@ pub fn on_every_device(test: impl Fn()) {
         l0gm_ops::device::with_launcher(launcher, &test);
     }
     #[cfg(feature = "cuda")]
-    match Device::new_cuda(0) {
+    match Device::new_cuda_with_stream(0) {
         Ok(cuda) => {
             eprintln!("on CUDA:");
             DEVICE.set(cuda);

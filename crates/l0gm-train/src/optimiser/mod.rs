@@ -10,8 +10,8 @@ pub use config::OptimiserConfig;
 
 use crate::{Error, Parameter, ParameterKind, Part, Result};
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
-use l0gm_ops::{AdamWSlot, AdamWStep, adamw_steps};
+use candle_core::{Tensor, Var};
+use l0gm_ops::{AdamWSlot, AdamWStep, adamw_steps, squared_norms};
 
 /// The optimiser with its moments.
 #[derive(Debug)]
@@ -108,7 +108,9 @@ impl Optimiser {
                 missing.join(", ")
             )));
         }
-        let squares = squared_norms(&present)?;
+        // In f64, and on a GPU with one wait for all of them.
+        let all: Vec<&Tensor> = present.iter().map(|(_, gradient)| gradient).collect();
+        let squares = squared_norms(&all)?;
         let mut total = 0.0;
         for ((i, _), square) in present.iter().zip(&squares) {
             let parameter = &self.slots[*i].parameter;
@@ -212,27 +214,4 @@ impl Optimiser {
             },
         }
     }
-}
-
-/// The sum of squares of each gradient. On a GPU the sums come over together: one wait, not one each.
-fn squared_norms(gradients: &[(usize, Tensor)]) -> Result<Vec<f64>> {
-    if gradients
-        .iter()
-        .all(|(_, gradient)| gradient.device().is_cpu())
-    {
-        let gradients: Vec<&Tensor> = gradients.iter().map(|(_, gradient)| gradient).collect();
-        return Ok(l0gm_ops::squared_norms(&gradients)?);
-    }
-    let sums = gradients
-        .iter()
-        .map(|(_, gradient)| {
-            gradient
-                .to_dtype(DType::F32)?
-                .flatten_all()?
-                .sqr()?
-                .sum_all()
-        })
-        .collect::<candle_core::Result<Vec<_>>>()?;
-    let sums = Tensor::stack(&sums, 0)?.to_vec1::<f32>()?;
-    Ok(sums.into_iter().map(f64::from).collect())
 }
