@@ -19,6 +19,7 @@ mod estimate;
 pub mod features;
 mod head;
 mod input;
+mod kept;
 mod load;
 mod modality;
 mod params;

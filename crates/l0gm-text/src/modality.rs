@@ -2,7 +2,8 @@
 //! run itself, from files to a record.
 use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
 use crate::defaults::defaults;
-use crate::features::FeatureCache;
+use crate::features::{FeatureCache, Report};
+use crate::kept::{self, Kept};
 use crate::prepare::prepare;
 use crate::{
     Columns, Error, LoadedEncoder, Result, SplitCorpus, TextData, TextHead, TextRobustness,
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub struct TextModality {
     catalogue: Catalogue,
     cache: Option<PathBuf>,
+    kept: Kept,
 }
 
 /// Where the texts come from.
@@ -42,6 +44,7 @@ impl TextModality {
         Self {
             catalogue,
             cache: None,
+            kept: Kept::default(),
         }
     }
 
@@ -191,16 +194,23 @@ impl TextModality {
             &context.device,
         )?;
         let dense = spec.method == "dense";
-        let cache = FeatureCache::new(self.features(&context.dir));
+        let features = self.features(&context.dir);
+        let cache = FeatureCache::new(&features);
         let device = context.device.clone();
-        let prepared = prepare(
-            &split,
-            &loaded,
-            &settings,
-            &cache,
-            &device,
-            &mut |done, all| encoding(context, done, all),
-        )?;
+        let gated_tokens = !loaded.encoder.gates().is_empty();
+        let key = kept::key(&settings, &summary, gated_tokens, &features, &device);
+        let prepared = match key.as_deref().and_then(|key| self.kept.get(key)) {
+            Some(prepared) => prepared,
+            None => {
+                self.kept.clear();
+                let report: Report<'_> = &mut |done, all| encoding(context, done, all);
+                let made = prepare(&split, &loaded, &settings, &cache, &device, report)?;
+                if let Some(key) = key {
+                    self.kept.keep(key, &made);
+                }
+                made
+            }
+        };
         let mut task = prepared.task;
         task.robustness = TextRobustness::new(
             &task,

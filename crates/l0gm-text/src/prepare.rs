@@ -9,7 +9,7 @@ use candle_core::Device;
 use l0gm_train::Encoder;
 
 /// A task with what a table must say of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PreparedTask {
     /// The three splits.
     pub task: TextTask,

@@ -16,6 +16,17 @@ struct Bench {
     file: PathBuf,
 }
 
+/// A modality that has run nothing yet.
+fn modality(dir: &Path) -> TextModality {
+    let catalogue = Catalogue::new(DataOptions {
+        data_dir: Some(dir.join("data")),
+        model_dir: Some(dir.join("models")),
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    });
+    TextModality::new(catalogue.unwrap())
+}
+
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -33,18 +44,8 @@ impl Bench {
         for folder in ["data", "models"] {
             std::fs::create_dir_all(dir.path().join(folder)).unwrap();
         }
-        let catalogue = Catalogue::new(DataOptions {
-            data_dir: Some(dir.path().join("data")),
-            model_dir: Some(dir.path().join("models")),
-            fetch: FetchPolicy::LocalOnly,
-            ..DataOptions::default()
-        })
-        .unwrap();
-        Self {
-            texts: TextModality::new(catalogue),
-            dir,
-            file,
-        }
+        let texts = modality(dir.path());
+        Self { texts, dir, file }
     }
 
     fn settings(&self, fine_tune: &str) -> Value {
@@ -377,4 +378,26 @@ fn the_quick_profile_leaves_tokens_alone_and_encodes_nothing_more() {
     assert_eq!(cached(&bench, "out"), 3);
     let conditions = record.robustness.unwrap().conditions;
     assert!(conditions.iter().all(|result| result.at == "interface"));
+}
+
+#[test]
+fn a_task_kept_from_another_run_predicts_as_one_made_anew_and_other_settings_make_it_anew() {
+    let mut bench = Bench::new();
+    let frozen = bench.settings("frozen");
+    let mut shorter = frozen.clone();
+    shorter["max-tokens"] = json!(6);
+    for (n, settings) in [&frozen, &shorter, &frozen].into_iter().enumerate() {
+        // The dense run prepares what the gated one of the same folder finds.
+        bench.run("dense", None, settings, &format!("out-{n}"));
+        let kept = bench.run("l0gm", Some(1e-3), settings, &format!("out-{n}"));
+        let used = std::mem::replace(&mut bench.texts, modality(bench.dir.path()));
+        let anew = bench.run("l0gm", Some(1e-3), settings, &format!("anew-{n}"));
+        bench.texts = used;
+        let at = |out: &str| bench.dir.path().join(format!("{out}-{n}"));
+        assert!(same_predictions(
+            &at("out").join(kept.run_id),
+            &at("anew").join(anew.run_id)
+        ));
+        assert_eq!(kept.data.rows, anew.data.rows);
+    }
 }
