@@ -139,7 +139,7 @@ Examples:
   cargo xtask reproduce --modality tabular --ablation fine,no-annealing --lambda 1e-3
       The default gate and two designs with one thing changed, at one lambda.
 
-Ctrl-C stops after the step in hand and saves; the same command goes on from there. A finished run
+Ctrl-C or SIGTERM stops after the step in hand and saves; the same command goes on from there. A finished run
 is not run again: to start anew, choose another --out or delete the run's folder in OUT/runs.")]
 pub(crate) struct ReproduceFlags {
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! Ctrl-C: the first asks the run in hand to stop and save, the second ends the process at once.
+//! Ctrl-C, or SIGTERM as batch systems send it before the end of an allocation: the first asks the run in hand to
+//! stop and save, the second ends the process at once.
 
 use anyhow::Context;
 use l0gm_train::StopFlag;

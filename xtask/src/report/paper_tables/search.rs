@@ -51,8 +51,8 @@ pub(super) fn table(studies: &[Study<'_>], space: &toml::Table) -> Table {
     let mut table = Table::new(
         "paper-table-7",
         "Table 7: the search space",
-        "Nothing was searched for this report: the runs use each modality's defaults or what was set on the command \
-         line. Where runs differ all values are listed. A coupling weight counts only in runs whose coupling is not \
+        "The runs use each modality's defaults, or what a settings file or the command line says; `cargo xtask search` \
+         looks through this space by validation loss and writes such a file. Where runs differ all values are listed. A coupling weight counts only in runs whose coupling is not \
          `none`.",
         columns,
     );

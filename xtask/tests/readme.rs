@@ -1,0 +1,103 @@
+//! The figures that README quotes are those of `results/reference`, to the last digit quoted.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A row of a CSV table by column.
+type Row = BTreeMap<String, String>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn rows(path: &Path) -> Vec<Row> {
+    let text = read(path);
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            assert_eq!(cells.len(), header.len(), "{}: {line}", path.display());
+            header
+                .iter()
+                .zip(cells)
+                .map(|(name, cell)| ((*name).to_owned(), cell.to_owned()))
+                .collect()
+        })
+        .collect()
+}
+
+/// The cells of a row of a Markdown table.
+fn cells(line: &str) -> Vec<String> {
+    let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
+    inner.split('|').map(|cell| cell.trim().to_owned()).collect()
+}
+
+/// The row of a model: "dense", or "λ 1e-3".
+fn of_model<'a>(rows: &'a [Row], model: &str) -> &'a Row {
+    let lambda: Option<f64> = model.strip_prefix("λ ").map(|text| text.parse().unwrap());
+    let found = rows.iter().find(|row| match lambda {
+        None => row["method"] == model,
+        Some(lambda) => row["method"] == "L0GM" && row["lambda"].parse() == Ok(lambda),
+    });
+    found.unwrap_or_else(|| panic!("no row of {model}"))
+}
+
+/// ".8758" or "27.5%" as a number, and one unit of its last digit.
+fn quoted(text: &str) -> (f64, f64) {
+    let digits = text.trim_end_matches('%');
+    let scale = if text.ends_with('%') { 0.01 } else { 1.0 };
+    let decimals = digits.split_once('.').map_or(0, |(_, d)| d.len());
+    let value: f64 = digits.parse().unwrap();
+    (value * scale, scale * 10f64.powi(-(decimals as i32)))
+}
+
+#[test]
+fn every_figure_in_readmes_table_is_the_reference_results() {
+    let readme = read(&root().join("README.md"));
+    let start = readme.find("<!-- figures of results/reference -->").unwrap();
+    let end = readme.find("<!-- end of figures -->").unwrap();
+    let mut data = None;
+    let mut checked = 0;
+    for line in readme[start..end].lines().filter(|line| line.starts_with('|')) {
+        let cells = cells(line);
+        if cells[0] == "data" || cells[0].starts_with("--") {
+            continue;
+        }
+        // [words](results/reference/FOLDER/report.md#SLUG)
+        if let Some((_, link)) = cells[0].split_once("](") {
+            let (page, slug) = link.split_once(')').unwrap().0.split_once('#').unwrap();
+            let folder = root().join(page).parent().unwrap().join("tables");
+            data = Some((folder, slug.to_owned()));
+        }
+        let (folder, slug) = data.as_ref().unwrap();
+        let table = |name: &str| rows(&folder.join(format!("{name}-{slug}.csv")));
+        let (quality, calibration) = (table("quality"), table("calibration"));
+        let (quality, calibration) = (
+            of_model(&quality, &cells[1]),
+            of_model(&calibration, &cells[1]),
+        );
+        for (cell, row, column) in [
+            (2, quality, "active_fraction"),
+            (3, quality, "accuracy"),
+            (4, calibration, "nll"),
+            (5, calibration, "ece"),
+        ] {
+            let (value, unit) = quoted(&cells[cell]);
+            let found: f64 = row[column].parse().unwrap();
+            assert!(
+                (value - found).abs() <= 0.5000001 * unit,
+                "{slug}, {}: README has {column} {}, the reference {found}",
+                cells[1],
+                cells[cell]
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked >= 40, "only {checked} figures were found");
+}
