@@ -35,7 +35,10 @@ fn rows(path: &Path) -> Vec<Row> {
 /// The cells of a row of a Markdown table.
 fn cells(line: &str) -> Vec<String> {
     let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
-    inner.split('|').map(|cell| cell.trim().to_owned()).collect()
+    inner
+        .split('|')
+        .map(|cell| cell.trim().to_owned())
+        .collect()
 }
 
 /// The row of a model: "dense", or "λ 1e-3".
@@ -60,11 +63,16 @@ fn quoted(text: &str) -> (f64, f64) {
 #[test]
 fn every_figure_in_readmes_table_is_the_reference_results() {
     let readme = read(&root().join("README.md"));
-    let start = readme.find("<!-- figures of results/reference -->").unwrap();
+    let start = readme
+        .find("<!-- figures of results/reference -->")
+        .unwrap();
     let end = readme.find("<!-- end of figures -->").unwrap();
     let mut data = None;
     let mut checked = 0;
-    for line in readme[start..end].lines().filter(|line| line.starts_with('|')) {
+    for line in readme[start..end]
+        .lines()
+        .filter(|line| line.starts_with('|'))
+    {
         let cells = cells(line);
         if cells[0] == "data" || cells[0].starts_with("--") {
             continue;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::report::fixtures;
 use crate::report::grouping::studies;
-use crate::report::significance::{Measure, Test};
+use crate::report::significance::{Family, Measure, Test};
 use l0gm_train::RunRecord;
 use serde_json::{Value, json};
 
@@ -188,6 +188,7 @@ fn tested(records: &[RunRecord], rival: &str, difference: f64, p: f64) -> Compar
     let studies = studies(records);
     let adult = studies.iter().find(|s| s.dataset == "adult").unwrap();
     Comparison {
+        family: Family::Rivals,
         study: adult.slug(),
         ours: crate::report::arms::best(adult).unwrap().label(),
         rival: rival.to_owned(),

@@ -1,6 +1,7 @@
 //! Is L0GM better than its rivals, or is it luck of the test examples? A paired bootstrap on the
 //! predictions that every run left behind, for accuracy, NLL and Brier score, corrected over all tests
-//! of a study. Rivals: dense, every other method, and every ablation of the gate.
+//! of a family. Rivals are dense and every other method; the gate's designs with one thing changed are a family of
+//! their own.
 
 mod bootstrap;
 mod holm;
@@ -47,7 +48,7 @@ pub(crate) struct Test {
     pub(crate) high: f64,
     /// Two-sided.
     pub(crate) p: f64,
-    /// After Holm's correction over the study's tests.
+    /// After Holm's correction over the family's tests.
     pub(crate) p_holm: f64,
 }
 
@@ -73,11 +74,22 @@ pub(crate) enum Outcome {
     Worse,
 }
 
+/// Tests that answer one question, and are corrected for being many together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// L0GM against dense and every other method.
+    Rivals,
+    /// The default design against those with one thing changed.
+    Designs,
+}
+
 /// One pair of models.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Comparison {
     /// The study's slug.
     pub(crate) study: String,
+    /// Which tests are corrected together.
+    pub(crate) family: Family,
     /// Labels of the points.
     pub(crate) ours: String,
     pub(crate) rival: String,
@@ -123,44 +135,54 @@ fn compare_study(study: &Study<'_>, read: Read<'_>) -> Vec<Comparison> {
     let mut cache: BTreeMap<String, Result<Scored, String>> = BTreeMap::new();
     let mut found: Vec<Comparison> = pairs(study)
         .into_iter()
-        .map(|(ours, rival)| {
+        .map(|(family, ours, rival)| {
             for run in ours.runs.iter().chain(&rival.runs) {
                 let id = run.run_id.clone();
                 cache.entry(id).or_insert_with(|| read(run));
             }
-            compare_pair(study, ours, rival, &cache)
+            compare_pair(study, (family, ours, rival), &cache)
         })
         .collect();
-    correct(&mut found);
+    for family in [Family::Rivals, Family::Designs] {
+        correct(&mut found, family);
+    }
     found
 }
+
+/// Ours and a rival.
+type Pair<'s, 'a> = (Family, &'s Point<'a>, &'s Point<'a>);
 
 /// Ours beside each rival: the gated model that would be deployed, and the one of best validation loss,
 /// beside dense with their settings and beside every other method; an ablation beside the default design
 /// at its lambda.
-fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<(&'s Point<'a>, &'s Point<'a>)> {
-    let mut pairs: Vec<(&Point<'a>, &Point<'a>)> = Vec::new();
+fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
+    let mut pairs: Vec<Pair<'s, 'a>> = Vec::new();
+    let rivals = |pair: (&'s Point<'a>, &'s Point<'a>)| (Family::Rivals, pair.0, pair.1);
     let mut ours: Vec<&Point<'a>> = arms::best(study).into_iter().collect();
     let pick = study.pick().filter(|p| arms::departures(p).is_empty());
     ours.extend(pick.filter(|pick| !ours.iter().any(|p| std::ptr::eq(*p, *pick))));
     for point in ours {
-        pairs.extend(study.dense_beside(point).map(|dense| (point, dense)));
+        pairs.extend(
+            study
+                .dense_beside(point)
+                .map(|dense| rivals((point, dense))),
+        );
         let others = study
             .points
             .iter()
             .filter(|p| p.method != "dense" && p.method != "l0gm");
-        pairs.extend(others.map(|rival| (point, rival)));
+        pairs.extend(others.map(|rival| rivals((point, rival))));
     }
     for axis in arms::Axis::ALL {
-        pairs.extend(arms::pairs(study, axis));
+        let designs = arms::pairs(study, axis).into_iter();
+        pairs.extend(designs.map(|(plain, other)| (Family::Designs, plain, other)));
     }
     pairs
 }
 
 fn compare_pair(
     study: &Study<'_>,
-    ours: &Point<'_>,
-    rival: &Point<'_>,
+    (family, ours, rival): Pair<'_, '_>,
     cache: &BTreeMap<String, Result<Scored, String>>,
 ) -> Comparison {
     let shared: Vec<(&RunRecord, &RunRecord)> = ours
@@ -204,6 +226,7 @@ fn compare_pair(
         });
     Comparison {
         study: study.slug(),
+        family,
         ours: ours.label(),
         rival: rival.label(),
         seeds: shared.len(),
@@ -212,10 +235,11 @@ fn compare_pair(
     }
 }
 
-/// Corrects all tests of a study together.
-fn correct(comparisons: &mut [Comparison]) {
+/// Corrects all tests of a family of a study together.
+fn correct(comparisons: &mut [Comparison], family: Family) {
     let mut tests: Vec<&mut Test> = comparisons
         .iter_mut()
+        .filter(|c| c.family == family)
         .filter_map(|c| c.tests.as_mut().ok())
         .flatten()
         .collect();

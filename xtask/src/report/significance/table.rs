@@ -1,6 +1,6 @@
 //! The table of a study's tests.
 
-use super::{Comparison, Measure, RESAMPLES, Test};
+use super::{Comparison, Family, Measure, RESAMPLES, Test};
 use crate::report::document::Block;
 use crate::report::format;
 use crate::report::study::Study;
@@ -16,8 +16,18 @@ pub(crate) fn blocks(study: &Study<'_>, all: &[Comparison]) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(
         "Is it luck? L0GM against each rival".to_owned(),
     )];
-    if of_study.iter().any(|c| c.tests.is_ok()) {
-        blocks.push(Block::Table(table(study, &of_study)));
+    for family in [Family::Rivals, Family::Designs] {
+        let tested = of_study.iter().copied();
+        let tested: Vec<&Comparison> = tested
+            .filter(|c| c.family == family && c.tests.is_ok())
+            .collect();
+        if !tested.is_empty() {
+            let table = table(study, family, &tested);
+            blocks.push(match family {
+                Family::Rivals => Block::Table(table),
+                Family::Designs => Block::Folded(table),
+            });
+        }
     }
     let untested: Vec<String> = of_study
         .iter()
@@ -35,15 +45,19 @@ pub(crate) fn blocks(study: &Study<'_>, all: &[Comparison]) -> Vec<Block> {
     blocks
 }
 
-fn table(study: &Study<'_>, comparisons: &[&Comparison]) -> Table {
+fn table(study: &Study<'_>, family: Family, comparisons: &[&Comparison]) -> Table {
+    let (id, against) = match family {
+        Family::Rivals => ("significance", "each rival"),
+        Family::Designs => ("significance-designs", "each other design of the gate"),
+    };
     let tests: usize = comparisons
         .iter()
         .map(|c| c.tests.as_ref().map_or(0, Vec::len))
         .sum();
     let mut table = Table::new(
-        format!("significance-{}", study.slug()),
+        format!("{id}-{}", study.slug()),
         format!(
-            "{}: paired bootstrap of L0GM against each rival",
+            "{}: paired bootstrap of L0GM against {against}",
             study.name()
         ),
         format!(

@@ -86,3 +86,32 @@ fn a_run_without_predictions_is_named_instead_of_left_out() {
         crate::report::document::Block::List(items) if items[0].starts_with("Not tested: L0GM")
     )));
 }
+
+#[test]
+fn a_family_is_corrected_for_its_own_tests_alone() {
+    let of = |family| Comparison {
+        study: "s".to_owned(),
+        family,
+        ours: "a".to_owned(),
+        rival: "b".to_owned(),
+        seeds: 1,
+        examples: 10,
+        tests: Ok(vec![Test {
+            measure: Measure::Nll,
+            difference: -0.1,
+            low: -0.2,
+            high: 0.0,
+            p: 0.03,
+            p_holm: 0.03,
+        }]),
+    };
+    let mut all = [Family::Rivals, Family::Designs, Family::Designs].map(of);
+    for family in [Family::Rivals, Family::Designs] {
+        correct(&mut all, family);
+    }
+    let holm: Vec<f64> = all
+        .iter()
+        .map(|c| c.test(Measure::Nll).unwrap().p_holm)
+        .collect();
+    assert_eq!(holm, [0.03, 0.06, 0.06]);
+}
