@@ -248,10 +248,12 @@ fn members<'p, 'a>(pairs: &[(&'p Point<'a>, &'p Point<'a>)]) -> Vec<&'p Point<'a
 
 /// "1 pair at λ 1e-3", "2 pairs at λ 1e-3 and 3e-3".
 fn compared(pairs: &[(&Point<'_>, &Point<'_>)]) -> String {
-    let lambdas: Vec<String> = pairs
-        .iter()
-        .filter_map(|(_, other)| other.lambda.map(format::lambda))
-        .collect();
+    // In their order, each once: several terms and weights are compared at one lambda.
+    let mut lambdas: Vec<String> = Vec::new();
+    for (_, other) in pairs {
+        let lambda = other.lambda.map(format::lambda);
+        lambdas.extend(lambda.filter(|lambda| !lambdas.contains(lambda)));
+    }
     let plural = if pairs.len() == 1 { "pair" } else { "pairs" };
     format!("{} {plural} at λ {}", pairs.len(), format::list(&lambdas))
 }
