@@ -77,11 +77,17 @@ fn every_figure_in_readmes_table_is_the_reference_results() {
         if cells[0] == "data" || cells[0].starts_with("--") {
             continue;
         }
-        // [words](results/reference/FOLDER/report.md#SLUG)
+        // [words](results/reference/FOLDER/report.md#DATASET), and tables/quality-MODALITY-DATASET.csv
         if let Some((_, link)) = cells[0].split_once("](") {
-            let (page, slug) = link.split_once(')').unwrap().0.split_once('#').unwrap();
+            let (page, dataset) = link.split_once(')').unwrap().0.split_once('#').unwrap();
             let folder = root().join(page).parent().unwrap().join("tables");
-            data = Some((folder, slug.to_owned()));
+            let of_dataset = |modality: &&&str| {
+                let name = format!("quality-{modality}-{dataset}.csv");
+                folder.join(name).exists()
+            };
+            let modality = ["tabular", "text", "graph"].iter().find(of_dataset);
+            let modality = modality.unwrap_or_else(|| panic!("{link}: no table"));
+            data = Some((folder.clone(), format!("{modality}-{dataset}")));
         }
         let (folder, slug) = data.as_ref().unwrap();
         let table = |name: &str| rows(&folder.join(format!("{name}-{slug}.csv")));

@@ -28,7 +28,13 @@ fn block(block: &Block) -> String {
                 .iter()
                 .map(|fact| format!("**{}** {} ({})", fact.value, fact.label, fact.note)),
         ),
-        Block::Table(content) | Block::Folded(content) => table(content),
+        Block::Table(content) => format!("**{}**\n\n{}", content.title, table(content)),
+        // As HTML, because Markdown has nothing that folds; the blank lines make its inside Markdown again.
+        Block::Folded(content) => format!(
+            "<details>\n<summary>{}</summary>\n\n{}\n\n</details>",
+            escaped(&content.title),
+            table(content)
+        ),
         Block::Figures(figures) => figures
             .iter()
             .map(|f| {
@@ -53,7 +59,7 @@ fn bullets(items: impl Iterator<Item = String>) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let mut text = format!("**{}**\n\n", table.title);
+    let mut text = String::new();
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     text.push_str(&row(table
         .columns
@@ -77,6 +83,10 @@ fn table(table: &Table) -> String {
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 fn plain(text: &str) -> String {
