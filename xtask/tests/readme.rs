@@ -16,20 +16,9 @@ fn read(path: &Path) -> String {
 }
 
 fn rows(path: &Path) -> Vec<Row> {
-    let text = read(path);
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    lines
-        .map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            assert_eq!(cells.len(), header.len(), "{}: {line}", path.display());
-            header
-                .iter()
-                .zip(cells)
-                .map(|(name, cell)| ((*name).to_owned(), cell.to_owned()))
-                .collect()
-        })
-        .collect()
+    let mut reader =
+        csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    reader.deserialize().map(|row| row.unwrap()).collect()
 }
 
 /// The cells of a row of a Markdown table.
@@ -114,4 +103,27 @@ fn every_figure_in_readmes_table_is_the_reference_results() {
         }
     }
     assert!(checked >= 40, "only {checked} figures were found");
+}
+
+#[test]
+fn every_verdict_in_the_list_of_claims_is_the_reference_reports() {
+    let reference = rows(&root().join("results/reference/tables/claims.csv"));
+    let claims = read(&root().join("docs/claims.md"));
+    let listed: Vec<Vec<String>> = claims
+        .lines()
+        .skip_while(|line| !line.starts_with("| claim |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(cells)
+        .collect();
+    let found: Vec<[String; 3]> = reference
+        .iter()
+        .map(|row| ["id", "name", "verdict"].map(|column| row[column].clone()))
+        .collect();
+    let listed: Vec<[String; 3]> = listed
+        .into_iter()
+        .map(|cells| [cells[0].clone(), cells[1].clone(), cells[2].clone()])
+        .collect();
+    assert_eq!(listed, found);
+    assert_eq!(found.len(), 8);
 }

@@ -122,11 +122,11 @@ impl Generator {
             return 0;
         }
         // The high word of bits * n is uniform once the few low words that would favour small
-        // results are rejected (Lemire 2019).
-        let reject_below = n.wrapping_neg() % n;
+        // results are rejected (Lemire 2019). Those lie below n, so that the division is rarely met.
         loop {
             let product = u128::from(self.next_u64()) * u128::from(n);
-            if (product as u64) >= reject_below {
+            let low = product as u64;
+            if low >= n || low >= n.wrapping_neg() % n {
                 return (product >> 64) as u64;
             }
         }
