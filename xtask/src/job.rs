@@ -240,17 +240,61 @@ fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
         .context("cannot size the thread pool")
 }
 
-/// What was typed, for the report: `cargo xtask reproduce ...`.
+/// What was typed, for the report: `cargo xtask reproduce ...`. A share of a plan is of no use to who makes it
+/// again: the whole plan's command stands for it.
 fn typed_command() -> String {
+    whole_plan(std::env::args().skip(1))
+}
+
+fn whole_plan(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["cargo xtask".to_owned()];
-    words.extend(std::env::args().skip(1).map(|word| {
-        if word.is_empty()
-            || word.contains(|c: char| c.is_whitespace() || "'\"$&|;<>(){}*?`\\".contains(c))
-        {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        } else {
-            word
+    let (mut of_a_share, mut is_value) = (false, false);
+    for (at, word) in arguments.enumerate() {
+        if at == 0 && word == "run" {
+            of_a_share = true;
+            words.push("reproduce".to_owned());
+            continue;
         }
-    }));
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, _)) => (flag, true),
+            None => (word.as_str(), false),
+        };
+        match flag {
+            "--wait" if of_a_share => {}
+            "--cell" | "--shard" if of_a_share => is_value = !value,
+            _ => words.push(quoted(word)),
+        }
+    }
     words.join(" ")
+}
+
+/// As a shell takes it.
+fn quoted(word: String) -> String {
+    let is_plain = |c: char| !c.is_whitespace() && !"'\"$&|;<>(){}*?`\\".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shares_command_is_recorded_as_the_whole_plans() {
+        let of = |text: &str| whole_plan(text.split(' ').map(str::to_owned));
+        assert_eq!(
+            of("run --shard 1/4 --wait --profile paper --cell abc --cell=x --out a"),
+            "cargo xtask reproduce --profile paper --out a"
+        );
+        let typed = "reproduce --set text.a=b --out o";
+        assert_eq!(of(typed), format!("cargo xtask {typed}"));
+        let spaced = whole_plan(["plan", "it's"].map(str::to_owned).into_iter());
+        assert_eq!(spaced, r"cargo xtask plan 'it'\''s'");
+    }
 }

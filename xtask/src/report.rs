@@ -36,7 +36,7 @@ use crate::{aggregate, join};
 use anyhow::Context;
 use document::Document;
 use l0gm_train::RunRecord;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -147,7 +147,28 @@ pub(crate) fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<Docum
             .write_png(&png)
             .with_context(|| format!("drawing {}", figure.id))?;
     }
+    let tables: BTreeSet<&str> = document.tables().map(|t| t.id.as_str()).collect();
+    remove_older(&out.path().join("tables"), &tables)?;
+    let figures: BTreeSet<&str> = document.figures().map(|f| f.id.as_str()).collect();
+    remove_older(&out.path().join("figures"), &figures)?;
     out.write("report.md", markdown::text(&document).as_bytes())?;
     out.write("report.html", html::page(&document)?.as_bytes())?;
     Ok(document)
+}
+
+/// Removes what an older report left: another deployed model, say, has another figure.
+fn remove_older(folder: &Path, keep: &BTreeSet<&str>) -> anyhow::Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        let is_ours = matches!(kind, Some("csv" | "parquet" | "svg" | "png"));
+        let name = path.file_stem().and_then(|name| name.to_str());
+        if is_ours && name.is_some_and(|name| !keep.contains(name)) {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! the settings that all modalities share (`gate.*`, `train.*`); a setting that an older run does not
 //! state had its default.
 
-use super::grouping::flat;
+use super::grouping::{TARGET, flat};
 use super::study::{Point, Study};
 use std::collections::BTreeMap;
 
@@ -99,9 +99,8 @@ pub(super) fn design_in_words(settings: &BTreeMap<String, String>) -> Vec<String
     axes.filter_map(|axis| axis.in_words(settings)).collect()
 }
 
-/// Method l0gm with a lambda given: what the paper's tables are about.
 fn is_l0gm(point: &Point<'_>) -> bool {
-    point.method == "l0gm" && point.lambda.is_some()
+    point.method == "l0gm"
 }
 
 /// The axes in which a point departs from the default design.
@@ -117,7 +116,7 @@ pub(crate) fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let plain = study
         .points
         .iter()
-        .filter(|p| is_l0gm(p) && departures(p).is_empty());
+        .filter(|p| is_l0gm(p) && p.lambda.is_some() && departures(p).is_empty());
     for point in plain {
         let settings = flat(&point.first().spec.settings);
         match groups.iter_mut().find(|(other, _)| *other == settings) {
@@ -140,6 +139,31 @@ pub(crate) fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
         lambda(a).total_cmp(&lambda(b))
     });
     most
+}
+
+/// What a figure over sparsity shows: the sweep, and points of the default design for which an active fraction
+/// was asked with otherwise the sweep's settings; the most open first.
+pub(crate) fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
+    let settings = |point: &Point<'_>| {
+        let mut settings = flat(&point.first().spec.settings);
+        settings.remove(TARGET);
+        settings
+    };
+    let mut points = sweep(study);
+    let aimed = study.points.iter();
+    let mut aimed: Vec<&Point<'a>> = aimed
+        .filter(|p| is_l0gm(p) && p.lambda.is_none() && departures(p).is_empty())
+        .collect();
+    if let Some(of) = points
+        .first()
+        .or(aimed.first())
+        .map(|point| settings(point))
+    {
+        aimed.retain(|point| settings(point) == of);
+    }
+    points.extend(aimed);
+    points.sort_by(|a, b| b.active().total_cmp(&a.active()));
+    points
 }
 
 /// The sweep's point of best validation loss: how the paper selects.
@@ -240,5 +264,33 @@ mod tests {
         assert_eq!(sweep(&studies[0]).len(), 5);
         assert!(pairs(&studies[0], Axis::Kind).is_empty());
         assert_eq!(at(&studies[0], 3e-3).unwrap().runs.len(), 3);
+    }
+
+    #[test]
+    fn points_with_a_target_are_shown_beside_the_sweep_and_meet_ablations_of_their_target() {
+        let lambdas = fixtures::real_records();
+        let aimed = |settings: serde_json::Value| {
+            let mut records = fixtures::variant(&lambdas, "adult", 1e-3, &settings);
+            for record in &mut records {
+                record.spec.lambda = None;
+                record.gate.active_fraction = 0.25;
+                record.run_id = record.spec.id();
+            }
+            records
+        };
+        let mut records = aimed(json!({"train": {"target": 0.25}}));
+        records.extend(aimed(
+            json!({"train": {"target": 0.25}, "gate": {"kind": "static"}}),
+        ));
+        let alone = studies(&records);
+        assert!(sweep(&alone[0]).is_empty());
+        assert_eq!(by_sparsity(&alone[0]).len(), 1);
+        assert_eq!(pairs(&alone[0], Axis::Kind).len(), 1);
+        records.extend(lambdas.clone());
+        let both = studies(&records);
+        assert_eq!(sweep(&both[0]).len(), 5);
+        let shown = by_sparsity(&both[0]);
+        assert_eq!(shown.len(), 6);
+        assert!(shown.windows(2).all(|w| w[0].active() >= w[1].active()));
     }
 }

@@ -144,8 +144,8 @@ fn glance(studies: &[Study<'_>]) -> Section {
             "Dense, and the gated model we would deploy"
         },
         "The gated model is chosen on the validation split alone: the sparsest whose validation \
-         accuracy is within half a point of that of dense with the same settings, which stands above it \
-         where it has been run. All figures are on the test split.",
+         accuracy is within half a point of that of dense with the same settings, which stands above it; \
+         where that has not been run, or none comes near, the one of best validation loss. All figures are on the test split.",
         vec![
             words("dataset", "dataset"),
             words("model", "model"),
@@ -194,10 +194,9 @@ fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     blocks.extend(sweep_sentence(study).map(Block::Paragraph));
     blocks.push(Block::Heading("Accuracy against sparsity".to_owned()));
     blocks.push(Block::Table(tables::quality(study)));
-    blocks.push(Block::Figures(vec![
-        plots::frontier(study),
-        plots::learning(study),
-    ]));
+    let mut figures: Vec<_> = plots::frontier(study).into_iter().collect();
+    figures.push(plots::learning(study));
+    blocks.push(Block::Figures(figures));
     if let Some(designs) = tables::designs(study) {
         blocks.push(Block::Heading("Other designs of the gate".to_owned()));
         blocks.push(Block::Table(designs));

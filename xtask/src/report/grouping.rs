@@ -132,7 +132,7 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
 const LAMBDA: &str = "train.objective.lambda";
 
 /// The active fraction asked for; `null` where lambda was given.
-const TARGET: &str = "train.target";
+pub(super) const TARGET: &str = "train.target";
 
 /// Settings as dotted keys and values, without lambda.
 pub(crate) fn flat(settings: &Value) -> BTreeMap<String, String> {

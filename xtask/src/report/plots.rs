@@ -1,6 +1,6 @@
 //! A study's figures: from points to the data that `figures/` draws.
 
-use super::arms::sweep;
+use super::arms::{by_sparsity, sweep};
 use super::figures::{
     Confusion, Curve, Dense, Figure, Frontier, FrontierPoint, GateRow, Gates, Learning, Moment,
     Plot, Reliability,
@@ -40,8 +40,11 @@ fn figure(study: &Study<'_>, id: &str, caption: String, plot: Plot) -> Figure {
 }
 
 /// Accuracy and ECE against sparsity.
-pub(crate) fn frontier(study: &Study<'_>) -> Figure {
-    let points = sweep(study);
+pub(crate) fn frontier(study: &Study<'_>) -> Option<Figure> {
+    let points = by_sparsity(study);
+    if points.is_empty() {
+        return None;
+    }
     let plot = Frontier {
         title: format!("{}: the frontier over λ", study.tag()),
         points: points
@@ -68,20 +71,20 @@ pub(crate) fn frontier(study: &Study<'_>) -> Figure {
             .or(study.dense())
             .map_or(0.0, |p| p.over(|r| r.calibration.ece_noise).mean),
     };
-    figure(
+    Some(figure(
         study,
         "frontier",
         format!(
-            "Accuracy (above) and ECE with {} bins (below) against the active fraction, one point a λ; test split",
+            "Accuracy (above) and ECE with {} bins (below) against the active fraction, one point a λ or target; test split",
             super::tables::bins_of(study)
         ),
         Plot::Frontier(plot),
-    )
+    ))
 }
 
 /// Training and validation loss and active fraction by epoch.
 pub(crate) fn learning(study: &Study<'_>) -> Figure {
-    let gated = sweep(study);
+    let gated = by_sparsity(study);
     let shown = study.dense_beside_all(&gated).into_iter().chain(gated);
     let curves = shown.map(|point| {
         let run = point.first();
@@ -114,7 +117,7 @@ pub(crate) fn learning(study: &Study<'_>) -> Figure {
         study,
         "learning",
         format!(
-            "Training loss (above; with noise and dropout, without the penalty), validation loss and active fraction of the deterministic gate (below) by epoch; seed {seed}; dots mark the selected epoch"
+            "Training loss (above; with noise and dropout, without the penalty), validation loss and active fraction of the deterministic gate (below) by epoch; seed {seed}; dots mark the selected epoch; what lies above the frame is not drawn"
         ),
         Plot::Learning(plot),
     )

@@ -6,73 +6,84 @@ use super::markdown;
 use anyhow::{Context, bail};
 use l0gm_train::write_atomically;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::Path;
 
-const PAGE: &str = "report.md";
-const TABLES: &str = "tables";
-const FIGURES: &str = "figures";
+/// Names the files of a published report, a line each: nothing else is ever replaced.
+const LIST: &str = "published.txt";
 
-/// Writes the document into `dir`; tables and figures of an older report there are removed.
+/// Writes the document into `dir`; the files of a report published there before are removed.
 ///
 /// # Errors
-/// Where the folder holds something else than a report, or cannot be written.
+/// Where a file of somebody else is in the way, where the folder is an output folder, or cannot be written.
 pub(super) fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
-    if !dir.join(PAGE).exists() && holds_files(dir)? {
+    if dir.join("l0gm-out.json").exists() {
         bail!(
-            "--publish {}: holds files, and no {PAGE} among them; name an empty folder or one that was published into",
+            "--publish {}: is an output folder, whose report is there already; name another folder",
             dir.display()
         );
     }
-    let mut tables = BTreeSet::new();
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for table in document.tables() {
-        let name = format!("{}.csv", table.id);
-        write(&dir.join(TABLES).join(&name), &table.frame().to_csv()?)?;
-        tables.insert(OsString::from(name));
+        files.push((format!("tables/{}.csv", table.id), table.frame().to_csv()?));
     }
-    let mut figures = BTreeSet::new();
     for figure in document.figures() {
-        let name = format!("{}.svg", figure.id);
-        write(&dir.join(FIGURES).join(&name), figure.svg()?.as_bytes())?;
-        figures.insert(OsString::from(name));
+        let name = format!("figures/{}.svg", figure.id);
+        files.push((name, figure.svg()?.into_bytes()));
     }
-    remove_others(&dir.join(TABLES), "csv", &tables)?;
-    remove_others(&dir.join(FIGURES), "svg", &figures)?;
-    write(&dir.join(PAGE), markdown::text(document).as_bytes())
+    files.push((
+        "report.md".to_owned(),
+        markdown::text(document).into_bytes(),
+    ));
+    let before = listed(dir);
+    if let Some((name, _)) = files
+        .iter()
+        .find(|(name, _)| !before.contains(name) && dir.join(name).exists())
+    {
+        bail!(
+            "--publish {}: {name} is there and was not published by this command; name another folder, or move it",
+            dir.display()
+        );
+    }
+    let names: BTreeSet<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    // Both lists until all is done: what an interruption leaves is still known as ours.
+    write(&dir.join(LIST), &lines(before.union(&names)))?;
+    for (name, bytes) in &files {
+        write(&dir.join(name), bytes)?;
+    }
+    for name in before.difference(&names) {
+        let path = dir.join(name);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    write(&dir.join(LIST), &lines(names.iter()))
+}
+
+/// What the list in a folder names, as far as it is of a report.
+fn listed(dir: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(dir.join(LIST)).unwrap_or_default();
+    let of_a_report = |name: &&str| {
+        let inside = ["tables/", "figures/"]
+            .iter()
+            .find_map(|f| name.strip_prefix(f));
+        *name == "report.md" || inside.is_some_and(|name| !name.contains(['/', '\\']))
+    };
+    text.lines()
+        .filter(of_a_report)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn lines<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
+    names
+        .flat_map(|name| format!("{name}\n").into_bytes())
+        .collect()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     write_atomically(path, bytes)?;
-    Ok(())
-}
-
-/// Settings files beside a report are not in the way.
-fn holds_files(dir: &Path) -> anyhow::Result<bool> {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return Ok(false);
-    };
-    for entry in entries {
-        let path = entry.with_context(|| dir.display().to_string())?.path();
-        if path.extension().is_none_or(|kind| kind != "toml") {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn remove_others(dir: &Path, kind: &str, keep: &BTreeSet<OsString>) -> anyhow::Result<()> {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let entry = entry.with_context(|| dir.display().to_string())?;
-        let path = entry.path();
-        if path.extension().is_some_and(|k| k == kind) && !keep.contains(&entry.file_name()) {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
-        }
-    }
     Ok(())
 }
 
@@ -112,11 +123,33 @@ mod tests {
     }
 
     #[test]
-    fn somebodys_folder_is_refused_and_left_as_it_was() {
+    fn somebodys_files_are_neither_replaced_nor_removed() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("thesis.tex"), "x").unwrap();
+        let mine = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "mine").unwrap();
+        };
+        mine("tables/grades.csv");
+        mine("figures/logo.svg");
+        publish(&document("one"), folder.path()).unwrap();
+        mine("tables/two.csv");
+        let error = publish(&document("two"), folder.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("tables/two.csv is there"),
+            "{error}"
+        );
+        for name in ["tables/grades.csv", "figures/logo.svg", "tables/two.csv"] {
+            assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), b"mine");
+        }
+        assert!(folder.path().join("tables/one.csv").exists());
+    }
+
+    #[test]
+    fn an_output_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::out::OutDir::create(folder.path()).unwrap();
         let error = publish(&document("one"), folder.path()).unwrap_err();
-        assert!(error.to_string().contains("holds files"), "{error}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(error.to_string().contains("is an output folder"), "{error}");
     }
 }

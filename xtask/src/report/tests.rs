@@ -272,14 +272,16 @@ fn an_output_folder_is_written_whole_and_again() {
     }
     out.write_command(&context().command).unwrap();
     out.write_failures(&context().failures).unwrap();
+    out.write("figures/of-an-older-report.png", b"x").unwrap();
     run(&ReportFlags {
         dirs: vec![folder.to_owned()],
         out: None,
-        publish: Some(folder.join("published")),
+        publish: Some(temporary.path().join("published")),
     })
     .unwrap();
     let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
-    let published = folder.join("published");
+    assert!(!folder.join("figures/of-an-older-report.png").exists());
+    let published = temporary.path().join("published");
     assert!(published.join("report.md").exists());
     assert!(published.join("tables/claims.csv").exists());
     let svg = |entry: std::io::Result<std::fs::DirEntry>| {

@@ -29,6 +29,19 @@ pub(in crate::report) fn section(
         )),
         Block::Table(table(studies, &judged)),
     ];
+    blocks.extend(caveat(studies, profile).map(Block::Paragraph));
+    let absent = ["tabular", "text", "graph"]
+        .into_iter()
+        .filter(|modality| !studies.iter().any(|s| !s.twin && s.modality == *modality));
+    let absent: Vec<String> = absent
+        .map(|modality| {
+            let command = Command::new("paper").of(modality, None, "");
+            format!("No real data of modality {modality}, and so no verdict on it: `{command}`")
+        })
+        .collect();
+    if !absent.is_empty() {
+        blocks.push(Block::List(absent));
+    }
     for (claim, judged) in &judged {
         blocks.push(Block::Heading(format!("{}: {}", claim.id, claim.name)));
         let mut items = vec![
@@ -41,15 +54,6 @@ pub(in crate::report) fn section(
                 .zip(&judged.findings)
                 .map(|(study, finding)| line(study, finding, &command)),
         );
-        let absent = ["tabular", "text", "graph"]
-            .into_iter()
-            .filter(|modality| !studies.iter().any(|s| !s.twin && s.modality == *modality));
-        items.extend(absent.map(|modality| {
-            format!(
-                "No real data of modality {modality}: `{}`",
-                command.of(modality, None, "")
-            )
-        }));
         items.push(format!("Verdict over all: {}.", judged.verdict.text()));
         blocks.push(Block::List(items));
     }
@@ -58,6 +62,25 @@ pub(in crate::report) fn section(
         heading: "The paper's claims".to_owned(),
         blocks,
     }
+}
+
+/// What makes these verdicts weaker than those of the whole protocol.
+fn caveat(studies: &[Study<'_>], profile: &str) -> Option<String> {
+    let mut reasons = Vec::new();
+    if profile != "paper" {
+        reasons.push(format!("the profile is {profile}"));
+    }
+    let seeds = studies.iter().flat_map(|s| &s.points).map(|p| p.runs.len());
+    if seeds.max().is_none_or(|most| most < 3) {
+        reasons.push("there are fewer than three seeds".to_owned());
+    }
+    (!reasons.is_empty()).then(|| {
+        format!(
+            "The rules are the same for every report, but these runs are less than the paper's protocol: {}. What is \
+             said here of a claim is said of these runs.",
+            format::list(&reasons)
+        )
+    })
 }
 
 fn table(studies: &[Study<'_>], judged: &[(&Claim, Judged)]) -> Table {
