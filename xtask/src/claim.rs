@@ -30,17 +30,20 @@ impl Claim {
                 sign(&mut file);
                 Ok(Attempt::Held(Self { file }))
             }
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Only for people; on some systems a locked file cannot be read.
-                let _ = file.read_to_string(&mut holder);
-                let holder = holder.trim();
-                Ok(Attempt::Elsewhere(if holder.is_empty() {
-                    "another process".to_owned()
-                } else {
-                    holder.to_owned()
-                }))
+            Err(TryLockError::WouldBlock) => Ok(Attempt::Elsewhere(signature(&mut file))),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| no_locks(path)),
+        }
+    }
+
+    /// Who has the claim at this moment, `None` where nobody has; takes and signs nothing.
+    pub(crate) fn holder(path: &Path) -> anyhow::Result<Option<String>> {
+        let mut file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                drop(Self { file });
+                Ok(None)
             }
+            Err(TryLockError::WouldBlock) => Ok(Some(signature(&mut file))),
             Err(TryLockError::Error(error)) => Err(error).with_context(|| no_locks(path)),
         }
     }
@@ -88,6 +91,16 @@ fn sign(file: &mut File) {
     let _ = file.write_all(format!("process {}{on}\n", std::process::id()).as_bytes());
 }
 
+/// What `sign` wrote. Only for people; on some systems a locked file cannot be read.
+fn signature(file: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = file.read_to_string(&mut holder);
+    match holder.trim() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    }
+}
+
 fn no_locks(path: &Path) -> String {
     format!(
         "{}: this file system gives no locks; choose an --out on one that does, or give each process its \
@@ -113,7 +126,13 @@ mod tests {
         };
         let own = format!("process {}", std::process::id());
         assert!(holder.starts_with(&own), "{holder}");
+        assert_eq!(Claim::holder(&path).unwrap(), Some(holder));
         drop(first);
+        assert_eq!(
+            Claim::holder(&path).unwrap(),
+            None,
+            "the file still names it"
+        );
         assert!(matches!(Claim::attempt(&path).unwrap(), Attempt::Held(_)));
     }
 }

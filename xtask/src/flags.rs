@@ -17,7 +17,7 @@ Start here:
   cargo xtask reproduce                 the quick job: dense and L0GM in all three modalities
   cargo xtask reproduce --dry-run       what it would run, on which data, for how long
   cargo xtask report out/quick          the report again, from the runs in that folder
-  cargo xtask plan, run                 the same plan cell by cell, for clusters (docs/scale.md)")]
+  cargo xtask plan, run                 the same plan by cells, for clusters (docs/scale.md)")]
 pub(crate) struct Flags {
     /// What to do.
     #[command(subcommand)]
@@ -72,7 +72,12 @@ pub(crate) struct CellFlags {
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) method: Vec<String>,
     /// Seeds; default 0 for quick, 0,1,2 for paper.
-    #[arg(long, value_delimiter = ',', value_name = "N")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        allow_hyphen_values = true
+    )]
     pub(crate) seeds: Vec<String>,
     /// Weights of the penalty for gated methods; default 1e-4,3e-4,1e-3,3e-3,1e-2.
     #[arg(
@@ -84,7 +89,12 @@ pub(crate) struct CellFlags {
     pub(crate) lambda: Vec<String>,
     /// Active fractions asked for instead of lambdas, such as 10%,25%: the controller finds lambda. The lambda
     /// grid is then left out, but for what --lambda names.
-    #[arg(long, value_delimiter = ',', value_name = "X")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "X",
+        allow_hyphen_values = true
+    )]
     pub(crate) target: Vec<String>,
     /// The gate's design with one thing changed, beside the default: static, conditional, fine, no-annealing,
     /// soft-ece, mmce; all or none. At the paper's lambdas, or at those of --lambda and --target. Default: all for
@@ -124,23 +134,26 @@ pub(crate) struct CellFlags {
 #[command(after_long_help = "\
 Examples:
   cargo xtask reproduce
-      Everything, quick. Real data where it is found (--data-dir, L0GM_DATA_DIR, datasets/cache) or
-      can be downloaded, else the built-in synthetic twins, and then the first and last line say so.
+      Everything, quick. Real data where it is found (--data-dir, L0GM_DATA_DIR, datasets/cache)
+      or can be downloaded, else the built-in synthetic twins, and then the first and last line
+      say so.
   cargo xtask reproduce --data-dir ~/data --model-dir ~/models --out out/real
       The same on data of your own copy: ~/data/adult/adult.data and so on.
   cargo xtask reproduce --modality tabular --lambda 1e-4,1e-3,1e-2 --seeds 0,1,2
       One modality, a coarser grid, three seeds.
   cargo xtask reproduce --modality tabular --target 10%,25%
-      Models of which a tenth and a quarter of the dimensions stay open, whatever lambda that takes.
+      Models of which a tenth and a quarter of the dimensions stay open, whatever lambda it takes.
   cargo xtask reproduce --modality graph --dataset amazon-photo --method dense --dry-run
       What a plan would hold, without running it.
   cargo xtask reproduce --set tabular.train.epochs=3 --set graph.gate.inference=threshold
-      Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text], [graph].
+      Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text],
+      [graph].
   cargo xtask reproduce --modality tabular --ablation fine,no-annealing --lambda 1e-3
       The default gate and two designs with one thing changed, at one lambda.
 
-Ctrl-C or SIGTERM stops after the step in hand and saves; the same command goes on from there. A finished run
-is not run again: to start anew, choose another --out or delete the run's folder in OUT/runs.")]
+Ctrl-C or SIGTERM stops after the step in hand and saves; the same command goes on from there. A
+finished run is not run again: to start anew, choose another --out or delete the run's folder in
+OUT/runs.")]
 pub(crate) struct ReproduceFlags {
     #[command(flatten)]
     pub(crate) cells: CellFlags,
@@ -152,9 +165,10 @@ pub(crate) struct ReproduceFlags {
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 One JSON object a line, in the order of running:
-  cell      the hash of everything the result depends on; `run --cell` takes it, or its first digits
+  cell      the hash of all that the result depends on; `run --cell` takes it, or its first digits
   run       the folder's name under OUT/runs
   modality, dataset, twin, method, lambda, seed, settings
+  ablation  the design with one thing changed that the cell belongs to, else null
   estimate_seconds   a rough estimate on two CPU cores
   finished  whether the cell's record stands in OUT
 
@@ -170,13 +184,13 @@ pub(crate) struct PlanFlags {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Carries out cells of the plan that `cargo xtask plan` prints with the same flags; `cargo xtask report`
-makes the report of what is finished. Without --cell and --shard: all of them.
+Carries out cells of the plan that `cargo xtask plan` prints with the same flags; `cargo xtask
+report` makes the report of what is finished. Without --cell and --shard: all of them.
 
-Several processes may work in one --out: each cell is claimed by a lock, and who comes second passes over
-it (--wait: comes back to it). A finished cell is not run again; a killed process's cell is continued
-from its last checkpoint by whoever takes it next. Exit codes are those of `reproduce`; a cell that was
-passed over is no failure.
+Several processes may work in one --out: each cell is claimed by a lock, and who comes second
+passes over it (--wait: comes back to it). A finished cell is not run again; a killed process's
+cell is continued from its last checkpoint by whoever takes it next. Exit codes are those of
+`reproduce`; a cell that was passed over is no failure.
 
 Examples:
   cargo xtask run --cell 3f9c2a --twin
@@ -203,15 +217,17 @@ pub(crate) struct RunFlags {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Several folders, of several machines, are joined into --out: its finished cells, the failures that none of
-them made good, and one report. A cell that two folders hold must have the same results, else the report
-says where they differ (the first folder's are taken); of different data it is refused.
+Several folders, of several machines, are joined into --out: its finished cells, the failures that
+none of them made good, and one report. A cell that two folders hold must have the same results,
+else the report says where they differ (the first folder's are taken); of different data it is
+refused.
 
 Examples:
   cargo xtask report out/quick
   cargo xtask report node1/out node2/out --out out/joined
   cargo xtask report out/paper --publish results/mine
-      Also writes report.md, figures as SVG and tables as CSV there, small enough for a repository.")]
+      Also writes report.md, figures as SVG and tables as CSV there, small enough for a
+      repository.")]
 pub(crate) struct ReportFlags {
     /// Output folders of `reproduce` and `run`.
     #[arg(required = true, value_name = "DIR")]
@@ -244,22 +260,25 @@ impl From<WayFlag> for crate::search::Way {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Trains each method with --trials settings: the defaults (trial 0), then points of the paper's Table 7 (learning rate,
-weight decay, dropout, batch size; for gated methods also the warm-up's share and the end temperature). Every method
-has the same budget, and a trial has the same backbone for all of them. Lambda is held (--lambda, default 1e-3): a
-search on validation loss alone would only ask for a smaller one; so are granularity and coupling, which are designs
+Trains each method with --trials settings: the defaults (trial 0), then points of the paper's
+Table 7 (learning rate, weight decay, dropout, batch size; for gated methods also the warm-up's
+share and the end temperature). Every method has the same budget, and a trial has the same
+backbone for all of them. Lambda is held (--lambda, default 1e-3): a search on validation loss
+alone would only ask for a smaller one; so are granularity and coupling, which are designs
 (--ablation of `reproduce`), and everything that --settings and --set name.
 
-Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after a stop. They are
-judged by validation loss (mean over --seeds); no figure of the test split is read or shown. Written at the end:
-  OUT/search/chosen.toml         lowest mean over methods, for a comparison that needs one backbone
+Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after
+a stop. They are judged by validation loss (mean over --seeds); no figure of the test split is
+read or shown. Written at the end:
+  OUT/search/chosen.toml         lowest mean over methods, for a comparison on one backbone
   OUT/search/chosen-METHOD.toml  each method's own best, for `reproduce --method METHOD`
-each with the command, the budget, and the losses of the chosen settings and of the defaults at its top.
+each with the command, the budget, and the losses of the chosen settings and of the defaults at
+its top, and with what --settings and --set named.
 
 Examples:
   cargo xtask search --modality tabular --trials 12 --dry-run
   cargo xtask search --modality tabular --trials 12 --out out/search-adult
-  cargo xtask reproduce --modality tabular --settings out/search-adult/search/chosen.toml --out out/adult
+  cargo xtask reproduce --modality tabular --settings out/search-adult/search/chosen.toml
   cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80")]
 pub(crate) struct SearchFlags {
     #[command(flatten)]
@@ -280,16 +299,18 @@ pub(crate) struct SearchFlags {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Reads an output folder of finished runs, builds each run's models again (the trained one from its checkpoint, the
-compact one from its folder compact/), holds them against the predictions of the run, and times their forward passes
-in evaluation mode on one fixed batch of test rows. Dense, gated and compact take turns: in each round every model
-makes 3 passes that are not counted and up to 50 that are, and each round begins with another model. Loading,
-encoding and tokenising are timed apart; so is a frozen text encoder, whose features the runs keep. A graph is timed
-whole: its passes are full batch.
+Reads an output folder of finished runs, builds each run's models again (the trained one from its
+checkpoint, the compact one from its folder compact/), holds them against the predictions of the
+run, and times their forward passes in evaluation mode on one fixed batch of test rows. Dense,
+gated and compact take turns: in each round every model makes 3 passes that are not counted and up
+to 50 that are, and each round begins with another model. Loading, encoding and tokenising are
+timed apart; so is a frozen text encoder, whose features the runs keep. A graph is timed whole:
+its passes are full batch.
 
-Of each point (method, lambda, settings) the lowest seed's run is taken, or those of --seeds. The findings stand in
-DIR/latency, and DIR's report is written again with them. Where the middle half of the rounds' medians is wider than
-1% of their median, a warning says that the third digit is noise: nothing else should run meanwhile.
+Of each point (method, lambda, settings) the lowest seed's run is taken, or those of --seeds. The
+findings stand in DIR/latency, and DIR's report is written again with them. Where the middle half
+of the rounds' medians is wider than 1% of their median, a warning says that the third digit is
+noise: nothing else should run meanwhile.
 
 Examples:
   cargo xtask latency out/quick
@@ -348,19 +369,19 @@ pub(crate) enum FormatFlag {
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 The file: CSV (comma, semicolon or tab; a header row) or Parquet, a row a prediction.
-  label           `label`, `y_true`, `target`, `class`, `y` or the like, else --label NAME. Values are
-                  classes' names, or their numbers from 0; for two classes also true and false.
+  label           `label`, `y_true`, `target`, `class`, `y` or the like, else --label NAME. Values
+                  are classes' names, or their numbers from 0; for two classes true and false too.
   two classes     one column of P(y = 1): `p`, `prob`, `score`, `p_1`, ...; or one column a class
-  many classes    one column a class: `p_0`, `p_1`, ... or `prob_NAME`, also bare names; in Parquet also
-                  one column of lists
+  many classes    one column a class: `p_0`, `p_1`, ... or `prob_NAME`, also bare names; in
+                  Parquet also one column of lists
   logits          `logit_0`, `logit_1`, ... or, with --logits, the columns above
-  split           where there is a column `split`, its rows `test` are scored, and a temperature is
-                  fitted on its rows `valid`; --split NAME scores another
+  split           where there is a column `split`, its rows `test` are scored, and a temperature
+                  is fitted on its rows `valid`; --split NAME scores another
 Other columns are passed over; where no name tells, all other number columns are classes, and
 --columns says which are. A run's folder (out/quick/runs/RUN_ID) may stand for its predictions.
 
-Probabilities may lie outside [0, 1], and a row's sum away from 1, by at most 0.001 (half precision);
-within that they are put right.
+Probabilities may lie outside [0, 1], and a row's sum away from 1, by at most 0.001 (half
+precision); within that they are put right.
 
 Examples:
   cargo xtask calibration predictions.csv
@@ -422,7 +443,8 @@ Examples:
   cargo xtask bench --install-peers --peers
       All of them, against PyTorch too, by turns. Installs it first, in a virtual environment.
 
-Read the ratios: ours / PyTorch below 1 means that ours is faster. Nothing else should run meanwhile.")]
+Read the ratios: ours / PyTorch below 1 means that ours is faster. Nothing else should run
+meanwhile.")]
 pub(crate) struct BenchFlags {
     /// Only cases with one of these words in their name.
     #[arg(long, value_delimiter = ',', value_name = "WORD")]
@@ -471,4 +493,37 @@ pub(crate) struct CiFlags {
     /// Print the steps and run nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_line_of_a_help_text_is_so_long_that_it_would_be_wrapped_again() {
+        let root = Flags::command();
+        let mut texts = vec![root.get_after_help().unwrap().to_string()];
+        let of_commands = root.get_subcommands().map(|c| c.get_after_long_help());
+        texts.extend(of_commands.flatten().map(ToString::to_string));
+        assert!(texts.len() > 5);
+        for line in texts.iter().flat_map(|text| text.lines()) {
+            assert!(line.chars().count() <= 98, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_negative_seed_or_target_is_refused_in_our_own_words() {
+        for (flag, value) in [("--seeds", "-1"), ("--target", "-5%"), ("--lambda", "-1")] {
+            let words = ["xtask", "reproduce", flag, value];
+            let Command::Reproduce(flags) = Flags::try_parse_from(words).unwrap().command else {
+                panic!("another command");
+            };
+            let error = crate::plan::Choice::new(&flags.cells).unwrap_err();
+            assert_eq!(crate::usage::exit_code(&error), 2);
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{flag} {value}: ")), "{text}");
+        }
+    }
 }

@@ -54,13 +54,14 @@ pub(crate) fn join(folders: &[OutDir], into: &OutDir) -> anyhow::Result<Joined> 
             continue;
         }
         // Everything is looked at before anything is taken over.
-        for record in folder.records()? {
+        let records = folder.records()?;
+        for record in &records {
             match into.record(&record.spec)? {
                 None => {}
-                Some(there) => check_data(&there, into, &record, folder)?,
+                Some(there) => check_data(&there, into, record, folder)?,
             }
         }
-        for record in folder.records()? {
+        for record in records {
             match into.record(&record.spec)? {
                 None => {
                     take(&folder.run(&record.run_id), &into.run(&record.run_id))?;

@@ -9,6 +9,9 @@ use l0gm_tabular::TabularModality;
 use l0gm_text::TextModality;
 use l0gm_train::Modality;
 
+/// Their names.
+pub(crate) const NAMES: [&str; 3] = ["tabular", "text", "graph"];
+
 /// Every modality, in the order of plans and reports.
 pub(crate) fn all(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
     Ok(on(&Catalogue::new(options.clone())?))
@@ -41,5 +44,18 @@ pub(crate) fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
         Some((dataset, ..)) => Err(usage(format!(
             "--twin: {dataset} is a file of its own and has no twin; leave --twin out"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_names_are_the_modalities() {
+        let modalities = all(&DataOptions::default()).unwrap();
+        let names: Vec<&str> = modalities.iter().map(|modality| modality.name()).collect();
+        assert_eq!(names, NAMES);
     }
 }

@@ -108,6 +108,9 @@ impl OutDir {
 
     /// Opens a folder that `create` made.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if !path.exists() {
+            bail!("there is no folder {}", path.display());
+        }
         let marker = path.join(MARKER);
         let bytes = std::fs::read(&marker).with_context(|| {
             format!(
@@ -162,13 +165,25 @@ impl OutDir {
         Ok(Some(record))
     }
 
-    /// Every finished run in the folder, by id.
+    /// Every finished run in the folder, by id. A folder under another name than its run's, such as a copy, is
+    /// passed over with a warning on stderr: its run would count as a second seed.
     pub(crate) fn records(&self) -> anyhow::Result<Vec<RunRecord>> {
         let mut records = Vec::new();
         for name in self.run_ids()? {
-            let path = self.run(&name).join("record.json");
-            if path.exists() {
-                records.push(read_record(&path)?);
+            let folder = self.run(&name);
+            let path = folder.join("record.json");
+            if !path.exists() {
+                continue;
+            }
+            let record = read_record(&path)?;
+            if record.run_id == name {
+                records.push(record);
+            } else {
+                eprintln!(
+                    "warning: {}: left out: it holds the run {}, a copy or a renamed folder; move it away",
+                    folder.display(),
+                    record.run_id
+                );
             }
         }
         Ok(records)
@@ -293,21 +308,26 @@ fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
     Ok(false)
 }
 
+/// What to do about a record that cannot be used.
+const MAKE_AGAIN: &str = "delete it and give the same `reproduce` or `run` command again";
+
 /// Reads one record; another layout is an error that says so before any field is looked at.
 fn read_record(path: &Path) -> anyhow::Result<RunRecord> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let value: serde_json::Value =
-        serde_json::from_slice(&bytes).with_context(|| format!("{shown}: not readable as JSON"))?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{shown}: not readable as JSON; {MAKE_AGAIN}"))?;
     let format = value.get("format").and_then(serde_json::Value::as_u64);
-    if format != Some(u64::from(RunRecord::FORMAT)) {
-        bail!(
-            "{shown}: a run record of another version (layout {}; this one reads layout {}); choose another folder with --out",
-            format.map_or_else(|| "unknown".to_owned(), |f| f.to_string()),
+    match format {
+        Some(format) if format == u64::from(RunRecord::FORMAT) => {}
+        Some(format) => bail!(
+            "{shown}: a run record of another version (layout {format}; this one reads layout {}); choose another folder with --out",
             RunRecord::FORMAT
-        );
+        ),
+        None => bail!("{shown}: not a run record (it names no layout); {MAKE_AGAIN}"),
     }
-    serde_json::from_value(value).with_context(|| format!("{shown}: not a whole run record"))
+    serde_json::from_value(value)
+        .with_context(|| format!("{shown}: not a whole run record; {MAKE_AGAIN}"))
 }
 
 #[cfg(test)]
@@ -398,5 +418,50 @@ mod tests {
             error.contains("layout 7") && error.contains("record.json"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_broken_record_says_what_to_do_about_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        std::fs::create_dir_all(out.run("x")).unwrap();
+        let path = out.run("x").join("record.json");
+        let whole = format!(r#"{{"format": {}}}"#, RunRecord::FORMAT);
+        for broken in ["", r#"{"format""#, "{}", "[]", &whole] {
+            std::fs::write(&path, broken).unwrap();
+            let error = out.records().unwrap_err().to_string();
+            assert!(
+                error.contains("record.json") && error.contains("delete it and give the same"),
+                "{broken}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_copied_run_folder_is_not_a_second_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let record = crate::report::fixtures::records().remove(0);
+        for name in [record.run_id.as_str(), "a-backup", "z-backup"] {
+            let bytes = serde_json::to_vec(&record).unwrap();
+            out.write(&format!("runs/{name}/record.json"), &bytes)
+                .unwrap();
+        }
+        let found = out.records().unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].run_id, record.run_id);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said_to_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = OutDir::open(&folder.path().join("quikc")).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with("there is no folder") && error.contains("quikc"),
+            "{error}"
+        );
+        let empty = OutDir::open(folder.path()).unwrap_err().to_string();
+        assert!(empty.contains("not an output folder"), "{empty}");
     }
 }

@@ -69,6 +69,14 @@ fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<
         studies.iter().map(name).collect()
     };
     for name in &flags.modality {
+        let here = known(|s| s.modality.to_owned());
+        if modalities::NAMES.contains(&name.as_str()) && !here.contains(name) {
+            return Err(usage(format!(
+                "--modality {name}: no finished {name} run is in {}; it has runs of: {}",
+                flags.dir.display(),
+                here.join(", ")
+            )));
+        }
         names::check("--modality", name, &known(|s| s.modality.to_owned()))?;
     }
     for name in &flags.dataset {
@@ -214,7 +222,12 @@ fn time_one<'a>(
         }
     }
     let loaded = measure::load(pair.run, modality.as_ref(), out, machine)?;
-    measure::measure(&loaded, dense.as_ref(), protocol, machine, before, say)?.write(out)
+    let timed = measure::measure(&loaded, dense.as_ref(), protocol, machine, before, say)?;
+    timed.write(out)?;
+    for note in &timed.notes {
+        println!("  note: {note}");
+    }
+    Ok(())
 }
 
 /// "batch 64: compact 210 µs, dense 312 µs, gated 340 µs; compact takes 33% less than dense; spread 0.8%".

@@ -104,8 +104,14 @@ impl LatencyRecord {
     /// The layout this version writes and reads.
     pub(crate) const FORMAT: u32 = 1;
 
-    /// Writes it, whole or not at all.
+    /// Writes it, whole or not at all. One without a batch is an error: it must not take the place of an earlier one.
     pub(crate) fn write(&self, out: &OutDir) -> anyhow::Result<()> {
+        if self.batches.is_empty() {
+            bail!(
+                "no batch was timed ({}); what was timed of it before stays; choose other sizes with --batch",
+                self.notes.join("; ")
+            );
+        }
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
         out.write(&format!("{FOLDER}/{}.json", self.run_id), &text)

@@ -139,6 +139,37 @@ fn what_cannot_be_timed_is_a_usage_error() {
 }
 
 #[test]
+fn a_modality_without_a_finished_run_is_not_called_unknown() {
+    let mut records = fixtures::records();
+    records.retain(|record| record.spec.modality == "tabular");
+    let error = chosen(&records, &flags(&["--modality", "graph"])).err();
+    let error = error.unwrap();
+    assert_eq!(crate::usage::exit_code(&error), 2);
+    let text = error.to_string();
+    assert!(
+        text.contains("no finished graph run") && text.contains("tabular"),
+        "{text}"
+    );
+}
+
+#[test]
+fn where_no_batch_was_timed_the_earlier_record_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let earlier = made_up("a", 0.002);
+    earlier.write(&out).unwrap();
+    let mut none = made_up("a", 0.002);
+    none.batches.clear();
+    none.notes = vec!["batch 1000000 left out: the test split has fewer rows".to_owned()];
+    let error = none.write(&out).unwrap_err().to_string();
+    assert!(
+        error.contains("1000000") && error.contains("--batch"),
+        "{error}"
+    );
+    assert_eq!(read_all(&out).unwrap(), [earlier]);
+}
+
+#[test]
 fn what_was_timed_is_read_back_and_another_version_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = OutDir::create(folder.path()).unwrap();

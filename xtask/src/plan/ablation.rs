@@ -1,6 +1,7 @@
 //! The gate's design with one thing changed: what the paper's Tables 6, 9 and 10 compare with the default.
 //! An ablation is nothing but settings that all modalities share, at a few lambdas.
 
+use super::choice::{ALL_ABLATIONS, NO_ABLATION};
 use crate::names;
 use serde_json::{Value, json};
 
@@ -49,10 +50,14 @@ impl Ablation {
 
     /// Of a name; an unknown one is a usage error that says the nearest.
     pub(crate) fn of(name: &str) -> anyhow::Result<Self> {
-        let names = Self::ALL.map(|ablation| ablation.name().to_owned());
+        let named = Self::ALL.map(Self::name).into_iter();
+        let names: Vec<String> = named
+            .chain([ALL_ABLATIONS, NO_ABLATION])
+            .map(str::to_owned)
+            .collect();
         names::check("--ablation", name, &names)?;
         let known = Self::ALL.into_iter().find(|a| a.name() == name);
-        known.ok_or_else(|| crate::usage::usage(format!("--ablation {name}: not known")))
+        known.ok_or_else(|| crate::usage::usage(format!("--ablation {name} stands alone")))
     }
 
     /// What it runs: for each variant its name and the settings to lay over a modality's.
@@ -122,5 +127,6 @@ mod tests {
         let error = Ablation::of("conditonal").unwrap_err();
         assert_eq!(crate::usage::exit_code(&error), 2);
         assert!(error.to_string().contains("conditional"), "{error}");
+        assert!(error.to_string().contains("mmce, all, none"), "{error}");
     }
 }

@@ -6,9 +6,9 @@ use crate::usage::usage;
 use l0gm_gate::Target;
 
 /// `--ablation all`.
-const ALL_ABLATIONS: &str = "all";
+pub(super) const ALL_ABLATIONS: &str = "all";
 /// `--ablation none`.
-const NO_ABLATION: &str = "none";
+pub(super) const NO_ABLATION: &str = "none";
 /// Seeds of `quick`.
 const QUICK_SEEDS: [u64; 1] = [0];
 /// Seeds of `paper` (design section 6).

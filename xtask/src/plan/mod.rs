@@ -40,6 +40,14 @@ pub(crate) struct PlannedRun {
     pub(crate) estimate: Duration,
 }
 
+impl PlannedRun {
+    /// The active fraction that its gate aims at; a model without a gate aims at none, whatever the settings say.
+    pub(crate) fn target(&self) -> Option<f64> {
+        let target = self.spec.settings["train"]["target"].as_f64();
+        target.filter(|_| self.spec.method != "dense")
+    }
+}
+
 /// All runs of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -217,6 +225,13 @@ pub(crate) fn chosen_datasets(
                 }
             },
             None => {
+                if let Some(other) = modalities.iter().find(|m| m.datasets().contains(dataset)) {
+                    return Err(usage(format!(
+                        "--dataset {dataset}: is of modality {}, which --modality {} leaves out",
+                        other.name(),
+                        choice.modalities.join(",")
+                    )));
+                }
                 let names: Vec<String> = chosen
                     .iter()
                     .flat_map(|&i| modalities[i].datasets())

@@ -165,12 +165,18 @@ fn child<'a>(table: &'a mut Value, key: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// A TOML value where it is one (3, 1e-3, true, [1, 2], "x"), else the text as it stands.
+/// A TOML value where it is one (3, 1e-3, true, [1, 2], "x"), a number that begins with its point (.3), else the
+/// text as it stands.
 fn parse_value(text: &str) -> Value {
     toml::from_str::<toml::Table>(&format!("value = {text}"))
         .ok()
         .and_then(|table| table.get("value").cloned())
         .and_then(|value| serde_json::to_value(value).ok())
+        .or_else(|| {
+            let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+            let number = digits.starts_with('.').then(|| text.parse::<f64>().ok());
+            number.flatten().map(Value::from)
+        })
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
@@ -206,6 +212,21 @@ mod tests {
         );
         assert_eq!(overrides.of("graph"), &json!({"symmetric": true}));
         assert_eq!(overrides.of("text"), &json!({}));
+    }
+
+    #[test]
+    fn a_number_may_begin_with_its_point() {
+        let overrides = set(&[
+            "tabular.model.dropout=.3",
+            "tabular.a=-.5e1",
+            "tabular.file=./x.csv",
+            "tabular.b=.",
+        ])
+        .unwrap();
+        assert_eq!(
+            overrides.of("tabular"),
+            &json!({"model": {"dropout": 0.3}, "a": -5.0, "file": "./x.csv", "b": "."})
+        );
     }
 
     #[test]

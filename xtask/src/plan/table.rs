@@ -30,7 +30,7 @@ pub(crate) fn print_table(
                 Some(ablation) => format!("{}, {ablation}", spec.method),
                 None => spec.method.clone(),
             },
-            match (spec.lambda, spec.settings["train"]["target"].as_f64()) {
+            match (spec.lambda, run.target()) {
                 (Some(x), _) => lambda(x),
                 (None, Some(target)) => format!("for {}", percent(target)),
                 (None, None) => "-".to_owned(),

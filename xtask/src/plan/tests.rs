@@ -110,6 +110,11 @@ fn unknown_names_say_the_nearest_and_paths_need_one_modality() {
     assert!(with(&|c| c.datasets = vec!["amazon-foto".into()]).contains("`amazon-photo`"));
     assert!(with(&|c| c.methods = vec!["densse".into()]).contains("`dense`"));
     assert!(with(&|c| c.datasets = vec!["my/table.csv".into()]).contains("one --modality"));
+    let elsewhere = with(&|c| {
+        c.modalities = vec!["tabular".into()];
+        c.datasets = vec!["amazon-photo".into()];
+    });
+    assert!(elsewhere.contains("is of modality graph"), "{elsewhere}");
     let mut one = choice();
     one.modalities = vec!["tabular".into()];
     one.datasets = vec!["my/table.csv".into()];
@@ -218,4 +223,22 @@ fn ablations_are_run_at_their_own_lambdas_or_at_those_asked_for_and_never_twice(
     // The settings ask for the ablation already.
     let set = ["tabular.gate.kind=static".to_owned()];
     assert_eq!(planned(&with, &set), [" 3e-3"]);
+}
+
+#[test]
+fn the_printed_plan_gives_a_target_to_gated_runs_alone() {
+    let mut aimed = choice();
+    aimed.modalities = vec!["tabular".into()];
+    aimed.lambdas = Vec::new();
+    aimed.targets = vec!["15%".parse().unwrap()];
+    let known = ["tabular", "graph"].map(str::to_owned);
+    let set = ["tabular.train.target=0.15".to_owned()];
+    let overrides = Overrides::new(None, &set, &known).unwrap();
+    let plan = Plan::new(&modalities(), &aimed, Profile::Quick, &overrides).unwrap();
+    let mut text = Vec::new();
+    print_table(&mut text, &plan, &BTreeSet::new()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let row = |method: &str| text.lines().find(|line| line.contains(method)).unwrap();
+    assert!(!row("dense").contains("for 15.0%"), "{text}");
+    assert!(row("l0gm").contains("for 15.0%"), "{text}");
 }

@@ -22,7 +22,9 @@ pub(super) fn blocks(study: &Study<'_>, records: &[LatencyRecord]) -> Vec<Block>
         .iter()
         .filter_map(|point| {
             let of_point = |r: &&LatencyRecord| point.runs.iter().any(|run| run.run_id == r.run_id);
-            let record = records.iter().find(of_point)?;
+            // Earlier versions wrote a record where no batch could be timed.
+            let mut timed = records.iter().filter(|r| !r.batches.is_empty());
+            let record = timed.find(of_point)?;
             Some(Timed { point, record })
         })
         .collect();
@@ -84,12 +86,15 @@ fn sentence(timed: &Timed<'_, '_>) -> Option<String> {
                 Some(format!("{} at batch {batch}", change(ratio.ratio)))
             })
             .collect();
-        against.push(format!(
-            "against {other}, parameters {}, bytes {}, time {}",
+        let mut text = format!(
+            "against {other}, parameters {}, bytes {}",
             change(quotient(compact.parameters, size.parameters)),
-            change(quotient(compact.bytes, size.bytes)),
-            format::list(&times)
-        ));
+            change(quotient(compact.bytes, size.bytes))
+        );
+        if !times.is_empty() {
+            text.push_str(&format!(", time {}", format::list(&times)));
+        }
+        against.push(text);
     }
     let logits = record
         .compact_logit_difference

@@ -186,8 +186,7 @@ fn style(template: &str) -> ProgressStyle {
 
 fn name(run: &PlannedRun) -> String {
     let spec = &run.spec;
-    let target = spec.settings["train"]["target"].as_f64();
-    let lambda = match (spec.lambda, target) {
+    let lambda = match (spec.lambda, run.target()) {
         (Some(lambda), _) => format!(" lambda {}", format::lambda(lambda)),
         (None, Some(target)) => format!(" target {}", format::percent(target)),
         (None, None) => String::new(),

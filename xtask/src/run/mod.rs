@@ -118,12 +118,26 @@ pub(crate) fn execute(
         if outcome.stopped || left.is_empty() || !wait {
             break;
         }
-        console.waiting(&outcome.elsewhere);
-        std::thread::sleep(LOOK_AGAIN);
+        // A run may have been passed over hours ago: only what somebody has now is waited for.
+        if all_held(&mut outcome.elsewhere, out)? {
+            console.waiting(&outcome.elsewhere);
+            std::thread::sleep(LOOK_AGAIN);
+        }
         todo = left;
     }
     console.end();
     Ok(outcome)
+}
+
+/// Whether others still have all these runs; puts down who.
+fn all_held(elsewhere: &mut BTreeMap<String, String>, out: &OutDir) -> anyhow::Result<bool> {
+    for (id, holder) in elsewhere.iter_mut() {
+        match Claim::holder(&out.claim(id))? {
+            Some(now) => *holder = now,
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// What became of one run.
@@ -229,12 +243,18 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// What one finished run is worth saying on a line.
 fn result_line(record: &RunRecord) -> String {
+    let open = record.gate.active_fraction;
+    let nothing = if open == 0.0 {
+        " (nothing stays open: the classifier sees only its bias)"
+    } else {
+        ""
+    };
     format!(
-        "accuracy {}, NLL {}, ECE {}, {} active, trained in {}",
+        "accuracy {}, NLL {}, ECE {}, {} active{nothing}, trained in {}",
         format::fraction(record.test.accuracy),
         format::fraction(record.calibration.nll),
         format::fraction(record.calibration.ece),
-        format::percent(record.gate.active_fraction),
+        format::percent(open),
         format::seconds(record.train_seconds)
     )
 }

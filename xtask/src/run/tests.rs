@@ -201,8 +201,25 @@ fn a_run_that_another_process_works_on_is_passed_over_and_not_touched() {
     assert_eq!(outcome.elsewhere.keys().collect::<Vec<_>>(), [&id]);
     assert!(outcome.failures.is_empty());
     assert!(!out.run(&id).exists());
+    let mut elsewhere = BTreeMap::from([(id.clone(), "process 1, long gone".to_owned())]);
+    assert!(all_held(&mut elsewhere, &out).unwrap());
+    assert_eq!(elsewhere, outcome.elsewhere, "who has it now");
     drop(claim);
+    assert!(!all_held(&mut elsewhere, &out).unwrap());
     let outcome = execute_seeds(&out, &[0, 1]);
     assert_eq!((outcome.finished, outcome.skipped), (1, 1));
     assert!(outcome.elsewhere.is_empty());
+}
+
+#[test]
+fn a_run_of_which_nothing_stays_open_says_so() {
+    let mut record = fixtures::records().remove(0);
+    record.gate.active_fraction = 0.001;
+    assert!(!result_line(&record).contains("nothing stays open"));
+    record.gate.active_fraction = 0.0;
+    let line = result_line(&record);
+    assert!(
+        line.contains("0.0% active (nothing stays open: the classifier sees only its bias)"),
+        "{line}"
+    );
 }

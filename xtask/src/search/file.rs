@@ -4,7 +4,7 @@
 use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
 use super::{Study, TrialRun, shown};
-use crate::flags::SearchFlags;
+use crate::flags::{ProfileFlag, SearchFlags};
 use crate::out::OutDir;
 use crate::report::format;
 use serde_json::{Map, Value};
@@ -59,7 +59,13 @@ fn text(
             "Budget: {} trials for each method, the defaults among them; no figure of the test split was looked at.",
             flags.trials
         ),
-        "Use: cargo xtask reproduce --settings THIS_FILE".to_owned(),
+        format!(
+            "Use: cargo xtask reproduce{} --settings THIS_FILE (what --set and --settings held stands in it too)",
+            match flags.cells.profile {
+                ProfileFlag::Quick => "",
+                ProfileFlag::Paper => " --profile paper",
+            }
+        ),
     ];
     let mut root = Map::new();
     for (study, by_method) in studies {
@@ -110,7 +116,8 @@ fn text(
         }
         let dense = only.is_some_and(|method| method == "dense");
         let gate: &[Axis] = if dense { &[] } else { &study.space.gate };
-        let mut table = Value::Object(Map::new());
+        // The choice was made beside what was held: without it the file would mean other runs.
+        let mut table = study.held.clone();
         for axis in study.space.backbone.iter().chain(gate) {
             if let Some(value) = value_of(study, chosen, axis) {
                 insert(&mut table, &axis.key, value);

@@ -37,6 +37,8 @@ struct Study {
     modality: String,
     dataset: String,
     space: Space,
+    /// What --settings and --set hold.
+    held: serde_json::Value,
     trials: Vec<Trial>,
     runs: Vec<TrialRun>,
 }
@@ -160,6 +162,7 @@ fn plan(
             modality: name.to_owned(),
             dataset,
             space,
+            held: overrides.of(name).clone(),
             trials,
             runs,
         });

@@ -247,6 +247,32 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
 }
 
 #[test]
+fn the_file_holds_what_the_search_held_and_the_command_its_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    let mut study = searched(&out, &[[Some(0.2), Some(0.2)], [Some(0.1), Some(0.1)]]);
+    study.held = json!({"train": {"epochs": 3, "optimiser": {"learning-rate": 9.0}}, "cin": [8]});
+    let runs: Vec<&TrialRun> = study.runs.iter().collect();
+    let chosen = [(&study, losses(&runs, &out).unwrap())];
+    let paper = flags(&["--trials", "2", "--profile", "paper"]);
+    file::write(&out, &chosen, "x", &paper).unwrap();
+    let path = out.path().join("chosen.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let used = "cargo xtask reproduce --profile paper --settings THIS_FILE";
+    assert!(text.contains(used), "{text}");
+    let read = Overrides::new(Some(&path), &[], &["tabular".to_owned()]).unwrap();
+    let table = read.of("tabular");
+    assert_eq!(
+        (&table["train"]["epochs"], &table["cin"]),
+        (&json!(3), &json!([8]))
+    );
+    // What was searched wins.
+    let rate = get(table, "train.optimiser.learning-rate");
+    let trial = study.trials[1].settings(true);
+    assert_eq!(rate, get(&trial, "train.optimiser.learning-rate"));
+}
+
+#[test]
 fn where_the_defaults_are_best_the_file_says_their_values() {
     let folder = tempfile::tempdir().unwrap();
     let out = OutDir::create(folder.path()).unwrap();

@@ -110,10 +110,12 @@ impl Comparison {
 }
 
 /// All comparisons of a folder's runs. A run whose predictions cannot be read takes its pairs with it,
-/// and says so there.
+/// and says so there and on stderr.
 pub(crate) fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
     let studies = studies(records);
-    let read = |run: &RunRecord| scored(out, run);
+    let read = |run: &RunRecord| {
+        scored(out, run).inspect_err(|error| eprintln!("warning: not compared: {error}"))
+    };
     studies
         .iter()
         .flat_map(|study| compare_study(study, &read))
@@ -123,9 +125,14 @@ pub(crate) fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
 /// One run's test predictions.
 fn scored(out: &OutDir, run: &RunRecord) -> Result<Scored, String> {
     let path = out.run(&run.run_id).join("predictions.parquet");
-    let tables = read_predictions(&path).map_err(|error| error.to_string())?;
+    let broken = |what: String| {
+        format!(
+            "{what}; delete predictions.parquet and record.json there, and run the same command again"
+        )
+    };
+    let tables = read_predictions(&path).map_err(|error| broken(error.to_string()))?;
     let table = tables.iter().find(|table| table.split == Split::Test);
-    let table = table.ok_or_else(|| format!("{}: no test predictions", run.run_id))?;
+    let table = table.ok_or_else(|| broken(format!("{}: no test predictions", path.display())))?;
     Ok(Scored::of(table))
 }
 

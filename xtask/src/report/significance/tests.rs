@@ -77,7 +77,10 @@ fn a_run_without_predictions_is_named_instead_of_left_out() {
     assert!(!found.is_empty());
     for comparison in &found {
         let error = comparison.tests.as_ref().unwrap_err();
-        assert!(error.contains("predictions.parquet"), "{error}");
+        assert!(
+            error.contains("predictions.parquet") && error.contains("and record.json there"),
+            "{error}"
+        );
     }
     let studies = studies(&records);
     let blocks = blocks(&studies[0], &found);
@@ -85,6 +88,23 @@ fn a_run_without_predictions_is_named_instead_of_left_out() {
         b,
         crate::report::document::Block::List(items) if items[0].starts_with("Not tested: L0GM")
     )));
+}
+
+#[test]
+fn predictions_cut_off_name_their_file_and_what_to_do() {
+    let temporary = tempfile::tempdir().unwrap();
+    let out = OutDir::create(temporary.path()).unwrap();
+    let run = fixtures::real_records().remove(0);
+    write(&out, &run, 1.0);
+    assert!(scored(&out, &run).is_ok());
+    let path = out.run(&run.run_id).join("predictions.parquet");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let error = scored(&out, &run).err().unwrap();
+    assert!(
+        error.contains(&run.run_id) && error.contains("run the same command again"),
+        "{error}"
+    );
 }
 
 #[test]
