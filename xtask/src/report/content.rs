@@ -102,10 +102,9 @@ fn sentence(study: &Study<'_>) -> Option<String> {
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
     let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
     let scaled = |p: &Point<'_>| p.over(|r| r.calibration_scaled.ece).mean;
-    // Of two readings, each with a noise of its own; and scaling can do a dense model harm.
-    let noise = 2f64.sqrt() * pick.over(|r| r.calibration_scaled.ece_noise_p95).mean;
+    // Scaling can do a dense model harm.
     let change = scaled(pick) - scaled(dense).min(ece(dense));
-    let verdict = if change.abs() < noise {
+    let verdict = if change.abs() < claims::scaled_ece_margin(pick, dense) {
         "a difference within the noise".to_owned()
     } else {
         format!(

@@ -474,3 +474,23 @@ fn other_designs_are_named_by_what_they_change_and_never_stand_for_the_study() {
         .unwrap();
     assert_eq!(table.rows.len(), 4);
 }
+
+#[test]
+fn the_lead_calls_a_difference_noise_by_the_rule_of_the_claims() {
+    // √2 (.0098 - .0067) = .0044 of the fixtures' floors counts.
+    for (ece, said) in [
+        (0.0143, "within the noise"),
+        (0.0150, "0.5 points worse"),
+        (0.0050, "0.5 points better"),
+    ] {
+        let mut records = fixtures::records();
+        records.retain(|r| r.spec.dataset == "adult");
+        for run in &mut records {
+            let gated = run.spec.lambda.is_some();
+            run.calibration_scaled.ece = if gated { ece } else { 0.01 };
+        }
+        let (_, _, text) = render(&records);
+        let line = text.lines().find(|line| line.starts_with("On adult"));
+        assert!(line.unwrap().contains(said), "{ece}: {line:?}");
+    }
+}

@@ -1,6 +1,8 @@
 //! When two models differ by more than chance: in accuracy, and in ECE.
 
 use crate::report::study::Point;
+use l0gm_gate::calibration::CalibrationReport;
+use l0gm_train::RunRecord;
 
 /// How a first model stands to a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +35,21 @@ pub(super) fn accuracy_margin(point: &Point<'_>) -> f64 {
 /// The least difference of two ECEs that counts: what two readings of perfectly calibrated models differ
 /// by once in twenty times, from the larger of the two noise floors.
 pub(super) fn ece_margin(a: &Point<'_>, b: &Point<'_>) -> f64 {
+    margin(a, b, |run| &run.calibration)
+}
+
+/// The same of two ECEs after temperature scaling.
+pub(crate) fn scaled_ece_margin(a: &Point<'_>, b: &Point<'_>) -> f64 {
+    margin(a, b, |run| &run.calibration_scaled)
+}
+
+fn margin(
+    a: &Point<'_>,
+    b: &Point<'_>,
+    measures: impl Fn(&RunRecord) -> &CalibrationReport,
+) -> f64 {
     let spread = |p: &Point<'_>| {
-        p.over(|r| r.calibration.ece_noise_p95 - r.calibration.ece_noise)
+        p.over(|run| measures(run).ece_noise_p95 - measures(run).ece_noise)
             .mean
     };
     std::f64::consts::SQRT_2 * spread(a).max(spread(b))

@@ -8,6 +8,7 @@ mod knob;
 mod rivals;
 mod section;
 
+pub(super) use judge::scaled_ece_margin;
 pub(super) use section::section;
 
 use super::paper::Paper;
