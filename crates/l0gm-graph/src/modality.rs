@@ -386,11 +386,12 @@ impl Modality for GraphModality {
         };
         let width = settings.gcn.width as f64;
         let rounds = settings.gcn.layers as f64 - 1.0;
-        // About 40 GFLOP/s through dense products and 6 through sparse ones on two cores, three passes
-        // an epoch (forward, and backward twice as much), and the elementwise work between.
-        let dense = 2.0 * nodes * width * (features + rounds * width) / 40e9;
-        let sparse = 2.0 * entries * width * rounds / 6e9;
-        let between = nodes * width * (rounds + 1.0) * 12e-9;
+        // 200 GFLOP/s through dense products and 30 through sparse ones on two cores, three passes an epoch
+        // (forward, and backward twice as much), and the elementwise work between: a little above the 45 to
+        // 60 seconds that a run of amazon-computers took where it had the machine to itself.
+        let dense = 2.0 * nodes * width * (features + rounds * width) / 200e9;
+        let sparse = 2.0 * entries * width * rounds / 30e9;
+        let between = nodes * width * (rounds + 1.0) * 1.5e-9;
         let epoch = 3.0 * (dense + sparse) + between;
         let seconds = 2.0
             + settings.train.epochs as f64
