@@ -4,6 +4,7 @@
 mod aggregate;
 mod allocator;
 mod bench;
+mod broken_pipe;
 mod calibration;
 mod cells;
 mod ci;
@@ -31,6 +32,7 @@ use flags::{Command, Flags};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    broken_pipe::end_quietly();
     allocator::keep_pages();
     let flags = Flags::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("L0GM_LOG")

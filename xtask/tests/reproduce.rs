@@ -75,6 +75,23 @@ fn a_dry_run_prints_the_plan_and_writes_nothing_not_even_a_twin() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_reader_that_goes_away_is_no_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["reproduce", "--dry-run", "--twin"])
+        .stdout(writer)
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(141), String::new())
+    );
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_downloaded_and_from_where() {
     let output = dry_run(&[]);
     assert!(output.status.success(), "{}", stderr(&output));
