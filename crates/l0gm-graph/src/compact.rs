@@ -1,8 +1,11 @@
 //! A trained gated GCN made really smaller. z goes into the classifier's columns and closed columns go.
 //! Without a normalisation on the last layer, that layer's weight loses its closed channels too, and
-//! with them a share of the sparse product; with one, the normalisation still needs every channel to
-//! normalise, so the weight stays whole and only scale, shift and classifier shrink.
+//! with them a share of the sparse product. With one, the normalisation needs mean and variance over every
+//! channel: where few stay, both come from the layer's input ([`crate::spread`]) and the closed channels go;
+//! where many stay, that would cost more than it saves, so the weight stays whole and only scale, shift and
+//! classifier shrink.
 use crate::gcn::GcnLayer;
+use crate::spread::{Spread, separate};
 use crate::{Gcn, LinearHead, Result};
 use candle_core::{Tensor, Var};
 use l0gm_gate::{Gate, LinearLayer, Temperature, compact_linear};
@@ -33,14 +36,25 @@ pub fn compact(
     let Some(last) = encoder.layers.last_mut() else {
         return Ok(None);
     };
-    let before = LinearLayer {
+    let mut before = LinearLayer {
         weight: last.weight.as_tensor().clone(),
         bias: Some(last.bias.as_tensor().clone()),
     };
-    let separable = last.norm.is_none();
+    let open = z.iter().filter(|&&z| z != 0.0).count();
+    let (channels, inputs) = last.weight.dims2()?;
+    let mut spread = None;
+    if let Some((scale, _)) = &last.norm
+        && open + inputs < channels
+        && !last.residual
+    {
+        let (separated, of_input) = separate(&before, scale.as_tensor())?;
+        before = separated;
+        spread = Some(of_input);
+    }
+    let separable = last.norm.is_none() || spread.is_some();
     let (before, after, kept) = compact_linear(separable.then_some(&before), &z, &after)?;
     let kept = Tensor::new(kept, last.weight.device())?;
-    *last = shrink(last, before, kept)?;
+    *last = shrink(last, before, spread, kept)?;
     // The compact model is for use: its variables are its own, not shared with the gated one.
     let head = LinearHead::from_tensors(&after.weight, after.bias.as_ref())?;
     let gate = Gate::identity(encoder.interface());
@@ -51,7 +65,12 @@ pub fn compact(
     }))
 }
 
-fn shrink(layer: &GcnLayer, before: Option<LinearLayer>, kept: Tensor) -> Result<GcnLayer> {
+fn shrink(
+    layer: &GcnLayer,
+    before: Option<LinearLayer>,
+    spread: Option<Spread>,
+    kept: Tensor,
+) -> Result<GcnLayer> {
     let mut small = layer.clone();
     if let Some(before) = before {
         small.weight = Var::from_tensor(&before.weight)?;
@@ -63,7 +82,13 @@ fn shrink(layer: &GcnLayer, before: Option<LinearLayer>, kept: Tensor) -> Result
         let select = |v: &Var| -> Result<Var> {
             Ok(Var::from_tensor(&v.as_tensor().index_select(&kept, 0)?)?)
         };
-        small.norm = Some((select(scale)?, select(shift)?));
+        match spread {
+            Some(spread) => {
+                small.norm = None;
+                small.spread = Some((spread, select(shift)?));
+            }
+            None => small.norm = Some((select(scale)?, select(shift)?)),
+        }
     }
     small.kept = Some(kept);
     Ok(small)
@@ -198,6 +223,45 @@ pub(crate) mod tests {
         }
         // With a normalised last layer its weight stays; without, half of its 16 x 16 goes too.
         assert_eq!(removed[1] - removed[0] + 8 * 2, 8 * 16 + 8);
+    }
+
+    #[test]
+    fn where_few_channels_stay_a_normalised_layer_loses_the_others() {
+        let split = NodeSplit::random(60, 0.5, 0.2, 0).unwrap();
+        let task = GraphTask::new(&two_communities(30, 2), split, &Device::Cpu).unwrap();
+        let input = task.input(Split::Test);
+        let entries = task.graph().propagation().matrix().values().len();
+        // Of 40 channels every fourth stays, or all but one: with 8 or 12 inputs the first pays.
+        for (layers, inputs) in [(1, 8), (3, 12)] {
+            let settings = GcnSettings {
+                layers,
+                width: 12,
+                interface_width: 40,
+                norm_last: true,
+                ..GcnSettings::default()
+            };
+            for (every, kept, separated) in [(4, 10, true), (39, 38, false)] {
+                let model = gated(&settings, |at| match (at % every == 0, separated) {
+                    (true, true) | (false, false) => 0.3 + 0.1 * at as f32,
+                    _ => -6.0,
+                });
+                let small = compact(&model, Schedule::default().final_temperature())
+                    .unwrap()
+                    .unwrap();
+                let last = small.encoder.layers.last().unwrap();
+                assert_eq!(small.encoder.interface().width(), kept);
+                assert_eq!(last.spread.is_some(), separated);
+                let rows = if separated { kept } else { 40 };
+                assert_eq!(last.weight.dims(), [rows, inputs]);
+                let difference = largest_difference(&model, &small, &input);
+                assert!(
+                    difference < 1e-5,
+                    "{difference} for {layers} layers, {kept}"
+                );
+                let (before, after) = (sizes(&model, 60, entries), sizes(&small, 60, entries));
+                assert!(after.parameters < before.parameters && after.flops < before.flops);
+            }
+        }
     }
 
     #[test]

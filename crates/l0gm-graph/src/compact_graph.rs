@@ -3,6 +3,7 @@
 use crate::compact::GraphModel;
 use crate::gcn::GcnLayer;
 use crate::settings::{FeatureScaling, GraphSettings, TableSettings};
+use crate::spread::Spread;
 use crate::{
     Error, Gcn, Graph, GraphInput, GraphTensors, LinearHead, NodeId, NodeRows, Result, read_graph,
     scale_features,
@@ -56,6 +57,10 @@ struct LayerShape {
     outputs: usize,
     norm: bool,
     residual: bool,
+    /// The normalisation's mean and variance come from the layer's input: the weight has the kept channels
+    /// alone, centred and scaled, and `norm` is false.
+    #[serde(default)]
+    spread: bool,
 }
 
 /// What a run writes of the compact model of a gated one: `small` is what [`compact`](crate::compact())
@@ -90,6 +95,7 @@ pub fn compact_parts(
                 outputs,
                 norm: layer.norm.is_some(),
                 residual: layer.residual,
+                spread: layer.spread.is_some(),
             });
             let mut add = |part: &str, var: &Var| {
                 tensors.insert(format!("gcn.{number}.{part}"), var.as_detached_tensor());
@@ -99,6 +105,12 @@ pub fn compact_parts(
             if let Some((scale, shift)) = &layer.norm {
                 add("scale", scale);
                 add("shift", shift);
+            }
+            if let Some((spread, shift)) = &layer.spread {
+                add("shift", shift);
+                add("spread.factor", &spread.factor);
+                add("spread.offset", &spread.offset);
+                add("spread.rest", &spread.rest);
             }
             if let Some(kept) = &layer.kept {
                 body.kept = kept.to_vec1()?;
@@ -232,6 +244,17 @@ fn read_model(
                 false => None,
             },
             residual: shape.residual,
+            spread: match shape.spread {
+                true => Some((
+                    Spread {
+                        factor: tensor("spread.factor", &[shape.inputs, shape.inputs])?,
+                        offset: tensor("spread.offset", &[shape.inputs])?,
+                        rest: tensor("spread.rest", &[1])?,
+                    },
+                    tensor("shift", &[wide])?,
+                )),
+                false => None,
+            },
             kept: match last {
                 true => Some(Tensor::new(body.kept.as_slice(), device)?),
                 false => None,
@@ -274,12 +297,13 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
             kept.len()
         };
         let residual = !last.residual || last.inputs == body.interface;
-        last.outputs == rows && residual
+        let spread = !last.spread || !(last.norm || last.residual);
+        last.outputs == rows && residual && spread
     });
     let others = body.layers.len().saturating_sub(1);
     let straight = body.layers[..others]
         .iter()
-        .all(|layer| !layer.residual || layer.inputs == layer.outputs);
+        .all(|layer| !layer.spread && (!layer.residual || layer.inputs == layer.outputs));
     rising
         && inside
         && chain

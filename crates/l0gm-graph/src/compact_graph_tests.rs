@@ -32,17 +32,19 @@ fn write(dir: &Path, parts: CompactParts) {
 fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed() {
     let temperature = Schedule::default().final_temperature();
     let graph = two_communities(30, 2);
-    for (layers, norm_last, residual, closed) in [
-        (3, true, true, false),
-        (3, false, true, false),
-        (1, true, false, false),
-        (1, false, false, false),
-        (2, true, false, true),
+    for (layers, interface_width, norm_last, residual, closed) in [
+        (3, 16, true, true, false),
+        (3, 16, false, true, false),
+        (1, 16, true, false, false),
+        (1, 16, false, false, false),
+        (2, 16, true, false, true),
+        // Few channels of many stay: mean and variance come from the layer's input.
+        (3, 48, true, false, false),
     ] {
         let gcn = GcnSettings {
             layers,
             width: 16,
-            interface_width: 16,
+            interface_width,
             norm_last,
             residual,
             ..GcnSettings::default()
@@ -63,7 +65,13 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
             compact_parts(&model, small.as_ref(), 8, &settings).unwrap(),
         );
         let loaded = CompactGraph::load(dir.path(), &Device::Cpu).unwrap();
-        assert_eq!(loaded.kept().len(), if closed { 0 } else { 8 });
+        let kept = if closed { 0 } else { interface_width / 2 };
+        assert_eq!(loaded.kept().len(), kept);
+        let spread = loaded.model.iter().flat_map(|m| &m.encoder.layers);
+        assert_eq!(
+            spread.filter(|layer| layer.spread.is_some()).count(),
+            usize::from(interface_width == 48)
+        );
 
         let mut scaled = graph.clone();
         scale_features(&mut scaled, FeatureScaling::Row);

@@ -3,6 +3,7 @@
 //! last layer's output for the wanted nodes is the interface that the gate stands on.
 use crate::input::DTYPE;
 use crate::settings::GcnSettings;
+use crate::spread::Spread;
 use crate::{GraphInput, Result};
 use candle_core::{Device, Tensor, Var};
 use l0gm_gate::{Gate, GateConfig, GateKind, Interface, Temperature};
@@ -41,6 +42,10 @@ pub(crate) struct GcnLayer {
     /// output (it needs them all to normalise); without one the weight has lost the others already,
     /// and they are taken from the residual's input only.
     pub(crate) kept: Option<Tensor>,
+    /// Set by compaction of a normalised layer without a residual, where so few channels stay that it pays:
+    /// the weight is centred and scaled and has lost the others, and this and the kept channels' shift stand
+    /// for `norm`.
+    pub(crate) spread: Option<(Spread, Var)>,
 }
 
 impl Gcn {
@@ -78,6 +83,7 @@ impl Gcn {
                 norm,
                 residual: settings.residual && inputs == width,
                 kept: None,
+                spread: None,
             });
             inputs = width;
         }
@@ -145,12 +151,13 @@ impl Gcn {
             .enumerate()
             .map(|(number, layer)| {
                 let (out, inputs) = layer.weight.dims2().unwrap_or_default();
-                let product = nodes * inputs * out;
-                let propagation = if number == 0 {
-                    0
-                } else {
-                    entries * inputs.min(out)
+                // Of a spread layer the deviation's factor too; its sparse product is on the inputs.
+                let (rows, wide) = match layer.spread {
+                    Some(_) => (out + inputs, inputs),
+                    None => (out, inputs.min(out)),
                 };
+                let product = nodes * inputs * rows;
+                let propagation = if number == 0 { 0 } else { entries * wide };
                 2 * (product + propagation) as u64
             })
             .sum()
@@ -200,13 +207,19 @@ impl GcnLayer {
         } else {
             input.graph.propagation()
         };
-        let h = match propagated {
-            Some(ax) if last => linear(
-                &embedding(ax, input.rows.ids())?,
-                &self.weight,
-                Some(&self.bias),
-            )?,
-            Some(ax) => linear(ax, &self.weight, Some(&self.bias))?,
+        let given = match propagated {
+            Some(ax) if last => Some(embedding(ax, input.rows.ids())?),
+            Some(ax) => Some(ax.clone()),
+            None => None,
+        }; // (wanted, in)
+        if let Some((spread, shift)) = &self.spread {
+            let ax = given.map_or_else(|| csr_matmul(matrix, x), Ok)?;
+            let deviation = (spread.variance(&ax)? + EPSILON)?.sqrt()?; // (wanted, 1)
+            let h = linear(&ax, &self.weight, Some(&self.bias))?; // (wanted, kept)
+            return relu(&add_bias(&h.broadcast_div(&deviation)?, shift)?);
+        }
+        let h = match given {
+            Some(ax) => linear(&ax, &self.weight, Some(&self.bias))?,
             None => self.propagate(matrix, x)?,
         }; // (wanted, out)
         let h = match &self.norm {
@@ -318,6 +331,12 @@ impl Encoder for Gcn {
             if let Some((scale, shift)) = &layer.norm {
                 add("norm.weight", scale, ParameterKind::NoDecay);
                 add("norm.bias", shift, ParameterKind::NoDecay);
+            }
+            if let Some((spread, shift)) = &layer.spread {
+                add("norm.bias", shift, ParameterKind::NoDecay);
+                add("spread.factor", &spread.factor, ParameterKind::Weight);
+                add("spread.offset", &spread.offset, ParameterKind::NoDecay);
+                add("spread.rest", &spread.rest, ParameterKind::NoDecay);
             }
         }
         parameters

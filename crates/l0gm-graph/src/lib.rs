@@ -30,6 +30,7 @@ mod read_ogb_raw;
 mod robustness;
 pub mod settings;
 mod split;
+mod spread;
 mod task;
 #[cfg(test)]
 mod test_graphs;

@@ -3,6 +3,7 @@
 use super::document::{Block, Document, Fact, Section};
 use super::grouping::studies;
 use super::paper::Paper;
+use super::significance::{Comparison, Measure, Outcome, Test};
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
@@ -20,6 +21,7 @@ pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &P
     sections.push(claims::section(
         &studies,
         &context.comparisons,
+        &context.latencies,
         profile,
         paper,
     ));
@@ -57,7 +59,7 @@ fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
             .to_owned(),
     ];
     for study in studies {
-        if let Some(sentence) = sentence(study) {
+        if let Some(sentence) = sentence(study, &context.comparisons) {
             lead.push(sentence);
         }
     }
@@ -96,7 +98,7 @@ fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
 }
 
 /// One study in one sentence.
-fn sentence(study: &Study<'_>) -> Option<String> {
+fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
     let dense = study.dense()?;
     let pick = study.pick()?;
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
@@ -118,7 +120,7 @@ fn sentence(study: &Study<'_>) -> Option<String> {
         )
     };
     Some(format!(
-        "On {}, {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}. ECE {} against {}; \
+        "On {}, {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}{}. ECE {} against {}; \
          after temperature scaling {} against {}: {verdict}.",
         study.tag(),
         pick.sparsity_in_words(),
@@ -127,11 +129,34 @@ fn sentence(study: &Study<'_>) -> Option<String> {
         format::percent(pick.active()),
         format::percent(accuracy(pick)),
         format::percent(accuracy(dense)),
+        beyond_luck(study, comparisons, pick, dense),
         format::fraction(ece(pick)),
         format::fraction(ece(dense)),
         format::fraction(scaled(pick)),
         format::fraction(scaled(dense)),
     ))
+}
+
+/// ", no difference shown", or whether the gated or the dense model is the more accurate beyond the luck of the test
+/// examples; empty where that was not tested.
+fn beyond_luck(
+    study: &Study<'_>,
+    comparisons: &[Comparison],
+    ours: &Point<'_>,
+    dense: &Point<'_>,
+) -> String {
+    let (study, ours, dense) = (study.slug(), ours.label(), dense.label());
+    let test = comparisons
+        .iter()
+        .filter(|c| c.study == study && c.ours == ours && c.rival == dense)
+        .find_map(|c| c.test(Measure::Accuracy));
+    let said = match test.map(Test::outcome) {
+        None => return String::new(),
+        Some(Outcome::Same) => "no difference shown",
+        Some(Outcome::Better) => "and is beaten by more than luck",
+        Some(Outcome::Worse) => "more by more than luck",
+    };
+    format!(", {said}")
 }
 
 fn glance(studies: &[Study<'_>]) -> Section {

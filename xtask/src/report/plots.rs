@@ -64,12 +64,14 @@ pub(crate) fn frontier(study: &Study<'_>) -> Option<Figure> {
         dense: study.dense_beside_all(&points).map(|dense| Dense {
             accuracy: dense.over(|r| r.test.accuracy).mean,
             ece: dense.over(|r| r.calibration.ece).mean,
+            ece_scaled: dense.over(|r| r.calibration_scaled.ece).mean,
         }),
         noise: points
-            .first()
+            .iter()
             .copied()
-            .or(study.dense())
-            .map_or(0.0, |p| p.over(|r| r.calibration.ece_noise).mean),
+            .chain(study.dense_beside_all(&points))
+            .map(|p| p.over(|r| r.calibration.ece_noise).mean)
+            .fold(0.0, f64::max),
     };
     Some(figure(
         study,

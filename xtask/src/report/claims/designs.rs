@@ -1,37 +1,42 @@
-//! What a choice of the gate's design does, against the default with the same lambda and settings: F2
+//! What a choice of the gate's design does, against the default at the same lambda or active fraction: F2
 //! (annealing), coupling, granularity, whose noise.
 
-use super::judge::{Standing, accuracy, accuracy_margin, ece, ece_margin};
-use super::knob::seeds;
+use super::judge::{Standing, accuracy_margin, ece, ece_floor, ece_margin};
+use super::pairs::{Pair, as_they_are, at_equal_sparsity, compared, mean, same_seeds, seeds};
 use super::{Claim, Evidence, Finding, Missing, Verdict};
 use crate::report::arms::{self, Axis};
 use crate::report::format;
 use crate::report::paper_tables::flags_of;
-use crate::report::study::Point;
+use crate::report::study::{Point, Study};
 
 pub(super) const F2: Claim = Claim {
     id: "F2",
     name: "annealing is the key to stability",
     place: "section 5.4.3, Table 9",
     says: "Without a warm-up and ramp training turns brittle: the worst seed falls and calibration gets worse.",
-    rule: "Pairs of runs that differ in the schedule alone, at least two seeds each. Averaged over the pairs, \
-           annealing raises Worst by more than a standard error of an accuracy on that test split and lowers ECE by \
-           more than chance: holds. One of the two, and the other not reversed: in part. Else: does not hold.",
+    rule: "Each point without annealing, at least two seeds, is held against the sweep at the same active fraction \
+           (between its neighbours there, linear in the fraction's logarithm; no more than two points beyond its \
+           ends). On average annealing raises Worst by more than a standard error of an accuracy on that test split \
+           and lowers ECE by more than chance: holds. One of the two, and the other not reversed: in part. Else: \
+           does not hold.",
     judge: f2,
 };
 
 fn f2(evidence: &Evidence<'_, '_>) -> Finding {
-    let pairs = arms::pairs(evidence.study, Axis::Schedule);
-    let Some((plain, none)) = pairs.first() else {
-        return lacks(
-            Axis::Schedule,
-            "no run without annealing beside one with it",
-        );
-    };
-    if pairs
-        .iter()
-        .any(|(a, b)| a.runs.len().min(b.runs.len()) < 2)
-    {
+    let study = evidence.study;
+    let none: Vec<&Point<'_>> = arms::changed(study, Axis::Schedule);
+    if none.is_empty() {
+        return lacks(Axis::Schedule, "no run without annealing");
+    }
+    let sweep = arms::sweep(study);
+    let pairs: Vec<Pair<'_, '_>> = none
+        .into_iter()
+        .filter_map(|none| at_equal_sparsity(&sweep, none))
+        .collect();
+    if pairs.is_empty() {
+        return lacks(Axis::Schedule, OUT_OF_REACH);
+    }
+    if pairs.iter().any(|pair| pair.other.runs.len() < 2) {
         return Finding::untested(
             "one seed: there is no worst seed and no spread",
             vec![Missing::Flags(format!(
@@ -40,23 +45,23 @@ fn f2(evidence: &Evidence<'_, '_>) -> Finding {
             ))],
         );
     }
-    let worst = |p: &Point<'_>| p.over(|r| r.test.accuracy).min;
-    let gain = mean(&pairs, |a, b| worst(a) - worst(b));
-    let ece_gain = mean(&pairs, |a, b| ece(b) - ece(a));
-    let of_worst = Standing::of(gain, accuracy_margin(none));
-    let of_ece = Standing::of(ece_gain, ece_margin(plain, none));
-    let spread = |p: &Point<'_>| p.over(|r| r.test.accuracy).std.unwrap_or(0.0);
+    let gain = mean(&pairs, |p| {
+        p.ours.worst - p.other.over(|r| r.test.accuracy).min
+    });
+    let margin = mean(&pairs, |p| accuracy_margin(p.other));
+    let deviation = |p: &Point<'_>| p.over(|r| r.test.accuracy).std.unwrap_or(0.0);
+    let of_ece = EceGain::of(&pairs);
     Finding {
-        verdict: both(of_worst, of_ece),
+        verdict: both(Standing::of(gain, margin), of_ece.standing()),
         evidence: format!(
-            "{} compared: annealing changes Worst by {} (counts from {}), ECE by {} (from {}), the standard \
-             deviation over seeds by {}; {}",
+            "{}, where {} are active, against the sweep at the same fractions: annealing changes Worst by {} (counts \
+             from {}), ECE by {}, the standard deviation over seeds by {}; {}",
             compared(&pairs),
+            fractions(&pairs),
             format::difference(gain),
-            format::fraction(accuracy_margin(none)),
-            format::difference(-ece_gain),
-            format::fraction(ece_margin(plain, none)),
-            format::difference(mean(&pairs, |a, b| spread(a) - spread(b))),
+            format::fraction(margin),
+            of_ece.in_words(),
+            format::difference(mean(&pairs, |p| p.ours.deviation - deviation(p.other))),
             seeds(&members(&pairs)),
         ),
         missing: vec![],
@@ -72,14 +77,15 @@ pub(super) const COUPLING: Claim = Claim {
     rule: "Pairs of runs that differ in the calibration term alone; aggressive is below 10% active without it. Both \
            regimes must have been run. The term lowers the aggressive pairs' mean ECE by more than chance, and changes \
            the moderate pairs' by no more than chance: holds. Only the first: in part. It does not lower the \
-           aggressive pairs': does not hold.",
+           aggressive pairs': does not hold. Where these lie so near the noise floor without the term that a perfectly \
+           calibrated model would not count as better, it cannot be tested.",
     judge: coupling,
 };
 
 fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
-    let pairs = arms::pairs(evidence.study, Axis::Coupling);
+    let pairs = pairs_of(evidence.study, Axis::Coupling);
     let (aggressive, moderate): (Vec<_>, Vec<_>) =
-        pairs.iter().partition(|(plain, _)| plain.active() < 0.1);
+        pairs.into_iter().partition(|p| p.near.active() < 0.1);
     if aggressive.is_empty() || moderate.is_empty() {
         let what = match (aggressive.is_empty(), moderate.is_empty()) {
             (true, true) => "no run with a calibration term beside one without it",
@@ -88,33 +94,49 @@ fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
         };
         return lacks(Axis::Coupling, what);
     }
-    let gain = |pairs: &[(&Point<'_>, &Point<'_>)]| {
-        let margin = mean(pairs, ece_margin);
-        (mean(pairs, |plain, with| ece(plain) - ece(with)), margin)
+    // Gains of the term over its absence.
+    let gain = |pairs: &[Pair<'_, '_>]| {
+        let margin = mean(pairs, |p| ece_margin(p.near, p.other));
+        (mean(pairs, |p| p.ours.ece - ece(p.other)), margin)
     };
     let (low, high) = (gain(&aggressive), gain(&moderate));
+    let (without, floor) = (
+        mean(&aggressive, |p| p.ours.ece),
+        mean(&aggressive, |p| ece_floor(p.near)),
+    );
+    let scaled = mean(&aggressive, |p| {
+        p.near.over(|r| r.calibration_scaled.ece).mean - p.ours.ece
+    });
+    let evidence = format!(
+        "The term changes ECE by {} at aggressive sparsity ({} compared; counts from {}) and by {} at moderate ({} \
+         compared; from {}); temperature scaling alone changes the aggressive ones by {}; {}",
+        format::difference(-low.0),
+        compared(&aggressive),
+        format::fraction(low.1),
+        format::difference(-high.0),
+        compared(&moderate),
+        format::fraction(high.1),
+        format::difference(scaled),
+        seeds(&[members(&aggressive), members(&moderate)].concat()),
+    );
+    if without - low.1 < floor {
+        let (without, floor) = (format::fraction(without), format::fraction(floor));
+        return Finding::untested(
+            format!(
+                "{evidence}. Without the term the aggressive ones read {without}, which is within the noise: a \
+                 perfectly calibrated model would read {floor}"
+            ),
+            vec![],
+        );
+    }
     let verdict = match (Standing::of(low.0, low.1), Standing::of(high.0, high.1)) {
         (Standing::Better, Standing::Same) => Verdict::Holds,
         (Standing::Better, _) => Verdict::InPart,
         _ => Verdict::DoesNotHold,
     };
-    let scaled = mean(&aggressive, |plain, _| {
-        plain.over(|r| r.calibration_scaled.ece).mean - ece(plain)
-    });
     Finding {
         verdict,
-        evidence: format!(
-            "The term changes ECE by {} at aggressive sparsity ({}; counts from {}) and by {} at moderate ({}; from \
-             {}); temperature scaling alone changes the aggressive ones by {}; {}",
-            format::difference(-low.0),
-            compared(&aggressive),
-            format::fraction(low.1),
-            format::difference(-high.0),
-            compared(&moderate),
-            format::fraction(high.1),
-            format::difference(scaled),
-            seeds(&members(&pairs)),
-        ),
+        evidence,
         missing: vec![],
     }
 }
@@ -125,9 +147,9 @@ pub(super) const GRANULARITY: Claim = Claim {
     place: "Appendix A.3, Table 6",
     says: "One gate a dimension of the interface is the right grain: finer gates are less accurate and less well \
            calibrated.",
-    rule: "Each fine-grained point is held against the sweep's point of nearest active fraction, no further than ten \
-           points away. On average the interface's accuracy is higher by more than a standard error and its ECE lower \
-           by more than chance: holds. One of the two, and the other not reversed: in part. Else: does not hold.",
+    rule: "Each fine-grained point is held against the sweep at the same active fraction, as for F2. On average the \
+           interface's accuracy is higher by more than a standard error and its ECE lower by more than chance: holds. \
+           One of the two, and the other not reversed: in part. Else: does not hold.",
     judge: granularity,
 };
 
@@ -139,21 +161,12 @@ fn granularity(evidence: &Evidence<'_, '_>) -> Finding {
         return lacks(Axis::Granularity, "no fine-grained run");
     }
     let sweep = arms::sweep(study);
-    let pairs: Vec<(&Point<'_>, &Point<'_>)> = fine
+    let pairs: Vec<Pair<'_, '_>> = fine
         .into_iter()
-        .filter_map(|fine| {
-            let distance = |p: &Point<'_>| (p.active() - fine.active()).abs();
-            let near = sweep
-                .iter()
-                .min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
-            (distance(near) <= 0.1).then_some((*near, fine))
-        })
+        .filter_map(|fine| at_equal_sparsity(&sweep, fine))
         .collect();
     if pairs.is_empty() {
-        return lacks(
-            Axis::Granularity,
-            "no fine-grained point within ten points of active fraction of one of the interface",
-        );
+        return lacks(Axis::Granularity, OUT_OF_REACH);
     }
     of_pairs(&pairs, "the interface's")
 }
@@ -163,7 +176,7 @@ pub(super) const INSTANCE: Claim = Claim {
     name: "gates of an instance's own beat a static mask",
     place: "sections 1, 2 and 3, Table 6",
     says: "Sparsity that each instance has its own of is better than one mask for all, in accuracy and in ECE.",
-    rule: "Pairs of runs that differ in the gate's kind alone: a static mask, and noise of its own for every example \
+    rule: "Pairs of runs of the same seeds that differ in the gate's kind alone: a static mask, and noise of its own for every example \
            (the paper's Algorithm 1 sees no more of the instance than that). On average the accuracy of the latter is \
            higher by more than a standard error and its ECE lower by more than chance: holds. One of the two, and the \
            other not reversed: in part. Else: does not hold. Gates that read the instance stand in the evidence where \
@@ -172,11 +185,10 @@ pub(super) const INSTANCE: Claim = Claim {
 };
 
 fn instance(evidence: &Evidence<'_, '_>) -> Finding {
-    let of_kind = |kind: &str| -> Vec<(&Point<'_>, &Point<'_>)> {
-        let pairs = arms::pairs(evidence.study, Axis::Kind).into_iter();
+    let of_kind = |kind: &str| -> Vec<Pair<'_, '_>> {
+        let mut pairs = pairs_of(evidence.study, Axis::Kind);
+        pairs.retain(|pair| Axis::Kind.of(pair.other) == kind);
         pairs
-            .filter(|(_, other)| Axis::Kind.of(other) == kind)
-            .collect()
     };
     let pairs = of_kind("static");
     let conditional = of_kind("conditional");
@@ -191,34 +203,96 @@ fn instance(evidence: &Evidence<'_, '_>) -> Finding {
         finding.evidence.push_str(&format!(
             ". Gates that read the instance, {} compared: accuracy {}, ECE {} against noise alone",
             compared(&conditional),
-            format::difference(mean(&conditional, |plain, c| accuracy(c) - accuracy(plain))),
-            format::difference(mean(&conditional, |plain, c| ece(c) - ece(plain))),
+            format::difference(mean(&conditional, |p| {
+                p.other.over(|r| r.test.accuracy).mean - p.ours.accuracy
+            })),
+            format::difference(mean(&conditional, |p| ece(p.other) - p.ours.ece)),
         ));
     }
     finding
 }
 
-/// Accuracy and ECE of the first of each pair against the second's.
-fn of_pairs(pairs: &[(&Point<'_>, &Point<'_>)], whose: &str) -> Finding {
-    let gain = mean(pairs, |a, b| accuracy(a) - accuracy(b));
-    let margin = mean(pairs, |_, b| accuracy_margin(b));
-    let ece_gain = mean(pairs, |a, b| ece(b) - ece(a));
-    let noise = mean(pairs, ece_margin);
+/// Said where other designs are all sparser or denser than the sweep.
+const OUT_OF_REACH: &str =
+    "no such point at an active fraction that the sweep reaches with the same seeds";
+
+/// Points that differ from the default design in this axis alone, each beside its like with the same seeds.
+fn pairs_of<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<Pair<'s, 'a>> {
+    let pairs = arms::pairs(study, axis).into_iter();
+    pairs
+        .filter(|(plain, other)| same_seeds(plain, other))
+        .map(|(plain, other)| as_they_are(plain, other))
+        .collect()
+}
+
+/// By how much the default design's ECE is lower than the others', on average.
+struct EceGain {
+    gain: f64,
+    margin: f64,
+    /// What perfectly calibrated models of the default design's confidences would read, where even that would not
+    /// count as lower.
+    out_of_reach: Option<f64>,
+}
+
+impl EceGain {
+    fn of(pairs: &[Pair<'_, '_>]) -> Self {
+        let margin = mean(pairs, |p| ece_margin(p.near, p.other));
+        let floor = mean(pairs, |p| ece_floor(p.near));
+        let others = mean(pairs, |p| ece(p.other));
+        Self {
+            gain: mean(pairs, |p| ece(p.other) - p.ours.ece),
+            margin,
+            out_of_reach: (others - margin < floor).then_some(floor),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(self.gain, self.margin)
+    }
+
+    fn in_words(&self) -> String {
+        let (by, from) = (
+            format::difference(-self.gain),
+            format::fraction(self.margin),
+        );
+        match self.out_of_reach {
+            None => format!("{by} (from {from})"),
+            Some(floor) => format!(
+                "{by} (from {from}; no gain can be seen, for a perfectly calibrated model would read {})",
+                format::fraction(floor)
+            ),
+        }
+    }
+}
+
+/// Accuracy and ECE of the default design against the others'.
+fn of_pairs(pairs: &[Pair<'_, '_>], whose: &str) -> Finding {
+    let gain = mean(pairs, |p| {
+        p.ours.accuracy - p.other.over(|r| r.test.accuracy).mean
+    });
+    let margin = mean(pairs, |p| accuracy_margin(p.other));
+    let of_ece = EceGain::of(pairs);
     Finding {
-        verdict: both(Standing::of(gain, margin), Standing::of(ece_gain, noise)),
+        verdict: both(Standing::of(gain, margin), of_ece.standing()),
         evidence: format!(
-            "{} compared: {whose} accuracy differs by {} (counts from {}), its ECE by {} (from {}), its active \
-             fraction by {}; {}",
+            "{}, where {} are active, compared: {whose} accuracy differs by {} (counts from {}), its ECE by {}, its \
+             active fraction by {}; {}",
             compared(pairs),
+            fractions(pairs),
             format::difference(gain),
             format::fraction(margin),
-            format::difference(-ece_gain),
-            format::fraction(noise),
-            format::difference(mean(pairs, |a, b| a.active() - b.active())),
+            of_ece.in_words(),
+            format::difference(mean(pairs, |p| p.ours.active - p.other.active())),
             seeds(&members(pairs)),
         ),
         missing: vec![],
     }
+}
+
+/// "56.1% and 11.2%": the other designs' active fractions.
+fn fractions(pairs: &[Pair<'_, '_>]) -> String {
+    let each = pairs.iter().map(|p| format::percent(p.other.active()));
+    format::list(&each.collect::<Vec<_>>())
 }
 
 /// A claim of two things.
@@ -237,23 +311,6 @@ fn lacks(axis: Axis, what: &str) -> Finding {
     Finding::untested(what, vec![Missing::Flags(flags)])
 }
 
-fn mean(pairs: &[(&Point<'_>, &Point<'_>)], f: impl Fn(&Point<'_>, &Point<'_>) -> f64) -> f64 {
-    let sum: f64 = pairs.iter().map(|(a, b)| f(a, b)).sum();
-    sum / pairs.len() as f64
-}
-
-fn members<'p, 'a>(pairs: &[(&'p Point<'a>, &'p Point<'a>)]) -> Vec<&'p Point<'a>> {
-    pairs.iter().flat_map(|(a, b)| [*a, *b]).collect()
-}
-
-/// "1 pair at λ 1e-3", "2 pairs at λ 1e-3 and 3e-3".
-fn compared(pairs: &[(&Point<'_>, &Point<'_>)]) -> String {
-    // In their order, each once: several terms and weights are compared at one lambda.
-    let mut lambdas: Vec<String> = Vec::new();
-    for (_, other) in pairs {
-        let lambda = other.lambda.map(format::lambda);
-        lambdas.extend(lambda.filter(|lambda| !lambdas.contains(lambda)));
-    }
-    let plural = if pairs.len() == 1 { "pair" } else { "pairs" };
-    format!("{} {plural} at λ {}", pairs.len(), format::list(&lambdas))
+fn members<'p, 'a>(pairs: &[Pair<'p, 'a>]) -> Vec<&'p Point<'a>> {
+    pairs.iter().flat_map(|p| [p.near, p.other]).collect()
 }

@@ -32,8 +32,8 @@ pub(super) fn accuracy_margin(point: &Point<'_>) -> f64 {
     (accuracy * (1.0 - accuracy) / examples.max(1) as f64).sqrt()
 }
 
-/// The least difference of two ECEs that counts: what two readings of perfectly calibrated models differ
-/// by once in twenty times, from the larger of the two noise floors.
+/// The least difference of two ECEs that counts: what a reading of a perfectly calibrated model lies above
+/// another's once in twenty times, from the larger of the two noise floors.
 pub(super) fn ece_margin(a: &Point<'_>, b: &Point<'_>) -> f64 {
     margin(a, b, |run| &run.calibration)
 }
@@ -63,4 +63,9 @@ pub(super) fn accuracy(point: &Point<'_>) -> f64 {
 /// Mean ECE.
 pub(super) fn ece(point: &Point<'_>) -> f64 {
     point.over(|r| r.calibration.ece).mean
+}
+
+/// The ECE that a perfectly calibrated model with this one's confidences would read on average.
+pub(super) fn ece_floor(point: &Point<'_>) -> f64 {
+    point.over(|r| r.calibration.ece_noise).mean
 }

@@ -5,6 +5,7 @@
 mod designs;
 mod judge;
 mod knob;
+mod pairs;
 mod rivals;
 mod section;
 
@@ -14,6 +15,7 @@ pub(super) use section::section;
 use super::paper::Paper;
 use super::significance::Comparison;
 use super::study::Study;
+use crate::latency::LatencyRecord;
 
 /// What the runs say about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub(crate) struct Claim {
 pub(crate) struct Evidence<'e, 'a> {
     pub(crate) study: &'e Study<'a>,
     pub(crate) comparisons: &'e [Comparison],
+    pub(crate) latencies: &'e [LatencyRecord],
     pub(crate) paper: &'e Paper,
 }
 
@@ -102,9 +105,9 @@ pub(crate) const CLAIMS: [Claim; 8] = [
 
 /// How the datasets' verdicts become one; quoted in docs/claims.md.
 pub(crate) const OVERALL: &str = "Over all: only real data count, twins never. A claim holds where it holds on \
-    every dataset at hand and all three modalities are among them. It does not hold where it does not hold on any \
-    dataset that can be tested. In between, one modality missing included, it holds in part. Where nothing can be \
-    tested, neither can the claim.";
+    every dataset at hand and all three modalities are among them. It does not hold where it holds, even in part, on \
+    none of the datasets on which it can be tested. In between, one modality missing included, it holds in part. \
+    Where nothing can be tested, neither can the claim.";
 
 /// One claim over all studies.
 pub(crate) struct Judged {
@@ -118,6 +121,7 @@ pub(crate) fn judge(
     claim: &Claim,
     studies: &[Study<'_>],
     comparisons: &[Comparison],
+    latencies: &[LatencyRecord],
     paper: &Paper,
 ) -> Judged {
     let findings: Vec<Finding> = studies
@@ -126,6 +130,7 @@ pub(crate) fn judge(
             (claim.judge)(&Evidence {
                 study,
                 comparisons,
+                latencies,
                 paper,
             })
         })

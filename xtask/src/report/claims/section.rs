@@ -2,6 +2,7 @@
 //! missing.
 
 use super::{CLAIMS, Claim, Finding, Judged, Missing, OVERALL, Verdict, judge};
+use crate::latency::LatencyRecord;
 use crate::report::document::{Block, Section};
 use crate::report::format;
 use crate::report::paper::Paper;
@@ -9,23 +10,25 @@ use crate::report::paper_tables::Command;
 use crate::report::significance::Comparison;
 use crate::report::study::Study;
 use crate::report::table::{Cell, Table, words};
+use std::collections::BTreeSet;
 
 /// The whole section.
 pub(in crate::report) fn section(
     studies: &[Study<'_>],
     comparisons: &[Comparison],
+    latencies: &[LatencyRecord],
     profile: &str,
     paper: &Paper,
 ) -> Section {
     let command = Command::new(profile);
     let judged: Vec<(&Claim, Judged)> = CLAIMS
         .iter()
-        .map(|claim| (claim, judge(claim, studies, comparisons, paper)))
+        .map(|claim| (claim, judge(claim, studies, comparisons, latencies, paper)))
         .collect();
     let mut blocks = vec![
         Block::Paragraph(format!(
-            "What the paper claims, in our words, and what the runs of this report say of it, by rules that were \
-             written before the runs. {OVERALL}"
+            "What the paper claims, in our words, and what the runs of this report say of it, by the rules given \
+             with each. {OVERALL}"
         )),
         Block::Table(table(studies, &judged)),
     ];
@@ -54,7 +57,11 @@ pub(in crate::report) fn section(
                 .zip(&judged.findings)
                 .map(|(study, finding)| line(study, finding, &command)),
         );
-        items.push(format!("Verdict over all: {}.", judged.verdict.text()));
+        items.push(format!(
+            "Verdict over all: {} ({}).",
+            judged.verdict.text(),
+            coverage(studies, judged)
+        ));
         blocks.push(Block::List(items));
     }
     Section {
@@ -62,6 +69,17 @@ pub(in crate::report) fn section(
         heading: "The paper's claims".to_owned(),
         blocks,
     }
+}
+
+/// "tested on 2 of 3 modalities".
+fn coverage(studies: &[Study<'_>], judged: &Judged) -> String {
+    let tested: BTreeSet<&str> = studies
+        .iter()
+        .zip(&judged.findings)
+        .filter(|(study, finding)| !study.twin && finding.verdict != Verdict::Untested)
+        .map(|(study, _)| study.modality)
+        .collect();
+    format!("tested on {} of 3 modalities", tested.len())
 }
 
 /// What makes these verdicts weaker than those of the whole protocol.

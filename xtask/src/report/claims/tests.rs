@@ -15,7 +15,13 @@ fn claim(id: &str) -> &'static Claim {
 /// The verdict on adult.
 fn on_adult(id: &str, records: &[RunRecord], comparisons: &[Comparison]) -> Finding {
     let studies = studies(records);
-    let judged = super::judge(claim(id), &studies, comparisons, &Paper::load().unwrap());
+    let judged = super::judge(
+        claim(id),
+        &studies,
+        comparisons,
+        &[],
+        &Paper::load().unwrap(),
+    );
     let at = studies.iter().position(|s| s.dataset == "adult").unwrap();
     judged.findings[at].clone()
 }
@@ -288,7 +294,7 @@ fn twins_never_count_and_all_three_modalities_must_hold() {
 
     let verdict = |records: &[RunRecord]| {
         let studies = studies(records);
-        super::judge(claim("F1"), &studies, &[], &Paper::load().unwrap()).verdict
+        super::judge(claim("F1"), &studies, &[], &[], &Paper::load().unwrap()).verdict
     };
     assert_eq!(verdict(&fixtures::real_records()), Holds);
     // Only adult is real: text and graph are twins.
@@ -302,7 +308,7 @@ fn twins_never_count_and_all_three_modalities_must_hold() {
 fn the_section_names_each_claim_its_rule_and_the_commands_that_are_missing() {
     let records = fixtures::records();
     let studies = studies(&records);
-    let section = section(&studies, &[], "quick", &Paper::load().unwrap());
+    let section = section(&studies, &[], &[], "quick", &Paper::load().unwrap());
     let text = format!("{:?}", section.blocks);
     for claim in &CLAIMS {
         assert!(

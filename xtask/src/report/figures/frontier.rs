@@ -21,7 +21,7 @@ pub(crate) struct Frontier {
     pub(crate) points: Vec<FrontierPoint>,
     /// The reference.
     pub(crate) dense: Option<Dense>,
-    /// ECE that perfectly calibrated predictions like these would read.
+    /// ECE that perfectly calibrated predictions like these would read, the highest of any of them.
     pub(crate) noise: f64,
 }
 
@@ -49,6 +49,8 @@ pub(crate) struct Dense {
     pub(crate) accuracy: f64,
     /// As trained.
     pub(crate) ece: f64,
+    /// After temperature scaling.
+    pub(crate) ece_scaled: f64,
 }
 
 impl Frontier {
@@ -79,7 +81,8 @@ impl Frontier {
             &[
                 ("ECE".into(), Mark::Line(ORANGE.to_rgba())),
                 ("after scaling".into(), Mark::Line(PALETTE[5].to_rgba())),
-                ("dense".into(), Mark::Dashed(INK.mix(0.8))),
+                ("dense".into(), Mark::Dashed(ORANGE.mix(0.9))),
+                ("dense scaled".into(), Mark::Dashed(PALETTE[5].mix(0.9))),
                 ("noise floor".into(), Mark::Dashed(INK.mix(0.35))),
             ],
         )?;
@@ -191,7 +194,7 @@ impl Frontier {
     fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
         let values = self.points.iter().flat_map(|p| [p.ece, p.ece_scaled]);
         let highest = values
-            .chain(self.dense.iter().map(|d| d.ece))
+            .chain(self.dense.iter().flat_map(|d| [d.ece, d.ece_scaled]))
             .chain([self.noise])
             .filter(|v| v.is_finite())
             .fold(1e-4, f64::max);
@@ -211,7 +214,9 @@ impl Frontier {
         )?;
         pen.dashed(&mut chart, 0.0..105.0, self.noise, INK.mix(0.35))?;
         if let Some(dense) = &self.dense {
-            pen.dashed(&mut chart, 0.0..105.0, dense.ece, INK.mix(0.8))?;
+            pen.dashed(&mut chart, 0.0..105.0, dense.ece, ORANGE.mix(0.9))?;
+            let scaled = dense.ece_scaled;
+            pen.dashed(&mut chart, 0.0..105.0, scaled, PALETTE[5].mix(0.9))?;
         }
         let scaled = |p: &FrontierPoint| p.ece_scaled;
         let plain = |p: &FrontierPoint| p.ece;
