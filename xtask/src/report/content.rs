@@ -137,8 +137,7 @@ fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
     ))
 }
 
-/// ", no difference shown", or whether the gated or the dense model is the more accurate beyond the luck of the test
-/// examples; empty where that was not tested.
+/// ", no difference shown" or ", a difference beyond the luck of the test examples"; empty where that was not tested.
 fn beyond_luck(
     study: &Study<'_>,
     comparisons: &[Comparison],
@@ -153,8 +152,9 @@ fn beyond_luck(
     let said = match test.map(Test::outcome) {
         None => return String::new(),
         Some(Outcome::Same) => "no difference shown",
-        Some(Outcome::Better) => "and is beaten by more than luck",
-        Some(Outcome::Worse) => "more by more than luck",
+        Some(Outcome::Better | Outcome::Worse) => {
+            "a difference beyond the luck of the test examples"
+        }
     };
     format!(", {said}")
 }

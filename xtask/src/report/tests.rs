@@ -416,6 +416,10 @@ fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
     };
     let quiet = with(0.002);
     assert!(
+        quiet.contains("### Latency: dense, gated and compact by turns"),
+        "{quiet}"
+    );
+    assert!(
         quiet.contains("against dense, parameters −75.0%, bytes −75.0%, time −33.0% at batch 64"),
         "{quiet}"
     );
@@ -431,7 +435,7 @@ fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
     );
     assert!(noisy.contains("| 310 µs | 390 µs |"), "{noisy}");
     // Without such a file nothing is said.
-    assert!(!render(&records).2.contains("by turns"));
+    assert!(!render(&records).2.contains("compact by turns"));
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! The paper's claims, each with a rule that says, before any figure is looked at, when it holds; and the
-//! verdict that the runs at hand give. Pure: studies and tests of significance in, findings out.
+//! The paper's claims, each with a rule that says when it holds; and the verdict that the runs at hand give. Pure: studies and tests of significance in, findings out.
 //! docs/claims.md quotes the claims and their rules; a test holds the two together.
 
 mod designs;
