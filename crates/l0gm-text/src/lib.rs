@@ -27,6 +27,7 @@ mod prepare;
 mod read_csv;
 mod read_folder;
 mod read_parquet;
+mod remarks;
 mod robustness;
 mod scratch;
 mod settings;

@@ -5,13 +5,14 @@ use crate::defaults::defaults;
 use crate::features::{FeatureCache, Report};
 use crate::kept::{self, Kept};
 use crate::prepare::prepare;
+use crate::remarks::{notes, reductions};
 use crate::{
     Columns, Error, LoadedEncoder, Result, SplitCorpus, TextData, TextHead, TextRobustness,
     TextSettings, error::nearest, split,
 };
 use candle_core::Device;
 use l0gm_data::{Catalogue, Resolved, checksums_of};
-use l0gm_gate::{Gate, GateKind, Granularity};
+use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
@@ -223,6 +224,9 @@ impl TextModality {
         )?;
         summary.classes = split.classes;
         summary.reductions = split.reductions;
+        summary
+            .reductions
+            .extend(reductions(&settings, task.rows(Split::Test)));
         summary.notes = notes(&settings, dense);
         summary.notes.extend(prepared.notes);
         for (name, part) in [
@@ -449,38 +453,6 @@ pub(crate) fn build(
 pub(crate) fn settings_of(spec: &RunSpec) -> Result<TextSettings> {
     serde_json::from_value(spec.settings.clone())
         .map_err(|e| Error::Setting(format!("text settings: {e}")))
-}
-
-/// What any table must say of these settings.
-fn notes(settings: &TextSettings, dense: bool) -> Vec<String> {
-    let name = Path::new(&settings.encoder)
-        .file_name()
-        .map_or(settings.encoder.clone(), |n| {
-            n.to_string_lossy().into_owned()
-        });
-    let pooling = match settings.pooling {
-        crate::Pooling::Cls => "[CLS]",
-        crate::Pooling::Mean => "mean",
-        crate::Pooling::Pooler => "[CLS] through the pooler",
-    };
-    let mut notes = vec![format!(
-        "encoder {name}, pooling {pooling}, fine-tune {}, at most {} tokens",
-        String::from(settings.fine_tune),
-        settings.max_tokens
-    )];
-    if dense {
-        return notes;
-    }
-    if settings.gate.granularity == Granularity::Fine {
-        notes.push(
-            "fine gates: one a token's place x dimension, before pooling; not compacted".into(),
-        );
-    }
-    if settings.gate.kind == GateKind::Conditional {
-        notes.push("conditional gates: log_alpha = a + W r; not compacted".into());
-    }
-    notes.extend(settings.train.target_note());
-    notes
 }
 
 fn kind(twin: bool) -> &'static str {
