@@ -163,6 +163,12 @@ impl Frontier {
             let end = |x| chart.backend_coord(&(x, dense.accuracy));
             lines.push((end(0.0), end(105.0)));
         }
+        for point in &self.points {
+            // The error bar.
+            let std = point.accuracy_std.unwrap_or(0.0);
+            let end = |by| chart.backend_coord(&(point.active * 100.0, point.accuracy + by));
+            lines.push((end(-std), end(std)));
+        }
         let (x, y) = area.get_pixel_range();
         let around = Surroundings {
             points: &points,
