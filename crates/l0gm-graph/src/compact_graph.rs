@@ -57,8 +57,8 @@ struct LayerShape {
     outputs: usize,
     norm: bool,
     residual: bool,
-    /// The normalisation's mean and variance come from the layer's input: the weight has the kept channels
-    /// alone, centred and scaled, and `norm` is false.
+    /// With `norm`: its mean and variance come from the layer's input, and the weight has the kept channels alone,
+    /// centred and scaled.
     #[serde(default)]
     spread: bool,
 }
@@ -93,7 +93,7 @@ pub fn compact_parts(
             body.layers.push(LayerShape {
                 inputs,
                 outputs,
-                norm: layer.norm.is_some(),
+                norm: layer.norm.is_some() || layer.spread.is_some(),
                 residual: layer.residual,
                 spread: layer.spread.is_some(),
             });
@@ -239,7 +239,7 @@ fn read_model(
             name: format!("encoder.gcn.{number}"),
             weight: tensor("weight", &[shape.outputs, shape.inputs])?,
             bias: tensor("bias", &[shape.outputs])?,
-            norm: match shape.norm {
+            norm: match shape.norm && !shape.spread {
                 true => Some((tensor("scale", &[wide])?, tensor("shift", &[wide])?)),
                 false => None,
             },
@@ -291,13 +291,13 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
     });
     let last = body.layers.last().is_none_or(|last| {
         // Only a normalisation still needs the channels that are closed.
-        let rows = if last.norm {
+        let rows = if last.norm && !last.spread {
             body.interface
         } else {
             kept.len()
         };
         let residual = !last.residual || last.inputs == body.interface;
-        let spread = !last.spread || !(last.norm || last.residual);
+        let spread = !(last.spread && last.residual);
         last.outputs == rows && residual && spread
     });
     let others = body.layers.len().saturating_sub(1);

@@ -261,7 +261,7 @@ fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
         FeatureScaling::Standard => "features standardised over all nodes",
     };
     let last = if settings.gcn.norm_last {
-        "last layer ends in layer normalisation: compaction keeps its weight whole"
+        "last layer ends in layer normalisation: compaction keeps what its variance needs"
     } else {
         "last layer has no normalisation: compaction drops its closed channels"
     };

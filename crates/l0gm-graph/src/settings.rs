@@ -86,8 +86,8 @@ pub struct GcnSettings {
     pub interface_width: usize,
     /// Whether every layer but the last ends in layer normalisation before its activation.
     pub norm: bool,
-    /// Whether the last layer does too. It mixes the interface's channels: with it, compaction keeps
-    /// the last weight whole.
+    /// Whether the last layer does too. It mixes the interface's channels: with it, compaction keeps what
+    /// mean and variance over all of them need.
     pub norm_last: bool,
     /// Whether a layer of equal input and output width adds its input.
     pub residual: bool,

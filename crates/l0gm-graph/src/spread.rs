@@ -70,15 +70,17 @@ impl Spread {
 /// to rounding, gets a row of zeros.
 fn cholesky(m: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let size = m.len();
-    let largest = (0..size).map(|i| m[i][i]).fold(0.0, f64::max);
-    let tiny = largest * size as f64 * f64::EPSILON;
+    // Each direction by its own size: inputs may be of very different ones.
+    let tiny: Vec<f64> = (0..size)
+        .map(|i| m[i][i] * size as f64 * f64::EPSILON)
+        .collect();
     let mut factor = m;
     for i in 0..size {
         let (done, below) = factor.split_at_mut(i + 1);
         let row = &mut done[i];
         let pivot = row[i];
         row[..i].fill(0.0);
-        if pivot <= tiny {
+        if pivot <= tiny[i] {
             row[i..].fill(0.0);
             continue;
         }
@@ -163,5 +165,8 @@ mod tests {
         // The second direction is the first again.
         let expected = [[2.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]];
         assert_eq!(cholesky(m), expected.map(|row| row.to_vec()));
+        // A direction 1e16 times smaller is no rounding.
+        let m = vec![vec![1.0, 0.0], vec![0.0, 1e-16]];
+        assert_eq!(cholesky(m), [[1.0, 0.0], [0.0, 1e-8]]);
     }
 }

@@ -44,12 +44,10 @@ pub(crate) fn reductions(settings: &TextSettings, test: usize) -> Vec<String> {
             FineTune::Full => {}
             FineTune::Last(layers) => {
                 reductions.push(format!(
-                    "the encoder's last {layers} layers alone are trained"
+                    "of the encoder's layers only the last {layers} trained"
                 ));
             }
-            FineTune::Frozen => reductions.push(
-                "the encoder is frozen: the gate and the classifier alone are trained".to_owned(),
-            ),
+            FineTune::Frozen => reductions.push("the encoder is frozen".to_owned()),
         }
     }
     let perturbed = settings.robustness_rows.filter(|rows| *rows < test);
@@ -78,10 +76,13 @@ mod tests {
         assert_eq!(
             reductions(&settings, 25_000),
             [
-                "the encoder is frozen: the gate and the classifier alone are trained",
+                "the encoder is frozen",
                 "500 of 25,000 test texts perturbed for robustness"
             ]
         );
+        settings.fine_tune = FineTune::Last(1);
+        let last = "of the encoder's layers only the last 1 trained";
+        assert_eq!(reductions(&settings, 500), [last]);
         settings.train.robustness = false;
         assert_eq!(reductions(&settings, 25_000).len(), 1);
     }

@@ -190,7 +190,18 @@ pub(crate) fn changed<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point
         .collect()
 }
 
-/// Each of those beside the point of the default design that has the same lambda and otherwise the same
+/// Of those, the ones with a lambda and otherwise the settings of the [`sweep`].
+pub(crate) fn changed_in_sweep<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
+    let sweep = sweep(study);
+    let Some(settings) = sweep.first().map(|point| rest(point, axis)) else {
+        return Vec::new();
+    };
+    let mut points = changed(study, axis);
+    points.retain(|p| p.lambda.is_some() && rest(p, axis) == settings);
+    points
+}
+
+/// Each of [`changed`] beside the point of the default design that has the same lambda and otherwise the same
 /// settings; those without such a point are left out.
 pub(crate) fn pairs<'s, 'a>(
     study: &'s Study<'a>,

@@ -66,7 +66,8 @@ pub(super) const F3: Claim = Claim {
     rule: "Moderate is 10% to 50% active. At half or more of the sweep's moderate points ECE lies below that of dense \
            with the same settings by more than chance (√2 times the distance from the noise floor's mean to its 95th \
            percentile): holds. At fewer, but at least one: in part. At none: does not hold. Where dense lies so near \
-           the noise floor that a perfectly calibrated model would not count as better, it cannot be tested.",
+           the noise floor that a perfectly calibrated model would not count as better, and no point is worse by more \
+           than chance, it cannot be tested.",
     judge: f3,
 };
 
@@ -89,7 +90,9 @@ fn f3(evidence: &Evidence<'_, '_>) -> Finding {
         );
     };
     let within_reach = |p: &&Point<'_>| ece(dense) - ece_margin(p, dense) >= ece_floor(p);
-    if !moderate.iter().any(within_reach) {
+    let worse =
+        |p: &&Point<'_>| Standing::of(ece(dense) - ece(p), ece_margin(p, dense)) == Standing::Worse;
+    if !moderate.iter().any(within_reach) && !moderate.iter().any(worse) {
         return Finding::untested(
             format!(
                 "ECE of dense {} is within the noise: a perfectly calibrated model would read {}, and a difference \

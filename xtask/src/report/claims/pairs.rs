@@ -5,8 +5,8 @@ use super::judge::{accuracy, ece};
 use crate::report::format;
 use crate::report::study::Point;
 
-/// How far beyond the ends of the sweep's active fractions a point may lie and still be compared with the end.
-const BEYOND: f64 = 0.02;
+/// By which factor a point may lie beyond an end of the sweep's active fractions and still be compared with the end.
+const BEYOND: f64 = 1.2;
 
 /// A point of another design, and what the default design reads beside it.
 pub(super) struct Pair<'p, 'a> {
@@ -63,7 +63,7 @@ pub(super) fn as_they_are<'p, 'a>(plain: &'p Point<'a>, other: &'p Point<'a>) ->
 }
 
 /// The sweep as it would read at the other point's active fraction: between its two neighbours there, linear in the
-/// fraction's logarithm. Absent where the sweep does not reach so far, or has other seeds.
+/// fraction's logarithm. Absent where the sweep does not reach so far or has other seeds, and where nothing is open.
 pub(super) fn at_equal_sparsity<'p, 'a>(
     sweep: &[&'p Point<'a>],
     other: &'p Point<'a>,
@@ -87,10 +87,15 @@ pub(super) fn at_equal_sparsity<'p, 'a>(
             let ours = Readings::of(low).towards(&Readings::of(high), share);
             Readings { active, ..ours }
         }
-        _ if (near.active() - active).abs() <= BEYOND => Readings::of(near),
+        _ if active > 0.0 && beyond(near.active(), active) <= BEYOND => Readings::of(near),
         _ => return None,
     };
     Some(Pair { ours, near, other })
+}
+
+/// The larger over the smaller.
+fn beyond(a: f64, b: f64) -> f64 {
+    a.max(b) / a.min(b)
 }
 
 /// Whether two points have runs of the same seeds.

@@ -81,23 +81,37 @@ fn q2(evidence: &Evidence<'_, '_>) -> Finding {
     }
 }
 
-/// The compact model's time over dense's, as the two were timed by turns at the largest batch.
+/// The compact model's time over dense's, as the two were timed by turns at the largest batch: mean over the seeds
+/// that were timed at it.
 fn by_turns(latencies: &[LatencyRecord], ours: &Point<'_>) -> Option<(f64, String)> {
-    let record = latencies
+    let timed: Vec<(usize, f64, &LatencyRecord)> = latencies
         .iter()
-        .find(|record| ours.runs.iter().any(|run| run.run_id == record.run_id))?;
-    let (batch, ratio) = record
-        .batches
+        .filter(|record| ours.runs.iter().any(|run| run.run_id == record.run_id))
+        .flat_map(|record| {
+            let batches = record.batches.iter();
+            batches.filter_map(move |b| Some((b.batch, b.compact_to_dense?.ratio, record)))
+        })
+        .collect();
+    let batch = timed.iter().map(|(batch, ..)| *batch).max()?;
+    let ratios: Vec<f64> = timed
         .iter()
-        .filter_map(|batch| Some((batch.batch, batch.compact_to_dense?.ratio)))
-        .max_by_key(|(batch, _)| *batch)?;
+        .filter(|(of, ..)| *of == batch)
+        .map(|(_, ratio, _)| *ratio)
+        .collect();
+    let (_, _, record) = timed.iter().find(|(of, ..)| *of == batch)?;
     let (compact, dense) = (record.sizes.get("compact")?, record.sizes.get("dense")?);
+    let ratio = ratios.iter().sum::<f64>() / ratios.len() as f64;
     let text = format!(
-        "By turns the compact model takes {} of dense's time at batch {} ({}, {} threads), with {} of its FLOPs",
+        "By turns the compact model takes {} of dense's time at batch {} ({}, {} threads, {} timed), with {} of its \
+         FLOPs",
         format::percent(ratio),
         format::count(batch as u64),
         record.device,
         record.threads,
+        match ratios.len() {
+            1 => "one seed".to_owned(),
+            n => format!("{n} seeds"),
+        },
         format::percent(compact.flops as f64 / dense.flops as f64),
     );
     Some((ratio, text))
