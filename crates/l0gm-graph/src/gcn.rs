@@ -227,14 +227,14 @@ impl GcnLayer {
             Some((scale, shift)) => match &self.kept {
                 None => relu(&layer_norm(&h, scale, shift, EPSILON)?)?,
                 Some(kept) => {
-                    // Normalised over all channels; scale and shift exist for the kept ones alone.
+                    // Normalised over all channels; scale and shift exist for the kept ones alone, and the
+                    // others read zero until they go.
                     let width = h.dim(1)?;
-                    let (one, zero) = (
-                        Tensor::ones(width, DTYPE, h.device())?,
-                        Tensor::zeros(width, DTYPE, h.device())?,
-                    );
-                    let normal = layer_norm(&h, &one, &zero, EPSILON)?.index_select(kept, 1)?;
-                    normal.broadcast_mul(scale)?.broadcast_add(shift)?.relu()?
+                    let whole = |v: &Var| {
+                        Tensor::zeros(width, DTYPE, h.device())?.index_add(kept, v.as_tensor(), 0)
+                    };
+                    let normal = layer_norm(&h, &whole(scale)?, &whole(shift)?, EPSILON)?;
+                    relu(&normal)?.index_select(kept, 1)?
                 }
             },
         };
