@@ -127,3 +127,23 @@ fn every_verdict_in_the_list_of_claims_is_the_reference_reports() {
     assert_eq!(listed, found);
     assert_eq!(found.len(), 8);
 }
+
+#[test]
+fn the_count_of_verdicts_in_readme_is_the_reference_reports() {
+    let claims = rows(&root().join("results/reference/tables/claims.csv"));
+    let count = |verdict: &str| {
+        claims
+            .iter()
+            .filter(|row| row["verdict"] == verdict)
+            .count()
+    };
+    assert_eq!(claims.len(), 8);
+    let readme = read(&root().join("README.md"));
+    for said in [
+        format!("eight claims {} holds (", count("holds")),
+        format!(", {} hold in part", count("holds in part")),
+        format!(" and {} do not:", count("does not hold")),
+    ] {
+        assert!(readme.contains(&said), "README.md lacks: {said}");
+    }
+}
