@@ -116,6 +116,9 @@ pub fn compact_parts(
                 body.kept = kept.to_vec1()?;
             }
         }
+        if body.kept.is_empty() {
+            body.kept = (0..body.interface as u32).collect();
+        }
     }
     Ok(CompactParts {
         model: serde_json::to_value(body)
@@ -255,7 +258,7 @@ fn read_model(
                 )),
                 false => None,
             },
-            kept: match last {
+            kept: match last && kept < body.interface {
                 true => Some(Tensor::new(body.kept.as_slice(), device)?),
                 false => None,
             },
@@ -290,15 +293,11 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
         reads
     });
     let last = body.layers.last().is_none_or(|last| {
-        // Only a normalisation still needs the channels that are closed.
-        let rows = if last.norm && !last.spread {
-            body.interface
-        } else {
-            kept.len()
-        };
+        // A normalisation over channels that go needs a spread.
+        let whole = !last.norm || last.spread || kept.len() == body.interface;
         let residual = !last.residual || last.inputs == body.interface;
         let spread = !(last.spread && last.residual);
-        last.outputs == rows && residual && spread
+        last.outputs == kept.len() && whole && residual && spread
     });
     let others = body.layers.len().saturating_sub(1);
     let straight = body.layers[..others]

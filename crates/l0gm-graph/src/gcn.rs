@@ -35,12 +35,11 @@ pub(crate) struct GcnLayer {
     pub(crate) weight: Var,
     /// (out,).
     pub(crate) bias: Var,
-    /// Scale and shift of the normalisation over channels, each (kept or out,).
+    /// Scale and shift of the normalisation over channels, each (out,).
     pub(crate) norm: Option<(Var, Var)>,
     pub(crate) residual: bool,
-    /// Set by compaction: the channels that go on. After a normalisation they are taken from its
-    /// output (it needs them all to normalise); without one the weight has lost the others already,
-    /// and they are taken from the residual's input only.
+    /// Set by compaction: the channels that go on. The weight has lost the others already; they are taken from the
+    /// residual's input only.
     pub(crate) kept: Option<Tensor>,
     /// Set by compaction of a normalised layer without a residual, where so few channels stay that it pays:
     /// the weight is centred and scaled and has lost the others, and this and the kept channels' shift stand
@@ -224,19 +223,7 @@ impl GcnLayer {
         }; // (wanted, out)
         let h = match &self.norm {
             None => relu(&h)?,
-            Some((scale, shift)) => match &self.kept {
-                None => relu(&layer_norm(&h, scale, shift, EPSILON)?)?,
-                Some(kept) => {
-                    // Normalised over all channels; scale and shift exist for the kept ones alone, and the
-                    // others read zero until they go.
-                    let width = h.dim(1)?;
-                    let whole = |v: &Var| {
-                        Tensor::zeros(width, DTYPE, h.device())?.index_add(kept, v.as_tensor(), 0)
-                    };
-                    let normal = layer_norm(&h, &whole(scale)?, &whole(shift)?, EPSILON)?;
-                    relu(&normal)?.index_select(kept, 1)?
-                }
-            },
+            Some((scale, shift)) => relu(&layer_norm(&h, scale, shift, EPSILON)?)?,
         };
         if !self.residual {
             return Ok(h);
