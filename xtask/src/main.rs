@@ -57,6 +57,9 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
+            if let Some(code) = broken_pipe::quiet_code(&error) {
+                return ExitCode::from(code);
+            }
             eprintln!("error: {}", usage::one_line(&error));
             ExitCode::from(usage::exit_code(&error))
         }
