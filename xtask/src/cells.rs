@@ -5,6 +5,7 @@ use crate::flags::{PlanFlags, RunFlags};
 use crate::job::{self, Job};
 use crate::plan::{Share, print_lines};
 use crate::run::Console;
+use anyhow::Context;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -16,8 +17,9 @@ pub(crate) fn plan(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     }
     let mut lines = Vec::new();
     print_lines(&mut lines, &job.plan, &job.finished()?)?;
-    // A reader that has seen enough (`| head`) is no failure of ours.
-    let _ = std::io::stdout().write_all(&lines);
+    std::io::stdout()
+        .write_all(&lines)
+        .context("the plan could not be written")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,7 @@
 use super::document::{Block, Document, Fact, Section};
 use super::grouping::studies;
 use super::paper::Paper;
-use super::significance::{Comparison, Measure, Outcome, Test};
+use super::significance::{Comparison, Measure, Outcome, Test, test_between};
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
@@ -144,11 +144,13 @@ fn beyond_luck(
     ours: &Point<'_>,
     dense: &Point<'_>,
 ) -> String {
-    let (study, ours, dense) = (study.slug(), ours.label(), dense.label());
-    let test = comparisons
-        .iter()
-        .filter(|c| c.study == study && c.ours == ours && c.rival == dense)
-        .find_map(|c| c.test(Measure::Accuracy));
+    let labels = (ours.label(), dense.label());
+    let test = test_between(
+        comparisons,
+        &study.slug(),
+        (&labels.0, &labels.1),
+        Measure::Accuracy,
+    );
     let said = match test.map(Test::outcome) {
         None => return String::new(),
         Some(Outcome::Same) => "no difference shown",

@@ -108,7 +108,7 @@ fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
         mean(&aggressive, |p| ece_floor(p.near)),
     );
     let scaled = mean(&aggressive, |p| {
-        p.near.over(|r| r.calibration_scaled.ece).mean - p.ours.ece
+        p.near.over(|r| r.calibration_scaled.ece).mean - ece(p.near)
     });
     let evidence = format!(
         "The term changes ECE by {} at aggressive sparsity ({}, where {} are active; counts from {}) and by {} at moderate \
@@ -186,9 +186,11 @@ pub(super) const INSTANCE: Claim = Claim {
 
 fn instance(evidence: &Evidence<'_, '_>) -> Finding {
     let of_kind = |kind: &str| -> Vec<Pair<'_, '_>> {
-        let mut pairs = pairs_of(evidence.study, Axis::Kind);
-        pairs.retain(|pair| Axis::Kind.of(pair.other) == kind);
-        pairs
+        arms::pairs(evidence.study, Axis::Kind)
+            .into_iter()
+            .filter(|(plain, other)| Axis::Kind.of(other) == kind && same_seeds(plain, other))
+            .map(|(plain, other)| as_they_are(plain, other))
+            .collect()
     };
     let pairs = of_kind("static");
     let conditional = of_kind("conditional");
@@ -229,15 +231,6 @@ fn out_of_reach() -> Finding {
     let what = "no such point at an active fraction that the sweep reaches with the same seeds";
     let wanted = "a λ, for either, at which both are about as sparse, and the same seeds";
     Finding::untested(what, vec![Missing::Words(wanted.to_owned())])
-}
-
-/// Points that differ from the default design in this axis alone, each beside its like with the same seeds.
-fn pairs_of<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<Pair<'s, 'a>> {
-    let pairs = arms::pairs(study, axis).into_iter();
-    pairs
-        .filter(|(plain, other)| same_seeds(plain, other))
-        .map(|(plain, other)| as_they_are(plain, other))
-        .collect()
 }
 
 /// By how much the default design's ECE is lower than the others', on average.

@@ -6,7 +6,7 @@ use crate::latency::LatencyRecord;
 use crate::report::arms;
 use crate::report::format;
 use crate::report::paper_tables::rival;
-use crate::report::significance::{Measure, Outcome};
+use crate::report::significance::{Measure, Outcome, test_between};
 use crate::report::study::Point;
 
 pub(super) const Q1: Claim = Claim {
@@ -197,12 +197,13 @@ fn standing<'e, 'a>(evidence: &Evidence<'e, 'a>) -> Result<Stands<'e, 'a>, Findi
             absent.push(row.method.clone());
             continue;
         };
-        let slug = study.slug();
-        let test = evidence
-            .comparisons
-            .iter()
-            .filter(|c| c.study == slug && c.ours == ours.label() && c.rival == point.label())
-            .find_map(|c| c.test(Measure::Accuracy));
+        let labels = (ours.label(), point.label());
+        let test = test_between(
+            evidence.comparisons,
+            &study.slug(),
+            (&labels.0, &labels.1),
+            Measure::Accuracy,
+        );
         let Some(test) = test else {
             absent.push(format!("{} (no predictions to compare)", row.method));
             continue;

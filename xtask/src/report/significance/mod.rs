@@ -109,6 +109,19 @@ impl Comparison {
     }
 }
 
+/// The test of one measure between two points of a study, by their labels.
+pub(crate) fn test_between<'c>(
+    comparisons: &'c [Comparison],
+    study: &str,
+    (ours, rival): (&str, &str),
+    measure: Measure,
+) -> Option<&'c Test> {
+    comparisons
+        .iter()
+        .filter(|c| c.study == study && c.ours == ours && c.rival == rival)
+        .find_map(|c| c.test(measure))
+}
+
 /// All comparisons of a folder's runs. A run whose predictions cannot be read takes its pairs with it,
 /// and says so there and on stderr.
 pub(crate) fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
