@@ -263,9 +263,11 @@ impl From<WayFlag> for crate::search::Way {
 Trains each method with --trials settings: the defaults (trial 0), then points of the paper's
 Table 7 (learning rate, weight decay, dropout, batch size; for gated methods also the warm-up's
 share and the end temperature). Every method has the same budget, and a trial has the same
-backbone for all of them. Lambda is held (--lambda, default 1e-3): a search on validation loss
-alone would only ask for a smaller one; so are granularity and coupling, which are designs
-(--ablation of `reproduce`), and everything that --settings and --set name.
+backbone for all of them. Sparsity is held: gated runs are asked for one active fraction (--target,
+default 15%), and what ends more than 2 points above it is not compared, for validation loss alone
+would only ask for more open gates. (--lambda X holds lambda instead.) Granularity and coupling,
+which are designs (--ablation of `reproduce`), are held too, and so is all that --settings and
+--set name. --incumbent FILE puts settings of one's own in the place of the defaults.
 
 Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after
 a stop. They are judged by validation loss (mean over --seeds); no figure of the test split is
@@ -289,6 +291,10 @@ pub(crate) struct SearchFlags {
     /// Seed of the draws; runs have --seeds.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) search_seed: u64,
+    /// Settings file whose searched settings trial 0 has instead of the defaults; its other settings hold in every
+    /// trial. (What --settings and --set name is not searched.)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) incumbent: Option<PathBuf>,
     /// How points of the space are taken.
     #[arg(long, value_enum, default_value = "random")]
     pub(crate) by: WayFlag,

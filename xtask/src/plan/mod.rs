@@ -11,7 +11,7 @@ mod table;
 pub(crate) use ablation::Ablation;
 pub(crate) use choice::{Choice, threads};
 pub(crate) use lines::print_lines;
-pub(crate) use settings::Overrides;
+pub(crate) use settings::{Overrides, merged};
 pub(crate) use share::Share;
 pub(crate) use table::print_table;
 
@@ -172,7 +172,7 @@ fn sparsities(lambdas: &[f64], targets: &[Target], settings: &Value) -> Vec<Poin
         PointToRun {
             ablation: None,
             lambda: None,
-            settings: settings::merged(settings, &aimed),
+            settings: merged(settings, &aimed),
         }
     });
     by_lambda.chain(by_target).collect()

@@ -37,11 +37,18 @@ impl Overrides {
     ) -> anyhow::Result<Self> {
         let mut overrides = Self::default();
         if let Some(path) = file {
-            overrides.read(path, known)?;
+            overrides.read("--settings", path, known)?;
         }
         for assignment in set {
             overrides.assign(assignment, known)?;
         }
+        Ok(overrides)
+    }
+
+    /// What a file alone holds, given by another flag than `--settings`.
+    pub(crate) fn of_file(flag: &str, path: &Path, known: &[String]) -> anyhow::Result<Self> {
+        let mut overrides = Self::default();
+        overrides.read(flag, path, known)?;
         Ok(overrides)
     }
 
@@ -71,25 +78,23 @@ impl Overrides {
         Ok(())
     }
 
-    fn read(&mut self, path: &Path, known: &[String]) -> anyhow::Result<()> {
+    fn read(&mut self, flag: &str, path: &Path, known: &[String]) -> anyhow::Result<()> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| usage(format!("--settings {shown}: cannot be read: {error}")))?;
+            .map_err(|error| usage(format!("{flag} {shown}: cannot be read: {error}")))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
             usage(format!(
-                "--settings {shown}: not valid TOML: {}",
+                "{flag} {shown}: not valid TOML: {}",
                 error.message()
             ))
         })?;
         for (name, value) in table {
-            names::check(&format!("--settings {shown}: table"), &name, known)?;
+            names::check(&format!("{flag} {shown}: table"), &name, known)?;
             if !value.is_table() {
-                return Err(usage(format!(
-                    "--settings {shown}: `{name}` must be a table"
-                )));
+                return Err(usage(format!("{flag} {shown}: `{name}` must be a table")));
             }
             let value = serde_json::to_value(value)
-                .map_err(|error| usage(format!("--settings {shown}: [{name}]: {error}")))?;
+                .map_err(|error| usage(format!("{flag} {shown}: [{name}]: {error}")))?;
             self.tables.insert(name, value);
         }
         Ok(())
@@ -136,7 +141,7 @@ impl Overrides {
 
 /// A table with another laid over it, entry by entry where both have a table. What is no table in one of them
 /// is the other's: a modality refuses it with its name.
-pub(super) fn merged(below: &Value, above: &Value) -> Value {
+pub(crate) fn merged(below: &Value, above: &Value) -> Value {
     match (below, above) {
         (Value::Object(below), Value::Object(above)) => {
             let mut all = below.clone();

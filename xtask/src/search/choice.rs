@@ -16,29 +16,67 @@ struct LearningCurve {
     best_epoch: usize,
 }
 
-/// What one method's trials came to: by number, the mean over seeds; absent where a run failed.
-pub(super) type Losses = BTreeMap<usize, Option<f64>>;
+/// What a trial of one method came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Judged {
+    /// Validation loss at the selected epoch, mean over seeds.
+    Loss(f64),
+    /// More stayed open than was asked for: this share, mean over seeds. Its loss is one of another sparsity.
+    Missed(f64),
+    /// A run failed, or diverged.
+    Failed,
+}
+
+impl Judged {
+    /// The loss, where it may be compared.
+    pub(super) fn loss(self) -> Option<f64> {
+        match self {
+            Self::Loss(loss) => Some(loss),
+            Self::Missed(_) | Self::Failed => None,
+        }
+    }
+}
+
+/// One method's trials by number.
+pub(super) type Losses = BTreeMap<usize, Judged>;
 
 /// A study's trials by method.
 pub(super) type ByMethod = BTreeMap<String, Losses>;
 
-/// The validation losses of every method's trials of one modality.
-pub(super) fn losses(runs: &[&TrialRun], out: &OutDir) -> anyhow::Result<ByMethod> {
-    let mut found: BTreeMap<(String, usize), Vec<Option<f64>>> = BTreeMap::new();
+/// The validation losses of every method's trials of one modality. `most`: the share of dimensions that gated runs
+/// may leave open and still be compared.
+pub(super) fn losses(
+    runs: &[&TrialRun],
+    most: Option<f64>,
+    out: &OutDir,
+) -> anyhow::Result<ByMethod> {
+    let mut found: BTreeMap<(String, usize), Vec<Option<EpochRecord>>> = BTreeMap::new();
     for run in runs {
-        let loss = selected_loss(&out.run(&run.spec.id()).join("record.json"))?;
+        let epoch = selected(&out.run(&run.spec.id()).join("record.json"))?;
         let key = (run.spec.method.clone(), run.trial);
-        found.entry(key).or_default().push(loss);
+        found.entry(key).or_default().push(epoch);
     }
     let mut by_method = ByMethod::new();
-    for ((method, trial), losses) in found {
-        let seeds = losses.len() as f64;
-        let all: Option<Vec<f64>> = losses.into_iter().collect();
-        let mean = all.map(|all| all.iter().sum::<f64>() / seeds);
-        let mean = mean.filter(|loss| loss.is_finite());
-        by_method.entry(method).or_default().insert(trial, mean);
+    for ((method, trial), epochs) in found {
+        let most = most.filter(|_| method != "dense");
+        let epochs: Option<Vec<EpochRecord>> = epochs.into_iter().collect();
+        let judged = epochs.map_or(Judged::Failed, |epochs| judged(&epochs, most));
+        by_method.entry(method).or_default().insert(trial, judged);
     }
     Ok(by_method)
+}
+
+/// One trial's seeds together.
+fn judged(epochs: &[EpochRecord], most: Option<f64>) -> Judged {
+    let mean = |value: fn(&EpochRecord) -> f64| {
+        epochs.iter().map(value).sum::<f64>() / epochs.len() as f64
+    };
+    let (loss, active) = (mean(|e| e.valid_loss), mean(|e| e.active_fraction));
+    match most {
+        _ if !loss.is_finite() => Judged::Failed,
+        Some(most) if active > most => Judged::Missed(active),
+        _ => Judged::Loss(loss),
+    }
 }
 
 /// Mean share of dimensions that a trial's gated runs left open, at the selected epoch; `None` where one has not
@@ -53,10 +91,6 @@ pub(super) fn active(runs: &[TrialRun], trial: usize, out: &OutDir) -> anyhow::R
     let count = shares.len() as f64;
     let sum: Option<f64> = shares.into_iter().sum();
     Ok(sum.map(|sum| sum / count).filter(|share| share.is_finite()))
-}
-
-fn selected_loss(record: &Path) -> anyhow::Result<Option<f64>> {
-    Ok(selected(record)?.map(|epoch| epoch.valid_loss))
 }
 
 /// The selected epoch; `None` where the run has not finished.
@@ -77,22 +111,31 @@ fn selected(record: &Path) -> anyhow::Result<Option<EpochRecord>> {
 pub(super) fn best(losses: &Losses) -> Option<usize> {
     let finished = losses
         .iter()
-        .filter_map(|(trial, loss)| Some((*trial, (*loss)?)));
+        .filter_map(|(trial, judged)| Some((*trial, judged.loss()?)));
     finished
         .min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)))
         .map(|(trial, _)| trial)
 }
 
-/// The mean over methods of each trial that all of them finished: a trial's backbone is the same for all.
+/// The mean over methods of each trial that counts for all of them: a trial's backbone is the same for all.
 pub(super) fn joint(by_method: &ByMethod) -> Losses {
     let trials = by_method.values().flat_map(|losses| losses.keys().copied());
     let trials: std::collections::BTreeSet<usize> = trials.collect();
     let methods = by_method.len() as f64;
-    let mean = |trial: usize| -> Option<f64> {
-        let each = by_method
-            .values()
-            .map(|losses| losses.get(&trial).copied().flatten());
-        Some(each.sum::<Option<f64>>()? / methods)
+    let mean = |trial: usize| -> Judged {
+        let each = || {
+            by_method
+                .values()
+                .filter_map(move |losses| losses.get(&trial).copied())
+        };
+        let sum: Option<f64> = each().map(Judged::loss).sum();
+        match sum.filter(|_| each().count() == by_method.len()) {
+            Some(sum) => Judged::Loss(sum / methods),
+            None => {
+                let missed = each().find(|judged| matches!(judged, Judged::Missed(_)));
+                missed.unwrap_or(Judged::Failed)
+            }
+        }
     };
     trials
         .into_iter()

@@ -3,7 +3,7 @@
 
 use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
-use super::{Study, TrialRun, shown};
+use super::{Study, TOLERANCE, TrialRun, shown, shown_loss};
 use crate::flags::{ProfileFlag, SearchFlags};
 use crate::out::OutDir;
 use crate::report::format;
@@ -56,8 +56,12 @@ fn text(
         },
         format!("Command: {command}"),
         format!(
-            "Budget: {} trials for each method, the defaults among them; no figure of the test split was looked at.",
-            flags.trials
+            "Budget: {} trials for each method, {} among them; no figure of the test split was looked at.",
+            flags.trials,
+            match &flags.incumbent {
+                Some(path) => format!("the incumbent ({})", path.display()),
+                None => "the defaults".to_owned(),
+            }
         ),
         format!(
             "Use: cargo xtask reproduce{} --settings THIS_FILE (what --set and --settings held stands in it too)",
@@ -88,14 +92,16 @@ fn text(
             shown(study, chosen)
         ));
         lines.push(format!(
-            "  validation loss, {whose}: chosen {}, defaults {}",
+            "  validation loss, {whose}: chosen {}, {} {}",
             at(&losses, chosen),
+            study.first,
             at(&losses, 0)
         ));
         for (method, own) in by_method.iter().filter(|_| only.is_none()) {
             lines.push(format!(
-                "  validation loss, {method}: chosen {}, defaults {}, its own best {}",
+                "  validation loss, {method}: chosen {}, {} {}, its own best {}",
                 at(own, chosen),
+                study.first,
                 at(own, 0),
                 best(own).map_or_else(
                     || "none".to_owned(),
@@ -107,12 +113,17 @@ fn text(
             active(&study.runs, chosen, out)?,
             active(&study.runs, 0, out)?,
         );
-        if let (Some(chosen), Some(defaults)) = shares {
-            lines.push(format!(
-                "  active at this lambda: chosen {}, defaults {} (what opens more dimensions may win by that)",
-                format::percent(chosen),
-                format::percent(defaults)
-            ));
+        if let (Some(chosen), Some(first)) = shares {
+            let (chosen, first) = (format::percent(chosen), format::percent(first));
+            let shares = format!("chosen {chosen}, {} {first}", study.first);
+            lines.push(match study.target {
+                Some(target) => format!(
+                    "  active: {shares} ({} asked; what ends more than {} points above it is not compared)",
+                    format::percent(target),
+                    TOLERANCE * 100.0
+                ),
+                None => format!("  active at this lambda: {shares} (what opens more dimensions may win by that)"),
+            });
         }
         let dense = only.is_some_and(|method| method == "dense");
         let gate: &[Axis] = if dense { &[] } else { &study.space.gate };
@@ -140,8 +151,5 @@ fn value_of(study: &Study, trial: usize, axis: &Axis) -> Option<Value> {
 }
 
 fn at(losses: &Losses, trial: usize) -> String {
-    match losses.get(&trial).copied().flatten() {
-        Some(loss) => format::decimals(loss, 5),
-        None => "failed".to_owned(),
-    }
+    shown_loss(losses.get(&trial))
 }

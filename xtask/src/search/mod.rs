@@ -10,17 +10,21 @@ pub(crate) use space::Way;
 use crate::flags::{CellFlags, SearchFlags};
 use crate::job::{self, Job};
 use crate::out::OutDir;
-use crate::plan::{Choice, Overrides, Plan, PlannedRun, Share, chosen_datasets, spec_error};
+use crate::plan::{
+    Choice, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
+};
 use crate::report::format;
 use crate::run::Console;
 use crate::usage::usage;
-use choice::{ByMethod, best, joint, losses};
+use choice::{ByMethod, Judged, best, joint, losses};
 use l0gm_train::{Modality, Profile, RunRecord, RunSpec};
 use space::{Space, Trial};
 use std::process::ExitCode;
 
-/// Where nobody says another: the middle of the grid.
-const LAMBDA: &str = "1e-3";
+/// Where neither a target nor a lambda is said. At one lambda, the settings that close least would win.
+const TARGET: &str = "15%";
+/// How far above its target a trial may end and still be compared. Below, it only loses by it.
+const TOLERANCE: f64 = 0.02;
 /// The folder in the output folder.
 const FOLDER: &str = "search";
 
@@ -37,10 +41,21 @@ struct Study {
     modality: String,
     dataset: String,
     space: Space,
-    /// What --settings and --set hold.
+    /// What --settings and --set hold, and what --incumbent has that is not searched.
     held: serde_json::Value,
     trials: Vec<Trial>,
     runs: Vec<TrialRun>,
+    /// The active fraction asked of gated runs, where lambda is not held.
+    target: Option<f64>,
+    /// What trial 0 is called: "the defaults" or "the incumbent".
+    first: &'static str,
+}
+
+impl Study {
+    /// The share of dimensions that a gated run may leave open and still be compared.
+    fn most(&self) -> Option<f64> {
+        self.target.map(|target| target + TOLERANCE)
+    }
 }
 
 /// Runs the command; exit code 0, 1 where a trial failed, 130 where it was stopped.
@@ -69,7 +84,7 @@ pub(crate) fn run(flags: &SearchFlags) -> anyhow::Result<ExitCode> {
         let mut chosen = Vec::new();
         for study in &studies {
             let runs: Vec<&TrialRun> = study.runs.iter().collect();
-            let by_method = losses(&runs, &done.out)?;
+            let by_method = losses(&runs, study.most(), &done.out)?;
             print_results(study, &by_method);
             chosen.push((study, by_method));
         }
@@ -78,31 +93,23 @@ pub(crate) fn run(flags: &SearchFlags) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The flags of the trials' runs. Lambda is held: a search on validation loss alone would only ask for a smaller one.
+/// The flags of the trials' runs. The sparsity is held: validation loss alone would only ask for less of it.
 fn checked(flags: &SearchFlags) -> anyhow::Result<CellFlags> {
     let mut cells = flags.cells.clone();
-    if !cells.target.is_empty() {
-        return Err(usage(
-            "--target: a search holds lambda; leave --target out, or set it with --lambda X",
-        ));
-    }
     if !cells.ablation.is_empty() {
         return Err(usage(
             "--ablation: a search has no ablations; give one's settings with --set instead",
         ));
     }
-    match cells.lambda.len() {
-        0 => cells.lambda = vec![LAMBDA.to_owned()],
-        1 => {}
-        n => {
-            return Err(usage(format!(
-                "--lambda: {n} were given; a search holds one"
-            )));
-        }
+    let points = cells.target.len() + cells.lambda.len();
+    if points > 1 {
+        return Err(usage(format!(
+            "--target and --lambda: {points} were given; a search compares at one, for example --target 15%"
+        )));
     }
-    if cells.method == ["dense"] {
-        // Choice refuses a lambda beside dense alone.
-        cells.lambda.clear();
+    // Choice refuses both beside dense alone.
+    if points == 0 && cells.method != ["dense"] {
+        cells.target = vec![TARGET.to_owned()];
     }
     Ok(cells)
 }
@@ -117,6 +124,13 @@ fn plan(
 ) -> anyhow::Result<Plan> {
     let datasets = chosen_datasets(modalities, choice)?;
     overrides.check_used(modalities, &datasets)?;
+    let incumbent = match &flags.incumbent {
+        Some(path) => {
+            let known: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
+            Some(Overrides::of_file("--incumbent", path, &known)?)
+        }
+        None => None,
+    };
     let mut planned: Vec<PlannedRun> = Vec::new();
     for (index, dataset) in datasets {
         let modality = modalities[index].as_ref();
@@ -127,7 +141,14 @@ fn plan(
             )));
         }
         let space = Space::new(modality, overrides.of(name))?;
-        let trials = space.trials(flags.by.into(), flags.trials, flags.search_seed)?;
+        let mut trials = space.trials(flags.by.into(), flags.trials, flags.search_seed)?;
+        let mut held = overrides.of(name).clone();
+        if let Some(incumbent) = &incumbent {
+            let (trial, rest) = space.split(incumbent.of(name));
+            held = merged(&rest, &held);
+            trials[0] = trial;
+        }
+        let target = choice.targets.first().map(|target| target.active());
         let mut runs = Vec::new();
         for method in modality.methods() {
             if !choice.methods.is_empty() && !choice.methods.contains(&method) {
@@ -136,7 +157,10 @@ fn plan(
             let gated = method == "l0gm";
             let lambda = choice.lambdas.first().copied().filter(|_| gated);
             for (number, trial) in trials.iter().enumerate() {
-                let settings = overrides.with(name, &trial.settings(gated));
+                let mut settings = merged(&held, &trial.settings(gated));
+                if let Some(target) = target.filter(|_| gated) {
+                    space::insert(&mut settings, "train.target", target.into());
+                }
                 for &seed in &choice.seeds {
                     let spec = modality
                         .spec(&dataset, &method, lambda, seed, profile, &settings)
@@ -162,9 +186,14 @@ fn plan(
             modality: name.to_owned(),
             dataset,
             space,
-            held: overrides.of(name).clone(),
+            held,
             trials,
             runs,
+            target,
+            first: match incumbent {
+                Some(_) => "the incumbent",
+                None => "the defaults",
+            },
         });
     }
     if planned.is_empty() {
@@ -213,8 +242,8 @@ fn keys(study: &Study) -> Vec<&str> {
 /// A trial's settings on a line.
 fn shown(study: &Study, number: usize) -> String {
     let trial = &study.trials[number];
-    if trial == &Trial::default() {
-        return "the defaults".to_owned();
+    if number == 0 {
+        return study.first.to_owned();
     }
     let parts = trial.backbone.iter().chain(&trial.gate);
     let parts: Vec<String> = parts
@@ -246,17 +275,11 @@ fn print_results(study: &Study, by_method: &ByMethod) {
                 } else {
                     ""
                 };
-                format!(
-                    "{method} {}{mark}",
-                    loss(losses.get(&number).copied().flatten())
-                )
+                format!("{method} {}{mark}", shown_loss(losses.get(&number)))
             })
             .collect();
         if by_method.len() > 1 {
-            parts.push(format!(
-                "mean {}",
-                loss(together.get(&number).copied().flatten())
-            ));
+            parts.push(format!("mean {}", shown_loss(together.get(&number))));
         }
         let mark = if chosen == Some(number) {
             " <- chosen"
@@ -271,8 +294,12 @@ fn print_results(study: &Study, by_method: &ByMethod) {
     }
 }
 
-fn loss(loss: Option<f64>) -> String {
-    loss.map_or_else(|| "failed".to_owned(), |loss| format::decimals(loss, 5))
+fn shown_loss(judged: Option<&Judged>) -> String {
+    match judged {
+        Some(Judged::Loss(loss)) => format::decimals(*loss, 5),
+        Some(Judged::Missed(active)) => format!("missed ({} active)", format::percent(*active)),
+        Some(Judged::Failed) | None => "failed".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(crate) struct Space {
     pub(crate) gate: Vec<Axis>,
 }
 
-/// One point: settings by path. Trial 0 is the defaults and sets nothing.
+/// One point: settings by path. Trial 0 is the defaults and sets nothing, or what an incumbent has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Trial {
     /// Of every method: the same for all of them in one trial.
@@ -99,6 +99,23 @@ impl Space {
             backbone: backbone.into_iter().flatten().collect(),
             gate: gate.into_iter().flatten().collect(),
         })
+    }
+
+    /// What of a table of settings is searched here, as a trial; and the rest of the table.
+    pub(crate) fn split(&self, settings: &Value) -> (Trial, Value) {
+        let mut rest = settings.clone();
+        let mut of = |axes: &[Axis]| -> Vec<(String, Value)> {
+            let found = axes.iter().filter_map(|axis| {
+                let value = remove(&mut rest, &axis.key)?;
+                Some((axis.key.clone(), value))
+            });
+            found.collect()
+        };
+        let trial = Trial {
+            backbone: of(&self.backbone),
+            gate: of(&self.gate),
+        };
+        (trial, rest)
     }
 
     /// `count` trials, the defaults first. No two have the same settings of the backbone, so that every method's
@@ -179,6 +196,14 @@ pub(crate) fn insert(table: &mut Value, key: &str, value: Value) {
 pub(crate) fn get<'v>(table: &'v Value, key: &str) -> Option<&'v Value> {
     key.split('.')
         .try_fold(table, |table, part| table.get(part))
+}
+
+/// Takes the value at a dotted path out of its table.
+fn remove(table: &mut Value, key: &str) -> Option<Value> {
+    let (path, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut parts = path.split('.').filter(|part| !part.is_empty());
+    let table = parts.try_fold(table, |table, part| table.get_mut(part))?;
+    table.as_object_mut()?.remove(last)
 }
 
 fn is_set(table: &Value, key: &str) -> bool {

@@ -130,7 +130,11 @@ fn every_method_gets_the_same_budget_and_the_same_backbones() {
     for trial in 0..5 {
         let (dense, gated) = (of("dense", trial), of("l0gm", trial));
         assert_eq!((dense.len(), gated.len()), (2, 2));
-        assert!(gated.iter().all(|spec| spec.lambda == Some(1e-3)));
+        assert!(
+            gated
+                .iter()
+                .all(|spec| spec.lambda.is_none() && spec.settings["train"]["target"] == 0.15)
+        );
         for axis in &studies[0].space.backbone {
             let value = |spec: &RunSpec| get(&spec.settings, &axis.key).cloned();
             assert_eq!(value(dense[0]), value(gated[1]), "{}", axis.key);
@@ -142,7 +146,8 @@ fn every_method_gets_the_same_budget_and_the_same_backbones() {
 fn what_a_search_cannot_do_is_a_usage_error() {
     for bad in [
         &["--lambda", "1e-3,1e-2"][..],
-        &["--target", "10%"],
+        &["--target", "10%,20%"],
+        &["--target", "10%", "--lambda", "1e-3"],
         &["--ablation", "static"],
     ] {
         let error = checked(&flags(bad)).unwrap_err();
@@ -200,7 +205,7 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
         ],
     );
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
-    let by_method = losses(&runs, &out).unwrap();
+    let by_method = losses(&runs, None, &out).unwrap();
     assert_eq!(best(&joint(&by_method)), Some(3));
     assert_eq!(
         (best(&by_method["dense"]), best(&by_method["l0gm"])),
@@ -214,9 +219,9 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
     for expected in [
         "# Command: cargo xtask search --trials 5\n",
         "5 trials for each method",
-        "mean of all methods: chosen 0.28500, defaults 0.31000",
-        "active at this lambda: chosen 28.0%, defaults 25.0%",
-        "dense: chosen 0.28000, defaults 0.30000, its own best 0.10000 (trial 4)",
+        "mean of all methods: chosen 0.28500, the defaults 0.31000",
+        "active: chosen 28.0%, the defaults 25.0% (15.0% asked;",
+        "dense: chosen 0.28000, the defaults 0.30000, its own best 0.10000 (trial 4)",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
@@ -253,7 +258,7 @@ fn the_file_holds_what_the_search_held_and_the_command_its_profile() {
     let mut study = searched(&out, &[[Some(0.2), Some(0.2)], [Some(0.1), Some(0.1)]]);
     study.held = json!({"train": {"epochs": 3, "optimiser": {"learning-rate": 9.0}}, "cin": [8]});
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
-    let chosen = [(&study, losses(&runs, &out).unwrap())];
+    let chosen = [(&study, losses(&runs, None, &out).unwrap())];
     let paper = flags(&["--trials", "2", "--profile", "paper"]);
     file::write(&out, &chosen, "x", &paper).unwrap();
     let path = out.path().join("chosen.toml");
@@ -278,7 +283,7 @@ fn where_the_defaults_are_best_the_file_says_their_values() {
     let out = OutDir::create(folder.path()).unwrap();
     let study = searched(&out, &[[Some(0.1), Some(0.1)], [Some(0.2), Some(0.2)]]);
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
-    let chosen = [(&study, losses(&runs, &out).unwrap())];
+    let chosen = [(&study, losses(&runs, None, &out).unwrap())];
     file::write(&out, &chosen, "x", &flags(&["--trials", "2"])).unwrap();
     let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
     assert!(text.contains("trial 0 of 0 to 1 (the defaults)"), "{text}");
@@ -286,4 +291,93 @@ fn where_the_defaults_are_best_the_file_says_their_values() {
     let rate = study.runs[0].spec.settings["train"]["optimiser"]["learning-rate"].as_f64();
     let found = table["tabular"]["train"]["optimiser"]["learning-rate"].as_float();
     assert_eq!(found, rate);
+}
+
+#[test]
+fn a_trial_that_stays_too_open_is_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = OutDir::create(folder.path()).unwrap();
+    // 25%, 26% and 27% open.
+    let study = searched(
+        &out,
+        &[
+            [Some(0.3), Some(0.3)],
+            [Some(0.2), Some(0.2)],
+            [Some(0.1), Some(0.1)],
+        ],
+    );
+    let runs: Vec<&TrialRun> = study.runs.iter().collect();
+    let by_method = losses(&runs, Some(0.265), &out).unwrap();
+    assert_eq!(by_method["l0gm"][&2], Judged::Missed(0.27));
+    assert_eq!(best(&by_method["l0gm"]), Some(1));
+    // A dense model has nothing to close.
+    assert_eq!(best(&by_method["dense"]), Some(2));
+    assert_eq!(best(&joint(&by_method)), Some(1));
+    assert_eq!(
+        shown_loss(joint(&by_method).get(&2)),
+        "missed (27.0% active)"
+    );
+    let none = losses(&runs, Some(0.1), &out).unwrap();
+    assert_eq!(best(&joint(&none)), None);
+}
+
+#[test]
+fn an_incumbent_stands_in_for_the_defaults_and_is_searched_around() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ours.toml");
+    let ours = "[tabular]\n[tabular.train]\nepochs = 3\n[tabular.train.optimiser]\nlearning-rate = 0.05\n[tabular.train.schedule]\nwarmup = 0.3\n";
+    std::fs::write(&path, ours).unwrap();
+    let flags = flags(&["--trials", "4", "--incumbent", path.to_str().unwrap()]);
+    let choice = Choice::new(&checked(&flags).unwrap()).unwrap();
+    let mut studies = Vec::new();
+    let modalities = [modality("tabular")];
+    let none = Overrides::default();
+    plan(
+        &flags,
+        &modalities,
+        &choice,
+        Profile::Quick,
+        &none,
+        &mut studies,
+    )
+    .unwrap();
+    let study = &studies[0];
+    assert_eq!(shown(study, 0), "the incumbent");
+    for run in &study.runs {
+        let value = |key: &str| get(&run.spec.settings, key).and_then(Value::as_f64);
+        assert_eq!(value("train.epochs"), Some(3.0));
+        let first = run.trial == 0;
+        assert_eq!(
+            value("train.optimiser.learning-rate") == Some(0.05),
+            first,
+            "{}",
+            run.trial
+        );
+        if run.spec.method == "l0gm" {
+            assert_eq!(value("train.schedule.warmup") == Some(0.3), first);
+        }
+    }
+    let missing = checked_plan_error(&["--incumbent", "nowhere.toml"]);
+    assert!(
+        missing.contains("--incumbent nowhere.toml: cannot be read"),
+        "{missing}"
+    );
+}
+
+fn checked_plan_error(arguments: &[&str]) -> String {
+    let flags = flags(arguments);
+    let choice = Choice::new(&checked(&flags).unwrap()).unwrap();
+    let none = Overrides::default();
+    let modalities = [modality("tabular")];
+    let error = plan(
+        &flags,
+        &modalities,
+        &choice,
+        Profile::Quick,
+        &none,
+        &mut Vec::new(),
+    )
+    .unwrap_err();
+    assert_eq!(crate::usage::exit_code(&error), 2);
+    error.to_string()
 }
