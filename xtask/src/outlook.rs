@@ -138,6 +138,10 @@ impl Modality for Looking {
         self.modality.estimate(spec)
     }
 
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Option<(String, Duration)>> {
+        self.modality.shared_work(spec)
+    }
+
     fn run(&self, spec: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Err(l0gm_train::Error::Setting(format!(
             "{} is only planned here, not run",

@@ -44,8 +44,9 @@ impl Kept {
     }
 }
 
-/// What pooled features of a frozen encoder depend on: the files read, the weights among them, and the settings
-/// that are not the run's own; and the folder that they are cached in, which another process may need. `None` where the encoder learns, or its tokens are gated.
+/// What a frozen encoder's pooled features, or for `gated_tokens` its tokens' states, depend on: the files read, the
+/// weights among them, and the settings that are not the run's own; and the folder that features are cached in, which
+/// another process may need. `None` where the encoder learns.
 pub(crate) fn key(
     settings: &TextSettings,
     data: &DataSummary,
@@ -53,7 +54,7 @@ pub(crate) fn key(
     folder: &Path,
     device: &Device,
 ) -> Option<String> {
-    if settings.fine_tune != FineTune::Frozen || settings.is_scratch() || gated_tokens {
+    if settings.fine_tune != FineTune::Frozen || settings.is_scratch() {
         return None;
     }
     let mut value = serde_json::to_value(settings).ok()?;
@@ -62,7 +63,7 @@ pub(crate) fn key(
     }
     let place = device.location();
     Some(format!(
-        "{value} {:?} {} {} {place:?}",
+        "{value} {gated_tokens} {:?} {} {} {place:?}",
         data.checksums,
         data.source,
         folder.display()
@@ -102,9 +103,10 @@ mod tests {
             super::key(&frozen(), &changed, false, Path::new("a"), &cpu).unwrap(),
             plain
         );
-        assert_eq!(
-            super::key(&frozen(), &data, true, Path::new("a"), &cpu),
-            None
+        assert_ne!(
+            super::key(&frozen(), &data, true, Path::new("a"), &cpu).unwrap(),
+            plain,
+            "states are not pooled features"
         );
     }
 }

@@ -376,6 +376,16 @@ impl Modality for TextModality {
         Ok(crate::estimate::estimate(&settings, spec.method == "dense"))
     }
 
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Option<(String, Duration)>> {
+        let settings = settings_of(spec)?;
+        Ok(
+            crate::estimate::features(&settings, spec.method == "dense").map(|(key, time)| {
+                let dataset = &spec.dataset;
+                (format!("text {dataset} {} {key}", spec.twin), time)
+            }),
+        )
+    }
+
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Ok(self.make_run(spec, context)?)
     }

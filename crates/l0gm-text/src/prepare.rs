@@ -7,6 +7,7 @@ use crate::{
 };
 use candle_core::Device;
 use l0gm_train::Encoder;
+use std::sync::Arc;
 
 /// A task with what a table must say of it.
 #[derive(Clone, Debug)]
@@ -140,7 +141,7 @@ fn hidden(
             report(before + done, total)
         })?;
         before += rows.rows();
-        out.push(Prepared::Hidden(states));
+        out.push(Prepared::Hidden(Arc::new(states)));
     }
     out.push(Prepared::Tokens);
     Ok(out)

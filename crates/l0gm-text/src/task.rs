@@ -4,6 +4,7 @@ use crate::{TOKEN_BUDGET, TextInput, TextRobustness, TokenRows, token_batches};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
+use std::sync::Arc;
 
 /// Batches that are sorted by length together in training: much less padding, still well mixed.
 const BUCKET: usize = 32;
@@ -14,7 +15,7 @@ pub enum Prepared {
     /// Nothing.
     Tokens,
     /// The layers below the first trained one: (tokens x width) end to end.
-    Hidden(Vec<f32>),
+    Hidden(Arc<Vec<f32>>),
     /// All of it: (rows x width).
     Pooled(Vec<f32>),
 }

@@ -58,7 +58,7 @@ fn logits_of_mixed_lengths_come_back_in_the_texts_order_as_if_each_were_alone() 
     };
     let task = TextTask {
         train: rows(Prepared::Tokens),
-        valid: rows(Prepared::Hidden(hidden)),
+        valid: rows(Prepared::Hidden(std::sync::Arc::new(hidden))),
         test: rows(Prepared::Tokens),
         classes: 2,
         width: encoder.interface().width(),

@@ -214,6 +214,12 @@ pub trait Modality {
     }
     /// A rough estimate on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
+    /// Work that is done once for all runs with the same key, such as a frozen encoder's features: key and rough
+    /// estimate, which [`estimate`](Self::estimate) leaves out. Default: none.
+    fn shared_work(&self, spec: &RunSpec) -> Result<Option<(String, Duration)>> {
+        let _ = spec;
+        Ok(None)
+    }
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
     /// The models of the finished run in `dir`, built again on `device` to be timed.

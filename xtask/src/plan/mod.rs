@@ -71,6 +71,7 @@ impl Plan {
         }
         let mut runs = Vec::new();
         let mut ids = BTreeSet::new();
+        let mut costs = Costs::default();
         for (index, dataset) in datasets {
             let modality = modalities[index].as_ref();
             for method in modality.methods() {
@@ -83,13 +84,11 @@ impl Plan {
                         let spec = modality
                             .spec(&dataset, &method, point.lambda, seed, profile, &settings)
                             .map_err(|error| spec_error(modality.name(), &dataset, error))?;
-                        let estimate = modality.estimate(&spec).with_context(|| {
-                            format!("estimating {} on {dataset}", modality.name())
-                        })?;
                         // An ablation that the settings ask for anyway is no second run.
                         if !ids.insert(spec.id()) {
                             continue;
                         }
+                        let estimate = costs.of(modality, &spec)?;
                         runs.push(PlannedRun {
                             modality: index,
                             spec,
@@ -122,6 +121,29 @@ impl Plan {
             }
         }
         data
+    }
+}
+
+/// What the runs of a plan cost: what several of them share, the first one pays.
+#[derive(Debug, Default)]
+pub(crate) struct Costs {
+    shared: BTreeSet<String>,
+}
+
+impl Costs {
+    /// A rough estimate of the next run.
+    pub(crate) fn of(
+        &mut self,
+        modality: &dyn Modality,
+        spec: &RunSpec,
+    ) -> anyhow::Result<Duration> {
+        let estimating = || format!("estimating {} on {}", modality.name(), spec.dataset);
+        let own = modality.estimate(spec).with_context(estimating)?;
+        let shared = modality.shared_work(spec).with_context(estimating)?;
+        Ok(match shared {
+            Some((key, time)) if self.shared.insert(key.clone()) => own + time,
+            _ => own,
+        })
     }
 }
 

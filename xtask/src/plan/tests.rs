@@ -46,6 +46,9 @@ impl Modality for Named {
     fn estimate(&self, _spec: &RunSpec) -> l0gm_train::Result<Duration> {
         Ok(Duration::from_secs(10))
     }
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Option<(String, Duration)>> {
+        Ok((self.0 == "text").then(|| (spec.dataset.clone(), Duration::from_secs(60))))
+    }
     fn run(&self, _: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Err(l0gm_train::Error::Stopped)
     }
@@ -241,4 +244,15 @@ fn the_printed_plan_gives_a_target_to_gated_runs_alone() {
     let row = |method: &str| text.lines().find(|line| line.contains(method)).unwrap();
     assert!(!row("dense").contains("for 15.0%"), "{text}");
     assert!(row("l0gm").contains("for 15.0%"), "{text}");
+}
+
+#[test]
+fn what_runs_share_is_paid_once() {
+    let text: Vec<Box<dyn Modality>> = vec![Box::new(Named("text", &["imdb", "mine"]))];
+    let plan = Plan::new(&text, &choice(), Profile::Quick, &Overrides::default()).unwrap();
+    let runs = plan.runs.len() as u64;
+    assert_eq!(
+        plan.estimate(),
+        Duration::from_secs(10 * runs + 60 * plan.data().len() as u64)
+    );
 }

@@ -11,7 +11,7 @@ use crate::flags::{CellFlags, SearchFlags};
 use crate::job::{self, Job};
 use crate::out::OutDir;
 use crate::plan::{
-    Choice, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
+    Choice, Costs, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
 };
 use crate::report::format;
 use crate::run::Console;
@@ -132,6 +132,7 @@ fn plan(
         None => None,
     };
     let mut planned: Vec<PlannedRun> = Vec::new();
+    let mut costs = Costs::default();
     for (index, dataset) in datasets {
         let modality = modalities[index].as_ref();
         let name = modality.name();
@@ -175,7 +176,7 @@ fn plan(
                     }
                     planned.push(PlannedRun {
                         modality: index,
-                        estimate: modality.estimate(&spec)?,
+                        estimate: costs.of(modality, &spec)?,
                         ablation: Some(format!("trial {number}")),
                         spec,
                     });
