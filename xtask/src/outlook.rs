@@ -138,7 +138,7 @@ impl Modality for Looking {
         self.modality.estimate(spec)
     }
 
-    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Option<(String, Duration)>> {
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Vec<(String, Duration)>> {
         self.modality.shared_work(spec)
     }
 

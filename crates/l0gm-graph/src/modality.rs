@@ -133,7 +133,10 @@ fn reductions(settings: &GraphSettings) -> Vec<String> {
         full.train.optimiser.learning_rate,
     );
     if settings.train.epochs < full.train.epochs && rate > full_rate {
-        said.push(format!("learning rate {rate} instead of {full_rate}"));
+        said.push(format!(
+            "learning rate {rate} instead of {full_rate}, dropout {} instead of {}",
+            settings.gcn.dropout, full.gcn.dropout
+        ));
     }
     if settings.train.epochs < full.train.epochs {
         said.push(format!(

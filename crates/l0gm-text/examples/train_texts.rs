@@ -103,7 +103,9 @@ fn run() -> Result<(), Box<dyn Error>> {
         given.profile,
         &given.settings,
     )?;
-    println!("estimated {:.0} s", texts.estimate(&spec)?.as_secs_f64());
+    let shared = texts.shared_work(&spec)?.into_iter().map(|(_, time)| time);
+    let estimate = texts.estimate(&spec)? + shared.sum();
+    println!("estimated {:.0} s", estimate.as_secs_f64());
     let dir = given.out.join("runs").join(spec.id());
     let record = texts.run(
         &spec,

@@ -9,26 +9,43 @@ const FORWARD: f64 = 120e9;
 const TRAINING: f64 = 120e9;
 /// Microseconds an example of one training step of gate and classifier alone.
 const HEAD_US: f64 = 10.0;
-/// Microseconds an example of one training step of fine gates on kept states.
-const STATES_US: f64 = 600.0;
+/// Nanoseconds a token's dimension of one training step of fine gates: 288 s for 200,000 reviews of 256 tokens at most on
+/// one of two busy cores, halved.
+const STATE_NS: f64 = 8.0;
 
-/// Texts that go through the whole encoder for the robustness protocol: six times masked, and once for the
-/// perturbed interface. A frozen encoder's are the dense run's, and none where tokens are left alone.
-fn judged(settings: &TextSettings, dense: bool, test: f64) -> f64 {
-    if !settings.train.robustness {
-        return 0.0;
+/// What of the encoder's work on a run's texts is done only once.
+enum Once {
+    /// All of it: pooled features stand in for the encoder.
+    Pooled,
+    /// All of it on the training and validation texts: fine gates stand before the pooling, on kept states.
+    States,
+    /// None, or only the layers below the first trained one, run by run.
+    Nothing,
+}
+
+/// `train`, `valid`: rows.
+fn once(settings: &TextSettings, dense: bool, [train, valid, _]: [f64; 3]) -> Once {
+    if settings.fine_tune != FineTune::Frozen {
+        return Once::Nothing;
     }
-    let rows = settings
-        .robustness_rows
-        .map_or(test, |rows| (rows as f64).min(test));
-    let masked = match settings.robustness_at {
-        PerturbedAt::Tokens => 6.0,
-        PerturbedAt::Interface => 0.0,
-    };
-    match settings.fine_tune {
-        FineTune::Frozen if dense => masked * rows,
-        FineTune::Frozen => 0.0,
-        _ => (masked + 1.0) * rows,
+    if dense || settings.gate.granularity != Granularity::Fine {
+        return Once::Pooled;
+    }
+    let bytes = (train + valid) * tokens(settings) * shape(settings).1 * 4.0;
+    match bytes <= settings.hidden_cache_mib as f64 * f64::from(1 << 20) {
+        true => Once::States,
+        false => Once::Nothing,
+    }
+}
+
+/// Texts of the robustness protocol: how many times all that are judged are masked, and how many are judged.
+fn judged(settings: &TextSettings, test: f64) -> (f64, f64) {
+    let rows = settings.robustness_rows;
+    let rows = rows.map_or(test, |rows| (rows as f64).min(test));
+    match settings.robustness_at {
+        _ if !settings.train.robustness => (0.0, 0.0),
+        PerturbedAt::Tokens => (6.0, rows),
+        PerturbedAt::Interface => (0.0, rows),
     }
 }
 
@@ -64,59 +81,124 @@ fn rows(settings: &TextSettings) -> [f64; 3] {
     ]
 }
 
-/// Whether pooled features stand in for the encoder. Fine gates stand before the pooling.
-fn pooled_once(settings: &TextSettings, dense: bool) -> bool {
-    let fine = !dense && settings.gate.granularity == Granularity::Fine;
-    settings.fine_tune == FineTune::Frozen && !fine
-}
-
-/// The features of a frozen encoder, computed once for all runs: what they depend on, and a rough estimate. `None`
-/// where a run encodes its own texts.
-pub(crate) fn features(settings: &TextSettings, dense: bool) -> Option<(String, Duration)> {
-    if !pooled_once(settings, dense) {
-        return None;
-    }
+/// Work of a frozen encoder that is done once for many runs, by what it depends on: pooled features or tokens' states,
+/// and the features of a seed's masked texts.
+pub(crate) fn shared(settings: &TextSettings, dense: bool, seed: u64) -> Vec<(String, Duration)> {
     let (layers, layer) = encoder(settings);
     let rows = rows(settings);
-    let key = format!(
-        "{} {:?} {} {rows:?} {:?}",
+    let [train, valid, test] = rows;
+    let pass = |texts: f64| Duration::from_secs_f64(texts * layers * layer / FORWARD);
+    let of = format!(
+        "{} {:?} {} {rows:?} {}",
         settings.encoder, settings.pooling, settings.max_tokens, settings.split_seed
     );
-    let seconds = rows.iter().sum::<f64>() * layers * layer / FORWARD;
-    Some((key, Duration::from_secs_f64(seconds)))
+    match once(settings, dense, rows) {
+        Once::Pooled => {
+            let (masked, judged) = judged(settings, test);
+            vec![
+                (format!("features {of}"), pass(train + valid + test)),
+                (
+                    format!("masked {of} {judged} seed {seed}"),
+                    pass(masked * judged),
+                ),
+            ]
+        }
+        Once::States => vec![(format!("states {of}"), pass(train + valid))],
+        Once::Nothing => Vec::new(),
+    }
 }
 
-/// A rough estimate of one run, without [`features`].
+/// A rough estimate of one run, without what is [`shared`].
 pub(crate) fn estimate(settings: &TextSettings, dense: bool) -> Duration {
     let (layers, layer) = encoder(settings);
-    let [train, valid, test] = rows(settings);
+    let rows = rows(settings);
+    let [train, valid, test] = rows;
     let epochs = settings.train.epochs as f64;
     let validations = (epochs / settings.train.validate_every.max(1) as f64).ceil();
-    let seconds = match settings.fine_tune {
-        FineTune::Frozen if pooled_once(settings, dense) => epochs * train * HEAD_US * 1e-6,
-        // The tokens' states are kept where they fit in memory, and else computed anew each time; those of the
-        // test rows are met once.
-        FineTune::Frozen => {
-            let bytes = (train + valid) * tokens(settings) * shape(settings).1 * 4.0;
-            let kept = bytes <= (settings.hidden_cache_mib as f64) * f64::from(1 << 20);
-            let passes = match kept {
-                true => train + valid,
-                false => epochs * train + validations * valid,
-            };
-            (passes + test) * layers * layer / FORWARD + epochs * train * STATES_US * 1e-6
+    let (masked, judged) = judged(settings, test);
+    let gates = epochs * train * tokens(settings) * shape(settings).1 * STATE_NS * 1e-9;
+    // The whole encoder's passes over texts, and seconds of all else.
+    let (passes, rest) = match (once(settings, dense, rows), settings.fine_tune) {
+        (Once::Pooled, _) => (0.0, epochs * train * HEAD_US * 1e-6),
+        // Once more for the perturbed interface.
+        (Once::States, _) => (test + (masked + 1.0) * judged, gates),
+        (Once::Nothing, FineTune::Frozen) => {
+            let fit = epochs * train + validations * valid;
+            (fit + test + (masked + 1.0) * judged, gates)
         }
-        tune => {
+        (Once::Nothing, tune) => {
             let learned = match tune {
                 FineTune::Last(k) => (k as f64).min(layers),
                 _ => layers,
             };
             let below = (train + valid) * (layers - learned) * layer / FORWARD;
             let fit = epochs * train * learned * layer * 3.0 / TRAINING;
-            let judge = (validations * valid * learned + test * layers) * layer / FORWARD;
-            below + fit + judge
+            let select = validations * valid * learned * layer / FORWARD;
+            (test + (masked + 1.0) * judged, below + fit + select)
         }
     };
-    Duration::from_secs_f64(
-        seconds + judged(settings, dense, test) * layers * layer / FORWARD + 2.0,
-    )
+    Duration::from_secs_f64(passes * layers * layer / FORWARD + rest + 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frozen(fine: bool) -> TextSettings {
+        let mut settings = TextSettings {
+            fine_tune: FineTune::Frozen,
+            train_rows: Some(1000),
+            valid_rows: Some(200),
+            test_rows: Some(500),
+            ..TextSettings::default()
+        };
+        if fine {
+            settings.gate.granularity = Granularity::Fine;
+        }
+        settings
+    }
+
+    fn keys(settings: &TextSettings, dense: bool, seed: u64) -> Vec<String> {
+        let shared = shared(settings, dense, seed).into_iter();
+        shared.map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn dense_and_gated_share_features_and_masked_texts_a_seed_of_their_own() {
+        let settings = frozen(false);
+        assert_eq!(keys(&settings, true, 0), keys(&settings, false, 0));
+        let (one, other) = (keys(&settings, true, 0), keys(&settings, true, 1));
+        assert_eq!(one[0], other[0]);
+        assert_ne!(one[1], other[1]);
+        let mut fewer = settings.clone();
+        fewer.train_rows = Some(999);
+        assert_ne!(keys(&fewer, true, 0)[0], one[0]);
+    }
+
+    #[test]
+    fn fine_gates_pay_for_the_states_that_do_not_fit_each_time() {
+        let mut settings = frozen(true);
+        // A dense run has no gates to be fine.
+        assert_eq!(keys(&settings, true, 0), keys(&frozen(false), true, 0));
+        assert_eq!(keys(&settings, false, 0).len(), 1);
+        let kept = estimate(&settings, false);
+        settings.hidden_cache_mib = 0;
+        assert!(keys(&settings, false, 0).is_empty());
+        assert!(estimate(&settings, false) > kept * 2);
+        // The perturbed texts go through the encoder.
+        settings.train.robustness = false;
+        let calm = estimate(&settings, false);
+        settings.train.robustness = true;
+        assert!(estimate(&settings, false) > calm);
+    }
+
+    #[test]
+    fn an_encoder_that_learns_shares_nothing() {
+        let settings = TextSettings {
+            fine_tune: FineTune::Full,
+            ..frozen(true)
+        };
+        assert!(shared(&settings, false, 0).is_empty());
+        assert!(estimate(&settings, false) > estimate(&frozen(false), false));
+    }
 }

@@ -1,6 +1,6 @@
 //! What a frozen encoder says of the texts, computed once: pooled features, cached on disk under a name
-//! made of the weights, the tokenised texts and the settings, or the states below the first trained layer,
-//! kept in memory for one run.
+//! made of the weights, the tokenised texts and the settings, or the states below the first trained layer, which
+//! stay in memory.
 use crate::{Error, Result, TOKEN_BUDGET, TextEncoder, TextInput, TokenRows, token_batches};
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Mode;

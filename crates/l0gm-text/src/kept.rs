@@ -1,5 +1,6 @@
 //! The last prepared task on a frozen encoder, kept in memory: runs of a plan that differ in their gate, seed
-//! or training read the same tokens and features, and preparing them takes longer than training on them.
+//! or training read the same tokens and features (or, under fine gates, states of tokens), and preparing them takes
+//! longer than training on them.
 use crate::prepare::PreparedTask;
 use crate::{FineTune, TextSettings};
 use candle_core::Device;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Settings that change neither tokens nor pooled features.
+/// Settings that change neither tokens nor what a frozen encoder says of them.
 const OF_THE_RUN: [&str; 6] = [
     "train",
     "gate",

@@ -376,14 +376,15 @@ impl Modality for TextModality {
         Ok(crate::estimate::estimate(&settings, spec.method == "dense"))
     }
 
-    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Option<(String, Duration)>> {
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Vec<(String, Duration)>> {
         let settings = settings_of(spec)?;
-        Ok(
-            crate::estimate::features(&settings, spec.method == "dense").map(|(key, time)| {
-                let dataset = &spec.dataset;
-                (format!("text {dataset} {} {key}", spec.twin), time)
-            }),
-        )
+        let shared = crate::estimate::shared(&settings, spec.method == "dense", spec.seed);
+        let of_data = |(key, time)| (format!("text {} {} {key}", spec.dataset, spec.twin), time);
+        Ok(shared.into_iter().map(of_data).collect())
+    }
+
+    fn rest(&self) {
+        self.kept.clear();
     }
 
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {

@@ -214,12 +214,14 @@ pub trait Modality {
     }
     /// A rough estimate on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
-    /// Work that is done once for all runs with the same key, such as a frozen encoder's features: key and rough
-    /// estimate, which [`estimate`](Self::estimate) leaves out. Default: none.
-    fn shared_work(&self, spec: &RunSpec) -> Result<Option<(String, Duration)>> {
+    /// Work that is done once for all runs with the same key, such as a frozen encoder's features: keys and rough
+    /// estimates, which [`estimate`](Self::estimate) leaves out. Default: none.
+    fn shared_work(&self, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
         let _ = spec;
-        Ok(None)
+        Ok(Vec::new())
     }
+    /// Lets go of what is kept in memory between runs: no run follows for now. Default: nothing is kept.
+    fn rest(&self) {}
     /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
     /// The models of the finished run in `dir`, built again on `device` to be timed.

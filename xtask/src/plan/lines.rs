@@ -42,7 +42,7 @@ pub(crate) fn print_lines(
             ablation: run.ablation.as_deref(),
             lambda: spec.lambda,
             seed: spec.seed,
-            estimate_seconds: (run.estimate.as_secs_f64() * 10.0).round() / 10.0,
+            estimate_seconds: (run.cost.alone().as_secs_f64() * 10.0).round() / 10.0,
             finished: finished.contains(&id),
             settings: &spec.settings,
         };

@@ -36,7 +36,9 @@ pub(crate) struct PlannedRun {
     pub(crate) spec: RunSpec,
     /// The ablation that it belongs to: "soft-ece 0.1".
     pub(crate) ablation: Option<String>,
-    /// A rough estimate.
+    /// What it costs.
+    pub(crate) cost: Cost,
+    /// What it adds to its plan: of what runs share, the first one pays.
     pub(crate) estimate: Duration,
 }
 
@@ -71,7 +73,6 @@ impl Plan {
         }
         let mut runs = Vec::new();
         let mut ids = BTreeSet::new();
-        let mut costs = Costs::default();
         for (index, dataset) in datasets {
             let modality = modalities[index].as_ref();
             for method in modality.methods() {
@@ -88,12 +89,13 @@ impl Plan {
                         if !ids.insert(spec.id()) {
                             continue;
                         }
-                        let estimate = costs.of(modality, &spec)?;
+                        let cost = Cost::of(modality, &spec)?;
                         runs.push(PlannedRun {
                             modality: index,
                             spec,
                             ablation: point.ablation.clone(),
-                            estimate,
+                            estimate: cost.own,
+                            cost,
                         });
                     }
                 }
@@ -102,7 +104,19 @@ impl Plan {
         if runs.is_empty() {
             return Err(usage("the flags leave nothing to run"));
         }
-        Ok(Self { runs })
+        Ok(Self::of(runs))
+    }
+
+    /// These runs in this order.
+    pub(crate) fn of(mut runs: Vec<PlannedRun>) -> Self {
+        let mut paid = BTreeSet::new();
+        for run in &mut runs {
+            let cost = &run.cost;
+            let first =
+                |(key, time): &(String, Duration)| paid.insert(key.clone()).then_some(*time);
+            run.estimate = cost.own + cost.shared.iter().filter_map(first).sum::<Duration>();
+        }
+        Self { runs }
     }
 
     /// The estimates' sum.
@@ -124,26 +138,28 @@ impl Plan {
     }
 }
 
-/// What the runs of a plan cost: what several of them share, the first one pays.
-#[derive(Debug, Default)]
-pub(crate) struct Costs {
-    shared: BTreeSet<String>,
+/// Rough estimates of what a run costs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cost {
+    /// Its own work.
+    own: Duration,
+    /// Work that other runs with the same key find done.
+    shared: Vec<(String, Duration)>,
 }
 
-impl Costs {
-    /// A rough estimate of the next run.
-    pub(crate) fn of(
-        &mut self,
-        modality: &dyn Modality,
-        spec: &RunSpec,
-    ) -> anyhow::Result<Duration> {
+impl Cost {
+    /// Of a run.
+    pub(crate) fn of(modality: &dyn Modality, spec: &RunSpec) -> anyhow::Result<Self> {
         let estimating = || format!("estimating {} on {}", modality.name(), spec.dataset);
-        let own = modality.estimate(spec).with_context(estimating)?;
-        let shared = modality.shared_work(spec).with_context(estimating)?;
-        Ok(match shared {
-            Some((key, time)) if self.shared.insert(key.clone()) => own + time,
-            _ => own,
+        Ok(Self {
+            own: modality.estimate(spec).with_context(estimating)?,
+            shared: modality.shared_work(spec).with_context(estimating)?,
         })
+    }
+
+    /// Of the run where nothing is done yet.
+    pub(crate) fn alone(&self) -> Duration {
+        self.own + self.shared.iter().map(|(_, time)| *time).sum::<Duration>()
     }
 }
 

@@ -52,6 +52,11 @@ impl Overrides {
         Ok(overrides)
     }
 
+    /// The modalities that a table stands for.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(String::as_str)
+    }
+
     /// One modality's overrides: a table, empty where there are none.
     pub(crate) fn of(&self, modality: &str) -> &Value {
         self.tables.get(modality).unwrap_or(&self.empty.0)

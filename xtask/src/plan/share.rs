@@ -69,7 +69,7 @@ impl Share {
                     .collect()
             }
         };
-        Ok(Plan { runs })
+        Ok(Plan::of(runs))
     }
 }
 
@@ -106,6 +106,7 @@ fn find<'a>(plan: &'a Plan, name: &str) -> anyhow::Result<&'a PlannedRun> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::plan::Cost;
     use l0gm_train::RunSpec;
     use std::time::Duration;
 
@@ -122,11 +123,10 @@ mod tests {
                 twin: true,
                 settings: serde_json::json!({}),
             },
+            cost: Cost::default(),
             estimate: Duration::ZERO,
         };
-        Plan {
-            runs: (0..cells).map(run).collect(),
-        }
+        Plan::of((0..cells).map(run).collect())
     }
 
     fn ids(plan: &Plan) -> Vec<String> {

@@ -46,8 +46,11 @@ impl Modality for Named {
     fn estimate(&self, _spec: &RunSpec) -> l0gm_train::Result<Duration> {
         Ok(Duration::from_secs(10))
     }
-    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Option<(String, Duration)>> {
-        Ok((self.0 == "text").then(|| (spec.dataset.clone(), Duration::from_secs(60))))
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Vec<(String, Duration)>> {
+        Ok(match self.0 {
+            "text" => vec![(spec.dataset.clone(), Duration::from_secs(60))],
+            _ => Vec::new(),
+        })
     }
     fn run(&self, _: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Err(l0gm_train::Error::Stopped)
@@ -247,12 +250,16 @@ fn the_printed_plan_gives_a_target_to_gated_runs_alone() {
 }
 
 #[test]
-fn what_runs_share_is_paid_once() {
+fn what_runs_share_is_paid_once_a_plan() {
     let text: Vec<Box<dyn Modality>> = vec![Box::new(Named("text", &["imdb", "mine"]))];
-    let plan = Plan::new(&text, &choice(), Profile::Quick, &Overrides::default()).unwrap();
+    let mut choice = choice();
+    choice.datasets = vec!["imdb".to_owned(), "mine".to_owned()];
+    let plan = Plan::new(&text, &choice, Profile::Quick, &Overrides::default()).unwrap();
     let runs = plan.runs.len() as u64;
-    assert_eq!(
-        plan.estimate(),
-        Duration::from_secs(10 * runs + 60 * plan.data().len() as u64)
-    );
+    assert_eq!(plan.estimate(), Duration::from_secs(10 * runs + 2 * 60));
+    // A share pays for itself what the rest of the plan would have paid.
+    let last = plan.runs[plan.runs.len() - 1].clone();
+    assert_eq!(last.estimate, Duration::from_secs(10));
+    assert_eq!(last.cost.alone(), Duration::from_secs(70));
+    assert_eq!(Plan::of(vec![last]).estimate(), Duration::from_secs(70));
 }

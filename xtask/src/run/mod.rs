@@ -81,6 +81,7 @@ pub(crate) fn execute(
         ..Outcome::default()
     };
     console.start(plan.runs.len(), skipped.len(), &todo);
+    let mut last = None;
     loop {
         let mut left = Vec::new();
         outcome.elsewhere.clear();
@@ -88,6 +89,9 @@ pub(crate) fn execute(
             if machine.stop.is_set() {
                 outcome.stopped = true;
                 break;
+            }
+            if let Some(before) = last.replace(run.modality).filter(|m| *m != run.modality) {
+                modalities[before].rest();
             }
             let id = run.spec.id();
             match one(run, modalities, out, machine, console)? {

@@ -1,7 +1,7 @@
 //! From trials to what they say on the validation split, and to the settings that are taken. Nothing here reads a
 //! figure of the test split: of a record only its learning curve is parsed.
 
-use super::TrialRun;
+use super::{TOLERANCE, TrialRun};
 use crate::out::OutDir;
 use anyhow::Context;
 use l0gm_train::EpochRecord;
@@ -21,7 +21,7 @@ struct LearningCurve {
 pub(super) enum Judged {
     /// Validation loss at the selected epoch, mean over seeds.
     Loss(f64),
-    /// More stayed open than was asked for: this share, mean over seeds. Its loss is one of another sparsity.
+    /// A run ended too far from the active fraction that was asked for, at this one: its loss is one of another sparsity.
     Missed(f64),
     /// A run failed, or diverged.
     Failed,
@@ -43,11 +43,10 @@ pub(super) type Losses = BTreeMap<usize, Judged>;
 /// A study's trials by method.
 pub(super) type ByMethod = BTreeMap<String, Losses>;
 
-/// The validation losses of every method's trials of one modality. `most`: the share of dimensions that gated runs
-/// may leave open and still be compared.
+/// The validation losses of every method's trials of one modality. `target`: the active fraction asked of gated runs.
 pub(super) fn losses(
     runs: &[&TrialRun],
-    most: Option<f64>,
+    target: Option<f64>,
     out: &OutDir,
 ) -> anyhow::Result<ByMethod> {
     let mut found: BTreeMap<(String, usize), Vec<Option<EpochRecord>>> = BTreeMap::new();
@@ -58,23 +57,24 @@ pub(super) fn losses(
     }
     let mut by_method = ByMethod::new();
     for ((method, trial), epochs) in found {
-        let most = most.filter(|_| method != "dense");
+        let target = target.filter(|_| method != "dense");
         let epochs: Option<Vec<EpochRecord>> = epochs.into_iter().collect();
-        let judged = epochs.map_or(Judged::Failed, |epochs| judged(&epochs, most));
+        let judged = epochs.map_or(Judged::Failed, |epochs| judged(&epochs, target));
         by_method.entry(method).or_default().insert(trial, judged);
     }
     Ok(by_method)
 }
 
 /// One trial's seeds together.
-fn judged(epochs: &[EpochRecord], most: Option<f64>) -> Judged {
-    let mean = |value: fn(&EpochRecord) -> f64| {
-        epochs.iter().map(value).sum::<f64>() / epochs.len() as f64
-    };
-    let (loss, active) = (mean(|e| e.valid_loss), mean(|e| e.active_fraction));
-    match most {
+fn judged(epochs: &[EpochRecord], target: Option<f64>) -> Judged {
+    let loss = epochs.iter().map(|e| e.valid_loss).sum::<f64>() / epochs.len() as f64;
+    let far = |active: f64| target.map_or(0.0, |target| (active - target).abs());
+    let active = epochs.iter().map(|e| e.active_fraction);
+    let farthest = active.max_by(|a, b| far(*a).total_cmp(&far(*b)));
+    match farthest {
         _ if !loss.is_finite() => Judged::Failed,
-        Some(most) if active > most => Judged::Missed(active),
+        // Fractions are counts over counts: what is written as two points apart is.
+        Some(active) if far(active) > TOLERANCE + 1e-9 => Judged::Missed(active),
         _ => Judged::Loss(loss),
     }
 }
@@ -132,8 +132,11 @@ pub(super) fn joint(by_method: &ByMethod) -> Losses {
         match sum.filter(|_| each().count() == by_method.len()) {
             Some(sum) => Judged::Loss(sum / methods),
             None => {
-                let missed = each().find(|judged| matches!(judged, Judged::Missed(_)));
-                missed.unwrap_or(Judged::Failed)
+                let not = |judged: &Judged| judged.loss().is_none();
+                let worst = each()
+                    .filter(not)
+                    .min_by_key(|judged| *judged != Judged::Failed);
+                worst.unwrap_or(Judged::Failed)
             }
         }
     };

@@ -3,7 +3,7 @@
 
 use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
-use super::{Study, TOLERANCE, TrialRun, shown, shown_loss};
+use super::{DEFAULTS, Study, TOLERANCE, TrialRun, shown, shown_loss};
 use crate::flags::{ProfileFlag, SearchFlags};
 use crate::out::OutDir;
 use crate::report::format;
@@ -56,15 +56,11 @@ fn text(
         },
         format!("Command: {command}"),
         format!(
-            "Budget: {} trials for each method, {} among them; no figure of the test split was looked at.",
-            flags.trials,
-            match &flags.incumbent {
-                Some(path) => format!("the incumbent ({})", path.display()),
-                None => "the defaults".to_owned(),
-            }
+            "Budget: {} trials for each method, the settings in use as trial 0; no figure of the test split was looked at.",
+            flags.trials
         ),
         format!(
-            "Use: cargo xtask reproduce{} --settings THIS_FILE (what --set and --settings held stands in it too)",
+            "Use: cargo xtask reproduce{} --settings THIS_FILE (what --set, --settings and --incumbent held stands in it too)",
             match flags.cells.profile {
                 ProfileFlag::Quick => "",
                 ProfileFlag::Paper => " --profile paper",
@@ -81,7 +77,10 @@ fn text(
             ),
         };
         let Some(chosen) = best(&losses) else {
-            lines.push(format!("{}: no trial finished.", study.modality));
+            lines.push(format!(
+                "{} on {}: no trial that could be compared; every one failed or missed the target.",
+                study.modality, study.dataset
+            ));
             continue;
         };
         lines.push(format!(
@@ -91,6 +90,9 @@ fn text(
             study.trials.len() - 1,
             shown(study, chosen)
         ));
+        if let Some(path) = flags.incumbent.as_ref().filter(|_| study.first != DEFAULTS) {
+            lines.push(format!("  trial 0, the incumbent: {}", path.display()));
+        }
         lines.push(format!(
             "  validation loss, {whose}: chosen {}, {} {}",
             at(&losses, chosen),
@@ -118,7 +120,7 @@ fn text(
             let shares = format!("chosen {chosen}, {} {first}", study.first);
             lines.push(match study.target {
                 Some(target) => format!(
-                    "  active: {shares} ({} asked; what ends more than {} points above it is not compared)",
+                    "  active: {shares} ({} asked; what ends more than {} points from it is not compared)",
                     format::percent(target),
                     TOLERANCE * 100.0
                 ),

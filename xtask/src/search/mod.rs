@@ -11,7 +11,7 @@ use crate::flags::{CellFlags, SearchFlags};
 use crate::job::{self, Job};
 use crate::out::OutDir;
 use crate::plan::{
-    Choice, Costs, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
+    Choice, Cost, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
 };
 use crate::report::format;
 use crate::run::Console;
@@ -19,19 +19,24 @@ use crate::usage::usage;
 use choice::{ByMethod, Judged, best, joint, losses};
 use l0gm_train::{Modality, Profile, RunRecord, RunSpec};
 use space::{Space, Trial};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Where neither a target nor a lambda is said. At one lambda, the settings that close least would win.
 const TARGET: &str = "15%";
-/// How far above its target a trial may end and still be compared. Below, it only loses by it.
+/// How far from its target a run may end and its trial still be compared.
 const TOLERANCE: f64 = 0.02;
+/// What trial 0 is called.
+const DEFAULTS: &str = "the defaults";
+/// The same where a file says other settings.
+const INCUMBENT: &str = "the incumbent";
 /// The folder in the output folder.
 const FOLDER: &str = "search";
 
 /// One run of one trial.
 #[derive(Clone, Debug)]
 pub(crate) struct TrialRun {
-    /// Number of the trial; 0 is the defaults.
+    /// Number of the trial; 0 is the settings in use: the defaults, or an incumbent.
     trial: usize,
     spec: RunSpec,
 }
@@ -47,15 +52,8 @@ struct Study {
     runs: Vec<TrialRun>,
     /// The active fraction asked of gated runs, where lambda is not held.
     target: Option<f64>,
-    /// What trial 0 is called: "the defaults" or "the incumbent".
+    /// What trial 0 is called: [`DEFAULTS`] or [`INCUMBENT`].
     first: &'static str,
-}
-
-impl Study {
-    /// The share of dimensions that a gated run may leave open and still be compared.
-    fn most(&self) -> Option<f64> {
-        self.target.map(|target| target + TOLERANCE)
-    }
 }
 
 /// Runs the command; exit code 0, 1 where a trial failed, 130 where it was stopped.
@@ -84,12 +82,24 @@ pub(crate) fn run(flags: &SearchFlags) -> anyhow::Result<ExitCode> {
         let mut chosen = Vec::new();
         for study in &studies {
             let runs: Vec<&TrialRun> = study.runs.iter().collect();
-            let by_method = losses(&runs, study.most(), &done.out)?;
+            let by_method = losses(&runs, study.target, &done.out)?;
             print_results(study, &by_method);
             chosen.push((study, by_method));
         }
         let files = file::write(&done.out, &chosen, &command, flags)?;
-        Ok(done.close(Some(&format!("chosen settings: {}", files.join(", ")))))
+        let code = done.close(Some(&format!("chosen settings: {}", files.join(", "))));
+        let nothing = chosen.iter().filter(|(_, by)| best(&joint(by)).is_none());
+        let without: Vec<&str> = nothing.map(|(s, _)| s.modality.as_str()).collect();
+        if without.is_empty() {
+            return Ok(code);
+        }
+        println!(
+            "no settings were chosen for {}: every trial failed, or ended more than {} points from the target (for which \
+             gates that close in groups may be too coarse, or training too short)",
+            without.join(", "),
+            TOLERANCE * 100.0
+        );
+        Ok(ExitCode::FAILURE)
     })
 }
 
@@ -101,6 +111,8 @@ fn checked(flags: &SearchFlags) -> anyhow::Result<CellFlags> {
             "--ablation: a search has no ablations; give one's settings with --set instead",
         ));
     }
+    cells.target.dedup();
+    cells.lambda.dedup();
     let points = cells.target.len() + cells.lambda.len();
     if points > 1 {
         return Err(usage(format!(
@@ -108,7 +120,8 @@ fn checked(flags: &SearchFlags) -> anyhow::Result<CellFlags> {
         )));
     }
     // Choice refuses both beside dense alone.
-    if points == 0 && cells.method != ["dense"] {
+    let dense_alone = !cells.method.is_empty() && cells.method.iter().all(|m| m == "dense");
+    if points == 0 && !dense_alone {
         cells.target = vec![TARGET.to_owned()];
     }
     Ok(cells)
@@ -125,14 +138,10 @@ fn plan(
     let datasets = chosen_datasets(modalities, choice)?;
     overrides.check_used(modalities, &datasets)?;
     let incumbent = match &flags.incumbent {
-        Some(path) => {
-            let known: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
-            Some(Overrides::of_file("--incumbent", path, &known)?)
-        }
-        None => None,
+        Some(path) => incumbent(path, modalities, &datasets)?,
+        None => Overrides::default(),
     };
     let mut planned: Vec<PlannedRun> = Vec::new();
-    let mut costs = Costs::default();
     for (index, dataset) in datasets {
         let modality = modalities[index].as_ref();
         let name = modality.name();
@@ -142,14 +151,16 @@ fn plan(
             )));
         }
         let space = Space::new(modality, overrides.of(name))?;
-        let mut trials = space.trials(flags.by.into(), flags.trials, flags.search_seed)?;
-        let mut held = overrides.of(name).clone();
-        if let Some(incumbent) = &incumbent {
-            let (trial, rest) = space.split(incumbent.of(name));
-            held = merged(&rest, &held);
-            trials[0] = trial;
-        }
+        let incumbent_here = incumbent.named().any(|named| named == name);
+        let (first, rest) = space.split(incumbent.of(name));
+        let trials = space.trials(first, flags.by.into(), flags.trials, flags.search_seed)?;
+        let held = merged(&rest, overrides.of(name));
         let target = choice.targets.first().map(|target| target.active());
+        if space::get(&held, "train.target").is_some() {
+            return Err(usage(format!(
+                "{name}.train.target: a search has one target for all trials; say it with --target"
+            )));
+        }
         let mut runs = Vec::new();
         for method in modality.methods() {
             if !choice.methods.is_empty() && !choice.methods.contains(&method) {
@@ -165,7 +176,13 @@ fn plan(
                 for &seed in &choice.seeds {
                     let spec = modality
                         .spec(&dataset, &method, lambda, seed, profile, &settings)
-                        .map_err(|error| spec_error(name, &dataset, error))?;
+                        .map_err(|error| spec_error(name, &dataset, error))
+                        .map_err(|error| match &flags.incumbent {
+                            Some(path) => {
+                                error.context(format!("with --incumbent {}", path.display()))
+                            }
+                            None => error,
+                        })?;
                     runs.push(TrialRun {
                         trial: number,
                         spec: spec.clone(),
@@ -174,9 +191,11 @@ fn plan(
                     if planned.iter().any(|run| run.spec.id() == spec.id()) {
                         continue;
                     }
+                    let cost = Cost::of(modality, &spec)?;
                     planned.push(PlannedRun {
                         modality: index,
-                        estimate: costs.of(modality, &spec)?,
+                        estimate: cost.alone(),
+                        cost,
                         ablation: Some(format!("trial {number}")),
                         spec,
                     });
@@ -191,16 +210,44 @@ fn plan(
             trials,
             runs,
             target,
-            first: match incumbent {
-                Some(_) => "the incumbent",
-                None => "the defaults",
+            first: match incumbent_here {
+                true => INCUMBENT,
+                false => DEFAULTS,
             },
         });
     }
     if planned.is_empty() {
         return Err(usage("the flags leave nothing to search"));
     }
-    Ok(Plan { runs: planned })
+    Ok(Plan::of(planned))
+}
+
+/// The incumbent's tables: at least one, and each of a modality that is searched.
+fn incumbent(
+    path: &Path,
+    modalities: &[Box<dyn Modality>],
+    datasets: &[(usize, String)],
+) -> anyhow::Result<Overrides> {
+    let known: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
+    let incumbent = Overrides::of_file("--incumbent", path, &known)?;
+    let searched: Vec<&str> = datasets
+        .iter()
+        .map(|(i, _)| modalities[*i].name())
+        .collect();
+    let shown = path.display();
+    if incumbent.named().next().is_none() {
+        return Err(usage(format!(
+            "--incumbent {shown}: it has no table of a modality, such as [{}]",
+            searched.first().copied().unwrap_or("tabular")
+        )));
+    }
+    let outside = incumbent.named().find(|named| !searched.contains(named));
+    if let Some(named) = outside {
+        return Err(usage(format!(
+            "--incumbent {shown}: it has settings of {named}, but the flags leave that out of the search"
+        )));
+    }
+    Ok(incumbent)
 }
 
 /// What a finished trial says on the console: nothing of the test split.

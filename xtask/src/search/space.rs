@@ -118,18 +118,25 @@ impl Space {
         (trial, rest)
     }
 
-    /// `count` trials, the defaults first. No two have the same settings of the backbone, so that every method's
-    /// budget is spent on as many different points.
-    pub(crate) fn trials(&self, way: Way, count: usize, seed: u64) -> anyhow::Result<Vec<Trial>> {
-        let grid = product(&self.backbone);
+    /// `count` trials, `first` as trial 0: the defaults or an incumbent. No two have the same settings of the backbone,
+    /// so that every method's budget is spent on as many different points.
+    pub(crate) fn trials(
+        &self,
+        first: Trial,
+        way: Way,
+        count: usize,
+        seed: u64,
+    ) -> anyhow::Result<Vec<Trial>> {
+        let mut grid = product(&self.backbone);
+        grid.retain(|backbone| *backbone != first.backbone);
         if count == 0 || count > grid.len() + 1 {
             return Err(usage(format!(
-                "--trials {count}: expected 1 to {}: the defaults and each point of the space once",
+                "--trials {count}: expected 1 to {}: the settings in use and each other point of the space once",
                 grid.len() + 1
             )));
         }
         let root = Generator::new(seed);
-        let mut trials = vec![Trial::default()];
+        let mut trials = vec![first];
         match way {
             Way::Grid => {
                 let mut order = grid;
@@ -151,7 +158,7 @@ impl Space {
                     }
                     let backbone = draw(&self.backbone, &mut generator);
                     let gate = draw(&self.gate, &mut generator);
-                    if trials[1..].iter().all(|t| t.backbone != backbone) {
+                    if trials.iter().all(|t| t.backbone != backbone) {
                         trials.push(Trial { backbone, gate });
                     }
                 }

@@ -36,17 +36,17 @@ fn flags(arguments: &[&str]) -> SearchFlags {
 fn trials_begin_with_the_defaults_and_never_repeat_a_backbone() {
     let space = space("tabular", &json!({}));
     for way in [Way::Random, Way::Grid] {
-        let trials = space.trials(way, 40, 3).unwrap();
+        let trials = space.trials(Trial::default(), way, 40, 3).unwrap();
         assert_eq!((trials.len(), &trials[0]), (40, &Trial::default()));
         let backbones: BTreeSet<String> =
             trials.iter().map(|t| format!("{:?}", t.backbone)).collect();
         assert_eq!(backbones.len(), 40);
         assert_eq!(
-            space.trials(way, 40, 3).unwrap(),
+            space.trials(Trial::default(), way, 40, 3).unwrap(),
             trials,
             "the same seed, the same trials"
         );
-        assert_ne!(space.trials(way, 40, 4).unwrap(), trials);
+        assert_ne!(space.trials(Trial::default(), way, 40, 4).unwrap(), trials);
         for trial in &trials[1..] {
             let table = trial.settings(true);
             let number = |key| get(&table, key).unwrap().as_f64().unwrap();
@@ -69,11 +69,16 @@ fn a_grid_with_the_whole_budget_is_the_whole_product() {
     let space = space("tabular", &json!({}));
     let points = 3 * 4 * 4 * 4;
     assert_eq!(
-        space.trials(Way::Grid, points + 1, 0).unwrap().len(),
+        space
+            .trials(Trial::default(), Way::Grid, points + 1, 0)
+            .unwrap()
+            .len(),
         points + 1
     );
     for bad in [0, points + 2] {
-        let error = space.trials(Way::Grid, bad, 0).unwrap_err();
+        let error = space
+            .trials(Trial::default(), Way::Grid, bad, 0)
+            .unwrap_err();
         assert_eq!(crate::usage::exit_code(&error), 2, "{error}");
     }
 }
@@ -294,90 +299,142 @@ fn where_the_defaults_are_best_the_file_says_their_values() {
 }
 
 #[test]
-fn a_trial_that_stays_too_open_is_not_compared() {
+fn a_trial_that_ends_far_from_its_target_is_not_compared() {
     let folder = tempfile::tempdir().unwrap();
     let out = OutDir::create(folder.path()).unwrap();
-    // 25%, 26% and 27% open.
-    let study = searched(
-        &out,
-        &[
-            [Some(0.3), Some(0.3)],
-            [Some(0.2), Some(0.2)],
-            [Some(0.1), Some(0.1)],
-        ],
-    );
+    // 25%, 26%, 27%, 28% open.
+    let losses_of = [0.3, 0.2, 0.1, 0.1].map(|loss| [Some(loss); 2]);
+    let study = searched(&out, &losses_of);
+    assert_eq!(study.target, Some(0.15), "the default");
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
-    let by_method = losses(&runs, Some(0.265), &out).unwrap();
-    assert_eq!(by_method["l0gm"][&2], Judged::Missed(0.27));
+    let judged = |target: f64| losses(&runs, Some(target), &out).unwrap();
+    let by_method = judged(0.25);
+    // Exactly two points off still counts.
+    assert_eq!(by_method["l0gm"][&2], Judged::Loss(0.1));
+    assert_eq!(by_method["l0gm"][&3], Judged::Missed(0.28));
+    let by_method = judged(0.24);
     assert_eq!(best(&by_method["l0gm"]), Some(1));
     // A dense model has nothing to close.
     assert_eq!(best(&by_method["dense"]), Some(2));
     assert_eq!(best(&joint(&by_method)), Some(1));
-    assert_eq!(
-        shown_loss(joint(&by_method).get(&2)),
-        "missed (27.0% active)"
-    );
-    let none = losses(&runs, Some(0.1), &out).unwrap();
+    let shown = shown_loss(joint(&by_method).get(&2));
+    assert_eq!(shown, "missed (27.0% active)");
+    // What closed further than it was asked to is of another sparsity too.
+    assert_eq!(best(&judged(0.28)["l0gm"]), Some(2));
+    let none = losses(&runs, study.target, &out).unwrap();
     assert_eq!(best(&joint(&none)), None);
+    let chosen = [(&study, none)];
+    file::write(&out, &chosen, "x", &flags(&["--trials", "4"])).unwrap();
+    let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
+    assert!(text.contains("no trial that could be compared"), "{text}");
+}
+
+#[test]
+fn a_failure_is_not_called_a_missed_target() {
+    let by_method = ByMethod::from([
+        ("dense".to_owned(), [(0, Judged::Failed)].into()),
+        ("l0gm".to_owned(), [(0, Judged::Missed(0.5))].into()),
+    ]);
+    assert_eq!(joint(&by_method)[&0], Judged::Failed);
+}
+
+/// The one study of tables that these flags plan, and its plan.
+fn studied(arguments: &[&str]) -> anyhow::Result<Study> {
+    let flags = flags(arguments);
+    let cells = checked(&flags)?;
+    let modalities = [modality("tabular")];
+    let mut studies = Vec::new();
+    let known = ["tabular".to_owned()];
+    let overrides = Overrides::new(None, &cells.set, &known)?;
+    let choice = Choice::new(&cells)?;
+    let profile = Profile::Quick;
+    plan(
+        &flags,
+        &modalities,
+        &choice,
+        profile,
+        &overrides,
+        &mut studies,
+    )?;
+    Ok(studies.remove(0))
+}
+
+/// The usage error that these flags are.
+fn refused(arguments: &[&str]) -> String {
+    let error = studied(arguments).map(|_| ()).unwrap_err();
+    assert_eq!(crate::usage::exit_code(&error), 2, "{error:#}");
+    format!("{error:#}")
 }
 
 #[test]
 fn an_incumbent_stands_in_for_the_defaults_and_is_searched_around() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours.toml");
-    let ours = "[tabular]\n[tabular.train]\nepochs = 3\n[tabular.train.optimiser]\nlearning-rate = 0.05\n[tabular.train.schedule]\nwarmup = 0.3\n";
-    std::fs::write(&path, ours).unwrap();
-    let flags = flags(&["--trials", "4", "--incumbent", path.to_str().unwrap()]);
-    let choice = Choice::new(&checked(&flags).unwrap()).unwrap();
-    let mut studies = Vec::new();
-    let modalities = [modality("tabular")];
-    let none = Overrides::default();
-    plan(
-        &flags,
-        &modalities,
-        &choice,
-        Profile::Quick,
-        &none,
-        &mut studies,
-    )
-    .unwrap();
-    let study = &studies[0];
-    assert_eq!(shown(study, 0), "the incumbent");
+    let file = path.to_str().unwrap();
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write(
+        "[tabular.train]\nepochs = 3\noptimiser = { learning-rate = 0.05 }\nschedule = { warmup = 0.3 }\n",
+    );
+    let study = studied(&["--trials", "4", "--incumbent", file]).unwrap();
+    assert_eq!(shown(&study, 0), "the incumbent");
     for run in &study.runs {
         let value = |key: &str| get(&run.spec.settings, key).and_then(Value::as_f64);
         assert_eq!(value("train.epochs"), Some(3.0));
-        let first = run.trial == 0;
-        assert_eq!(
-            value("train.optimiser.learning-rate") == Some(0.05),
-            first,
-            "{}",
-            run.trial
-        );
+        let (first, trial) = (run.trial == 0, run.trial);
+        let rate = value("train.optimiser.learning-rate");
+        assert_eq!(rate == Some(0.05), first, "{trial}");
         if run.spec.method == "l0gm" {
             assert_eq!(value("train.schedule.warmup") == Some(0.3), first);
         }
     }
-    let missing = checked_plan_error(&["--incumbent", "nowhere.toml"]);
+    // What is held is held in trial 0 too.
+    let held = "tabular.train.optimiser.learning-rate=0.01";
+    let study = studied(&["--trials", "3", "--incumbent", file, "--set", held]).unwrap();
+    let rate = |run: &TrialRun| get(&run.spec.settings, "train.optimiser.learning-rate").cloned();
+    assert!(study.runs.iter().all(|run| rate(run) == Some(json!(0.01))));
+    // A point that would be drawn is not drawn again.
+    let drawn = studied(&["--trials", "4"]).unwrap().trials[2].settings(true);
+    let drawn = toml::to_string(&json!({ "tabular": drawn })).unwrap();
+    write(&drawn);
+    let study = studied(&["--trials", "4", "--incumbent", file]).unwrap();
+    let backbones: BTreeSet<String> = study
+        .trials
+        .iter()
+        .map(|t| format!("{:?}", t.settings(false)))
+        .collect();
+    assert_eq!(backbones.len(), 4);
+
+    write("[text]\ndropout = 0.1\n");
+    let outside = refused(&["--incumbent", file]);
     assert!(
-        missing.contains("--incumbent nowhere.toml: cannot be read"),
-        "{missing}"
+        outside.contains("unknown") || outside.contains("text"),
+        "{outside}"
     );
+    write("");
+    let empty = refused(&["--incumbent", file]);
+    assert!(empty.contains("no table of a modality"), "{empty}");
+    write("[tabular]\nnonsense = 1\n");
+    let unknown = refused(&["--incumbent", file]);
+    assert!(
+        unknown.contains("nonsense") && unknown.contains(file),
+        "{unknown}"
+    );
+    let missing = refused(&["--incumbent", "nowhere.toml"]);
+    let expected = "--incumbent nowhere.toml: cannot be read";
+    assert!(missing.contains(expected), "{missing}");
 }
 
-fn checked_plan_error(arguments: &[&str]) -> String {
-    let flags = flags(arguments);
-    let choice = Choice::new(&checked(&flags).unwrap()).unwrap();
-    let none = Overrides::default();
-    let modalities = [modality("tabular")];
-    let error = plan(
-        &flags,
-        &modalities,
-        &choice,
-        Profile::Quick,
-        &none,
-        &mut Vec::new(),
-    )
-    .unwrap_err();
-    assert_eq!(crate::usage::exit_code(&error), 2);
-    error.to_string()
+#[test]
+fn a_target_among_the_settings_is_refused_and_dense_has_none() {
+    let twice = refused(&["--set", "tabular.train.target=0.25"]);
+    assert!(twice.contains("--target"), "{twice}");
+    for dense in ["dense", "dense,dense"] {
+        let study = studied(&["--method", dense, "--trials", "2"]).unwrap();
+        assert_eq!((study.target, study.runs.len()), (None, 2));
+    }
+    refused(&["--method", "dense", "--target", "10%"]);
+    let study = studied(&["--target", "20%,20%", "--trials", "2"]).unwrap();
+    assert_eq!(study.target, Some(0.2));
+    let study = studied(&["--lambda", "1e-3", "--trials", "2"]).unwrap();
+    assert_eq!(study.target, None);
 }
