@@ -6,7 +6,9 @@ mod common;
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_text::TextModality;
-use l0gm_train::{Modality, Profile, RunContext, RunDir, RunRecord, RunSpec, StopFlag};
+use l0gm_train::{
+    Modality, Profile, Progress, ProgressEvent, RunContext, RunDir, RunRecord, RunSpec, StopFlag,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -82,15 +84,24 @@ impl Bench {
     ) -> l0gm_train::Result<RunRecord> {
         let spec = self.spec(method, lambda, settings);
         self.texts.estimate(&spec).unwrap();
+        self.run_telling(&spec, out, &mut ())
+    }
+
+    fn run_telling(
+        &self,
+        spec: &RunSpec,
+        out: &str,
+        progress: &mut dyn Progress,
+    ) -> l0gm_train::Result<RunRecord> {
         let mut context = RunContext {
             dir: self.dir.path().join(out).join(spec.id()),
             device: Device::Cpu,
             device_name: "cpu".into(),
             threads: 2,
-            progress: &mut (),
+            progress,
             stop: StopFlag::default(),
         };
-        self.texts.run(&spec, &mut context)
+        self.texts.run(spec, &mut context)
     }
 }
 
@@ -400,4 +411,38 @@ fn a_task_kept_from_another_run_predicts_as_one_made_anew_and_other_settings_mak
         ));
         assert_eq!(kept.data.rows, anew.data.rows);
     }
+}
+
+/// The texts that a run says it encoded.
+#[derive(Default)]
+struct Encoded(usize);
+
+impl Progress for Encoded {
+    fn event(&mut self, event: &ProgressEvent) {
+        if event.stage == "encoding" {
+            self.0 = self.0.max(event.step);
+        }
+    }
+}
+
+#[test]
+fn states_of_a_frozen_encoder_serve_the_next_run_with_fine_gates_until_texts_rest() {
+    let mut bench = Bench::new();
+    let mut settings = bench.settings("frozen");
+    settings["gate"] = json!({"granularity": "fine"});
+    let encoded = |bench: &Bench, lambda: f64, out: &str| {
+        let spec = bench.spec("l0gm", Some(lambda), &settings);
+        let mut encoded = Encoded::default();
+        bench.run_telling(&spec, out, &mut encoded).unwrap();
+        (encoded.0, bench.dir.path().join(out).join(spec.id()))
+    };
+    let (first, _) = encoded(&bench, 1e-3, "out");
+    assert!(first > 90, "{first}: training and validation rows");
+    let (second, kept) = encoded(&bench, 1e-2, "out");
+    assert_eq!(second, 0);
+    bench.texts.rest();
+    assert_eq!(encoded(&bench, 3e-3, "out").0, first);
+    bench.texts = modality(bench.dir.path());
+    let (_, anew) = encoded(&bench, 1e-2, "anew");
+    assert!(same_predictions(&kept, &anew));
 }
