@@ -169,8 +169,8 @@ One JSON object a line, in the order of running:
   run       the folder's name under OUT/runs
   modality, dataset, twin, method, lambda, seed, settings
   ablation  the design with one thing changed that the cell belongs to, else null
-  estimate_seconds   a rough estimate on two CPU cores, of the cell alone: what cells of one OUT share,
-            such as a frozen encoder's features, is in each of them
+  estimate_seconds   a rough estimate on two CPU cores, of the cell alone: what cells of one OUT
+            share, such as a frozen encoder's features, is in each of them
   finished  whether the cell's record stands in OUT
 
 Nothing is run, fetched or generated. docs/scale.md shows how to spread cells over machines.
@@ -264,12 +264,12 @@ impl From<WayFlag> for crate::search::Way {
 Trains each method with --trials settings: the defaults (trial 0), then points of the paper's
 Table 7 (learning rate, weight decay, dropout, batch size; for gated methods also the warm-up's
 share and the end temperature). Every method has the same budget, and a trial has the same
-backbone for all of them. Sparsity is held: gated runs are asked for one active fraction (--target,
-default 15%), and what ends more than 2 points from it is not compared, for validation loss alone
-would only ask for more open gates. (--lambda X holds lambda instead.) Granularity and coupling,
-which are designs (--ablation of `reproduce`), are held too, and so is all that --settings and
---set name. --incumbent FILE makes trial 0 of settings of one's own instead of the defaults; what
-of them is not searched is held.
+backbone for all of them. Sparsity is held: gated runs are asked for one active fraction
+(--target, default 15%), and what ends more than 2 points from it is not compared, for validation
+loss alone would only ask for more open gates. (--lambda X holds lambda instead.) Granularity and
+coupling, which are designs (--ablation of `reproduce`), are held too, and so is all that
+--settings and --set name. --incumbent FILE makes trial 0 of settings of one's own instead of the
+defaults; what of them is not searched is held.
 
 Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after
 a stop. They are judged by validation loss (mean over --seeds); no figure of the test split is
@@ -284,7 +284,7 @@ Examples:
   cargo xtask search --modality tabular --trials 12 --out out/search-adult
   cargo xtask reproduce --modality tabular --settings out/search-adult/search/chosen.toml
   cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80
-  cargo xtask search --modality text --incumbent results/reference/imdb-frozen.toml --target 25%")]
+  cargo xtask search --modality text --incumbent results/reference/imdb-frozen.toml")]
 pub(crate) struct SearchFlags {
     #[command(flatten)]
     pub(crate) cells: CellFlags,
