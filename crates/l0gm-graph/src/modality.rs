@@ -110,9 +110,6 @@ pub fn profile_settings(profile: Profile) -> GraphSettings {
     settings
 }
 
-/// Gates on the attributes and on every layer stand behind each other: with each as open as the interface's alone, little
-/// comes through all of them at the start.
-const FINE_OPEN: f64 = 0.95;
 const QUICK_WIDTH: usize = 128;
 const QUICK_EPOCHS: usize = 80;
 const QUICK_LEARNING_RATE: f64 = 5e-3;
@@ -344,11 +341,7 @@ impl Modality for GraphModality {
         if !gated && lambda.is_some() {
             return Err(Error::Setting("method dense has no gate and so no lambda".into()).into());
         }
-        let mut base = profile_settings(profile);
-        if overrides["gate"]["granularity"] == serde_json::json!(Granularity::Fine) {
-            base.gate.initial_open = FINE_OPEN.max(base.gate.initial_open);
-        }
-        let mut settings: GraphSettings = merge_settings(&base, overrides)?;
+        let mut settings: GraphSettings = merge_settings(&profile_settings(profile), overrides)?;
         let lambda = if gated {
             let default = settings.train.objective.lambda;
             settings.train.gated_lambda(lambda, Some(default))?
