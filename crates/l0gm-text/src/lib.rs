@@ -10,6 +10,7 @@
 mod bert;
 mod bert_config;
 mod buckets;
+mod build;
 mod compact;
 mod corpus;
 mod defaults;

@@ -1,5 +1,6 @@
 //! The runner's door to texts: which settings a dataset gets under a profile, what it will cost, and the
 //! run itself, from files to a record.
+use crate::build::{Built, build};
 use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
 use crate::defaults::defaults;
 use crate::features::{FeatureCache, Report};
@@ -7,13 +8,11 @@ use crate::kept::{self, Kept};
 use crate::prepare::prepare;
 use crate::remarks::{notes, reductions};
 use crate::{
-    Columns, Error, LoadedEncoder, Result, SplitCorpus, TextData, TextHead, TextRobustness,
-    TextSettings, error::nearest, split,
+    Columns, Error, LoadedEncoder, Result, TextData, TextRobustness, TextSettings, error::nearest,
+    split,
 };
 use candle_core::Device;
 use l0gm_data::{Catalogue, Resolved, checksums_of};
-use l0gm_gate::{Gate, Granularity};
-use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
     Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter, Modality, Profile,
@@ -399,66 +398,6 @@ impl Modality for TextModality {
     ) -> l0gm_train::Result<l0gm_train::TimedRun> {
         Ok(crate::timed::timed(self, spec, dir, device)?)
     }
-}
-
-/// The parts of an untrained model.
-pub(crate) struct Built {
-    /// The encoder, its fine gates on it where they are asked for.
-    pub(crate) loaded: LoadedEncoder,
-    /// On the interface; the identity for a dense model and for one with fine gates.
-    pub(crate) gate: Gate,
-    /// The classifier.
-    pub(crate) head: TextHead,
-}
-
-/// Encoder, gate and head as the run's seed initialises them. `weights`: the folder of a pretrained encoder;
-/// without one, its tokenizer is at `tokenizer` or is made there.
-pub(crate) fn build(
-    spec: &RunSpec,
-    settings: &TextSettings,
-    split: &SplitCorpus,
-    weights: Option<&Path>,
-    tokenizer: &Path,
-    device: &Device,
-) -> Result<Built> {
-    let generator = Generator::new(spec.seed).stream("initialisation", 0);
-    let mut loaded = match weights {
-        Some(folder) => LoadedEncoder::from_folder(folder, settings, device)?,
-        None => LoadedEncoder::from_scratch(
-            &split.train.texts,
-            settings,
-            tokenizer,
-            &generator,
-            device,
-        )?,
-    };
-    let interface = loaded.encoder.interface();
-    let dense = spec.method == "dense";
-    if !dense {
-        // Before minutes are spent on features for a gate that does not fit the encoder.
-        settings.gate.check_on(interface)?;
-    }
-    let fine = settings.gate.granularity == Granularity::Fine;
-    let start = settings.train.schedule.at(0.0).temperature;
-    if fine && !dense {
-        let places = settings.max_tokens;
-        loaded.encoder = loaded
-            .encoder
-            .with_gates(places, &settings.gate, start, device)?;
-    }
-    let gate = if dense || fine {
-        Gate::identity(interface)
-    } else {
-        Gate::new(interface, &settings.gate, start, device)?
-    };
-    let head = TextHead::new(
-        interface.width(),
-        split.classes.len(),
-        settings.dropout,
-        &mut generator.stream("head", 0),
-        device,
-    )?;
-    Ok(Built { loaded, gate, head })
 }
 
 pub(crate) fn settings_of(spec: &RunSpec) -> Result<TextSettings> {

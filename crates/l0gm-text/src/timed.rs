@@ -1,7 +1,8 @@
 //! A finished run's text models built again, to be timed: the checkpoint's and the compact folder's. Where the
 //! encoder is frozen, they start from pooled features and the encoder is timed apart.
+use crate::build::{Built, build};
 use crate::features::FeatureCache;
-use crate::modality::{Built, TextModality, build, settings_of};
+use crate::modality::{TextModality, settings_of};
 use crate::{
     CompactText, FineTune, Prepared, Result, TextInput, TextRobustness, TextRows, TextTask,
     TokenRows,

@@ -43,6 +43,22 @@ pub(crate) struct PlannedRun {
 }
 
 impl PlannedRun {
+    /// A run by itself; a plan says what it adds.
+    pub(crate) fn new(
+        modality: usize,
+        spec: RunSpec,
+        ablation: Option<String>,
+        cost: Cost,
+    ) -> Self {
+        Self {
+            modality,
+            spec,
+            ablation,
+            estimate: cost.alone(),
+            cost,
+        }
+    }
+
     /// The active fraction that its gate aims at; a model without a gate aims at none, whatever the settings say.
     pub(crate) fn target(&self) -> Option<f64> {
         let target = self.spec.settings["train"]["target"].as_f64();
@@ -90,13 +106,8 @@ impl Plan {
                             continue;
                         }
                         let cost = Cost::of(modality, &spec)?;
-                        runs.push(PlannedRun {
-                            modality: index,
-                            spec,
-                            ablation: point.ablation.clone(),
-                            estimate: cost.own,
-                            cost,
-                        });
+                        let ablation = point.ablation.clone();
+                        runs.push(PlannedRun::new(index, spec, ablation, cost));
                     }
                 }
             }

@@ -3,7 +3,7 @@
 
 use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
-use super::{DEFAULTS, Study, TOLERANCE, TrialRun, shown, shown_loss};
+use super::{Study, TOLERANCE, TrialRun, shown, shown_loss};
 use crate::flags::{ProfileFlag, SearchFlags};
 use crate::out::OutDir;
 use crate::report::format;
@@ -90,20 +90,20 @@ fn text(
             study.trials.len() - 1,
             shown(study, chosen)
         ));
-        if let Some(path) = flags.incumbent.as_ref().filter(|_| study.first != DEFAULTS) {
+        if let Some(path) = &study.incumbent {
             lines.push(format!("  trial 0, the incumbent: {}", path.display()));
         }
         lines.push(format!(
             "  validation loss, {whose}: chosen {}, {} {}",
             at(&losses, chosen),
-            study.first,
+            study.first(),
             at(&losses, 0)
         ));
         for (method, own) in by_method.iter().filter(|_| only.is_none()) {
             lines.push(format!(
                 "  validation loss, {method}: chosen {}, {} {}, its own best {}",
                 at(own, chosen),
-                study.first,
+                study.first(),
                 at(own, 0),
                 best(own).map_or_else(
                     || "none".to_owned(),
@@ -117,7 +117,7 @@ fn text(
         );
         if let (Some(chosen), Some(first)) = shares {
             let (chosen, first) = (format::percent(chosen), format::percent(first));
-            let shares = format!("chosen {chosen}, {} {first}", study.first);
+            let shares = format!("chosen {chosen}, {} {first}", study.first());
             lines.push(match study.target {
                 Some(target) => format!(
                     "  active: {shares} ({} asked; what ends more than {} points from it is not compared)",

@@ -19,17 +19,13 @@ use crate::usage::usage;
 use choice::{ByMethod, Judged, best, joint, losses};
 use l0gm_train::{Modality, Profile, RunRecord, RunSpec};
 use space::{Space, Trial};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Where neither a target nor a lambda is said. At one lambda, the settings that close least would win.
 const TARGET: &str = "15%";
 /// How far from its target a run may end and its trial still be compared.
 const TOLERANCE: f64 = 0.02;
-/// What trial 0 is called.
-const DEFAULTS: &str = "the defaults";
-/// The same where a file says other settings.
-const INCUMBENT: &str = "the incumbent";
 /// The folder in the output folder.
 const FOLDER: &str = "search";
 
@@ -52,8 +48,18 @@ struct Study {
     runs: Vec<TrialRun>,
     /// The active fraction asked of gated runs, where lambda is not held.
     target: Option<f64>,
-    /// What trial 0 is called: [`DEFAULTS`] or [`INCUMBENT`].
-    first: &'static str,
+    /// Where the settings of trial 0 come from, if they are not the defaults.
+    incumbent: Option<PathBuf>,
+}
+
+impl Study {
+    /// What trial 0 is called.
+    fn first(&self) -> &'static str {
+        match self.incumbent {
+            Some(_) => "the incumbent",
+            None => "the defaults",
+        }
+    }
 }
 
 /// Runs the command; exit code 0, 1 where a trial failed, 130 where it was stopped.
@@ -151,7 +157,6 @@ fn plan(
             )));
         }
         let space = Space::new(modality, overrides.of(name))?;
-        let incumbent_here = incumbent.named().any(|named| named == name);
         let (first, rest) = space.split(incumbent.of(name));
         let trials = space.trials(first, flags.by.into(), flags.trials, flags.search_seed)?;
         let held = merged(&rest, overrides.of(name));
@@ -192,13 +197,8 @@ fn plan(
                         continue;
                     }
                     let cost = Cost::of(modality, &spec)?;
-                    planned.push(PlannedRun {
-                        modality: index,
-                        estimate: cost.alone(),
-                        cost,
-                        ablation: Some(format!("trial {number}")),
-                        spec,
-                    });
+                    let name = Some(format!("trial {number}"));
+                    planned.push(PlannedRun::new(index, spec, name, cost));
                 }
             }
         }
@@ -210,10 +210,10 @@ fn plan(
             trials,
             runs,
             target,
-            first: match incumbent_here {
-                true => INCUMBENT,
-                false => DEFAULTS,
-            },
+            incumbent: flags
+                .incumbent
+                .clone()
+                .filter(|_| incumbent.named().any(|named| named == name)),
         });
     }
     if planned.is_empty() {
@@ -291,7 +291,7 @@ fn keys(study: &Study) -> Vec<&str> {
 fn shown(study: &Study, number: usize) -> String {
     let trial = &study.trials[number];
     if number == 0 {
-        return study.first.to_owned();
+        return study.first().to_owned();
     }
     let parts = trial.backbone.iter().chain(&trial.gate);
     let parts: Vec<String> = parts
