@@ -1,8 +1,10 @@
 //! `cargo xtask ci`: every check that guards the main branch, cheapest first, stopping at the first
-//! that fails and naming it.
+//! that fails and naming it. The last line says how many tests were skipped for lack of data.
 
 use crate::flags::CiFlags;
 use anyhow::Context;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -56,10 +58,15 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// The variable that names the file to which tests that lack their data add a line (`l0gm-test-data`).
+const SKIPPED: &str = "L0GM_SKIPPED_TESTS";
+
 /// Runs the steps.
 pub(crate) fn run(flags: &CiFlags) -> anyhow::Result<ExitCode> {
     // The cargo that runs this command, where there is one.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let skipped =
+        tempfile::NamedTempFile::new().context("a file for the names of skipped tests")?;
     for (index, step) in STEPS.iter().enumerate() {
         let shown = format!("cargo {}", step.arguments.join(" "));
         println!("[{}/{}] {}: {shown}", index + 1, STEPS.len(), step.name);
@@ -70,6 +77,7 @@ pub(crate) fn run(flags: &CiFlags) -> anyhow::Result<ExitCode> {
         let status = Command::new(&cargo)
             .args(step.arguments)
             .envs(step.environment.iter().copied())
+            .env(SKIPPED, skipped.path())
             .status()
             .with_context(|| format!("{}: cannot start {shown}", step.name))?;
         if !status.success() {
@@ -82,10 +90,51 @@ pub(crate) fn run(flags: &CiFlags) -> anyhow::Result<ExitCode> {
             start.elapsed().as_secs_f64()
         );
     }
-    println!(
-        "ci: all {} checks {}",
-        STEPS.len(),
-        if flags.dry_run { "listed" } else { "passed" }
-    );
+    if flags.dry_run {
+        println!("ci: all {} checks listed", STEPS.len());
+    } else {
+        println!(
+            "ci: all {} checks passed; {}",
+            STEPS.len(),
+            skipped_tests(skipped.path())?
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// "3 tests were skipped for lack of data (a, b, c; ...)", or that none was.
+fn skipped_tests(path: &Path) -> anyhow::Result<String> {
+    let lines = std::fs::read_to_string(path).context("the names of skipped tests")?;
+    // "skipped for lack of data: TEST (why)"; a test that lacks two datasets has two lines.
+    let names: BTreeSet<&str> = lines
+        .lines()
+        .filter_map(|line| line.split(": ").nth(1)?.split(" (").next())
+        .collect();
+    let many = match names.len() {
+        0 => return Ok("no test was skipped for lack of data".to_owned()),
+        1 => "1 test was".to_owned(),
+        count => format!("{count} tests were"),
+    };
+    let names: Vec<&str> = names.into_iter().collect();
+    Ok(format!(
+        "{many} skipped for lack of data ({}); set L0GM_DATA_DIR and L0GM_MODEL_DIR to run all",
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    #[test]
+    fn the_last_line_counts_each_skipped_test_once() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let said = || super::skipped_tests(file.path()).unwrap();
+        assert_eq!(said(), "no test was skipped for lack of data");
+        let line = |test: &str| format!("skipped for lack of data: {test} (x is not set)\n");
+        std::fs::write(file.path(), line("a::b")).unwrap();
+        assert!(said().starts_with("1 test was skipped for lack of data (a::b)"));
+        std::fs::write(file.path(), [line("a::b"), line("c"), line("c")].concat()).unwrap();
+        assert!(said().starts_with("2 tests were skipped for lack of data (a::b, c)"));
+    }
 }

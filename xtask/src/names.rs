@@ -1,23 +1,14 @@
 //! Names typed by people: the nearest known one where a name is unknown.
 
 use crate::usage::usage;
-
-/// The known name nearest to `name`, where one is near enough to be a slip of the finger.
-pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.as_str())
-}
+use l0gm_train::nearest_name;
 
 /// `Ok` if `name` is known; else a usage error that names `what`, the nearest name and all of them.
 pub(crate) fn check(what: &str, name: &str, known: &[String]) -> anyhow::Result<()> {
     if known.iter().any(|candidate| candidate == name) {
         return Ok(());
     }
-    let hint = match nearest(name, known) {
+    let hint = match nearest_name(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),
     };

@@ -29,7 +29,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// The error and its causes on one line.
+/// The error and its causes on one line of readable length.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
@@ -43,5 +43,5 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
         }
         text.push_str(&part);
     }
-    text.replace('\n', " ")
+    l0gm_gate::readable(text.replace('\n', " "))
 }

@@ -5,6 +5,7 @@ use crate::checksum;
 use crate::fetch::{self, Failure, Fetcher, Kind};
 use crate::folders::{Folders, default_cache};
 use crate::manifest::{self, Entry, FileSpec, Source};
+use crate::presence::{is_file, is_folder, is_there};
 use crate::{Error, Result, twin};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -98,19 +99,12 @@ impl Catalogue {
         of_modality.map(|e| e.name.as_str()).collect()
     }
 
-    /// One manifest; an unknown name is an error that says the nearest.
+    /// One manifest; an unknown name is an error that lists the known ones.
     pub fn entry(&self, name: &str) -> Result<&Entry> {
         self.entries.get(name).ok_or_else(|| {
-            let lower = name.to_lowercase();
-            let nearest = self.entries.keys().max_by(|a, b| {
-                let closeness = |k: &str| strsim::jaro_winkler(&k.to_lowercase(), &lower);
-                closeness(a).total_cmp(&closeness(b))
-            });
-            let nearest = nearest.map(|n| format!("; the nearest known name is {n:?}"));
             let known: Vec<&str> = self.entries.keys().map(String::as_str).collect();
             Error::Unknown(format!(
-                "no dataset or model is called {name:?}{}; known: {}",
-                nearest.unwrap_or_default(),
+                "no dataset or model is called {name:?}; known: {}",
                 known.join(", ")
             ))
         })
@@ -138,7 +132,7 @@ impl Catalogue {
         match self.fetch(entry, &self.data)? {
             Ok(found) => Ok(found),
             Err(why) if self.options.allow_twin => self.twin_because(entry, Some(&why)),
-            Err(why) => Err(self.not_to_be_had(entry, &self.data, &why)),
+            Err(why) => Err(self.not_to_be_had(entry, &self.data, &why)?),
         }
     }
 
@@ -152,7 +146,7 @@ impl Catalogue {
 
     fn twin_because(&self, entry: &Entry, why: Option<&str>) -> Result<Resolved> {
         let (dir, size) = twin::generate(entry, &self.data.write, TWIN_SEED)?;
-        let files = present(&dir, entry).unwrap_or_default();
+        let files = present(&dir, entry)?.unwrap_or_default();
         // The manifest's sums are the original's, not the twin's.
         let files: Vec<FileSpec> = files
             .into_iter()
@@ -192,7 +186,7 @@ impl Catalogue {
         match self.fetch(entry, &self.models)? {
             Ok(found) => Ok(Some(found)),
             Err(why) => {
-                tracing::info!("{}", self.not_to_be_had(entry, &self.models, &why));
+                tracing::info!("{}", self.not_to_be_had(entry, &self.models, &why)?);
                 Ok(None)
             }
         }
@@ -216,7 +210,7 @@ impl Catalogue {
             return Ok(Ok(found));
         }
         let here = folders.search[0].join(&entry.name);
-        let missing = missing(&here, entry);
+        let missing = missing(&here, entry)?;
         if self.options.fetch == FetchPolicy::LocalOnly {
             return Ok(Err(format!(
                 "{} has no {}",
@@ -228,7 +222,9 @@ impl Catalogue {
             Ok(url) => {
                 let why = "the download left files out";
                 let found = self.local(entry, folders)?;
-                let mut found = found.ok_or_else(|| self.not_to_be_had(entry, folders, why))?;
+                let Some(mut found) = found else {
+                    return Err(self.not_to_be_had(entry, folders, why)?);
+                };
                 if let Some(url) = url {
                     found.source = format!("downloaded from {url} to {}", found.dir.display());
                 }
@@ -247,7 +243,7 @@ impl Catalogue {
     fn local(&self, entry: &Entry, folders: &Folders) -> Result<Option<Resolved>> {
         for root in &folders.search {
             let dir = root.join(&entry.name);
-            if let Some(files) = present(&dir, entry) {
+            if let Some(files) = present(&dir, entry)? {
                 let checksums = checksum::verify(&dir, &files, &folders.write)?;
                 return Ok(Some(Resolved {
                     name: entry.name.clone(),
@@ -262,11 +258,11 @@ impl Catalogue {
     }
 
     /// The error that says where to get the files by hand and where to put them.
-    fn not_to_be_had(&self, entry: &Entry, folders: &Folders, why: &str) -> Error {
+    fn not_to_be_had(&self, entry: &Entry, folders: &Folders, why: &str) -> Result<Error> {
         let dir = folders.search[0].join(&entry.name);
-        let missing: Vec<&str> = missing(&dir, entry);
+        let missing: Vec<&str> = missing(&dir, entry)?;
         let addresses: Vec<String> = entry.sources.iter().map(Source::address).collect();
-        Error::file(
+        Ok(Error::file(
             &dir,
             format!(
                 "{} cannot be had: {why}. Missing: {}. By hand: get {} and put it into this folder. {}",
@@ -275,39 +271,51 @@ impl Catalogue {
                 addresses.join(" or "),
                 entry.manual
             ),
-        )
+        ))
     }
 }
 
 /// The listed files of an entry that are in `dir`, if they are enough; `None` if not.
-fn present<'a>(dir: &Path, entry: &'a Entry) -> Option<Vec<&'a FileSpec>> {
-    if !missing(dir, entry).is_empty() {
-        return None;
+///
+/// # Errors
+/// Something that is there but cannot be read.
+fn present<'a>(dir: &Path, entry: &'a Entry) -> Result<Option<Vec<&'a FileSpec>>> {
+    if !missing(dir, entry)?.is_empty() {
+        return Ok(None);
     }
-    Some(
-        entry
-            .files
-            .iter()
-            .filter(|f| dir.join(&f.path).is_file())
-            .collect(),
-    )
+    let mut found = Vec::new();
+    for file in &entry.files {
+        if is_file(&dir.join(&file.path))? {
+            found.push(file);
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The required files that are neither in `dir` nor stood in for by another layout.
-fn missing<'a>(dir: &Path, entry: &'a Entry) -> Vec<&'a str> {
-    let stood_in = |path: &str| {
-        entry.alternatives.iter().any(|a| {
-            path.starts_with(&a.instead_of) && a.paths.iter().all(|p| dir.join(p).exists())
-        })
-    };
-    let required = entry
-        .files
-        .iter()
-        .filter(|f| !f.optional)
-        .map(|f| f.path.as_str());
-    required
-        .filter(|p| !dir.join(p).is_file() && !stood_in(p))
-        .collect()
+///
+/// # Errors
+/// Something that is there but cannot be read.
+fn missing<'a>(dir: &Path, entry: &'a Entry) -> Result<Vec<&'a str>> {
+    is_folder(dir)?;
+    let mut replaced = Vec::new();
+    for other in &entry.alternatives {
+        let mut whole = true;
+        for path in &other.paths {
+            whole &= is_there(&dir.join(path))?;
+        }
+        if whole {
+            replaced.push(other.instead_of.as_str());
+        }
+    }
+    let mut missing = Vec::new();
+    for file in entry.files.iter().filter(|f| !f.optional) {
+        let stood_in = replaced.iter().any(|start| file.path.starts_with(start));
+        if !is_file(&dir.join(&file.path))? && !stood_in {
+            missing.push(file.path.as_str());
+        }
+    }
+    Ok(missing)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What can go wrong between a name and verified files.
 
+use crate::readable::readable;
 use std::path::{Path, PathBuf};
 
 /// The crate's result.
@@ -9,11 +10,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A name that is not in the catalogue; says the nearest one.
-    #[error("{0}")]
+    /// A name that is not in the catalogue; lists those that are.
+    #[error("{}", readable(.0))]
     Unknown(String),
     /// A file that could not be read or written, or is not what it should be.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
         /// Which file or folder.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum Error {
         message: String,
     },
     /// A download failed; nothing half-written is left under the final name.
-    #[error("{url}: {message}")]
+    #[error("{}", readable(format_args!("{url}: {message}")))]
     Download {
         /// From where.
         url: String,

@@ -2,7 +2,9 @@
 //! option, else the environment variable, else `datasets/cache` in the workspace).
 
 use crate::error::io;
+use crate::presence::is_folder;
 use crate::{Error, Result};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Folders in which named folders are searched, and the one for new files.
@@ -18,8 +20,8 @@ impl Folders {
     /// `chosen` comes from an option or `variable`; `fallback` is the workspace's cache.
     ///
     /// # Errors
-    /// A chosen folder that is a file or is not there: most likely a typing error, which must not end on a
-    /// twin unnoticed.
+    /// A chosen folder that is a file, is not there or cannot be entered: most likely a typing error, which
+    /// must not end on a twin unnoticed.
     pub(crate) fn new(chosen: Option<PathBuf>, variable: &str, fallback: PathBuf) -> Result<Self> {
         let from_env = || {
             std::env::var_os(variable)
@@ -32,13 +34,7 @@ impl Folders {
                 write: fallback,
             });
         };
-        if chosen.exists() && !chosen.is_dir() {
-            return Err(Error::file(
-                &chosen,
-                "is not a folder; give the folder that holds the data",
-            ));
-        }
-        if !chosen.exists() {
+        if !is_folder(&chosen)? {
             let message = format!(
                 "no such folder (from the command line or {variable}); correct the path, or create it for downloads to go there"
             );
@@ -106,23 +102,37 @@ pub(crate) fn unique() -> String {
         .replace(')', "")
 }
 
-/// Writes a whole file under its name at once: temporary name, then rename.
+/// Writes a whole file, and its folder where it is missing: it is never seen half-written.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(io(parent, "cannot create the folder"))?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".tmp-{}", unique()));
-    let temporary = path.with_file_name(name);
-    let written =
-        std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.map_err(io(
+    write_whole(path, bytes).map_err(io(
         path,
         "cannot write (is the disk full, or the folder read-only?)",
     ))
+}
+
+/// Fills a temporary file beside `path`, makes it durable and renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".l0gm-").suffix(".tmp");
+    // Temporary files are private by default; these will be ordinary ones.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|failed| failed.error)?;
+    // The rename is durable once the folder is; only Unix opens folders for this.
+    if cfg!(unix) {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct Coupling {
     pub kind: CouplingKind,
     /// Its weight in the objective, at least 0; the paper's Table 7 tries 0.1, 0.3 and 1.0.
     pub weight: f64,
-    /// Bins of the soft-binned ECE, at least 1.
+    /// Bins of the soft-binned ECE, 1 to 10,000.
     pub bins: usize,
     /// Temperature of its memberships: how far a confidence reaches beyond its own bin. Above 0; towards 0
     /// the term becomes the ECE.
@@ -64,8 +64,12 @@ impl Coupling {
                 "finite and at least 0",
             ));
         }
-        if self.bins == 0 {
-            return Err(Error::setting("coupling.bins", 0.0, "at least 1"));
+        if !(1..=10_000).contains(&self.bins) {
+            return Err(Error::setting(
+                "coupling.bins",
+                self.bins as f64,
+                "from 1 to 10000",
+            ));
         }
         for (name, value) in [
             ("coupling.softness", self.softness),

@@ -1,5 +1,6 @@
 //! What can go wrong with a gate, its settings, its file, or the predictions to be judged.
 
+use crate::readable;
 use std::path::PathBuf;
 
 /// The crate's result.
@@ -10,13 +11,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A setting outside its range; the message names the setting, its value and the range.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Setting(String),
     /// Inputs that do not fit each other.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Input(String),
     /// A file that cannot be read or written, or that is not a gate's file.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
         /// Which file.
         path: PathBuf,

@@ -1,10 +1,11 @@
 //! A gate as one safetensors file: `log_alpha` as its tensor (and a conditional gate's `weight`), settings and interface as JSON in the
 //! file's metadata. Written under a temporary name and renamed, so that a file is whole or absent.
 
-use crate::{Error, Gate, GateConfig, GateKind, Interface, Result};
+use crate::{Error, Gate, GateConfig, GateKind, Interface, Result, write_whole};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
 /// The value under `format` in the metadata of a gate's file, and the one version there is.
@@ -59,13 +60,8 @@ impl Gate {
             .collect::<Result<Vec<_>>>()?;
         let content = safetensors::serialize(tensors, Some(metadata))
             .map_err(|error| fail(error.to_string()))?;
-        let temporary = path.with_extension(format!("partial-{}", std::process::id()));
-        std::fs::write(&temporary, content)
-            .and_then(|()| std::fs::rename(&temporary, path))
-            .map_err(|error| {
-                let _ = std::fs::remove_file(&temporary);
-                fail(format!("cannot be written: {error}"))
-            })
+        write_whole(path, |file, _| file.write_all(&content))
+            .map_err(|error| fail(format!("cannot be written: {error}")))
     }
 
     /// Reads a gate from the file that [`Gate::save`] wrote.

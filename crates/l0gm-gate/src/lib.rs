@@ -86,10 +86,12 @@ mod file;
 mod gate;
 mod interface;
 mod objective;
+mod readable;
 mod reading;
 mod relaxation;
 mod schedule;
 mod target;
+mod whole_file;
 
 pub use compaction::{LinearLayer, compact_linear};
 pub use config::{GateConfig, GateKind, Granularity, InferenceGate, PenaltyReduction};
@@ -99,9 +101,11 @@ pub use gate::{ActiveFraction, Gate, Gated};
 pub use interface::Interface;
 pub use l0gm_ops::{Generator, Mode, Stretch};
 pub use objective::Objective;
+pub use readable::readable;
 pub use reading::{GateReader, GateReading};
 pub use schedule::{Schedule, ScheduleKind, ScheduleStep, Temperature};
 pub use target::{Controller, Multiplier, Target, settle, shift_to};
+pub use whole_file::write_whole;
 
 /// Compiles the README's example with the documentation's tests.
 #[cfg(doctest)]

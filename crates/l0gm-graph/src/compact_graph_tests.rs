@@ -228,15 +228,10 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
 
 #[test]
 fn the_real_graph_is_predicted_again_from_its_files() {
-    let Some(root) = std::env::var_os("L0GM_DATA_DIR").map(PathBuf::from) else {
-        println!("skipped: L0GM_DATA_DIR is not set");
+    let Some(path) = l0gm_test_data::dataset("amazon-photo") else {
         return;
     };
-    let path = root.join("amazon-photo");
-    if !path.join("raw").is_dir() {
-        println!("skipped: amazon-photo is not in L0GM_DATA_DIR");
-        return;
-    }
+    let root = path.parent().unwrap().to_path_buf();
     let dir = tempfile::tempdir().unwrap();
     let record = run("amazon-photo", Some(root), dir.path());
     let settings: GraphSettings = serde_json::from_value(record.spec.settings.clone()).unwrap();

@@ -1,5 +1,6 @@
 //! What can go wrong between a graph's files and a trained model. Every message says which file, line
 //! or setting is meant, what was expected and what to do.
+use l0gm_gate::readable;
 use std::path::{Path, PathBuf};
 
 /// The crate's result.
@@ -10,10 +11,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A setting outside its range; names it, its value and what is allowed.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Setting(String),
     /// A file that could not be read, or is not what it should be.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
         /// Which file or folder.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum Error {
         message: String,
     },
     /// Parts of a graph in memory that do not fit each other.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Graph(String),
     /// The dataset could not be had.
     #[error(transparent)]

@@ -11,9 +11,10 @@ pub fn read_ogb_raw(dir: &Path) -> Result<Graph> {
     let raw = dir.join("raw");
     let nodes = read_count(&raw.join("num-node-list.csv.gz"))?;
     let edges = read_count(&raw.join("num-edge-list.csv.gz"))?;
+    // The labels come first: room for `nodes` nodes is made only once so many have been read.
+    let labels = read_labels(&raw.join("node-label.csv.gz"), nodes)?;
     let adjacency = read_edges(&raw.join("edge.csv.gz"), nodes, edges)?;
     let features = read_features(&raw.join("node-feat.csv.gz"), nodes)?;
-    let labels = read_labels(&raw.join("node-label.csv.gz"), nodes)?;
     let classes = numbered_classes(&labels);
     Graph::new(features, labels, classes, adjacency)
 }

@@ -3,6 +3,7 @@
 //! spare part never stands in memory as text.
 use crate::{Error, Result};
 use flate2::read::MultiGzDecoder;
+use l0gm_data::limits::{LINE, Limited, UNPACKED};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -15,7 +16,8 @@ const BLOCK: usize = 16 << 20;
 pub(crate) fn open_text(path: &Path) -> Result<Box<dyn Read>> {
     let file = File::open(path).map_err(|e| Error::read(path, &e))?;
     Ok(if path.extension().is_some_and(|e| e == "gz") {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)))
+        let unpacked = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file));
+        Box::new(Limited::new(unpacked, UNPACKED))
     } else {
         Box::new(file)
     })
@@ -53,7 +55,10 @@ where
         if at_end {
             break;
         }
-        // A line longer than a block is read on.
+        // A line longer than a block is read on, up to the limit.
+        if text.len() as u64 > LINE.bytes() {
+            return Err(Error::read(path, &LINE.error()));
+        }
         target = BLOCK.max(2 * text.len());
     }
     if values.is_empty() {

@@ -49,7 +49,9 @@ fn refused(file: &str, text: &str) -> String {
     ogb(dir.path());
     gz(&dir.path().join("raw").join(file), text);
     let error = read(dir.path()).unwrap_err().to_string();
-    assert!(error.contains(file), "{error} does not name {file}");
+    // A count is held against the file that it counts, which is the one named.
+    let named = file.replace("num-node-list", "node-label");
+    assert!(error.contains(&named), "{error} does not name {named}");
     error
 }
 
@@ -113,7 +115,7 @@ fn an_npz_without_the_wanted_array_names_it_and_what_is_there() {
     let error = read(dir.path()).unwrap_err().to_string();
     assert!(
         error.contains("data.npz")
-            && error.contains("no array edge_index")
+            && error.contains("array edge_index: not in the file")
             && error.contains("node_feat"),
         "{error}"
     );
@@ -127,9 +129,71 @@ fn a_binary_edge_to_a_node_that_does_not_exist_is_named() {
     binary(&raw, "edge_index", &[0, 1, 2, 1, 2, -3]);
     let error = read(dir.path()).unwrap_err().to_string();
     assert!(
-        error.contains("edge 2 ends in node -3") && error.contains("4 nodes"),
+        error.contains("edge_index") && error.contains("entry 5 is -3"),
         "{error}"
     );
+    binary(&raw, "edge_index", &[0, 1, 2, 1, 2, 9]);
+    let error = read(dir.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("edge 2 ends in node 9") && error.contains("4 nodes"),
+        "{error}"
+    );
+}
+
+/// Reads the folder once for every bit of `path`, with that bit flipped: an error, or the same graph.
+fn no_flipped_bit_changes_the_graph(dir: &Path, path: &Path) {
+    let whole = fs::read(path).unwrap();
+    let expected = read(dir).unwrap();
+    let mut refused = 0;
+    for bit in 0..8 * whole.len() {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        fs::write(path, &flipped).unwrap();
+        match read(dir) {
+            Err(_) => refused += 1,
+            Ok(graph) => assert_eq!(graph, expected, "bit {bit} of {}", path.display()),
+        }
+    }
+    fs::write(path, &whole).unwrap();
+    assert!(refused > 4 * whole.len(), "{refused} of {}", whole.len());
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_an_npz_is_an_error_or_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("raw");
+    fs::create_dir_all(&raw).unwrap();
+    binary(&raw, "edge_index", &[0, 1, 2, 1, 2, 3]);
+    no_flipped_bit_changes_the_graph(dir.path(), &raw.join("node-label.npz"));
+    no_flipped_bit_changes_the_graph(dir.path(), &raw.join("data.npz"));
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_gzip_is_an_error_or_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    ogb(dir.path());
+    for name in ["edge", "node-feat", "node-label", "num-node-list"] {
+        let path = dir.path().join(format!("raw/{name}.csv.gz"));
+        no_flipped_bit_changes_the_graph(dir.path(), &path);
+    }
+}
+
+#[test]
+fn bytes_after_a_gzips_end_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    ogb(dir.path());
+    let path = dir.path().join("raw/node-feat.csv.gz");
+    let mut longer = fs::read(&path).unwrap();
+    longer.extend(b"9,9,9\n");
+    fs::write(&path, longer).unwrap();
+    let error = read(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("node-feat.csv.gz"), "{error}");
+}
+
+#[test]
+fn a_count_of_nodes_that_no_file_bears_out_is_refused_before_room_is_made_for_them() {
+    let error = refused("num-node-list.csv.gz", "4294967295\n");
+    assert!(error.contains("4 labels for 4294967295 nodes"), "{error}");
 }
 
 #[test]
@@ -378,19 +442,13 @@ fn a_table_of_nodes_may_be_parquet() {
 
 #[test]
 fn the_real_graphs_have_their_published_counts() {
-    let Some(root) = std::env::var_os("L0GM_DATA_DIR") else {
-        println!("skipped: L0GM_DATA_DIR is not set");
-        return;
-    };
     for (name, counts) in [
         ("amazon-computers", [13_752, 245_861, 767, 10]),
         ("amazon-photo", [7_650, 119_081, 745, 8]),
     ] {
-        let dir = Path::new(&root).join(name);
-        if !dir.is_dir() {
-            println!("skipped: no {name} in {}", Path::new(&root).display());
+        let Some(dir) = l0gm_test_data::dataset(name) else {
             continue;
-        }
+        };
         let graph = read(&dir).unwrap();
         let found = [
             graph.nodes(),

@@ -1,4 +1,4 @@
-//! AdamW over many parameters at once: the same bits as one after the other, and refusals.
+//! AdamW over many parameters at once: the formula's values, the same bits as one after the other, and refusals.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -90,6 +90,58 @@ fn all_at_once(slots: &[Slot]) -> Result<()> {
     adamw_steps(&slots.iter().map(Slot::lend).collect::<Vec<_>>())
 }
 
+/// A tensor's values in f64.
+fn wide(tensor: &Tensor) -> Vec<f64> {
+    let wide = tensor.to_dtype(DType::F64).unwrap();
+    wide.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Parameter and both moments after one step, by the formula in f64 (Loshchilov and Hutter 2019, Algorithm 2).
+fn by_formula(slot: &Slot) -> [Vec<f64>; 3] {
+    let Slot(parameter, gradient, first, second, step) = slot;
+    let power = |beta: f64| beta.powi(step.step as i32);
+    let (mut parameter, mut first, mut second) = (wide(parameter), wide(first), wide(second));
+    for (i, g) in wide(gradient).into_iter().enumerate() {
+        let g = g * step.gradient_scale;
+        first[i] = step.beta1 * first[i] + (1.0 - step.beta1) * g;
+        second[i] = step.beta2 * second[i] + (1.0 - step.beta2) * g * g;
+        let m = first[i] / (1.0 - power(step.beta1));
+        let v = second[i] / (1.0 - power(step.beta2));
+        parameter[i] -=
+            step.learning_rate * (step.weight_decay * parameter[i] + m / (v.sqrt() + step.epsilon));
+    }
+    [parameter, first, second]
+}
+
+fn is_the_formula(slots: &[Slot], expected: &[[Vec<f64>; 3]]) {
+    for (i, (slot, expected)) in slots.iter().zip(expected).enumerate() {
+        let tolerance = match slot.0.dtype() {
+            DType::F64 => 1e-12,
+            _ => 2e-6,
+        };
+        for (found, expected) in [&slot.0, &slot.2, &slot.3].into_iter().zip(expected) {
+            for (a, b) in wide(found).into_iter().zip(expected) {
+                assert!(
+                    (a - b).abs() <= tolerance * b.abs().max(1.0),
+                    "slot {i}: {a}, by the formula {b}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_step_gives_the_values_of_the_formula() {
+    on_every_device(|| {
+        for run in [one_after_the_other, all_at_once] {
+            let slots = slots(&[1, 3, 4097, 5, 64, 2]);
+            let expected: Vec<_> = slots.iter().map(by_formula).collect();
+            run(&slots).unwrap();
+            is_the_formula(&slots, &expected);
+        }
+    });
+}
+
 #[test]
 fn all_parameters_at_once_give_the_bits_of_one_after_the_other_with_any_number_of_threads() {
     on_every_device(|| {
@@ -175,7 +227,9 @@ fn one_gradient_may_serve_two_parameters() {
     on_every_device(|| {
         let mut slots = slots(&[9, 9]);
         slots[1].1 = slots[0].1.clone();
+        let expected: Vec<_> = slots.iter().map(by_formula).collect();
         all_at_once(&slots).unwrap();
+        is_the_formula(&slots, &expected);
     });
 }
 

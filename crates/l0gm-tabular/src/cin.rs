@@ -9,6 +9,9 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_ops::{Generator, pairwise_interaction, relu, sum};
 use l0gm_train::{Parameter, ParameterKind, Part};
 
+/// Weights of one layer at most: 1 GiB, four times that in training with the optimiser's moments.
+const MAX_WEIGHTS: u128 = 1 << 28;
+
 /// One layer's W(k, h), whole or factorised.
 #[derive(Clone, Debug)]
 enum Weights {
@@ -46,6 +49,7 @@ impl Cin {
         device: &Device,
     ) -> Result<Self> {
         let shape = CinShape::new(settings);
+        shape.check_size(settings.rank, fields)?;
         let mut before = fields;
         let mut layers = Vec::new();
         for (layer, &maps) in settings.maps.iter().enumerate() {
@@ -146,6 +150,25 @@ impl CinShape {
             self.kept(layer - 1)
         };
         [self.maps[layer], before, fields]
+    }
+
+    /// Refuses what no memory holds, before any of it is asked for: the first layer has maps * fields^2 weights.
+    fn check_size(&self, rank: Option<usize>, fields: usize) -> Result<()> {
+        for layer in 0..self.maps.len() {
+            let [maps, before, fields] = self.weight_shape(layer, fields).map(|n| n as u128);
+            let weights = match rank {
+                None => maps * before * fields,
+                Some(rank) => maps * rank as u128 * (before + fields),
+            };
+            if weights > MAX_WEIGHTS {
+                candle_core::bail!(
+                    "layer {layer} of the interaction network would have {weights} weights ({maps} maps of {before} \
+                     by {fields} fields), more than {MAX_WEIGHTS}; leave columns out (data.ignore), give fewer \
+                     model.cin.maps ([] for none) or a smaller model.cin.rank"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Number of sums: the length of p+ (eq. 12).

@@ -1,6 +1,7 @@
 //! What can go wrong between a file of rows and a trained model. Every message about data names the
 //! file, the place in it, what was expected and what was found there.
 
+use l0gm_gate::readable;
 use std::path::{Path, PathBuf};
 
 /// The crate's result.
@@ -11,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A file that could not be read, or is not what it should be as a whole.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
         /// Which file.
         path: PathBuf,
@@ -19,7 +20,7 @@ pub enum Error {
         message: String,
     },
     /// One line of a file is not what it should be.
-    #[error("{path}, row {row}: expected {expected}, found {found}")]
+    #[error("{}", readable(format_args!("{}, row {row}: expected {expected}, found {found}", path.display())))]
     Row {
         /// Which file.
         path: PathBuf,
@@ -31,7 +32,7 @@ pub enum Error {
         found: String,
     },
     /// One cell of a file is not what it should be.
-    #[error("{path}, row {row}, column '{column}': expected {expected}, found {found}")]
+    #[error("{}", readable(format_args!("{}, row {row}, column '{column}': expected {expected}, found {found}", path.display())))]
     Cell {
         /// Which file.
         path: PathBuf,
@@ -45,7 +46,7 @@ pub enum Error {
         found: String,
     },
     /// A setting outside its range or unknown; the message names it, its value and the range.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Setting(String),
     /// The catalogue could not provide the files.
     #[error(transparent)]
@@ -86,16 +87,7 @@ impl From<Error> for l0gm_train::Error {
 
 /// ", did you mean 'x'?" for the known name nearest to a wrong one; empty where none is near.
 pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    known
-        .into_iter()
-        .map(|name| {
-            (
-                strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase()),
-                name,
-            )
-        })
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| format!("; did you mean '{name}'?"))
+    l0gm_train::nearest_name(wrong, known)
+        .map(|name| format!("; did you mean '{name}'?"))
         .unwrap_or_default()
 }

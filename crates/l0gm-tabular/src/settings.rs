@@ -95,7 +95,7 @@ pub struct EncodingSettings {
     pub numbers: NumberEncoding,
     /// Bins of the piecewise-linear encoding, at most; 2 to 4,096.
     pub bins: usize,
-    /// Frequencies of the periodic encoding, at least 1.
+    /// Frequencies of the periodic encoding, 1 to 65,536.
     pub frequencies: usize,
     /// Standard deviation of the initial frequencies, above 0.
     pub frequency_scale: f64,
@@ -156,7 +156,7 @@ impl Default for CinSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelSettings {
-    /// Width of a field's embedding, at least 1.
+    /// Width of a field's embedding, 1 to 65,536.
     pub dim: usize,
     /// Standard deviation of the initial category embeddings, above 0.
     pub embedding_std: f64,
@@ -236,17 +236,24 @@ impl TabularSettings {
             &bins,
             "2 to 4096",
         )?;
-        at_least_one("encoding.frequencies", encoding.frequencies)?;
-        at_least_one("encoding.min-count", encoding.min_count)?;
+        width("encoding.frequencies", encoding.frequencies)?;
+        let min_count = encoding.min_count;
+        check(
+            min_count >= 1,
+            "encoding.min-count",
+            &min_count,
+            "at least 1",
+        )?;
         positive("encoding.frequency-scale", encoding.frequency_scale)?;
-        at_least_one("model.dim", model.dim)?;
+        width("model.dim", model.dim)?;
         positive("model.embedding-std", model.embedding_std)?;
         half_open_unit("model.dropout", model.dropout)?;
         half_open_unit("model.embedding-dropout", model.embedding_dropout)?;
-        for &width in &model.deep {
-            at_least_one("model.deep", width)?;
+        for &units in &model.deep {
+            width("model.deep", units)?;
         }
-        self.check_cin()?;
+        layers("model.deep", model.deep.len())?;
+        model.cin.check()?;
         if !model.linear && model.deep.is_empty() && model.cin.maps.is_empty() {
             return Err(Error::Setting(
                 "model has no branch: set model.linear, model.deep or model.cin.maps".into(),
@@ -264,11 +271,15 @@ impl TabularSettings {
         }
         Ok(())
     }
+}
 
-    fn check_cin(&self) -> Result<()> {
-        let cin = &self.model.cin;
+impl CinSettings {
+    /// Checks every setting: that of a run, or what a compact model's file says.
+    pub(crate) fn check(&self) -> Result<()> {
+        let cin = self;
+        layers("model.cin.maps", cin.maps.len())?;
         for (layer, &maps) in cin.maps.iter().enumerate() {
-            at_least_one("model.cin.maps", maps)?;
+            width("model.cin.maps", maps)?;
             if cin.split && layer + 1 < cin.maps.len() {
                 check(
                     maps % 2 == 0,
@@ -279,7 +290,7 @@ impl TabularSettings {
             }
         }
         if let Some(rank) = cin.rank {
-            at_least_one("model.cin.rank", rank)?;
+            width("model.cin.rank", rank)?;
         }
         Ok(())
     }
@@ -321,6 +332,18 @@ fn positive(name: &str, value: f64) -> Result<()> {
     )
 }
 
-fn at_least_one(name: &str, value: usize) -> Result<()> {
-    check(value >= 1, name, &value, "at least 1")
+/// The widest layer, embedding or encoding: a width beyond it is a slip, and memory for it could not be had.
+pub(crate) const MAX_WIDTH: usize = 1 << 16;
+
+fn width(name: &str, value: usize) -> Result<()> {
+    check(
+        (1..=MAX_WIDTH).contains(&value),
+        name,
+        &value,
+        &format!("1 to {MAX_WIDTH}"),
+    )
+}
+
+fn layers(name: &str, count: usize) -> Result<()> {
+    check(count <= 64, name, &count, "at most 64 layers")
 }

@@ -35,7 +35,8 @@ pub struct BertConfig {
     pub max_position_embeddings: usize,
     /// Rows of the token-type table.
     pub type_vocab_size: usize,
-    /// Added to the variance in every LayerNorm.
+    /// Added to the variance in every LayerNorm; 1e-12, as BERT's own code has it, where the key is absent.
+    #[serde(default = "bert_layer_norm_eps")]
     pub layer_norm_eps: f64,
     /// Activation of the feed-forward layers.
     #[serde(default)]
@@ -55,6 +56,11 @@ pub struct BertConfig {
     /// "absolute" where it is given.
     #[serde(default)]
     pub position_embedding_type: Option<String>,
+}
+
+/// The default of BERT's reference code (Devlin et al. 2019) and of the hub's.
+fn bert_layer_norm_eps() -> f64 {
+    1e-12
 }
 
 impl BertConfig {
@@ -123,6 +129,23 @@ impl BertConfig {
         ] {
             if value == 0 {
                 return Err(format!("{name} is 0; it must be at least 1"));
+            }
+        }
+        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
+            return Err(format!(
+                "layer_norm_eps is {}; it must be above 0 and below 1",
+                self.layer_norm_eps
+            ));
+        }
+        for (name, value) in [
+            ("hidden_dropout_prob", self.hidden_dropout_prob),
+            (
+                "attention_probs_dropout_prob",
+                self.attention_probs_dropout_prob,
+            ),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return Err(format!("{name} is {value}; it must lie in [0, 1)"));
             }
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {

@@ -1,5 +1,6 @@
 //! What can go wrong between a text and its prediction. Every message names the file or setting, what
 //! was expected and what to do.
+use l0gm_gate::readable;
 use std::path::PathBuf;
 
 /// The crate's result.
@@ -10,10 +11,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A setting outside its range, or settings that do not fit each other.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Setting(String),
     /// A file of texts that could not be read, or is not what it should be.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     Corpus {
         /// Which file or folder.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum Error {
         message: String,
     },
     /// Weights, a model's configuration or a tokenizer that could not be read, or do not fit.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     Model {
         /// Which file or folder.
         path: PathBuf,
@@ -81,12 +82,7 @@ impl From<Error> for l0gm_train::Error {
 
 /// ` (the nearest is "x")` for a name that is not among `known`; empty where nothing is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let best = known
-        .into_iter()
-        .map(|k| (strsim::normalized_damerau_levenshtein(name, k), k))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((score, k)) if score > 0.3 => format!(" (the nearest is \"{k}\")"),
-        _ => String::new(),
-    }
+    l0gm_train::nearest_name(name, known)
+        .map(|known| format!(" (the nearest is \"{known}\")"))
+        .unwrap_or_default()
 }

@@ -36,6 +36,7 @@ mod split;
 mod task;
 mod timed;
 mod tokens;
+mod vocabulary;
 mod weights;
 
 pub use bert::{Bert, Trainable};

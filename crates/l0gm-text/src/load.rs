@@ -20,7 +20,8 @@ pub struct LoadedEncoder {
 }
 
 impl LoadedEncoder {
-    /// Reads `config.json`, `tokenizer.json` and `model.safetensors` of a folder.
+    /// Reads `config.json`, `tokenizer.json` (or `vocab.txt`) and `model.safetensors` (or the shards of
+    /// `model.safetensors.index.json`) of a folder.
     ///
     /// # Errors
     /// Where a file is missing, damaged or of another architecture, where tokenizer and weights do not
@@ -28,9 +29,9 @@ impl LoadedEncoder {
     pub fn from_folder(dir: &Path, settings: &TextSettings, device: &Device) -> Result<Self> {
         let config = BertConfig::from_file(&dir.join("config.json"))?;
         check_length(&config, settings.max_tokens)?;
-        let tokenizer = TextTokenizer::from_file(&dir.join("tokenizer.json"))?;
+        let tokenizer = TextTokenizer::from_folder(dir)?;
         tokenizer.check_fits(config.vocab_size)?;
-        let checkpoint = Checkpoint::read(&dir.join("model.safetensors"))?;
+        let checkpoint = Checkpoint::read_folder(dir)?;
         let frozen = settings.fine_tune == FineTune::Frozen;
         let bert = Bert::new(
             &config,

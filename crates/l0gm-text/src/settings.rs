@@ -162,6 +162,9 @@ impl Default for TextSettings {
     }
 }
 
+/// The widest layer and the longest text: beyond them a number is a slip, and memory for it could not be had.
+const MAX_WIDTH: usize = 1 << 16;
+
 impl TextSettings {
     /// The name that asks for a Transformer trained from nothing.
     pub const SCRATCH: &'static str = "scratch";
@@ -180,10 +183,17 @@ impl TextSettings {
         if self.encoder.is_empty() {
             return setting("encoder is empty; name a model, a folder or \"scratch\"".into());
         }
-        if self.max_tokens < 3 {
+        if !(3..=MAX_WIDTH).contains(&self.max_tokens) {
             return setting(format!(
-                "max-tokens is {}; at least 3 ([CLS], a token, [SEP])",
+                "max-tokens is {}; it must be from 3 ([CLS], a token, [SEP]) to {MAX_WIDTH}",
                 self.max_tokens
+            ));
+        }
+        if self.hidden_cache_mib > 1 << 30 {
+            return setting(format!(
+                "hidden-cache-mib is {}; it must be from 0 to {}",
+                self.hidden_cache_mib,
+                1 << 30
             ));
         }
         for (name, value) in [
@@ -223,21 +233,23 @@ impl TextSettings {
 
     fn check_scratch(&self) -> Result<()> {
         let s = &self.scratch;
-        if s.layers == 0 || s.width == 0 || s.heads == 0 || s.feed_forward == 0 {
-            return Err(Error::Setting(
-                "scratch: layers, width, heads and feed-forward must be at least 1".into(),
-            ));
+        for (name, value, least, most) in [
+            ("layers", s.layers, 1, 64),
+            ("width", s.width, 1, MAX_WIDTH),
+            ("heads", s.heads, 1, MAX_WIDTH),
+            ("feed-forward", s.feed_forward, 1, 4 * MAX_WIDTH),
+            ("vocabulary", s.vocabulary, 100, 1 << 20),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(Error::Setting(format!(
+                    "scratch.{name} is {value}; it must be from {least} to {most}"
+                )));
+            }
         }
         if !s.width.is_multiple_of(s.heads) {
             return Err(Error::Setting(format!(
                 "scratch: width is {} and heads is {}; the width must be a multiple of the heads",
                 s.width, s.heads
-            )));
-        }
-        if s.vocabulary < 100 {
-            return Err(Error::Setting(format!(
-                "scratch: vocabulary is {}; at least 100 entries",
-                s.vocabulary
             )));
         }
         if self.fine_tune != FineTune::Full {
@@ -288,6 +300,21 @@ mod tests {
         type Break = Box<dyn Fn(&mut TextSettings)>;
         let cases: Vec<(&str, Break)> = vec![
             ("max-tokens", Box::new(|s| s.max_tokens = 2)),
+            (
+                "max-tokens is 1000000000; it must be from 3",
+                Box::new(|s| s.max_tokens = 1_000_000_000),
+            ),
+            (
+                "scratch.width is 1000000000; it must be from 1 to 65536",
+                Box::new(|s| {
+                    s.encoder = "scratch".into();
+                    s.scratch.width = 1_000_000_000;
+                }),
+            ),
+            (
+                "encoder-dropout is NaN",
+                Box::new(|s| s.encoder_dropout = Some(f64::NAN)),
+            ),
             ("dropout", Box::new(|s| s.dropout = 1.0)),
             (
                 "encoder-dropout",

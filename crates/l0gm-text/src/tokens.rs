@@ -1,5 +1,6 @@
 //! Texts as token ids: tokenised once, in parallel, cut at the longest length, and kept end to end in
 //! one vector. The tokenizer is the checkpoint's own, or a WordPiece vocabulary trained on the corpus.
+use crate::vocabulary::wordpiece_of;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,27 @@ impl TextTokenizer {
         let bytes =
             std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
         Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads `tokenizer.json` of an encoder's folder; where that is not there, `vocab.txt`.
+    ///
+    /// # Errors
+    /// Where neither is there, or what is there cannot be read.
+    pub fn from_folder(dir: &Path) -> Result<Self> {
+        let (whole, vocabulary) = (dir.join("tokenizer.json"), dir.join("vocab.txt"));
+        if std::fs::symlink_metadata(&whole).is_ok() {
+            return Self::from_file(&whole);
+        }
+        if std::fs::symlink_metadata(&vocabulary).is_ok() {
+            return Ok(Self {
+                inner: wordpiece_of(dir)?,
+                origin: vocabulary,
+            });
+        }
+        Err(Error::model(
+            dir,
+            "holds neither tokenizer.json nor vocab.txt; put the encoder's tokenizer there",
+        ))
     }
 
     /// From the bytes of the `tokenizer.json` at `path`.

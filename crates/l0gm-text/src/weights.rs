@@ -1,37 +1,122 @@
-//! Tensors out of a `model.safetensors`, under the hub's names with or without a `bert.` prefix and with
-//! LayerNorm's older names (`gamma`, `beta`); every misfit is named.
+//! Tensors out of a `model.safetensors`, or out of the shards that `model.safetensors.index.json` lists, under
+//! the hub's names with or without a `bert.` prefix and with LayerNorm's older names (`gamma`, `beta`). Every
+//! misfit is named: a tensor that is absent, of another shape, or holds something that is no finite number.
 use crate::params::WeightSource;
 use crate::{Error, Result, error::nearest};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
+use l0gm_train::all_finite;
 use safetensors::SafeTensors;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The bytes of a safetensors file.
+const WHOLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The bytes of a safetensors file, or of all shards of one.
 #[derive(Debug)]
 pub struct Checkpoint {
+    /// The file, or the index of the shards.
     path: PathBuf,
-    bytes: Vec<u8>,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    /// The index's bytes, where there are shards.
+    index: Option<Vec<u8>>,
+}
+
+/// What `model.safetensors.index.json` says.
+#[derive(Deserialize)]
+struct Index {
+    /// The shard that each tensor is in.
+    weight_map: BTreeMap<String, String>,
 }
 
 impl Checkpoint {
-    /// Reads the file.
+    /// Reads the weights of an encoder's folder: `model.safetensors`, or where that is not there, the shards
+    /// of `model.safetensors.index.json`.
+    ///
+    /// # Errors
+    /// Where a file is missing or cannot be read, or the index is none.
+    pub fn read_folder(dir: &Path) -> Result<Self> {
+        let (whole, index) = (dir.join(WHOLE), dir.join(INDEX));
+        match (std::fs::symlink_metadata(&whole), index.is_file()) {
+            (Err(e), true) if e.kind() == std::io::ErrorKind::NotFound => Self::read_shards(&index),
+            (Err(e), false) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::model(
+                dir,
+                format!("holds neither {WHOLE} nor {INDEX}; put the encoder's weights there"),
+            )),
+            _ => Self::read(&whole),
+        }
+    }
+
+    /// Reads one file.
     ///
     /// # Errors
     /// Where it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
         Ok(Self {
             path: path.to_path_buf(),
-            bytes,
+            files: vec![(path.to_path_buf(), bytes_of(path)?)],
+            index: None,
         })
     }
 
-    /// sha256 of the file, as hex.
+    fn read_shards(path: &Path) -> Result<Self> {
+        let bytes = bytes_of(path)?;
+        let unfit = |what: String| Error::model(path, format!("is no index of shards: {what}"));
+        let index: Index = serde_json::from_slice(&bytes).map_err(|e| unfit(e.to_string()))?;
+        let names: BTreeSet<&String> = index.weight_map.values().collect();
+        if names.is_empty() {
+            return Err(unfit("it lists no tensor".to_owned()));
+        }
+        let mut files = Vec::new();
+        for name in names {
+            let plain = Path::new(name).file_name() == Some(name.as_ref());
+            if !plain {
+                return Err(unfit(format!(
+                    "{name:?} is not the name of a file beside it"
+                )));
+            }
+            let shard = path.with_file_name(name);
+            let bytes = bytes_of(&shard)?;
+            files.push((shard, bytes));
+        }
+        let checkpoint = Self {
+            path: path.to_path_buf(),
+            files,
+            index: Some(bytes),
+        };
+        // A shard of another download would be noticed only by the tensors it lacks.
+        let opened = checkpoint.open(&Device::Cpu)?;
+        for (tensor, shard) in &index.weight_map {
+            let inside = |(path, file): &(&Path, SafeTensors<'_>)| {
+                path.ends_with(shard) && file.tensor(tensor).is_ok()
+            };
+            if !opened.files.iter().any(inside) {
+                return Err(Error::model(
+                    path,
+                    format!(
+                        "says that tensor \"{tensor}\" is in {shard}, which does not hold it: the files do not \
+                         belong together; fetch them again"
+                    ),
+                ));
+            }
+        }
+        drop(opened);
+        Ok(checkpoint)
+    }
+
+    /// sha256 of the file, as hex; of shards, of their index and their own sums.
     pub fn sha256(&self) -> String {
-        use sha2::Digest;
-        crate::features::hex(&sha2::Sha256::digest(&self.bytes))
+        let sums = self.files.iter().map(|(_, bytes)| Sha256::digest(bytes));
+        let Some(index) = &self.index else {
+            return sums.map(|sum| crate::features::hex(&sum)).collect();
+        };
+        let mut all = Sha256::new();
+        all.update(index);
+        sums.for_each(|sum| all.update(sum));
+        crate::features::hex(&all.finalize())
     }
 
     /// Opens it for reading tensors onto `device`.
@@ -39,51 +124,65 @@ impl Checkpoint {
     /// # Errors
     /// Where it is truncated or no safetensors file.
     pub fn open<'a>(&'a self, device: &'a Device) -> Result<CheckpointTensors<'a>> {
-        let tensors = SafeTensors::deserialize(&self.bytes).map_err(|e| {
-            Error::model(
-                &self.path,
-                format!(
-                    "is truncated or no safetensors file ({e}; {} bytes): fetch it again",
-                    self.bytes.len()
-                ),
-            )
-        })?;
+        let mut files = Vec::new();
+        for (path, bytes) in &self.files {
+            let tensors = SafeTensors::deserialize(bytes).map_err(|e| {
+                Error::model(
+                    path,
+                    format!(
+                        "is truncated or no safetensors file ({e}; {} bytes): fetch it again",
+                        bytes.len()
+                    ),
+                )
+            })?;
+            files.push((path.as_path(), tensors));
+        }
         Ok(CheckpointTensors {
             path: &self.path,
-            tensors,
+            files,
             device,
         })
     }
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))
 }
 
 /// An opened checkpoint.
 #[derive(Debug)]
 pub struct CheckpointTensors<'a> {
     path: &'a Path,
-    tensors: SafeTensors<'a>,
+    files: Vec<(&'a Path, SafeTensors<'a>)>,
     device: &'a Device,
 }
 
-impl CheckpointTensors<'_> {
-    fn find(&self, name: &str) -> Option<String> {
+impl<'a> CheckpointTensors<'a> {
+    /// The file that holds a tensor, and the name under which it does.
+    fn find(&self, name: &str) -> Option<(&(&'a Path, SafeTensors<'a>), String)> {
         let older = name
             .replace("LayerNorm.weight", "LayerNorm.gamma")
             .replace("LayerNorm.bias", "LayerNorm.beta");
-        [
+        let names = [
             name.to_string(),
             format!("bert.{name}"),
             older.clone(),
             format!("bert.{older}"),
-        ]
-        .into_iter()
-        .find(|n| self.tensors.tensor(n).is_ok())
+        ];
+        names.into_iter().find_map(|name| {
+            let file = self
+                .files
+                .iter()
+                .find(|(_, file)| file.tensor(&name).is_ok());
+            file.map(|file| (file, name))
+        })
     }
 }
 
 impl WeightSource for CheckpointTensors<'_> {
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let Some(found) = self.find(name) else {
-            let names = self.tensors.names();
+        let Some(((path, file), found)) = self.find(name) else {
+            let names: Vec<_> = self.files.iter().flat_map(|(_, f)| f.names()).collect();
             return Err(Error::model(
                 self.path,
                 format!(
@@ -96,19 +195,27 @@ impl WeightSource for CheckpointTensors<'_> {
                 ),
             ));
         };
-        let view = self
-            .tensors
+        let view = file
             .tensor(&found)
-            .map_err(|e| Error::model(self.path, format!("tensor \"{found}\": {e}")))?;
+            .map_err(|e| Error::model(*path, format!("tensor \"{found}\": {e}")))?;
         if view.shape() != shape {
             return Err(Error::model(
-                self.path,
+                *path,
                 format!(
                     "tensor \"{found}\" has shape {:?}, config.json asks for {shape:?}",
                     view.shape()
                 ),
             ));
         }
-        Ok(view.load(self.device)?.to_dtype(DType::F32)?)
+        let tensor = view.load(self.device)?.to_dtype(DType::F32)?;
+        if !all_finite(&tensor)? {
+            return Err(Error::model(
+                *path,
+                format!(
+                    "tensor \"{found}\" holds a NaN or an infinity; the file is damaged or its training failed: fetch it again or take another"
+                ),
+            ));
+        }
+        Ok(tensor)
     }
 }

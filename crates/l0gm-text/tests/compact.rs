@@ -8,12 +8,12 @@ use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_gate::{Gate, GateConfig, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_text::{
-    CompactModel, CompactText, FineTune, LoadedEncoder, Pooling, TextHead, TextInput, TextModality,
-    TextSettings,
+    Columns, CompactModel, CompactText, FineTune, LoadedEncoder, Pooling, TextData, TextHead,
+    TextInput, TextModality, TextSettings, split,
 };
 use l0gm_train::{
     CompactFolder, CompactHeader, Encoder, GatedModel, Modality, Profile, RunContext, RunRecord,
-    Sizes, StopFlag,
+    Sizes, Split, StopFlag,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -184,15 +184,31 @@ fn a_finished_run_leaves_a_model_that_finds_its_test_predictions_again() {
             CompactText::load(&compact, frozen.then_some(&*encoder), &Device::Cpu).unwrap();
         let json = std::fs::read_to_string(compact.join("model.json")).unwrap();
         assert_eq!(json.contains("\"elsewhere\""), frozen, "{json}");
-        let (texts, _) = common::texts(160);
-        let found = loaded.predict(&texts).unwrap();
-        assert_eq!(found.classes(), ["no", "yes"]);
-        let all: Vec<f64> = (0..160).map(|row| found.row(row)[1]).collect();
-        for table in l0gm_train::read_predictions(&out.join("predictions.parquet")).unwrap() {
-            for logits in table.logits.chunks_exact(2) {
+        // The texts of each split again, as the run's own settings draw them.
+        let settings: TextSettings = serde_json::from_value(record.spec.settings.clone()).unwrap();
+        let columns = Columns {
+            text: "text",
+            label: "label",
+        };
+        let data = TextData::file(&dir.path().join("reviews.csv"), columns, &[]).unwrap();
+        let parts = split(data, &settings).unwrap();
+        let tables = l0gm_train::read_predictions(&out.join("predictions.parquet")).unwrap();
+        assert_eq!(tables.len(), 2);
+        for table in tables {
+            let part = match table.split {
+                Split::Valid => &parts.valid,
+                Split::Test => &parts.test,
+                Split::Train => panic!("predictions of training rows"),
+            };
+            assert_eq!(table.rows, (0..part.rows() as u32).collect::<Vec<_>>());
+            assert_eq!(table.labels, part.labels);
+            let found = loaded.predict(&part.texts).unwrap();
+            assert_eq!(found.classes(), ["no", "yes"]);
+            for (row, logits) in table.logits.chunks_exact(2).enumerate() {
                 let scaled = f64::from(logits[1] - logits[0]) / record.scaling_temperature;
                 let p = 1.0 / (1.0 + (-scaled).exp());
-                assert!(all.iter().any(|q| (p - q).abs() < 1e-5), "{fine_tune}: {p}");
+                let q = found.row(row)[1];
+                assert!((p - q).abs() < 1e-5, "{fine_tune}, row {row}: {p} and {q}");
             }
         }
         assert!(loaded.predict(&[]).is_err());
@@ -215,7 +231,7 @@ fn an_encoder_that_is_not_given_or_another_one_is_named() {
     std::fs::write(&weights, &bytes).unwrap();
     let text = refused(Some(&dir.path().join("tiny")));
     assert!(
-        text.contains("is not the encoder this model was made with"),
+        text.contains("does not hold the encoder this model was made with"),
         "{text}"
     );
 }

@@ -240,9 +240,7 @@ fn one_class_is_too_few() {
 
 #[test]
 fn the_real_imdb_has_its_official_counts() {
-    let found = std::env::var_os("L0GM_DATA_DIR").map(|d| PathBuf::from(d).join("imdb"));
-    let Some(dir) = found.filter(|d| d.is_dir()) else {
-        println!("skipped: no imdb under L0GM_DATA_DIR");
+    let Some(dir) = l0gm_test_data::dataset("imdb") else {
         return;
     };
     let data = TextData::imdb(&dir).unwrap();

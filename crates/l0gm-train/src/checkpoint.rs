@@ -4,8 +4,8 @@
 //! run killed at any moment finds either the checkpoint before or the one after. A checksum over
 //! everything tells a damaged file from a good one.
 
-use crate::{EpochRecord, Error, Parameter, Result, run_dir::write_atomically_at};
-use candle_core::{DType, Device, Tensor};
+use crate::{EpochRecord, Error, Parameter, Result, all_finite, run_dir::write_atomically_with};
+use candle_core::{Device, Tensor};
 use l0gm_gate::Multiplier;
 use safetensors::tensor::{SafeTensorError, SafeTensors, View, serialize_to_file};
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,7 @@ impl Checkpoint {
             ("l0gm".to_owned(), header),
             ("sha256".to_owned(), hex(&digest.finalize())),
         ]);
-        write_atomically_at(path, |temporary| {
+        write_atomically_with(path, |_, temporary| {
             serialize_to_file(&self.tensors, Some(metadata), temporary).map_err(|e| match e {
                 SafeTensorError::IoError(io) => io,
                 other => std::io::Error::other(other.to_string()),
@@ -214,6 +214,12 @@ impl Checkpoint {
             ));
         }
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
+        for name in &names {
+            if !tensors.get(*name).map_or(Ok(true), all_finite)? {
+                let why = format!("its tensor {name:?} holds a NaN or an infinity");
+                return Err(unusable(path, &why));
+            }
+        }
         let position = header.position.clone();
         Ok(Some((
             header,
@@ -252,12 +258,7 @@ pub fn load_trained(dir: &Path, parameters: &[Parameter]) -> Result<()> {
 /// The name of the first parameter with a NaN or an infinity.
 pub(crate) fn first_not_finite(parameters: &[Parameter]) -> Result<Option<String>> {
     for parameter in parameters {
-        // A sum of finite values may overflow f32; of their magnitudes scaled down it cannot.
-        let n = parameter.var.elem_count().max(1) as f64;
-        let mean = (parameter.var.to_dtype(DType::F32)?.abs()? / n)?
-            .sum_all()?
-            .to_scalar::<f32>()?;
-        if !mean.is_finite() {
+        if !all_finite(&parameter.var)? {
             return Ok(Some(parameter.name.clone()));
         }
     }

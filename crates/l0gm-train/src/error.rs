@@ -1,4 +1,5 @@
 //! What can go wrong while training or judging.
+use l0gm_gate::readable;
 use std::path::PathBuf;
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -7,19 +8,19 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A setting that is unknown or outside its range; names it, its value and what is allowed.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Setting(String),
     /// A loss or gradient was not finite; the last good checkpoint is kept.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     NotFinite(String),
     /// A task or a model that breaks its contract: no training rows, a label outside the classes.
-    #[error("{0}")]
+    #[error("{}", readable(.0))]
     Task(String),
     /// The user asked to stop; the same command goes on from the last checkpoint.
     #[error("stopped on request; the same command goes on from the last checkpoint")]
     Stopped,
     /// A file that could not be read or written, or is not what it should be.
-    #[error("{path}: {message}")]
+    #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
         /// Which file or folder.
         path: PathBuf,

@@ -167,10 +167,14 @@ mod tests {
         let mut passes = 0;
         let latency = measure_within(1, 3, 20, 0.0, || {
             passes += 1;
+            std::thread::sleep(std::time::Duration::from_millis(2));
             Ok(())
-        });
-        assert!(latency.unwrap().median_us >= 0.0);
+        })
+        .unwrap();
         assert_eq!(passes, 1 + 3);
+        // A pass sleeps at least as long as it is told to, and seconds would be a thousandth of that.
+        assert!(latency.median_us >= 2_000.0, "{latency:?}");
+        assert!(latency.p95_us >= latency.median_us, "{latency:?}");
     }
 
     #[test]

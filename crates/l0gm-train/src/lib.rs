@@ -4,12 +4,14 @@ mod checkpoint;
 mod compact;
 mod error;
 mod experiment;
+mod finite;
 mod gates;
 mod latency;
 pub mod layers;
 mod machine;
 pub mod metrics;
 mod model;
+mod nearest;
 mod optimiser;
 mod predict;
 mod predictions;
@@ -32,12 +34,14 @@ pub use error::{Error, Result};
 pub use experiment::{
     Expected, Hyperparameter, Modality, Profile, RunContext, RunSpec, usual_setting_of,
 };
+pub use finite::all_finite;
 pub use gates::{GatesReading, ModelReader};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
 };
 pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
+pub use nearest::nearest_name;
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
 pub use predict::predict;
 pub use predictions::{PredictionTable, read_predictions, write_predictions};

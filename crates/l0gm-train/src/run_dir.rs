@@ -5,8 +5,8 @@
 //! written last.
 
 use crate::{Error, Result, RunRecord};
+use l0gm_gate::write_whole;
 use std::fs::{self, File, TryLockError};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -114,34 +114,15 @@ pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
 
 /// Writes a whole file under a temporary name, syncs and renames it: never half-written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically_with(path, |file| file.write_all(bytes))
+    write_atomically_with(path, |file, _| file.write_all(bytes))
 }
 
-/// The same for content that is written piece by piece.
+/// Like [`write_atomically`], for content that is written piece by piece to a file or its path.
 pub(crate) fn write_atomically_with(
     path: &Path,
-    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+    write: impl FnOnce(&mut File, &Path) -> std::io::Result<()>,
 ) -> Result<()> {
-    write_atomically_at(path, |temporary| write(&mut File::create(temporary)?))
-}
-
-/// The same for whoever needs a path to write to. Nothing is left behind if `write` fails.
-pub(crate) fn write_atomically_at(
-    path: &Path,
-    write: impl FnOnce(&Path) -> std::io::Result<()>,
-) -> Result<()> {
-    let temporary = temporary_name(path);
-    let attempt = || {
-        write(&temporary)?;
-        // A full disk may show only here.
-        File::options().write(true).open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, path)?;
-        sync_folder(path)
-    };
-    attempt().map_err(|e: std::io::Error| {
-        let _ = fs::remove_file(&temporary);
-        Error::io(path, "write this file", &e)
-    })
+    write_whole(path, write).map_err(|e| Error::io(path, "write this file", &e))
 }
 
 /// `value` as indented JSON, written atomically.
@@ -154,30 +135,6 @@ pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
 
 fn record_path(dir: &Path) -> PathBuf {
     dir.join("record.json")
-}
-
-/// ".NAME.PID-RANDOM.tmp" beside the file, so that the rename stays on one file system. Two machines that
-/// share a folder may have processes of the same number, and in containers nearly always do.
-fn temporary_name(path: &Path) -> PathBuf {
-    // Std's hash maps are seeded at random, from the operating system.
-    let random = RandomState::new().build_hasher().finish();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}-{random:016x}.tmp", std::process::id()))
-}
-
-/// Makes a rename durable. Folders can be opened for this on Unix only.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => {
-            let folder = if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            };
-            File::open(folder)?.sync_all()
-        }
-        _ => Ok(()),
-    }
 }
 
 fn lock(path: &Path) -> Result<File> {

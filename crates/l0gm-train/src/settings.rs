@@ -3,7 +3,7 @@
 //! The defaults, written out as a table, are the list of what is known; the user's table is laid
 //! over them key by key, so that a setting left out keeps its documented default.
 
-use crate::{Error, Result};
+use crate::{Error, Result, nearest_name};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -71,13 +71,9 @@ fn unknown(path: &[&str], known: &Map<String, Value>) -> Error {
         parts.push(name);
         parts.join(".")
     };
-    let nearest = known
-        .keys()
-        .map(|name| (strsim::normalized_damerau_levenshtein(name, key), name))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = match nearest {
-        Some((likeness, name)) if likeness >= 0.4 => format!("did you mean `{}`?", full(name)),
-        _ => format!(
+    let hint = match nearest_name(key, known.keys().map(String::as_str)) {
+        Some(name) => format!("did you mean `{}`?", full(name)),
+        None => format!(
             "known here: {}",
             known
                 .keys()

@@ -98,8 +98,8 @@ impl Overrides {
             if !value.is_table() {
                 return Err(usage(format!("{flag} {shown}: `{name}` must be a table")));
             }
-            let value = serde_json::to_value(value)
-                .map_err(|error| usage(format!("{flag} {shown}: [{name}]: {error}")))?;
+            let value =
+                in_json(value, &name).map_err(|error| usage(format!("{flag} {shown}: {error}")))?;
             self.tables.insert(name, value);
         }
         Ok(())
@@ -133,7 +133,9 @@ impl Overrides {
         }
         match table {
             Value::Object(map) => {
-                map.insert(keys[keys.len() - 1].to_owned(), parse_value(value.trim()));
+                let value = parse_value(value.trim(), key.trim())
+                    .map_err(|error| usage(format!("--set {assignment}: {error}")))?;
+                map.insert(keys[keys.len() - 1].to_owned(), value);
             }
             _ => return Err(malformed()),
         }
@@ -177,17 +179,43 @@ fn child<'a>(table: &'a mut Value, key: &str) -> Option<&'a mut Value> {
 
 /// A TOML value where it is one (3, 1e-3, true, [1, 2], "x"), a number that begins with its point (.3), else the
 /// text as it stands.
-fn parse_value(text: &str) -> Value {
-    toml::from_str::<toml::Table>(&format!("value = {text}"))
-        .ok()
-        .and_then(|table| table.get("value").cloned())
-        .and_then(|value| serde_json::to_value(value).ok())
-        .or_else(|| {
-            let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-            let number = digits.starts_with('.').then(|| text.parse::<f64>().ok());
-            number.flatten().map(Value::from)
-        })
-        .unwrap_or_else(|| Value::String(text.to_owned()))
+fn parse_value(text: &str, name: &str) -> Result<Value, String> {
+    let as_toml = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
+    if let Some(value) = as_toml.and_then(|mut table| table.remove("value")) {
+        return in_json(value, name);
+    }
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number = digits.starts_with('.').then(|| text.parse::<f64>().ok());
+    match number.flatten() {
+        Some(number) => in_json(toml::Value::Float(number), name),
+        None => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// A TOML value as JSON. JSON has no NaN and no infinity and would hold null instead, which means "left out":
+/// they are refused by the setting's name.
+fn in_json(value: toml::Value, name: &str) -> Result<Value, String> {
+    Ok(match value {
+        toml::Value::Float(number) if !number.is_finite() => {
+            return Err(format!(
+                "setting `{name}` is {number}; it must be a finite number"
+            ));
+        }
+        toml::Value::Array(values) => {
+            let values = values.into_iter().map(|value| in_json(value, name));
+            Value::Array(values.collect::<Result<_, _>>()?)
+        }
+        toml::Value::Table(table) => {
+            let entries = table.into_iter().map(|(key, value)| {
+                let value = in_json(value, &format!("{name}.{key}"))?;
+                Ok((key, value))
+            });
+            Value::Object(entries.collect::<Result<_, String>>()?)
+        }
+        other => {
+            serde_json::to_value(other).map_err(|error| format!("setting `{name}`: {error}"))?
+        }
+    })
 }
 
 #[cfg(test)]
@@ -236,6 +264,32 @@ mod tests {
         assert_eq!(
             overrides.of("tabular"),
             &json!({"model": {"dropout": 0.3}, "a": -5.0, "file": "./x.csv", "b": "."})
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_by_the_settings_name() {
+        for (bad, name) in [
+            ("tabular.model.dropout=nan", "tabular.model.dropout"),
+            ("text.encoder-dropout=-inf", "text.encoder-dropout"),
+            ("text.encoder-dropout=.5e999", "text.encoder-dropout"),
+            ("graph.x=[1.0, inf]", "graph.x"),
+            ("graph.x={a = nan}", "graph.x.a"),
+        ] {
+            let error = set(&[bad]).unwrap_err();
+            assert_eq!(crate::usage::exit_code(&error), 2, "{bad}: {error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!("`{name}`")) && text.contains("finite"),
+                "{text}"
+            );
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[text]\nencoder-dropout = nan\n").unwrap();
+        let error = Overrides::new(Some(file.path()), &[], &known()).unwrap_err();
+        assert!(
+            error.to_string().contains("`text.encoder-dropout` is NaN"),
+            "{error}"
         );
     }
 

@@ -6,6 +6,7 @@ use super::{Failure, Fetcher, Kind, remote};
 use crate::error::io;
 use crate::folders::Folders;
 use crate::manifest::{Entry, FileSpec, Source};
+use crate::presence::is_file;
 use crate::{Error, Result, checksum, npz_graph};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,8 +75,13 @@ pub(crate) fn convert_local(entry: &Entry, folders: &Folders) -> Result<Option<P
             continue;
         };
         let name = name_of(url);
-        let mut homes = folders.search.iter().map(|root| root.join(&entry.name));
-        let Some(home) = homes.find(|home| home.join(&name).is_file()) else {
+        let mut standing = None;
+        for home in folders.search.iter().map(|root| root.join(&entry.name)) {
+            if standing.is_none() && is_file(&home.join(&name))? {
+                standing = Some(home);
+            }
+        }
+        let Some(home) = standing else {
             continue;
         };
         let dir = folders.write.join(&entry.name);

@@ -4,6 +4,7 @@
 use super::{Failure, Fetcher, Kind, original, remote, unpack};
 use crate::error::io;
 use crate::manifest::{Entry, FileSpec, Source};
+use crate::presence::is_file;
 use crate::{Error, checksum};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
@@ -25,11 +26,12 @@ pub(crate) fn fetch_entry(
     std::fs::create_dir_all(dir).map_err(io(dir, "cannot create the folder"))?;
     let lock_path = dir.join(LOCK);
     let lock = lock(dir)?;
-    let wanted: Vec<&FileSpec> = entry
-        .files
-        .iter()
-        .filter(|f| !f.optional && !dir.join(&f.path).is_file())
-        .collect();
+    let mut wanted: Vec<&FileSpec> = Vec::new();
+    for file in entry.files.iter().filter(|f| !f.optional) {
+        if !is_file(&dir.join(&file.path))? {
+            wanted.push(file);
+        }
+    }
     if wanted.is_empty() {
         return Ok(None);
     }

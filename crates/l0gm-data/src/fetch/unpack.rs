@@ -3,6 +3,7 @@
 use super::{Failure, Kind, remote};
 use crate::error::io;
 use crate::folders::unique;
+use crate::limits::{Limited, UNPACKED};
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
@@ -37,7 +38,7 @@ pub(super) fn zip(
         }
     }
     for path in wanted {
-        let mut member = zip
+        let member = zip
             .by_name(&format!("{strip}{path}"))
             .map_err(|e| bad(format!("{strip}{path} is not in the archive ({e})")))?;
         let target = dir.join(path);
@@ -46,12 +47,16 @@ pub(super) fn zip(
         }
         let temporary = target.with_extension(format!("tmp-{}", unique()));
         let mut out = File::create(&temporary).map_err(io(&temporary, "cannot create"))?;
-        let copied = std::io::copy(&mut member, &mut out).and_then(|_| out.sync_all());
+        let mut unpacked = Limited::new(member, UNPACKED);
+        let copied = std::io::copy(&mut unpacked, &mut out).and_then(|_| out.sync_all());
         let placed = copied.and_then(|()| std::fs::rename(&temporary, &target));
         if let Err(e) = placed {
             let _ = std::fs::remove_file(&temporary);
             return Err(match e.kind() {
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => {
+                ErrorKind::InvalidData
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::InvalidInput
+                | ErrorKind::FileTooLarge => {
                     bad(format!("{strip}{path} is damaged in the archive ({e})"))
                 }
                 _ => Error::file(&target, format!("cannot unpack (is the disk full?): {e}")).into(),

@@ -6,9 +6,10 @@ mod csr;
 
 use crate::error::io;
 use crate::folders::unique;
+use crate::npz::Npz;
 use crate::ogb_layout::{OgbGraph, write_split};
 use crate::{Error, Result, node_split};
-use csr::{Csr, Npz};
+use csr::Csr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -54,8 +55,8 @@ struct Converted {
 
 fn read(path: &Path) -> Result<Converted> {
     let npz = Npz::open(path)?;
-    let adjacency = npz.csr("adj")?;
-    let attributes = npz.csr("attr")?;
+    let adjacency = Csr::read(&npz, "adj")?;
+    let attributes = Csr::read(&npz, "attr")?;
     let labels = npz.whole_numbers("labels")?;
     let nodes = adjacency.rows;
     if adjacency.columns != nodes {

@@ -241,7 +241,7 @@ fn a_broken_npz_is_one_error_that_names_file_and_array_and_leaves_nothing() {
         (
             with(("labels", "<i8", vec![0; 8], 1 << 60)),
             "array labels",
-            "but it has only",
+            "but it has",
         ),
     ];
     for (members, array, what) in cases {

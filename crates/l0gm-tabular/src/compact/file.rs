@@ -6,6 +6,7 @@ use super::{
 };
 use crate::cin::CinShape;
 use crate::encoding::Encoding;
+use crate::settings::MAX_WIDTH;
 use crate::{CinSettings, NumberEncoding, Result};
 use candle_core::{Device, Tensor};
 use l0gm_gate::LinearLayer;
@@ -95,7 +96,7 @@ impl CompactModel {
         let cin = match shape.cin {
             None => None,
             Some(settings) => {
-                let (gather, fields, dim) = layout(&shape.kept, shape.dim);
+                let (gather, fields, dim) = layout(&shape.kept);
                 let cin = CinShape::new(&settings);
                 let weights = (0..settings.maps.len())
                     .map(|i| Ok(folder.tensor(&format!("cin.{i}"), &cin.weight_shape(i, fields))?))
@@ -130,6 +131,22 @@ impl CompactModel {
 impl Shape {
     /// That kept dimensions exist, and that nothing reads dimensions where there are none.
     fn check(&self, folder: &CompactFolder, encoding: &Encoding) -> Result<()> {
+        let unfit = |what: String| Err(folder.unfit(what).into());
+        for (what, value) in [
+            ("embeddings are", self.dim),
+            ("frequencies are", self.frequencies),
+        ] {
+            if value > MAX_WIDTH {
+                return unfit(format!(
+                    "its {what} {value}, which contradicts its weights: more than {MAX_WIDTH} is never written"
+                ));
+            }
+        }
+        if let Some(cin) = &self.cin
+            && let Err(error) = cin.check()
+        {
+            return unfit(format!("its sizes contradict its weights: {error}"));
+        }
         let fields = encoding.categories.len() + encoding.numbers.len();
         let rising = |field: &Vec<u32>| field.is_sorted_by(|a, b| a < b);
         let inside = |field: &Vec<u32>| field.last().is_none_or(|&d| (d as usize) < self.dim);
@@ -143,13 +160,11 @@ impl Shape {
         if fits && folder.header().classes.len() >= 2 {
             return Ok(());
         }
-        Err(folder
-            .unfit(format!(
-                "its kept dimensions do not fit {fields} fields of {} dimensions, or it names fewer than two \
-                 classes",
-                self.dim
-            ))
-            .into())
+        unfit(format!(
+            "its kept dimensions do not fit {fields} fields of {} dimensions, or it names fewer than two \
+             classes",
+            self.dim
+        ))
     }
 }
 

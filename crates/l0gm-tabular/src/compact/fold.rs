@@ -12,6 +12,7 @@ use candle_core::{Device, Tensor, Var};
 use l0gm_gate::{LinearLayer, Temperature, compact_linear};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, GatedModel};
+use std::collections::BTreeSet;
 
 /// See [`CompactModel::new`].
 pub(super) fn fold(
@@ -50,7 +51,7 @@ pub(super) fn fold(
     let cin = match &head.cin {
         Some((cin, output)) if any => {
             let settings = cin.shape().settings();
-            let (gather, fields, dim) = layout(&kept, dim);
+            let (gather, fields, dim) = layout(&kept);
             Some(CompactCin {
                 shape: cin.shape().clone(),
                 weights: cin_weights(&cin.weights()?, &kept)?,
@@ -128,10 +129,8 @@ fn raw_linear(raw: &RawLinear) -> Result<CompactLinear> {
 /// Where the CIN finds each (field, coordinate) left among the open dimensions, one past them where its
 /// gate is closed; and the numbers of fields and of coordinates left. `kept`: each field's open
 /// dimensions of `dim`.
-pub(super) fn layout(kept: &[Vec<u32>], dim: usize) -> (Vec<u32>, usize, usize) {
-    let dims: Vec<u32> = (0..dim as u32)
-        .filter(|d| kept.iter().any(|field| field.contains(d)))
-        .collect();
+pub(super) fn layout(kept: &[Vec<u32>]) -> (Vec<u32>, usize, usize) {
+    let dims: BTreeSet<u32> = kept.iter().flatten().copied().collect();
     let closed: u32 = kept.iter().map(|field| field.len() as u32).sum();
     let (mut gather, mut before, mut fields) = (Vec::new(), 0, 0);
     for field in kept.iter().filter(|field| !field.is_empty()) {

@@ -146,6 +146,21 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
     numbers.as_array_mut().unwrap().pop();
     std::fs::write(&json, value.to_string()).unwrap();
     assert!(refused(&compact).contains("do not fit"));
+    // Sizes that no weights could have, such as would be waited for or run out of memory.
+    for (key, size) in [
+        ("dim", serde_json::json!(2_147_483_648_u64)),
+        ("frequencies", serde_json::json!(u64::MAX)),
+        ("cin", serde_json::json!({"maps": [u64::MAX, u64::MAX]})),
+    ] {
+        let mut value: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        value["model"]["shape"][key] = size;
+        std::fs::write(&json, value.to_string()).unwrap();
+        let text = refused(&compact);
+        assert!(
+            text.contains("model.json") && text.contains("its weights"),
+            "{text}"
+        );
+    }
     std::fs::write(&json, &whole).unwrap();
     let weights = compact.join("model.safetensors");
     let bytes = std::fs::read(&weights).unwrap();
@@ -199,14 +214,10 @@ fn an_encoding_comes_back_from_json_as_it_was() {
 
 #[test]
 fn loaded_logits_of_the_real_adult_equal_gated_logits() {
-    let Some(data) = std::env::var_os("L0GM_DATA_DIR").map(PathBuf::from) else {
-        println!("skipped: L0GM_DATA_DIR is not set");
+    let Some(adult) = l0gm_test_data::dataset("adult") else {
         return;
     };
-    if !data.join("adult").join("adult.data").is_file() {
-        println!("skipped: adult is not in L0GM_DATA_DIR");
-        return;
-    }
+    let data = adult.parent().unwrap().to_path_buf();
     let catalogue = Catalogue::new(DataOptions {
         data_dir: Some(data),
         fetch: FetchPolicy::LocalOnly,

@@ -9,7 +9,6 @@ use crate::{
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Rows of (category, number), either of which may be missing.
@@ -125,15 +124,10 @@ fn adult_reads_labels_with_and_without_a_full_stop_and_skips_the_comment() {
 
 #[test]
 fn the_real_adult_has_its_published_counts() {
-    let Some(dir) = std::env::var_os("L0GM_DATA_DIR").map(PathBuf::from) else {
-        println!("skipped: L0GM_DATA_DIR is not set");
+    let Some(dir) = l0gm_test_data::dataset("adult") else {
         return;
     };
-    if !dir.join("adult/adult.data").is_file() {
-        println!("skipped: no adult in {}", dir.display());
-        return;
-    }
-    let loaded = LoadedTable::load_adult(&dir.join("adult"), &DataSettings::default()).unwrap();
+    let loaded = LoadedTable::load_adult(&dir, &DataSettings::default()).unwrap();
     assert_eq!(loaded.table.rows(), 48_842);
     assert_eq!(loaded.official_train_rows, Some(32_561));
     assert_eq!(loaded.labels.iter().sum::<u32>(), 11_687);

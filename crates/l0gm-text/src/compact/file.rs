@@ -238,14 +238,13 @@ impl CompactText {
 /// The encoder of a checkpoint's folder, if its weights are the ones with this sum.
 fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result<Bert> {
     let config = BertConfig::from_file(&dir.join("config.json"))?;
-    let path = dir.join("model.safetensors");
-    let checkpoint = Checkpoint::read(&path)?;
+    let checkpoint = Checkpoint::read_folder(dir)?;
     let found = checkpoint.sha256();
     if found != sha256 {
         return Err(Error::model(
-            path,
+            dir,
             format!(
-                "is not the encoder this model was made with, \"{name}\" (sha256 {found}, expected {sha256})"
+                "does not hold the encoder this model was made with, \"{name}\" (sha256 {found}, expected {sha256})"
             ),
         ));
     }

@@ -107,13 +107,7 @@ pub fn write_tiny_model(dir: &Path, prefix: &str) {
     tokenizer.save(&dir.join("tokenizer.json")).unwrap();
 }
 
-/// The real encoder's folder, or `None` with a message.
+/// The real encoder's folder; without it the test counts as skipped.
 pub fn real_model() -> Option<PathBuf> {
-    let found = std::env::var_os("L0GM_MODEL_DIR")
-        .map(|d| PathBuf::from(d).join("all-MiniLM-L6-v2"))
-        .filter(|d| d.join("model.safetensors").is_file());
-    if found.is_none() {
-        println!("skipped: no all-MiniLM-L6-v2 under L0GM_MODEL_DIR");
-    }
-    found
+    l0gm_test_data::model("all-MiniLM-L6-v2")
 }

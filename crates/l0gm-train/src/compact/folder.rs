@@ -5,7 +5,7 @@
 use super::CompactParts;
 use crate::checkpoint::hex;
 use crate::run_dir::{remove_leftovers, write_atomically, write_json};
-use crate::{Error, Result, Sizes};
+use crate::{Error, Result, Sizes, all_finite};
 use candle_core::{DType, Device, Tensor};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -128,7 +128,7 @@ impl CompactFolder {
         folder.tensors = candle_core::safetensors::load_buffer(&bytes, device)
             .map_err(|e| Error::file(&path, format!("is no safetensors file: {e}; {REMEDY}")))?;
         for (name, tensor) in &folder.tensors {
-            if tensor.dtype() != DType::F32 || !finite(tensor)? {
+            if tensor.dtype() != DType::F32 || !all_finite(tensor)? {
                 return Err(Error::file(
                     &path,
                     format!(
@@ -259,15 +259,6 @@ fn sum(bytes: &[u8]) -> FileSum {
         bytes: bytes.len() as u64,
         sha256: hex(&Sha256::digest(bytes)),
     }
-}
-
-fn finite(tensor: &Tensor) -> Result<bool> {
-    if tensor.elem_count() == 0 {
-        return Ok(true);
-    }
-    // A sum of finite values may overflow; of their magnitudes scaled down it cannot.
-    let scaled = (tensor.flatten_all()?.abs()? / tensor.elem_count() as f64)?;
-    Ok(scaled.sum_all()?.to_scalar::<f32>()?.is_finite())
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> 
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .build();
-    write_atomically_with(path, |file| {
+    write_atomically_with(path, |file, _| {
         let write = || -> std::result::Result<(), ParquetError> {
             let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
             for table in tables {

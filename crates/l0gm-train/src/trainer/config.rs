@@ -72,17 +72,24 @@ impl TrainConfig {
     /// Checks every setting; the error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
         let counts = [
-            ("epochs", self.epochs),
-            ("batch-size", self.batch_size),
-            ("eval-batch-size", self.eval_batch_size),
-            ("validate-every", self.validate_every),
+            ("epochs", self.epochs, 1_000_000),
+            ("batch-size", self.batch_size, 1 << 24),
+            ("eval-batch-size", self.eval_batch_size, 1 << 24),
+            ("validate-every", self.validate_every, 1_000_000),
         ];
-        for (name, value) in counts {
-            if value == 0 {
+        for (name, value, most) in counts {
+            if !(1..=most).contains(&value) {
                 return Err(Error::Setting(format!(
-                    "setting `{name}` = 0: must be at least 1"
+                    "setting `{name}` = {value}: must be from 1 to {most}"
                 )));
             }
+        }
+        const YEAR: u64 = 365 * 24 * 3600;
+        if self.checkpoint_seconds > YEAR {
+            return Err(Error::Setting(format!(
+                "setting `checkpoint-seconds` = {}: must be from 0 to {YEAR}",
+                self.checkpoint_seconds
+            )));
         }
         let share = self.select_from_last;
         if !(share > 0.0 && share <= 1.0) {

@@ -191,15 +191,9 @@ fn npz_of(raw: &Path) -> Vec<u8> {
 
 #[test]
 fn the_real_graph_comes_back_byte_for_byte_from_an_npz() {
-    let Some(data) = std::env::var_os("L0GM_DATA_DIR") else {
-        println!("skipped: L0GM_DATA_DIR is not set");
+    let Some(real) = l0gm_test_data::dataset("amazon-computers") else {
         return;
     };
-    let real = Path::new(&data).join("amazon-computers");
-    if !real.join("raw/edge.csv.gz").is_file() {
-        println!("skipped: amazon-computers is not in L0GM_DATA_DIR");
-        return;
-    }
     let bytes = npz_of(&real.join("raw"));
     let (url, _) = serve(move |_| Answer::Body(bytes.clone()));
     let counts = compiled_in().unwrap()["amazon-computers"].counts.clone();

@@ -1,0 +1,67 @@
+//! Error messages quote what stands in a file or was typed, and that may be anything: a cell of a megabyte,
+//! a terminal's control sequence. Every message passes through here before it is shown.
+
+use std::fmt::Display;
+
+/// Characters kept of a longer message: its beginning, which names the place, and its end, which says what
+/// to do.
+const HEAD: usize = 700;
+const TAIL: usize = 250;
+
+/// `text` as one line that is safe to print: control characters and the invisible ones that turn a text's
+/// direction are written as escapes, and the middle of a message that nobody would read to its end is left
+/// out, with the number of characters that are missing.
+pub fn readable(text: impl Display) -> String {
+    let text = text.to_string();
+    let count = text.chars().count();
+    let mut out = String::with_capacity(text.len().min(4 * (HEAD + TAIL)));
+    if count <= HEAD + TAIL {
+        text.chars().for_each(|c| push(&mut out, c));
+        return out;
+    }
+    let left_out = count - HEAD - TAIL;
+    text.chars().take(HEAD).for_each(|c| push(&mut out, c));
+    out.push_str(&format!(" [... {left_out} characters left out ...] "));
+    text.chars()
+        .skip(HEAD + left_out)
+        .for_each(|c| push(&mut out, c));
+    out
+}
+
+fn push(out: &mut String, c: char) {
+    let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    match c {
+        '\0' => out.push_str("\\0"),
+        _ if c.is_control() || invisible => out.extend(c.escape_debug()),
+        _ => out.push(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        for text in ["", "data.csv: row 3", "größer als 5 \"quoted\" \\ 数据"] {
+            assert_eq!(readable(text), text);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_written_as_escapes() {
+        assert_eq!(
+            readable("a\u{1b}[2Jb\r\n\tc\0\u{202e}d"),
+            "a\\u{1b}[2Jb\\r\\n\\tc\\0\\u{202e}d"
+        );
+    }
+
+    #[test]
+    fn a_long_message_keeps_its_beginning_and_its_end() {
+        let text = format!("file.csv: {} is too long; split it", "é".repeat(1 << 20));
+        let shown = readable(&text);
+        assert!(shown.chars().count() < 1100, "{}", shown.chars().count());
+        assert!(shown.starts_with("file.csv: é") && shown.ends_with("; split it"));
+        assert!(shown.contains("characters left out"));
+    }
+}

@@ -1,0 +1,186 @@
+//! A tokenizer from a `vocab.txt` alone, one WordPiece a line: how BERT was published, and how many
+//! checkpoints still come. `tokenizer_config.json` beside it, where there is one, says whether texts are
+//! lower-cased and what the special tokens are called.
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::Path;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::{AddedToken, Tokenizer};
+
+/// The keys of `tokenizer_config.json` that matter here, with the defaults of BERT's reference code.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct TokenizerConfig {
+    do_lower_case: bool,
+    tokenize_chinese_chars: bool,
+    strip_accents: Option<bool>,
+    unk_token: Token,
+    cls_token: Token,
+    sep_token: Token,
+    pad_token: Token,
+    mask_token: Token,
+}
+
+impl Default for TokenizerConfig {
+    fn default() -> Self {
+        let token = |name: &str| Token::Name(name.to_owned());
+        Self {
+            do_lower_case: true,
+            tokenize_chinese_chars: true,
+            strip_accents: None,
+            unk_token: token("[UNK]"),
+            cls_token: token("[CLS]"),
+            sep_token: token("[SEP]"),
+            pad_token: token("[PAD]"),
+            mask_token: token("[MASK]"),
+        }
+    }
+}
+
+/// A special token, written as its text or as an object that holds it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Token {
+    Name(String),
+    Object { content: String },
+}
+
+impl Token {
+    fn text(&self) -> &str {
+        match self {
+            Token::Name(text) | Token::Object { content: text } => text,
+        }
+    }
+}
+
+/// Reads `vocab.txt` of a folder, and `tokenizer_config.json` where it is there.
+///
+/// # Errors
+/// Where one cannot be read, or the vocabulary lacks one of the tokens that frame every text.
+pub(crate) fn wordpiece_of(dir: &Path) -> Result<Tokenizer> {
+    let path = dir.join("vocab.txt");
+    let config = read_config(&dir.join("tokenizer_config.json"))?;
+    let unfit = |message: String| Error::model(&path, message);
+    let text = std::fs::read_to_string(&path).map_err(|e| unfit(format!("cannot be read: {e}")))?;
+    // A token's id is its line, from 0; only the file's end may be empty lines.
+    let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+    let vocabulary: HashMap<String, u32> = (lines.iter().zip(0..))
+        .map(|(token, id)| ((*token).to_owned(), id))
+        .collect();
+    if vocabulary.len() < lines.len() {
+        return Err(unfit(
+            "lists a token twice; it must hold one WordPiece a line".to_owned(),
+        ));
+    }
+    let id = |token: &Token| {
+        let name = token.text();
+        let found = vocabulary.get(name).copied();
+        found.map(|id| (name.to_owned(), id)).ok_or_else(|| {
+            unfit(format!(
+                "has no token {name:?} among its {}; it must hold one WordPiece a line",
+                lines.len()
+            ))
+        })
+    };
+    let (cls, sep, unknown) = (
+        id(&config.cls_token)?,
+        id(&config.sep_token)?,
+        id(&config.unk_token)?,
+    );
+    let special: Vec<AddedToken> = [
+        &config.pad_token,
+        &config.unk_token,
+        &config.cls_token,
+        &config.sep_token,
+        &config.mask_token,
+    ]
+    .iter()
+    .filter(|token| vocabulary.contains_key(token.text()))
+    .map(|token| AddedToken::from(token.text(), true))
+    .collect();
+    let failed = |e: &dyn std::fmt::Display| unfit(format!("does not make a tokenizer: {e}"));
+    let pieces = WordPiece::read_bytes(text.trim_end().as_bytes()).map_err(|e| failed(&e))?;
+    let model = WordPiece::builder()
+        .vocab(pieces)
+        .unk_token(unknown.0)
+        .build()
+        .map_err(|e| failed(&e))?;
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer
+        .with_normalizer(Some(BertNormalizer::new(
+            true,
+            config.tokenize_chinese_chars,
+            config.strip_accents,
+            config.do_lower_case,
+        )))
+        .map_err(|e| failed(&e))?
+        .with_pre_tokenizer(Some(BertPreTokenizer))
+        .with_post_processor(Some(BertProcessing::new(sep, cls)));
+    tokenizer
+        .add_special_tokens(special)
+        .map_err(|e| failed(&e))?;
+    Ok(tokenizer)
+}
+
+fn read_config(path: &Path) -> Result<TokenizerConfig> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|e| Error::model(path, format!("is not a tokenizer's configuration: {e}"))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(TokenizerConfig::default()),
+        Err(e) => Err(Error::model(path, format!("cannot be read: {e}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const VOCABULARY: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nfilm\nFilm\nun\n##fit\n!\n";
+
+    fn ids(config: Option<&str>, text: &str) -> Vec<u32> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("vocab.txt"), VOCABULARY).unwrap();
+        if let Some(config) = config {
+            std::fs::write(dir.path().join("tokenizer_config.json"), config).unwrap();
+        }
+        let tokenizer = wordpiece_of(dir.path()).unwrap();
+        tokenizer.encode(text, true).unwrap().get_ids().to_vec()
+    }
+
+    #[test]
+    fn texts_are_cut_into_the_vocabularys_pieces_and_framed() {
+        // [CLS] film un ##fit ! [MASK] [UNK] [SEP]
+        assert_eq!(
+            ids(None, "Film unfit! [MASK] other"),
+            [2, 5, 7, 8, 9, 4, 1, 3]
+        );
+    }
+
+    #[test]
+    fn the_configuration_says_whether_texts_are_lower_cased() {
+        assert_eq!(
+            ids(Some(r#"{"do_lower_case": false}"#), "Film film"),
+            [2, 6, 5, 3]
+        );
+        let config = r#"{"do_lower_case": true, "unk_token": {"content": "[UNK]"}, "other": 1}"#;
+        assert_eq!(ids(Some(config), "Film film"), [2, 5, 5, 3]);
+    }
+
+    #[test]
+    fn a_vocabulary_without_its_frame_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vocab.txt");
+        let refusal = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            wordpiece_of(dir.path()).unwrap_err().to_string()
+        };
+        assert!(refusal("[PAD]\n[UNK]\n[CLS]\nfilm\n").contains("no token \"[SEP]\""));
+        assert!(refusal("").contains("no token \"[CLS]\""));
+        assert!(refusal("a\na\n").contains("twice"));
+    }
+}

@@ -1,0 +1,36 @@
+//! What somebody meant who typed a name that is not known.
+
+/// The known name nearest to `name`, where one is near enough to be a slip. Upper and lower case count as the
+/// same.
+pub fn nearest_name<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| {
+            let likeness = strsim::normalized_damerau_levenshtein(&name, &candidate.to_lowercase());
+            (likeness, candidate)
+        })
+        .filter(|(likeness, _)| *likeness >= 0.4)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest_name;
+
+    #[test]
+    fn a_slip_finds_what_was_meant_and_nonsense_finds_nothing() {
+        let known = ["tabular", "text", "graph"];
+        for (typed, meant) in [
+            ("tabluar", Some("tabular")),
+            ("Text", Some("text")),
+            ("grahp", Some("graph")),
+            ("xyzzyxyzzy", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_name(typed, known), meant, "{typed}");
+        }
+        assert_eq!(nearest_name("text", []), None);
+    }
+}
