@@ -26,9 +26,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "l0gm-graph",
         &["l0gm-train", "l0gm-gate", "l0gm-ops", "l0gm-data"],
     ),
+    ("l0gm-report", &["l0gm-train", "l0gm-gate"]),
+    (
+        "l0gm",
+        &[
+            "l0gm-report",
+            "l0gm-tabular",
+            "l0gm-text",
+            "l0gm-graph",
+            "l0gm-train",
+            "l0gm-gate",
+            "l0gm-ops",
+            "l0gm-data",
+        ],
+    ),
     (
         "xtask",
         &[
+            "l0gm",
+            "l0gm-report",
             "l0gm-tabular",
             "l0gm-text",
             "l0gm-graph",

@@ -11,9 +11,9 @@ mod table;
 mod timing;
 
 use crate::flags::BenchFlags;
-use crate::usage::usage;
 use anyhow::Context;
 use case::{Case, Inputs};
+use l0gm::usage::usage;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use peers::Peers;
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Where the scripts stand, from the workspace's root.
 fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../benchmarks/peers")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benchmarks/peers")
 }
 
 /// Makes the virtual environment with the pinned packages of `requirements.txt`.

@@ -1,12 +1,12 @@
 //! The table of a benchmark: on the console as it grows, then as Markdown and Parquet.
 
-use crate::aggregate::{Frame, Kind, Value};
 use crate::bench::case::Case;
 use crate::bench::limits::Limits;
 use crate::bench::memory::Memory;
 use crate::bench::peers::Peers;
 use crate::bench::timing::{median, ratios};
 use anyhow::Context;
+use l0gm_report::aggregate::{Frame, Kind, Value};
 use std::path::Path;
 
 /// One case's times in milliseconds, a vector a round.

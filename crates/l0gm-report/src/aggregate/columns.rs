@@ -1,0 +1,143 @@
+//! The summary's columns: name, type, and where in a run record the value stands.
+
+use super::frame::{Kind, Value};
+use Kind::{Bool, Float, Int, Text};
+use l0gm_train::{RunRecord, Score};
+
+/// One column of the summary.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) value: fn(&RunRecord) -> Value,
+}
+
+const fn column(name: &'static str, kind: Kind, value: fn(&RunRecord) -> Value) -> Column {
+    Column { name, kind, value }
+}
+
+/// All columns. The order up to `epochs` is a contract with readers of the files; add behind it.
+pub(super) const COLUMNS: &[Column] = &[
+    column("run_id", Text, |r| Value::text(&r.run_id)),
+    column("dataset", Text, |r| Value::text(&r.spec.dataset)),
+    column("twin", Bool, |r| Value::Bool(is_twin(r))),
+    column("modality", Text, |r| Value::text(&r.spec.modality)),
+    column("method", Text, |r| Value::text(&r.spec.method)),
+    column("lambda", Float, |r| Value::maybe(r.spec.lambda)),
+    column("seed", Int, |r| Value::count(r.spec.seed)),
+    column("gate_kind", Text, |r| Value::text(&r.gate.kind)),
+    column("granularity", Text, |r| Value::text(&r.gate.granularity)),
+    column("inference_gate", Text, |r| Value::text(&r.gate.inference)),
+    column("accuracy", Float, |r| Value::float(r.test.accuracy)),
+    column("auc", Float, |r| Value::maybe(r.test.auc)),
+    column("macro_f1", Float, |r| Value::float(r.test.macro_f1)),
+    column("nll", Float, |r| Value::float(r.calibration.nll)),
+    column("brier", Float, |r| Value::float(r.calibration.brier)),
+    column("ece", Float, |r| Value::float(r.calibration.ece)),
+    column("ece_bins", Int, |r| Value::count(r.calibration.bins)),
+    column("ece_low", Float, |r| Value::float(r.calibration.ece_low)),
+    column("ece_high", Float, |r| Value::float(r.calibration.ece_high)),
+    column("active_fraction", Float, |r| {
+        Value::float(r.gate.active_fraction)
+    }),
+    column("expected_l0", Float, |r| Value::float(r.gate.expected_l0)),
+    column("open_dims", Int, |r| Value::count(r.gate.open_dims)),
+    column("total_dims", Int, |r| Value::count(r.gate.total_dims)),
+    column("latency_us_per_example", Float, |r| {
+        Value::float(r.latency_us_per_example)
+    }),
+    column("batch", Int, |r| Value::count(r.latency_batch)),
+    column("threads", Int, |r| Value::count(r.threads)),
+    column("device", Text, |r| Value::text(&r.device)),
+    column("train_seconds", Float, |r| Value::float(r.train_seconds)),
+    column("epochs", Int, |r| Value::count(r.epochs)),
+    // Behind the contract.
+    column("best_epoch", Int, |r| Value::count(r.best_epoch)),
+    column("valid_accuracy", Float, |r| Value::float(r.valid.accuracy)),
+    column("valid_nll", Float, |r| Value::maybe(selected_loss(r))),
+    column("ece_noise", Float, |r| {
+        Value::float(r.calibration.ece_noise)
+    }),
+    column("ece_noise_p95", Float, |r| {
+        Value::float(r.calibration.ece_noise_p95)
+    }),
+    column("ece_positive", Float, |r| {
+        Value::maybe(r.calibration.ece_positive)
+    }),
+    column("ece_equal_mass", Float, |r| {
+        Value::float(r.calibration.ece_equal_mass)
+    }),
+    column("ece_l2_debiased", Float, |r| {
+        Value::float(r.calibration.ece_l2_debiased)
+    }),
+    column("ece_smooth", Float, |r| {
+        Value::float(r.calibration.ece_smooth)
+    }),
+    column("ece_class_wise", Float, |r| {
+        Value::float(r.calibration.ece_class_wise)
+    }),
+    column("mce", Float, |r| Value::float(r.calibration.mce)),
+    column("scaling_temperature", Float, |r| {
+        Value::float(r.scaling_temperature)
+    }),
+    column("ece_scaled", Float, |r| {
+        Value::float(r.calibration_scaled.ece)
+    }),
+    column("nll_scaled", Float, |r| {
+        Value::float(r.calibration_scaled.nll)
+    }),
+    column("brier_scaled", Float, |r| {
+        Value::float(r.calibration_scaled.brier)
+    }),
+    column("latency_p95_us_per_example", Float, |r| {
+        Value::float(r.latency_p95_us_per_example)
+    }),
+    column("parameters", Int, |r| Value::count(r.sizes.parameters)),
+    column("flops", Int, |r| Value::count(r.sizes.flops)),
+    column("bytes", Int, |r| Value::count(r.sizes.bytes)),
+    column("compact_parameters", Int, |r| {
+        r.compact
+            .as_ref()
+            .map_or(Value::Null, |c| Value::count(c.compact.parameters))
+    }),
+    column("compact_flops", Int, |r| {
+        r.compact
+            .as_ref()
+            .map_or(Value::Null, |c| Value::count(c.compact.flops))
+    }),
+    column("compact_bytes", Int, |r| {
+        r.compact
+            .as_ref()
+            .map_or(Value::Null, |c| Value::count(c.compact.bytes))
+    }),
+    column("compact_max_logit_difference", Float, |r| {
+        Value::maybe(r.compact.as_ref().map(|c| c.max_logit_difference))
+    }),
+    column("compact_latency_us_per_example", Float, |r| {
+        Value::maybe(r.compact.as_ref().and_then(|c| c.latency_us_per_example))
+    }),
+    // Means over the conditions of the robustness protocol, absent where it was not run.
+    column("rob_mu", Float, |r| under_perturbation(r, |s| s.accuracy)),
+    column("rob_nll", Float, |r| under_perturbation(r, |s| s.nll)),
+    column("rob_ece", Float, |r| under_perturbation(r, |s| s.ece)),
+    column("rob_ece_scaled", Float, |r| {
+        under_perturbation(r, |s| s.ece_scaled)
+    }),
+];
+
+fn under_perturbation(record: &RunRecord, of: fn(&Score) -> f64) -> Value {
+    Value::maybe(record.robustness.as_ref().map(|r| r.mean(of)))
+}
+
+/// Whether a run saw a twin, whichever side says so.
+pub fn is_twin(record: &RunRecord) -> bool {
+    record.spec.twin || record.data.twin
+}
+
+/// The validation loss of the selected epoch.
+pub fn selected_loss(record: &RunRecord) -> Option<f64> {
+    record
+        .history
+        .iter()
+        .find(|epoch| epoch.epoch == record.best_epoch)
+        .map(|epoch| epoch.valid_loss)
+}

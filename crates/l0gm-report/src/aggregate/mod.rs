@@ -1,0 +1,33 @@
+//! From run records to one table: a row a run, the same in `summary.json`, `summary.csv` and
+//! `summary.parquet`. The first columns are fixed by contract; what came later stands behind them.
+
+mod columns;
+mod frame;
+mod frame_files;
+
+pub use columns::{is_twin, selected_loss};
+pub use frame::{Frame, Kind, Value};
+
+use crate::out::OutDir;
+use l0gm_train::RunRecord;
+
+/// The summary of these runs, in their order.
+pub fn summary(records: &[RunRecord]) -> Frame {
+    let mut frame = Frame::default();
+    for column in columns::COLUMNS {
+        let values = records.iter().map(|r| (column.value)(r)).collect();
+        frame.push(column.name, column.kind, values);
+    }
+    frame
+}
+
+/// Writes the summary's three files.
+pub fn write_summary(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
+    let frame = summary(records);
+    out.write("summary.json", &frame.to_json()?)?;
+    out.write("summary.csv", &frame.to_csv()?)?;
+    out.write("summary.parquet", &frame.to_parquet()?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! What a gated point was trained with: the design as the paper has it by default (a gate an interface
+//! dimension, own noise an example, annealed, no calibration term), or with one thing changed. Read from
+//! the settings that all modalities share (`gate.*`, `train.*`); a setting that an older run does not
+//! state had its default.
+
+use super::grouping::{TARGET, flat};
+use super::study::{Point, Study};
+use std::collections::BTreeMap;
+
+/// One choice of the gate's design that the paper ablates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Whose noise, or whose gate: static, per-example, conditional.
+    Kind,
+    /// What one gate covers: interface, group, fine.
+    Granularity,
+    /// annealed or none.
+    Schedule,
+    /// none, soft-ece or mmce.
+    Coupling,
+}
+
+impl Axis {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Kind,
+        Self::Granularity,
+        Self::Schedule,
+        Self::Coupling,
+    ];
+
+    /// The setting that says it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Kind => "gate.kind",
+            Self::Granularity => "gate.granularity",
+            Self::Schedule => "train.schedule.kind",
+            Self::Coupling => "train.objective.coupling.kind",
+        }
+    }
+
+    /// Its value in the paper's default design.
+    pub fn default(self) -> &'static str {
+        match self {
+            Self::Kind => "per-example",
+            Self::Granularity => "interface",
+            Self::Schedule => "annealed",
+            Self::Coupling => "none",
+        }
+    }
+
+    /// The ablation of the runner that changes it, as `--ablation` names it.
+    pub fn ablation(self) -> &'static str {
+        match self {
+            Self::Kind => "static",
+            Self::Granularity => "fine",
+            Self::Schedule => "no-annealing",
+            Self::Coupling => "soft-ece",
+        }
+    }
+
+    /// Settings that belong to it and may differ with it.
+    pub(super) fn owns(self, key: &str) -> bool {
+        match self {
+            Self::Kind => key == self.key(),
+            Self::Granularity => key == self.key() || key == "gate.group-width",
+            Self::Schedule => key.starts_with("train.schedule."),
+            Self::Coupling => key.starts_with("train.objective.coupling."),
+        }
+    }
+
+    /// A point's value.
+    pub fn of(self, point: &Point<'_>) -> String {
+        self.value(&flat(&point.first().spec.settings))
+    }
+
+    /// Its value in some settings.
+    fn value(self, settings: &BTreeMap<String, String>) -> String {
+        let value = settings.get(self.key()).cloned();
+        value.unwrap_or_else(|| self.default().to_owned())
+    }
+
+    fn is_default(self, point: &Point<'_>) -> bool {
+        self.of(point) == self.default()
+    }
+
+    /// What departs from the default, in the paper's words; absent where nothing does.
+    fn in_words(self, settings: &BTreeMap<String, String>) -> Option<String> {
+        let value = self.value(settings);
+        let with = |key: &str| settings.get(key).map_or("", String::as_str);
+        (value != self.default()).then(|| match self {
+            Self::Kind => format!("{value} gate"),
+            Self::Granularity if value == "group" => {
+                format!("groups of {}", with("gate.group-width"))
+            }
+            Self::Granularity => format!("{value} gates"),
+            Self::Schedule if value == "none" => "no annealing".to_owned(),
+            Self::Schedule => format!("schedule {value}"),
+            Self::Coupling => {
+                format!("{value} {}", with("train.objective.coupling.weight"))
+            }
+        })
+    }
+}
+
+/// What of a gated run's design departs from the default: "fine gates", "soft-ece 0.3".
+pub(super) fn design_in_words(settings: &BTreeMap<String, String>) -> Vec<String> {
+    let axes = Axis::ALL.into_iter();
+    axes.filter_map(|axis| axis.in_words(settings)).collect()
+}
+
+fn is_l0gm(point: &Point<'_>) -> bool {
+    point.method == "l0gm"
+}
+
+/// The axes in which a point departs from the default design.
+pub fn departures(point: &Point<'_>) -> Vec<Axis> {
+    let axes = Axis::ALL.into_iter();
+    axes.filter(|axis| !axis.is_default(point)).collect()
+}
+
+/// The lambda sweep: points of the default design that differ in lambda alone, by lambda. Of several
+/// such groups (another recipe, another head) the one with the most lambdas, then the most runs.
+pub fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
+    let mut groups: Vec<(BTreeMap<String, String>, Vec<&Point<'a>>)> = Vec::new();
+    let plain = study
+        .points
+        .iter()
+        .filter(|p| is_l0gm(p) && p.lambda.is_some() && departures(p).is_empty());
+    for point in plain {
+        let settings = flat(&point.first().spec.settings);
+        match groups.iter_mut().find(|(other, _)| *other == settings) {
+            Some((_, points)) => points.push(point),
+            None => groups.push((settings, vec![point])),
+        }
+    }
+    let size = |points: &[&Point<'_>]| {
+        let runs: usize = points.iter().map(|p| p.runs.len()).sum();
+        (points.len(), runs)
+    };
+    let mut most: Vec<&Point<'a>> = Vec::new();
+    for (_, points) in groups {
+        if size(&points) > size(&most) {
+            most = points;
+        }
+    }
+    most.sort_by(|a, b| {
+        let lambda = |p: &Point<'_>| p.lambda.unwrap_or(0.0);
+        lambda(a).total_cmp(&lambda(b))
+    });
+    most
+}
+
+/// What a figure over sparsity shows: the sweep, and points of the default design for which an active fraction
+/// was asked with otherwise the sweep's settings; the most open first.
+pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
+    let settings = |point: &Point<'_>| {
+        let mut settings = flat(&point.first().spec.settings);
+        settings.remove(TARGET);
+        settings
+    };
+    let mut points = sweep(study);
+    let aimed = study.points.iter();
+    let mut aimed: Vec<&Point<'a>> = aimed
+        .filter(|p| is_l0gm(p) && p.lambda.is_none() && departures(p).is_empty())
+        .collect();
+    if let Some(of) = points
+        .first()
+        .or(aimed.first())
+        .map(|point| settings(point))
+    {
+        aimed.retain(|point| settings(point) == of);
+    }
+    points.extend(aimed);
+    points.sort_by(|a, b| b.active().total_cmp(&a.active()));
+    points
+}
+
+/// The sweep's point of best validation loss: how the paper selects.
+pub fn best<'s, 'a>(study: &'s Study<'a>) -> Option<&'s Point<'a>> {
+    let points = sweep(study).into_iter();
+    points.min_by(|a, b| a.valid_loss().total_cmp(&b.valid_loss()))
+}
+
+/// The sweep's point at a lambda.
+pub fn at<'s, 'a>(study: &'s Study<'a>, lambda: f64) -> Option<&'s Point<'a>> {
+    let mut points = sweep(study).into_iter();
+    points.find(|p| p.lambda.is_some_and(|l| same(l, lambda)))
+}
+
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b.abs()
+}
+
+/// Points that differ from the default design in this axis alone.
+pub fn changed<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
+    let points = study.points.iter();
+    points
+        .filter(|p| is_l0gm(p) && departures(p) == [axis])
+        .collect()
+}
+
+/// Of those, the ones with a lambda and otherwise the settings of the [`sweep`].
+pub fn changed_in_sweep<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
+    let sweep = sweep(study);
+    let Some(settings) = sweep.first().map(|point| rest(point, axis)) else {
+        return Vec::new();
+    };
+    let mut points = changed(study, axis);
+    points.retain(|p| p.lambda.is_some() && rest(p, axis) == settings);
+    points
+}
+
+/// Each of [`changed`] beside the point of the default design that has the same lambda and otherwise the same
+/// settings; those without such a point are left out.
+pub fn pairs<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<(&'s Point<'a>, &'s Point<'a>)> {
+    let plain = |other: &Point<'_>| {
+        let settings = rest(other, axis);
+        study.points.iter().find(|p| {
+            is_l0gm(p)
+                && departures(p).is_empty()
+                && p.lambda == other.lambda
+                && rest(p, axis) == settings
+        })
+    };
+    let others = changed(study, axis).into_iter();
+    others
+        .filter_map(|other| plain(other).map(|plain| (plain, other)))
+        .collect()
+}
+
+/// A point's settings without those of an axis.
+fn rest(point: &Point<'_>, axis: Axis) -> BTreeMap<String, String> {
+    let mut settings = flat(&point.first().spec.settings);
+    // Stated or not, a default is the same setting.
+    settings.retain(|key, value| {
+        let default = Axis::ALL
+            .iter()
+            .any(|a| a.key() == key && a.default() == value);
+        !axis.owns(key) && !default && !key.starts_with("train.objective.coupling.")
+    });
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixtures;
+    use crate::grouping::studies;
+    use serde_json::json;
+
+    #[test]
+    fn an_ablation_meets_the_default_of_its_lambda_and_leaves_the_sweep_alone() {
+        let mut records = fixtures::real_records();
+        let kind = json!({"gate": {"kind": "static"}});
+        records.extend(fixtures::variant(&records, "adult", 1e-3, &kind));
+        let coupling =
+            json!({"train": {"objective": {"coupling": {"kind": "mmce", "weight": 0.3}}}});
+        records.extend(fixtures::variant(&records, "adult", 3e-3, &coupling));
+        let studies = studies(&records);
+        let adult = &studies[0];
+        let lambdas: Vec<f64> = sweep(adult).iter().filter_map(|p| p.lambda).collect();
+        assert_eq!(lambdas, [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]);
+        let kinds = pairs(adult, Axis::Kind);
+        assert_eq!(kinds.len(), 1);
+        assert_eq!(kinds[0].0.lambda, Some(1e-3));
+        assert_eq!(Axis::Kind.of(kinds[0].1), "static");
+        assert!(departures(kinds[0].0).is_empty());
+        assert_eq!(pairs(adult, Axis::Coupling).len(), 1);
+        assert!(pairs(adult, Axis::Schedule).is_empty());
+    }
+
+    #[test]
+    fn a_run_of_another_recipe_is_neither_in_the_sweep_nor_paired_with_it() {
+        let mut records = fixtures::real_records();
+        let other = json!({"gate": {"kind": "static"}, "train": {"epochs": 3}});
+        records.extend(fixtures::variant(&records, "adult", 1e-3, &other));
+        let shorter = json!({"train": {"epochs": 3}});
+        records.extend(fixtures::variant(&records, "adult", 3e-3, &shorter));
+        let studies = studies(&records);
+        assert_eq!(sweep(&studies[0]).len(), 5);
+        assert!(pairs(&studies[0], Axis::Kind).is_empty());
+        assert_eq!(at(&studies[0], 3e-3).unwrap().runs.len(), 3);
+    }
+
+    #[test]
+    fn points_with_a_target_are_shown_beside_the_sweep_and_meet_ablations_of_their_target() {
+        let lambdas = fixtures::real_records();
+        let aimed = |settings: serde_json::Value| {
+            let mut records = fixtures::variant(&lambdas, "adult", 1e-3, &settings);
+            for record in &mut records {
+                record.spec.lambda = None;
+                record.gate.active_fraction = 0.25;
+                record.run_id = record.spec.id();
+            }
+            records
+        };
+        let mut records = aimed(json!({"train": {"target": 0.25}}));
+        records.extend(aimed(
+            json!({"train": {"target": 0.25}, "gate": {"kind": "static"}}),
+        ));
+        let alone = studies(&records);
+        assert!(sweep(&alone[0]).is_empty());
+        assert_eq!(by_sparsity(&alone[0]).len(), 1);
+        assert_eq!(pairs(&alone[0], Axis::Kind).len(), 1);
+        records.extend(lambdas.clone());
+        let both = studies(&records);
+        assert_eq!(sweep(&both[0]).len(), 5);
+        let shown = by_sparsity(&both[0]);
+        assert_eq!(shown.len(), 6);
+        assert!(shown.windows(2).all(|w| w[0].active() >= w[1].active()));
+    }
+}

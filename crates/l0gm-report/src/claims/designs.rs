@@ -1,0 +1,328 @@
+//! What a choice of the gate's design does, against the default at the same lambda or active fraction: F2
+//! (annealing), coupling, granularity, whose noise.
+
+use super::judge::{Standing, accuracy_margin, ece, ece_floor, ece_margin};
+use super::pairs::{Pair, as_they_are, at_equal_sparsity, compared, mean, same_seeds, seeds};
+use super::{Claim, Evidence, Finding, Missing, Verdict};
+use crate::arms::{self, Axis};
+use crate::format;
+use crate::paper_tables::flags_of;
+use crate::study::{Point, Study};
+
+pub(super) const F2: Claim = Claim {
+    id: "F2",
+    name: "annealing is the key to stability",
+    place: "section 5.4.3, Table 9",
+    says: "Without a warm-up and ramp training turns brittle: the worst seed falls and calibration gets worse.",
+    rule: "Each point without annealing, of at least two seeds, is held against the sweep with the same seeds at the \
+           same active fraction (between its neighbours there, linear in the fraction's logarithm; no further than a \
+           fifth beyond its ends). On average annealing raises Worst by more than a standard error of an accuracy on that test split \
+           and lowers ECE by more than chance: holds. One of the two, and the other not reversed: in part. Else: \
+           does not hold.",
+    judge: f2,
+};
+
+fn f2(evidence: &Evidence<'_, '_>) -> Finding {
+    let study = evidence.study;
+    let mut none = arms::changed_in_sweep(study, Axis::Schedule);
+    if none.is_empty() {
+        return lacks(Axis::Schedule, "no run without annealing");
+    }
+    none.retain(|point| point.runs.len() > 1);
+    if none.is_empty() {
+        return Finding::untested(
+            "one seed: there is no worst seed and no spread",
+            vec![Missing::Flags(format!(
+                "{} --seeds 0,1,2",
+                flags_of(Axis::Schedule)
+            ))],
+        );
+    }
+    let Some(pairs) = beside_sweep(study, none) else {
+        return out_of_reach();
+    };
+    let gain = mean(&pairs, |p| {
+        p.ours.worst - p.other.over(|r| r.test.accuracy).min
+    });
+    let margin = mean(&pairs, |p| accuracy_margin(p.other));
+    let deviation = |p: &Point<'_>| p.over(|r| r.test.accuracy).std.unwrap_or(0.0);
+    let of_ece = EceGain::of(&pairs);
+    Finding {
+        verdict: both(Standing::of(gain, margin), of_ece.standing()),
+        evidence: format!(
+            "{}, where {} are active, against the sweep at the same fractions: annealing changes Worst by {} (counts \
+             from {}), ECE by {}, the standard deviation over seeds by {}, the active fraction by {}; {}",
+            compared(&pairs),
+            fractions(&pairs),
+            format::difference(gain),
+            format::fraction(margin),
+            of_ece.in_words(),
+            format::difference(mean(&pairs, |p| p.ours.deviation - deviation(p.other))),
+            format::difference(mean(&pairs, |p| p.ours.active - p.other.active())),
+            seeds(&members(&pairs)),
+        ),
+        missing: vec![],
+    }
+}
+
+pub(super) const COUPLING: Claim = Claim {
+    id: "C",
+    name: "coupling helps only when aggressive",
+    place: "section 5.4.3, Table 10",
+    says: "A calibration term in the objective does next to nothing at moderate sparsity and wins some ECE back at \
+           aggressive sparsity.",
+    rule: "Each point with a calibration term is held against the sweep at the same active fraction, as for F2; \
+           aggressive is below 10% active. Both regimes must have been run. The term lowers the aggressive points' mean \
+           ECE by more than chance, and changes the moderate points' by no more than chance: holds. Only the first: in \
+           part. It does not lower the aggressive points': does not hold. Where these lie so near the noise floor \
+           without the term that a perfectly calibrated model would not count as better, and are not worse with it, it \
+           cannot be tested.",
+    judge: coupling,
+};
+
+fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
+    let with = arms::changed_in_sweep(evidence.study, Axis::Coupling);
+    if with.is_empty() {
+        return lacks(Axis::Coupling, "no run with a calibration term");
+    }
+    let Some(pairs) = beside_sweep(evidence.study, with) else {
+        return out_of_reach();
+    };
+    let (aggressive, moderate): (Vec<_>, Vec<_>) =
+        pairs.into_iter().partition(|p| p.other.active() < 0.1);
+    if aggressive.is_empty() || moderate.is_empty() {
+        let what = match aggressive.is_empty() {
+            true => "no pair below 10% active",
+            false => "no pair at 10% active or more",
+        };
+        return lacks(Axis::Coupling, what);
+    }
+    // Gains of the term over its absence.
+    let gain = |pairs: &[Pair<'_, '_>]| {
+        let margin = mean(pairs, |p| ece_margin(p.near, p.other));
+        (mean(pairs, |p| p.ours.ece - ece(p.other)), margin)
+    };
+    let (low, high) = (gain(&aggressive), gain(&moderate));
+    let (without, floor) = (
+        mean(&aggressive, |p| p.ours.ece),
+        mean(&aggressive, |p| ece_floor(p.near)),
+    );
+    let scaled = mean(&aggressive, |p| {
+        p.near.over(|r| r.calibration_scaled.ece).mean - ece(p.near)
+    });
+    let evidence = format!(
+        "The term changes ECE by {} at aggressive sparsity ({}, where {} are active; counts from {}) and by {} at moderate \
+         ({}, where {} are active; from {}), all against the sweep at the same fractions; temperature scaling alone changes the aggressive ones by {}; {}",
+        format::difference(-low.0),
+        compared(&aggressive),
+        fractions(&aggressive),
+        format::fraction(low.1),
+        format::difference(-high.0),
+        compared(&moderate),
+        fractions(&moderate),
+        format::fraction(high.1),
+        format::difference(scaled),
+        seeds(&[members(&aggressive), members(&moderate)].concat()),
+    );
+    if without - low.1 < floor && Standing::of(low.0, low.1) != Standing::Worse {
+        let (without, floor) = (format::fraction(without), format::fraction(floor));
+        return Finding::untested(
+            format!(
+                "{evidence}. Without the term the aggressive ones read {without}, which is within the noise: a \
+                 perfectly calibrated model would read {floor}"
+            ),
+            vec![],
+        );
+    }
+    let verdict = match (Standing::of(low.0, low.1), Standing::of(high.0, high.1)) {
+        (Standing::Better, Standing::Same) => Verdict::Holds,
+        (Standing::Better, _) => Verdict::InPart,
+        _ => Verdict::DoesNotHold,
+    };
+    Finding {
+        verdict,
+        evidence,
+        missing: vec![],
+    }
+}
+
+pub(super) const GRANULARITY: Claim = Claim {
+    id: "G",
+    name: "the interface beats finer gates",
+    place: "Appendix A.3, Table 6",
+    says: "One gate a dimension of the interface is the right grain: finer gates are less accurate and less well \
+           calibrated.",
+    rule: "Each fine-grained point is held against the sweep at the same active fraction, as for F2. On average the \
+           interface's accuracy is higher by more than a standard error and its ECE lower by more than chance: holds. \
+           One of the two, and the other not reversed: in part. Else: does not hold.",
+    judge: granularity,
+};
+
+fn granularity(evidence: &Evidence<'_, '_>) -> Finding {
+    let study = evidence.study;
+    let mut fine = arms::changed_in_sweep(study, Axis::Granularity);
+    fine.retain(|p| Axis::Granularity.of(p) == "fine");
+    if fine.is_empty() {
+        return lacks(Axis::Granularity, "no fine-grained run");
+    }
+    let Some(pairs) = beside_sweep(study, fine) else {
+        return out_of_reach();
+    };
+    of_pairs(&pairs, "the interface's")
+}
+
+pub(super) const INSTANCE: Claim = Claim {
+    id: "I",
+    name: "gates of an instance's own beat a static mask",
+    place: "sections 1, 2 and 3, Table 6",
+    says: "Sparsity that each instance has its own of is better than one mask for all, in accuracy and in ECE.",
+    rule: "Pairs of runs of the same seeds that differ in the gate's kind alone: a static mask, and noise of its own for every example \
+           (the paper's Algorithm 1 sees no more of the instance than that). On average the accuracy of the latter is \
+           higher by more than a standard error and its ECE lower by more than chance: holds. One of the two, and the \
+           other not reversed: in part. Else: does not hold. Gates that read the instance stand in the evidence where \
+           they were run.",
+    judge: instance,
+};
+
+fn instance(evidence: &Evidence<'_, '_>) -> Finding {
+    let of_kind = |kind: &str| -> Vec<Pair<'_, '_>> {
+        arms::pairs(evidence.study, Axis::Kind)
+            .into_iter()
+            .filter(|(plain, other)| Axis::Kind.of(other) == kind && same_seeds(plain, other))
+            .map(|(plain, other)| as_they_are(plain, other))
+            .collect()
+    };
+    let pairs = of_kind("static");
+    let conditional = of_kind("conditional");
+    let mut finding = match pairs.is_empty() {
+        true => lacks(
+            Axis::Kind,
+            "no static mask beside a gate of an example's own with the same seeds",
+        ),
+        false => of_pairs(&pairs, "the per-example gate's"),
+    };
+    if !conditional.is_empty() {
+        finding.evidence.push_str(&format!(
+            ". Gates that read the instance, {} compared: accuracy {}, ECE {} against noise alone",
+            compared(&conditional),
+            format::difference(mean(&conditional, |p| {
+                p.other.over(|r| r.test.accuracy).mean - p.ours.accuracy
+            })),
+            format::difference(mean(&conditional, |p| ece(p.other) - p.ours.ece)),
+        ));
+    }
+    finding
+}
+
+/// Each point beside the sweep at its own sparsity; `None` where the sweep reaches none of them.
+fn beside_sweep<'s, 'a>(
+    study: &'s Study<'a>,
+    points: Vec<&'s Point<'a>>,
+) -> Option<Vec<Pair<'s, 'a>>> {
+    let sweep = arms::sweep(study);
+    let pairs = points.into_iter();
+    let pairs: Vec<_> = pairs
+        .filter_map(|point| at_equal_sparsity(&sweep, point))
+        .collect();
+    (!pairs.is_empty()).then_some(pairs)
+}
+
+fn out_of_reach() -> Finding {
+    let what = "no such point at an active fraction that the sweep reaches with the same seeds";
+    let wanted = "a λ, for either, at which both are about as sparse, and the same seeds";
+    Finding::untested(what, vec![Missing::Words(wanted.to_owned())])
+}
+
+/// By how much the default design's ECE is lower than the others', on average.
+struct EceGain {
+    gain: f64,
+    margin: f64,
+    /// What perfectly calibrated models of the default design's confidences would read, where even that would not
+    /// count as lower.
+    out_of_reach: Option<f64>,
+}
+
+impl EceGain {
+    fn of(pairs: &[Pair<'_, '_>]) -> Self {
+        let margin = mean(pairs, |p| ece_margin(p.near, p.other));
+        let floor = mean(pairs, |p| ece_floor(p.near));
+        let others = mean(pairs, |p| ece(p.other));
+        Self {
+            gain: mean(pairs, |p| ece(p.other) - p.ours.ece),
+            margin,
+            out_of_reach: (others - margin < floor).then_some(floor),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match Standing::of(self.gain, self.margin) {
+            // Luck, where even perfect calibration would not do.
+            Standing::Better if self.out_of_reach.is_some() => Standing::Same,
+            standing => standing,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let (by, from) = (
+            format::difference(-self.gain),
+            format::fraction(self.margin),
+        );
+        match self.out_of_reach {
+            None => format!("{by} (from {from})"),
+            Some(floor) => format!(
+                "{by} (from {from}; no gain can be seen, for a perfectly calibrated model would read {})",
+                format::fraction(floor)
+            ),
+        }
+    }
+}
+
+/// Accuracy and ECE of the default design against the others'.
+fn of_pairs(pairs: &[Pair<'_, '_>], whose: &str) -> Finding {
+    let gain = mean(pairs, |p| {
+        p.ours.accuracy - p.other.over(|r| r.test.accuracy).mean
+    });
+    let margin = mean(pairs, |p| accuracy_margin(p.other));
+    let of_ece = EceGain::of(pairs);
+    Finding {
+        verdict: both(Standing::of(gain, margin), of_ece.standing()),
+        evidence: format!(
+            "{}, where {} are active, compared: {whose} accuracy differs by {} (counts from {}), its ECE by {}, its \
+             active fraction by {}; {}",
+            compared(pairs),
+            fractions(pairs),
+            format::difference(gain),
+            format::fraction(margin),
+            of_ece.in_words(),
+            format::difference(mean(pairs, |p| p.ours.active - p.other.active())),
+            seeds(&members(pairs)),
+        ),
+        missing: vec![],
+    }
+}
+
+/// "56.1% and 11.2%": the other designs' active fractions.
+fn fractions(pairs: &[Pair<'_, '_>]) -> String {
+    let each = pairs.iter().map(|p| format::percent(p.other.active()));
+    format::list(&each.collect::<Vec<_>>())
+}
+
+/// A claim of two things.
+fn both(one: Standing, other: Standing) -> Verdict {
+    use Standing::{Better, Worse};
+    match (one, other) {
+        (Better, Better) => Verdict::Holds,
+        (Better, Worse) | (Worse, Better) => Verdict::DoesNotHold,
+        (Better, _) | (_, Better) => Verdict::InPart,
+        _ => Verdict::DoesNotHold,
+    }
+}
+
+fn lacks(axis: Axis, what: &str) -> Finding {
+    let flags = flags_of(axis);
+    Finding::untested(what, vec![Missing::Flags(flags)])
+}
+
+fn members<'p, 'a>(pairs: &[Pair<'p, 'a>]) -> Vec<&'p Point<'a>> {
+    pairs.iter().flat_map(|p| [p.near, p.other]).collect()
+}

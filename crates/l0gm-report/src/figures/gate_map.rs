@@ -1,0 +1,169 @@
+//! The gate map: what stays open at which lambda. Where the interface has named fields, a row a field
+//! and a column a lambda, with the number of its dimensions open; else a strip a lambda with a cell a
+//! dimension, so that one sees whether the same dimensions stay open all along.
+
+use super::pen::{Area, BLUE, Canvas, INK, Pen};
+use crate::format;
+use plotters::element::Rectangle;
+use plotters::style::Color;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+const FIELD_ROW: i32 = 24;
+const STRIP: i32 = 50;
+const BELOW: i32 = 46;
+
+/// Data of the figure.
+#[derive(Clone, Debug)]
+pub struct GateMap {
+    /// Stands above; names a twin.
+    pub title: String,
+    /// What is mapped.
+    pub map: Map,
+}
+
+/// What is mapped.
+#[derive(Clone, Debug)]
+pub enum Map {
+    /// Named fields.
+    Fields {
+        /// "1e-3", ascending.
+        lambdas: Vec<String>,
+        /// Name, and open dimensions at each lambda.
+        rows: Vec<(String, Vec<f64>)>,
+        /// Dimensions of a field.
+        width: f64,
+    },
+    /// A flat interface: label and z of every dimension, by lambda.
+    Strips(Vec<(String, Vec<f32>)>),
+}
+
+impl GateMap {
+    pub(super) fn height(&self) -> u32 {
+        let rows = match &self.map {
+            Map::Fields { rows, .. } => FIELD_ROW * rows.len() as i32 + 24,
+            Map::Strips(rows) => STRIP * rows.len() as i32,
+        };
+        (26 + rows + BELOW) as u32
+    }
+
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+        let area = pen.title(root, &self.title)?;
+        match &self.map {
+            Map::Fields {
+                lambdas,
+                rows,
+                width,
+            } => draw_fields(&area, pen, lambdas, rows, *width),
+            Map::Strips(rows) => draw_strips(&area, pen, rows),
+        }
+    }
+}
+
+fn draw_fields<DB: Canvas>(
+    area: &Area<DB>,
+    pen: &Pen,
+    lambdas: &[String],
+    rows: &[(String, Vec<f64>)],
+    width: f64,
+) -> anyhow::Result<()> {
+    let (whole, _) = area.dim_in_pixel();
+    let (left, right, top) = (pen.px(122), whole as i32 - pen.px(14), pen.px(24));
+    let columns = lambdas.len().max(1) as i32;
+    let x = |c: usize| left + (right - left) * c as i32 / columns;
+    let middle = |c: usize| (x(c) + x(c + 1)) / 2;
+    let centred = pen.text(12).pos(Pos::new(HPos::Center, VPos::Center));
+    for (c, lambda) in lambdas.iter().enumerate() {
+        area.draw_text(&format!("λ {lambda}"), &centred, (middle(c), pen.px(12)))?;
+    }
+    for (index, (name, open)) in rows.iter().enumerate() {
+        let y = top + pen.px(FIELD_ROW * index as i32);
+        let end = y + pen.px(FIELD_ROW);
+        let aside = pen.text(12).pos(Pos::new(HPos::Right, VPos::Center));
+        area.draw_text(&short(name, 19), &aside, (left - pen.px(8), (y + end) / 2))?;
+        for (c, open) in open.iter().enumerate() {
+            let share = (open / width.max(1.0)).clamp(0.0, 1.0);
+            area.draw(&Rectangle::new(
+                [(x(c), y), (x(c + 1) - pen.px(1), end - pen.px(1))],
+                pen.fill(BLUE.mix(0.04 + 0.8 * share)),
+            ))?;
+            area.draw_text(&count(*open), &centred, (middle(c), (y + end) / 2))?;
+        }
+    }
+    let below = top + pen.px(FIELD_ROW * rows.len() as i32 + 10);
+    let style = pen.text(13).pos(Pos::new(HPos::Center, VPos::Top));
+    let legend = format!("dimensions open, of {} a field", count(width));
+    area.draw_text(&legend, &style, ((left + right) / 2, below))?;
+    Ok(())
+}
+
+/// A count, with a decimal where it is a mean that is none.
+fn count(x: f64) -> String {
+    format::decimals(x, usize::from((x - x.round()).abs() > 1e-9))
+}
+
+fn draw_strips<DB: Canvas>(
+    area: &Area<DB>,
+    pen: &Pen,
+    rows: &[(String, Vec<f32>)],
+) -> anyhow::Result<()> {
+    let (whole, _) = area.dim_in_pixel();
+    let (left, right) = (pen.px(16), whole as i32 - pen.px(16));
+    let mut most = 1;
+    for (index, (label, z)) in rows.iter().enumerate() {
+        let top = pen.px(STRIP * index as i32);
+        area.draw_text(label, &pen.text(12), (left, top + pen.px(2)))?;
+        let n = z.len().max(1);
+        most = most.max(n);
+        let x = |j: usize| left + ((right - left) as usize * j / n) as i32;
+        let (y, end) = (top + pen.px(20), top + pen.px(STRIP - 6));
+        area.draw(&Rectangle::new(
+            [(left, y), (right, end)],
+            pen.fill(INK.mix(0.07)),
+        ))?;
+        for (j, z) in z.iter().enumerate().filter(|(_, z)| **z > 0.0) {
+            area.draw(&Rectangle::new(
+                [(x(j), y), ((x(j + 1) - 1).max(x(j)), end)],
+                pen.fill(BLUE.mix(0.25 + 0.65 * f64::from(z.min(1.0)))),
+            ))?;
+        }
+    }
+    let below = pen.px(STRIP * rows.len() as i32 + 4);
+    let ends = [(0, left, HPos::Left), (most - 1, right, HPos::Right)];
+    for (tick, at, side) in ends {
+        let style = pen.text(12).pos(Pos::new(side, VPos::Top));
+        area.draw_text(&tick.to_string(), &style, (at, below))?;
+    }
+    let style = pen.text(13).pos(Pos::new(HPos::Center, VPos::Top));
+    let middle = (left + right) / 2;
+    area.draw_text(
+        "dimension of the interface; blue: open",
+        &style,
+        (middle, below),
+    )?;
+    Ok(())
+}
+
+fn short(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    let head: String = name.chars().take(most - 1).collect();
+    format!("{head}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_counts_have_no_decimal_and_means_have_one() {
+        assert_eq!(count(16.0), "16");
+        assert_eq!(count(15.0 + 1.0 / 3.0), "15.3");
+    }
+
+    #[test]
+    fn long_names_keep_their_head() {
+        assert_eq!(short("marital-status", 19), "marital-status");
+        assert_eq!(short("a-very-long-name-of-a-field", 10), "a-very-lo…");
+    }
+}

@@ -1,0 +1,181 @@
+//! Run records sorted into studies and points. Runs are averaged only where they differ in nothing
+//! but their seed.
+
+use super::study::{Point, Study};
+use super::{arms, format};
+use crate::aggregate::is_twin;
+use l0gm_train::RunRecord;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Groups records; modalities in the order tabular, text, graph, then others.
+pub fn studies(records: &[RunRecord]) -> Vec<Study<'_>> {
+    let mut by_dataset: BTreeMap<(usize, &str, &str, bool), Vec<&RunRecord>> = BTreeMap::new();
+    for record in records {
+        let spec = &record.spec;
+        let rank = ["tabular", "text", "graph"]
+            .iter()
+            .position(|m| *m == spec.modality)
+            .unwrap_or(3);
+        by_dataset
+            .entry((rank, &spec.modality, &spec.dataset, is_twin(record)))
+            .or_default()
+            .push(record);
+    }
+    by_dataset
+        .into_iter()
+        .map(|((_, modality, dataset, twin), runs)| Study {
+            modality,
+            dataset,
+            twin,
+            points: points(&runs),
+        })
+        .collect()
+}
+
+fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
+    // Runs whose settings differ must never be averaged, whatever else they share.
+    let mut groups: Vec<(BTreeMap<String, String>, Point<'a>)> = Vec::new();
+    for &run in runs {
+        let settings = flat(&run.spec.settings);
+        let found = groups.iter_mut().find(|(other, point)| {
+            point.method == run.spec.method && point.lambda == run.spec.lambda && *other == settings
+        });
+        match found {
+            Some((_, point)) => point.runs.push(run),
+            None => groups.push((
+                settings,
+                Point {
+                    method: &run.spec.method,
+                    lambda: run.spec.lambda,
+                    variant: String::new(),
+                    runs: vec![run],
+                },
+            )),
+        }
+    }
+    name_variants(&mut groups);
+    let mut points: Vec<Point<'a>> = groups.into_iter().map(|(_, point)| point).collect();
+    for point in &mut points {
+        point.runs.sort_by_key(|run| run.spec.seed);
+    }
+    points.sort_by(|a, b| {
+        let key = |p: &Point<'_>| (p.is_gated(), p.method.to_owned());
+        key(a)
+            .cmp(&key(b))
+            .then(
+                a.lambda
+                    .unwrap_or(-1.0)
+                    .total_cmp(&b.lambda.unwrap_or(-1.0)),
+            )
+            .then(a.variant.cmp(&b.variant))
+    });
+    points
+}
+
+/// Says what a gated point's design is, where it is not the default; then what settings differ in where two
+/// points share method, lambda and design.
+fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
+    let design = |settings: &BTreeMap<String, String>, point: &Point<'_>| match point.is_gated() {
+        true => arms::design_in_words(settings),
+        false => Vec::new(),
+    };
+    let of_an_axis = |key: &str| arms::Axis::ALL.iter().any(|axis| axis.owns(key));
+    let mut names = Vec::with_capacity(groups.len());
+    for (settings, point) in groups.iter() {
+        let mut differing = design(settings, point);
+        let twins_of_it: Vec<_> = groups
+            .iter()
+            .filter(|(s, p)| {
+                p.method == point.method && p.lambda == point.lambda && design(s, p) == differing
+            })
+            .map(|(s, _)| s)
+            .collect();
+        let target = settings
+            .get(TARGET)
+            .and_then(|text| text.parse::<f64>().ok());
+        differing.extend(target.map(|share| format!("target {}", format::percent(share))));
+        let said = differing.len();
+        let keys = settings.iter();
+        for (key, value) in keys.filter(|(key, _)| *key != TARGET && !of_an_axis(key)) {
+            if twins_of_it
+                .iter()
+                .any(|other| other.get(key) != Some(value))
+            {
+                let short = key.rsplit('.').next().unwrap_or(key);
+                differing.push(format!("{short} {value}"));
+            }
+        }
+        // What a default design states of its schedule, say, still keeps two points apart.
+        if differing.len() == said && twins_of_it.len() > 1 {
+            for (key, value) in settings.iter().filter(|(key, _)| of_an_axis(key)) {
+                if twins_of_it
+                    .iter()
+                    .any(|other| other.get(key) != Some(value))
+                {
+                    differing.push(format!("{key} {value}"));
+                }
+            }
+        }
+        if differing.is_empty() && twins_of_it.len() > 1 {
+            differing.push("fewer settings".to_owned());
+        }
+        names.push(differing.join(", "));
+    }
+    for ((_, point), name) in groups.iter_mut().zip(names) {
+        point.variant = name;
+    }
+}
+
+/// The one setting that the spec says again beside its settings. Everything else, a split's own seed
+/// among it, keeps runs apart.
+const LAMBDA: &str = "train.objective.lambda";
+
+/// The active fraction asked for; `null` where lambda was given.
+pub(super) const TARGET: &str = "train.target";
+
+/// Settings as dotted keys and values, without lambda.
+pub fn flat(settings: &Value) -> BTreeMap<String, String> {
+    fn walk(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let key = if prefix.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{prefix}.{key}")
+                    };
+                    walk(&key, value, into);
+                }
+            }
+            Value::String(text) => {
+                into.insert(prefix.to_owned(), text.clone());
+            }
+            other => {
+                into.insert(prefix.to_owned(), other.to_string());
+            }
+        }
+    }
+    let mut into = BTreeMap::new();
+    walk("", settings, &mut into);
+    into.remove(LAMBDA);
+    into
+}
+
+/// The settings that training without a gate depends on: two runs that agree in these differ in
+/// nothing but the gate, and may be set against one another.
+pub(super) fn without_gate(settings: &Value) -> BTreeMap<String, String> {
+    let of_the_gate = |key: &str| {
+        let folders = [
+            "gate.",
+            "train.schedule.",
+            "train.optimiser.gate-",
+            "train.controller.",
+            TARGET,
+        ];
+        folders.iter().any(|folder| key.starts_with(folder))
+    };
+    let mut rest = flat(settings);
+    rest.retain(|key, _| !of_the_gate(key));
+    rest
+}

@@ -1,0 +1,263 @@
+//! What `cargo xtask latency` found for one run, `latency/RUN_ID.json` in the output folder: every figure of its
+//! table and where it was taken.
+
+use crate::out::OutDir;
+use anyhow::{Context, bail};
+use l0gm_train::{Sizes, THIRD_DIGIT, Timing};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The folder's name.
+const FOLDER: &str = "latency";
+
+/// The models of one gated run beside dense, or of a dense run alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyRecord {
+    /// Layout of this file; see [`LatencyRecord::FORMAT`].
+    pub format: u32,
+    /// The gated run; of a study without gated runs, the dense one.
+    pub run_id: String,
+    /// The dense run with the same settings and seed, if it has been made.
+    pub dense_run_id: Option<String>,
+    /// "cpu" or "cuda:0".
+    pub device: String,
+    /// Threads in use.
+    pub threads: usize,
+    /// How turns were taken.
+    pub turns: TurnsRecord,
+    /// By model: "dense", "gated", "compact".
+    pub sizes: BTreeMap<String, Sizes>,
+    /// Largest difference of a logit between compact and gated, over the run's test rows.
+    pub compact_logit_difference: Option<f64>,
+    /// Largest difference of a logit between the models built again and what their runs predicted.
+    pub rebuilt_logit_difference: f64,
+    /// Seconds of what comes before any pass: reading, encoding, tokenising.
+    pub preparation: Vec<(String, f64)>,
+    /// What a table must say of these times.
+    pub notes: Vec<String>,
+    /// What comes before all models and is not in their times, such as a frozen encoder.
+    pub before: Option<String>,
+    /// By size.
+    pub batches: Vec<BatchTimes>,
+    /// Versions of l0gm, candle and rustc.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// [`l0gm_train::Turns`] as a file says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnsRecord {
+    /// Asked for.
+    pub rounds: usize,
+    /// Passes a turn that are not counted.
+    pub warmup: usize,
+    /// Passes a turn that are.
+    pub repeats: usize,
+    /// Seconds after which a turn ends early.
+    pub turn_seconds: f64,
+}
+
+/// One batch size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchTimes {
+    /// Examples.
+    pub batch: usize,
+    /// Microseconds to make the batch from data in memory, median.
+    pub gathering_us: f64,
+    /// By model: "dense", "gated", "compact".
+    pub models: BTreeMap<String, ModelTimes>,
+    /// What comes before them, on the same rows; absent where it takes too long.
+    pub before: Option<ModelTimes>,
+    /// Compact's time over dense's, compared within a round.
+    pub compact_to_dense: Option<Ratio>,
+    /// Compact's time over gated's.
+    pub compact_to_gated: Option<Ratio>,
+    /// Largest difference of a logit between compact and gated on this batch.
+    pub compact_logit_difference: Option<f64>,
+}
+
+/// Microseconds a batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelTimes {
+    /// Of all passes.
+    pub median_us: f64,
+    /// Of all passes.
+    pub p95_us: f64,
+    /// How many.
+    pub passes: usize,
+    /// The median of each round.
+    pub round_medians_us: Vec<f64>,
+    /// Width of the middle half of these, as a share of their median.
+    pub spread: f64,
+}
+
+/// A quotient of two models' times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// The rounds' median.
+    pub ratio: f64,
+    /// Width of the rounds' middle half, as a share of it.
+    pub spread: f64,
+}
+
+impl LatencyRecord {
+    /// The layout this version writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    /// Writes it, whole or not at all. One without a batch is an error: it must not take the place of an earlier one.
+    pub fn write(&self, out: &OutDir) -> anyhow::Result<()> {
+        if self.batches.is_empty() {
+            bail!(
+                "no batch was timed ({}); what was timed of it before stays; choose other sizes with --batch",
+                self.notes.join("; ")
+            );
+        }
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        out.write(&format!("{FOLDER}/{}.json", self.run_id), &text)
+    }
+}
+
+impl From<&Timing> for ModelTimes {
+    fn from(timing: &Timing) -> Self {
+        Self {
+            median_us: timing.median_us(),
+            p95_us: timing.p95_us(),
+            passes: timing.passes(),
+            round_medians_us: timing.round_medians_us(),
+            spread: timing.spread(),
+        }
+    }
+}
+
+impl BatchTimes {
+    /// Whether a third digit of any of its times would be noise.
+    pub fn is_noisy(&self) -> bool {
+        let times = self.models.values().chain(&self.before);
+        times.into_iter().any(ModelTimes::is_noisy)
+    }
+}
+
+impl ModelTimes {
+    /// Whether a third digit would be noise.
+    pub fn is_noisy(&self) -> bool {
+        // NaN is noise too.
+        self.spread.is_nan() || self.spread > THIRD_DIGIT
+    }
+}
+
+/// Every file of the folder, by run.
+///
+/// # Errors
+/// One that cannot be read, or of another version; each is named.
+pub fn read_all(out: &OutDir) -> anyhow::Result<Vec<LatencyRecord>> {
+    let folder = out.path().join(FOLDER);
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let unreadable = || format!("{}: cannot be read", folder.display());
+    let mut records = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|kind| kind == "json") {
+            records.push(read(&path)?);
+        }
+    }
+    records.sort_by(|a, b| a.run_id.cmp(&b.run_id));
+    Ok(records)
+}
+
+/// Copies what another folder timed and this one did not.
+pub fn take_over(from: &OutDir, into: &OutDir) -> anyhow::Result<()> {
+    let here = read_all(into)?;
+    for record in read_all(from)? {
+        if !here.iter().any(|known| known.run_id == record.run_id) {
+            record.write(into)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<LatencyRecord> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{shown}: not readable as JSON; delete it and time again"))?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64);
+    if format != Some(u64::from(LatencyRecord::FORMAT)) {
+        bail!(
+            "{shown}: latencies of another version (layout {}; this one reads layout {}); delete the file and time again",
+            format.map_or_else(|| "unknown".to_owned(), |f| f.to_string()),
+            LatencyRecord::FORMAT
+        );
+    }
+    serde_json::from_value(value)
+        .with_context(|| format!("{shown}: not a whole record; delete it and time again"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixtures::timed;
+
+    #[test]
+    fn where_no_batch_was_timed_the_earlier_record_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let earlier = timed("a", 0.002);
+        earlier.write(&out).unwrap();
+        let mut none = timed("a", 0.002);
+        none.batches.clear();
+        none.notes = vec!["batch 1000000 left out: the test split has fewer rows".to_owned()];
+        let error = none.write(&out).unwrap_err().to_string();
+        assert!(
+            error.contains("1000000") && error.contains("--batch"),
+            "{error}"
+        );
+        assert_eq!(read_all(&out).unwrap(), [earlier]);
+    }
+
+    #[test]
+    fn what_was_timed_is_read_back_and_another_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        assert!(read_all(&out).unwrap().is_empty());
+        let records = [timed("a", 0.002), timed("b", 0.2)];
+        for record in records.iter().rev() {
+            record.write(&out).unwrap();
+        }
+        assert_eq!(read_all(&out).unwrap(), records);
+        out.write("latency/c.json", br#"{"format": 9}"#).unwrap();
+        let error = read_all(&out).unwrap_err().to_string();
+        assert!(
+            error.contains("c.json") && error.contains("layout 9"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_joined_folder_holds_what_either_timed_and_keeps_its_own() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (from, into) = (
+            OutDir::create(a.path()).unwrap(),
+            OutDir::create(b.path()).unwrap(),
+        );
+        let own = timed("both", 0.002);
+        own.write(&into).unwrap();
+        timed("both", 0.3).write(&from).unwrap();
+        timed("theirs", 0.3).write(&from).unwrap();
+        take_over(&from, &into).unwrap();
+        assert_eq!(read_all(&into).unwrap(), [own, timed("theirs", 0.3)]);
+    }
+
+    #[test]
+    fn a_third_digit_is_noise_where_rounds_differ_by_more_than_a_hundredth() {
+        assert!(!timed("a", 0.009).batches[0].is_noisy());
+        assert!(timed("a", 0.011).batches[0].is_noisy());
+        assert!(timed("a", f64::NAN).batches[0].is_noisy());
+    }
+}

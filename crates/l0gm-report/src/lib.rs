@@ -1,0 +1,120 @@
+//! Records in, documents out: the summary, tables, figures and report of an output folder, made from run
+//! records alone. Everything up to the writing is pure: records and context in, a document out.
+
+pub mod aggregate;
+pub mod arms;
+mod claims;
+mod closing;
+mod content;
+mod detail_tables;
+pub mod document;
+pub mod figures;
+#[doc(hidden)]
+pub mod fixtures;
+pub mod format;
+mod gate_maps;
+pub mod grouping;
+mod html;
+mod latency;
+pub mod latency_record;
+mod markdown;
+pub mod out;
+mod paper;
+mod paper_tables;
+mod plots;
+pub mod publish;
+mod robustness;
+pub mod significance;
+pub mod study;
+mod table;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use crate::latency_record::LatencyRecord;
+use crate::out::{CommandRecord, OutDir};
+use anyhow::Context;
+use document::Document;
+use l0gm_train::RunRecord;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a report says beyond its records.
+#[derive(Clone, Debug, Default)]
+pub struct ReportContext {
+    /// What was last asked for.
+    pub command: CommandRecord,
+    /// Failed runs: id to error.
+    pub failures: BTreeMap<String, String>,
+    /// Planned runs that neither finished nor failed.
+    pub unfinished: Vec<String>,
+    /// Runs that joined folders have different results of: id to where.
+    pub disagreements: BTreeMap<String, String>,
+    /// What was timed by itself.
+    pub latencies: Vec<LatencyRecord>,
+    /// L0GM against each rival, from the runs' predictions.
+    pub comparisons: Vec<significance::Comparison>,
+}
+
+/// Writes `report.html`, `report.md`, `tables/` and `figures/`.
+pub fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<Document> {
+    let command = out.command()?;
+    let failures = out.failures()?;
+    let unfinished = command
+        .planned
+        .iter()
+        .filter(|id| !failures.contains_key(*id) && !records.iter().any(|r| r.run_id == **id))
+        .cloned()
+        .collect();
+    let context = ReportContext {
+        command,
+        failures,
+        unfinished,
+        disagreements: out.disagreements()?,
+        latencies: crate::latency_record::read_all(out)?,
+        comparisons: significance::compare(out, records),
+    };
+    let document = content::document(records, &context, &paper::Paper::load()?);
+    for table in document.tables() {
+        let frame = table.frame();
+        out.write(&format!("tables/{}.csv", table.id), &frame.to_csv()?)?;
+        out.write(
+            &format!("tables/{}.parquet", table.id),
+            &frame.to_parquet()?,
+        )?;
+    }
+    for figure in document.figures() {
+        out.write(
+            &format!("figures/{}.svg", figure.id),
+            figure.svg()?.as_bytes(),
+        )?;
+        let png = out.path().join(format!("figures/{}.png", figure.id));
+        figure
+            .write_png(&png)
+            .with_context(|| format!("drawing {}", figure.id))?;
+    }
+    let tables: BTreeSet<&str> = document.tables().map(|t| t.id.as_str()).collect();
+    remove_older(&out.path().join("tables"), &tables)?;
+    let figures: BTreeSet<&str> = document.figures().map(|f| f.id.as_str()).collect();
+    remove_older(&out.path().join("figures"), &figures)?;
+    out.write("report.md", markdown::text(&document).as_bytes())?;
+    out.write("report.html", html::page(&document)?.as_bytes())?;
+    Ok(document)
+}
+
+/// Removes what an older report left: another deployed model, say, has another figure.
+fn remove_older(folder: &Path, keep: &BTreeSet<&str>) -> anyhow::Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        let is_ours = matches!(kind, Some("csv" | "parquet" | "svg" | "png"));
+        let name = path.file_stem().and_then(|name| name.to_str());
+        if is_ours && name.is_some_and(|name| !keep.contains(name)) {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,467 @@
+//! The output folder: `runs/RUN_ID/` for each run, `claims/` by which processes share them out, the summaries, `tables/`, `figures/` and the report,
+//! and a marker that says which version of this layout it has. Files of another version are refused
+//! before anything is run or written.
+
+use anyhow::{Context, bail};
+use l0gm_train::{RunRecord, RunSpec, write_atomically};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The layout that this version writes and reads.
+pub const FORMAT: u32 = 1;
+const MARKER: &str = "l0gm-out.json";
+const COMMAND: &str = "command.json";
+const FAILURES: &str = "failures.json";
+const DISAGREEMENTS: &str = "disagreements.json";
+
+/// The marker's content.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    format: u32,
+    made_by: String,
+}
+
+/// What the last `reproduce` into this folder was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// As typed after `cargo xtask`.
+    pub command: String,
+    /// "quick" or "paper".
+    pub profile: String,
+    /// Ids of its runs.
+    pub planned: Vec<String>,
+}
+
+/// A failed run as it is remembered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(from = "FailureForms")]
+struct FailureRecord {
+    message: String,
+    /// Whether the record of a run that had finished before stood in the folder when it failed.
+    beside_record: bool,
+}
+
+/// Folders written before the flag hold the message alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FailureForms {
+    Message(String),
+    Whole {
+        message: String,
+        beside_record: bool,
+    },
+}
+
+impl From<FailureForms> for FailureRecord {
+    fn from(form: FailureForms) -> Self {
+        let (message, beside_record) = match form {
+            FailureForms::Message(message) => (message, false),
+            FailureForms::Whole {
+                message,
+                beside_record,
+            } => (message, beside_record),
+        };
+        Self {
+            message,
+            beside_record,
+        }
+    }
+}
+
+/// An output folder that is there and of this version.
+#[derive(Debug)]
+pub struct OutDir {
+    path: PathBuf,
+}
+
+impl OutDir {
+    /// Creates the folder or opens one of this version. Nothing is made where it is refused.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let is_ours = path.join(MARKER).exists();
+        Self::refuse_foreign(path)?;
+        std::fs::create_dir_all(path.join("runs"))
+            .with_context(|| format!("{}: cannot create the output folder", path.display()))?;
+        if !is_ours {
+            let marker = Marker {
+                format: FORMAT,
+                made_by: format!("l0gm {}", env!("CARGO_PKG_VERSION")),
+            };
+            write_atomically(&path.join(MARKER), &serde_json::to_vec_pretty(&marker)?)?;
+        }
+        Self::open(path)
+    }
+
+    /// An error where the folder is of another version or holds somebody's files; makes nothing.
+    pub fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+        if path.join(MARKER).exists() {
+            Self::open(path)?;
+        } else if has_foreign_files(path)? && !path.join(MARKER).exists() {
+            // Looked at again: another process may be making the same folder right now.
+            bail!(
+                "{}: holds files that this command did not write; choose another folder with --out",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Opens a folder that `create` made.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        if !path.exists() {
+            bail!("there is no folder {}", path.display());
+        }
+        let marker = path.join(MARKER);
+        let bytes = std::fs::read(&marker).with_context(|| {
+            format!(
+                "{}: not an output folder of `cargo xtask reproduce` (no {MARKER} in it)",
+                path.display()
+            )
+        })?;
+        let found: Marker = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{}: not readable as JSON", marker.display()))?;
+        if found.format != FORMAT {
+            bail!(
+                "{}: written by another version ({}, layout {}; this one reads layout {FORMAT}); choose another folder with --out",
+                path.display(),
+                found.made_by,
+                found.format
+            );
+        }
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of one run.
+    pub fn run(&self, run_id: &str) -> PathBuf {
+        self.path.join("runs").join(run_id)
+    }
+
+    /// The file by which something here is claimed: a run by its id, the list of failures by its name.
+    pub fn claim(&self, name: &str) -> PathBuf {
+        self.path.join("claims").join(name)
+    }
+
+    /// The record of a finished run, `None` where it has not finished.
+    pub fn record(&self, spec: &RunSpec) -> anyhow::Result<Option<RunRecord>> {
+        let path = self.run(&spec.id()).join("record.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let record = read_record(&path)?;
+        // Ids, not specs: JSON may lose a number's last bit on the way back.
+        if record.run_id != spec.id() {
+            bail!(
+                "{}: the record of another run than its folder's name says; move the folder away",
+                path.display()
+            );
+        }
+        Ok(Some(record))
+    }
+
+    /// Every finished run in the folder, by id. A folder under another name than its run's, such as a copy, is
+    /// passed over with a warning on stderr: its run would count as a second seed.
+    pub fn records(&self) -> anyhow::Result<Vec<RunRecord>> {
+        let mut records = Vec::new();
+        for name in self.run_ids()? {
+            let folder = self.run(&name);
+            let path = folder.join("record.json");
+            if !path.exists() {
+                continue;
+            }
+            let record = read_record(&path)?;
+            if record.run_id == name {
+                records.push(record);
+            } else {
+                eprintln!(
+                    "warning: {}: left out: it holds the run {}, a copy or a renamed folder; move it away",
+                    folder.display(),
+                    record.run_id
+                );
+            }
+        }
+        Ok(records)
+    }
+
+    fn run_ids(&self) -> anyhow::Result<BTreeSet<String>> {
+        let runs = self.path.join("runs");
+        let mut ids = BTreeSet::new();
+        for entry in std::fs::read_dir(&runs)
+            .with_context(|| format!("{}: cannot be read", runs.display()))?
+        {
+            let entry = entry?;
+            if entry.path().is_dir() {
+                ids.insert(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Remembers what was asked for.
+    pub fn write_command(&self, command: &CommandRecord) -> anyhow::Result<()> {
+        self.write(COMMAND, &serde_json::to_vec_pretty(command)?)
+    }
+
+    /// What was last asked for, empty where nothing was.
+    pub fn command(&self) -> anyhow::Result<CommandRecord> {
+        self.read_json(COMMAND)
+    }
+
+    /// Remembers failed runs: id to error.
+    pub fn write_failures(&self, failures: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let remembered: BTreeMap<&String, FailureRecord> = failures
+            .iter()
+            .map(|(id, message)| {
+                let failure = FailureRecord {
+                    message: message.clone(),
+                    beside_record: self.has_record(id),
+                };
+                (id, failure)
+            })
+            .collect();
+        self.write(FAILURES, &serde_json::to_vec_pretty(&remembered)?)
+    }
+
+    /// Runs that failed and have not finished since. A record that stood there already when the run failed
+    /// (its data changed afterwards) does not excuse the failure.
+    pub fn failures(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let remembered: BTreeMap<String, FailureRecord> = self.read_json(FAILURES)?;
+        Ok(remembered
+            .into_iter()
+            .filter(|(id, failure)| failure.beside_record || !self.has_record(id))
+            .map(|(id, failure)| (id, failure.message))
+            .collect())
+    }
+
+    /// Remembers cells that joined folders have different results of: id to where.
+    pub fn write_disagreements(
+        &self,
+        disagreements: &BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
+        self.write(DISAGREEMENTS, &serde_json::to_vec_pretty(disagreements)?)
+    }
+
+    /// Such cells, of every joining so far.
+    pub fn disagreements(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        self.read_json(DISAGREEMENTS)
+    }
+
+    fn has_record(&self, id: &str) -> bool {
+        self.run(id).join("record.json").exists()
+    }
+
+    /// Writes one file of the folder, whole or not at all; makes its folder.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = self.path.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{}: cannot be created", parent.display()))?;
+        }
+        write_atomically(&path, bytes)?;
+        Ok(())
+    }
+
+    fn read_json<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> anyhow::Result<T> {
+        let path = self.path.join(name);
+        if !path.exists() {
+            return Ok(T::default());
+        }
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{}: not what this version writes", path.display()))
+    }
+}
+
+/// Anything but an empty `runs` folder, which a `create` that was cut off leaves.
+fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let list = |path: &Path| {
+        std::fs::read_dir(path).with_context(|| {
+            format!(
+                "{}: not a folder that can be read; choose another with --out",
+                path.display()
+            )
+        })
+    };
+    for entry in list(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // The marker under its temporary name: of a process that makes this folder, or was killed doing so.
+        if name.starts_with(&format!(".{MARKER}.")) && name.ends_with(".tmp") {
+            continue;
+        }
+        let is_runs = name == "runs" && entry.path().is_dir();
+        if !is_runs || list(&entry.path())?.next().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What to do about a record that cannot be used.
+const MAKE_AGAIN: &str = "delete it and give the same `reproduce` or `run` command again";
+
+/// Reads one record; another layout is an error that says so before any field is looked at.
+fn read_record(path: &Path) -> anyhow::Result<RunRecord> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{shown}: not readable as JSON; {MAKE_AGAIN}"))?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64);
+    match format {
+        Some(format) if format == u64::from(RunRecord::FORMAT) => {}
+        Some(format) => bail!(
+            "{shown}: a run record of another version (layout {format}; this one reads layout {}); choose another folder with --out",
+            RunRecord::FORMAT
+        ),
+        None => bail!("{shown}: not a run record (it names no layout); {MAKE_AGAIN}"),
+    }
+    serde_json::from_value(value)
+        .with_context(|| format!("{shown}: not a whole run record; {MAKE_AGAIN}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_of_another_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        OutDir::create(folder.path()).unwrap();
+        OutDir::create(folder.path()).unwrap();
+        std::fs::write(
+            folder.path().join(MARKER),
+            br#"{"format": 99, "made_by": "l0gm 9.9"}"#,
+        )
+        .unwrap();
+        let error = OutDir::create(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("layout 99") && error.contains("--out"),
+            "{error}"
+        );
+        std::fs::remove_dir(folder.path().join("runs")).unwrap();
+        OutDir::create(folder.path()).unwrap_err();
+        assert_eq!(names(folder.path()), [MARKER], "nothing was made");
+    }
+
+    #[test]
+    fn a_folder_with_somebodys_files_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("thesis.tex"), "x").unwrap();
+        let error = OutDir::create(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("did not write"), "{error}");
+        assert_eq!(names(folder.path()), ["thesis.tex"], "nothing was made");
+        // A file where the folder should be, and an empty folder, which is anybody's to use.
+        let file = OutDir::create(&folder.path().join("thesis.tex")).unwrap_err();
+        assert!(file.to_string().contains("--out"), "{file}");
+        let empty = tempfile::tempdir().unwrap();
+        OutDir::create(empty.path()).unwrap();
+        assert_eq!(names(empty.path()), [MARKER, "runs"]);
+    }
+
+    #[test]
+    fn a_failure_is_forgotten_when_its_run_finishes_but_not_for_a_record_older_than_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let finish = |id: &str| {
+            std::fs::create_dir_all(out.run(id)).unwrap();
+            std::fs::write(out.run(id).join("record.json"), "{}").unwrap();
+        };
+        finish("old");
+        let failures: BTreeMap<String, String> = [
+            ("new".to_owned(), "loss is NaN".to_owned()),
+            ("old".to_owned(), "the data changed".to_owned()),
+        ]
+        .into();
+        out.write_failures(&failures).unwrap();
+        assert_eq!(out.failures().unwrap(), failures);
+        finish("new");
+        let left = out.failures().unwrap();
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["old"]);
+        // Written again while both records stand, it is still the same failure.
+        out.write_failures(&left).unwrap();
+        assert_eq!(out.failures().unwrap(), left);
+
+        out.write(FAILURES, br#"{"older": "the form without a flag"}"#)
+            .unwrap();
+        assert_eq!(out.failures().unwrap()["older"], "the form without a flag");
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        std::fs::create_dir_all(out.run("x")).unwrap();
+        std::fs::write(out.run("x").join("record.json"), br#"{"format": 7}"#).unwrap();
+        let error = out.records().unwrap_err().to_string();
+        assert!(
+            error.contains("layout 7") && error.contains("record.json"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_broken_record_says_what_to_do_about_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        std::fs::create_dir_all(out.run("x")).unwrap();
+        let path = out.run("x").join("record.json");
+        let whole = format!(r#"{{"format": {}}}"#, RunRecord::FORMAT);
+        for broken in ["", r#"{"format""#, "{}", "[]", &whole] {
+            std::fs::write(&path, broken).unwrap();
+            let error = out.records().unwrap_err().to_string();
+            assert!(
+                error.contains("record.json") && error.contains("delete it and give the same"),
+                "{broken}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_copied_run_folder_is_not_a_second_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let record = crate::fixtures::records().remove(0);
+        for name in [record.run_id.as_str(), "a-backup", "z-backup"] {
+            let bytes = serde_json::to_vec(&record).unwrap();
+            out.write(&format!("runs/{name}/record.json"), &bytes)
+                .unwrap();
+        }
+        let found = out.records().unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].run_id, record.run_id);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said_to_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = OutDir::open(&folder.path().join("quikc")).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with("there is no folder") && error.contains("quikc"),
+            "{error}"
+        );
+        let empty = OutDir::open(folder.path()).unwrap_err().to_string();
+        assert!(empty.contains("not an output folder"), "{empty}");
+    }
+}

@@ -1,0 +1,273 @@
+//! Is L0GM better than its rivals, or is it luck of the test examples? A paired bootstrap on the
+//! predictions that every run left behind, for accuracy, NLL and Brier score, corrected over all tests
+//! of a family. Rivals are dense and every other method; the gate's designs with one thing changed are a family of
+//! their own.
+
+mod bootstrap;
+mod holm;
+mod pairing;
+mod table;
+
+pub use bootstrap::RESAMPLES;
+pub use table::blocks;
+
+use super::arms;
+use super::grouping::studies;
+use super::study::{Point, Study};
+use crate::out::OutDir;
+use bootstrap::paired;
+use l0gm_gate::Generator;
+use l0gm_train::{RunRecord, Split, read_predictions};
+use pairing::{Scored, differences};
+use std::collections::BTreeMap;
+
+/// Of every test in every report.
+const SEED: u64 = 0;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Higher is better.
+    Accuracy,
+    /// Lower is better.
+    Nll,
+    /// Lower is better.
+    Brier,
+}
+
+const MEASURES: [Measure; 3] = [Measure::Accuracy, Measure::Nll, Measure::Brier];
+
+/// One measure of one pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Test {
+    pub measure: Measure,
+    /// Ours minus the rival's.
+    pub difference: f64,
+    /// 95% interval.
+    pub low: f64,
+    pub high: f64,
+    /// Two-sided.
+    pub p: f64,
+    /// After Holm's correction over the family's tests.
+    pub p_holm: f64,
+}
+
+impl Test {
+    /// How ours stands to the rival at the 5% level, after correction.
+    pub fn outcome(&self) -> Outcome {
+        let higher_is_better = self.measure == Measure::Accuracy;
+        if self.p_holm > 0.05 {
+            Outcome::Same
+        } else if (self.difference > 0.0) == higher_is_better {
+            Outcome::Better
+        } else {
+            Outcome::Worse
+        }
+    }
+}
+
+/// What a test says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Better,
+    Same,
+    Worse,
+}
+
+/// Tests that answer one question, and are corrected for being many together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// L0GM against dense and every other method.
+    Rivals,
+    /// The default design against those with one thing changed.
+    Designs,
+}
+
+/// One pair of models.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The study's slug.
+    pub study: String,
+    /// Which tests are corrected together.
+    pub family: Family,
+    /// Labels of the points.
+    pub ours: String,
+    pub rival: String,
+    /// Seeds that both have.
+    pub seeds: usize,
+    /// Pairs of predictions drawn from: examples, or (seed, example) where each seed has its own.
+    pub examples: usize,
+    /// A test a measure; or why there is none.
+    pub tests: Result<Vec<Test>, String>,
+}
+
+impl Comparison {
+    /// The test of one measure, where there is one.
+    pub fn test(&self, measure: Measure) -> Option<&Test> {
+        let tests = self.tests.as_ref().ok()?;
+        tests.iter().find(|test| test.measure == measure)
+    }
+}
+
+/// The test of one measure between two points of a study, by their labels.
+pub fn test_between<'c>(
+    comparisons: &'c [Comparison],
+    study: &str,
+    (ours, rival): (&str, &str),
+    measure: Measure,
+) -> Option<&'c Test> {
+    comparisons
+        .iter()
+        .filter(|c| c.study == study && c.ours == ours && c.rival == rival)
+        .find_map(|c| c.test(measure))
+}
+
+/// All comparisons of a folder's runs. A run whose predictions cannot be read takes its pairs with it,
+/// and says so there and on stderr.
+pub fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
+    let studies = studies(records);
+    let read = |run: &RunRecord| {
+        scored(out, run).inspect_err(|error| eprintln!("warning: not compared: {error}"))
+    };
+    studies
+        .iter()
+        .flat_map(|study| compare_study(study, &read))
+        .collect()
+}
+
+/// One run's test predictions.
+fn scored(out: &OutDir, run: &RunRecord) -> Result<Scored, String> {
+    let path = out.run(&run.run_id).join("predictions.parquet");
+    let broken = |what: String| {
+        format!(
+            "{what}; delete predictions.parquet and record.json there, and run the same command again"
+        )
+    };
+    let tables = read_predictions(&path).map_err(|error| broken(error.to_string()))?;
+    let table = tables.iter().find(|table| table.split == Split::Test);
+    let table = table.ok_or_else(|| broken(format!("{}: no test predictions", path.display())))?;
+    Ok(Scored::of(table))
+}
+
+type Read<'r> = &'r dyn Fn(&RunRecord) -> Result<Scored, String>;
+
+fn compare_study(study: &Study<'_>, read: Read<'_>) -> Vec<Comparison> {
+    let mut cache: BTreeMap<String, Result<Scored, String>> = BTreeMap::new();
+    let mut found: Vec<Comparison> = pairs(study)
+        .into_iter()
+        .map(|(family, ours, rival)| {
+            for run in ours.runs.iter().chain(&rival.runs) {
+                let id = run.run_id.clone();
+                cache.entry(id).or_insert_with(|| read(run));
+            }
+            compare_pair(study, (family, ours, rival), &cache)
+        })
+        .collect();
+    for family in [Family::Rivals, Family::Designs] {
+        correct(&mut found, family);
+    }
+    found
+}
+
+/// Ours and a rival.
+type Pair<'s, 'a> = (Family, &'s Point<'a>, &'s Point<'a>);
+
+/// Ours beside each rival: the gated model that would be deployed, and the one of best validation loss,
+/// beside dense with their settings and beside every other method; an ablation beside the default design
+/// at its lambda.
+fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
+    let mut pairs: Vec<Pair<'s, 'a>> = Vec::new();
+    let rivals = |pair: (&'s Point<'a>, &'s Point<'a>)| (Family::Rivals, pair.0, pair.1);
+    let mut ours: Vec<&Point<'a>> = arms::best(study).into_iter().collect();
+    let pick = study.pick().filter(|p| arms::departures(p).is_empty());
+    ours.extend(pick.filter(|pick| !ours.iter().any(|p| std::ptr::eq(*p, *pick))));
+    for point in ours {
+        pairs.extend(
+            study
+                .dense_beside(point)
+                .map(|dense| rivals((point, dense))),
+        );
+        let others = study
+            .points
+            .iter()
+            .filter(|p| p.method != "dense" && p.method != "l0gm");
+        pairs.extend(others.map(|rival| rivals((point, rival))));
+    }
+    for axis in arms::Axis::ALL {
+        let designs = arms::pairs(study, axis).into_iter();
+        pairs.extend(designs.map(|(plain, other)| (Family::Designs, plain, other)));
+    }
+    pairs
+}
+
+fn compare_pair(
+    study: &Study<'_>,
+    (family, ours, rival): Pair<'_, '_>,
+    cache: &BTreeMap<String, Result<Scored, String>>,
+) -> Comparison {
+    let shared: Vec<(&RunRecord, &RunRecord)> = ours
+        .runs
+        .iter()
+        .filter_map(|a| {
+            let b = rival.runs.iter().find(|b| b.spec.seed == a.spec.seed)?;
+            Some((*a, *b))
+        })
+        .collect();
+    let get = |run: &RunRecord| match cache.get(&run.run_id) {
+        Some(Ok(scored)) => Ok(scored),
+        Some(Err(error)) => Err(error.clone()),
+        None => Err(format!("{}: not read", run.run_id)),
+    };
+    let mut examples = 0;
+    let tests = shared
+        .iter()
+        .map(|(a, b)| Ok((get(a)?, get(b)?)))
+        .collect::<Result<Vec<_>, String>>()
+        .and_then(|pairs| differences(&pairs))
+        .and_then(|strata| {
+            examples = strata.iter().map(Vec::len).sum();
+            let name = format!("{}: {} / {}", study.slug(), ours.label(), rival.label());
+            let draws = Generator::new(SEED).stream(&name, 0);
+            paired(&strata, RESAMPLES, &draws)
+                .ok_or_else(|| "no example, or a loss that is not finite".to_owned())
+        })
+        .map(|estimates| {
+            let tests = MEASURES.into_iter().zip(estimates);
+            tests
+                .map(|(measure, e)| Test {
+                    measure,
+                    difference: e.difference,
+                    low: e.low,
+                    high: e.high,
+                    p: e.p,
+                    p_holm: e.p,
+                })
+                .collect()
+        });
+    Comparison {
+        study: study.slug(),
+        family,
+        ours: ours.label(),
+        rival: rival.label(),
+        seeds: shared.len(),
+        examples,
+        tests,
+    }
+}
+
+/// Corrects all tests of a family of a study together.
+fn correct(comparisons: &mut [Comparison], family: Family) {
+    let mut tests: Vec<&mut Test> = comparisons
+        .iter_mut()
+        .filter(|c| c.family == family)
+        .filter_map(|c| c.tests.as_mut().ok())
+        .flatten()
+        .collect();
+    let p: Vec<f64> = tests.iter().map(|test| test.p).collect();
+    for (test, corrected) in tests.iter_mut().zip(holm::holm(&p)) {
+        test.p_holm = corrected;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! `cargo xtask calibration FILE`: scores anybody's predictions. Nothing of ours has to have made them: a
+//! label and probabilities (or logits) a row are enough. All measures with their intervals and noise
+//! floors, as text or JSON, and the reliability diagram as SVG and PNG.
+
+mod classes;
+mod csv_file;
+mod labelled;
+mod layout;
+mod measures;
+mod output;
+mod parquet_file;
+mod scores;
+mod source;
+
+use crate::flags::{CalibrationFlags, FormatFlag};
+use crate::usage::usage;
+use anyhow::Context;
+use l0gm_gate::calibration::{
+    CalibrationReport, Predictions, fit_temperature, reliability_bins, scale_logits,
+};
+use l0gm_report::figures::{Figure, Plot, Reliability};
+use l0gm_report::format;
+use l0gm_train::write_atomically;
+use labelled::Labelled;
+use layout::{Layout, Told};
+use output::{Findings, Scaled};
+use source::Source;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The split that is scored where there is one of this name, and the one a temperature is fitted on.
+const TEST: &str = "test";
+const VALID: &str = "valid";
+
+/// Runs the command.
+pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
+    for (flag, value, most) in [
+        ("--bins", flags.bins, 1_000_000),
+        ("--resamples", flags.resamples, 1_000_000),
+    ] {
+        if !(1..=most).contains(&value) {
+            return Err(usage(format!("{flag} {value}: expected 1 to {most}")));
+        }
+    }
+    let source = Source::open(&flags.file)?;
+    let told = Told {
+        label: flags.label.clone(),
+        columns: flags.columns.clone(),
+        logits: flags.logits,
+    };
+    let layout = Layout::new(&source, &told)?;
+    let cells = source.read(&layout.wanted())?;
+    let labelled = Labelled::new(&source, &layout, cells, flags.positive.as_deref())?;
+    let (split, rows) = chosen_rows(&source, &labelled, flags.split.as_deref())?;
+    let predictions = labelled.predictions(&rows)?;
+    let scaled = scaled(&labelled, split.as_deref(), &rows, flags)?;
+    let mut findings = Findings {
+        file: source.path().display().to_string(),
+        split,
+        rows: rows.len(),
+        classes: labelled.classes.clone(),
+        label: source.header[layout.label].name.clone(),
+        read: if labelled.logits {
+            "logits"
+        } else {
+            "probabilities"
+        },
+        columns: labelled.columns.clone(),
+        bins: flags.bins,
+        resamples: flags.resamples,
+        seed: flags.seed,
+        measures: measures::measures(&predictions, flags.bins, flags.resamples, flags.seed)?,
+        reliability: reliability_bins(&predictions, flags.bins)?,
+        scaled: None,
+        figures: Vec::new(),
+        notes: labelled.notes.clone(),
+    };
+    let name = stem(source.path());
+    let ece = |predictions: &Predictions| reliability_bins(predictions, flags.bins);
+    let mut diagrams = vec![("reliability", "", findings.reliability.clone())];
+    if let Some((after, predictions)) = scaled {
+        diagrams.push(("reliability-scaled", ", after scaling", ece(&predictions)?));
+        findings.scaled = Some(after);
+    }
+    std::fs::create_dir_all(&flags.out).with_context(|| {
+        format!(
+            "{}: cannot be created; choose another --out",
+            flags.out.display()
+        )
+    })?;
+    for (id, state, bins) in diagrams {
+        let figure = Figure {
+            id: format!("{name}-{id}"),
+            caption: String::new(),
+            alt: String::new(),
+            plot: Plot::Reliability(Reliability {
+                title: format!("{name}{state}: {} rows", format::count(rows.len() as u64)),
+                bins,
+            }),
+        };
+        findings.figures.extend(draw(&figure, &flags.out)?);
+    }
+    let text = match flags.format {
+        FormatFlag::Text => findings.text(),
+        FormatFlag::Json => format!("{}\n", serde_json::to_string_pretty(&findings)?),
+    };
+    // A reader that went away (`| head`) is no failure of ours.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The split to be scored and its rows: all rows of a file without splits.
+fn chosen_rows(
+    source: &Source,
+    labelled: &Labelled,
+    asked: Option<&str>,
+) -> anyhow::Result<(Option<String>, Vec<usize>)> {
+    let Some(splits) = &labelled.splits else {
+        return match asked {
+            None => Ok((None, (0..labelled.len()).collect())),
+            Some(name) => Err(usage(format!(
+                "--split {name}: {} has no column `split`",
+                source.path().display()
+            ))),
+        };
+    };
+    let mut known: Vec<String> = splits.clone();
+    known.sort();
+    known.dedup();
+    let split = match (asked, known.as_slice()) {
+        (Some(name), _) => {
+            crate::names::check("--split", name, &known)?;
+            name.to_owned()
+        }
+        (None, [only]) => only.clone(),
+        (None, _) if known.iter().any(|name| name == TEST) => TEST.to_owned(),
+        (None, _) => {
+            return Err(usage(format!(
+                "{}: column `split` holds {}; say with --split which one to score",
+                source.path().display(),
+                known.join(", ")
+            )));
+        }
+    };
+    let rows = rows_of(splits, &split);
+    Ok((Some(split), rows))
+}
+
+fn rows_of(splits: &[String], name: &str) -> Vec<usize> {
+    (0..splits.len())
+        .filter(|&row| splits[row] == name)
+        .collect()
+}
+
+/// The scored rows after temperature scaling fitted on the split `valid`, where there is one.
+fn scaled(
+    labelled: &Labelled,
+    split: Option<&str>,
+    rows: &[usize],
+    flags: &CalibrationFlags,
+) -> anyhow::Result<Option<(Scaled, Predictions)>> {
+    let Some(splits) = labelled.splits.as_ref().filter(|_| split != Some(VALID)) else {
+        return Ok(None);
+    };
+    let valid = rows_of(splits, VALID);
+    let (Some(fit), Some(logits)) = (labelled.logits_of(&valid), labelled.logits_of(rows)) else {
+        return Ok(None);
+    };
+    if valid.is_empty() {
+        return Ok(None);
+    }
+    let classes = labelled.classes.len();
+    let temperature = fit_temperature(&fit, &labelled.labels_of(&valid), classes)?;
+    let logits = scale_logits(&logits, temperature)?;
+    let predictions = Predictions::from_logits(&logits, &labelled.labels_of(rows), classes)?;
+    let scaled = Scaled {
+        temperature,
+        fitted_on: valid.len(),
+        calibration: CalibrationReport::new(&predictions, flags.bins, flags.resamples, flags.seed)?,
+    };
+    Ok(Some((scaled, predictions)))
+}
+
+/// Writes both forms of a figure; their paths.
+fn draw(figure: &Figure, folder: &Path) -> anyhow::Result<[String; 2]> {
+    let svg = folder.join(format!("{}.svg", figure.id));
+    let png = folder.join(format!("{}.png", figure.id));
+    write_atomically(&svg, figure.svg()?.as_bytes())?;
+    figure.write_png(&png)?;
+    Ok([svg.display().to_string(), png.display().to_string()])
+}
+
+/// What figures are named after: the file or, for a run's predictions, the run.
+fn stem(path: &Path) -> String {
+    let text = |name: Option<&std::ffi::OsStr>| {
+        name.map(|name| name.to_string_lossy().into_owned())
+            .filter(|name| !name.is_empty())
+    };
+    let own = text(path.file_stem()).unwrap_or_else(|| "predictions".to_owned());
+    let folder = path.parent().and_then(|folder| text(folder.file_name()));
+    match folder {
+        Some(folder) if own == "predictions" => folder,
+        _ => own,
+    }
+}

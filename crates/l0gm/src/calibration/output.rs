@@ -1,0 +1,220 @@
+//! What `cargo xtask calibration` says: the same facts as text for people and as JSON for programs.
+
+use super::measures::{Measure, Measures, NAMES, is_error};
+use l0gm_gate::calibration::{Bin, CalibrationReport};
+use l0gm_report::format;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// Everything found out about one file.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Findings {
+    /// The file.
+    pub(super) file: String,
+    /// The split that was scored, where the file has several.
+    pub(super) split: Option<String>,
+    /// Rows scored.
+    pub(super) rows: usize,
+    /// Names of the classes.
+    pub(super) classes: Vec<String>,
+    /// The label's column.
+    pub(super) label: String,
+    /// "probabilities" or "logits".
+    pub(super) read: &'static str,
+    /// The columns they come from.
+    pub(super) columns: Vec<String>,
+    /// Bins of every binned measure.
+    pub(super) bins: usize,
+    /// Draws of the bootstrap and of the noise floor.
+    pub(super) resamples: usize,
+    /// Their seed.
+    pub(super) seed: u64,
+    /// Every measure.
+    pub(super) measures: Measures,
+    /// After temperature scaling; absent where the file has no validation rows to fit it on.
+    pub(super) scaled: Option<Scaled>,
+    /// The bins of the reliability diagram.
+    pub(super) reliability: Vec<Bin>,
+    /// Files written.
+    pub(super) figures: Vec<String>,
+    /// What the reader should know about the reading.
+    pub(super) notes: Vec<String>,
+}
+
+/// The same predictions after temperature scaling.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Scaled {
+    /// By which logits are divided.
+    pub(super) temperature: f64,
+    /// Rows of the validation split it was fitted on.
+    pub(super) fitted_on: usize,
+    /// Every measure.
+    pub(super) calibration: CalibrationReport,
+}
+
+impl Scaled {
+    /// A measure by its key.
+    fn value(&self, key: &str) -> Option<f64> {
+        let report = &self.calibration;
+        match key {
+            "nll" => Some(report.nll),
+            "brier" => Some(report.brier),
+            "ece" => Some(report.ece),
+            "ece_equal_mass" => Some(report.ece_equal_mass),
+            "ece_l2_debiased" => Some(report.ece_l2_debiased),
+            "ece_smooth" => Some(report.ece_smooth),
+            "ece_class_wise" => Some(report.ece_class_wise),
+            "ece_positive" => report.ece_positive,
+            "mce" => Some(report.mce),
+            _ => None,
+        }
+    }
+}
+
+impl Findings {
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let split = self.split.as_ref();
+        let of = split.map_or_else(String::new, |name| format!(" of split `{name}`"));
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            out,
+            "{}: {} rows{of}, {} classes ({})",
+            self.file,
+            format::count(self.rows as u64),
+            self.classes.len(),
+            shortened(&self.classes)
+        );
+        let mut columns = self.columns.clone();
+        columns.dedup();
+        let _ = writeln!(
+            out,
+            "labels from `{}`, {} from {}\n",
+            self.label,
+            self.read,
+            shortened(&columns)
+        );
+        self.table(&mut out);
+        let _ = writeln!(out, "\n{}", self.verdict());
+        for line in self.closing() {
+            let _ = writeln!(out, "{line}");
+        }
+        out
+    }
+
+    fn table(&self, out: &mut String) {
+        let mut header = vec![
+            "measure",
+            "value ",
+            "95% interval",
+            "noise floor",
+            "its 95%",
+        ];
+        if self.scaled.is_some() {
+            header.push("scaled");
+        }
+        let mut rows: Vec<Vec<String>> = vec![header.into_iter().map(str::to_owned).collect()];
+        for (key, name) in NAMES {
+            let Some(measure) = self.measures.get(key) else {
+                continue;
+            };
+            // The mean NLL of redrawn labels is no floor, but what the predictions expect of themselves.
+            let floor = |x: f64| match is_error(key) {
+                true => format::fraction(x),
+                false => String::new(),
+            };
+            let mut row = vec![
+                name.to_owned(),
+                format!(
+                    "{}{}",
+                    format::fraction(measure.value),
+                    if is_beyond(key, measure) { "*" } else { " " }
+                ),
+                format!(
+                    "{} to {}",
+                    format::fraction(measure.low),
+                    format::fraction(measure.high)
+                ),
+                floor(measure.noise),
+                floor(measure.noise_p95),
+            ];
+            if let Some(scaled) = &self.scaled {
+                // Scaling leaves every row's order of classes, and so the accuracy, as it was.
+                let value = scaled.value(key).unwrap_or(measure.value);
+                row.push(format::fraction(value));
+            }
+            rows.push(row);
+        }
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+        for row in &rows {
+            let mut line = format!("{:<1$}", row[0], widths[0]);
+            for (cell, width) in row.iter().zip(&widths).skip(1) {
+                let _ = write!(line, "  {cell:>width$}");
+            }
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+
+    /// What the marks mean.
+    fn verdict(&self) -> &'static str {
+        if self
+            .measures
+            .iter()
+            .any(|(key, measure)| is_beyond(key, measure))
+        {
+            "* miscalibrated: beyond what 95 of 100 draws of perfectly calibrated labels read."
+        } else {
+            "No error is beyond what 95 of 100 draws of perfectly calibrated labels read."
+        }
+    }
+
+    fn closing(&self) -> Vec<String> {
+        let mut lines = vec![
+            "Rank models by NLL and Brier: an ECE is low as well where a model says little."
+                .to_owned(),
+        ];
+        match &self.scaled {
+            Some(scaled) => lines.push(format!(
+                "Scaled: logits divided by T = {}, fitted on {} rows of split `valid`.",
+                format::decimals(scaled.temperature, 3),
+                format::count(scaled.fitted_on as u64)
+            )),
+            None => lines.push(
+                "Temperature scaling: not shown; it needs a column `split` with rows of `valid` to fit on."
+                    .to_owned(),
+            ),
+        }
+        lines.push(format!(
+            "{} bins; {} draws of seed {} for intervals and floors.",
+            self.bins, self.resamples, self.seed
+        ));
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines.push(format!("figures: {}", self.figures.join(", ")));
+        lines
+    }
+}
+
+/// Whether a calibration error is more than noise.
+fn is_beyond(key: &str, measure: &Measure) -> bool {
+    is_error(key) && measure.value > measure.noise_p95
+}
+
+/// The first few, and how many more.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        let _ = write!(text, ", ... {} in all", names.len());
+    }
+    text
+}

@@ -1,0 +1,38 @@
+//! `cargo xtask plan` and `cargo xtask run`: the plan of `reproduce` as a list of independent cells, and the
+//! running of some of them. This is all that a Slurm array, MPI ranks or a Kubernetes job need.
+
+use crate::flags::{PlanFlags, RunFlags};
+use crate::job::{self, Job};
+use crate::plan::{Share, print_lines};
+use crate::run::Console;
+use anyhow::Context;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// `cargo xtask plan`: the cells on stdout, what they run on, on stderr.
+pub fn plan(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
+    let job = Job::new(&flags.cells, true, false)?;
+    for line in job.data().first_lines() {
+        eprintln!("{line}");
+    }
+    let mut lines = Vec::new();
+    print_lines(&mut lines, &job.plan, &job.finished()?)?;
+    std::io::stdout()
+        .write_all(&lines)
+        .context("the plan could not be written")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cargo xtask run`: exit code 0, 1 where a cell failed, 130 where it was stopped.
+pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
+    let share = Share::new(&flags.cell, flags.shard.as_deref())?;
+    let machine = job::machine(&flags.cells)?;
+    // On a thread of the pool, as `reproduce` does.
+    rayon::scope(|_| {
+        let mut console = Console::new();
+        let job = Job::new(&flags.cells, false, console.has_bars())?;
+        let done = job.carry_out(&share, flags.wait, &machine, &mut console)?;
+        let report = format!("report: cargo xtask report {}", done.out.path().display());
+        Ok(done.close(Some(&report)))
+    })
+}

@@ -1,0 +1,502 @@
+//! The command line as documentation: every command and flag with what it is for. Names that only a
+//! modality knows (datasets, methods, settings) are checked when the plan is made. Texts name the command
+//! `cargo xtask`; [`Flags::of`] puts another program's name in its place.
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What help texts call the program.
+const WRITTEN_FOR: &str = "cargo xtask";
+
+/// Trains, judges and reports models with L0 gates (L0GM, arXiv:2603.26801) on tables, texts and graphs.
+#[derive(Debug, Parser)]
+#[command(name = "l0gm", bin_name = "l0gm", version, propagate_version = true)]
+#[command(after_help = "\
+Start here:
+  l0gm datasets                 what is known, and where each dataset is found
+  l0gm reproduce                the quick job: dense and L0GM in all three modalities
+  l0gm reproduce --dry-run      what it would run, on which data, for how long
+  l0gm report out/quick         the report again, from the runs in that folder
+  l0gm calibration FILE         anybody's predictions, scored")]
+pub struct Flags {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Flags {
+    /// The flags that this process was started with; ends the process where they ask for help or are wrong.
+    pub fn of_this_process() -> Self {
+        let matches = called("l0gm", Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The same command with another program's name in all help texts.
+fn called(program: &str, mut command: clap::Command) -> clap::Command {
+    let rewritten =
+        |text: &clap::builder::StyledStr| text.to_string().replace(WRITTEN_FOR, program);
+    if let Some(text) = command.get_after_long_help().map(rewritten) {
+        command = command.after_long_help(text);
+    }
+    command = command.mut_args(|argument| match argument.get_help().map(rewritten) {
+        Some(text) => argument.help(text),
+        None => argument,
+    });
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect();
+    for name in names {
+        command = command.mut_subcommand(name, |below| called(program, below));
+    }
+    command
+}
+
+/// The runner's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Plan, run, aggregate and report: the paper's experiments on real data or twins.
+    Reproduce(Box<ReproduceFlags>),
+    /// Print the plan as JSON, a line a cell: what `run` can do apart, on any machine.
+    Plan(Box<PlanFlags>),
+    /// Run cells of the plan: one, a share, or all; without a report.
+    Run(Box<RunFlags>),
+    /// Write the tables, figures and report of an output folder again, or of several joined.
+    Report(ReportFlags),
+    /// Choose settings from the paper's search space on the validation split, equal budgets for all methods.
+    Search(Box<SearchFlags>),
+    /// Time the models of finished runs side by side: dense, gated and compact, at three batch sizes.
+    Latency(LatencyFlags),
+    /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
+    Calibration(CalibrationFlags),
+    /// List the datasets and pretrained models and where each is found.
+    Datasets(DatasetsFlags),
+}
+
+/// Which size of experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProfileFlag {
+    /// One seed, reduced sizes (each reduction is named in the report): minutes.
+    Quick,
+    /// The full recipe, three seeds; refuses twins; what is still reduced is named in the report.
+    Paper,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CellFlags {
+    /// Size of the experiments.
+    #[arg(long, value_enum, default_value = "quick")]
+    pub profile: ProfileFlag,
+    /// Only these modalities: tabular, text, graph.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub modality: Vec<String>,
+    /// Only these datasets (a name of `cargo xtask datasets`, or a path with one --modality).
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub dataset: Vec<String>,
+    /// Only these methods: dense, l0gm.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub method: Vec<String>,
+    /// Seeds; default 0 for quick, 0,1,2 for paper.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        allow_hyphen_values = true
+    )]
+    pub seeds: Vec<String>,
+    /// Weights of the penalty for gated methods; default 1e-4,3e-4,1e-3,3e-3,1e-2.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "X",
+        allow_hyphen_values = true
+    )]
+    pub lambda: Vec<String>,
+    /// Active fractions asked for instead of lambdas, such as 10%,25%: the controller finds lambda. The lambda
+    /// grid is then left out, but for what --lambda names.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "X",
+        allow_hyphen_values = true
+    )]
+    pub target: Vec<String>,
+    /// The gate's design with one thing changed, beside the default: static, conditional, fine, no-annealing,
+    /// soft-ece, mmce; all or none. At the paper's lambdas, or at those of --lambda and --target. Default: all for
+    /// paper, unless --method, --lambda or --target say what to run; none for quick.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub ablation: Vec<String>,
+    /// Where to compute: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<String>,
+    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+    /// Output folder; default out/quick or out/paper.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Settings file with one table a modality: tabular, text, graph.
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// One setting: MODALITY.path.to.setting=VALUE (repeatable; wins over --settings).
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Use the synthetic twins even where real data is at hand.
+    #[arg(long)]
+    pub twin: bool,
+    /// Touch no network.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask reproduce
+      Everything, quick. Real data where it is found (--data-dir, L0GM_DATA_DIR, datasets/cache)
+      or can be downloaded, else the built-in synthetic twins, and then the first and last line
+      say so.
+  cargo xtask reproduce --data-dir ~/data --model-dir ~/models --out out/real
+      The same on data of your own copy: ~/data/adult/adult.data and so on.
+  cargo xtask reproduce --modality tabular --lambda 1e-4,1e-3,1e-2 --seeds 0,1,2
+      One modality, a coarser grid, three seeds.
+  cargo xtask reproduce --modality tabular --target 10%,25%
+      Models of which a tenth and a quarter of the dimensions stay open, whatever lambda it takes.
+  cargo xtask reproduce --modality graph --dataset amazon-photo --method dense --dry-run
+      What a plan would hold, without running it.
+  cargo xtask reproduce --set tabular.train.epochs=3 --set graph.gate.inference=threshold
+      Settings of a modality by name; --settings FILE.toml takes many: tables [tabular], [text],
+      [graph].
+  cargo xtask reproduce --modality tabular --ablation fine,no-annealing --lambda 1e-3
+      The default gate and two designs with one thing changed, at one lambda.
+
+Ctrl-C or SIGTERM stops after the step in hand and saves; the same command goes on from there. A
+finished run is not run again: to start anew, choose another --out or delete the run's folder in
+OUT/runs.")]
+pub struct ReproduceFlags {
+    #[command(flatten)]
+    pub cells: CellFlags,
+    /// Print the plan with its estimated cost and what would be downloaded; run, fetch and generate nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+One JSON object a line, in the order of running:
+  cell      the hash of all that the result depends on; `run --cell` takes it, or its first digits
+  run       the folder's name under OUT/runs
+  modality, dataset, twin, method, lambda, seed, settings
+  ablation  the design with one thing changed that the cell belongs to, else null
+  estimate_seconds   a rough estimate on two CPU cores, of the cell alone: what cells of one OUT
+            share, such as a frozen encoder's features, is in each of them
+  finished  whether the cell's record stands in OUT
+
+Nothing is run, fetched or generated. docs/scale.md shows how to spread cells over machines.
+
+Examples:
+  cargo xtask plan --profile paper --modality tabular | wc -l
+  cargo xtask plan | jq -r 'select(.finished | not).cell'")]
+pub struct PlanFlags {
+    #[command(flatten)]
+    pub cells: CellFlags,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Carries out cells of the plan that `cargo xtask plan` prints with the same flags; `cargo xtask
+report` makes the report of what is finished. Without --cell and --shard: all of them.
+
+Several processes may work in one --out: each cell is claimed by a lock, and who comes second
+passes over it (--wait: comes back to it). A finished cell is not run again; a killed process's
+cell is continued from its last checkpoint by whoever takes it next. Exit codes are those of
+`reproduce`; a cell that was passed over is no failure.
+
+Examples:
+  cargo xtask run --cell 3f9c2a --twin
+  cargo xtask run --shard 0/4 --profile paper --out out/paper
+  mpirun -n 2 sh -c 'cargo xtask run --shard $OMPI_COMM_WORLD_RANK/$OMPI_COMM_WORLD_SIZE'")]
+pub struct RunFlags {
+    #[command(flatten)]
+    pub cells: CellFlags,
+    /// Only this cell: its hash or the folder's name, or the first letters of either (repeatable).
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "ID",
+        conflicts_with = "shard"
+    )]
+    pub cell: Vec<String>,
+    /// Only every N-th cell, from the I-th on: I counts from 0 to N - 1.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Wait for cells that other processes work on, and take them over where these stop.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Several folders, of several machines, are joined into --out: its finished cells, the failures that
+none of them made good, and one report. A cell that two folders hold must have the same results,
+else the report says where they differ (the first folder's are taken); of different data it is
+refused.
+
+Examples:
+  cargo xtask report out/quick
+  cargo xtask report node1/out node2/out --out out/joined
+  cargo xtask report out/paper --publish results/mine
+      Also writes report.md, figures as SVG and tables as CSV there, small enough for a
+      repository.")]
+pub struct ReportFlags {
+    /// Output folders of `reproduce` and `run`.
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// Folder for what several hold together; may be one of them. Default: the one folder itself.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Folder for a copy to keep in a repository: report.md, figures as SVG, tables as CSV.
+    #[arg(long, value_name = "DIR")]
+    pub publish: Option<PathBuf>,
+}
+
+/// How a search takes its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WayFlag {
+    /// Independent draws from the space.
+    Random,
+    /// Points of the product of all candidates, in a drawn order.
+    Grid,
+}
+
+impl From<WayFlag> for crate::search::Way {
+    fn from(way: WayFlag) -> Self {
+        match way {
+            WayFlag::Random => Self::Random,
+            WayFlag::Grid => Self::Grid,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Trains each method with --trials settings: the defaults (trial 0), then points of the paper's
+Table 7 (learning rate, weight decay, dropout, batch size; for gated methods also the warm-up's
+share and the end temperature). Every method has the same budget, and a trial has the same
+backbone for all of them. Sparsity is held: gated runs are asked for one active fraction
+(--target, default 15%), and what ends more than 2 points from it is not compared, for validation
+loss alone would only ask for more open gates. (--lambda X holds lambda instead.) Granularity and
+coupling, which are designs (--ablation of `reproduce`), are held too, and so is all that
+--settings and --set name. --incumbent FILE makes trial 0 of settings of one's own instead of the
+defaults; what of them is not searched is held.
+
+Trials are runs in OUT/search/runs: claimed, resumable, done once; the same command goes on after
+a stop. They are judged by validation loss (mean over --seeds); no figure of the test split is
+read or shown. Written at the end:
+  OUT/search/chosen.toml         lowest mean over methods, for a comparison on one backbone
+  OUT/search/chosen-METHOD.toml  each method's own best, for `reproduce --method METHOD`
+each with the command, the budget, and the losses of the chosen settings and of trial 0 at its
+top, and with what --settings, --set and --incumbent held.
+
+Examples:
+  cargo xtask search --modality tabular --trials 12 --dry-run
+  cargo xtask search --modality tabular --trials 12 --out out/search-adult
+  cargo xtask reproduce --modality tabular --settings out/search-adult/search/chosen.toml
+  cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80
+  cargo xtask search --modality text --incumbent results/reference/imdb-frozen.toml")]
+pub struct SearchFlags {
+    #[command(flatten)]
+    pub cells: CellFlags,
+    /// Settings that each method is trained with, those in use (trial 0) among them.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub trials: usize,
+    /// Seed of the draws; runs have --seeds.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub search_seed: u64,
+    /// Settings file whose searched settings trial 0 has instead of the defaults; its other settings hold in every
+    /// trial. (What --settings and --set name is not searched.)
+    #[arg(long, value_name = "FILE")]
+    pub incumbent: Option<PathBuf>,
+    /// How points of the space are taken.
+    #[arg(long, value_enum, default_value = "random")]
+    pub by: WayFlag,
+    /// Print the trials with their settings and cost; run, fetch and generate nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Reads an output folder of finished runs, builds each run's models again (the trained one from its
+checkpoint, the compact one from its folder compact/), holds them against the predictions of the
+run, and times their forward passes in evaluation mode on one fixed batch of test rows. Dense,
+gated and compact take turns: in each round every model makes 3 passes that are not counted and up
+to 50 that are, and each round begins with another model. Loading, encoding and tokenising are
+timed apart; so is a frozen text encoder, whose features the runs keep. A graph is timed whole:
+its passes are full batch.
+
+Of each point (method, lambda, settings) the lowest seed's run is taken, or those of --seeds. The
+findings stand in DIR/latency, and DIR's report is written again with them. Where the middle half
+of the rounds' medians is wider than 1% of their median, a warning says that the third digit is
+noise: nothing else should run meanwhile.
+
+Examples:
+  cargo xtask latency out/quick
+  cargo xtask latency out/adult --lambda 1e-3,3e-3 --threads 1
+  cargo xtask latency out/quick --modality graph --rounds 5")]
+pub struct LatencyFlags {
+    /// Output folder of `reproduce` or `run`.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Only these modalities.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub modality: Vec<String>,
+    /// Only these datasets.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub dataset: Vec<String>,
+    /// Only gated runs with these weights of the penalty.
+    #[arg(long, value_delimiter = ',', value_name = "X")]
+    pub lambda: Vec<f64>,
+    /// Runs with these seeds; default: the lowest of each point.
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub seeds: Vec<u64>,
+    /// Rows a batch.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        default_value = "1,64,1024"
+    )]
+    pub batch: Vec<usize>,
+    /// Rounds, of one turn a model each.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub rounds: usize,
+    /// Where to compute: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<String>,
+    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatFlag {
+    /// A table and what it means.
+    Text,
+    /// One JSON object, with all digits.
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+The file: CSV (comma, semicolon or tab; a header row) or Parquet, a row a prediction.
+  label           `label`, `y_true`, `target`, `class`, `y` or the like, else --label NAME. Values
+                  are classes' names, or their numbers from 0; for two classes true and false too.
+  two classes     one column of P(y = 1): `p`, `prob`, `score`, `p_1`, ...; or one column a class
+  many classes    one column a class: `p_0`, `p_1`, ... or `prob_NAME`, also bare names; in
+                  Parquet also one column of lists
+  logits          `logit_0`, `logit_1`, ... or, with --logits, the columns above
+  split           where there is a column `split`, its rows `test` are scored, and a temperature
+                  is fitted on its rows `valid`; --split NAME scores another
+Other columns are passed over; where no name tells, all other number columns are classes, and
+--columns says which are. A run's folder (out/quick/runs/RUN_ID) may stand for its predictions.
+
+Probabilities may lie outside [0, 1], and a row's sum away from 1, by at most 0.001 (half
+precision); within that they are put right.
+
+Examples:
+  cargo xtask calibration predictions.csv
+  cargo xtask calibration scores.parquet --label y --columns cat,dog,fish --format json
+  cargo xtask calibration spam.csv --label verdict --positive spam
+  cargo xtask calibration out/quick/runs/RUN_ID")]
+pub struct CalibrationFlags {
+    /// CSV or Parquet with labels and probabilities, or a run's folder.
+    pub file: PathBuf,
+    /// The true label's column.
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
+    /// The columns of the scores, in the order of the classes; one alone is P(y = 1).
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub columns: Vec<String>,
+    /// For a single column: the label whose probability it is.
+    #[arg(long, value_name = "LABEL")]
+    pub positive: Option<String>,
+    /// The scores are logits.
+    #[arg(long)]
+    pub logits: bool,
+    /// The split to score, where the file has a column `split`; default `test`.
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
+    /// Bins of every binned measure.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub bins: usize,
+    /// Draws of the bootstrap intervals and of the noise floor.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub resamples: usize,
+    /// Seed of these draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How the findings are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: FormatFlag,
+    /// Folder for the diagrams, SVG and PNG; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "out/calibration")]
+    pub out: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DatasetsFlags {
+    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_line_of_a_help_text_is_so_long_that_it_would_be_wrapped_again() {
+        let root = Flags::command();
+        let mut texts = vec![root.get_after_help().unwrap().to_string()];
+        let of_commands = root.get_subcommands().map(|c| c.get_after_long_help());
+        texts.extend(of_commands.flatten().map(ToString::to_string));
+        assert!(texts.len() > 5);
+        for line in texts.iter().flat_map(|text| text.lines()) {
+            assert!(line.chars().count() <= 98, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_negative_seed_or_target_is_refused_in_our_own_words() {
+        for (flag, value) in [("--seeds", "-1"), ("--target", "-5%"), ("--lambda", "-1")] {
+            let words = ["xtask", "reproduce", flag, value];
+            let Command::Reproduce(flags) = Flags::try_parse_from(words).unwrap().command else {
+                panic!("another command");
+            };
+            let error = crate::plan::Choice::new(&flags.cells).unwrap_err();
+            assert_eq!(crate::usage::exit_code(&error), 2);
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{flag} {value}: ")), "{text}");
+        }
+    }
+}

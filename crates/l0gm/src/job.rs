@@ -1,0 +1,300 @@
+//! What `reproduce`, `plan` and `run` have in common: from flags to a plan on its data, and from a part of
+//! the plan to finished runs. There is one way to run a cell, whoever asks.
+
+use crate::data_report::{self, DataReport};
+use crate::flags::{CellFlags, ProfileFlag};
+use crate::plan::{Choice, Overrides, Plan, Share, threads};
+use crate::run::{Console, INTERRUPTED, Machine, Outcome};
+use crate::usage::usage;
+use crate::{device, modalities, run};
+use anyhow::Context;
+use l0gm_data::{DataOptions, FetchPolicy};
+use l0gm_report::out::{CommandRecord, OutDir};
+use l0gm_train::{Modality, Profile, StopFlag};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A plan and all it needs.
+pub struct Job {
+    /// Every cell.
+    pub plan: Plan,
+    /// The output folder.
+    pub path: PathBuf,
+    modalities: Vec<Box<dyn Modality>>,
+    options: DataOptions,
+    profile: Profile,
+}
+
+/// A part of a job, carried out.
+pub struct Done {
+    /// Where.
+    pub out: OutDir,
+    /// How it went.
+    pub outcome: Outcome,
+    /// How many cells it was to do.
+    cells: usize,
+    data: DataReport,
+}
+
+impl Job {
+    /// The job of these flags. `looking`: nothing will be run, so nothing is fetched or generated.
+    pub fn new(flags: &CellFlags, looking: bool, bars: bool) -> anyhow::Result<Self> {
+        Self::planned(flags, looking, bars, Plan::new)
+    }
+
+    /// The same with a plan of another making.
+    pub fn planned(
+        flags: &CellFlags,
+        looking: bool,
+        bars: bool,
+        make: impl FnOnce(&[Box<dyn Modality>], &Choice, Profile, &Overrides) -> anyhow::Result<Plan>,
+    ) -> anyhow::Result<Self> {
+        let choice = Choice::new(flags)?;
+        let profile = profile(flags)?;
+        let options = data_options(flags, profile, bars);
+        let modalities = if looking {
+            modalities::looking(&options)?
+        } else {
+            modalities::all(&options)?
+        };
+        let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
+        let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
+        let plan = make(&modalities, &choice, profile, &overrides)?;
+        if flags.twin {
+            modalities::check_all_twins(&plan)?;
+        }
+        Ok(Self {
+            plan,
+            path: out_path(flags),
+            modalities,
+            options,
+            profile,
+        })
+    }
+
+    /// What the plan runs on.
+    pub fn data(&self) -> DataReport {
+        data_report::describe(&self.plan, &self.options)
+    }
+
+    /// Ids of the cells that are finished already; makes nothing.
+    pub fn finished(&self) -> anyhow::Result<BTreeSet<String>> {
+        OutDir::refuse_foreign(&self.path)?;
+        match OutDir::open(&self.path) {
+            Ok(out) => run::finished(&self.plan, &out),
+            Err(_) => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// Runs what of a share is not finished. `wait`: also for what other processes work on.
+    pub fn carry_out(
+        &self,
+        share: &Share,
+        wait: bool,
+        machine: &Machine,
+        console: &mut Console,
+    ) -> anyhow::Result<Done> {
+        let part = share.of(&self.plan)?;
+        let data = data_report::describe(&part, &self.options);
+        for line in data.first_lines() {
+            println!("{line}");
+        }
+        let all = self.plan.runs.len();
+        println!(
+            "{} runs, estimated {} in all on two CPU cores; output in {}",
+            match part.runs.len() {
+                n if n == all => n.to_string(),
+                n => format!("{n} of {all}"),
+            },
+            l0gm_report::format::duration(part.estimate()),
+            self.path.display()
+        );
+        let out = OutDir::create(&self.path)?;
+        out.write_command(&CommandRecord {
+            command: typed_command(),
+            profile: match self.profile {
+                Profile::Quick => "quick".to_owned(),
+                Profile::Paper => "paper".to_owned(),
+            },
+            planned: self.plan.runs.iter().map(|run| run.spec.id()).collect(),
+        })?;
+        run::on_ctrl_c(machine.stop.clone())?;
+        let outcome = run::execute(&part, &self.modalities, &out, machine, wait, console)?;
+        run::remember(&out, &outcome)?;
+        Ok(Done {
+            out,
+            outcome,
+            cells: part.runs.len(),
+            data,
+        })
+    }
+}
+
+impl Done {
+    /// The last lines and the exit code: 0, 1 where a run failed, 130 where it was stopped. `report`: a line
+    /// about the report.
+    pub fn close(&self, report: Option<&str>) -> ExitCode {
+        let outcome = &self.outcome;
+        println!(
+            "{} of {} runs done ({} now, {} before), {} failed",
+            outcome.finished + outcome.skipped,
+            self.cells,
+            outcome.finished,
+            outcome.skipped,
+            outcome.failures.len()
+        );
+        for (id, message) in &outcome.failures {
+            println!("failed: {id}: {message}");
+        }
+        for (id, holder) in &outcome.elsewhere {
+            println!("passed over: {id}: {holder} is working on it");
+        }
+        if let Some(line) = report {
+            println!("{line}");
+        }
+        if outcome.stopped {
+            println!("stopped on request; the same command goes on where it stopped");
+        } else if outcome.failures.is_empty() {
+            println!(
+                "to start anew: choose another --out, or delete folders under {}",
+                self.out.path().join("runs").display()
+            );
+        } else {
+            println!("the same command tries the failed runs again");
+        }
+        for line in self.data.last_lines() {
+            println!("{line}");
+        }
+        if outcome.stopped {
+            ExitCode::from(INTERRUPTED)
+        } else if outcome.failures.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The device and the threads of these flags; sizes rayon's pool, so once a process.
+pub fn machine(flags: &CellFlags) -> anyhow::Result<Machine> {
+    machine_of(flags.threads.as_deref(), &flags.device)
+}
+
+/// The same of `--threads` and `--device` alone.
+pub fn machine_of(threads_flag: Option<&str>, device: &str) -> anyhow::Result<Machine> {
+    let threads = threads(threads_flag)?;
+    let (device, device_name) = device::parse(device)?;
+    use_threads(threads_flag.is_some(), threads)?;
+    Ok(Machine {
+        device,
+        device_name,
+        threads,
+        stop: StopFlag::default(),
+    })
+}
+
+fn profile(flags: &CellFlags) -> anyhow::Result<Profile> {
+    match flags.profile {
+        ProfileFlag::Quick => Ok(Profile::Quick),
+        ProfileFlag::Paper if flags.twin => {
+            Err(usage("--profile paper refuses twins: leave --twin out"))
+        }
+        ProfileFlag::Paper => Ok(Profile::Paper),
+    }
+}
+
+fn data_options(flags: &CellFlags, profile: Profile, bars: bool) -> DataOptions {
+    DataOptions {
+        data_dir: flags.data_dir.clone(),
+        model_dir: flags.model_dir.clone(),
+        fetch: if flags.offline || flags.twin {
+            FetchPolicy::LocalOnly
+        } else {
+            FetchPolicy::Download
+        },
+        allow_twin: profile == Profile::Quick,
+        force_twin: flags.twin,
+        bars,
+    }
+}
+
+fn out_path(flags: &CellFlags) -> PathBuf {
+    flags.out.clone().unwrap_or_else(|| {
+        PathBuf::from(match flags.profile {
+            ProfileFlag::Quick => "out/quick",
+            ProfileFlag::Paper => "out/paper",
+        })
+    })
+}
+
+/// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
+fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
+    if asked {
+        // SAFETY: no other thread has been started yet that could read the environment.
+        unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot size the thread pool")
+}
+
+/// What was typed, for the report: `cargo xtask reproduce ...`. A share of a plan is of no use to who makes it
+/// again: the whole plan's command stands for it.
+fn typed_command() -> String {
+    whole_plan(std::env::args().skip(1))
+}
+
+fn whole_plan(arguments: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["cargo xtask".to_owned()];
+    let (mut of_a_share, mut is_value) = (false, false);
+    for (at, word) in arguments.enumerate() {
+        if at == 0 && word == "run" {
+            of_a_share = true;
+            words.push("reproduce".to_owned());
+            continue;
+        }
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, _)) => (flag, true),
+            None => (word.as_str(), false),
+        };
+        match flag {
+            "--wait" if of_a_share => {}
+            "--cell" | "--shard" if of_a_share => is_value = !value,
+            _ => words.push(quoted(word)),
+        }
+    }
+    words.join(" ")
+}
+
+/// As a shell takes it.
+fn quoted(word: String) -> String {
+    let is_plain = |c: char| !c.is_whitespace() && !"'\"$&|;<>(){}*?`\\".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shares_command_is_recorded_as_the_whole_plans() {
+        let of = |text: &str| whole_plan(text.split(' ').map(str::to_owned));
+        assert_eq!(
+            of("run --shard 1/4 --wait --profile paper --cell abc --cell=x --out a"),
+            "cargo xtask reproduce --profile paper --out a"
+        );
+        let typed = "reproduce --set text.a=b --out o";
+        assert_eq!(of(typed), format!("cargo xtask {typed}"));
+        let spaced = whole_plan(["plan", "it's"].map(str::to_owned).into_iter());
+        assert_eq!(spaced, r"cargo xtask plan 'it'\''s'");
+    }
+}

@@ -1,0 +1,47 @@
+//! The runner: plan -> run -> aggregate -> report, for the three modalities. Everything a run needs to know
+//! stands in its plan, everything it found in its record. One file a command.
+
+pub mod allocator;
+pub mod broken_pipe;
+pub mod calibration;
+pub mod cells;
+pub mod claim;
+pub mod data_report;
+pub mod datasets;
+pub mod device;
+pub mod flags;
+pub mod job;
+pub mod join;
+pub mod latency;
+pub mod modalities;
+pub mod names;
+pub mod outlook;
+pub mod plan;
+pub mod process;
+pub mod report;
+pub mod reproduce;
+pub mod run;
+pub mod search;
+pub mod usage;
+
+use flags::Command;
+use std::process::ExitCode;
+
+impl Command {
+    /// Carries the command out: exit code 0, 1 where a run failed, 130 where it was stopped.
+    ///
+    /// # Errors
+    /// What keeps the command from being carried out; a [`usage::UsageError`] where the command line is at fault.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Reproduce(flags) => reproduce::run(flags),
+            Self::Plan(flags) => cells::plan(flags),
+            Self::Run(flags) => cells::run(flags),
+            Self::Report(flags) => report::run(flags),
+            Self::Search(flags) => search::run(flags),
+            Self::Latency(flags) => latency::run(flags),
+            Self::Calibration(flags) => calibration::run(flags),
+            Self::Datasets(flags) => datasets::run(flags),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The three doors of the runner. This is the only file that names a modality crate.
+
+use crate::outlook::{Looking, Outlook};
+use crate::plan::Plan;
+use crate::usage::usage;
+use l0gm_data::{Catalogue, DataOptions};
+use l0gm_graph::GraphModality;
+use l0gm_tabular::TabularModality;
+use l0gm_text::TextModality;
+use l0gm_train::Modality;
+
+/// Their names.
+pub const NAMES: [&str; 3] = ["tabular", "text", "graph"];
+
+/// Every modality, in the order of plans and reports.
+pub fn all(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
+    Ok(on(&Catalogue::new(options.clone())?))
+}
+
+/// The same for a plan alone: what is not here is neither fetched nor made.
+pub fn looking(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
+    let outlook = Outlook::new(options)?;
+    let looking = |modality| -> Box<dyn Modality> {
+        Box::new(Looking {
+            modality,
+            outlook: outlook.clone(),
+        })
+    };
+    Ok(on(outlook.local()).into_iter().map(looking).collect())
+}
+
+fn on(catalogue: &Catalogue) -> Vec<Box<dyn Modality>> {
+    vec![
+        Box::new(TabularModality::new(catalogue.clone())),
+        Box::new(TextModality::new(catalogue.clone())),
+        Box::new(GraphModality::new(catalogue.clone())),
+    ]
+}
+
+/// With `--twin` every dataset must be one.
+pub fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
+    match plan.data().iter().find(|(_, _, twin)| !twin) {
+        None => Ok(()),
+        Some((dataset, ..)) => Err(usage(format!(
+            "--twin: {dataset} is a file of its own and has no twin; leave --twin out"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_names_are_the_modalities() {
+        let modalities = all(&DataOptions::default()).unwrap();
+        let names: Vec<&str> = modalities.iter().map(|modality| modality.name()).collect();
+        assert_eq!(names, NAMES);
+    }
+}

@@ -1,0 +1,151 @@
+//! What would become of a dataset that is not here: downloaded, or its twin in its place. A dry run asks
+//! this instead of the catalogue's doors, which download and generate.
+
+use l0gm_data::{Catalogue, DataOptions, Entry, Error, FetchPolicy, Resolved, Source};
+use l0gm_train::{Expected, Hyperparameter, Modality, Profile, RunContext, RunRecord, RunSpec};
+use std::time::Duration;
+
+/// Where a dataset of the catalogue stands.
+pub enum Standing {
+    /// Its files are here.
+    Here(Box<Resolved>),
+    /// A real run would download it from this address.
+    ToDownload(String),
+    /// A real run would take its twin.
+    Twin,
+    /// Not in the catalogue, broken, or not to be had: the modality says it in its own words.
+    Unknown,
+}
+
+/// Looks without touching.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// What a real run would be allowed.
+    options: DataOptions,
+    local: Catalogue,
+}
+
+impl Outlook {
+    /// For a run with these options.
+    pub fn new(options: &DataOptions) -> anyhow::Result<Self> {
+        Ok(Self {
+            options: options.clone(),
+            local: Catalogue::new(DataOptions {
+                fetch: FetchPolicy::LocalOnly,
+                allow_twin: false,
+                force_twin: false,
+                ..options.clone()
+            })?,
+        })
+    }
+
+    /// The catalogue of what is here.
+    pub fn local(&self) -> &Catalogue {
+        &self.local
+    }
+
+    /// Whether the twin may stand in where a download fails.
+    pub fn allows_twins(&self) -> bool {
+        self.options.allow_twin
+    }
+
+    /// A dataset's.
+    pub fn of(&self, dataset: &str) -> Standing {
+        let Ok(entry) = self.local.entry(dataset) else {
+            return Standing::Unknown;
+        };
+        if self.options.force_twin {
+            return Standing::Twin;
+        }
+        match self.local.dataset(dataset) {
+            Ok(found) => Standing::Here(Box::new(found)),
+            // A file that is here and wrong; what is missing is named by its folder.
+            Err(Error::File { path, .. }) if path.is_file() => Standing::Unknown,
+            Err(_) => match self.download(entry) {
+                Some(address) => Standing::ToDownload(address),
+                None if self.options.allow_twin => Standing::Twin,
+                None => Standing::Unknown,
+            },
+        }
+    }
+
+    /// The address of pretrained weights that a real run would download.
+    pub fn weights(&self, name: &str) -> Option<String> {
+        let entry = self.local.entry(name).ok()?;
+        match self.local.model(name) {
+            Ok(None) => self.download(entry),
+            _ => None,
+        }
+    }
+
+    fn download(&self, entry: &Entry) -> Option<String> {
+        let fetched = |source: &&Source| !matches!(source, Source::Manual { .. });
+        match self.options.fetch {
+            FetchPolicy::LocalOnly => None,
+            FetchPolicy::Download => entry.sources.iter().find(fetched).map(Source::address),
+        }
+    }
+}
+
+/// A modality that plans on what is here and on what may be expected of the rest.
+pub struct Looking {
+    /// Made on [`Outlook::local`].
+    pub modality: Box<dyn Modality>,
+    /// Says what may be expected.
+    pub outlook: Outlook,
+}
+
+impl Modality for Looking {
+    fn name(&self) -> &'static str {
+        self.modality.name()
+    }
+
+    fn datasets(&self) -> Vec<String> {
+        self.modality.datasets()
+    }
+
+    fn methods(&self) -> Vec<String> {
+        self.modality.methods()
+    }
+
+    fn spec_expecting(
+        &self,
+        dataset: &str,
+        method: &str,
+        lambda: Option<f64>,
+        seed: u64,
+        profile: Profile,
+        overrides: &serde_json::Value,
+        _: l0gm_train::Expected,
+    ) -> l0gm_train::Result<RunSpec> {
+        let expected = Expected {
+            missing_twin: match self.outlook.of(dataset) {
+                Standing::Here(_) | Standing::Unknown => None,
+                Standing::ToDownload(_) => Some(false),
+                Standing::Twin => Some(true),
+            },
+            weights: self.outlook.options.fetch == FetchPolicy::Download,
+        };
+        let plan = &self.modality;
+        plan.spec_expecting(dataset, method, lambda, seed, profile, overrides, expected)
+    }
+
+    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
+        self.modality.setting_of(hyperparameter)
+    }
+
+    fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
+        self.modality.estimate(spec)
+    }
+
+    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Vec<(String, Duration)>> {
+        self.modality.shared_work(spec)
+    }
+
+    fn run(&self, spec: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
+        Err(l0gm_train::Error::Setting(format!(
+            "{} is only planned here, not run",
+            spec.id()
+        )))
+    }
+}

@@ -1,0 +1,142 @@
+//! The gate's design with one thing changed: what the paper's Tables 6, 9 and 10 compare with the default.
+//! An ablation is nothing but settings that all modalities share, at a few lambdas.
+
+use super::choice::{ALL_ABLATIONS, NO_ABLATION};
+use crate::names;
+use serde_json::{Value, json};
+
+/// Weights of the calibration term (the paper's Table 7).
+const COUPLING_WEIGHTS: [f64; 3] = [0.1, 0.3, 1.0];
+
+/// One thing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ablation {
+    /// One mask for all examples: one draw a step.
+    Static,
+    /// Gates that read the example.
+    Conditional,
+    /// Finer gates than one a dimension of the interface.
+    Fine,
+    /// The whole penalty and the final temperature from the first step.
+    NoAnnealing,
+    /// Soft-binned ECE in the objective.
+    SoftEce,
+    /// MMCE in the objective.
+    Mmce,
+}
+
+impl Ablation {
+    /// All, in the order of running.
+    pub const ALL: [Self; 6] = [
+        Self::Static,
+        Self::Conditional,
+        Self::Fine,
+        Self::NoAnnealing,
+        Self::SoftEce,
+        Self::Mmce,
+    ];
+
+    /// As `--ablation` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Conditional => "conditional",
+            Self::Fine => "fine",
+            Self::NoAnnealing => "no-annealing",
+            Self::SoftEce => "soft-ece",
+            Self::Mmce => "mmce",
+        }
+    }
+
+    /// Of a name; an unknown one is a usage error that says the nearest.
+    pub fn of(name: &str) -> anyhow::Result<Self> {
+        let named = Self::ALL.map(Self::name).into_iter();
+        let names: Vec<String> = named
+            .chain([ALL_ABLATIONS, NO_ABLATION])
+            .map(str::to_owned)
+            .collect();
+        names::check("--ablation", name, &names)?;
+        let known = Self::ALL.into_iter().find(|a| a.name() == name);
+        known.ok_or_else(|| crate::usage::usage(format!("--ablation {name} stands alone")))
+    }
+
+    /// What it runs: for each variant its name and the settings to lay over a modality's.
+    pub fn variants(self) -> Vec<(String, Value)> {
+        let name = self.name().to_owned();
+        match self {
+            Self::Static | Self::Conditional => {
+                vec![(name, json!({"gate": {"kind": self.name()}}))]
+            }
+            Self::Fine => vec![(name, json!({"gate": {"granularity": "fine"}}))],
+            Self::NoAnnealing => vec![(name, json!({"train": {"schedule": {"kind": "none"}}}))],
+            Self::SoftEce | Self::Mmce => COUPLING_WEIGHTS
+                .map(|weight| {
+                    let term = json!({"kind": self.name(), "weight": weight});
+                    let settings = json!({"train": {"objective": {"coupling": term}}});
+                    (format!("{name} {weight}"), settings)
+                })
+                .to_vec(),
+        }
+    }
+
+    /// The lambdas it is compared at where none are asked for: those of the paper's table, one of them at least
+    /// moderate and one aggressive. Table 9 reads what Table 8 reads at 3e-4; Table 10 has 1e-3 and 3e-3, which
+    /// is not yet aggressive at every width. Finer gates are many more, each with its share of the penalty, so
+    /// their lambdas are smaller for the same active fractions.
+    pub fn lambdas(self) -> &'static [f64] {
+        match self {
+            Self::Static | Self::Conditional | Self::NoAnnealing => &[3e-4, 3e-3],
+            Self::Fine => &[1e-5, 3e-5, 1e-4, 3e-4],
+            Self::SoftEce | Self::Mmce => &[1e-3, 3e-3, 1e-2],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plan::LAMBDA_GRID;
+    use l0gm_report::arms::Axis;
+    use l0gm_report::grouping::flat;
+
+    #[test]
+    fn every_ablation_changes_one_thing_that_the_report_can_tell_at_lambdas_of_the_grid() {
+        for ablation in Ablation::ALL {
+            assert_eq!(Ablation::of(ablation.name()).unwrap(), ablation);
+            for (_, variant) in ablation.variants() {
+                let settings = flat(&variant);
+                let changed: Vec<Axis> = Axis::ALL
+                    .into_iter()
+                    .filter(|axis| {
+                        let value = settings.get(axis.key());
+                        value.is_some_and(|value| value != axis.default())
+                    })
+                    .collect();
+                assert_eq!(changed.len(), 1, "{}", ablation.name());
+            }
+            // Compared with the default design at the same lambda, or, for finer gates, where it has as much open.
+            let mut lambdas = ablation.lambdas().iter();
+            let in_grid = lambdas.all(|lambda| LAMBDA_GRID.contains(lambda));
+            assert!(in_grid || ablation == Ablation::Fine);
+        }
+    }
+
+    #[test]
+    fn the_report_names_ablations_by_their_names_here() {
+        for axis in Axis::ALL {
+            let named = Ablation::of(axis.ablation()).unwrap();
+            let (_, settings) = named.variants().remove(0);
+            let settings = flat(&settings);
+            assert!(settings.contains_key(axis.key()), "{axis:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_says_the_nearest() {
+        let error = Ablation::of("conditonal").unwrap_err();
+        assert_eq!(crate::usage::exit_code(&error), 2);
+        assert!(error.to_string().contains("conditional"), "{error}");
+        assert!(error.to_string().contains("mmce, all, none"), "{error}");
+    }
+}

@@ -1,0 +1,208 @@
+//! What the flags choose, parsed and checked: the part of a plan that needs no modality.
+
+use super::{Ablation, LAMBDA_GRID};
+use crate::flags::{CellFlags, ProfileFlag};
+use crate::usage::usage;
+use l0gm_gate::Target;
+
+/// `--ablation all`.
+pub(super) const ALL_ABLATIONS: &str = "all";
+/// `--ablation none`.
+pub(super) const NO_ABLATION: &str = "none";
+/// Seeds of `quick`.
+const QUICK_SEEDS: [u64; 1] = [0];
+/// Seeds of `paper` (design section 6).
+const PAPER_SEEDS: [u64; 3] = [0, 1, 2];
+
+/// The flags that choose runs; an empty list means "all" or "the default".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    /// Modality names, unchecked.
+    pub modalities: Vec<String>,
+    /// Dataset names or paths, unchecked.
+    pub datasets: Vec<String>,
+    /// Method names, unchecked.
+    pub methods: Vec<String>,
+    /// At least one, each once.
+    pub seeds: Vec<u64>,
+    /// Ascending, each once, all at least 0; empty only beside targets.
+    pub lambdas: Vec<f64>,
+    /// Ascending, each once.
+    pub targets: Vec<Target>,
+    /// In the order of running, each once.
+    pub ablations: Vec<Ablation>,
+    /// Lambdas or targets were asked for: then the ablations are run at those.
+    pub points_given: bool,
+}
+
+impl Choice {
+    /// Parses the flags.
+    pub fn new(flags: &CellFlags) -> anyhow::Result<Self> {
+        let ungated = |method: &String| method == "dense";
+        if !flags.lambda.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
+        {
+            return Err(usage(format!(
+                "--lambda {}: --method dense has no gate and so no lambda; leave --lambda out, or take --method dense,l0gm",
+                flags.lambda.join(",")
+            )));
+        }
+        let named = |list: &[String]| list.iter().any(|name| name != NO_ABLATION);
+        if named(&flags.ablation) && !flags.method.is_empty() && flags.method.iter().all(ungated) {
+            return Err(usage(format!(
+                "--ablation {}: --method dense has no gate to change; leave --ablation out, or take --method dense,l0gm",
+                flags.ablation.join(",")
+            )));
+        }
+        if !flags.target.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
+        {
+            return Err(usage(format!(
+                "--target {}: --method dense has no gate to open or close; leave --target out, or take --method dense,l0gm",
+                flags.target.join(",")
+            )));
+        }
+        Ok(Self {
+            modalities: flags.modality.clone(),
+            datasets: flags.dataset.clone(),
+            methods: flags.method.clone(),
+            seeds: seeds(flags)?,
+            lambdas: lambdas(flags)?,
+            targets: targets(flags)?,
+            ablations: ablations(flags)?,
+            points_given: !flags.lambda.is_empty() || !flags.target.is_empty(),
+        })
+    }
+}
+
+fn seeds(flags: &CellFlags) -> anyhow::Result<Vec<u64>> {
+    if flags.seeds.is_empty() {
+        return Ok(match flags.profile {
+            ProfileFlag::Quick => QUICK_SEEDS.to_vec(),
+            ProfileFlag::Paper => PAPER_SEEDS.to_vec(),
+        });
+    }
+    let mut seeds = Vec::new();
+    for text in &flags.seeds {
+        let seed: u64 = text.trim().parse().map_err(|_| {
+            usage(format!(
+                "--seeds {text}: expected whole numbers from 0 up, for example --seeds 0,1,2"
+            ))
+        })?;
+        if !seeds.contains(&seed) {
+            seeds.push(seed);
+        }
+    }
+    Ok(seeds)
+}
+
+fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
+    if flags.lambda.is_empty() {
+        return Ok(match flags.target.is_empty() {
+            true => LAMBDA_GRID.to_vec(),
+            false => Vec::new(),
+        });
+    }
+    let mut lambdas = Vec::new();
+    for text in &flags.lambda {
+        let lambda: f64 = text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|x: &f64| x.is_finite() && *x >= 0.0)
+            .ok_or_else(|| {
+                usage(format!(
+                    "--lambda {text}: expected numbers of at least 0, for example --lambda 1e-4,1e-3"
+                ))
+            })?;
+        if !lambdas.contains(&lambda) {
+            lambdas.push(lambda);
+        }
+    }
+    lambdas.sort_by(f64::total_cmp);
+    Ok(lambdas)
+}
+
+fn targets(flags: &CellFlags) -> anyhow::Result<Vec<Target>> {
+    let mut targets: Vec<Target> = Vec::new();
+    for text in &flags.target {
+        let target = text
+            .parse()
+            .map_err(|error| usage(format!("--target {text}: {error}")))?;
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    targets.sort_by(|a, b| a.active().total_cmp(&b.active()));
+    Ok(targets)
+}
+
+/// Those named; else all for `paper` and none for `quick`. Who picks methods, lambdas or targets gets those
+/// alone.
+fn ablations(flags: &CellFlags) -> anyhow::Result<Vec<Ablation>> {
+    if flags.ablation.is_empty() {
+        let picked =
+            !flags.method.is_empty() || !flags.lambda.is_empty() || !flags.target.is_empty();
+        return Ok(match flags.profile {
+            ProfileFlag::Paper if !picked => Ablation::ALL.to_vec(),
+            _ => Vec::new(),
+        });
+    }
+    if flags.ablation == [ALL_ABLATIONS] {
+        return Ok(Ablation::ALL.to_vec());
+    }
+    if flags.ablation == [NO_ABLATION] {
+        return Ok(Vec::new());
+    }
+    let mut ablations = Vec::new();
+    for name in &flags.ablation {
+        if name == ALL_ABLATIONS || name == NO_ABLATION {
+            return Err(usage(format!("--ablation {name} stands alone")));
+        }
+        ablations.push(Ablation::of(name.trim())?);
+    }
+    ablations.sort_unstable();
+    ablations.dedup();
+    Ok(ablations)
+}
+
+/// Threads to use: `--threads` as `flag`, else RAYON_NUM_THREADS, else as many as there are cores.
+pub fn threads(flag: Option<&str>) -> anyhow::Result<usize> {
+    let variable = std::env::var("RAYON_NUM_THREADS").ok();
+    threads_of(flag, variable.as_deref())
+}
+
+fn threads_of(flag: Option<&str>, variable: Option<&str>) -> anyhow::Result<usize> {
+    let (name, text) = match (flag, variable.map(str::trim)) {
+        (Some(text), _) => ("--threads ", text),
+        // As rayon reads it: empty and 0 mean that nobody chose.
+        (None, Some(text)) if !text.is_empty() && text != "0" => ("RAYON_NUM_THREADS=", text),
+        _ => return Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    };
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|n: &usize| (1..=1024).contains(n))
+        .ok_or_else(|| {
+            usage(format!(
+                "{name}{text}: expected a whole number from 1 to 1024"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn threads_are_the_flags_then_the_environments_then_the_machines() {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(threads_of(Some("3"), Some("5")).unwrap(), 3);
+        assert_eq!(threads_of(None, Some(" 5 ")).unwrap(), 5);
+        for unset in [None, Some(""), Some("0")] {
+            assert_eq!(threads_of(None, unset).unwrap(), cores);
+        }
+        let error = threads_of(None, Some("many")).unwrap_err().to_string();
+        assert!(error.contains("RAYON_NUM_THREADS=many"), "{error}");
+        assert!(threads_of(Some("0"), None).is_err());
+    }
+}

@@ -1,0 +1,312 @@
+//! From flags to the runs they ask for: modality x dataset x method x (lambda or target, ablation) x seed,
+//! each with its complete settings and an estimated cost. Nothing is trained here and nothing is written.
+
+mod ablation;
+mod choice;
+mod lines;
+mod settings;
+mod share;
+mod table;
+
+pub use ablation::Ablation;
+pub use choice::{Choice, threads};
+pub use lines::print_lines;
+pub use settings::{Overrides, merged};
+pub use share::Share;
+pub use table::print_table;
+
+use crate::names;
+use crate::usage::usage;
+use anyhow::Context;
+use l0gm_gate::Target;
+use l0gm_train::{Modality, Profile, RunSpec};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The lambda grid of `quick` and `paper` (the ends of the paper's Table 7 and its Table 8 between).
+pub const LAMBDA_GRID: [f64; 5] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2];
+
+/// One run to be done.
+#[derive(Clone, Debug)]
+pub struct PlannedRun {
+    /// Index of its modality in the list the plan was made with.
+    pub modality: usize,
+    /// Everything its result depends on.
+    pub spec: RunSpec,
+    /// The ablation that it belongs to: "soft-ece 0.1".
+    pub ablation: Option<String>,
+    /// What it costs.
+    pub cost: Cost,
+    /// What it adds to its plan: of what runs share, the first one pays.
+    pub estimate: Duration,
+}
+
+impl PlannedRun {
+    /// A run by itself; a plan says what it adds.
+    pub fn new(modality: usize, spec: RunSpec, ablation: Option<String>, cost: Cost) -> Self {
+        Self {
+            modality,
+            spec,
+            ablation,
+            estimate: cost.alone(),
+            cost,
+        }
+    }
+
+    /// The active fraction that its gate aims at; a model without a gate aims at none, whatever the settings say.
+    pub fn target(&self) -> Option<f64> {
+        let target = self.spec.settings["train"]["target"].as_f64();
+        target.filter(|_| self.spec.method != "dense")
+    }
+}
+
+/// All runs of a command.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In the order of running.
+    pub runs: Vec<PlannedRun>,
+}
+
+impl Plan {
+    /// Makes the plan. Unknown names are usage errors that say the nearest known one.
+    pub fn new(
+        modalities: &[Box<dyn Modality>],
+        choice: &Choice,
+        profile: Profile,
+        overrides: &Overrides,
+    ) -> anyhow::Result<Self> {
+        let datasets = chosen_datasets(modalities, choice)?;
+        overrides.check_used(modalities, &datasets)?;
+        let methods = known_methods(modalities);
+        for method in &choice.methods {
+            names::check("--method", method, &methods)?;
+        }
+        let mut runs = Vec::new();
+        let mut ids = BTreeSet::new();
+        for (index, dataset) in datasets {
+            let modality = modalities[index].as_ref();
+            for method in modality.methods() {
+                if !choice.methods.is_empty() && !choice.methods.contains(&method) {
+                    continue;
+                }
+                for point in points_of(&method, choice) {
+                    let settings = overrides.with(modality.name(), &point.settings);
+                    for &seed in &choice.seeds {
+                        let spec = modality
+                            .spec(&dataset, &method, point.lambda, seed, profile, &settings)
+                            .map_err(|error| spec_error(modality.name(), &dataset, error))?;
+                        // An ablation that the settings ask for anyway is no second run.
+                        if !ids.insert(spec.id()) {
+                            continue;
+                        }
+                        let cost = Cost::of(modality, &spec)?;
+                        let ablation = point.ablation.clone();
+                        runs.push(PlannedRun::new(index, spec, ablation, cost));
+                    }
+                }
+            }
+        }
+        if runs.is_empty() {
+            return Err(usage("the flags leave nothing to run"));
+        }
+        Ok(Self::of(runs))
+    }
+
+    /// These runs in this order.
+    pub fn of(mut runs: Vec<PlannedRun>) -> Self {
+        let mut paid = BTreeSet::new();
+        for run in &mut runs {
+            let cost = &run.cost;
+            let first =
+                |(key, time): &(String, Duration)| paid.insert(key.clone()).then_some(*time);
+            run.estimate = cost.own + cost.shared.iter().filter_map(first).sum::<Duration>();
+        }
+        Self { runs }
+    }
+
+    /// The estimates' sum.
+    pub fn estimate(&self) -> Duration {
+        self.runs.iter().map(|run| run.estimate).sum()
+    }
+
+    /// (dataset, modality, whether its twin stands in), each once, in order.
+    pub fn data(&self) -> Vec<(String, String, bool)> {
+        let mut data: Vec<(String, String, bool)> = Vec::new();
+        for run in &self.runs {
+            let spec = &run.spec;
+            let entry = (spec.dataset.clone(), spec.modality.clone(), spec.twin);
+            if !data.contains(&entry) {
+                data.push(entry);
+            }
+        }
+        data
+    }
+}
+
+/// Rough estimates of what a run costs.
+#[derive(Clone, Debug, Default)]
+pub struct Cost {
+    /// Its own work.
+    own: Duration,
+    /// Work that other runs with the same key find done.
+    shared: Vec<(String, Duration)>,
+}
+
+impl Cost {
+    /// Of a run.
+    pub fn of(modality: &dyn Modality, spec: &RunSpec) -> anyhow::Result<Self> {
+        let estimating = || format!("estimating {} on {}", modality.name(), spec.dataset);
+        Ok(Self {
+            own: modality.estimate(spec).with_context(estimating)?,
+            shared: modality.shared_work(spec).with_context(estimating)?,
+        })
+    }
+
+    /// Of the run where nothing is done yet.
+    pub fn alone(&self) -> Duration {
+        self.own + self.shared.iter().map(|(_, time)| *time).sum::<Duration>()
+    }
+}
+
+/// One setting of a method that is run with every seed.
+struct PointToRun {
+    ablation: Option<String>,
+    lambda: Option<f64>,
+    /// What it changes of the modality's settings.
+    settings: Value,
+}
+
+/// `dense` has neither lambda nor ablations. Everything else meets all lambdas and targets, then each
+/// ablation at its own lambdas, or at those that were asked for.
+fn points_of(method: &str, choice: &Choice) -> Vec<PointToRun> {
+    let plain = || Value::Object(Map::new());
+    if method != "l0gm" {
+        return vec![PointToRun {
+            ablation: None,
+            lambda: None,
+            settings: plain(),
+        }];
+    }
+    let mut points = sparsities(&choice.lambdas, &choice.targets, &plain());
+    for ablation in &choice.ablations {
+        for (name, settings) in ablation.variants() {
+            let of_it = match choice.points_given {
+                true => sparsities(&choice.lambdas, &choice.targets, &settings),
+                false => sparsities(ablation.lambdas(), &[], &settings),
+            };
+            points.extend(of_it.into_iter().map(|point| PointToRun {
+                ablation: Some(name.clone()),
+                ..point
+            }));
+        }
+    }
+    points
+}
+
+/// The points of given settings.
+fn sparsities(lambdas: &[f64], targets: &[Target], settings: &Value) -> Vec<PointToRun> {
+    let by_lambda = lambdas.iter().map(|&lambda| PointToRun {
+        ablation: None,
+        lambda: Some(lambda),
+        settings: settings.clone(),
+    });
+    let by_target = targets.iter().map(|target| {
+        let aimed = json!({"train": {"target": target.active()}});
+        PointToRun {
+            ablation: None,
+            lambda: None,
+            settings: merged(settings, &aimed),
+        }
+    });
+    by_lambda.chain(by_target).collect()
+}
+
+fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {
+    let mut methods = Vec::new();
+    for modality in modalities {
+        for method in modality.methods() {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
+    }
+    methods
+}
+
+/// (modality index, dataset) pairs. Without `--dataset`: each chosen modality's default.
+pub fn chosen_datasets(
+    modalities: &[Box<dyn Modality>],
+    choice: &Choice,
+) -> anyhow::Result<Vec<(usize, String)>> {
+    let known: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
+    for name in &choice.modalities {
+        names::check("--modality", name, &known)?;
+    }
+    let chosen: Vec<usize> = (0..modalities.len())
+        .filter(|&i| choice.modalities.is_empty() || choice.modalities.contains(&known[i]))
+        .collect();
+    if choice.datasets.is_empty() {
+        return Ok(chosen
+            .into_iter()
+            .filter_map(|i| modalities[i].datasets().into_iter().next().map(|d| (i, d)))
+            .collect());
+    }
+    let mut pairs = Vec::new();
+    for dataset in &choice.datasets {
+        let of_name = chosen
+            .iter()
+            .find(|&&i| modalities[i].datasets().contains(dataset));
+        let index = match of_name {
+            Some(&index) => index,
+            None if looks_like_a_path(dataset) => match chosen.as_slice() {
+                [only] => *only,
+                _ => {
+                    return Err(usage(format!(
+                        "--dataset {dataset}: a path needs one --modality ({})",
+                        known.join(", ")
+                    )));
+                }
+            },
+            None => {
+                if let Some(other) = modalities.iter().find(|m| m.datasets().contains(dataset)) {
+                    return Err(usage(format!(
+                        "--dataset {dataset}: is of modality {}, which --modality {} leaves out",
+                        other.name(),
+                        choice.modalities.join(",")
+                    )));
+                }
+                let names: Vec<String> = chosen
+                    .iter()
+                    .flat_map(|&i| modalities[i].datasets())
+                    .collect();
+                return Err(names::check("--dataset", dataset, &names)
+                    .err()
+                    .unwrap_or_else(|| usage(format!("--dataset {dataset}: not known"))));
+            }
+        };
+        if !pairs.contains(&(index, dataset.clone())) {
+            pairs.push((index, dataset.clone()));
+        }
+    }
+    pairs.sort_by_key(|(index, _)| *index);
+    Ok(pairs)
+}
+
+fn looks_like_a_path(dataset: &str) -> bool {
+    dataset.contains(['/', '\\', '.']) || std::path::Path::new(dataset).exists()
+}
+
+/// A setting at fault is the command line's; anything else keeps its own words.
+pub fn spec_error(modality: &str, dataset: &str, error: l0gm_train::Error) -> anyhow::Error {
+    match error {
+        l0gm_train::Error::Setting(message) => usage(format!("{modality}: {message}")),
+        l0gm_train::Error::Gate(l0gm_gate::Error::Setting(message)) => {
+            usage(format!("{modality}: {message}"))
+        }
+        other => anyhow::Error::new(other).context(format!("planning {modality} on {dataset}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

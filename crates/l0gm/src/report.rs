@@ -1,0 +1,62 @@
+//! `cargo xtask report DIR...`: the report of an output folder, or of several joined.
+
+use crate::flags::ReportFlags;
+use crate::join;
+use crate::usage::usage;
+use l0gm_report::out::OutDir;
+use l0gm_report::{aggregate, publish, write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Runs the command.
+pub fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
+    let out = match (flags.dirs.as_slice(), &flags.out) {
+        ([only], None) => OutDir::open(only)?,
+        (_, None) => {
+            return Err(usage(
+                "several folders are joined into one: say with --out which (it may be one of them)",
+            ));
+        }
+        (folders, Some(path)) => joined(folders, path)?,
+    };
+    let records = out.records()?;
+    anyhow::ensure!(
+        !records.is_empty(),
+        "{}: no run has finished here yet; `cargo xtask reproduce --out {}` goes on",
+        out.path().display(),
+        out.path().display()
+    );
+    aggregate::write_summary(&out, &records)?;
+    let document = write(&out, &records)?;
+    if let Some(dir) = &flags.publish {
+        publish::publish(&document, dir)?;
+        println!("published: {}", dir.join("report.md").display());
+    }
+    println!(
+        "{} runs; report: {}",
+        records.len(),
+        out.path().join("report.html").display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folders in one, with a line about each cell that they do not agree on.
+fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
+    // All of them are opened before anything is made.
+    let folders = folders
+        .iter()
+        .map(|folder| OutDir::open(folder))
+        .collect::<anyhow::Result<Vec<OutDir>>>()?;
+    let out = OutDir::create(path)?;
+    let done = join::join(&folders, &out)?;
+    println!(
+        "{} runs taken over, {} held twice with the same results, {} with different ones",
+        done.taken,
+        done.agreeing,
+        done.differing.len()
+    );
+    for (id, what) in &done.differing {
+        println!("differs: {id}: {what}");
+    }
+    Ok(out)
+}

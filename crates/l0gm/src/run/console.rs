@@ -1,0 +1,281 @@
+//! What people see while runs go on: on a terminal two bars (the plan's and the run's), elsewhere
+//! plain lines, at most one every few seconds.
+
+use crate::plan::PlannedRun;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use l0gm_report::format;
+use l0gm_train::{Progress, ProgressEvent, RunRecord};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Plain lines come at most this often.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The console of one command.
+pub struct Console {
+    bars: Option<(MultiProgress, ProgressBar)>,
+    /// Runs of the plan done so far, earlier ones included.
+    done: usize,
+    total: usize,
+    /// Estimates of the runs still to do and of those done now: what time is left is scaled by how
+    /// wrong they have been.
+    left: Duration,
+    spent: Duration,
+    started: Instant,
+    /// Runs last waited for.
+    waiting: usize,
+    /// What a finished run is worth saying.
+    result: fn(&RunRecord) -> String,
+}
+
+impl Console {
+    /// Bars where stderr is a terminal, else lines.
+    pub fn new() -> Self {
+        let bars = std::io::stderr().is_terminal().then(|| {
+            let multi = MultiProgress::new();
+            let overall = multi.add(ProgressBar::new(0));
+            (multi, overall)
+        });
+        Self {
+            bars,
+            done: 0,
+            total: 0,
+            left: Duration::ZERO,
+            spent: Duration::ZERO,
+            started: Instant::now(),
+            waiting: 0,
+            result: super::result_line,
+        }
+    }
+
+    /// The same with another line about each finished run.
+    pub fn saying(mut self, result: fn(&RunRecord) -> String) -> Self {
+        self.result = result;
+        self
+    }
+
+    /// A run ended well.
+    pub fn succeeded(&mut self, run: &PlannedRun, record: &RunRecord) {
+        self.finished(run, &(self.result)(record));
+    }
+
+    /// Whether bars are drawn.
+    pub fn has_bars(&self) -> bool {
+        self.bars.is_some()
+    }
+
+    /// Told once, before the first run.
+    pub fn start(&mut self, total: usize, skipped: usize, todo: &[&PlannedRun]) {
+        self.total = total;
+        self.done = skipped;
+        self.left = todo.iter().map(|run| run.estimate).sum();
+        self.started = Instant::now();
+        if skipped > 0 {
+            self.line(&format!(
+                "{skipped} of {total} runs are finished already and are not run again"
+            ));
+        }
+        if let Some((_, overall)) = &self.bars {
+            overall.set_style(style("plan {bar:24} {pos}/{len} runs  {msg}"));
+            overall.set_length(total as u64);
+            overall.set_position(skipped as u64);
+            overall.set_message(self.time_left());
+        }
+    }
+
+    /// The listener for one run.
+    pub fn progress(&self, run: &PlannedRun) -> Box<dyn Progress> {
+        let name = name(run);
+        match &self.bars {
+            Some((multi, overall)) => {
+                let bar = multi.add(ProgressBar::new(0));
+                bar.set_style(style("{prefix}  {bar:24} {pos}/{len}  {msg}"));
+                bar.set_prefix(name);
+                bar.enable_steady_tick(Duration::from_millis(500));
+                overall.set_message(self.time_left());
+                Box::new(RunBar {
+                    bar,
+                    clock: Clock::default(),
+                })
+            }
+            None => {
+                say(&format!("[{}/{}] {name}", self.done + 1, self.total));
+                Box::new(RunLines {
+                    last: None,
+                    clock: Clock::default(),
+                })
+            }
+        }
+    }
+
+    /// A run is done, with a line about it.
+    pub fn finished(&mut self, run: &PlannedRun, result: &str) {
+        self.advance(run);
+        self.line(&format!("{}: {result}", name(run)));
+    }
+
+    /// A run failed.
+    pub fn failed(&mut self, run: &PlannedRun, message: &str) {
+        self.advance(run);
+        self.line(message);
+    }
+
+    /// Told whenever other processes' runs are all that is left.
+    pub fn waiting(&mut self, elsewhere: &BTreeMap<String, String>) {
+        if self.waiting == elsewhere.len() {
+            return;
+        }
+        self.waiting = elsewhere.len();
+        let holders: BTreeSet<&str> = elsewhere.values().map(String::as_str).collect();
+        let holders: Vec<&str> = holders.into_iter().collect();
+        self.line(&format!(
+            "waiting for {} runs in the hands of {}",
+            elsewhere.len(),
+            holders.join(", ")
+        ));
+    }
+
+    /// Told once, after the last run.
+    pub fn end(&mut self) {
+        if let Some((_, overall)) = &self.bars {
+            overall.abandon_with_message(String::new());
+        }
+    }
+
+    fn advance(&mut self, run: &PlannedRun) {
+        self.done += 1;
+        self.left = self.left.saturating_sub(run.estimate);
+        self.spent += run.estimate;
+        if let Some((_, overall)) = &self.bars {
+            overall.set_position(self.done as u64);
+            overall.set_message(self.time_left());
+        }
+    }
+
+    fn time_left(&self) -> String {
+        let pace = if self.spent.is_zero() {
+            1.0
+        } else {
+            self.started.elapsed().as_secs_f64() / self.spent.as_secs_f64()
+        };
+        format!("about {} left", format::duration(self.left.mul_f64(pace)))
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bars {
+            // Fails only where the terminal is gone, and then nobody reads it.
+            Some((multi, _)) => drop(multi.println(text)),
+            None => say(text),
+        }
+    }
+}
+
+/// A line on stderr, written at once: `eprintln` writes the line's end apart, and in the common log of
+/// several processes the pieces mix.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    eprint!("{line}");
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+fn name(run: &PlannedRun) -> String {
+    let spec = &run.spec;
+    let lambda = match (spec.lambda, run.target()) {
+        (Some(lambda), _) => format!(" lambda {}", format::lambda(lambda)),
+        (None, Some(target)) => format!(" target {}", format::percent(target)),
+        (None, None) => String::new(),
+    };
+    let twin = if spec.twin { " (TWIN)" } else { "" };
+    let ablation = match &run.ablation {
+        Some(ablation) => format!(" {ablation}"),
+        None => String::new(),
+    };
+    format!(
+        "{}{twin} {}{ablation}{lambda} seed {}",
+        spec.dataset, spec.method, spec.seed
+    )
+}
+
+/// Time left of one stage, from its own steps.
+#[derive(Default)]
+struct Clock {
+    stage: &'static str,
+    start: Option<(Instant, usize)>,
+}
+
+impl Clock {
+    fn left(&mut self, event: &ProgressEvent) -> Option<Duration> {
+        if self.stage != event.stage || self.start.is_none() {
+            self.stage = event.stage;
+            self.start = Some((Instant::now(), event.step));
+        }
+        let (since, first) = self.start?;
+        let done = event.step.checked_sub(first).filter(|&n| n > 0)?;
+        let left = event.steps.checked_sub(event.step)?;
+        Some(since.elapsed().mul_f64(left as f64 / done as f64))
+    }
+}
+
+fn message(event: &ProgressEvent, left: Option<Duration>) -> String {
+    let mut parts = vec![event.stage.to_owned()];
+    if let Some(loss) = event.loss {
+        parts.push(format!("loss {}", format::fraction(loss)));
+    }
+    if let Some(metric) = event.metric {
+        parts.push(format!("accuracy {}", format::fraction(metric)));
+    }
+    if let Some(active) = event.active_fraction {
+        parts.push(format!("{} active", format::percent(active)));
+    }
+    if let Some(left) = left {
+        parts.push(format!("{} left", format::duration(left)));
+    }
+    parts.join("  ")
+}
+
+struct RunBar {
+    bar: ProgressBar,
+    clock: Clock,
+}
+
+impl Progress for RunBar {
+    fn event(&mut self, event: &ProgressEvent) {
+        self.bar.set_length(event.steps as u64);
+        self.bar.set_position(event.step as u64);
+        let left = self.clock.left(event);
+        self.bar.set_message(message(event, left));
+    }
+}
+
+impl Drop for RunBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+struct RunLines {
+    last: Option<Instant>,
+    clock: Clock,
+}
+
+impl Progress for RunLines {
+    fn event(&mut self, event: &ProgressEvent) {
+        let left = self.clock.left(event);
+        let due = self.last.is_none_or(|last| last.elapsed() >= LINE_EVERY);
+        if due {
+            let steps = if event.steps > 0 {
+                format!("step {}/{}  ", event.step, event.steps)
+            } else {
+                String::new()
+            };
+            say(&format!("  {steps}{}", message(event, left)));
+            self.last = Some(Instant::now());
+        }
+    }
+}

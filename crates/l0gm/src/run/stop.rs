@@ -1,0 +1,22 @@
+//! Ctrl-C, or SIGTERM as batch systems send it before the end of an allocation: the first asks the run in hand to
+//! stop and save, the second ends the process at once.
+
+use anyhow::Context;
+use l0gm_train::StopFlag;
+
+/// Exit code of a process ended by SIGINT, as shells count it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Sets `stop` on the first Ctrl-C, exits on the second.
+pub fn on_ctrl_c(stop: StopFlag) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || {
+        if stop.is_set() {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        stop.stop();
+        eprintln!(
+            "\nstopping after this step; Ctrl-C again ends at once (nothing finished is lost)"
+        );
+    })
+    .context("cannot listen for Ctrl-C")
+}

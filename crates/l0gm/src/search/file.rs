@@ -1,0 +1,157 @@
+//! The chosen settings as files that `reproduce --settings` reads: one for all methods together, whose comparison needs
+//! the same backbone, and one for each method's own best. A comment at the top says what they come from.
+
+use super::choice::{ByMethod, Losses, active, best, joint};
+use super::space::{Axis, get, insert};
+use super::{Study, TOLERANCE, TrialRun, shown, shown_loss};
+use crate::flags::{ProfileFlag, SearchFlags};
+use l0gm_report::format;
+use l0gm_report::out::OutDir;
+use serde_json::{Map, Value};
+
+/// Writes `chosen.toml` and, where several methods were searched, `chosen-METHOD.toml`; returns their paths.
+pub(super) fn write(
+    out: &OutDir,
+    studies: &[(&Study, ByMethod)],
+    command: &str,
+    flags: &SearchFlags,
+) -> anyhow::Result<Vec<String>> {
+    let mut methods: Vec<&String> = studies.iter().flat_map(|(_, by)| by.keys()).collect();
+    methods.sort();
+    methods.dedup();
+    let mut files = Vec::new();
+    let mut add = |name: String, text: String| -> anyhow::Result<()> {
+        out.write(&name, text.as_bytes())?;
+        files.push(out.path().join(name).display().to_string());
+        Ok(())
+    };
+    add(
+        "chosen.toml".to_owned(),
+        text(studies, command, flags, None, out)?,
+    )?;
+    if methods.len() > 1 {
+        for method in methods {
+            let text = text(studies, command, flags, Some(method), out)?;
+            add(format!("chosen-{method}.toml"), text)?;
+        }
+    }
+    Ok(files)
+}
+
+/// One file; `only`: of one method's own best.
+fn text(
+    studies: &[(&Study, ByMethod)],
+    command: &str,
+    flags: &SearchFlags,
+    only: Option<&String>,
+    out: &OutDir,
+) -> anyhow::Result<String> {
+    let mut lines = vec![
+        match only {
+            None => "Settings chosen by the lowest validation loss, for all methods together."
+                .to_owned(),
+            Some(method) => {
+                format!("Settings chosen by the lowest validation loss of {method} alone.")
+            }
+        },
+        format!("Command: {command}"),
+        format!(
+            "Budget: {} trials for each method, the settings in use as trial 0; no figure of the test split was looked at.",
+            flags.trials
+        ),
+        format!(
+            "Use: cargo xtask reproduce{} --settings THIS_FILE (what --set, --settings and --incumbent held stands in it too)",
+            match flags.cells.profile {
+                ProfileFlag::Quick => "",
+                ProfileFlag::Paper => " --profile paper",
+            }
+        ),
+    ];
+    let mut root = Map::new();
+    for (study, by_method) in studies {
+        let (losses, whose) = match only {
+            None => (joint(by_method), "mean of all methods"),
+            Some(method) => (
+                by_method.get(method).cloned().unwrap_or_default(),
+                method.as_str(),
+            ),
+        };
+        let Some(chosen) = best(&losses) else {
+            lines.push(format!(
+                "{} on {}: no trial that could be compared; every one failed or missed the target.",
+                study.modality, study.dataset
+            ));
+            continue;
+        };
+        lines.push(format!(
+            "{} on {}: trial {chosen} of 0 to {} ({}).",
+            study.modality,
+            study.dataset,
+            study.trials.len() - 1,
+            shown(study, chosen)
+        ));
+        if let Some(path) = &study.incumbent {
+            lines.push(format!("  trial 0, the incumbent: {}", path.display()));
+        }
+        lines.push(format!(
+            "  validation loss, {whose}: chosen {}, {} {}",
+            at(&losses, chosen),
+            study.first(),
+            at(&losses, 0)
+        ));
+        for (method, own) in by_method.iter().filter(|_| only.is_none()) {
+            lines.push(format!(
+                "  validation loss, {method}: chosen {}, {} {}, its own best {}",
+                at(own, chosen),
+                study.first(),
+                at(own, 0),
+                best(own).map_or_else(
+                    || "none".to_owned(),
+                    |best| format!("{} (trial {best})", at(own, best))
+                )
+            ));
+        }
+        let shares = (
+            active(&study.runs, chosen, out)?,
+            active(&study.runs, 0, out)?,
+        );
+        if let (Some(chosen), Some(first)) = shares {
+            let (chosen, first) = (format::percent(chosen), format::percent(first));
+            let shares = format!("chosen {chosen}, {} {first}", study.first());
+            lines.push(match study.target {
+                Some(target) => format!(
+                    "  active: {shares} ({} asked; what ends more than {} points from it is not compared)",
+                    format::percent(target),
+                    TOLERANCE * 100.0
+                ),
+                None => format!("  active at this lambda: {shares} (what opens more dimensions may win by that)"),
+            });
+        }
+        let dense = only.is_some_and(|method| method == "dense");
+        let gate: &[Axis] = if dense { &[] } else { &study.space.gate };
+        // The choice was made beside what was held: without it the file would mean other runs.
+        let mut table = study.held.clone();
+        for axis in study.space.backbone.iter().chain(gate) {
+            if let Some(value) = value_of(study, chosen, axis) {
+                insert(&mut table, &axis.key, value);
+            }
+        }
+        root.insert(study.modality.clone(), table);
+    }
+    let mut text: String = lines.iter().map(|line| format!("# {line}\n")).collect();
+    text.push('\n');
+    text.push_str(&toml::to_string(&Value::Object(root))?);
+    Ok(text)
+}
+
+/// What a trial's gated run has there (dense where there is none): for the defaults too, so that the file says all.
+fn value_of(study: &Study, trial: usize, axis: &Axis) -> Option<Value> {
+    let of_trial = |run: &&TrialRun| run.trial == trial;
+    let mut runs: Vec<&TrialRun> = study.runs.iter().filter(of_trial).collect();
+    runs.sort_by_key(|run| run.spec.method == "dense");
+    get(&runs.first()?.spec.settings, &axis.key).cloned()
+}
+
+fn at(losses: &Losses, trial: usize) -> String {
+    shown_loss(losses.get(&trial))
+}

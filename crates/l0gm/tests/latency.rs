@@ -1,0 +1,135 @@
+//! `cargo xtask latency` on twins of all three modalities: every run's models are built again, say what the run
+//! predicted, and are timed beside one another.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn xtask(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_l0gm"))
+        .args(arguments)
+        .env_remove("L0GM_DATA_DIR")
+        .env_remove("L0GM_MODEL_DIR")
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(out),
+        String::from_utf8_lossy(err)
+    )
+}
+
+/// Dense and one gated run of a modality's twin.
+fn train(out: &Path, modality: &str, settings: &[&str]) {
+    let mut arguments = vec![
+        "reproduce",
+        "--twin",
+        "--modality",
+        modality,
+        "--lambda",
+        "1e-2",
+    ];
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
+    arguments.extend(["--out", out.to_str().unwrap()]);
+    let done = xtask(&arguments);
+    assert!(done.status.success(), "{}", text(&done));
+}
+
+fn record(out: &Path) -> serde_json::Value {
+    let mut files: Vec<_> = std::fs::read_dir(out.join("latency"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    let file = files.pop().unwrap();
+    assert!(files.is_empty(), "one gated run, one file");
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+#[test]
+fn finished_runs_of_every_modality_are_timed_beside_dense() {
+    let folder = tempfile::tempdir().unwrap();
+    for (modality, settings, sizes) in [
+        ("tabular", &["tabular.train.epochs=2"][..], &[1, 8][..]),
+        (
+            "text",
+            &[
+                "text.train.epochs=1",
+                "text.train-rows=200",
+                "text.valid-rows=50",
+                "text.test-rows=80",
+                "text.max-tokens=24",
+            ],
+            &[1, 8],
+        ),
+        // Full batch: all test nodes, whatever was asked for.
+        (
+            "graph",
+            &["graph.train.epochs=4", "graph.gcn.width=16"],
+            &[],
+        ),
+    ] {
+        let out = folder.path().join(modality);
+        train(&out, modality, settings);
+        let path = out.to_str().unwrap();
+        let timed = xtask(&["latency", path, "--batch", "1,8", "--rounds", "3"]);
+        assert!(timed.status.success(), "{}", text(&timed));
+        let record = record(&out);
+        let difference = record["rebuilt_logit_difference"].as_f64().unwrap();
+        assert!(difference < 1e-3, "{difference}");
+        let batches = record["batches"].as_array().unwrap();
+        let found: Vec<u64> = batches
+            .iter()
+            .map(|b| b["batch"].as_u64().unwrap())
+            .collect();
+        if sizes.is_empty() {
+            assert!(found.len() == 1 && found[0] > 8, "{found:?}");
+        } else {
+            assert_eq!(found, sizes);
+        }
+        for batch in batches {
+            for model in ["dense", "gated", "compact"] {
+                let times = &batch["models"][model];
+                let (median, p95) = (times["median_us"].as_f64(), times["p95_us"].as_f64());
+                assert!(median.unwrap() > 0.0 && p95 >= median, "{model}: {times}");
+                assert_eq!(times["round_medians_us"].as_array().unwrap().len(), 3);
+            }
+            let logits = batch["compact_logit_difference"].as_f64().unwrap();
+            assert!(logits < 1e-5, "{modality}: {logits}");
+        }
+        let page = std::fs::read_to_string(out.join("report.md")).unwrap();
+        assert!(page.contains("dense, gated and compact by turns"), "{page}");
+    }
+}
+
+#[test]
+fn a_run_whose_predictions_are_not_its_models_is_not_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    train(&out, "tabular", &["tabular.train.epochs=1"]);
+    let runs: Vec<_> = std::fs::read_dir(out.join("runs"))
+        .unwrap()
+        .map(|run| run.unwrap().path())
+        .collect();
+    assert_eq!(runs.len(), 2);
+    // Dense has what the gated one predicted, and the other way round.
+    let file = |run: &Path| run.join("predictions.parquet");
+    let kept = folder.path().join("kept");
+    std::fs::rename(file(&runs[0]), &kept).unwrap();
+    std::fs::rename(file(&runs[1]), file(&runs[0])).unwrap();
+    std::fs::rename(&kept, file(&runs[1])).unwrap();
+    let timed = xtask(&["latency", out.to_str().unwrap(), "--rounds", "3"]);
+    assert_eq!(timed.status.code(), Some(1), "{}", text(&timed));
+    assert!(
+        text(&timed).contains("is not the run's"),
+        "{}",
+        text(&timed)
+    );
+    assert!(!out.join("latency").exists());
+}
