@@ -1,122 +1,13 @@
-//! What a gated point was trained with: the design as the paper has it by default (a gate an interface
-//! dimension, own noise an example, annealed, no calibration term), or with one thing changed. Read from
-//! the settings that all modalities share (`gate.*`, `train.*`); a setting that an older run does not
-//! state had its default.
+//! The arms of a comparison: which points of a study are the lambda sweep, and which have one thing of the
+//! gate's design changed.
 
-use super::grouping::{TARGET, flat};
+use super::design::Axis;
+use super::settings::{TARGET, flat};
 use super::study::{Point, Study};
 use std::collections::BTreeMap;
 
-/// One choice of the gate's design that the paper ablates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// Whose noise, or whose gate: static, per-example, conditional.
-    Kind,
-    /// What one gate covers: interface, group, fine.
-    Granularity,
-    /// annealed or none.
-    Schedule,
-    /// none, soft-ece or mmce.
-    Coupling,
-}
-
-impl Axis {
-    /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::Kind,
-        Self::Granularity,
-        Self::Schedule,
-        Self::Coupling,
-    ];
-
-    /// The setting that says it.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Kind => "gate.kind",
-            Self::Granularity => "gate.granularity",
-            Self::Schedule => "train.schedule.kind",
-            Self::Coupling => "train.objective.coupling.kind",
-        }
-    }
-
-    /// Its value in the paper's default design.
-    pub fn default(self) -> &'static str {
-        match self {
-            Self::Kind => "per-example",
-            Self::Granularity => "interface",
-            Self::Schedule => "annealed",
-            Self::Coupling => "none",
-        }
-    }
-
-    /// The ablation of the runner that changes it, as `--ablation` names it.
-    pub fn ablation(self) -> &'static str {
-        match self {
-            Self::Kind => "static",
-            Self::Granularity => "fine",
-            Self::Schedule => "no-annealing",
-            Self::Coupling => "soft-ece",
-        }
-    }
-
-    /// Settings that belong to it and may differ with it.
-    pub(super) fn owns(self, key: &str) -> bool {
-        match self {
-            Self::Kind => key == self.key(),
-            Self::Granularity => key == self.key() || key == "gate.group-width",
-            Self::Schedule => key.starts_with("train.schedule."),
-            Self::Coupling => key.starts_with("train.objective.coupling."),
-        }
-    }
-
-    /// A point's value.
-    pub fn of(self, point: &Point<'_>) -> String {
-        self.value(&flat(&point.first().spec.settings))
-    }
-
-    /// Its value in some settings.
-    fn value(self, settings: &BTreeMap<String, String>) -> String {
-        let value = settings.get(self.key()).cloned();
-        value.unwrap_or_else(|| self.default().to_owned())
-    }
-
-    fn is_default(self, point: &Point<'_>) -> bool {
-        self.of(point) == self.default()
-    }
-
-    /// What departs from the default, in the paper's words; absent where nothing does.
-    fn in_words(self, settings: &BTreeMap<String, String>) -> Option<String> {
-        let value = self.value(settings);
-        let with = |key: &str| settings.get(key).map_or("", String::as_str);
-        (value != self.default()).then(|| match self {
-            Self::Kind => format!("{value} gate"),
-            Self::Granularity if value == "group" => {
-                format!("groups of {}", with("gate.group-width"))
-            }
-            Self::Granularity => format!("{value} gates"),
-            Self::Schedule if value == "none" => "no annealing".to_owned(),
-            Self::Schedule => format!("schedule {value}"),
-            Self::Coupling => {
-                format!("{value} {}", with("train.objective.coupling.weight"))
-            }
-        })
-    }
-}
-
-/// What of a gated run's design departs from the default: "fine gates", "soft-ece 0.3".
-pub(super) fn design_in_words(settings: &BTreeMap<String, String>) -> Vec<String> {
-    let axes = Axis::ALL.into_iter();
-    axes.filter_map(|axis| axis.in_words(settings)).collect()
-}
-
 fn is_l0gm(point: &Point<'_>) -> bool {
     point.method == "l0gm"
-}
-
-/// The axes in which a point departs from the default design.
-pub fn departures(point: &Point<'_>) -> Vec<Axis> {
-    let axes = Axis::ALL.into_iter();
-    axes.filter(|axis| !axis.is_default(point)).collect()
 }
 
 /// The lambda sweep: points of the default design that differ in lambda alone, by lambda. Of several
@@ -126,7 +17,7 @@ pub fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let plain = study
         .points
         .iter()
-        .filter(|p| is_l0gm(p) && p.lambda.is_some() && departures(p).is_empty());
+        .filter(|p| is_l0gm(p) && p.lambda.is_some() && p.departures().is_empty());
     for point in plain {
         let settings = flat(&point.first().spec.settings);
         match groups.iter_mut().find(|(other, _)| *other == settings) {
@@ -162,7 +53,7 @@ pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let mut points = sweep(study);
     let aimed = study.points.iter();
     let mut aimed: Vec<&Point<'a>> = aimed
-        .filter(|p| is_l0gm(p) && p.lambda.is_none() && departures(p).is_empty())
+        .filter(|p| is_l0gm(p) && p.lambda.is_none() && p.departures().is_empty())
         .collect();
     if let Some(of) = points
         .first()
@@ -196,7 +87,7 @@ fn same(a: f64, b: f64) -> bool {
 pub fn changed<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
     let points = study.points.iter();
     points
-        .filter(|p| is_l0gm(p) && departures(p) == [axis])
+        .filter(|p| is_l0gm(p) && p.departures() == [axis])
         .collect()
 }
 
@@ -218,7 +109,7 @@ pub fn pairs<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<(&'s Point<'a>, &'
         let settings = rest(other, axis);
         study.points.iter().find(|p| {
             is_l0gm(p)
-                && departures(p).is_empty()
+                && p.departures().is_empty()
                 && p.lambda == other.lambda
                 && rest(p, axis) == settings
         })
@@ -265,8 +156,8 @@ mod tests {
         let kinds = pairs(adult, Axis::Kind);
         assert_eq!(kinds.len(), 1);
         assert_eq!(kinds[0].0.lambda, Some(1e-3));
-        assert_eq!(Axis::Kind.of(kinds[0].1), "static");
-        assert!(departures(kinds[0].0).is_empty());
+        assert_eq!(kinds[0].1.value_of(Axis::Kind), "static");
+        assert!(kinds[0].0.departures().is_empty());
         assert_eq!(pairs(adult, Axis::Coupling).len(), 1);
         assert!(pairs(adult, Axis::Schedule).is_empty());
     }

@@ -2,7 +2,7 @@
 //! odds with itself, settings, versions, and how to make it again.
 
 use super::document::{Block, Section};
-use super::grouping::flat;
+use super::settings::flat;
 use super::study::Study;
 use super::table::{Cell, Table, words};
 use super::{ReportContext, format};

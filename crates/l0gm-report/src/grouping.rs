@@ -1,11 +1,11 @@
 //! Run records sorted into studies and points. Runs are averaged only where they differ in nothing
 //! but their seed.
 
+use super::settings::{TARGET, flat};
 use super::study::{Point, Study};
-use super::{arms, format};
+use super::{design, format};
 use crate::aggregate::is_twin;
 use l0gm_train::RunRecord;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Groups records; modalities in the order tabular, text, graph, then others.
@@ -77,10 +77,10 @@ fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
 /// points share method, lambda and design.
 fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
     let design = |settings: &BTreeMap<String, String>, point: &Point<'_>| match point.is_gated() {
-        true => arms::design_in_words(settings),
+        true => design::in_words(settings),
         false => Vec::new(),
     };
-    let of_an_axis = |key: &str| arms::Axis::ALL.iter().any(|axis| axis.owns(key));
+    let of_an_axis = |key: &str| design::Axis::ALL.iter().any(|axis| axis.owns(key));
     let mut names = Vec::with_capacity(groups.len());
     for (settings, point) in groups.iter() {
         let mut differing = design(settings, point);
@@ -125,57 +125,4 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
     for ((_, point), name) in groups.iter_mut().zip(names) {
         point.variant = name;
     }
-}
-
-/// The one setting that the spec says again beside its settings. Everything else, a split's own seed
-/// among it, keeps runs apart.
-const LAMBDA: &str = "train.objective.lambda";
-
-/// The active fraction asked for; `null` where lambda was given.
-pub(super) const TARGET: &str = "train.target";
-
-/// Settings as dotted keys and values, without lambda.
-pub fn flat(settings: &Value) -> BTreeMap<String, String> {
-    fn walk(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
-        match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let key = if prefix.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{prefix}.{key}")
-                    };
-                    walk(&key, value, into);
-                }
-            }
-            Value::String(text) => {
-                into.insert(prefix.to_owned(), text.clone());
-            }
-            other => {
-                into.insert(prefix.to_owned(), other.to_string());
-            }
-        }
-    }
-    let mut into = BTreeMap::new();
-    walk("", settings, &mut into);
-    into.remove(LAMBDA);
-    into
-}
-
-/// The settings that training without a gate depends on: two runs that agree in these differ in
-/// nothing but the gate, and may be set against one another.
-pub(super) fn without_gate(settings: &Value) -> BTreeMap<String, String> {
-    let of_the_gate = |key: &str| {
-        let folders = [
-            "gate.",
-            "train.schedule.",
-            "train.optimiser.gate-",
-            "train.controller.",
-            TARGET,
-        ];
-        folders.iter().any(|folder| key.starts_with(folder))
-    };
-    let mut rest = flat(settings);
-    rest.retain(|key, _| !of_the_gate(key));
-    rest
 }

@@ -2,9 +2,9 @@
 //! lambda, settings) over its seeds.
 
 use crate::aggregate::selected_loss;
-use crate::arms::departures;
+use crate::design::{self, Axis};
 use crate::format;
-use crate::grouping::without_gate;
+use crate::settings::{flat, without_gate};
 use l0gm_train::RunRecord;
 use std::collections::BTreeMap;
 
@@ -103,6 +103,16 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// What it was trained with along one axis of the gate's design.
+    pub fn value_of(&self, axis: Axis) -> String {
+        axis.value(&flat(&self.first().spec.settings))
+    }
+
+    /// The axes in which it departs from the default design.
+    pub fn departures(&self) -> Vec<Axis> {
+        design::departures(&flat(&self.first().spec.settings))
+    }
+
     /// What dense would have to share with it.
     fn settings_without_gate(&self) -> BTreeMap<String, String> {
         without_gate(&self.first().spec.settings)
@@ -176,7 +186,7 @@ impl<'a> Study<'a> {
     /// Dense, and the gated points of the default design; where there are none of it, all points. What departs
     /// from it is no candidate for anything: its gates may count something else.
     pub fn main(&self) -> Vec<&Point<'a>> {
-        let of_default = |p: &&Point<'a>| !p.is_gated() || departures(p).is_empty();
+        let of_default = |p: &&Point<'a>| !p.is_gated() || p.departures().is_empty();
         let main: Vec<&Point<'a>> = self.points.iter().filter(of_default).collect();
         match main.iter().any(|p| p.is_gated()) {
             true => main,

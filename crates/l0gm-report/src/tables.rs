@@ -1,6 +1,7 @@
 //! The tables of one study: accuracy against sparsity, calibration, size and speed.
 
-use super::arms::{self, Axis};
+use super::arms;
+use super::design::Axis;
 use super::format;
 use super::study::{Estimate, Point, Study, method_name};
 use super::table::{Cell, Column, Table, numbers, words};

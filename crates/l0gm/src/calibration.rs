@@ -2,6 +2,7 @@
 //! label and probabilities (or logits) a row are enough. All measures with their intervals and noise
 //! floors, as text or JSON, and the reliability diagram as SVG and PNG.
 
+mod cells;
 mod classes;
 mod csv_file;
 mod labelled;

@@ -276,15 +276,6 @@ pub enum WayFlag {
     Grid,
 }
 
-impl From<WayFlag> for crate::search::Way {
-    fn from(way: WayFlag) -> Self {
-        match way {
-            WayFlag::Random => Self::Random,
-            WayFlag::Grid => Self::Grid,
-        }
-    }
-}
-
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Trains each method with --trials settings: the defaults (trial 0), then points of the paper's

@@ -4,7 +4,8 @@
 use super::judge::{Standing, accuracy_margin, ece, ece_floor, ece_margin};
 use super::pairs::{Pair, as_they_are, at_equal_sparsity, compared, mean, same_seeds, seeds};
 use super::{Claim, Evidence, Finding, Missing, Verdict};
-use crate::arms::{self, Axis};
+use crate::arms;
+use crate::design::Axis;
 use crate::format;
 use crate::paper_tables::flags_of;
 use crate::study::{Point, Study};
@@ -161,7 +162,7 @@ pub(super) const GRANULARITY: Claim = Claim {
 fn granularity(evidence: &Evidence<'_, '_>) -> Finding {
     let study = evidence.study;
     let mut fine = arms::changed_in_sweep(study, Axis::Granularity);
-    fine.retain(|p| Axis::Granularity.of(p) == "fine");
+    fine.retain(|p| p.value_of(Axis::Granularity) == "fine");
     if fine.is_empty() {
         return lacks(Axis::Granularity, "no fine-grained run");
     }
@@ -188,7 +189,7 @@ fn instance(evidence: &Evidence<'_, '_>) -> Finding {
     let of_kind = |kind: &str| -> Vec<Pair<'_, '_>> {
         arms::pairs(evidence.study, Axis::Kind)
             .into_iter()
-            .filter(|(plain, other)| Axis::Kind.of(other) == kind && same_seeds(plain, other))
+            .filter(|(plain, other)| other.value_of(Axis::Kind) == kind && same_seeds(plain, other))
             .map(|(plain, other)| as_they_are(plain, other))
             .collect()
     };

@@ -1,7 +1,7 @@
 //! Table 7: the search space, and which of its values our runs used.
 
 use crate::format;
-use crate::grouping::flat;
+use crate::settings::flat;
 use crate::study::Study;
 use crate::table::{Cell, Table, words};
 use std::collections::BTreeSet;

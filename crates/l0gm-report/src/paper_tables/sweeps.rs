@@ -2,7 +2,8 @@
 
 use super::lines::{Figures, Line, Ours, table as lines_table};
 use super::{Command, Place};
-use crate::arms::{self, Axis};
+use crate::arms;
+use crate::design::Axis;
 use crate::format;
 use crate::paper::Paper;
 use crate::study::{Point, Study};
@@ -240,7 +241,7 @@ fn of_variant<'s, 'a>(study: &'s Study<'a>, variant: &str) -> Vec<&'s Point<'a>>
         _ => "none",
     };
     let points = arms::changed(study, axis).into_iter();
-    points.filter(|p| axis.of(p) == wanted).collect()
+    points.filter(|p| p.value_of(axis) == wanted).collect()
 }
 
 fn dense<'s, 'a>(study: &'s Study<'a>) -> Option<&'s Point<'a>> {

@@ -12,6 +12,7 @@ pub use bootstrap::RESAMPLES;
 pub use table::blocks;
 
 use super::arms;
+use super::design::Axis;
 use super::grouping::studies;
 use super::study::{Point, Study};
 use crate::out::OutDir;
@@ -179,7 +180,7 @@ fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
     let mut pairs: Vec<Pair<'s, 'a>> = Vec::new();
     let rivals = |pair: (&'s Point<'a>, &'s Point<'a>)| (Family::Rivals, pair.0, pair.1);
     let mut ours: Vec<&Point<'a>> = arms::best(study).into_iter().collect();
-    let pick = study.pick().filter(|p| arms::departures(p).is_empty());
+    let pick = study.pick().filter(|p| p.departures().is_empty());
     ours.extend(pick.filter(|pick| !ours.iter().any(|p| std::ptr::eq(*p, *pick))));
     for point in ours {
         pairs.extend(
@@ -193,7 +194,7 @@ fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
             .filter(|p| p.method != "dense" && p.method != "l0gm");
         pairs.extend(others.map(|rival| rivals((point, rival))));
     }
-    for axis in arms::Axis::ALL {
+    for axis in Axis::ALL {
         let designs = arms::pairs(study, axis).into_iter();
         pairs.extend(designs.map(|(plain, other)| (Family::Designs, plain, other)));
     }

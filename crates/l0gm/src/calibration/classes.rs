@@ -1,6 +1,7 @@
 //! From the labels as a file writes them to classes: by name, or by number where no name fits.
 
-use super::source::{Cells, Source, bad_cell};
+use super::cells::{Cells, bad_cell};
+use super::source::Source;
 use crate::usage::usage;
 use std::collections::BTreeSet;
 

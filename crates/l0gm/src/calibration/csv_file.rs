@@ -1,6 +1,6 @@
 //! Predictions from CSV: a header row, then a row a prediction; commas, semicolons or tabs.
 
-use super::source::{Cells, Column, Kind, Wanted, bad_cell, place};
+use super::cells::{Cells, Column, Kind, Wanted, bad_cell, place};
 use anyhow::{Context, anyhow};
 use std::path::Path;
 

@@ -1,9 +1,10 @@
 //! From cells to checked predictions: a class and a row of scores each. Errors name row and column.
 
+use super::cells::Cells;
 use super::classes::{Named, canonical};
 use super::layout::Layout;
 use super::scores::{Columns, TOLERANCE};
-use super::source::{Cells, Source};
+use super::source::Source;
 use crate::usage::usage;
 use l0gm_gate::calibration::Predictions;
 

@@ -1,7 +1,8 @@
 //! Which column is what: found by name, by the conventions people use, or told by flags. Nothing of the
 //! rows is read here.
 
-use super::source::{Column, Kind, Source, Wanted};
+use super::cells::{Column, Kind, Wanted};
+use super::source::Source;
 use crate::names;
 use crate::usage::usage;
 use anyhow::bail;

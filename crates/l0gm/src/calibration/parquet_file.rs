@@ -1,7 +1,7 @@
 //! Predictions from Parquet: any number type, text or truth values as labels, all classes in one list
 //! column if that is how they were written.
 
-use super::source::{Cells, Column, Kind, Wanted, bad_cell, place};
+use super::cells::{Cells, Column, Kind, Wanted, bad_cell, place};
 use anyhow::{Context, anyhow, bail};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::compute::cast;

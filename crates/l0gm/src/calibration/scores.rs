@@ -1,8 +1,9 @@
 //! The columns of probabilities or logits: which numbers of a row they are, and whether each of them can be
 //! what it should be.
 
+use super::cells::{Cells, bad_cell};
 use super::layout::{Layout, Scores};
-use super::source::{Cells, Source, bad_cell};
+use super::source::Source;
 use anyhow::bail;
 
 /// How far a probability may lie outside [0, 1] and a row's sum from 1; what half precision needs, and

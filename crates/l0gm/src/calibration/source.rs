@@ -1,54 +1,11 @@
 //! A file of predictions before anybody knows which column is what: its header, and then those columns
 //! that are asked for. CSV and Parquet look the same from here.
 
+use super::cells::{Cells, Column, Wanted};
 use super::{csv_file, parquet_file};
 use anyhow::{Context, bail};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// What a column holds, as far as the header tells (for CSV, its first row).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Numbers.
-    Number,
-    /// Text, or anything that is best read as text (truth values, dates).
-    Text,
-    /// A list of numbers in each row: all classes in one column (Parquet only).
-    List,
-}
-
-/// One column of the header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    /// As it stands in the file.
-    pub(super) name: String,
-    /// What it holds.
-    pub(super) kind: Kind,
-}
-
-/// The columns to be read, by their place in the header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// Read as text.
-    pub(super) texts: Vec<usize>,
-    /// Read as numbers; one of kind [`Kind::List`] stands for several.
-    pub(super) numbers: Vec<usize>,
-}
-
-/// The columns that were asked for.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Cells {
-    /// `texts[k][row]` of the k-th text column.
-    pub(super) texts: Vec<Vec<String>>,
-    /// Row by row: what the number columns hold, a list's entries one after the other.
-    pub(super) numbers: Vec<f64>,
-    /// Numbers a row.
-    pub(super) width: usize,
-    /// Rows.
-    pub(super) rows: usize,
-    /// The file's line of each row, where it has lines.
-    pub(super) lines: Vec<u64>,
-}
 
 /// A file that is there and has a header.
 #[derive(Debug)]
@@ -139,33 +96,4 @@ impl Source {
             .collect();
         names.join(", ")
     }
-}
-
-impl Cells {
-    /// "row 3" or, where the file has lines, "row 3 (line 4)": rows are counted from 1, without the header.
-    pub(super) fn place(&self, row: usize) -> String {
-        place(row, self.lines.get(row).copied())
-    }
-}
-
-/// See [`Cells::place`].
-pub(super) fn place(row: usize, line: Option<u64>) -> String {
-    match line {
-        Some(line) => format!("row {} (line {line})", row + 1),
-        None => format!("row {}", row + 1),
-    }
-}
-
-/// The error of one cell.
-pub(super) fn bad_cell(
-    path: &Path,
-    place: &str,
-    column: &str,
-    what: &str,
-    expected: &str,
-) -> anyhow::Error {
-    anyhow::anyhow!(
-        "{}: {place}, column `{column}`: {what}; expected {expected}",
-        path.display()
-    )
 }

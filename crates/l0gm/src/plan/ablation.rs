@@ -97,8 +97,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::plan::LAMBDA_GRID;
-    use l0gm_report::arms::Axis;
-    use l0gm_report::grouping::flat;
+    use l0gm_report::design::Axis;
+    use l0gm_report::settings::flat;
 
     #[test]
     fn every_ablation_changes_one_thing_that_the_report_can_tell_at_lambdas_of_the_grid() {

@@ -1,5 +1,6 @@
 //! Table 7's search space as a modality has it, and the points of it that a budget buys.
 
+use crate::flags::WayFlag;
 use crate::usage::usage;
 use anyhow::Context;
 use l0gm_gate::Generator;
@@ -17,6 +18,15 @@ pub enum Way {
     Random,
     /// Points of the product of all candidates (of a range: both ends and the middle), in a drawn order.
     Grid,
+}
+
+impl From<WayFlag> for Way {
+    fn from(way: WayFlag) -> Self {
+        match way {
+            WayFlag::Random => Self::Random,
+            WayFlag::Grid => Self::Grid,
+        }
+    }
 }
 
 /// The paper's Table 7, as transcribed. Lambda, granularity and coupling are not searched: lambda is swept, and the
