@@ -28,7 +28,7 @@ mod robustness;
 pub mod settings;
 pub mod significance;
 pub mod study;
-mod table;
+pub mod table;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ const LIST: &str = "published.txt";
 ///
 /// # Errors
 /// Where a file of somebody else is in the way, where the folder is an output folder, or cannot be written.
-pub(super) fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
+pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
     if dir.join("l0gm-out.json").exists() {
         bail!(
             "--publish {}: is an output folder, whose report is there already; name another folder",

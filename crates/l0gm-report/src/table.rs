@@ -5,33 +5,33 @@ use crate::aggregate::{Frame, Kind, Value};
 
 /// A table.
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
+pub struct Table {
     /// File name under `tables/`, without its ending.
-    pub(crate) id: String,
+    pub id: String,
     /// What it shows; names twins.
-    pub(crate) title: String,
+    pub title: String,
     /// How to read it; empty where the title says all.
-    pub(crate) note: String,
+    pub note: String,
     /// In order.
-    pub(crate) columns: Vec<Column>,
+    pub columns: Vec<Column>,
     /// One cell a column each.
-    pub(crate) rows: Vec<Vec<Cell>>,
+    pub rows: Vec<Vec<Cell>>,
 }
 
 /// A column.
 #[derive(Clone, Debug)]
-pub(crate) struct Column {
+pub struct Column {
     /// Name in the files.
-    pub(crate) key: String,
+    pub key: String,
     /// Header for people.
-    pub(crate) header: String,
+    pub header: String,
     /// Text is set to the left, numbers to the right.
-    pub(crate) text: bool,
+    pub text: bool,
 }
 
 /// A cell.
 #[derive(Clone, Debug)]
-pub(crate) enum Cell {
+pub enum Cell {
     /// Nothing to say.
     Empty,
     /// Words.
@@ -56,12 +56,12 @@ pub(crate) enum Cell {
 
 impl Cell {
     /// Words.
-    pub(crate) fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
     /// A number shown by `format`, empty where it is not finite.
-    pub(crate) fn number(value: f64, format: impl Fn(f64) -> String) -> Self {
+    pub fn number(value: f64, format: impl Fn(f64) -> String) -> Self {
         if value.is_finite() {
             Self::Number {
                 value,
@@ -73,12 +73,12 @@ impl Cell {
     }
 
     /// The same for a number that may be absent.
-    pub(crate) fn maybe(value: Option<f64>, format: impl Fn(f64) -> String) -> Self {
+    pub fn maybe(value: Option<f64>, format: impl Fn(f64) -> String) -> Self {
         value.map_or(Self::Empty, |value| Self::number(value, format))
     }
 
     /// What people read.
-    pub(crate) fn shown(&self) -> &str {
+    pub fn shown(&self) -> &str {
         match self {
             Self::Empty => "–",
             Self::Text(text) => text,
@@ -89,7 +89,7 @@ impl Cell {
 
 impl Table {
     /// A table without rows; columns as (key, header), those in `text` hold words.
-    pub(crate) fn new(
+    pub fn new(
         id: impl Into<String>,
         title: impl Into<String>,
         note: impl Into<String>,
@@ -105,7 +105,7 @@ impl Table {
     }
 
     /// Adds a row, one cell a column.
-    pub(crate) fn push(&mut self, row: Vec<Cell>) {
+    pub fn push(&mut self, row: Vec<Cell>) {
         debug_assert_eq!(
             row.len(),
             self.columns.len(),
@@ -116,7 +116,7 @@ impl Table {
     }
 
     /// Drops number columns without any value: they say nothing.
-    pub(crate) fn without_empty_columns(mut self) -> Self {
+    pub fn without_empty_columns(mut self) -> Self {
         let keep: Vec<bool> = (0..self.columns.len())
             .map(|c| {
                 self.columns[c].text
@@ -139,7 +139,7 @@ impl Table {
     }
 
     /// The numbers behind the table; a column of estimates gives `KEY` and `KEY_std`.
-    pub(crate) fn frame(&self) -> Frame {
+    pub fn frame(&self) -> Frame {
         let mut frame = Frame::default();
         for (c, column) in self.columns.iter().enumerate() {
             let cells = || self.rows.iter().map(|row| &row[c]);
@@ -174,7 +174,7 @@ impl Table {
 }
 
 /// A column of words.
-pub(crate) fn words(key: impl Into<String>, header: impl Into<String>) -> Column {
+pub fn words(key: impl Into<String>, header: impl Into<String>) -> Column {
     Column {
         key: key.into(),
         header: header.into(),
@@ -183,7 +183,7 @@ pub(crate) fn words(key: impl Into<String>, header: impl Into<String>) -> Column
 }
 
 /// A column of numbers.
-pub(crate) fn numbers(key: impl Into<String>, header: impl Into<String>) -> Column {
+pub fn numbers(key: impl Into<String>, header: impl Into<String>) -> Column {
     Column {
         key: key.into(),
         header: header.into(),

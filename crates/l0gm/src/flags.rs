@@ -83,6 +83,7 @@ pub enum ProfileFlag {
     Paper,
 }
 
+/// Flags that choose cells of a plan and where they are run.
 #[derive(Clone, Debug, Args)]
 pub struct CellFlags {
     /// Size of the experiments.
@@ -156,6 +157,7 @@ pub struct CellFlags {
     pub offline: bool,
 }
 
+/// Flags of `reproduce`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -181,6 +183,7 @@ Ctrl-C or SIGTERM stops after the step in hand and saves; the same command goes 
 finished run is not run again: to start anew, choose another --out or delete the run's folder in
 OUT/runs.")]
 pub struct ReproduceFlags {
+    /// Which cells, and where they are run.
     #[command(flatten)]
     pub cells: CellFlags,
     /// Print the plan with its estimated cost and what would be downloaded; run, fetch and generate nothing.
@@ -188,6 +191,7 @@ pub struct ReproduceFlags {
     pub dry_run: bool,
 }
 
+/// Flags of `plan`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 One JSON object a line, in the order of running:
@@ -205,10 +209,12 @@ Examples:
   cargo xtask plan --profile paper --modality tabular | wc -l
   cargo xtask plan | jq -r 'select(.finished | not).cell'")]
 pub struct PlanFlags {
+    /// Which cells, and where they are run.
     #[command(flatten)]
     pub cells: CellFlags,
 }
 
+/// Flags of `run`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Carries out cells of the plan that `cargo xtask plan` prints with the same flags; `cargo xtask
@@ -224,6 +230,7 @@ Examples:
   cargo xtask run --shard 0/4 --profile paper --out out/paper
   mpirun -n 2 sh -c 'cargo xtask run --shard $OMPI_COMM_WORLD_RANK/$OMPI_COMM_WORLD_SIZE'")]
 pub struct RunFlags {
+    /// Which cells, and where they are run.
     #[command(flatten)]
     pub cells: CellFlags,
     /// Only this cell: its hash or the folder's name, or the first letters of either (repeatable).
@@ -242,6 +249,7 @@ pub struct RunFlags {
     pub wait: bool,
 }
 
+/// Flags of `report`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Several folders, of several machines, are joined into --out: its finished cells, the failures that
@@ -276,6 +284,7 @@ pub enum WayFlag {
     Grid,
 }
 
+/// Flags of `search`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Trains each method with --trials settings: the defaults (trial 0), then points of the paper's
@@ -303,6 +312,7 @@ Examples:
   cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80
   cargo xtask search --modality text --incumbent results/reference/imdb-frozen.toml")]
 pub struct SearchFlags {
+    /// Which cells, and where they are run.
     #[command(flatten)]
     pub cells: CellFlags,
     /// Settings that each method is trained with, those in use (trial 0) among them.
@@ -323,6 +333,7 @@ pub struct SearchFlags {
     pub dry_run: bool,
 }
 
+/// Flags of `latency`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Reads an output folder of finished runs, builds each run's models again (the trained one from its
@@ -392,6 +403,7 @@ pub enum FormatFlag {
     Json,
 }
 
+/// Flags of `calibration`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 The file: CSV (comma, semicolon or tab; a header row) or Parquet, a row a prediction.
@@ -449,6 +461,7 @@ pub struct CalibrationFlags {
     pub out: PathBuf,
 }
 
+/// Flags of `datasets`.
 #[derive(Clone, Debug, Args)]
 pub struct DatasetsFlags {
     /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.

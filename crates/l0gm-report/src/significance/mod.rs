@@ -8,8 +8,8 @@ mod holm;
 mod pairing;
 mod table;
 
-pub use bootstrap::RESAMPLES;
-pub use table::blocks;
+pub(crate) use bootstrap::RESAMPLES;
+pub(crate) use table::blocks;
 
 use super::arms;
 use super::design::Axis;
@@ -41,11 +41,13 @@ const MEASURES: [Measure; 3] = [Measure::Accuracy, Measure::Nll, Measure::Brier]
 /// One measure of one pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
+    /// What is compared.
     pub measure: Measure,
     /// Ours minus the rival's.
     pub difference: f64,
-    /// 95% interval.
+    /// Lower end of the 95% interval.
     pub low: f64,
+    /// Upper end.
     pub high: f64,
     /// Two-sided.
     pub p: f64,
@@ -70,8 +72,11 @@ impl Test {
 /// What a test says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// Ours is better.
     Better,
+    /// The difference is within luck.
     Same,
+    /// Ours is worse.
     Worse,
 }
 
@@ -91,8 +96,9 @@ pub struct Comparison {
     pub study: String,
     /// Which tests are corrected together.
     pub family: Family,
-    /// Labels of the points.
+    /// Label of our point.
     pub ours: String,
+    /// Label of the rival.
     pub rival: String,
     /// Seeds that both have.
     pub seeds: usize,

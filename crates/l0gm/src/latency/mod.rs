@@ -8,7 +8,7 @@ use crate::run::Machine;
 use crate::usage::usage;
 use crate::{job, modalities, names, run};
 use l0gm_data::{DataOptions, FetchPolicy};
-use l0gm_report::latency_record::{BatchTimes, LatencyRecord};
+use l0gm_report::latency_record::{BatchTimes, ModelTimes};
 use l0gm_report::out::OutDir;
 use l0gm_report::{format, grouping, study};
 use l0gm_train::{Modality, RunRecord, StopFlag, Turns};

@@ -43,7 +43,7 @@ struct Table7 {
 
 /// One searched setting of a modality.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
+pub(crate) struct Axis {
     /// Its path among the modality's settings: "train.batch-size".
     pub key: String,
     values: Values,
@@ -57,7 +57,7 @@ enum Values {
 
 /// What is searched for one modality.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Space {
+pub(crate) struct Space {
     /// Settings of every method.
     pub backbone: Vec<Axis>,
     /// Settings of gated methods alone.
@@ -66,7 +66,7 @@ pub struct Space {
 
 /// One point: settings by path. Trial 0 is the defaults and sets nothing, or what an incumbent has.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// Of every method: the same for all of them in one trial.
     pub backbone: Vec<(String, Value)>,
     /// Of gated methods.
@@ -75,7 +75,7 @@ pub struct Trial {
 
 impl Space {
     /// Of a modality; settings that `held` names stay as they are.
-    pub fn new(modality: &dyn Modality, held: &Value) -> anyhow::Result<Self> {
+    pub(crate) fn new(modality: &dyn Modality, held: &Value) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct File {
             search: Table7,
@@ -112,7 +112,7 @@ impl Space {
     }
 
     /// What of a table of settings is searched here, as a trial; and the rest of the table.
-    pub fn split(&self, settings: &Value) -> (Trial, Value) {
+    pub(crate) fn split(&self, settings: &Value) -> (Trial, Value) {
         let mut rest = settings.clone();
         let mut of = |axes: &[Axis]| -> Vec<(String, Value)> {
             let found = axes.iter().filter_map(|axis| {
@@ -130,7 +130,7 @@ impl Space {
 
     /// `count` trials, `first` as trial 0: the defaults or an incumbent. No two have the same settings of the backbone,
     /// so that every method's budget is spent on as many different points.
-    pub fn trials(
+    pub(crate) fn trials(
         &self,
         first: Trial,
         way: Way,
@@ -185,7 +185,7 @@ impl Space {
 
 impl Trial {
     /// As a table of settings; `gated`: with those of the gate.
-    pub fn settings(&self, gated: bool) -> Value {
+    pub(crate) fn settings(&self, gated: bool) -> Value {
         let mut table = Value::Object(Map::new());
         let gate = self.gate.iter().filter(|_| gated);
         for (key, value) in self.backbone.iter().chain(gate) {
@@ -196,7 +196,7 @@ impl Trial {
 }
 
 /// Puts a value at a dotted path, making tables on the way.
-pub fn insert(table: &mut Value, key: &str, value: Value) {
+pub(crate) fn insert(table: &mut Value, key: &str, value: Value) {
     let mut at = table;
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {
@@ -210,7 +210,7 @@ pub fn insert(table: &mut Value, key: &str, value: Value) {
 }
 
 /// The value at a dotted path.
-pub fn get<'v>(table: &'v Value, key: &str) -> Option<&'v Value> {
+pub(crate) fn get<'v>(table: &'v Value, key: &str) -> Option<&'v Value> {
     key.split('.')
         .try_fold(table, |table, part| table.get(part))
 }
