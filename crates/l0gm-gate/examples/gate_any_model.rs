@@ -7,7 +7,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Linear, Module, Optimizer, ParamsAdamW, loss};
 use l0gm_gate::calibration::{CalibrationReport, Predictions};
 use l0gm_gate::{
-    Gate, GateConfig, Generator, Interface, LinearLayer, Mode, Objective, Schedule, compact_linear,
+    Gate, GateConfig, GateMode, Generator, Interface, LinearLayer, Objective, Schedule,
+    compact_linear,
 };
 
 const INPUTS: usize = 20;
@@ -34,12 +35,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     );
     schedule.check()?;
     let interface = Interface::Flat { dim: HIDDEN };
-    let gate = Gate::new(
-        interface,
-        &GateConfig::default(),
-        schedule.at(0.0).temperature,
-        &Device::Cpu,
-    )?;
+    let gate = Gate::new(interface, &GateConfig::default(), &schedule, &Device::Cpu)?;
 
     // log_alpha has an optimiser of its own: a greater learning rate and no weight decay.
     let adam = |lr, weight_decay| ParamsAdamW {
@@ -57,8 +53,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let now = schedule.at(step as f64 / STEPS as f64);
         let gated = gate.forward(
             &encode(&x)?,
-            now.temperature,
-            &mut Mode::Train(&mut generator),
+            GateMode::train(now.temperature, &mut generator),
         )?;
         let task = loss::cross_entropy(&second.forward(&gated)?, &y)?;
         let value = objective.value(&task, &gate, now)?;
@@ -66,7 +61,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         weights.step(&gradients)?;
         gates.step(&gradients)?;
         if step % 100 == 0 || step + 1 == STEPS {
-            let active = gate.active_fraction(now.temperature)?.0;
+            let active = gate.active_fraction()?.0;
             println!(
                 "step {step:3}  objective {:.4}  active {:3.0}%",
                 value.to_scalar::<f32>()?,
@@ -76,8 +71,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
 
     // What is left, and how far its probabilities can be trusted.
-    let tau = schedule.final_temperature();
-    let logits = second.forward(&gate.forward(&encode(&test_x)?, tau, &mut Mode::Eval)?)?;
+    let logits = second.forward(&gate.forward(&encode(&test_x)?, GateMode::Eval)?)?;
     let flat: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     let report = CalibrationReport::new(
         &Predictions::from_logits(&flat, &test_y.to_vec1()?, 2)?,
@@ -87,8 +81,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     )?;
     println!(
         "active fraction {:.3}, expected L0 {:.2} of {HIDDEN}",
-        gate.active_fraction(tau)?.0,
-        gate.expected_l0(tau)?
+        gate.active_fraction()?.0,
+        gate.expected_l0()?
     );
     println!("NLL {:.4}, Brier {:.4}", report.nll, report.brier);
     println!(
@@ -103,7 +97,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     };
     let (before, after) = (layer(&first), layer(&second));
     let (small_before, small_after, kept) =
-        compact_linear(Some(&before), &gate.deterministic(tau)?, &after)?;
+        compact_linear(Some(&before), &gate.deterministic()?, &after)?;
     let small_before = small_before.ok_or("the layer before the gate was given")?;
     let parameters = before.parameters() + after.parameters();
     println!(

@@ -1,7 +1,7 @@
 //! A gate on the hidden layer of a two-layer network, in forty lines of any candle program.
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Module, Optimizer, SGD, VarBuilder, VarMap, linear};
-use l0gm_gate::{Gate, GateConfig, Generator, Interface, Mode, Objective, Schedule};
+use l0gm_gate::{Gate, GateConfig, GateMode, Generator, Interface, Objective, Schedule};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut random = Generator::new(0);
@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ..Objective::default()
         },
     );
-    let (tau, config) = (schedule.final_temperature(), GateConfig::default());
-    let gate = Gate::new(Interface::Flat { dim: 32 }, &config, tau, &Device::Cpu)?;
+    let (config, interface) = (GateConfig::default(), Interface::Flat { dim: 32 });
+    let gate = Gate::new(interface, &config, &schedule, &Device::Cpu)?;
     // The gates' own optimiser: faster, and without weight decay.
     let mut move_gates = SGD::new(gate.log_alpha().cloned().into_iter().collect(), 10.0)?;
     let mut move_weights = AdamW::new_lr(variables.all_vars(), 1e-2)?;
@@ -29,14 +29,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for step in 0..500 {
         let now = schedule.at(step as f64 / 500.0);
         let r = first.forward(&train_x)?.relu()?;
-        let gated = gate.forward(&r, now.temperature, &mut Mode::Train(&mut random))?;
+        let gated = gate.forward(&r, GateMode::train(now.temperature, &mut random))?;
         let task = candle_nn::loss::cross_entropy(&second.forward(&gated)?, &train_y)?;
         let gradients = objective.value(&task, &gate, now)?.backward()?;
         move_weights.step(&gradients)?;
         move_gates.step(&gradients)?;
     }
-    let open = gate.active_fraction(tau)?.0 * 32.0;
-    let gated = gate.forward(&first.forward(&test_x)?.relu()?, tau, &mut Mode::Eval)?;
+    let open = gate.active_fraction()?.0 * 32.0;
+    let gated = gate.forward(&first.forward(&test_x)?.relu()?, GateMode::Eval)?;
     let right = second.forward(&gated)?.argmax(1)?.eq(&test_y)?;
     let accuracy = right.to_dtype(DType::F32)?.mean_all()?.to_scalar::<f32>()?;
     println!("{open} of 32 dimensions stay open; accuracy on unseen rows {accuracy:.3}");

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{Gate, GateConfig, InferenceGate, Interface, Temperature};
-use l0gm_ops::{Generator, Mode};
+use crate::{Gate, GateConfig, GateMode, InferenceGate, Interface, Temperature};
+use l0gm_ops::Generator;
 use proptest::prelude::*;
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -61,18 +61,18 @@ fn compare(log_alpha: &[f32], inference: InferenceGate, seed: u64) -> (f32, Vec<
         dim: log_alpha.len(),
     };
     let log_alpha = Tensor::new(log_alpha, &Device::Cpu).unwrap();
-    let gate = Gate::from_log_alpha(interface, &config, &log_alpha).unwrap();
+    let gate = Gate::from_log_alpha(interface, &config, &log_alpha, TAU).unwrap();
 
     let r = apply(&before, &x).relu().unwrap();
-    let gated = apply(&after, &gate.forward(&r, TAU, &mut Mode::Eval).unwrap());
+    let gated = apply(&after, &gate.forward(&r, GateMode::Eval).unwrap());
 
-    let z = gate.deterministic(TAU).unwrap();
+    let z = gate.deterministic().unwrap();
     let (small, after, kept) = compact_linear(Some(&before), &z, &after).unwrap();
     let small = small.unwrap();
     assert_eq!(small.weight.dims(), [kept.len(), 7]);
     assert_eq!(after.weight.dims(), [3, kept.len()]);
     let mask: Vec<u32> = (0..)
-        .zip(gate.hard_mask(TAU).unwrap())
+        .zip(gate.hard_mask().unwrap())
         .filter(|(_, open)| *open)
         .map(|(i, _)| i)
         .collect();

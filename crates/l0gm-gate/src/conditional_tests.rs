@@ -1,7 +1,9 @@
 //! The conditional gate: log_alpha = a + W r.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{GateReader, Granularity, Objective, ScheduleStep, distribution};
+use crate::{
+    GateMode, GateReader, Granularity, Objective, PenaltyReduction, ScheduleStep, distribution,
+};
 use l0gm_ops::{Generator, Stretch};
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -26,7 +28,7 @@ fn gate(config: &GateConfig) -> Gate {
         &[[1f32, 0.0, 0.0], [0.0, -1.0, 0.5], [2.0, 0.0, 0.0]],
         &Device::Cpu,
     );
-    Gate::from_parameters(FLAT, config, &a, Some(&w.unwrap())).unwrap()
+    Gate::from_parameters(FLAT, config, &a, Some(&w.unwrap()), TAU).unwrap()
 }
 
 const ROWS: [[f32; 3]; 2] = [[-1.0, 2.0, 0.0], [2.0, 0.25, 1.0]];
@@ -37,7 +39,7 @@ const LOG_ALPHAS: [[f64; 3]; 2] = [[-1.0, -1.5, -4.0], [2.0, 0.75, 2.0]];
 #[test]
 fn evaluation_multiplies_with_the_median_of_each_examples_own_log_alpha() {
     let gated = gate(&config())
-        .pass(&representation(&ROWS), TAU, &mut Mode::Eval)
+        .pass(&representation(&ROWS), GateMode::Eval)
         .unwrap();
     let values: Vec<Vec<f32>> = gated.value.to_vec2().unwrap();
     let own: Vec<Vec<f32>> = gated.log_alpha.unwrap().to_vec2().unwrap();
@@ -55,9 +57,7 @@ fn evaluation_multiplies_with_the_median_of_each_examples_own_log_alpha() {
 #[test]
 fn the_penalty_is_the_mean_over_examples_of_the_sum_over_gates() {
     let gate = gate(&config());
-    let gated = gate
-        .pass(&representation(&ROWS), TAU, &mut Mode::Eval)
-        .unwrap();
+    let gated = gate.pass(&representation(&ROWS), GateMode::Eval).unwrap();
     let open = |row: usize| -> f64 {
         LOG_ALPHAS[row]
             .iter()
@@ -68,8 +68,8 @@ fn the_penalty_is_the_mean_over_examples_of_the_sum_over_gates() {
     let penalty: f32 = gate.penalty_of(&gated, TAU).unwrap().to_scalar().unwrap();
     assert!((f64::from(penalty) - expected).abs() < 1e-5);
     let mut reader = GateReader::default();
-    reader.add(&gate, &gated, TAU).unwrap();
-    let reading = reader.finish(&gate, TAU).unwrap();
+    reader.add(&gate, &gated).unwrap();
+    let reading = reader.finish(&gate).unwrap();
     assert!((reading.expected_l0 - expected).abs() < 1e-5);
 }
 
@@ -84,12 +84,10 @@ fn the_active_fraction_is_the_mean_over_examples_whatever_the_batches() {
     let read = |batches: &[&[[f32; 3]]]| {
         let mut reader = GateReader::default();
         for batch in batches {
-            let gated = gate
-                .pass(&representation(batch), TAU, &mut Mode::Eval)
-                .unwrap();
-            reader.add(&gate, &gated, TAU).unwrap();
+            let gated = gate.pass(&representation(batch), GateMode::Eval).unwrap();
+            reader.add(&gate, &gated).unwrap();
         }
-        reader.finish(&gate, TAU).unwrap()
+        reader.finish(&gate).unwrap()
     };
     let whole = read(&[&[ROWS[0], ROWS[1], ROWS[1], ROWS[1]]]);
     let parts = read(&[&[ROWS[1], ROWS[1]], &[ROWS[0]], &[ROWS[1]]]);
@@ -110,14 +108,12 @@ fn a_new_conditional_gate_is_the_per_example_gate_bit_for_bit() {
                 granularity,
                 ..GateConfig::default()
             };
-            let gate = Gate::new(interface, &config, TAU, &Device::Cpu).unwrap();
+            let gate = Gate::new(interface, &config, &Schedule::default(), &Device::Cpu).unwrap();
             let mut generator = Generator::new(3);
             let r = generator
                 .normal_tensor((5, 2, 2), 0.0, 1.0, DType::F32, &Device::Cpu)
                 .unwrap();
-            let gated = gate
-                .pass(&r, TAU, &mut Mode::Train(&mut generator))
-                .unwrap();
+            let gated = gate.pass(&r, GateMode::train(TAU, &mut generator)).unwrap();
             let penalty = gate.penalty_of(&gated, TAU).unwrap();
             let penalty: f32 = penalty.to_scalar().unwrap();
             let value: Vec<f32> = gated.value.flatten_all().unwrap().to_vec1().unwrap();
@@ -139,7 +135,7 @@ fn gradients_of_a_w_and_r_equal_finite_differences() {
     let loss = || {
         let mut generator = Generator::new(11);
         let gated = gate
-            .pass(r.as_tensor(), TAU, &mut Mode::Train(&mut generator))
+            .pass(r.as_tensor(), GateMode::train(TAU, &mut generator))
             .unwrap();
         let task = (&gated.value * &weights).unwrap().sum_all().unwrap();
         (task + gate.penalty_of(&gated, TAU).unwrap()).unwrap()
@@ -173,12 +169,10 @@ fn gradients_of_a_w_and_r_equal_finite_differences() {
 
 #[test]
 fn one_descent_step_moves_a_and_every_row_of_w() {
-    let gate = Gate::new(FLAT, &config(), TAU, &Device::Cpu).unwrap();
+    let gate = Gate::new(FLAT, &config(), &Schedule::default(), &Device::Cpu).unwrap();
     let mut generator = Generator::new(2);
     let r = representation(&ROWS);
-    let gated = gate
-        .pass(&r, TAU, &mut Mode::Train(&mut generator))
-        .unwrap();
+    let gated = gate.pass(&r, GateMode::train(TAU, &mut generator)).unwrap();
     let task = gated.value.sqr().unwrap().mean_all().unwrap();
     let penalty = gate.penalty_of(&gated, TAU).unwrap();
     let step = ScheduleStep {
@@ -212,10 +206,10 @@ fn what_is_said_of_all_examples_at_once_is_refused_with_what_to_do() {
     };
     let refused = [
         gate.penalty(TAU).map(|_| ()),
-        gate.deterministic(TAU).map(|_| ()),
-        gate.hard_mask(TAU).map(|_| ()),
-        gate.active_fraction(TAU).map(|_| ()),
-        gate.expected_l0(TAU).map(|_| ()),
+        gate.deterministic().map(|_| ()),
+        gate.hard_mask().map(|_| ()),
+        gate.active_fraction().map(|_| ()),
+        gate.expected_l0().map(|_| ()),
         objective.value(&task, &gate, step).map(|_| ()),
     ];
     for result in refused {
@@ -223,7 +217,7 @@ fn what_is_said_of_all_examples_at_once_is_refused_with_what_to_do() {
         assert!(text.contains("depends on the example"), "{text}");
         assert!(text.contains("not compacted"), "{text}");
     }
-    let none = GateReader::default().finish(&gate, TAU).unwrap_err();
+    let none = GateReader::default().finish(&gate).unwrap_err();
     assert!(none.to_string().contains("mean over examples"), "{none}");
     let fine = GateConfig {
         granularity: Granularity::Fine,
@@ -236,9 +230,9 @@ fn what_is_said_of_all_examples_at_once_is_refused_with_what_to_do() {
     );
     let a = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
     let w = Tensor::zeros((3, 2), DType::F32, &Device::Cpu).unwrap();
-    let error = Gate::from_parameters(FLAT, &config(), &a, Some(&w)).unwrap_err();
+    let error = Gate::from_parameters(FLAT, &config(), &a, Some(&w), TAU).unwrap_err();
     assert!(error.to_string().contains("need (3, 3)"), "{error}");
-    let error = Gate::from_parameters(FLAT, &GateConfig::default(), &a, Some(&w)).unwrap_err();
+    let error = Gate::from_parameters(FLAT, &GateConfig::default(), &a, Some(&w), TAU).unwrap_err();
     assert!(error.to_string().contains("only a conditional"), "{error}");
 }
 
@@ -252,7 +246,7 @@ fn a_conditional_gate_survives_its_file() {
     assert!(again.is_conditional());
     let r = representation(&ROWS);
     let of = |gate: &Gate| -> Vec<Vec<f32>> {
-        let gated = gate.forward(&r, TAU, &mut Mode::Eval).unwrap();
+        let gated = gate.forward(&r, GateMode::Eval).unwrap();
         gated.to_vec2().unwrap()
     };
     assert_eq!(of(&gate), of(&again));

@@ -1,7 +1,10 @@
-//! A gate as one safetensors file: `log_alpha` as its tensor (and a conditional gate's `weight`), settings and interface as JSON in the
-//! file's metadata. Written under a temporary name and renamed, so that a file is whole or absent.
+//! A gate as one safetensors file: `log_alpha` as its tensor (and a conditional gate's `weight`), and in the file's
+//! metadata settings, interface and the temperature at which the gate is used, as JSON. Written under a temporary
+//! name and renamed, so that a file is whole or absent.
 
-use crate::{Error, Gate, GateConfig, GateKind, Interface, Result, write_whole};
+use crate::{
+    Error, Gate, GateConfig, GateKind, Interface, Result, Temperature, write_whole,
+};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
@@ -12,6 +15,7 @@ use std::path::Path;
 const FORMAT: &str = "l0gm-gate 1";
 const LOG_ALPHA: &str = "log_alpha";
 const WEIGHT: &str = "weight";
+const TEMPERATURE: &str = "temperature";
 
 impl Gate {
     /// Writes the gate to a safetensors file, replacing what is there. The identity gate has a file
@@ -37,6 +41,10 @@ impl Gate {
             metadata.insert(
                 "config".to_owned(),
                 serde_json::to_string(config).map_err(json)?,
+            );
+            metadata.extend(
+                self.temperature()
+                    .map(|tau| (TEMPERATURE.to_owned(), tau.0.to_string())),
             );
             held.push((LOG_ALPHA, log_alpha));
             held.extend(self.weight().map(|weight| (WEIGHT, weight)));
@@ -68,9 +76,26 @@ impl Gate {
     ///
     /// # Errors
     /// Names the file and what is wrong: absent, cut off, not a gate's file, of another version,
-    /// settings outside their range, a `log_alpha` that does not fit its interface.
+    /// settings outside their range, a `log_alpha` that does not fit its interface. Also a file from before
+    /// gates kept their temperature, which [`Gate::load_at`] reads.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let path = path.as_ref();
+        Self::read(path.as_ref(), None, device)
+    }
+
+    /// Like [`Gate::load`], for a gate that is used at this temperature, which older files do not say:
+    /// the final temperature of the schedule that trained it.
+    ///
+    /// # Errors
+    /// Also where the file says another temperature.
+    pub fn load_at(
+        path: impl AsRef<Path>,
+        temperature: Temperature,
+        device: &Device,
+    ) -> Result<Self> {
+        Self::read(path.as_ref(), Some(temperature), device)
+    }
+
+    fn read(path: &Path, asked: Option<Temperature>, device: &Device) -> Result<Self> {
         let fail = |message: String| Error::File {
             path: path.to_owned(),
             message,
@@ -117,6 +142,32 @@ impl Gate {
         }
         let config: GateConfig =
             serde_json::from_str(field("config")?).map_err(|error| unreadable("config", error))?;
+        let temperature = match (metadata.get(TEMPERATURE), asked) {
+            (Some(text), asked) => {
+                let said = text.parse().map(Temperature).map_err(|_| {
+                    fail(format!(
+                        "its \"{TEMPERATURE}\" is {text:?}, expected a number"
+                    ))
+                })?;
+                match asked.filter(|&asked| asked != said) {
+                    Some(asked) => {
+                        return Err(fail(format!(
+                            "holds a gate for temperature {}, but {} was asked for; Gate::at_temperature reads a \
+                             gate at another temperature",
+                            said.0, asked.0
+                        )));
+                    }
+                    None => said,
+                }
+            }
+            (None, Some(asked)) => asked,
+            (None, None) => {
+                return Err(fail(format!(
+                    "does not say its \"{TEMPERATURE}\": it was written before gates kept theirs; read it with \
+                     Gate::load_at and the final temperature of its schedule"
+                )));
+            }
+        };
         let conditional = config.kind == GateKind::Conditional;
         let mut expected = vec![LOG_ALPHA];
         expected.extend(conditional.then_some(WEIGHT));
@@ -143,7 +194,8 @@ impl Gate {
             Ok(Tensor::from_vec(values, view.shape(), device)?)
         };
         let weight = conditional.then(|| tensor(WEIGHT)).transpose()?;
-        Gate::from_parameters(interface, &config, &tensor(LOG_ALPHA)?, weight.as_ref())
+        let log_alpha = tensor(LOG_ALPHA)?;
+        Gate::from_parameters(interface, &config, &log_alpha, weight.as_ref(), temperature)
             .map_err(|error| fail(error.to_string()))
     }
 }

@@ -4,6 +4,7 @@ use crate::{GateKind, Granularity, InferenceGate, Temperature};
 use std::fs;
 
 const FIELDS: Interface = Interface::Fields { fields: 3, dim: 4 };
+const TAU: Temperature = Temperature(0.3);
 
 fn gate() -> Gate {
     let config = GateConfig {
@@ -14,7 +15,7 @@ fn gate() -> Gate {
         ..GateConfig::default()
     };
     let log_alpha = Tensor::new(&[-1.5f32, 0.1, 7.25], &Device::Cpu).unwrap();
-    Gate::from_log_alpha(FIELDS, &config, &log_alpha).unwrap()
+    Gate::from_log_alpha(FIELDS, &config, &log_alpha, TAU).unwrap()
 }
 
 fn load_error(content: &[u8]) -> String {
@@ -49,15 +50,15 @@ fn a_saved_gate_is_read_back_whole() {
     saved.save(&path).unwrap(); // Replaces.
     let loaded = Gate::load(&path, &Device::Cpu).unwrap();
     assert_eq!(loaded.interface(), saved.interface());
+    assert_eq!(loaded.temperature(), Some(TAU));
     assert_eq!(loaded.config(), saved.config());
-    let tau = Temperature(0.5);
     assert_eq!(
-        loaded.deterministic(tau).unwrap(),
-        saved.deterministic(tau).unwrap()
+        loaded.deterministic().unwrap(),
+        saved.deterministic().unwrap()
     );
     assert_eq!(
-        loaded.open_probability(tau).unwrap(),
-        saved.open_probability(tau).unwrap()
+        loaded.open_probability().unwrap(),
+        saved.open_probability().unwrap()
     );
     let names: Vec<_> = fs::read_dir(dir.path())
         .unwrap()
@@ -76,19 +77,44 @@ fn a_gate_a_group_of_a_flat_interface_is_read_back_with_its_groups() {
         ..GateConfig::default()
     };
     let log_alpha = Tensor::new(&[-9.0f32, 0.1, 9.0], &Device::Cpu).unwrap();
-    let saved = Gate::from_log_alpha(Interface::Flat { dim: 12 }, &config, &log_alpha).unwrap();
+    let saved =
+        Gate::from_log_alpha(Interface::Flat { dim: 12 }, &config, &log_alpha, TAU).unwrap();
     saved.save(&path).unwrap();
     let loaded = Gate::load(&path, &Device::Cpu).unwrap();
     assert_eq!(loaded.config(), Some(&config));
-    let tau = Temperature(0.5);
     assert_eq!(
-        loaded.deterministic(tau).unwrap(),
-        saved.deterministic(tau).unwrap()
+        loaded.deterministic().unwrap(),
+        saved.deterministic().unwrap()
     );
     assert_eq!(
-        loaded.hard_mask(tau).unwrap()[..5],
+        loaded.hard_mask().unwrap()[..5],
         [false, false, false, false, true]
     );
+}
+
+#[test]
+fn a_file_from_before_gates_kept_their_temperature_is_read_where_it_is_given() {
+    let interface = serde_json::to_string(&FIELDS).unwrap();
+    let metadata = [
+        ("format", FORMAT),
+        ("interface", interface.as_str()),
+        ("config", "{}"),
+    ];
+    let old = file(&metadata, LOG_ALPHA, &[-1.0; 12]);
+    assert!(load_error(&old).contains("Gate::load_at"));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("old.safetensors");
+    fs::write(&path, old).unwrap();
+    let loaded = Gate::load_at(&path, TAU, &Device::Cpu).unwrap();
+    assert_eq!(loaded.temperature(), Some(TAU));
+    // A file that says its temperature is not read at another.
+    loaded.save(&path).unwrap();
+    let error = Gate::load_at(&path, Temperature(2.0), &Device::Cpu).unwrap_err();
+    assert!(
+        error.to_string().contains("temperature 0.3, but 2 was"),
+        "{error}"
+    );
+    assert!(Gate::load_at(&path, TAU, &Device::Cpu).is_ok());
 }
 
 #[test]
@@ -120,6 +146,7 @@ fn other_files_are_refused_with_what_is_wrong() {
         ("format", FORMAT),
         ("interface", interface.as_str()),
         ("config", "{}"),
+        ("temperature", "0.5"),
     ];
     assert!(load_error(b"log_alpha,1,2,3\n not safetensors at all").contains("something else"));
     assert!(load_error(&file(&[], "weight", &[1.0])).contains("not a gate's"));
@@ -130,12 +157,14 @@ fn other_files_are_refused_with_what_is_wrong() {
     assert!(load_error(&file(&good, "weight", &[1.0; 12])).contains("\"weight\""));
     assert!(load_error(&file(&good, LOG_ALPHA, &[1.0; 5])).contains("12 gates"));
     assert!(load_error(&file(&good, LOG_ALPHA, &[f32::NAN; 12])).contains("finite"));
-    let with = |config: &'static str| [good[0], good[1], ("config", config)];
+    let with = |config: &'static str| [good[0], good[1], ("config", config), good[3]];
     assert!(
         load_error(&file(&with(r#"{"gamma": 0.5}"#), LOG_ALPHA, &[1.0; 12]))
             .contains("gamma is 0.5")
     );
     assert!(load_error(&file(&with(r#"{"gama": -0.1}"#), LOG_ALPHA, &[1.0; 12])).contains("gama"));
+    let hot = [good[0], good[1], good[2], ("temperature", "hot")];
+    assert!(load_error(&file(&hot, LOG_ALPHA, &[1.0; 12])).contains("expected a number"));
     let absent = Gate::load("/nowhere/gate.safetensors", &Device::Cpu)
         .unwrap_err()
         .to_string();

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{Granularity, InferenceGate, distribution};
+use crate::{ActiveFraction, GateMode, Granularity, InferenceGate, PenaltyReduction, distribution};
 use l0gm_ops::{Generator, Stretch};
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -8,7 +8,16 @@ const FLAT: Interface = Interface::Flat { dim: 6 };
 const FIELDS: Interface = Interface::Fields { fields: 3, dim: 2 };
 
 fn with(interface: Interface, config: GateConfig) -> Gate {
-    Gate::new(interface, &config, TAU, &Device::Cpu).unwrap()
+    Gate::new(interface, &config, &Schedule::default(), &Device::Cpu).unwrap()
+}
+
+/// A schedule that stays at one temperature.
+fn constant(tau: Temperature) -> Schedule {
+    Schedule {
+        start_temperature: tau.0,
+        end_temperature: tau.0,
+        ..Schedule::default()
+    }
 }
 
 fn given(interface: Interface, config: GateConfig, log_alpha: &[f32]) -> Gate {
@@ -16,6 +25,7 @@ fn given(interface: Interface, config: GateConfig, log_alpha: &[f32]) -> Gate {
         interface,
         &config,
         &Tensor::new(log_alpha, &Device::Cpu).unwrap(),
+        TAU,
     )
     .unwrap()
 }
@@ -53,8 +63,7 @@ fn training_z(gate: &Gate, batch: usize, seed: u64) -> Vec<Vec<f32>> {
     let gated = gate
         .forward(
             &ones(gate.interface(), batch),
-            TAU,
-            &mut Mode::Train(&mut generator),
+            GateMode::train(TAU, &mut generator),
         )
         .unwrap();
     gated.flatten_from(1).unwrap().to_vec2().unwrap()
@@ -84,11 +93,11 @@ fn every_gate_starts_open_with_the_configured_probability() {
                 initial_open,
                 ..GateConfig::default()
             };
-            let gate = Gate::new(FLAT, &config, tau, &Device::Cpu).unwrap();
-            for p in gate.open_probability(tau).unwrap() {
+            let gate = Gate::new(FLAT, &config, &constant(tau), &Device::Cpu).unwrap();
+            for p in gate.open_probability().unwrap() {
                 assert!((p - initial_open).abs() < 1e-6);
             }
-            assert!((gate.expected_l0(tau).unwrap() - 6.0 * initial_open).abs() < 1e-5);
+            assert!((gate.expected_l0().unwrap() - 6.0 * initial_open).abs() < 1e-5);
         }
     }
 }
@@ -107,7 +116,7 @@ fn a_gate_of_default_settings_starts_with_everything_active_and_most_of_the_sign
                 ..GateConfig::default()
             },
         );
-        assert_eq!(gate.active_fraction(TAU).unwrap(), ActiveFraction(1.0));
+        assert_eq!(gate.active_fraction().unwrap(), ActiveFraction(1.0));
     }
     let z = training_z(
         &with(Interface::Flat { dim: 1000 }, GateConfig::default()),
@@ -182,14 +191,14 @@ fn groups_of_a_flat_interface_are_counted_as_gates_by_the_penalty_and_as_dimensi
         .sum();
     let penalty = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
     assert!((penalty - open).abs() < 1e-5, "{penalty} {open}");
-    assert!((gate.expected_l0(TAU).unwrap() - 2.0 * open).abs() < 1e-5);
-    assert_eq!(gate.open_probability(TAU).unwrap().len(), 3);
+    assert!((gate.expected_l0().unwrap() - 2.0 * open).abs() < 1e-5);
+    assert_eq!(gate.open_probability().unwrap().len(), 3);
     assert_eq!(
-        gate.hard_mask(TAU).unwrap(),
+        gate.hard_mask().unwrap(),
         [false, false, true, true, true, true]
     );
-    assert_eq!(gate.active_fraction(TAU).unwrap().0, 4.0 / 6.0);
-    let z = gate.deterministic(TAU).unwrap();
+    assert_eq!(gate.active_fraction().unwrap().0, 4.0 / 6.0);
+    let z = gate.deterministic().unwrap();
     assert!(
         z[2] == z[3] && z[2] < 1.0 && z[4] == 1.0 && z[5] == 1.0,
         "{z:?}"
@@ -213,7 +222,7 @@ fn a_group_width_that_does_not_fill_the_interface_is_refused_with_the_nearest_th
     let refusal = |dim, width| {
         let interface = Interface::Flat { dim };
         let config = heads(GateKind::Static, width);
-        let text = Gate::new(interface, &config, TAU, &Device::Cpu)
+        let text = Gate::new(interface, &config, &Schedule::default(), &Device::Cpu)
             .unwrap_err()
             .to_string();
         assert_eq!(config.check_on(interface).unwrap_err().to_string(), text);
@@ -240,7 +249,7 @@ fn the_same_generator_state_gives_the_same_z_and_a_later_one_another() {
     let mut generator = Generator::new(9);
     let mut pass = || {
         let z = gate
-            .forward(&ones(FLAT, 4), TAU, &mut Mode::Train(&mut generator))
+            .forward(&ones(FLAT, 4), GateMode::train(TAU, &mut generator))
             .unwrap();
         z.to_vec2::<f32>().unwrap()
     };
@@ -292,7 +301,7 @@ fn penalty_equals_probability_of_nonzero() {
         );
         let value = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
         assert!((value - expected).abs() < 1e-5, "{value} {expected}");
-        assert!((gate.expected_l0(TAU).unwrap() - sum).abs() < 1e-6);
+        assert!((gate.expected_l0().unwrap() - sum).abs() < 1e-6);
     }
 }
 
@@ -301,9 +310,9 @@ fn group_penalty_counts_gates_and_expected_l0_counts_dimensions() {
     let gate = with(FIELDS, group(GateKind::PerExample));
     let penalty = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
     assert!((penalty - 3.0 * 0.9).abs() < 1e-5);
-    assert!((gate.expected_l0(TAU).unwrap() - 6.0 * 0.9).abs() < 1e-5);
-    assert_eq!(gate.open_probability(TAU).unwrap().len(), 3);
-    assert_eq!(gate.deterministic(TAU).unwrap().len(), 6);
+    assert!((gate.expected_l0().unwrap() - 6.0 * 0.9).abs() < 1e-5);
+    assert_eq!(gate.open_probability().unwrap().len(), 3);
+    assert_eq!(gate.deterministic().unwrap().len(), 6);
 }
 
 #[test]
@@ -320,9 +329,9 @@ fn deterministic_gates_follow_their_three_formulas() {
             &log_alpha,
         );
         (
-            gate.deterministic(TAU).unwrap(),
-            gate.active_fraction(TAU).unwrap().0,
-            gate.hard_mask(TAU).unwrap(),
+            gate.deterministic().unwrap(),
+            gate.active_fraction().unwrap().0,
+            gate.hard_mask().unwrap(),
         )
     };
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -360,9 +369,9 @@ fn evaluation_multiplies_with_the_deterministic_gate_whatever_the_shape() {
             let r = generator
                 .normal_tensor(interface.dims(batch), 0.0, 1.0, DType::F32, &Device::Cpu)
                 .unwrap();
-            let gated = gate.forward(&r, TAU, &mut Mode::Eval).unwrap();
+            let gated = gate.forward(&r, GateMode::Eval).unwrap();
             assert_eq!(gated.dims(), r.dims());
-            let z = gate.deterministic(TAU).unwrap();
+            let z = gate.deterministic().unwrap();
             let rows = |t: &Tensor| t.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
             for (row, got) in rows(&r).iter().zip(rows(&gated)) {
                 let expected: Vec<f32> = row.iter().zip(&z).map(|(r, z)| r * z).collect();
@@ -380,10 +389,10 @@ fn a_representation_of_half_precision_is_gated_in_single_precision() {
         &[-9.0, -1.0, 0.0, 0.5, 1.0, 9.0],
     );
     let r = ones(FLAT, 1);
-    let z = gate.deterministic(TAU).unwrap();
+    let z = gate.deterministic().unwrap();
     for (dtype, tolerance) in [(DType::F16, 5e-4), (DType::BF16, 4e-3), (DType::F64, 1e-7)] {
         let gated = gate
-            .forward(&r.to_dtype(dtype).unwrap(), TAU, &mut Mode::Eval)
+            .forward(&r.to_dtype(dtype).unwrap(), GateMode::Eval)
             .unwrap();
         assert_eq!(gated.dtype(), dtype);
         let gated = gated
@@ -398,7 +407,7 @@ fn a_representation_of_half_precision_is_gated_in_single_precision() {
         let r = Var::from_tensor(&r.to_dtype(dtype).unwrap()).unwrap();
         let mut generator = Generator::new(2);
         let gated = gate
-            .forward(r.as_tensor(), TAU, &mut Mode::Train(&mut generator))
+            .forward(r.as_tensor(), GateMode::train(TAU, &mut generator))
             .unwrap();
         let loss = gated.to_dtype(DType::F32).unwrap().sum_all().unwrap();
         let grads = loss.backward().unwrap();
@@ -432,7 +441,7 @@ fn gradient_reaches_log_alpha_and_r_in_every_kind_and_granularity() {
         let loss = |log_alpha: &[f32]| {
             let gate = given(interface, config.clone(), log_alpha);
             let mut noise = Generator::new(5);
-            let gated = gate.forward(&r, TAU, &mut Mode::Train(&mut noise)).unwrap();
+            let gated = gate.forward(&r, GateMode::train(TAU, &mut noise)).unwrap();
             (gated.sum_all().unwrap(), gate)
         };
         let (value, gate) = loss(&start[..gates]);
@@ -461,7 +470,7 @@ fn the_gradient_of_r_is_z() {
     let r = Var::from_tensor(&ones(FIELDS, 3)).unwrap();
     let mut generator = Generator::new(1);
     let gated = gate
-        .forward(r.as_tensor(), TAU, &mut Mode::Train(&mut generator))
+        .forward(r.as_tensor(), GateMode::train(TAU, &mut generator))
         .unwrap();
     let z = gated.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let grads = gated.sum_all().unwrap().backward().unwrap();
@@ -480,10 +489,10 @@ fn the_identity_gate_passes_everything_through() {
     let gate = Gate::identity(FIELDS);
     assert!(gate.is_identity() && gate.log_alpha().is_none() && gate.config().is_none());
     assert_eq!(training_z(&gate, 2, 1), vec![vec![1.0; 6]; 2]);
-    assert_eq!(gate.deterministic(TAU).unwrap(), [1.0; 6]);
-    assert_eq!(gate.hard_mask(TAU).unwrap(), [true; 6]);
-    assert_eq!(gate.active_fraction(TAU).unwrap(), ActiveFraction(1.0));
-    assert_eq!(gate.expected_l0(TAU).unwrap(), 6.0);
+    assert_eq!(gate.deterministic().unwrap(), [1.0; 6]);
+    assert_eq!(gate.hard_mask().unwrap(), [true; 6]);
+    assert_eq!(gate.active_fraction().unwrap(), ActiveFraction(1.0));
+    assert_eq!(gate.expected_l0().unwrap(), 6.0);
     assert_eq!(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap(), 0.0);
 }
 
@@ -494,37 +503,47 @@ fn what_does_not_fit_is_refused_with_what_was_expected() {
         gamma: 0.1,
         ..GateConfig::default()
     };
-    assert!(message(Gate::new(FLAT, &bad, TAU, &Device::Cpu)).contains("gamma is 0.1"));
+    assert!(
+        message(Gate::new(FLAT, &bad, &Schedule::default(), &Device::Cpu)).contains("gamma is 0.1")
+    );
     for tau in [0.0, -1.0, f64::NAN] {
         let text = message(Gate::new(
             FLAT,
             &GateConfig::default(),
-            Temperature(tau),
+            &constant(Temperature(tau)),
             &Device::Cpu,
         ));
         assert!(text.contains(&format!("temperature is {tau}")), "{text}");
     }
     let empty = Interface::Fields { fields: 0, dim: 4 };
     assert!(
-        message(Gate::new(empty, &GateConfig::default(), TAU, &Device::Cpu))
-            .contains("no dimension")
+        message(Gate::new(
+            empty,
+            &GateConfig::default(),
+            &Schedule::default(),
+            &Device::Cpu
+        ))
+        .contains("no dimension")
     );
     let short = Tensor::zeros(5, DType::F32, &Device::Cpu).unwrap();
-    let text = message(Gate::from_log_alpha(FLAT, &GateConfig::default(), &short));
+    let text = message(Gate::from_log_alpha(
+        FLAT,
+        &GateConfig::default(),
+        &short,
+        TAU,
+    ));
     assert!(text.contains("[5]") && text.contains("6 gates"), "{text}");
     let gate = with(FLAT, GateConfig::default());
-    for (r, tau) in [
-        (ones(FIELDS, 2), TAU),
-        (ones(Interface::Flat { dim: 5 }, 2), TAU),
-    ] {
-        let text = gate
-            .forward(&r, tau, &mut Mode::Eval)
-            .unwrap_err()
-            .to_string();
+    for r in [ones(FIELDS, 2), ones(Interface::Flat { dim: 5 }, 2)] {
+        let text = gate.forward(&r, GateMode::Eval).unwrap_err().to_string();
         assert!(text.contains("expects (batch, 6)"), "{text}");
     }
-    let error = gate.forward(&ones(FLAT, 2), Temperature(0.0), &mut Mode::Eval);
-    assert!(error.unwrap_err().to_string().contains("temperature is 0"));
+    let mut generator = Generator::new(0);
+    let frozen = GateMode::train(Temperature(0.0), &mut generator);
+    let error = gate.forward(&ones(FLAT, 2), frozen).map(|_| ());
+    for error in [error, gate.at_temperature(Temperature(0.0)).map(|_| ())] {
+        assert!(error.unwrap_err().to_string().contains("temperature is 0"));
+    }
 }
 
 /// A gate an entry of a table of three rows and two columns.
@@ -546,7 +565,7 @@ fn looked_up_values_meet_the_gates_of_their_table_rows() {
         &Device::Cpu,
     );
     let gated = gate
-        .forward_rows(&values.unwrap(), &rows, TAU, &mut Mode::Eval)
+        .forward_rows(&values.unwrap(), &rows, GateMode::Eval)
         .unwrap();
     let half = distribution::median(0.5, TAU, Stretch::default()) as f32;
     let expected = [
@@ -558,7 +577,7 @@ fn looked_up_values_meet_the_gates_of_their_table_rows() {
             assert!((got - expected).abs() < 1e-6);
         }
     }
-    assert_eq!(gate.active_fraction(TAU).unwrap(), ActiveFraction(0.5));
+    assert_eq!(gate.active_fraction().unwrap(), ActiveFraction(0.5));
 }
 
 #[test]
@@ -569,7 +588,7 @@ fn equal_lookups_share_their_noise_under_a_static_gate_alone() {
         let mut generator = Generator::new(1);
         let gate = table(kind, &[0.0; 6]);
         let gated = gate
-            .forward_rows(&values, &rows, TAU, &mut Mode::Train(&mut generator))
+            .forward_rows(&values, &rows, GateMode::train(TAU, &mut generator))
             .unwrap();
         let z: Vec<Vec<f32>> = gated.flatten_from(1).unwrap().to_vec2().unwrap();
         let found = distinct(&z);
@@ -587,7 +606,7 @@ fn the_gradient_of_looked_up_values_reaches_the_rows_that_were_looked_up() {
     let values = Tensor::ones((4, 2, 2), DType::F32, &Device::Cpu).unwrap();
     let loss = |gate: &Gate| {
         let mut generator = Generator::new(5);
-        gate.forward_rows(&values, &rows, TAU, &mut Mode::Train(&mut generator))
+        gate.forward_rows(&values, &rows, GateMode::train(TAU, &mut generator))
             .unwrap()
             .sum_all()
             .unwrap()
@@ -616,14 +635,13 @@ fn looking_up_under_a_gate_that_has_no_entry_each_is_refused() {
     let values = Tensor::ones((1, 1, 2), DType::F32, &Device::Cpu).unwrap();
     let group = with(FIELDS, group(GateKind::PerExample));
     for gate in [group, with(FLAT, GateConfig::default())] {
-        let error = gate.forward_rows(&values, &rows, TAU, &mut Mode::Eval);
+        let error = gate.forward_rows(&values, &rows, GateMode::Eval);
         assert!(error.unwrap_err().to_string().contains("a gate an entry"));
     }
     let wrong = table(GateKind::Static, &[0.0; 6]).forward_rows(
         &values.narrow(2, 0, 1).unwrap(),
         &rows,
-        TAU,
-        &mut Mode::Eval,
+        GateMode::Eval,
     );
     assert!(wrong.unwrap_err().to_string().contains("(batch, k, 2)"));
 }

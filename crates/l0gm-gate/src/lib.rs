@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
-//! use l0gm_gate::{Gate, GateConfig, Generator, Interface, Mode, Objective, Schedule};
+//! use l0gm_gate::{Gate, GateConfig, GateMode, Generator, Interface, Objective, Schedule};
 //!
 //! // The settings are checked where they come in; what is behind the door is valid.
 //! let schedule = Schedule { warmup: 0.1, ramp: 0.3, ..Schedule::default() };
@@ -21,23 +21,22 @@
 //! objective.check()?;
 //!
 //! // A gate on a representation of 64 dimensions, every gate open with probability .9 at first.
-//! let now = schedule.at(0.5); // Half of training is done.
-//! let gate = Gate::new(Interface::Flat { dim: 64 }, &GateConfig::default(), now.temperature, &Device::Cpu)?;
+//! let gate = Gate::new(Interface::Flat { dim: 64 }, &GateConfig::default(), &schedule, &Device::Cpu)?;
 //!
 //! // One step: gate the representation, add the penalty to the task's loss, go backward.
 //! let mut generator = Generator::new(7);
 //! let r = generator.normal_tensor((32, 64), 0.0, 1.0, DType::F32, &Device::Cpu)?;
-//! let gated = gate.forward(&r, now.temperature, &mut Mode::Train(&mut generator))?;
+//! let now = schedule.at(0.5); // Half of training is done.
+//! let gated = gate.forward(&r, GateMode::train(now.temperature, &mut generator))?;
 //! let task = gated.sqr()?.mean_all()?; // Stands for a classifier and its loss.
 //! let gradients = objective.value(&task, &gate, now)?.backward()?;
 //! let log_alpha = gate.log_alpha().expect("this is not the identity gate");
 //! assert!(gradients.get(log_alpha.as_tensor()).is_some());
 //!
-//! // A finished model is used in evaluation mode, at the schedule's final temperature.
-//! let tau = schedule.final_temperature();
-//! let gated = gate.forward(&r, tau, &mut Mode::Eval)?;
+//! // In use the gate is deterministic. It knows its temperature, the schedule's final one.
+//! let gated = gate.forward(&r, GateMode::Eval)?;
 //! assert_eq!(gated.dims(), [32, 64]);
-//! assert_eq!(gate.active_fraction(tau)?.0, 1.0); // Nothing has been trained here.
+//! assert_eq!(gate.active_fraction()?.0, 1.0); // Nothing has been trained here.
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -74,7 +73,7 @@
 //! - The penalty is a sum, as in the paper. [`PenaltyReduction::Mean`] makes lambda comparable across
 //!   widths; a sum over fewer, wider gates ([`Granularity::Group`]) pays lambda once a gate, not once a
 //!   dimension, and needs a greater lambda.
-//! - Noise comes from the [`Generator`] in [`Mode::Train`]: the same seed gives the same run.
+//! - Noise comes from the [`Generator`] in [`GateMode::Train`]: the same seed gives the same run.
 
 pub mod calibration;
 mod compaction;
@@ -86,6 +85,7 @@ mod file;
 mod gate;
 mod interface;
 mod objective;
+mod pass;
 mod readable;
 mod reading;
 mod relaxation;
@@ -97,12 +97,13 @@ pub use compaction::{LinearLayer, compact_linear};
 pub use config::{GateConfig, GateKind, Granularity, InferenceGate, PenaltyReduction};
 pub use coupling::{Coupling, CouplingKind};
 pub use error::{Error, Result};
-pub use gate::{ActiveFraction, Gate, Gated};
+pub use gate::Gate;
 pub use interface::Interface;
 pub use l0gm_ops::{Generator, Mode, Stretch};
 pub use objective::Objective;
+pub use pass::{GateMode, Gated};
 pub use readable::readable;
-pub use reading::{GateReader, GateReading};
+pub use reading::{ActiveFraction, GateReader, GateReading};
 pub use schedule::{Schedule, ScheduleKind, ScheduleStep, Temperature};
 pub use target::{Controller, Multiplier, Target, settle, shift_to};
 pub use whole_file::write_whole;

@@ -72,7 +72,7 @@ impl Objective {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{GateConfig, Interface, Temperature};
+    use crate::{GateConfig, Interface, Schedule, Temperature};
     use candle_core::Device;
 
     const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -95,7 +95,7 @@ mod tests {
         Gate::new(
             Interface::Flat { dim: 10 },
             &GateConfig::default(),
-            TAU,
+            &Schedule::default(),
             &Device::Cpu,
         )
         .unwrap()

@@ -2,8 +2,13 @@
 //! for every example says them at once; a conditional gate's are means over examples, read batch by batch.
 
 use crate::distribution::open_probability;
-use crate::relaxation;
-use crate::{ActiveFraction, Error, Gate, Gated, Result, Temperature};
+use crate::{Error, Gate, Gated, Result};
+use serde::{Deserialize, Serialize};
+
+/// Share of gate dimensions the deterministic gate leaves non-zero, in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActiveFraction(pub f64);
 
 /// A gate's state, for all examples alike or on average over them.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +25,86 @@ pub struct GateReading {
     pub expected_l0: f64,
 }
 
+impl Gate {
+    /// The deterministic z of every *dimension* of the interface (a group's z repeated), length
+    /// `width()`: exactly what use multiplies with. Field by field for `Interface::Fields`.
+    ///
+    /// # Errors
+    /// For a conditional gate, as for all that follows: it has no z but that of an example, and cannot be
+    /// folded into another layer.
+    pub fn deterministic(&self) -> Result<Vec<f32>> {
+        self.same_for_all("z", "Gate::forward, or a GateReader for its mean")?;
+        let Some(inner) = &self.inner else {
+            return Ok(vec![1.0; self.interface.width()]);
+        };
+        let z = inner
+            .deterministic(inner.log_alpha.as_tensor())?
+            .to_vec1::<f32>()?;
+        Ok(z.iter()
+            .flat_map(|&z| std::iter::repeat_n(z, inner.covers))
+            .collect())
+    }
+
+    /// P(z != 0) of every gate.
+    pub fn open_probability(&self) -> Result<Vec<f64>> {
+        self.same_for_all("P(z != 0)", "a GateReader for its mean")?;
+        let Some(inner) = &self.inner else {
+            return Ok(vec![1.0; self.interface.width()]);
+        };
+        let log_alpha = inner.log_alpha.to_vec1::<f32>()?;
+        let stretch = inner.config.stretch();
+        Ok(log_alpha
+            .iter()
+            .map(|&a| open_probability(f64::from(a), inner.temperature, stretch))
+            .collect())
+    }
+
+    /// Expected L0 in dimensions of the interface (a group counts its width).
+    pub fn expected_l0(&self) -> Result<f64> {
+        Ok(self.covers() as f64 * self.open_probability()?.iter().sum::<f64>())
+    }
+
+    /// Share of dimensions the deterministic gate leaves non-zero.
+    pub fn active_fraction(&self) -> Result<ActiveFraction> {
+        Ok(share_open(&self.hard_mask()?))
+    }
+
+    /// Which dimensions stay: what compaction keeps.
+    pub fn hard_mask(&self) -> Result<Vec<bool>> {
+        Ok(self.deterministic()?.iter().map(|&z| z != 0.0).collect())
+    }
+
+    /// All of the above at once.
+    pub fn reading(&self) -> Result<GateReading> {
+        let z = self.deterministic()?;
+        let open: Vec<bool> = z.iter().map(|&z| z != 0.0).collect();
+        Ok(GateReading {
+            active: share_open(&open),
+            expected_l0: self.expected_l0()?,
+            open_probability: self.open_probability()?,
+            z,
+            open,
+        })
+    }
+
+    /// Refuses what a gate says of all examples at once, where it says it of each apart.
+    fn same_for_all(&self, what: &str, instead: &str) -> Result<()> {
+        if !self.is_conditional() {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "a conditional gate has no {what} of its own: it depends on the example; use {instead}. Such a gate \
+             is not compacted either: train one of kind static or per-example for that"
+        )))
+    }
+}
+
+/// Share of dimensions open.
+fn share_open(mask: &[bool]) -> ActiveFraction {
+    let open = mask.iter().filter(|&&open| open).count();
+    ActiveFraction(open as f64 / mask.len().max(1) as f64)
+}
+
 /// Collects a gate's reading over the batches of a split.
 #[derive(Clone, Debug, Default)]
 pub struct GateReader {
@@ -32,13 +117,13 @@ pub struct GateReader {
 
 impl GateReader {
     /// Adds the examples of one batch. Nothing to do for a gate that does not read its examples.
-    pub fn add(&mut self, gate: &Gate, gated: &Gated, tau: Temperature) -> Result<()> {
-        let (Some(config), Some(own)) = (gate.config(), &gated.log_alpha) else {
+    pub fn add(&mut self, gate: &Gate, gated: &Gated) -> Result<()> {
+        let (Some(inner), Some(own)) = (&gate.inner, &gated.log_alpha) else {
             return Ok(());
         };
         let log_alpha = own.detach();
-        let z = relaxation::deterministic(&log_alpha, config, tau)?.to_vec2::<f32>()?;
-        let gates = log_alpha.dim(1)?;
+        let z = inner.deterministic(&log_alpha)?.to_vec2::<f32>()?;
+        let (gates, stretch) = (log_alpha.dim(1)?, inner.config.stretch());
         for sums in [&mut self.z, &mut self.opened, &mut self.probability] {
             sums.resize(gates, 0.0);
         }
@@ -48,7 +133,7 @@ impl GateReader {
                 self.z[gate] += f64::from(z);
                 self.opened[gate] += f64::from(z != 0.0);
                 self.probability[gate] +=
-                    open_probability(f64::from(log_alpha), tau, config.stretch());
+                    open_probability(f64::from(log_alpha), inner.temperature, stretch);
             }
         }
         Ok(())
@@ -58,9 +143,9 @@ impl GateReader {
     ///
     /// # Errors
     /// A conditional gate that met no example.
-    pub fn finish(&self, gate: &Gate, tau: Temperature) -> Result<GateReading> {
+    pub fn finish(&self, gate: &Gate) -> Result<GateReading> {
         if !gate.is_conditional() {
-            return gate.reading(tau);
+            return gate.reading();
         }
         if self.examples == 0 {
             return Err(Error::input(

@@ -4,7 +4,7 @@
 //! the gates settle on exactly the target and stand still, so that the rest of training is the finished
 //! sparse model's.
 
-use crate::{ActiveFraction, Error, Gate, Result, Temperature};
+use crate::{ActiveFraction, Error, Gate, Result};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -210,13 +210,13 @@ impl Multiplier {
 ///
 /// # Errors
 /// A conditional gate among them: its gates open by example.
-pub fn settle(gates: &[&Gate], target: Target, tau: Temperature) -> Result<ActiveFraction> {
+pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
     // How far beyond the closing point: beyond f32's rounding, and no distance in P(z != 0).
     const MARGIN: f64 = 1e-3;
     let mut ranked = Vec::new(); // (gate, its place, height above the closing point, dimensions)
     let mut values = Vec::new();
     for (number, gate) in gates.iter().enumerate() {
-        let (Some(config), Some(log_alpha)) = (gate.config(), gate.log_alpha()) else {
+        let (Some(closing), Some(log_alpha)) = (gate.closing_point(), gate.log_alpha()) else {
             values.push(Vec::new());
             continue;
         };
@@ -226,7 +226,6 @@ pub fn settle(gates: &[&Gate], target: Target, tau: Temperature) -> Result<Activ
             ));
         }
         let log_alpha = log_alpha.to_vec1::<f32>()?;
-        let closing = config.closing_point(tau);
         for (place, &value) in log_alpha.iter().enumerate() {
             ranked.push((number, place, f64::from(value) - closing, gate.covers()));
         }
@@ -239,10 +238,9 @@ pub fn settle(gates: &[&Gate], target: Target, tau: Temperature) -> Result<Activ
     for (number, place, height, covers) in ranked {
         // Open while that comes nearer to what is wanted.
         let nearer = ((open + covers) as f64 - wanted).abs() < (open as f64 - wanted).abs();
-        let Some(config) = gates[number].config() else {
+        let Some(closing) = gates[number].closing_point() else {
             continue;
         };
-        let closing = config.closing_point(tau);
         if nearer {
             open += covers;
             if height <= 0.0 {
@@ -267,13 +265,8 @@ pub fn settle(gates: &[&Gate], target: Target, tau: Temperature) -> Result<Activ
 ///
 /// # Errors
 /// Where there is none.
-pub fn shift_to(
-    gate: &Gate,
-    mut log_alphas: Vec<f32>,
-    target: Target,
-    tau: Temperature,
-) -> Result<()> {
-    let (Some(config), Some(bias)) = (gate.config(), gate.log_alpha()) else {
+pub fn shift_to(gate: &Gate, mut log_alphas: Vec<f32>, target: Target) -> Result<()> {
+    let (Some(closing), Some(bias)) = (gate.closing_point(), gate.log_alpha()) else {
         return Ok(());
     };
     if log_alphas.is_empty() {
@@ -287,7 +280,7 @@ pub fn shift_to(
         f64::from(log_alphas[open.saturating_sub(1)]),
         f64::from(log_alphas[open.min(log_alphas.len() - 1)]),
     );
-    let shift = config.closing_point(tau) - (above + below) / 2.0;
+    let shift = closing - (above + below) / 2.0;
     bias.set(&(bias.as_tensor() + shift)?)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{GateConfig, GateKind, Granularity, InferenceGate, Interface};
+use crate::{GateConfig, GateKind, GateMode, Granularity, InferenceGate, Interface, Temperature};
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn target(active: f64) -> Target {
 
 fn gate(log_alpha: &[f32], interface: Interface, config: &GateConfig) -> Gate {
     let log_alpha = Tensor::new(log_alpha, &Device::Cpu).unwrap();
-    Gate::from_log_alpha(interface, config, &log_alpha).unwrap()
+    Gate::from_log_alpha(interface, config, &log_alpha, TAU).unwrap()
 }
 
 #[test]
@@ -115,28 +115,16 @@ fn settling_keeps_the_best_gates_and_moves_only_those_that_change_sides() {
     };
     let flat = Interface::Flat { dim: 5 };
     let gate = gate(&[2.0, -1.0, 0.5, 0.2, -3.0], flat, &config);
-    assert_eq!(
-        settle(&[&gate], target(0.4), TAU).unwrap(),
-        ActiveFraction(0.4)
-    );
-    assert_eq!(
-        gate.hard_mask(TAU).unwrap(),
-        [true, false, true, false, false]
-    );
+    assert_eq!(settle(&[&gate], target(0.4)).unwrap(), ActiveFraction(0.4));
+    assert_eq!(gate.hard_mask().unwrap(), [true, false, true, false, false]);
     let values: Vec<f32> = gate.log_alpha().unwrap().to_vec1().unwrap();
     assert_eq!(
         (values[0], values[1], values[2], values[4]),
         (2.0, -1.0, 0.5, -3.0)
     );
     assert!(values[3] < 0.0 && values[3] > -0.01);
-    assert_eq!(
-        settle(&[&gate], target(0.8), TAU).unwrap(),
-        ActiveFraction(0.8)
-    );
-    assert_eq!(
-        gate.hard_mask(TAU).unwrap(),
-        [true, true, true, true, false]
-    );
+    assert_eq!(settle(&[&gate], target(0.8)).unwrap(), ActiveFraction(0.8));
+    assert_eq!(gate.hard_mask().unwrap(), [true, true, true, true, false]);
 }
 
 #[test]
@@ -156,21 +144,18 @@ fn groups_and_several_gates_settle_on_dimensions_together() {
         &GateConfig::default(),
     );
     // Ten dimensions; the best are a's first three, then b's.
+    assert_eq!(settle(&[&a, &b], target(0.5)).unwrap(), ActiveFraction(0.5));
     assert_eq!(
-        settle(&[&a, &b], target(0.5), TAU).unwrap(),
-        ActiveFraction(0.5)
-    );
-    assert_eq!(
-        a.hard_mask(TAU).unwrap(),
+        a.hard_mask().unwrap(),
         [true, true, true, false, false, false]
     );
-    assert_eq!(b.hard_mask(TAU).unwrap(), [true, true, false, false]);
+    assert_eq!(b.hard_mask().unwrap(), [true, true, false, false]);
     let conditional = GateConfig {
         kind: GateKind::Conditional,
         ..GateConfig::default()
     };
     let c = gate(&[1.0], Interface::Flat { dim: 1 }, &conditional);
-    let error = settle(&[&c], target(0.5), TAU).unwrap_err().to_string();
+    let error = settle(&[&c], target(0.5)).unwrap_err().to_string();
     assert!(error.contains("depends on the example"), "{error}");
 }
 
@@ -184,7 +169,7 @@ fn a_conditional_gate_is_shifted_until_its_mean_over_examples_is_the_target() {
     let bias = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
     let weight = Tensor::new(&[[1f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
     let interface = Interface::Flat { dim: 2 };
-    let gate = Gate::from_parameters(interface, &config, &bias, Some(&weight)).unwrap();
+    let gate = Gate::from_parameters(interface, &config, &bias, Some(&weight), TAU).unwrap();
     let r = Tensor::new(
         &[
             [0f32, 1.0],
@@ -196,21 +181,20 @@ fn a_conditional_gate_is_shifted_until_its_mean_over_examples_is_the_target() {
         &Device::Cpu,
     );
     let read = || {
-        let mut eval = l0gm_ops::Mode::Eval;
-        let gated = gate.pass(r.as_ref().unwrap(), TAU, &mut eval).unwrap();
+        let gated = gate.pass(r.as_ref().unwrap(), GateMode::Eval).unwrap();
         let mut reader = crate::GateReader::default();
-        reader.add(&gate, &gated, TAU).unwrap();
+        reader.add(&gate, &gated).unwrap();
         let own = gated.log_alpha.unwrap().flatten_all().unwrap();
         (
             own.to_vec1::<f32>().unwrap(),
-            reader.finish(&gate, TAU).unwrap().active,
+            reader.finish(&gate).unwrap().active,
         )
     };
     for wanted in [0.2, 0.5, 0.9] {
-        shift_to(&gate, read().0, target(wanted), TAU).unwrap();
+        shift_to(&gate, read().0, target(wanted)).unwrap();
         assert_eq!(read().1, ActiveFraction(wanted));
     }
-    assert!(shift_to(&gate, Vec::new(), target(0.5), TAU).is_err());
+    assert!(shift_to(&gate, Vec::new(), target(0.5)).is_err());
 }
 
 proptest! {
@@ -225,10 +209,11 @@ proptest! {
         let config = GateConfig { inference, ..GateConfig::default() };
         let log_alpha: Vec<f32> = levels.iter().map(|&l| f32::from(l) * 2.0 - 4.0).collect();
         let n = log_alpha.len();
-        let gate = gate(&log_alpha, Interface::Flat { dim: n }, &config);
-        let tau = Temperature(tau);
-        let said = settle(&[&gate], target(wanted), tau).unwrap();
-        prop_assert_eq!(said, gate.active_fraction(tau).unwrap());
+        let gate = gate(&log_alpha, Interface::Flat { dim: n }, &config)
+            .at_temperature(Temperature(tau))
+            .unwrap();
+        let said = settle(&[&gate], target(wanted)).unwrap();
+        prop_assert_eq!(said, gate.active_fraction().unwrap());
         prop_assert!((said.0 - wanted).abs() <= 0.5 / n as f64 + 1e-9);
     }
 }

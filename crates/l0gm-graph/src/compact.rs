@@ -8,7 +8,7 @@ use crate::gcn::GcnLayer;
 use crate::spread::{Spread, separate};
 use crate::{Gcn, LinearHead, Result};
 use candle_core::{Tensor, Var};
-use l0gm_gate::{Gate, LinearLayer, Temperature, compact_linear};
+use l0gm_gate::{Gate, LinearLayer, compact_linear};
 use l0gm_train::{Encoder, GatedModel, Sizes};
 
 /// A gated, dense or compact model of a graph.
@@ -19,12 +19,9 @@ pub type GraphModel = GatedModel<Gcn, LinearHead>;
 ///
 /// # Errors
 /// For gates that read their nodes or stand below the interface.
-pub fn compact(
-    model: &GatedModel<Gcn, LinearHead>,
-    temperature: Temperature,
-) -> Result<Option<GatedModel<Gcn, LinearHead>>> {
+pub fn compact(model: &GatedModel<Gcn, LinearHead>) -> Result<Option<GatedModel<Gcn, LinearHead>>> {
     model.check_compactable()?;
-    let z = model.gate.deterministic(temperature)?;
+    let z = model.gate.deterministic()?;
     if z.iter().all(|&z| z == 0.0) {
         return Ok(None);
     }
@@ -140,13 +137,7 @@ pub(crate) mod tests {
         let mut random = Generator::new(3);
         let encoder = Gcn::new(8, settings, &mut random, &device).unwrap();
         let head = LinearHead::new(settings.interface_width, 2, &mut random, &device).unwrap();
-        let gate = Gate::new(
-            encoder.interface(),
-            config,
-            Schedule::default().final_temperature(),
-            &device,
-        )
-        .unwrap();
+        let gate = Gate::new(encoder.interface(), config, &Schedule::default(), &device).unwrap();
         let model = GatedModel {
             encoder,
             gate,
@@ -178,8 +169,7 @@ pub(crate) mod tests {
         b: &GatedModel<Gcn, LinearHead>,
         input: &GraphInput,
     ) -> f32 {
-        let temperature = Schedule::default().final_temperature();
-        let logits = |m: &GatedModel<_, _>| m.logits(input, temperature, &mut Mode::Eval).unwrap();
+        let logits = |m: &GatedModel<_, _>| m.logits(input).unwrap();
         let difference = (logits(a) - logits(b)).unwrap().abs().unwrap();
         difference.max_all().unwrap().to_scalar().unwrap()
     }
@@ -193,7 +183,6 @@ pub(crate) mod tests {
             &Device::Cpu,
         )
         .unwrap();
-        let temperature = Schedule::default().final_temperature();
         let mut removed = Vec::new();
         for (layers, norm_last, residual) in [
             (3, true, true),
@@ -214,7 +203,7 @@ pub(crate) mod tests {
                 &settings,
                 |at| if at % 2 == 0 { -4.0 } else { 0.3 * at as f32 },
             );
-            let small = compact(&model, temperature).unwrap().unwrap();
+            let small = compact(&model).unwrap().unwrap();
             // With a normalised last layer of 16 channels nothing would be won: all stay.
             let stay = if norm_last { 16 } else { 8 };
             assert_eq!(small.encoder.interface().width(), stay);
@@ -253,9 +242,7 @@ pub(crate) mod tests {
                     (true, true) | (false, false) => 0.3 + 0.1 * at as f32,
                     _ => -6.0,
                 });
-                let small = compact(&model, Schedule::default().final_temperature())
-                    .unwrap()
-                    .unwrap();
+                let small = compact(&model).unwrap().unwrap();
                 let last = small.encoder.layers.last().unwrap();
                 let stay = if separated { kept } else { 40 };
                 assert_eq!(small.encoder.interface().width(), stay);
@@ -292,9 +279,7 @@ pub(crate) mod tests {
             };
             // The second and the last of four groups stay.
             let model = gated_by(&settings, &config, |at| [-6.0, 0.3, -6.0, 9.0][at]);
-            let small = compact(&model, Schedule::default().final_temperature())
-                .unwrap()
-                .unwrap();
+            let small = compact(&model).unwrap().unwrap();
             let kept = small.encoder.layers.last().unwrap().kept.as_ref();
             let kept = kept.map(|kept| kept.to_vec1::<u32>().unwrap());
             let groups = vec![4, 5, 6, 7, 12, 13, 14, 15];
@@ -315,10 +300,6 @@ pub(crate) mod tests {
             ..GcnSettings::default()
         };
         let model = gated(&settings, |_| -8.0);
-        assert!(
-            compact(&model, Schedule::default().final_temperature())
-                .unwrap()
-                .is_none()
-        );
+        assert!(compact(&model).unwrap().is_none());
     }
 }

@@ -9,8 +9,7 @@ use crate::{
     scale_features,
 };
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::{Gate, Temperature};
-use l0gm_ops::Mode;
+use l0gm_gate::Gate;
 use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Encoder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -213,8 +212,7 @@ impl CompactGraph {
             let shape = (input.rows.len(), self.header.classes.len());
             return Ok(self.bias.broadcast_as(shape)?.contiguous()?);
         };
-        // The identity gate does not ask for a temperature.
-        Ok(model.logits(input, Temperature(1.0), &mut Mode::Eval)?)
+        Ok(model.logits(input)?)
     }
 }
 

@@ -30,7 +30,6 @@ fn write(dir: &Path, parts: CompactParts) {
 
 #[test]
 fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed() {
-    let temperature = Schedule::default().final_temperature();
     let graph = two_communities(30, 2);
     for (layers, interface_width, norm_last, residual, closed) in [
         (3, 16, true, true, false),
@@ -57,7 +56,7 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
             true => -8.0,
             false => 0.3 * at as f32,
         });
-        let small = compact(&model, temperature).unwrap();
+        let small = compact(&model).unwrap();
         assert_eq!(small.is_none(), closed);
         let dir = tempfile::tempdir().unwrap();
         write(
@@ -87,7 +86,7 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
             graph: tensors,
             rows,
         };
-        let expected = model.logits(&input, temperature, &mut Mode::Eval).unwrap();
+        let expected = model.logits(&input).unwrap();
         let found = loaded.logits(graph.clone()).unwrap();
         let difference = (expected - found).unwrap().abs().unwrap();
         let difference: f32 = difference.max_all().unwrap().to_scalar().unwrap();
@@ -200,8 +199,7 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
         },
         |_| 2.0,
     );
-    let temperature = Schedule::default().final_temperature();
-    let small = compact(&model, temperature).unwrap();
+    let small = compact(&model).unwrap();
     let parts = compact_parts(&model, small.as_ref(), 8, &GraphSettings::default()).unwrap();
     write(dir.path(), parts);
     let refused = || {

@@ -8,7 +8,7 @@ use crate::{
     build_model, compact,
 };
 use candle_core::{Device, Tensor};
-use l0gm_gate::{GateKind, Granularity, Temperature};
+use l0gm_gate::{GateKind, GateMode, Granularity, Temperature};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::{Encoder, Gating, RunDir, StopFlag, train};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn set(model: &GraphModel, gate: usize, log_alpha: &[f32]) {
 fn encoded(model: &GraphModel, input: &GraphInput, mode: &mut Mode<'_>) -> Vec<f32> {
     let r = model
         .encoder
-        .encode_gated(input, Gating::at(TAU), mode)
+        .encode_gated(input, Gating::Sampled(TAU), mode)
         .unwrap();
     r.flatten_all().unwrap().to_vec1().unwrap()
 }
@@ -129,7 +129,7 @@ fn one_z_for_all_nodes_commutes_with_aggregation() {
     let z = |mode: &mut Mode<'_>| {
         let gate = &model.gates()[0].clone();
         let ones = Tensor::ones((6, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let z = gate.forward(&ones, TAU, mode).unwrap();
+        let z = gate.forward(&ones, GateMode::of(mode, TAU)).unwrap();
         z.to_vec2::<f32>().unwrap()
     };
     let mut generator = Generator::new(4);
@@ -225,7 +225,7 @@ fn one_training_step_moves_every_gate_below_the_interface_and_a_conditional_gate
             };
             assert!(moved >= least, "{name}: {moved} of {}", before.len());
         }
-        let error = compact(&model, TAU).unwrap_err().to_string();
+        let error = compact(&model).unwrap_err().to_string();
         assert!(error.contains("no compact form"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use crate::settings::GcnSettings;
 use crate::spread::Spread;
 use crate::{GraphInput, Result};
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::{Gate, GateConfig, GateKind, Interface, Temperature};
+use l0gm_gate::{Gate, GateConfig, GateKind, Interface, Schedule};
 use l0gm_ops::{
     Generator, Mode, SparseMatrix, add, add_bias, csr_matmul, dropout, embedding, layer_norm,
     linear, relu,
@@ -95,11 +95,11 @@ impl Gcn {
     }
 
     /// The same with a gate on every channel of the raw node attributes and of every layer but the last
-    /// (granularity fine), open as `config` says at `tau`.
+    /// (granularity fine), open as `config` says, to be trained by `schedule`.
     pub fn with_gates(
         mut self,
         config: &GateConfig,
-        tau: Temperature,
+        schedule: &Schedule,
         device: &Device,
     ) -> Result<Self> {
         for (number, layer) in self.layers.iter().enumerate() {
@@ -110,7 +110,7 @@ impl Gcn {
             let interface = Interface::Flat {
                 dim: layer.weight.dim(1)?,
             };
-            let gate = Gate::new(interface, config, tau, device)?;
+            let gate = Gate::new(interface, config, schedule, device)?;
             self.fine.push((name, gate));
         }
         Ok(self)
@@ -128,18 +128,17 @@ impl Gcn {
         let Some((_, gate)) = self.fine.first() else {
             return Ok((x, Some(input.graph.propagated()?)));
         };
-        let mut mode = gating.mode(mode);
-        let tau = gating.temperature;
+        let mode = gating.mode(mode);
         let shared = !mode.is_train()
             || gate
                 .config()
                 .is_none_or(|config| config.kind == GateKind::Static);
         let residual = self.layers.first().is_some_and(|layer| layer.residual);
         if shared && !residual {
-            let propagated = gate.forward(&input.graph.propagated()?, tau, &mut mode)?;
+            let propagated = gate.forward(&input.graph.propagated()?, mode)?;
             return Ok((x, Some(propagated)));
         }
-        Ok((gate.forward(&x, tau, &mut mode)?, None))
+        Ok((gate.forward(&x, mode)?, None))
     }
 
     /// Multiply-adds, times two, of one full forward pass, counting `entries` stored entries of the
@@ -289,9 +288,7 @@ impl Encoder for Gcn {
         let (x, propagated) = self.gated_features(input, gating, mode)?;
         self.through(input, x, propagated, mode, |x, number, mode| {
             match self.fine.get(number) {
-                Some((_, gate)) => {
-                    Ok(gate.forward(&x, gating.temperature, &mut gating.mode(mode))?)
-                }
+                Some((_, gate)) => Ok(gate.forward(&x, gating.mode(mode))?),
                 None => Ok(x),
             }
         })
@@ -336,7 +333,7 @@ mod tests {
     use super::*;
     use crate::test_graphs::{dense_normalisation, small_graph, two_communities};
     use crate::{GraphTask, GraphTensors, LinearHead, NodeId, NodeRows, NodeSplit};
-    use l0gm_gate::{Gate, GateConfig, Objective, Schedule};
+    use l0gm_gate::{Gate, GateConfig, Objective};
     use l0gm_train::{GatedModel, Split, Task};
     use std::sync::Arc;
 
@@ -485,7 +482,7 @@ mod tests {
             let gate = Gate::new(
                 encoder.interface(),
                 &GateConfig::default(),
-                step.temperature,
+                &Schedule::default(),
                 &Device::Cpu,
             )
             .unwrap();
@@ -503,12 +500,13 @@ mod tests {
                 .unwrap();
             let mut generator = Generator::new(7);
             let logits = model
-                .logits(
+                .forward(
                     &batch.input,
-                    step.temperature,
+                    Gating::Sampled(step.temperature),
                     &mut Mode::Train(&mut generator),
                 )
-                .unwrap();
+                .unwrap()
+                .logits;
             let loss = l0gm_ops::cross_entropy(&logits, &batch.labels).unwrap();
             let loss = Objective {
                 lambda: 1e-3,

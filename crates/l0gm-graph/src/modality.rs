@@ -162,8 +162,7 @@ pub fn build_model(
         device,
     )?;
     if gated && settings.gate.granularity == Granularity::Fine {
-        let start = settings.train.schedule.at(0.0).temperature;
-        encoder = encoder.with_gates(&settings.gate, start, device)?;
+        encoder = encoder.with_gates(&settings.gate, &settings.train.schedule, device)?;
     }
     let interface = encoder.interface();
     let head = LinearHead::new(
@@ -173,12 +172,7 @@ pub fn build_model(
         device,
     )?;
     let gate = if gated {
-        Gate::new(
-            interface,
-            &settings.gate,
-            settings.train.schedule.at(0.0).temperature,
-            device,
-        )?
+        Gate::new(interface, &settings.gate, &settings.train.schedule, device)?
     } else {
         Gate::identity(interface)
     };
@@ -198,14 +192,13 @@ fn compaction(
     if model.gate.is_identity() {
         return Ok(None);
     }
-    let temperature = settings.train.schedule.final_temperature();
-    let small = compact(model, temperature)?;
+    let small = compact(model)?;
     let features = task.graph().features().dim(1)?;
     let parts = Some(compact_parts(model, small.as_ref(), features, settings)?);
     let input = task.input(Split::Test);
-    let gated = model.logits(&input, temperature, &mut Mode::Eval)?;
+    let gated = model.logits(&input)?;
     let compacted = match &small {
-        Some(small) => small.logits(&input, temperature, &mut Mode::Eval)?,
+        Some(small) => small.logits(&input)?,
         None => closed_logits(model, gated.shape())?,
     };
     let difference = (gated - &compacted)?
@@ -244,12 +237,11 @@ fn compaction(
 
 /// Median microseconds a node, on the rows and by the protocol of the gated model's.
 fn compact_latency(small: &GraphModel, task: &GraphTask, settings: &GraphSettings) -> Result<f64> {
-    let temperature = settings.train.schedule.final_temperature();
     let device = small.head.linear.weight().device();
     let rows = latency_rows(task, settings.train.eval_batch_size)?;
     let timed = task.batch(Split::Test, &rows, device)?.input;
     let latency = latency_of(rows.len(), || {
-        small.logits(&timed, temperature, &mut Mode::Eval)?;
+        small.logits(&timed)?;
         Ok(device.synchronize()?)
     })?;
     Ok(latency.per_example_us())

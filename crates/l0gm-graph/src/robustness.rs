@@ -52,8 +52,6 @@ mod tests {
     use crate::test_graphs::two_communities;
     use crate::{GraphTask, NodeSplit, build_model};
     use candle_core::{Device, Tensor};
-    use l0gm_gate::Temperature;
-    use l0gm_ops::Mode;
     use l0gm_train::{Condition, ConditionKind, Perturbation, Split, Task};
 
     fn task() -> GraphTask {
@@ -125,11 +123,7 @@ mod tests {
         settings.gcn.interface_width = 16;
         let graph = two_communities(60, 1);
         let model = build_model(&graph, &settings, false, 0, &Device::Cpu).unwrap();
-        let logits = |input: &crate::GraphInput| -> Tensor {
-            model
-                .logits(input, Temperature(1.0), &mut Mode::Eval)
-                .unwrap()
-        };
+        let logits = |input: &crate::GraphInput| -> Tensor { model.logits(input).unwrap() };
         let clean = logits(&task.input(Split::Test));
         let rows = &task.plan(Split::Test, 1, None)[0];
         let everything = Perturbation {

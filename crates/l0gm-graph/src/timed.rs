@@ -30,9 +30,8 @@ pub(crate) fn timed(
     } else {
         None
     };
-    let temperature = settings.train.schedule.final_temperature();
     let nodes = loaded.graph.nodes();
-    let mut timed = TimedRun::new(loaded.task, model, compact, temperature, device);
+    let mut timed = TimedRun::new(loaded.task, model, compact, device);
     let what = format!("reading {nodes} nodes, normalising edges and propagating features once");
     timed.preparation.push((what, seconds));
     timed.notes.push(

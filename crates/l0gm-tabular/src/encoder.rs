@@ -7,7 +7,7 @@ use crate::settings::{EncodingSettings, ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
 use crate::task::{NumberInput, TableInput};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
+use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::{Generator, Mode, embedding, relu};
 use l0gm_train::layers::Embedding;
 use l0gm_train::{Encoder, Gating, Parameter, ParameterKind, Part};
@@ -125,7 +125,8 @@ impl FieldEncoder {
         })
     }
 
-    /// The same with a gate on every entry of its tables (granularity fine), open as `config` says at `tau`.
+    /// The same with a gate on every entry of its tables (granularity fine), open as `config` says, to be trained by
+    /// `schedule`.
     ///
     /// # Errors
     /// Where numbers are encoded without a table, or the gate refuses its settings.
@@ -133,10 +134,12 @@ impl FieldEncoder {
         mut self,
         encoding: &Encoding,
         config: &GateConfig,
-        tau: Temperature,
+        schedule: &Schedule,
         device: &Device,
     ) -> crate::Result<Self> {
-        self.fine = Some(FineGates::new(encoding, self.dim, config, tau, device)?);
+        self.fine = Some(FineGates::new(
+            encoding, self.dim, config, schedule, device,
+        )?);
         Ok(self)
     }
 
@@ -258,10 +261,7 @@ impl Encoder for FieldEncoder {
             (&self.categories, &fine.categories, &input.categories)
         {
             let values = table.forward(&categories.ids)?;
-            let mut mode = gating.mode(mode);
-            let gated =
-                gate.forward_rows(&values, &categories.ids, gating.temperature, &mut mode)?;
-            parts.push(gated);
+            parts.push(gate.forward_rows(&values, &categories.ids, gating.mode(mode))?);
         }
         if let (Some(NumberEmbedding::PiecewiseLinear(spline)), Some(gates), Some(numbers)) =
             (&self.numbers, &fine.numbers, &input.numbers)

@@ -7,7 +7,7 @@ use crate::settings::NumberEncoding;
 use crate::task::NumberInput;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
+use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::Mode;
 use l0gm_ops::embedding;
 use l0gm_train::Gating;
@@ -31,7 +31,7 @@ pub(crate) struct NumberGates {
 }
 
 impl FineGates {
-    /// Open as `config` says, at temperature `tau`.
+    /// Open as `config` says, to be trained by `schedule`.
     ///
     /// # Errors
     /// Where numbers are encoded without a table, or the gate refuses its settings.
@@ -39,11 +39,13 @@ impl FineGates {
         encoding: &Encoding,
         dim: usize,
         config: &GateConfig,
-        tau: Temperature,
+        schedule: &Schedule,
         device: &Device,
     ) -> Result<Self> {
-        let gate =
-            |rows: usize| Gate::new(Interface::Fields { fields: rows, dim }, config, tau, device);
+        let gate = |rows: usize| {
+            let interface = Interface::Fields { fields: rows, dim };
+            Gate::new(interface, config, schedule, device)
+        };
         let categories = if encoding.categories.is_empty() {
             None
         } else {
@@ -106,10 +108,7 @@ impl NumberGates {
             let values = embedding(table, ids)?;
             let rows = self.rows.index_select(&ids.flatten_all()?, 0)?;
             let rows = rows.reshape(ids.shape())?;
-            let mut mode = gating.mode(mode);
-            let gated = self
-                .gate
-                .forward_rows(&values, &rows, gating.temperature, &mut mode)?;
+            let gated = self.gate.forward_rows(&values, &rows, gating.mode(mode))?;
             Ok(gated.broadcast_mul(weight)?)
         };
         let lower = end(&input.lower, &input.rest)?;

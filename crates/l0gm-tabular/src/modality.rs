@@ -7,7 +7,7 @@ use crate::{
 };
 use candle_core::{Device, Tensor};
 use l0gm_data::Catalogue;
-use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate, Temperature};
+use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
@@ -129,15 +129,15 @@ pub fn build_model(
     let (model, numbers) = (&settings.model, &settings.encoding);
     let mut encoder = FieldEncoder::new(encoding, model, numbers, &generator, device)?;
     let interface = encoder.interface();
-    let start = settings.train.schedule.at(0.0).temperature;
+    let schedule = &settings.train.schedule;
     let fine = settings.gate.granularity == Granularity::Fine;
     if fine && !dense {
-        encoder = encoder.with_gates(encoding, &settings.gate, start, device)?;
+        encoder = encoder.with_gates(encoding, &settings.gate, schedule, device)?;
     }
     let gate = if dense || fine {
         Gate::identity(interface)
     } else {
-        Gate::new(interface, &settings.gate, start, device)?
+        Gate::new(interface, &settings.gate, schedule, device)?
     };
     let head = TabularHead::new(encoding, interface, classes, model, &generator, device)?;
     Ok(GatedModel {
@@ -280,16 +280,15 @@ impl Modality for TabularModality {
             .into_iter()
             .map(|(name, _)| name)
             .collect();
-        let temperature = settings.train.schedule.final_temperature();
         let sizes = model_sizes(model, encoding);
         let compact = |model: &TableModel| {
             if dense {
                 return Ok(None);
             }
-            let compact = CompactModel::new(model, encoding, temperature)?;
+            let compact = CompactModel::new(model, encoding)?;
             let batch = settings.train.eval_batch_size;
             Ok(Some(Compacted {
-                summary: summary_of(&compact, model, encoding, task, temperature, batch)?,
+                summary: summary_of(&compact, model, encoding, task, batch)?,
                 parts: Some(compact.parts(encoding, &settings.data)?),
             }))
         };
@@ -350,18 +349,10 @@ pub fn compact_summary(
     model: &TableModel,
     encoding: &Encoding,
     task: &TableTask,
-    temperature: Temperature,
     eval_batch_size: usize,
 ) -> Result<CompactSummary> {
-    let compact = CompactModel::new(model, encoding, temperature)?;
-    summary_of(
-        &compact,
-        model,
-        encoding,
-        task,
-        temperature,
-        eval_batch_size,
-    )
+    let compact = CompactModel::new(model, encoding)?;
+    summary_of(&compact, model, encoding, task, eval_batch_size)
 }
 
 /// [`compact_summary`] of a compact model that is built already.
@@ -370,7 +361,6 @@ fn summary_of(
     model: &TableModel,
     encoding: &Encoding,
     task: &TableTask,
-    temperature: Temperature,
     eval_batch_size: usize,
 ) -> Result<CompactSummary> {
     let input = task.input(Split::Test);
@@ -381,7 +371,7 @@ fn summary_of(
         let index: Vec<u32> = (start as u32..end as u32).collect();
         let index = Tensor::from_vec(index, end - start, model.head.bias.device())?;
         let batch = input.select(&index)?;
-        let gated = model.logits(&batch, temperature, &mut Mode::Eval)?;
+        let gated = model.logits(&batch)?;
         let difference = (gated - compact.logits(&batch)?)?.abs()?.max_all()?;
         largest = largest.max(difference.to_scalar::<f32>()?);
     }

@@ -31,8 +31,7 @@ pub(crate) fn timed(
     } else {
         None
     };
-    let temperature = settings.train.schedule.final_temperature();
-    let mut timed = TimedRun::new(prepared.task, prepared.model, compact, temperature, device);
+    let mut timed = TimedRun::new(prepared.task, prepared.model, compact, device);
     let rows = prepared.loaded.table.rows();
     let what = format!("reading, splitting and encoding {rows} rows");
     timed.preparation.push((what, seconds));

@@ -103,10 +103,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.optimiser.learning_rate = 1e-2;
     config.objective.lambda = 1e-3;
     let interface = backbone.interface();
-    let tau = config.schedule.at(0.0).temperature;
     let mut generator = Generator::new(0);
     let model = GatedModel {
-        gate: Gate::new(interface, &settings.gate, tau, &device)?,
+        gate: Gate::new(interface, &settings.gate, &config.schedule, &device)?,
         head: TextHead::new(
             interface.width(),
             task.classes,

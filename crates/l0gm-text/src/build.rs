@@ -44,17 +44,17 @@ pub(crate) fn build(
         settings.gate.check_on(interface)?;
     }
     let fine = settings.gate.granularity == Granularity::Fine;
-    let start = settings.train.schedule.at(0.0).temperature;
+    let schedule = &settings.train.schedule;
     if fine && !dense {
         let places = settings.max_tokens;
         loaded.encoder = loaded
             .encoder
-            .with_gates(places, &settings.gate, start, device)?;
+            .with_gates(places, &settings.gate, schedule, device)?;
     }
     let gate = if dense || fine {
         Gate::identity(interface)
     } else {
-        Gate::new(interface, &settings.gate, start, device)?
+        Gate::new(interface, &settings.gate, schedule, device)?
     };
     let head = TextHead::new(
         interface.width(),

@@ -2,7 +2,7 @@
 //! gate stands on (section 3 of the paper: the pooled `[CLS]` embedding is the text interface).
 use crate::{Bert, Pooling, Result, TextInput};
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
+use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::Mode;
 use l0gm_train::{Encoder, Gating, Parameter};
 
@@ -26,7 +26,7 @@ impl TextEncoder {
     }
 
     /// The same with a gate on every dimension of every token's place, up to `max_tokens` of them
-    /// (granularity fine), open as `config` says at `tau`.
+    /// (granularity fine), open as `config` says, to be trained by `schedule`.
     ///
     /// # Errors
     /// Where only one token is pooled, or the gate refuses its settings.
@@ -34,7 +34,7 @@ impl TextEncoder {
         mut self,
         max_tokens: usize,
         config: &GateConfig,
-        tau: Temperature,
+        schedule: &Schedule,
         device: &Device,
     ) -> Result<Self> {
         check_fine(self.pooling)?;
@@ -42,7 +42,7 @@ impl TextEncoder {
             fields: max_tokens,
             dim: self.bert.config().hidden_size,
         };
-        self.tokens = Some(Gate::new(interface, config, tau, device)?);
+        self.tokens = Some(Gate::new(interface, config, schedule, device)?);
         Ok(self)
     }
 
@@ -129,8 +129,7 @@ impl Encoder for TextEncoder {
         let places = Tensor::arange(0, length as u32, states.device())?
             .broadcast_as((batch, length))?
             .contiguous()?;
-        let mut mode = gating.mode(mode);
-        let gated = gate.forward_rows(&states, &places, gating.temperature, &mut mode)?;
+        let gated = gate.forward_rows(&states, &places, gating.mode(mode))?;
         Ok(self.bert.pool_mean(&gated, padding)?)
     }
 

@@ -246,14 +246,13 @@ impl TextModality {
             head,
         };
         let size = sizes(&model.encoder, task.classes, mean_tokens(&task));
-        let temperature = settings.train.schedule.final_temperature();
         let batch = settings.train.eval_batch_size;
         let compact = |model: &GatedModel<_, _>| {
             if model.gate.is_identity() {
                 return Ok(None);
             }
-            let small = CompactModel::new(model, temperature)?;
-            let summary = compare_with(&small, model, temperature, &task, batch, &device)?;
+            let small = CompactModel::new(model)?;
+            let summary = compare_with(&small, model, &task, batch, &device)?;
             let parts = small.parts(&settings, &tokenizer, sha256.as_deref())?;
             Ok(Some(Compacted {
                 summary,

@@ -93,8 +93,7 @@ pub(crate) fn timed(
         head,
     };
     load_trained(dir, &model.parameters())?;
-    let temperature = settings.train.schedule.final_temperature();
-    let mut timed = TimedRun::new(task, model, compact, temperature, device);
+    let mut timed = TimedRun::new(task, model, compact, device);
     let count = split.test.rows();
     timed.preparation = vec![
         ("reading and splitting the texts".to_owned(), reading),

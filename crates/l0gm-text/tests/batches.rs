@@ -5,8 +5,8 @@
 mod common;
 
 use candle_core::Device;
-use l0gm_gate::{Gate, GateConfig, Temperature};
-use l0gm_ops::{Generator, Mode};
+use l0gm_gate::{Gate, GateConfig, Schedule};
+use l0gm_ops::Generator;
 use l0gm_text::features::{compute, compute_hidden};
 use l0gm_text::{
     FineTune, LoadedEncoder, Pooling, Prepared, TOKEN_BUDGET, TextHead, TextInput, TextRobustness,
@@ -65,17 +65,23 @@ fn logits_of_mixed_lengths_come_back_in_the_texts_order_as_if_each_were_alone() 
         pad: 0,
         robustness: TextRobustness::default(),
     };
-    let (mut generator, tau) = (Generator::new(3), Temperature(2.0 / 3.0));
+    let mut generator = Generator::new(3);
     let interface = encoder.interface();
     let model = GatedModel {
-        gate: Gate::new(interface, &GateConfig::default(), tau, &Device::Cpu).unwrap(),
+        gate: Gate::new(
+            interface,
+            &GateConfig::default(),
+            &Schedule::default(),
+            &Device::Cpu,
+        )
+        .unwrap(),
         head: TextHead::new(interface.width(), 2, 0.1, &mut generator, &Device::Cpu).unwrap(),
         encoder,
     };
     let alone: Vec<f32> = (0..tokens.rows())
         .flat_map(|row| {
             let input = TextInput::tokens(&[tokens.get(row)], 0, &Device::Cpu).unwrap();
-            let logits = model.logits(&input, tau, &mut Mode::Eval).unwrap();
+            let logits = model.logits(&input).unwrap();
             logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()
         })
         .collect();
@@ -89,8 +95,7 @@ fn logits_of_mixed_lengths_come_back_in_the_texts_order_as_if_each_were_alone() 
             assert!(plan.len() > 2 && plan.iter().all(|b| b.len() <= rows));
             assert!(plan.iter().all(|batch| padded(batch) <= TOKEN_BUDGET));
             let (stop, device) = (StopFlag::default(), Device::Cpu);
-            let table =
-                predict(&task, &model, split, tau, rows, &device, &mut Silent, &stop).unwrap();
+            let table = predict(&task, &model, split, rows, &device, &mut Silent, &stop).unwrap();
             assert!(close(&table.logits, &alone), "{split:?} {rows}");
             let labels: Vec<u32> = (0..900).map(|row| row % 2).collect();
             assert_eq!(table.labels, labels);

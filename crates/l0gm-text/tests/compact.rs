@@ -5,8 +5,8 @@ mod common;
 
 use candle_core::{Device, Tensor};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_gate::{Gate, GateConfig, Temperature};
-use l0gm_ops::{Generator, Mode};
+use l0gm_gate::{Gate, GateConfig, Schedule};
+use l0gm_ops::Generator;
 use l0gm_text::{
     Columns, CompactModel, CompactText, FineTune, LoadedEncoder, Pooling, TextData, TextHead,
     TextInput, TextModality, TextSettings, split,
@@ -19,8 +19,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const TAU: Temperature = Temperature(2.0 / 3.0);
-
 /// Largest difference of a logit between a gated model on the encoder in `dir` and what its compact model
 /// says after it was written and loaded. `open`: how many dimensions stay, at least.
 fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) -> f32 {
@@ -28,7 +26,13 @@ fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) ->
     let loaded = LoadedEncoder::from_folder(dir, settings, &device).unwrap();
     let interface = loaded.encoder.interface();
     let width = interface.width();
-    let gate = Gate::new(interface, &GateConfig::default(), TAU, &device).unwrap();
+    let gate = Gate::new(
+        interface,
+        &GateConfig::default(),
+        &Schedule::default(),
+        &device,
+    )
+    .unwrap();
     let values: Vec<f32> = (0..width)
         .map(|i| if i < open { 0.5 + (i % 5) as f32 } else { -9.0 })
         .collect();
@@ -42,7 +46,7 @@ fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) ->
         gate,
         head,
     };
-    let compact = CompactModel::new(&model, TAU).unwrap();
+    let compact = CompactModel::new(&model).unwrap();
     assert_eq!(compact.kept().len(), open);
     let parts = compact
         .parts(
@@ -75,7 +79,7 @@ fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) ->
     let mut largest = 0f32;
     for row in 0..tokens.rows() {
         let input = TextInput::tokens(&[tokens.get(row)], 0, &device).unwrap();
-        let gated = model.logits(&input, TAU, &mut Mode::Eval).unwrap();
+        let gated = model.logits(&input).unwrap();
         let found = found.narrow(0, row, 1).unwrap();
         let difference = (gated - found).unwrap().abs().unwrap();
         largest = largest.max(difference.max_all().unwrap().to_scalar().unwrap());

@@ -5,7 +5,7 @@
 mod common;
 
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::{Gate, GateConfig, GateKind, Granularity, Temperature};
+use l0gm_gate::{Gate, GateConfig, GateKind, Granularity, Schedule, Temperature};
 use l0gm_ops::{Generator, Mode, cross_entropy};
 use l0gm_text::features::{FeatureCache, compute_hidden};
 use l0gm_text::{
@@ -43,7 +43,7 @@ fn gated(encoder: TextEncoder, config: &GateConfig) -> GatedModel<TextEncoder, T
         &Device::Cpu,
     )
     .unwrap();
-    let gate = Gate::new(interface, config, TAU, &Device::Cpu).unwrap();
+    let gate = Gate::new(interface, config, &Schedule::default(), &Device::Cpu).unwrap();
     GatedModel {
         encoder,
         gate,
@@ -76,8 +76,13 @@ fn one_step_moves_every_parameter() {
         assert_eq!(parameters.len(), 3 + 2 + 3 * 16 + 1 + 2 + pooler);
         let mut generator = Generator::new(5);
         let logits = model
-            .logits(&input(), TAU, &mut Mode::Train(&mut generator))
-            .unwrap();
+            .forward(
+                &input(),
+                Gating::Sampled(TAU),
+                &mut Mode::Train(&mut generator),
+            )
+            .unwrap()
+            .logits;
         let labels = Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap();
         let loss =
             (cross_entropy(&logits, &labels).unwrap() + model.gate.penalty(TAU).unwrap()).unwrap();
@@ -262,9 +267,9 @@ fn compact_model_keeps_logits() {
             log_alpha
                 .set(&Tensor::new(values, &Device::Cpu).unwrap())
                 .unwrap();
-            let compact = CompactModel::new(&model, TAU).unwrap();
+            let compact = CompactModel::new(&model).unwrap();
             assert_eq!(compact.kept().len(), open, "{pooling:?}");
-            let gated = model.logits(&input(), TAU, &mut Mode::Eval).unwrap();
+            let gated = model.logits(&input()).unwrap();
             let difference = (gated - compact.logits(&input()).unwrap())
                 .unwrap()
                 .abs()
@@ -301,9 +306,9 @@ fn a_closed_group_takes_all_its_columns_along() {
         log_alpha
             .set(&Tensor::new(&[-6.0f32, 0.3, -6.0, 9.0], &Device::Cpu).unwrap())
             .unwrap();
-        let compact = CompactModel::new(&model, TAU).unwrap();
+        let compact = CompactModel::new(&model).unwrap();
         assert_eq!(compact.kept(), [4, 5, 6, 7, 12, 13, 14, 15]);
-        let gated = model.logits(&input(), TAU, &mut Mode::Eval).unwrap();
+        let gated = model.logits(&input()).unwrap();
         let difference = (gated - compact.logits(&input()).unwrap())
             .unwrap()
             .abs()
@@ -329,8 +334,9 @@ fn a_gate_a_head_learns_on_the_real_encoder() {
     assert_eq!(log_alpha.dims(), [12]);
     let mut mode = Generator::new(5);
     let logits = model
-        .logits(&input(), TAU, &mut Mode::Train(&mut mode))
-        .unwrap();
+        .forward(&input(), Gating::Sampled(TAU), &mut Mode::Train(&mut mode))
+        .unwrap()
+        .logits;
     let labels = Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap();
     let loss = cross_entropy(&logits, &labels).unwrap();
     let gradients = loss.backward().unwrap();
@@ -506,7 +512,7 @@ fn token_gated(
     model.gate = Gate::identity(model.encoder.interface());
     model.encoder = model
         .encoder
-        .with_gates(20, &config, TAU, &Device::Cpu)
+        .with_gates(20, &config, &Schedule::default(), &Device::Cpu)
         .unwrap();
     model
 }
@@ -522,7 +528,7 @@ fn token_gates_take_their_own_place_and_dimension_out_of_the_mean() {
     let encode = || {
         let r = model
             .encoder
-            .encode_gated(&input(), Gating::at(TAU), &mut Mode::Eval);
+            .encode_gated(&input(), Gating::Deterministic, &mut Mode::Eval);
         r.unwrap().to_vec2::<f32>().unwrap()
     };
     let set = |closed: &[usize]| {
@@ -567,7 +573,9 @@ fn a_step_with_token_gates_reaches_every_parameter_and_the_places_that_texts_hav
         let width = model.encoder.interface().width();
         let mut generator = Generator::new(5);
         let mut mode = Mode::Train(&mut generator);
-        let forward = model.forward(&input(), Gating::at(TAU), &mut mode).unwrap();
+        let forward = model
+            .forward(&input(), Gating::Sampled(TAU), &mut mode)
+            .unwrap();
         let labels = Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap();
         let loss = cross_entropy(&forward.logits, &labels).unwrap();
         let gradients = loss.backward().unwrap();
@@ -594,7 +602,7 @@ fn a_step_with_token_gates_reaches_every_parameter_and_the_places_that_texts_hav
                 .iter()
                 .all(|g| *g > 0.0)
         );
-        let error = CompactModel::new(&model, TAU).unwrap_err().to_string();
+        let error = CompactModel::new(&model).unwrap_err().to_string();
         assert!(error.contains("no compact form"), "{error}");
     }
 }

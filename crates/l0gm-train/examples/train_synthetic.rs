@@ -5,7 +5,7 @@
 //! ```
 
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, GateConfig, Interface, Objective, Temperature};
+use l0gm_gate::{Gate, GateConfig, Interface, Objective, Schedule};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{
@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let gate = Gate::new(
         encoder.interface(),
         &GateConfig::default(),
-        Temperature(2.0 / 3.0),
+        &Schedule::default(),
         &device,
     )?;
     let head = Classifier(Linear::new(

@@ -2,7 +2,7 @@
 //! where it has several below it (granularity fine).
 
 use crate::{Encoder, GatedModel, Head, Result};
-use l0gm_gate::{Gate, GateReader, Gated, Temperature};
+use l0gm_gate::{Gate, GateReader, Gated};
 
 /// The state of a model's gates, one after another: those below the interface first.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,16 +31,14 @@ impl ModelReader {
         &mut self,
         model: &GatedModel<E, H>,
         gated: &Gated,
-        temperature: Temperature,
     ) -> Result<()> {
-        Ok(self.0.add(&model.gate, gated, temperature)?)
+        Ok(self.0.add(&model.gate, gated)?)
     }
 
     /// The reading over what was added.
     pub fn finish<E: Encoder, H: Head<E::Input>>(
         &self,
         model: &GatedModel<E, H>,
-        temperature: Temperature,
     ) -> Result<GatesReading> {
         let gates = model.gates();
         let mut all = GatesReading {
@@ -53,7 +51,7 @@ impl ModelReader {
         };
         let mut active = 0.0;
         for gate in &gates {
-            let reading = self.of(gate, temperature)?;
+            let reading = self.of(gate)?;
             let dims = reading.z.len();
             active += reading.active.0 * dims as f64;
             all.total_dims += dims;
@@ -71,7 +69,7 @@ impl ModelReader {
         Ok(all)
     }
 
-    fn of(&self, gate: &Gate, temperature: Temperature) -> Result<l0gm_gate::GateReading> {
+    fn of(&self, gate: &Gate) -> Result<l0gm_gate::GateReading> {
         // A reader of examples is the interface gate's; the others are the same for all.
         let none = GateReader::default();
         let reader = if gate.is_conditional() {
@@ -79,6 +77,6 @@ impl ModelReader {
         } else {
             &none
         };
-        Ok(reader.finish(gate, temperature)?)
+        Ok(reader.finish(gate)?)
     }
 }

@@ -1,6 +1,6 @@
 //! The two small traits everything hangs on: an encoder, and a head behind the gate.
 use candle_core::{Tensor, Var};
-use l0gm_gate::{Gate, Gated, Interface, PenaltyReduction, Temperature};
+use l0gm_gate::{Gate, GateMode, Gated, Interface, PenaltyReduction, Temperature};
 use l0gm_ops::Mode;
 /// How the optimiser treats a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,26 +61,19 @@ pub trait Encoder {
 }
 /// How gates work in one forward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gating {
-    /// Temperature of the concrete distribution.
-    pub temperature: Temperature,
-    /// Whether training meets the deterministic gates too: those that have settled on a target.
-    pub settled: bool,
+pub enum Gating {
+    /// Training: z is sampled at this temperature. In evaluation z is deterministic all the same.
+    Sampled(Temperature),
+    /// The deterministic z at the gates' own temperature: in evaluation, and in training once the gates have
+    /// settled on a target.
+    Deterministic,
 }
 impl Gating {
-    /// Sampled in training, deterministic in evaluation.
-    pub fn at(temperature: Temperature) -> Self {
-        Self {
-            temperature,
-            settled: false,
-        }
-    }
     /// What a gate is to be called with where the layers around it run in `mode`.
-    pub fn mode<'a>(&self, mode: &'a mut Mode<'_>) -> Mode<'a> {
-        if self.settled {
-            Mode::Eval
-        } else {
-            mode.reborrow()
+    pub fn mode<'a>(&self, mode: &'a mut Mode<'_>) -> GateMode<'a> {
+        match self {
+            Gating::Sampled(temperature) => GateMode::of(mode, *temperature),
+            Gating::Deterministic => GateMode::Eval,
         }
     }
 }
@@ -118,14 +111,14 @@ pub struct GatedModel<E, H> {
     pub head: H,
 }
 impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
-    /// Logits of a batch: (batch, classes).
-    pub fn logits(
-        &self,
-        input: &E::Input,
-        temperature: Temperature,
-        mode: &mut Mode<'_>,
-    ) -> crate::Result<Tensor> {
-        Ok(self.forward(input, Gating::at(temperature), mode)?.logits)
+    /// Logits of a batch in evaluation: (batch, classes).
+    pub fn logits(&self, input: &E::Input) -> crate::Result<Tensor> {
+        Ok(self.evaluate(input)?.logits)
+    }
+
+    /// A batch through the model in evaluation: no dropout, deterministic gates at their own temperature.
+    pub fn evaluate(&self, input: &E::Input) -> crate::Result<Forward> {
+        self.forward(input, Gating::Deterministic, &mut Mode::Eval)
     }
 
     /// A batch through encoder, gates and head.
@@ -150,9 +143,7 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         gating: Gating,
         mode: &mut Mode<'_>,
     ) -> crate::Result<Forward> {
-        let gated = self
-            .gate
-            .pass(r, gating.temperature, &mut gating.mode(mode))?;
+        let gated = self.gate.pass(r, gating.mode(mode))?;
         let logits = self.head.logits(&gated.value, input, mode)?;
         Ok(Forward { logits, gated })
     }

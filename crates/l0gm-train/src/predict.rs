@@ -1,12 +1,10 @@
 //! Predictions of a whole split under the deterministic gate.
 
 use crate::{
-    Encoder, Error, GatedModel, GatesReading, Gating, Head, ModelReader, PredictionTable, Progress,
+    Encoder, Error, GatedModel, GatesReading, Head, ModelReader, PredictionTable, Progress,
     ProgressEvent, Result, Split, StopFlag, Task,
 };
 use candle_core::{DType, Device};
-use l0gm_gate::Temperature;
-use l0gm_ops::Mode;
 
 /// Logits of every row of `split`, in row order, in batches of `batch_size`. Errors: the task plans a
 /// row twice or not at all, a label outside the classes, a stop request.
@@ -14,7 +12,6 @@ pub fn predict<T, E, H>(
     task: &T,
     model: &GatedModel<E, H>,
     split: Split,
-    temperature: Temperature,
     batch_size: usize,
     device: &Device,
     progress: &mut dyn Progress,
@@ -25,16 +22,7 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    let (table, _) = predict_and_read(
-        task,
-        model,
-        split,
-        temperature,
-        batch_size,
-        device,
-        progress,
-        stop,
-    )?;
+    let (table, _) = predict_and_read(task, model, split, batch_size, device, progress, stop)?;
     Ok(table)
 }
 
@@ -43,7 +31,6 @@ pub(crate) fn predict_and_read<T, E, H>(
     task: &T,
     model: &GatedModel<E, H>,
     split: Split,
-    temperature: Temperature,
     batch_size: usize,
     device: &Device,
     progress: &mut dyn Progress,
@@ -78,8 +65,8 @@ where
         };
         progress.event(&event);
         let batch = task.batch(split, rows, device)?;
-        let out = model.forward(&batch.input, Gating::at(temperature), &mut Mode::Eval)?;
-        reader.add(model, &out.gated, temperature)?;
+        let out = model.evaluate(&batch.input)?;
+        reader.add(model, &out.gated)?;
         let out = out.logits;
         if out.dims() != [batch.rows.len(), classes] {
             return Err(Error::Task(format!(
@@ -129,5 +116,5 @@ where
         logits,
         classes,
     };
-    Ok((table, reader.finish(model, temperature)?))
+    Ok((table, reader.finish(model)?))
 }

@@ -14,8 +14,7 @@ use crate::{
     write_predictions,
 };
 use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
-use l0gm_gate::{GateKind, Granularity, InferenceGate, Interface, Temperature};
-use l0gm_ops::Mode;
+use l0gm_gate::{GateKind, Granularity, InferenceGate, Interface};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -103,13 +102,11 @@ where
         context.progress,
         &context.stop,
     )?;
-    let temperature = config.schedule.final_temperature();
     let mut of_split = |split| {
         predict_and_read(
             task,
             model,
             split,
-            temperature,
             config.eval_batch_size,
             &context.device,
             context.progress,
@@ -123,7 +120,7 @@ where
             "the test split is empty: there is nothing to judge by".to_owned(),
         ));
     }
-    let latency = latency(task, model, temperature, config.eval_batch_size, context)?;
+    let latency = latency(task, model, config.eval_batch_size, context)?;
     let compact = if !model.gates().is_empty() && model.check_compactable().is_ok() {
         compact(model)?
     } else {
@@ -136,7 +133,6 @@ where
         let judged = robustness::Judged {
             task,
             model,
-            temperature,
             scaling,
             batch_size: config.eval_batch_size,
             seed: spec.seed,
@@ -250,7 +246,6 @@ fn record(
 fn latency<T, E, H>(
     task: &T,
     model: &GatedModel<E, H>,
-    temperature: Temperature,
     eval_batch_size: usize,
     context: &mut RunContext<'_>,
 ) -> Result<Latency>
@@ -262,7 +257,7 @@ where
     let rows = latency_rows(task, eval_batch_size)?;
     let batch = task.batch(Split::Test, &rows, &context.device)?;
     latency_of(rows.len(), || {
-        model.logits(&batch.input, temperature, &mut Mode::Eval)?;
+        model.logits(&batch.input)?;
         Ok(context.device.synchronize()?)
     })
 }

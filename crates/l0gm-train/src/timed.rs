@@ -3,8 +3,6 @@
 
 use crate::{Encoder, Error, GatedModel, Head, PredictionTable, Result, Task};
 use candle_core::{DType, Device, Tensor};
-use l0gm_gate::Temperature;
-use l0gm_ops::Mode;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -60,7 +58,6 @@ impl TimedRun {
         task: T,
         model: GatedModel<E, H>,
         compact: Option<CompactPass<T::Input>>,
-        temperature: Temperature,
         device: &Device,
     ) -> Self
     where
@@ -90,7 +87,7 @@ impl TimedRun {
                 rows: batch.rows,
                 gathering_us: times[times.len() / 2],
                 trained: Box::new(move || {
-                    let logits = trained.logits(&read, temperature, &mut Mode::Eval)?;
+                    let logits = trained.logits(&read)?;
                     place.synchronize()?;
                     Ok(logits)
                 }),

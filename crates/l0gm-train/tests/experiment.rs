@@ -5,7 +5,7 @@
 mod support;
 
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, GateConfig, Interface, Temperature};
+use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_train::{
     CompactFolder, CompactParts, CompactSummary, Compacted, DataSummary, PredictionTable,
     RunRecord, Sizes, Split, Task, finished_record, read_predictions, run_experiment,
@@ -250,7 +250,7 @@ fn a_gated_interface_of_fields_counts_the_open_dimensions_of_each_field() {
     gated.gate = Gate::new(
         interface,
         &GateConfig::default(),
-        Temperature(2.0 / 3.0),
+        &Schedule::default(),
         &device,
     )
     .unwrap();

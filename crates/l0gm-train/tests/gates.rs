@@ -191,9 +191,11 @@ fn a_target_beside_a_warm_up_that_leaves_no_time_is_refused() {
 fn the_schedule_without_annealing_and_hardening_below_two_thirds_train_to_what_they_say() {
     let end = |change: &dyn Fn(&mut TrainConfig)| {
         let folder = tempfile::tempdir().unwrap();
-        let model = model(8, 16, Some(&GateConfig::default()), 0);
+        let mut model = model(8, 16, Some(&GateConfig::default()), 0);
         let mut config = config(10, 1e-2);
         change(&mut config);
+        let used = config.schedule.final_temperature();
+        model.gate = model.gate.at_temperature(used).unwrap();
         let outcome = fit(&small(), &model, &config, folder.path()).unwrap();
         (outcome.history[0].clone(), outcome.history[9].clone())
     };
@@ -204,4 +206,19 @@ fn the_schedule_without_annealing_and_hardening_below_two_thirds_train_to_what_t
     assert!(first.lambda < 1e-2 && last.lambda == 1e-2);
     assert!((last.temperature - 0.1).abs() < 1e-9 && first.temperature > 0.6);
     assert!(last.valid_loss.is_finite() && last.active_fraction > 0.0);
+}
+
+#[test]
+fn a_gate_for_another_temperature_than_the_schedule_ends_at_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(8, 16, Some(&GateConfig::default()), 0);
+    let mut config = config(2, 1e-2);
+    config.schedule.end_temperature = 0.1;
+    let text = fit(&small(), &model, &config, folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("temperature 0.6666") && text.contains("ends at 0.1"),
+        "{text}"
+    );
 }

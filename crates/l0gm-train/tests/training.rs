@@ -75,7 +75,6 @@ fn training_learns_the_task_and_keeps_the_best_validated_parameters() {
         &small(),
         &model,
         l0gm_train::Split::Valid,
-        config.schedule.final_temperature(),
         100,
         &Device::Cpu,
         &mut (),

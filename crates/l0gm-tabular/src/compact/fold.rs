@@ -9,7 +9,7 @@ use crate::encoder::{FieldEncoder, NumberEmbedding};
 use crate::encoding::Encoding;
 use crate::head::{self, Deep, LinearBranch, RawLinear, TabularHead};
 use candle_core::{Device, Tensor, Var};
-use l0gm_gate::{LinearLayer, Temperature, compact_linear};
+use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, GatedModel};
 use std::collections::BTreeSet;
@@ -18,13 +18,12 @@ use std::collections::BTreeSet;
 pub(super) fn fold(
     model: &GatedModel<FieldEncoder, TabularHead>,
     encoding: &Encoding,
-    temperature: Temperature,
 ) -> Result<CompactModel> {
     let l0gm_gate::Interface::Fields { fields, dim } = model.encoder.interface() else {
         return Err(strangers("the interface has no fields"));
     };
     model.check_compactable()?;
-    let z = model.gate.deterministic(temperature)?;
+    let z = model.gate.deterministic()?;
     let mask: Vec<f32> = z.iter().map(|&z| f32::from(z != 0.0)).collect();
     let kept: Vec<Vec<u32>> = z
         .chunks(dim)

@@ -18,7 +18,7 @@ use crate::task::{NumberInput, TableInput};
 use crate::{CinSettings, Error, Result};
 use candle_core::Tensor;
 use fused::Fused;
-use l0gm_gate::{LinearLayer, Temperature};
+use l0gm_gate::LinearLayer;
 use l0gm_train::GatedModel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,17 +107,13 @@ struct CompactDeep {
 }
 
 impl CompactModel {
-    /// Folds and drops. The gate is read as it is in evaluation at `temperature`.
+    /// Folds and drops. The gate is read as it is in evaluation.
     ///
     /// # Errors
     /// Where the model and the encoding do not belong together, or the gates read their rows or stand below the
     /// interface.
-    pub fn new(
-        model: &GatedModel<FieldEncoder, TabularHead>,
-        encoding: &Encoding,
-        temperature: Temperature,
-    ) -> Result<Self> {
-        fold::fold(model, encoding, temperature)
+    pub fn new(model: &GatedModel<FieldEncoder, TabularHead>, encoding: &Encoding) -> Result<Self> {
+        fold::fold(model, encoding)
     }
 
     /// Lays itself out for the sweep.

@@ -1,7 +1,7 @@
 //! A compact model leaves its run as a folder and comes back the same, for raw rows.
 #![allow(clippy::unwrap_used)]
 
-use super::compaction::{TAU, VARIANTS, model};
+use super::compaction::{VARIANTS, model};
 use super::{small_csv, small_input, small_settings, write};
 use crate::tests::runs::{run, spec};
 use crate::{CompactModel, CompactTable, TabularModality, read_table};
@@ -43,7 +43,7 @@ fn loaded_logits_of_raw_rows_equal_gated_logits_in_every_variant() {
         variant(&mut settings);
         for pattern in patterns {
             let (model, encoding, input) = model(&settings, pattern);
-            let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+            let compact = CompactModel::new(&model, &encoding).unwrap();
             let dir = tempfile::tempdir().unwrap();
             let file = compact.parts(&encoding, &settings.data).unwrap();
             CompactFolder::write(dir.path(), header(&["no", "yes"]), file).unwrap();
@@ -62,7 +62,7 @@ fn loaded_logits_of_raw_rows_equal_gated_logits_in_every_variant() {
             let logits = loaded
                 .logits(read_table(&path, &settings.data).unwrap())
                 .unwrap();
-            let gated = model.logits(&input, TAU, &mut Mode::Eval).unwrap();
+            let gated = model.logits(&input).unwrap();
             let difference = largest_difference(&gated, &logits);
             assert!(
                 difference < 1e-5,
@@ -235,7 +235,7 @@ fn loaded_logits_of_the_real_adult_equal_gated_logits() {
         .collect();
     let values = Tensor::from_vec(values, log_alpha.shape().clone(), &Device::Cpu).unwrap();
     log_alpha.set(&values).unwrap();
-    let compact = CompactModel::new(&adult.model, &adult.encoding, TAU).unwrap();
+    let compact = CompactModel::new(&adult.model, &adult.encoding).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = compact.parts(&adult.encoding, &settings.data).unwrap();
     CompactFolder::write(dir.path(), header(&["<=50K", ">50K"]), file).unwrap();
@@ -246,7 +246,7 @@ fn loaded_logits_of_the_real_adult_equal_gated_logits() {
     let rows = Tensor::new(rows.as_slice(), &Device::Cpu).unwrap();
     let found = all.index_select(&rows, 0).unwrap();
     let input = adult.task.input(Split::Test);
-    let gated = adult.model.logits(input, TAU, &mut Mode::Eval).unwrap();
+    let gated = adult.model.logits(input).unwrap();
     let difference = largest_difference(&gated, &found);
     assert!(difference < 1e-5, "{difference}");
 }

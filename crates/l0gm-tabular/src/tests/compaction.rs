@@ -5,10 +5,8 @@ use super::{small_input, small_settings};
 use crate::modality::{TableModel, build_model};
 use crate::{CompactModel, NumberEncoding, TabularSettings, compact_sizes, model_sizes};
 use candle_core::{DType, Device, Tensor};
-use l0gm_gate::{InferenceGate, Temperature};
-use l0gm_ops::{Generator, Mode};
-
-pub(super) const TAU: Temperature = Temperature(2.0 / 3.0);
+use l0gm_gate::InferenceGate;
+use l0gm_ops::Generator;
 
 /// Every branch and encoding once.
 pub(super) const VARIANTS: [fn(&mut TabularSettings); 6] = [
@@ -61,8 +59,8 @@ fn compact_logits_equal_gated_logits_in_every_variant() {
         variant(&mut settings);
         for pattern in patterns {
             let (model, encoding, input) = model(&settings, pattern);
-            let gated = model.logits(&input, TAU, &mut Mode::Eval).unwrap();
-            let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+            let gated = model.logits(&input).unwrap();
+            let compact = CompactModel::new(&model, &encoding).unwrap();
             let logits = compact.logits(&input).unwrap();
             let difference = (gated - logits).unwrap().abs().unwrap().max_all().unwrap();
             let difference = difference.to_scalar::<f32>().unwrap();
@@ -80,7 +78,7 @@ fn compaction_removes_what_was_closed() {
         &small_settings(),
         &[-9.0, -9.0, -9.0, -9.0, 0.5, 1.5, -9.0, 3.0],
     );
-    let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+    let compact = CompactModel::new(&model, &encoding).unwrap();
     assert_eq!(compact.open(), [0, 3, 0, 3]);
     let (before, after) = (
         model_sizes(&model, &encoding),
@@ -95,7 +93,7 @@ fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
     let mut settings = small_settings();
     settings.gate.inference = InferenceGate::Threshold;
     let (model, encoding, _) = model(&settings, &[4.0]);
-    let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+    let compact = CompactModel::new(&model, &encoding).unwrap();
     let (before, after) = (
         model_sizes(&model, &encoding),
         compact_sizes(&compact, &model, &encoding),
@@ -122,7 +120,7 @@ fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
         let mut settings = small_settings();
         variant(&mut settings);
         let (model, encoding, input) = model(&settings, &[-3.0, 0.4, 2.0, -0.2, 1.0, -5.0, 0.1]);
-        let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+        let compact = CompactModel::new(&model, &encoding).unwrap();
         assert!(compact.is_swept(), "{settings:?}");
         let known = input.categories.as_ref().unwrap().ids.dims()[0] as u32;
         for rows in [1, 3, 4, 6, 64, 131] {
@@ -147,7 +145,7 @@ fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
 #[test]
 fn a_row_outside_its_table_is_an_error_not_a_panic() {
     let (model, encoding, mut input) = model(&small_settings(), &[2.0]);
-    let compact = CompactModel::new(&model, &encoding, TAU).unwrap();
+    let compact = CompactModel::new(&model, &encoding).unwrap();
     let categories = input.categories.as_mut().unwrap();
     categories.ids = (categories.ids.ones_like().unwrap() * 4_000_000.0).unwrap();
     let error = compact.logits(&input).unwrap_err().to_string();

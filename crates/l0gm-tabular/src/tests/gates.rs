@@ -8,13 +8,11 @@ use crate::modality::build_model;
 use crate::{NumberEncoding, TableInput, TabularModality, TabularSettings};
 use candle_core::{Device, Tensor};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_gate::{GateKind, Granularity, Temperature};
+use l0gm_gate::{GateKind, Granularity};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::{Encoder, Gating, Modality, Profile, RunSpec};
 use serde_json::{Value, json};
 use std::path::Path;
-
-const TAU: Temperature = Temperature(2.0 / 3.0);
 
 fn fine() -> TabularSettings {
     let mut settings = small_settings();
@@ -27,7 +25,7 @@ fn values(x: &Tensor) -> Vec<f32> {
 }
 
 fn evaluated(model: &crate::TableModel, input: &TableInput) -> Tensor {
-    let gating = Gating::at(TAU);
+    let gating = Gating::Deterministic;
     model
         .encoder
         .encode_gated(input, gating, &mut Mode::Eval)
@@ -101,7 +99,7 @@ fn a_numbers_embedding_is_the_line_between_its_gated_edges() {
     let log_alpha: Vec<f32> = (0..used * dim).map(|_| generator.normal() as f32).collect();
     let tensor = Tensor::from_vec(log_alpha, used * dim, &Device::Cpu).unwrap();
     gates[1].log_alpha().unwrap().set(&tensor).unwrap();
-    let z = gates[1].deterministic(TAU).unwrap();
+    let z = gates[1].deterministic().unwrap();
     let Some(crate::encoder::NumberEmbedding::PiecewiseLinear(spline)) = &model.encoder.numbers
     else {
         panic!("piecewise-linear is the default");
@@ -167,7 +165,7 @@ fn models_without_a_compact_form_say_why_and_what_to_train_instead() {
     ] {
         let (_, encoding, _) = small_input(&settings);
         let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
-        let error = crate::CompactModel::new(&model, &encoding, TAU)
+        let error = crate::CompactModel::new(&model, &encoding)
             .unwrap_err()
             .to_string();
         assert!(

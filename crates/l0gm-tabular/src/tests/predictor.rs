@@ -7,8 +7,7 @@ use crate::{Cin, CinActivation, CinSettings, NumberEncoding, TabularSettings};
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::Temperature;
 use l0gm_ops::{Generator, Mode};
-
-const TAU: Temperature = Temperature(2.0 / 3.0);
+use l0gm_train::Gating;
 
 /// Eq. 10 to 12 written as loops.
 fn cin_by_hand(x: &[Vec<Vec<f32>>], weights: &[Vec<Vec<Vec<f32>>>], relu: bool) -> Vec<Vec<f32>> {
@@ -121,7 +120,7 @@ fn logits_with_closed_gate(bypass: bool) -> Vec<f32> {
         };
         var.set(&value).unwrap();
     }
-    let logits = model.logits(&input, TAU, &mut Mode::Eval).unwrap();
+    let logits = model.logits(&input).unwrap();
     logits
         .narrow(1, 1, 1)
         .unwrap()
@@ -137,13 +136,9 @@ fn two_classes_have_one_logit_and_many_have_one_each() {
     let model = |classes| {
         build_model(&encoding, classes, true, &small_settings(), 0, &Device::Cpu).unwrap()
     };
-    let two = model(2)
-        .logits(&input, TAU, &mut Mode::Eval)
-        .unwrap()
-        .to_vec2::<f32>()
-        .unwrap();
+    let two = model(2).logits(&input).unwrap().to_vec2::<f32>().unwrap();
     assert!(two.iter().all(|row| row.len() == 2 && row[0] == 0.0));
-    let five = model(5).logits(&input, TAU, &mut Mode::Eval).unwrap();
+    let five = model(5).logits(&input).unwrap();
     assert_eq!(five.dims(), [120, 5]);
 }
 
@@ -166,7 +161,8 @@ fn every_parameter_of_every_variant_gets_a_gradient() {
         let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
         let mut generator = Generator::new(0);
         let mut mode = Mode::Train(&mut generator);
-        let logits = model.logits(&input, TAU, &mut mode).unwrap();
+        let gating = Gating::Sampled(Temperature(2.0 / 3.0));
+        let logits = model.forward(&input, gating, &mut mode).unwrap().logits;
         let gradients = logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
         for parameter in model.parameters() {
             assert!(

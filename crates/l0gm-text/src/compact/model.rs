@@ -3,7 +3,7 @@
 //! pooling the encoder below stays as it is.
 use crate::{Pooling, Result, TextEncoder, TextHead, TextInput, TextTask};
 use candle_core::{DType, Device, Tensor};
-use l0gm_gate::{LinearLayer, Temperature, compact_linear};
+use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_ops::{Mode, linear};
 use l0gm_train::{
     CompactSummary, Encoder, GatedModel, Sizes, Split, Task, latency_of, latency_rows,
@@ -28,16 +28,13 @@ pub struct CompactModel {
 }
 
 impl CompactModel {
-    /// From a trained gated model at its final temperature.
+    /// From a trained gated model.
     ///
     /// # Errors
     /// Where the gate does not fit the classifier, reads its texts, or stands below the interface.
-    pub fn new(
-        model: &GatedModel<TextEncoder, TextHead>,
-        temperature: Temperature,
-    ) -> Result<Self> {
+    pub fn new(model: &GatedModel<TextEncoder, TextHead>) -> Result<Self> {
         model.check_compactable()?;
-        let z = model.gate.deterministic(temperature)?;
+        let z = model.gate.deterministic()?;
         let before = model
             .encoder
             .bert()
@@ -164,20 +161,18 @@ pub(crate) fn mean_tokens(task: &TextTask) -> f64 {
 /// Where a forward pass fails.
 pub fn compare(
     model: &GatedModel<TextEncoder, TextHead>,
-    temperature: Temperature,
     task: &TextTask,
     batch_size: usize,
     device: &Device,
 ) -> Result<CompactSummary> {
-    let compact = CompactModel::new(model, temperature)?;
-    compare_with(&compact, model, temperature, task, batch_size, device)
+    let compact = CompactModel::new(model)?;
+    compare_with(&compact, model, task, batch_size, device)
 }
 
 /// [`compare`] with a compact model that is built already.
 pub(crate) fn compare_with(
     compact: &CompactModel,
     model: &GatedModel<TextEncoder, TextHead>,
-    temperature: Temperature,
     task: &TextTask,
     batch_size: usize,
     device: &Device,
@@ -194,7 +189,7 @@ pub(crate) fn compare_with(
         }
         let batch = &batch[..batch.len().min(limit - rows)];
         let input = task.batch(Split::Test, batch, device)?.input;
-        let gated = model.logits(&input, temperature, &mut Mode::Eval)?;
+        let gated = model.logits(&input)?;
         let difference = (gated - compact.logits(&input)?)?.abs()?.max_all()?;
         largest = largest.max(f64::from(difference.to_scalar::<f32>()?));
         rows += batch.len();

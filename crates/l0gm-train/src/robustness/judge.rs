@@ -6,7 +6,6 @@ use crate::{
     Result, RunContext, Split, Task,
 };
 use candle_core::{DType, Device, Tensor};
-use l0gm_gate::Temperature;
 use l0gm_gate::calibration::{
     EqualWidth, Predictions, brier_score, ece_noise_floor, expected_calibration_error,
     negative_log_likelihood, scale_logits,
@@ -27,8 +26,6 @@ const RESAMPLES: usize = 100;
 pub(crate) struct Judged<'a, T, E, H> {
     pub(crate) task: &'a T,
     pub(crate) model: &'a GatedModel<E, H>,
-    /// The gate's.
-    pub(crate) temperature: Temperature,
     /// Fitted on validation, divides the logits.
     pub(crate) scaling: f64,
     pub(crate) batch_size: usize,
@@ -126,7 +123,7 @@ where
                 let out = self.model.forward_from(
                     &perturbed.to_dtype(r.dtype())?,
                     &batch.input,
-                    Gating::at(self.temperature),
+                    Gating::Deterministic,
                     &mut Mode::Eval,
                 )?;
                 logits[at].extend(flat(&out.logits)?);
@@ -149,9 +146,7 @@ where
             let batch: Batch<T::Input> =
                 self.task
                     .perturbed_batch(rows, &perturbation, &context.device)?;
-            let out = self
-                .model
-                .logits(&batch.input, self.temperature, &mut Mode::Eval)?;
+            let out = self.model.logits(&batch.input)?;
             logits.extend(flat(&out)?);
         }
         Ok(logits)
@@ -166,7 +161,7 @@ where
 
     /// What the encoder makes of a batch, through its own gates; the interface's gate comes after.
     fn interface(&self, input: &T::Input) -> Result<Tensor> {
-        let gating = Gating::at(self.temperature);
+        let gating = Gating::Deterministic;
         self.model
             .encoder
             .encode_gated(input, gating, &mut Mode::Eval)

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{ConditionKind, Parameter, StopFlag};
-use l0gm_gate::{Gate, GateConfig, Interface};
+use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use std::cell::RefCell;
 
 const WIDTH: usize = 6;
@@ -110,7 +110,7 @@ fn open_gate() -> Gate {
         ..GateConfig::default()
     };
     let interface = Interface::Flat { dim: WIDTH };
-    Gate::new(interface, &config, Temperature(2.0 / 3.0), &Device::Cpu).unwrap()
+    Gate::new(interface, &config, &Schedule::default(), &Device::Cpu).unwrap()
 }
 
 /// What the head saw, and what was made of it.
@@ -140,12 +140,10 @@ fn judged(
         progress: &mut (),
         stop: StopFlag::default(),
     };
-    let temperature = Temperature(2.0 / 3.0);
     let clean = crate::predict(
         &task,
         &model,
         Split::Test,
-        temperature,
         batch_size,
         &Device::Cpu,
         &mut (),
@@ -156,7 +154,6 @@ fn judged(
     let what = Judged {
         task: &task,
         model: &model,
-        temperature,
         scaling: 2.0,
         batch_size,
         seed,

@@ -11,15 +11,16 @@ mod steering;
 
 pub use config::{Outcome, TrainConfig};
 
-use crate::{Encoder, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};
+use crate::{Encoder, Error, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};
 use candle_core::Device;
+use l0gm_gate::Schedule;
 use std::collections::BTreeMap;
 
 /// Trains `model` on `task`, checkpointing under `run`; continues from the checkpoint found there to
 /// the same result, bit for bit on CPU. On return the model holds the parameters of the best
 /// validation loss. `seed` drives shuffling, dropout and gate noise through streams derived per step.
 ///
-/// Errors: a setting out of range; a parameter that no gradient reaches; a loss or gradient that is
+/// Errors: a setting out of range; gates built for another schedule than `config.schedule`; a parameter that no gradient reaches; a loss or gradient that is
 /// not finite (the last good checkpoint is kept); a checkpoint that is damaged or was made with other
 /// settings; [`Error::Stopped`](crate::Error::Stopped) after a stop request.
 pub fn train<T, E, H>(
@@ -61,5 +62,27 @@ where
     H: Head<T::Input>,
 {
     config.check()?;
+    check_gates(model, &config.schedule)?;
     session::Session::open(checksums, task, model, config, seed, device, run, stop)?.run(progress)
+}
+
+/// Refuses gates that would be used at another temperature than the one they are trained towards.
+fn check_gates<E: Encoder, H: Head<E::Input>>(
+    model: &GatedModel<E, H>,
+    schedule: &Schedule,
+) -> Result<()> {
+    let trained = schedule.final_temperature();
+    let other = model
+        .gates()
+        .into_iter()
+        .filter_map(|gate| gate.temperature())
+        .find(|&used| used != trained);
+    match other {
+        None => Ok(()),
+        Some(used) => Err(Error::Setting(format!(
+            "the model's gates are for use at temperature {}, but `train.schedule` ends at {}; build them with the \
+             schedule that trains them",
+            used.0, trained.0
+        ))),
+    }
 }

@@ -17,12 +17,10 @@ where
     /// it if it is the best of those that may be selected.
     pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
         self.settle_again()?;
-        let temperature = self.config.schedule.final_temperature();
         let (predicted, reading) = predict_and_read(
             self.task,
             self.model,
             Split::Valid,
-            temperature,
             self.config.eval_batch_size,
             self.device,
             progress,
@@ -75,7 +73,7 @@ where
         }
         let mut sum = 0.0;
         for gate in gates {
-            sum += gate.expected_l0(now)?;
+            sum += gate.at_temperature(now)?.expected_l0()?;
         }
         Ok(sum)
     }

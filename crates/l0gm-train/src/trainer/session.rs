@@ -155,7 +155,7 @@ where
         let tape = Tape::start()?;
         let forward = self
             .model
-            .forward(&batch.input, steering.gating, &mut mode)?;
+            .forward(&batch.input, steering.gating(), &mut mode)?;
         let task_loss = l0gm_ops::cross_entropy(&forward.logits, &batch.labels)?;
         let loss = f64::from(
             task_loss
@@ -169,7 +169,7 @@ where
         let mut gradients = tape.backward(&objective)?;
         self.note(&forward.gated)?;
         // No gradient reaches gates that have settled; whether one does was asked when they had not.
-        let all = first && !steering.gating.settled;
+        let all = first && !steering.settled;
         match self.optimiser.step(&mut gradients, progress, all)? {
             StepOutcome::Taken { .. } => {}
             StepOutcome::NotFinite { parameter } => {
@@ -194,7 +194,7 @@ where
         steering: Steering,
     ) -> Result<Tensor> {
         let config = &self.config.objective;
-        let temperature = steering.gating.temperature;
+        let temperature = steering.temperature;
         let penalty = if steering.lambda > 0.0 {
             self.model.penalty(&forward.gated, temperature)?
         } else {

@@ -3,15 +3,25 @@
 
 use super::session::Session;
 use crate::{Encoder, Gating, Head, Result, Split, Task};
-use l0gm_gate::{Gated, Multiplier, ScheduleStep, Target, settle, shift_to};
-use l0gm_ops::Mode;
+use l0gm_gate::{Gated, Multiplier, ScheduleStep, Target, Temperature, settle, shift_to};
 
 /// What one step is taken with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steering {
-    /// Temperature and lambda.
-    pub(super) gating: Gating,
+    /// Temperature of the noise and of the penalty.
+    pub(super) temperature: Temperature,
+    /// Whether the gates have settled on a target: training meets the deterministic ones then.
+    pub(super) settled: bool,
     pub(super) lambda: f64,
+}
+
+impl Steering {
+    pub(super) fn gating(&self) -> Gating {
+        match self.settled {
+            true => Gating::Deterministic,
+            false => Gating::Sampled(self.temperature),
+        }
+    }
 }
 
 impl<T, E, H> Session<'_, T, E, H>
@@ -27,11 +37,11 @@ where
         let target = config.target.filter(|_| !self.model.gates().is_empty());
         let Some(target) = target else {
             return Ok(Steering {
-                gating: Gating::at(now.temperature),
+                temperature: now.temperature,
+                settled: false,
                 lambda: config.objective.lambda * now.lambda_scale,
             });
         };
-        let temperature = config.schedule.final_temperature();
         if config.controller.settled(progress) {
             if self.position.settled_from.is_none() {
                 let active = self.active_now()?;
@@ -40,10 +50,8 @@ where
                 self.settle(target)?;
             }
             return Ok(Steering {
-                gating: Gating {
-                    temperature,
-                    settled: true,
-                },
+                temperature: now.temperature,
+                settled: true,
                 lambda: 0.0,
             });
         }
@@ -63,7 +71,8 @@ where
             lambda
         };
         Ok(Steering {
-            gating: Gating::at(now.temperature),
+            temperature: now.temperature,
+            settled: false,
             lambda,
         })
     }
@@ -77,10 +86,9 @@ where
         }
     }
 
-    /// Share of dimensions open in the deterministic gates, at the temperature of the finished model. Where
+    /// Share of dimensions open in the deterministic gates. Where
     /// it depends on the example, that of the last batch.
     pub(super) fn active_now(&self) -> Result<f64> {
-        let temperature = self.config.schedule.final_temperature();
         let gates = self.model.gates();
         if gates.iter().any(|gate| gate.is_conditional()) {
             return Ok(self.position.batch_active.unwrap_or(1.0));
@@ -88,7 +96,7 @@ where
         let (mut open, mut all) = (0.0, 0.0);
         for gate in &gates {
             let width = gate.interface().width() as f64;
-            open += gate.active_fraction(temperature)?.0 * width;
+            open += gate.active_fraction()?.0 * width;
             all += width;
         }
         Ok(if gates.is_empty() { 1.0 } else { open / all })
@@ -97,8 +105,7 @@ where
     /// Notes what a conditional gate opened for a training batch.
     pub(super) fn note(&mut self, gated: &Gated) -> Result<()> {
         let gate = &self.model.gate;
-        if let (Some(own), Some(config)) = (&gated.log_alpha, gate.config()) {
-            let closing = config.closing_point(self.config.schedule.final_temperature());
+        if let (Some(own), Some(closing)) = (&gated.log_alpha, gate.closing_point()) {
             let open = own.detach().gt(closing)?.to_dtype(own.dtype())?;
             let share = open.flatten_all()?.mean_all()?.to_scalar::<f32>()?;
             self.position.batch_active = Some(f64::from(share));
@@ -109,9 +116,8 @@ where
     /// Puts the gates exactly on the target, and keeps a conditional gate there while its encoder learns on:
     /// its mean over the validation rows (their labels are not read).
     pub(super) fn settle(&mut self, target: Target) -> Result<()> {
-        let temperature = self.config.schedule.final_temperature();
         if !self.model.gate.is_conditional() {
-            settle(&self.model.gates(), target, temperature)?;
+            settle(&self.model.gates(), target)?;
             return Ok(());
         }
         let plan = self
@@ -120,13 +126,12 @@ where
         let mut values: Vec<f32> = Vec::new();
         for rows in plan {
             let batch = self.task.batch(Split::Valid, &rows, self.device)?;
-            let gating = Gating::at(temperature);
-            let forward = self.model.forward(&batch.input, gating, &mut Mode::Eval)?;
+            let forward = self.model.evaluate(&batch.input)?;
             if let Some(own) = forward.gated.log_alpha {
                 values.extend(own.flatten_all()?.to_vec1::<f32>()?);
             }
         }
-        Ok(shift_to(&self.model.gate, values, target, temperature)?)
+        Ok(shift_to(&self.model.gate, values, target)?)
     }
 
     /// [`settle`](Self::settle) again before a validation, for gates that have settled and read their

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, GateConfig, Interface, Objective, Temperature};
+use l0gm_gate::{Gate, GateConfig, Interface, Objective, Schedule};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{
@@ -128,7 +128,7 @@ pub fn model(width: usize, dim: usize, gate: Option<&GateConfig>, seed: u64) -> 
     let mut generator = Generator::new(seed).stream("init", 0);
     let interface = Interface::Flat { dim };
     let gate = match gate {
-        Some(config) => Gate::new(interface, config, Temperature(2.0 / 3.0), &device).unwrap(),
+        Some(config) => Gate::new(interface, config, &Schedule::default(), &device).unwrap(),
         None => Gate::identity(interface),
     };
     let encoder = LinearEncoder(

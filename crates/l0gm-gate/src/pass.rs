@@ -1,0 +1,264 @@
+//! What a gate does to a batch: z ⊙ r (eq. 5), sampled in training and deterministic in use, and the penalty
+//! that training adds (Algorithm 1, line 16).
+
+use crate::gate::HardConcrete;
+use crate::relaxation;
+use crate::{Error, Gate, GateKind, Interface, PenaltyReduction, Result, Temperature};
+use candle_core::{DType, Device, Tensor, Var};
+use l0gm_ops::{Generator, Mode, linear, mul, reshape};
+
+/// How a gate is passed. Only training names a temperature; in use the gate knows its own
+/// ([`Gate::temperature`]).
+#[derive(Debug)]
+pub enum GateMode<'a> {
+    /// Training: z is sampled.
+    Train {
+        /// Temperature of the moment, from the schedule.
+        temperature: Temperature,
+        /// Where the noise comes from.
+        noise: &'a mut Generator,
+    },
+    /// Use: the deterministic z.
+    Eval,
+}
+
+impl<'a> GateMode<'a> {
+    /// Sampled at `temperature` where the layers around the gate run in training, deterministic otherwise.
+    pub fn of(mode: &'a mut Mode<'_>, temperature: Temperature) -> Self {
+        match mode {
+            Mode::Train(noise) => GateMode::Train { temperature, noise },
+            Mode::Eval => GateMode::Eval,
+        }
+    }
+
+    /// Training with noise from this generator.
+    pub fn train(temperature: Temperature, noise: &'a mut Generator) -> Self {
+        GateMode::Train { temperature, noise }
+    }
+
+    /// Whether z is sampled.
+    pub fn is_train(&self) -> bool {
+        matches!(self, GateMode::Train { .. })
+    }
+
+    fn check(&self) -> Result<()> {
+        match self {
+            GateMode::Train { temperature, .. } => temperature.check("temperature"),
+            GateMode::Eval => Ok(()),
+        }
+    }
+}
+
+/// What a gate made of one batch.
+#[derive(Clone, Debug)]
+pub struct Gated {
+    /// z ⊙ r, in r's shape and precision.
+    pub value: Tensor,
+    /// Each example's own log_alpha, (batch, gates) f32 with gradient: of a conditional gate alone.
+    pub log_alpha: Option<Tensor>,
+}
+
+impl Gate {
+    /// z ⊙ r: sampled in training, deterministic in use. `r` and the result: (batch, dim) or
+    /// (batch, fields, dim). Works in f32 whatever r's dtype is (f64 stays f64); the result has r's dtype.
+    pub fn forward(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Tensor> {
+        Ok(self.pass(r, mode)?.value)
+    }
+
+    /// [`forward`](Self::forward) with what [`penalty_of`](Self::penalty_of) and a
+    /// [`GateReader`](crate::GateReader) need of a conditional gate.
+    pub fn pass(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Gated> {
+        let batch = r.dims().first().copied().unwrap_or(0);
+        if r.dims() != self.interface.dims(batch) {
+            return Err(Error::input(format!(
+                "the representation has shape {:?}, but the gate stands on {:?} and expects (batch, {})",
+                r.dims(),
+                self.interface,
+                self.interface.dims(0)[1..]
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )));
+        }
+        let through = |value: &Tensor| Gated {
+            value: value.clone(),
+            log_alpha: None,
+        };
+        let Some(inner) = &self.inner else {
+            return Ok(through(r));
+        };
+        mode.check()?;
+        if batch == 0 {
+            return Ok(through(r));
+        }
+        let own = inner.of_examples(r)?;
+        let log_alpha = own.as_ref().unwrap_or(inner.log_alpha.as_tensor());
+        let z = match mode {
+            GateMode::Eval => inner.deterministic(log_alpha)?,
+            GateMode::Train { temperature, noise } => {
+                let rows = match inner.config.kind {
+                    GateKind::Static => 1,
+                    GateKind::PerExample | GateKind::Conditional => batch,
+                };
+                let z = relaxation::sample(log_alpha, &inner.config, temperature, rows, noise)?;
+                relaxation::repeat_rows(&z, batch)?
+            }
+        };
+        Ok(Gated {
+            value: inner.apply(r, &z)?,
+            log_alpha: own,
+        })
+    }
+
+    /// [`forward`](Self::forward) for values looked up in a table: the gate stands on
+    /// [`Interface::Fields`] with a field a table row. `values`: (batch, k, dim); `rows`: (batch, k) u32,
+    /// the table row that each value comes from. Per-example gates draw noise for every lookup, static
+    /// gates one z a table entry.
+    ///
+    /// # Errors
+    /// A gate on another interface, a group gate, or values and rows that do not fit.
+    pub fn forward_rows(
+        &self,
+        values: &Tensor,
+        rows: &Tensor,
+        mode: GateMode<'_>,
+    ) -> Result<Tensor> {
+        let Some(inner) = &self.inner else {
+            return Ok(values.clone());
+        };
+        mode.check()?;
+        let (table, dim) = match self.interface {
+            Interface::Fields { fields, dim } if inner.covers == 1 && inner.weight.is_none() => {
+                (fields, dim)
+            }
+            _ => {
+                return Err(Error::input(format!(
+                    "a table's rows need a gate an entry, but this is a {:?} gate of granularity {:?} on {:?}",
+                    inner.config.kind, inner.config.granularity, self.interface
+                )));
+            }
+        };
+        let shape = values.dims();
+        if shape.len() != 3 || shape[2] != dim || rows.dims() != &shape[..2] {
+            return Err(Error::input(format!(
+                "values have shape {shape:?} and rows {:?}; expected (batch, k, {dim}) and (batch, k)",
+                rows.dims()
+            )));
+        }
+        if values.elem_count() == 0 {
+            return Ok(values.clone());
+        }
+        let log_alpha = inner.log_alpha.as_tensor();
+        let of_rows = |entries: &Tensor| -> Result<Tensor> {
+            Ok(l0gm_ops::embedding(&reshape(entries, (table, dim))?, rows)?)
+        };
+        let z = match mode {
+            GateMode::Eval => of_rows(&inner.deterministic(log_alpha)?)?,
+            GateMode::Train { temperature, noise } => match inner.config.kind {
+                GateKind::Static => of_rows(&relaxation::sample(
+                    log_alpha,
+                    &inner.config,
+                    temperature,
+                    1,
+                    noise,
+                )?)?,
+                GateKind::PerExample | GateKind::Conditional => {
+                    let lookups = values.elem_count() / dim;
+                    let own = reshape(&of_rows(log_alpha)?, (lookups, dim))?;
+                    let z = relaxation::sample(&own, &inner.config, temperature, lookups, noise)?;
+                    reshape(&z, shape)?
+                }
+            },
+        };
+        let dtype = wide(values);
+        Ok(mul(&values.to_dtype(dtype)?, &z.to_dtype(dtype)?)?.to_dtype(values.dtype())?)
+    }
+
+    /// Expected L0 (sum or mean over gates, as configured), a scalar with gradient on the gate's device; 0 for the
+    /// identity, on the CPU: it has no tensors and knows no other device. [`Objective`](crate::Objective) adds
+    /// nothing for the identity, so training meets that 0 nowhere.
+    ///
+    /// # Errors
+    /// Also for a conditional gate, whose penalty is that of a batch: [`penalty_of`](Self::penalty_of).
+    pub fn penalty(&self, tau: Temperature) -> Result<Tensor> {
+        self.same_for_all("penalty", "Gate::pass and then Gate::penalty_of")?;
+        self.penalty_at(self.log_alpha().map(Var::as_tensor), tau)
+    }
+
+    /// [`penalty`](Self::penalty) of the batch that [`pass`](Self::pass) met: a conditional gate's is
+    /// averaged over the examples.
+    pub fn penalty_of(&self, gated: &Gated, tau: Temperature) -> Result<Tensor> {
+        match (&gated.log_alpha, self.is_conditional()) {
+            (Some(own), true) => self.penalty_at(Some(own), tau),
+            (None, true) => Err(Error::input(
+                "a conditional gate's penalty needs what Gate::pass found for its examples",
+            )),
+            (_, false) => self.penalty(tau),
+        }
+    }
+
+    /// Of `log_alpha`, (gates,) or (batch, gates); 0 where there is none.
+    fn penalty_at(&self, log_alpha: Option<&Tensor>, tau: Temperature) -> Result<Tensor> {
+        tau.check("temperature")?;
+        let (Some(inner), Some(log_alpha)) = (&self.inner, log_alpha) else {
+            return Ok(Tensor::new(0f32, &Device::Cpu)?);
+        };
+        let open = relaxation::open_probability(log_alpha, tau, inner.config.stretch())?;
+        let mean = open.flatten_all()?.mean_all()?;
+        Ok(match inner.config.penalty {
+            // Of one row the sum itself: a mean times their number would differ in the last bit.
+            PenaltyReduction::Sum if log_alpha.rank() == 1 => open.sum_all()?,
+            PenaltyReduction::Sum => (mean * inner.log_alpha.elem_count() as f64)?,
+            PenaltyReduction::Mean => mean,
+        })
+    }
+}
+
+/// The precision z ⊙ r is computed in: f32, or f64 where r has it.
+fn wide(r: &Tensor) -> DType {
+    match r.dtype() {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    }
+}
+
+impl HardConcrete {
+    /// The z of use, in `log_alpha`'s shape.
+    pub(crate) fn deterministic(&self, log_alpha: &Tensor) -> Result<Tensor> {
+        relaxation::deterministic(log_alpha, &self.config, self.temperature)
+    }
+
+    /// log_alpha + W r of every example, (batch, gates) with gradient; `None` where there is no W.
+    fn of_examples(&self, r: &Tensor) -> Result<Option<Tensor>> {
+        let Some(weight) = &self.weight else {
+            return Ok(None);
+        };
+        let batch = r.dim(0)?;
+        let flat = reshape(&r.contiguous()?, (batch, r.elem_count() / batch))?;
+        let own = linear(&flat.to_dtype(DType::F32)?, weight, Some(&self.log_alpha))?;
+        Ok(Some(own))
+    }
+
+    /// z ⊙ r; `z`: (batch, gates) or (gates,) for the whole batch.
+    fn apply(&self, r: &Tensor, z: &Tensor) -> Result<Tensor> {
+        let dtype = wide(r);
+        let (wide, z) = (r.to_dtype(dtype)?, z.to_dtype(dtype)?);
+        let gated = if self.covers == 1 && z.elem_count() == r.elem_count() {
+            mul(&wide, &reshape(&z, r.shape().clone())?)?
+        } else if self.covers == 1 {
+            // (gates,) against (batch, dim) or (batch, fields, dim).
+            let mut dims = r.dims().to_vec();
+            dims[0] = 1;
+            wide.broadcast_mul(&z.reshape(dims)?)?
+        } else {
+            // (1 or batch, gates, 1) against (batch, gates, dimensions a gate).
+            let (batch, gates) = (r.dim(0)?, self.log_alpha.elem_count());
+            let rows = z.elem_count() / gates;
+            wide.reshape((batch, gates, self.covers))?
+                .broadcast_mul(&z.reshape((rows, gates, 1))?)?
+                .reshape(r.shape())?
+        };
+        Ok(gated.to_dtype(r.dtype())?)
+    }
+}
