@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Linear, Module, Optimizer, ParamsAdamW, loss};
-use l0gm_gate::calibration::{CalibrationReport, Predictions};
+use l0gm_gate::calibration::{CalibrationReport, CalibrationSettings, Predictions};
 use l0gm_gate::{
     Gate, GateConfig, GateMode, Generator, Interface, LinearLayer, Objective, Schedule,
     compact_linear,
@@ -75,9 +75,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let flat: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     let report = CalibrationReport::new(
         &Predictions::from_logits(&flat, &test_y.to_vec1()?, 2)?,
-        15,
-        200,
-        0,
+        CalibrationSettings::default(),
     )?;
     println!(
         "active fraction {:.3}, expected L0 {:.2} of {HIDDEN}",

@@ -18,6 +18,16 @@ pub enum GateKind {
     /// fraction and its penalty are means over examples; it is not compacted.
     Conditional,
 }
+impl GateKind {
+    /// As settings and records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GateKind::Static => "static",
+            GateKind::PerExample => "per-example",
+            GateKind::Conditional => "conditional",
+        }
+    }
+}
 /// What one gate covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,6 +42,16 @@ pub enum Granularity {
     /// dimension before pooling, a channel of every layer. A gate of its own has one a dimension.
     Fine,
 }
+impl Granularity {
+    /// As settings and records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Granularity::Interface => "interface",
+            Granularity::Group => "group",
+            Granularity::Fine => "fine",
+        }
+    }
+}
 /// The deterministic gate used outside training (docs/concepts.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,6 +63,16 @@ pub enum InferenceGate {
     Threshold,
     /// clip(sigmoid(log_alpha) (zeta - gamma) + gamma, 0, 1): Louizos et al.
     HardSigmoid,
+}
+impl InferenceGate {
+    /// As settings and records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            InferenceGate::Median => "median",
+            InferenceGate::Threshold => "threshold",
+            InferenceGate::HardSigmoid => "hard-sigmoid",
+        }
+    }
 }
 /// Whether the penalty sums over gates (the paper) or averages (comparable across widths).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

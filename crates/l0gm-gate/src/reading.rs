@@ -2,7 +2,7 @@
 //! for every example says them at once; a conditional gate's are means over examples, read batch by batch.
 
 use crate::distribution::open_probability;
-use crate::{Error, Gate, Gated, Result};
+use crate::{Error, Gate, GateKind, Gated, Granularity, InferenceGate, Interface, Result};
 use serde::{Deserialize, Serialize};
 
 /// Share of gate dimensions the deterministic gate leaves non-zero, in [0, 1].
@@ -10,19 +10,133 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct ActiveFraction(pub f64);
 
-/// A gate's state, for all examples alike or on average over them.
-#[derive(Clone, Debug, PartialEq)]
+/// What a gate leaves open, or all gates of a model together: for all examples alike, or on average over those
+/// that a conditional gate read. A run's record holds it as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateReading {
-    /// Deterministic z of every dimension.
-    pub z: Vec<f32>,
-    /// Which dimensions are open, for at least one example.
-    pub open: Vec<bool>,
-    /// P(z != 0) of every gate.
-    pub open_probability: Vec<f64>,
-    /// Share of dimensions open.
-    pub active: ActiveFraction,
-    /// Expected number of dimensions open under training noise.
+    /// Absent for the identity of a dense model, which the record calls "none"; so are the next two.
+    #[serde(with = "or_none")]
+    pub kind: Option<GateKind>,
+    /// What one gate covers.
+    #[serde(with = "or_none")]
+    pub granularity: Option<Granularity>,
+    /// The deterministic gate that is read.
+    #[serde(with = "or_none")]
+    pub inference: Option<InferenceGate>,
+    /// Share of gated dimensions open; a conditional gate's mean over examples; 1 for the identity.
+    pub active_fraction: f64,
+    /// Expected number of dimensions open under training noise; all of them for the identity.
     pub expected_l0: f64,
+    /// Dimensions open; for a conditional gate those open for any example.
+    pub open_dims: usize,
+    /// Gated dimensions in all; the interface's for the identity.
+    pub total_dims: usize,
+    /// Deterministic z of every gated dimension (a conditional gate's mean). Empty for the identity, and in a
+    /// record of fine gates, which are many.
+    pub z: Vec<f32>,
+    /// P(z != 0) of every gate; empty for the identity.
+    pub open_probability: Vec<f64>,
+    /// For an interface of fields: each field's name and how many of its dimensions are open.
+    pub fields: Vec<(String, usize)>,
+}
+
+impl GateReading {
+    /// The kind as a record spells it, "none" for the identity.
+    pub fn kind_name(&self) -> &'static str {
+        self.kind.map_or(or_none::NONE, GateKind::name)
+    }
+
+    /// The granularity as a record spells it, "none" for the identity.
+    pub fn granularity_name(&self) -> &'static str {
+        self.granularity.map_or(or_none::NONE, Granularity::name)
+    }
+
+    /// The deterministic gate as a record spells it, "none" for the identity.
+    pub fn inference_name(&self) -> &'static str {
+        self.inference.map_or(or_none::NONE, InferenceGate::name)
+    }
+
+    /// The gates of one model as one, in their order; `None` where there is no gate. What a gate is called
+    /// (kind, granularity, inference) is the first one's, because all have the same settings.
+    pub fn together(parts: impl IntoIterator<Item = GateReading>) -> Option<GateReading> {
+        let mut all: Option<GateReading> = None;
+        let mut active = 0.0;
+        for part in parts {
+            active += part.active_fraction * part.total_dims as f64;
+            all = Some(match all {
+                None => part,
+                Some(mut all) => {
+                    all.expected_l0 += part.expected_l0;
+                    all.open_dims += part.open_dims;
+                    all.total_dims += part.total_dims;
+                    all.z.extend(part.z);
+                    all.open_probability.extend(part.open_probability);
+                    all
+                }
+            });
+        }
+        let mut all = all?;
+        all.active_fraction = active / all.total_dims.max(1) as f64;
+        Some(all)
+    }
+
+    /// Counts the open dimensions of every field of `interface`, whose fields have these names. A flat interface
+    /// has none, and neither have gates below the interface.
+    ///
+    /// # Errors
+    /// Another number of names than fields.
+    pub fn count_fields(&mut self, interface: Interface, names: &[String]) -> Result<()> {
+        let Interface::Fields { fields, dim } = interface else {
+            return Ok(());
+        };
+        if names.len() != fields {
+            return Err(Error::input(format!(
+                "{} field names were given for an interface of {fields} fields",
+                names.len()
+            )));
+        }
+        let open: Vec<usize> = match self.kind {
+            None => vec![dim; fields],
+            Some(_) if self.z.len() != interface.width() => return Ok(()),
+            Some(_) => {
+                let open = |field: &[f32]| field.iter().filter(|&&z| z != 0.0).count();
+                self.z.chunks(dim).map(open).collect()
+            }
+        };
+        self.fields = names.iter().cloned().zip(open).collect();
+        Ok(())
+    }
+}
+
+/// A setting of a gate as its name, or "none" where there is no gate.
+mod or_none {
+    use serde::de::value::{Error as NameError, StringDeserializer};
+    use serde::de::{DeserializeOwned, Error, IntoDeserializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// What stands in a record where there is no gate.
+    pub(super) const NONE: &str = "none";
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(serializer),
+            None => serializer.serialize_str(NONE),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if name == NONE {
+            return Ok(None);
+        }
+        let name: StringDeserializer<NameError> = name.into_deserializer();
+        T::deserialize(name).map(Some).map_err(D::Error::custom)
+    }
 }
 
 impl Gate {
@@ -77,14 +191,32 @@ impl Gate {
     /// All of the above at once.
     pub fn reading(&self) -> Result<GateReading> {
         let z = self.deterministic()?;
-        let open: Vec<bool> = z.iter().map(|&z| z != 0.0).collect();
-        Ok(GateReading {
-            active: share_open(&open),
-            expected_l0: self.expected_l0()?,
-            open_probability: self.open_probability()?,
+        Ok(self.reading_of(z, self.active_fraction()?.0, self.open_probability()?))
+    }
+
+    /// A reading whose means are known.
+    fn reading_of(&self, z: Vec<f32>, active: f64, open_probability: Vec<f64>) -> GateReading {
+        let config = self.config();
+        let reading = GateReading {
+            kind: config.map(|config| config.kind),
+            granularity: config.map(|config| config.granularity),
+            inference: config.map(|config| config.inference),
+            active_fraction: active,
+            expected_l0: self.covers() as f64 * open_probability.iter().sum::<f64>(),
+            open_dims: z.iter().filter(|&&z| z != 0.0).count(),
+            total_dims: z.len(),
             z,
-            open,
-        })
+            open_probability,
+            fields: Vec::new(),
+        };
+        if self.is_identity() {
+            return GateReading {
+                z: Vec::new(),
+                open_probability: Vec::new(),
+                ..reading
+            };
+        }
+        reading
     }
 
     /// Refuses what a gate says of all examples at once, where it says it of each apart.
@@ -162,12 +294,12 @@ impl GateReader {
         };
         let opened = spread(&self.opened);
         let open_probability: Vec<f64> = self.probability.iter().map(|sum| sum / n).collect();
-        Ok(GateReading {
-            z: spread(&self.z).iter().map(|&z| z as f32).collect(),
-            open: opened.iter().map(|&share| share > 0.0).collect(),
-            active: ActiveFraction(opened.iter().sum::<f64>() / opened.len().max(1) as f64),
-            expected_l0: covers as f64 * open_probability.iter().sum::<f64>(),
-            open_probability,
-        })
+        let z = spread(&self.z).iter().map(|&z| z as f32).collect();
+        let active = opened.iter().sum::<f64>() / opened.len().max(1) as f64;
+        Ok(gate.reading_of(z, active, open_probability))
     }
 }
+
+#[cfg(test)]
+#[path = "reading_tests.rs"]
+mod tests;

@@ -187,12 +187,12 @@ fn a_conditional_gate_is_shifted_until_its_mean_over_examples_is_the_target() {
         let own = gated.log_alpha.unwrap().flatten_all().unwrap();
         (
             own.to_vec1::<f32>().unwrap(),
-            reader.finish(&gate).unwrap().active,
+            reader.finish(&gate).unwrap().active_fraction,
         )
     };
     for wanted in [0.2, 0.5, 0.9] {
         shift_to(&gate, read().0, target(wanted)).unwrap();
-        assert_eq!(read().1, ActiveFraction(wanted));
+        assert_eq!(read().1, wanted);
     }
     assert!(shift_to(&gate, Vec::new(), target(0.5)).is_err());
 }

@@ -3,9 +3,10 @@
 
 use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, TurnsRecord};
 use l0gm_gate::calibration::{Bin, CalibrationReport};
+use l0gm_gate::{GateKind, GateReading, Granularity, InferenceGate};
 use l0gm_train::{
-    CompactSummary, Condition, ConditionResult, DataSummary, EpochRecord, GateSummary, Metrics,
-    Robustness, RunRecord, RunSpec, Score, Sizes, Split,
+    CompactSummary, Condition, ConditionResult, DataSummary, EpochRecord, Metrics, Robustness,
+    RunRecord, RunSpec, Score, Sizes, Split,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -278,14 +279,13 @@ fn bins(shape: &Shape, gap: f64) -> Vec<Bin> {
         .collect()
 }
 
-fn gate(shape: &Shape, lambda: Option<f64>, active: f64, open: usize) -> GateSummary {
+fn gate(shape: &Shape, lambda: Option<f64>, active: f64, open: usize) -> GateReading {
     let gated = lambda.is_some();
-    let name = |text: &str| if gated { text } else { "none" }.to_owned();
     let of_gate = |j: usize| j < open;
-    GateSummary {
-        kind: name("per-example"),
-        granularity: name("interface"),
-        inference: name("threshold"),
+    GateReading {
+        kind: gated.then_some(GateKind::PerExample),
+        granularity: gated.then_some(Granularity::Interface),
+        inference: gated.then_some(InferenceGate::Threshold),
         active_fraction: active,
         expected_l0: if gated {
             open as f64 * 0.97 + 2.0

@@ -4,6 +4,7 @@
 //! counted, then R that are.
 
 use crate::{Error, Result, Task};
+use l0gm_gate::quantile;
 use std::time::Instant;
 
 /// Microseconds.
@@ -105,16 +106,6 @@ fn measure_within(
     })
 }
 
-/// Of ascending values, interpolated linearly between neighbours.
-pub(crate) fn quantile(ascending: &[f64], q: f64) -> f64 {
-    let at = q * (ascending.len() - 1) as f64;
-    let (low, high) = (
-        ascending[at.floor() as usize],
-        ascending[at.ceil() as usize],
-    );
-    low + (high - low) * at.fract()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -175,17 +166,6 @@ mod tests {
         // A pass sleeps at least as long as it is told to, and seconds would be a thousandth of that.
         assert!(latency.median_us >= 2_000.0, "{latency:?}");
         assert!(latency.p95_us >= latency.median_us, "{latency:?}");
-    }
-
-    #[test]
-    fn quantiles_of_known_values_are_the_known_values() {
-        let values: Vec<f64> = (0..21).map(f64::from).collect();
-        assert_eq!(
-            (quantile(&values, 0.5), quantile(&values, 0.95)),
-            (10.0, 19.0)
-        );
-        assert_eq!(quantile(&[1.0, 2.0], 0.5), 1.5);
-        assert_eq!(quantile(&[7.0], 0.95), 7.0);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use experiment::{
     Expected, Hyperparameter, Modality, Profile, RunContext, RunSpec, usual_setting_of,
 };
 pub use finite::all_finite;
-pub use gates::{GatesReading, ModelReader};
+pub use gates::ModelReader;
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
@@ -46,9 +46,7 @@ pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
 pub use predict::predict;
 pub use predictions::{PredictionTable, read_predictions, write_predictions};
 pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag};
-pub use record::{
-    CompactSummary, DataSummary, EpochRecord, GateSummary, Metrics, RunRecord, Sizes,
-};
+pub use record::{CompactSummary, DataSummary, EpochRecord, Metrics, RunRecord, Sizes};
 pub use robustness::{
     Condition, ConditionKind, ConditionResult, Distortion, FeatureScale, Perturbation, Robustness,
     Score,

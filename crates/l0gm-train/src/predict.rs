@@ -1,10 +1,11 @@
 //! Predictions of a whole split under the deterministic gate.
 
 use crate::{
-    Encoder, Error, GatedModel, GatesReading, Head, ModelReader, PredictionTable, Progress,
-    ProgressEvent, Result, Split, StopFlag, Task,
+    Encoder, Error, GatedModel, Head, ModelReader, PredictionTable, Progress, ProgressEvent,
+    Result, Split, StopFlag, Task,
 };
 use candle_core::{DType, Device};
+use l0gm_gate::GateReading;
 
 /// Logits of every row of `split`, in row order, in batches of `batch_size`. Errors: the task plans a
 /// row twice or not at all, a label outside the classes, a stop request.
@@ -35,7 +36,7 @@ pub(crate) fn predict_and_read<T, E, H>(
     device: &Device,
     progress: &mut dyn Progress,
     stop: &StopFlag,
-) -> Result<(PredictionTable, GatesReading)>
+) -> Result<(PredictionTable, GateReading)>
 where
     T: Task,
     E: Encoder<Input = T::Input>,

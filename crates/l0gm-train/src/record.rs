@@ -1,5 +1,6 @@
 //! What a finished run remembers: one JSON file, enough to make every table.
 use crate::{Error, Result, Robustness, RunSpec, Split};
+use l0gm_gate::GateReading;
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,32 +38,6 @@ pub struct Metrics {
     pub macro_f1: f64,
     /// [true class][predicted class] counts.
     pub confusion: Vec<Vec<u64>>,
-}
-/// The gate of a finished run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GateSummary {
-    /// "static", "per-example", "conditional" or "none" (dense).
-    pub kind: String,
-    /// "interface", "group", "fine" or "none".
-    pub granularity: String,
-    /// "median", "threshold", "hard-sigmoid" or "none".
-    pub inference: String,
-    /// Share of gated dimensions open in the deterministic gate, over all gates of a model (fine) and on average
-    /// over the test examples (conditional); 1 for dense.
-    pub active_fraction: f64,
-    /// Expected L0 in dimensions; total for dense.
-    pub expected_l0: f64,
-    /// Dimensions open; for a conditional gate those open for any test example.
-    pub open_dims: usize,
-    /// Gated dimensions in all; the interface's for dense.
-    pub total_dims: usize,
-    /// Deterministic z of every gated dimension (a conditional gate's mean); empty for dense
-    /// and for fine gates, which are many.
-    pub z: Vec<f32>,
-    /// P(z != 0) of every gate; empty for dense.
-    pub open_probability: Vec<f64>,
-    /// For an interface of fields: each field's name and how many of its dimensions are open.
-    pub fields: Vec<(String, usize)>,
 }
 /// Parameters, multiply-adds an example and bytes of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -134,8 +109,8 @@ pub struct RunRecord {
     /// The twelve conditions; absent from runs of before they were judged, and where that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robustness: Option<Robustness>,
-    /// The gate.
-    pub gate: GateSummary,
+    /// What the gates leave open on the test split.
+    pub gate: GateReading,
     /// Compaction, for gated runs where it applies.
     pub compact: Option<CompactSummary>,
     /// Learning curve.

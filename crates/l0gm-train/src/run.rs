@@ -9,12 +9,13 @@ use crate::run_dir::{RunDir, finished_record, write_json};
 use crate::trainer::{Outcome, TrainConfig, train_on};
 use crate::{
     CompactFolder, CompactHeader, CompactSummary, Compacted, DataSummary, Encoder, Error,
-    GateSummary, GatedModel, GatesReading, Head, Latency, Metrics, PredictionTable, Result,
-    Robustness, RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows,
-    write_predictions,
+    GatedModel, Head, Latency, Metrics, PredictionTable, Result, Robustness, RunContext, RunRecord,
+    RunSpec, Sizes, Split, Task, latency_of, latency_rows, write_predictions,
 };
-use l0gm_gate::calibration::{CalibrationReport, Predictions, fit_temperature, reliability_bins};
-use l0gm_gate::{GateKind, Granularity, InferenceGate, Interface};
+use l0gm_gate::GateReading;
+use l0gm_gate::calibration::{
+    CalibrationReport, CalibrationSettings, Predictions, fit_temperature, reliability_bins,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -126,7 +127,10 @@ where
     } else {
         None
     };
-    let gate = gate_summary(model, reading, fields)?;
+    let mut gate = reading;
+    if !fields.is_empty() {
+        gate.count_fields(model.gate.interface(), fields)?;
+    }
     write_predictions(&run.predictions_path(), &[valid.clone(), test.clone()])?;
     let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
     let robustness = if config.robustness {
@@ -161,7 +165,7 @@ where
 
 /// What was found out about a model besides its predictions.
 struct Judged {
-    gate: GateSummary,
+    gate: GateReading,
     robustness: Option<Robustness>,
     compact: Option<CompactSummary>,
     latency: Latency,
@@ -210,7 +214,12 @@ fn record(
     let as_trained = Predictions::from_logits(&test.logits_f64(), &test.labels, test.classes)?;
     let scaled_logits: Vec<f64> = test.logits_f64().iter().map(|l| l / scaling).collect();
     let scaled = Predictions::from_logits(&scaled_logits, &test.labels, test.classes)?;
-    let report = |predictions| CalibrationReport::new(predictions, BINS, RESAMPLES, spec.seed);
+    let settings = CalibrationSettings {
+        bins: BINS,
+        resamples: RESAMPLES,
+        seed: spec.seed,
+    };
+    let report = |predictions| CalibrationReport::new(predictions, settings);
     let epochs = outcome.history.last().map_or(0, |last| last.epoch);
     Ok(RunRecord {
         format: RunRecord::FORMAT,
@@ -259,76 +268,6 @@ where
     latency_of(rows.len(), || {
         model.logits(&batch.input)?;
         Ok(context.device.synchronize()?)
-    })
-}
-
-fn gate_summary<E: Encoder, H: Head<E::Input>>(
-    model: &GatedModel<E, H>,
-    reading: GatesReading,
-    fields: &[String],
-) -> Result<GateSummary> {
-    let open = |dims: &[bool]| dims.iter().filter(|open| **open).count();
-    let gates = model.gates();
-    let per_field = match model.gate.interface() {
-        Interface::Fields { fields: count, dim } if !fields.is_empty() => {
-            if fields.len() != count {
-                return Err(Error::Task(format!(
-                    "{} field names were given for an interface of {count} fields",
-                    fields.len()
-                )));
-            }
-            // Gates below the interface have no field of it; a dense model's dimensions are all open.
-            let mask = match (model.gate.is_identity(), gates.is_empty()) {
-                (false, _) => reading.open.clone(),
-                (true, true) => vec![true; count * dim],
-                (true, false) => Vec::new(),
-            };
-            let names = fields.iter().cloned();
-            names.zip(mask.chunks(dim).map(open)).collect()
-        }
-        _ => Vec::new(),
-    };
-    let named = |name: &str| name.to_owned();
-    let (kind, granularity, inference) = match gates.first().and_then(|gate| gate.config()) {
-        None => (named("none"), named("none"), named("none")),
-        Some(config) => (
-            named(match config.kind {
-                GateKind::Static => "static",
-                GateKind::PerExample => "per-example",
-                GateKind::Conditional => "conditional",
-            }),
-            named(match config.granularity {
-                Granularity::Interface => "interface",
-                Granularity::Group => "group",
-                Granularity::Fine => "fine",
-            }),
-            named(match config.inference {
-                InferenceGate::Median => "median",
-                InferenceGate::Threshold => "threshold",
-                InferenceGate::HardSigmoid => "hard-sigmoid",
-            }),
-        ),
-    };
-    Ok(GateSummary {
-        kind,
-        inference,
-        active_fraction: reading.active_fraction,
-        expected_l0: reading.expected_l0,
-        open_dims: if gates.is_empty() {
-            reading.total_dims
-        } else {
-            open(&reading.open)
-        },
-        total_dims: reading.total_dims,
-        // Fine gates are tens of thousands.
-        z: if granularity == "fine" {
-            Vec::new()
-        } else {
-            reading.z
-        },
-        open_probability: reading.open_probability,
-        fields: per_field,
-        granularity,
     })
 }
 

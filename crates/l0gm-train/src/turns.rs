@@ -1,8 +1,8 @@
 //! Forward passes of several models timed side by side: each has its turn in every round, so that whatever
 //! the machine does meanwhile meets all of them, and two models are compared within a round.
 
-use crate::latency::quantile;
 use crate::{Error, LATENCY_WARMUP, Pass, Result, StopFlag};
+use l0gm_gate::quantile;
 use std::time::Instant;
 
 /// Above this spread of the rounds' medians a latency's third digit is noise: one unit of the third digit

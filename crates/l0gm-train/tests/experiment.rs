@@ -5,7 +5,7 @@
 mod support;
 
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
+use l0gm_gate::{Gate, GateConfig, GateKind, Granularity, Interface, Schedule};
 use l0gm_train::{
     CompactFolder, CompactParts, CompactSummary, Compacted, DataSummary, PredictionTable,
     RunRecord, Sizes, Split, Task, finished_record, read_predictions, run_experiment,
@@ -120,8 +120,8 @@ fn a_gated_run_leaves_a_record_that_agrees_with_its_predictions() {
 
     let gate = &record.gate;
     assert_eq!(
-        (gate.kind.as_str(), gate.granularity.as_str()),
-        ("per-example", "interface")
+        (gate.kind, gate.granularity),
+        (Some(GateKind::PerExample), Some(Granularity::Interface))
     );
     assert_eq!(gate.open_dims, gate.z.iter().filter(|z| **z != 0.0).count());
     assert!((gate.active_fraction - gate.open_dims as f64 / 16.0).abs() < 1e-12);
@@ -142,7 +142,7 @@ fn a_dense_run_says_that_nothing_is_gated() {
     let folder = tempfile::tempdir().unwrap();
     let record = run(folder.path(), &model(8, 16, None, 0), None, &[]).unwrap();
     assert!(!folder.path().join("compact").exists());
-    assert_eq!(record.gate.kind, "none");
+    assert_eq!(record.gate.kind, None);
     assert_eq!(
         (record.gate.open_dims, record.gate.active_fraction),
         (16, 1.0)

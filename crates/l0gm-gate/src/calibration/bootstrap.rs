@@ -5,7 +5,7 @@
 //! interval here is the mirrored ("basic") one, which takes that bias back.
 
 use super::{EqualWidth, Scored};
-use crate::{Error, Result};
+use crate::{Error, Result, quantile};
 use l0gm_ops::Generator;
 
 /// Both ends of an interval.
@@ -69,26 +69,11 @@ pub(super) fn check_resamples(resamples: usize) -> Result<()> {
     }
 }
 
-/// A quantile of ascending values, linear between neighbours.
-pub(super) fn quantile(ascending: &[f64], share: f64) -> f64 {
-    let place = share * (ascending.len() - 1) as f64;
-    let (below, rest) = (place.floor() as usize, place.fract());
-    let above = (below + 1).min(ascending.len() - 1);
-    ascending[below] * (1.0 - rest) + ascending[above] * rest
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::calibration::expected_calibration_error;
-
-    #[test]
-    fn quantiles_are_linear_between_neighbours() {
-        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.5), 2.0);
-        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.25), 1.5);
-        assert_eq!(quantile(&[4.0], 0.975), 4.0);
-    }
 
     /// `n` examples whose outcomes are less likely than their scores by `shift`.
     fn overconfident(n: usize, shift: f64, generator: &mut Generator) -> Scored {

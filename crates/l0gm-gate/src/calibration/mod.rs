@@ -2,7 +2,8 @@
 //! measures that show how far to trust it).
 //!
 //! [`Predictions`] holds class probabilities and labels. [`CalibrationReport`] is every measure at
-//! once; each stands in a file of its own and can be asked alone. Binned measures read pairs of a
+//! once, [`measure_all`] every [`Measure`] with its interval and noise floor; each stands in a file of its own
+//! and can be asked alone. Binned measures read pairs of a
 //! score and an outcome, [`Scored`]: top-label confidence and whether it was right
 //! ([`Predictions::top_label`], the paper's ECE), or P(y = 1) and y ([`Predictions::positive`]): two
 //! different numbers, under two names.
@@ -22,9 +23,12 @@ mod class_wise;
 mod debiased;
 mod ece;
 mod equal_mass;
+mod intervals;
+mod measure;
 mod noise_floor;
 mod predictions;
 mod report;
+mod settings;
 mod smooth;
 mod temperature;
 
@@ -37,9 +41,12 @@ pub use ece::{
     expected_calibration_error, maximum_calibration_error, root_mean_square_calibration_error,
 };
 pub use equal_mass::equal_mass_sums;
+pub use intervals::{Measured, measure_all};
+pub use measure::Measure;
 pub use noise_floor::{NoiseFloor, ece_noise_floor};
 pub use predictions::{Predictions, Scored};
 pub use report::CalibrationReport;
+pub use settings::CalibrationSettings;
 pub use smooth::smooth_ece;
 pub use temperature::{fit_temperature, scale_logits};
 

@@ -1,9 +1,9 @@
 //! ECE's noise floor: what the same predictions would read if they were perfectly calibrated. Labels are
 //! redrawn from the predictions, so the whole ECE that is left is sampling noise.
 
-use super::bootstrap::{check_resamples, quantile};
+use super::bootstrap::check_resamples;
 use super::{EqualWidth, Scored};
-use crate::Result;
+use crate::{Result, quantile};
 use l0gm_ops::Generator;
 
 /// The ECE of perfectly calibrated predictions with these scores.

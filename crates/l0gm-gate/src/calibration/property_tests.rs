@@ -41,7 +41,7 @@ proptest! {
     #[test]
     fn every_measure_is_finite_and_in_its_range((logits, labels, classes) in logits(), bins in 1..30usize) {
         let predictions = Predictions::from_logits(&logits, &labels, classes).unwrap();
-        let report = CalibrationReport::new(&predictions, bins, 20, 1).unwrap();
+        let report = CalibrationReport::new(&predictions, CalibrationSettings { bins, resamples: 20, seed: 1 }).unwrap();
         prop_assert!(numbers(&report).iter().all(|value| value.is_finite() && *value >= 0.0), "{report:?}");
         // All but the likelihood are at most 1, a many-class Brier score at most 2.
         for value in [report.ece, report.ece_equal_mass, report.ece_smooth, report.ece_class_wise, report.mce] {
@@ -62,7 +62,7 @@ proptest! {
         let moved_labels: Vec<u32> = order.iter().map(|&i| labels[i as usize]).collect();
         let report = |logits: &[f64], labels: &[u32]| {
             let predictions = Predictions::from_logits(logits, labels, classes).unwrap();
-            numbers(&CalibrationReport::new(&predictions, 15, 1, 1).unwrap())
+            numbers(&CalibrationReport::new(&predictions, CalibrationSettings { bins: 15, resamples: 1, seed: 1 }).unwrap())
         };
         // The last four are random draws, which the order does change.
         let (one, other) = (report(&logits, &labels), report(&moved, &moved_labels));

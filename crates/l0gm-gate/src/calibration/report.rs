@@ -1,9 +1,9 @@
 //! Every measure at once, as a run's record and the report's tables hold them.
 
 use super::{
-    EqualWidth, Predictions, bootstrap_ece, brier_score, class_wise_ece, debiased_l2,
-    ece_noise_floor, equal_mass_sums, expected_calibration_error, maximum_calibration_error,
-    negative_log_likelihood, smooth_ece,
+    CalibrationSettings, EqualWidth, Predictions, bootstrap_ece, brier_score, class_wise_ece,
+    debiased_l2, ece_noise_floor, equal_mass_sums, expected_calibration_error,
+    maximum_calibration_error, negative_log_likelihood, smooth_ece,
 };
 use crate::Result;
 use l0gm_ops::Generator;
@@ -44,13 +44,16 @@ pub struct CalibrationReport {
 }
 
 impl CalibrationReport {
-    /// Every measure with `bins` bins; the bootstrap and the noise floor use `resamples` draws of `seed`.
-    pub fn new(
-        predictions: &Predictions,
-        bins: usize,
-        resamples: usize,
-        seed: u64,
-    ) -> Result<Self> {
+    /// Every measure of these predictions.
+    ///
+    /// # Errors
+    /// No bins or no resamples, or absurdly many.
+    pub fn new(predictions: &Predictions, settings: CalibrationSettings) -> Result<Self> {
+        let CalibrationSettings {
+            bins,
+            resamples,
+            seed,
+        } = settings;
         let width = EqualWidth::new(bins)?;
         let generator = Generator::new(seed);
         let top = predictions.top_label();
@@ -98,11 +101,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn with(bins: usize, resamples: usize, seed: u64) -> CalibrationSettings {
+        CalibrationSettings {
+            bins,
+            resamples,
+            seed,
+        }
+    }
+
     #[test]
     fn every_known_answer_stands_in_its_own_field() {
         let predictions =
             Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 1]).unwrap();
-        let report = CalibrationReport::new(&predictions, 2, 200, 0).unwrap();
+        let report = CalibrationReport::new(&predictions, with(2, 200, 0)).unwrap();
         assert_eq!(report.bins, 2);
         assert!((report.ece_positive.unwrap() - 0.29).abs() < 1e-12);
         // Top label: confidence .75 four times and .55, all right: one bin, gap 1 - .71.
@@ -120,7 +131,7 @@ mod tests {
         let positive: Vec<f64> = (0..200).map(|i| f64::from(i) / 199.0).collect();
         let labels: Vec<u32> = (0..200).map(|i| u32::from(i % 3 == 0)).collect();
         let predictions = Predictions::binary(&positive, &labels).unwrap();
-        let report = |seed| CalibrationReport::new(&predictions, 15, 100, seed).unwrap();
+        let report = |seed| CalibrationReport::new(&predictions, with(15, 100, seed)).unwrap();
         assert_eq!(report(1), report(1));
         assert_ne!(report(1), report(2));
         assert_eq!(report(1).nll, report(2).nll);
@@ -135,7 +146,7 @@ mod tests {
             .map(|&p| u32::from(generator.uniform() < p))
             .collect();
         let predictions = Predictions::binary(&positive, &labels).unwrap();
-        let report = CalibrationReport::new(&predictions, 15, 200, 1).unwrap();
+        let report = CalibrationReport::new(&predictions, with(15, 200, 1)).unwrap();
         assert!(
             report.ece < report.ece_noise_p95,
             "a calibrated sample: {report:?}"
@@ -146,9 +157,11 @@ mod tests {
             .iter()
             .map(|p| if *p > 0.5 { 0.95 } else { 0.05 })
             .collect();
-        let report =
-            CalibrationReport::new(&Predictions::binary(&bold, &labels).unwrap(), 15, 200, 1)
-                .unwrap();
+        let report = CalibrationReport::new(
+            &Predictions::binary(&bold, &labels).unwrap(),
+            with(15, 200, 1),
+        )
+        .unwrap();
         assert!(report.ece_low > report.ece_noise_p95, "{report:?}");
     }
 
@@ -156,13 +169,13 @@ mod tests {
     fn no_bins_and_no_resamples_are_refused() {
         let predictions = Predictions::binary(&[0.5], &[1]).unwrap();
         assert!(
-            CalibrationReport::new(&predictions, 0, 10, 1)
+            CalibrationReport::new(&predictions, with(0, 10, 1))
                 .unwrap_err()
                 .to_string()
                 .contains("bins is 0")
         );
         assert!(
-            CalibrationReport::new(&predictions, 15, 0, 1)
+            CalibrationReport::new(&predictions, with(15, 0, 1))
                 .unwrap_err()
                 .to_string()
                 .contains("resamples is 0")

@@ -24,9 +24,13 @@ pub(super) const COLUMNS: &[Column] = &[
     column("method", Text, |r| Value::text(&r.spec.method)),
     column("lambda", Float, |r| Value::maybe(r.spec.lambda)),
     column("seed", Int, |r| Value::count(r.spec.seed)),
-    column("gate_kind", Text, |r| Value::text(&r.gate.kind)),
-    column("granularity", Text, |r| Value::text(&r.gate.granularity)),
-    column("inference_gate", Text, |r| Value::text(&r.gate.inference)),
+    column("gate_kind", Text, |r| Value::text(r.gate.kind_name())),
+    column("granularity", Text, |r| {
+        Value::text(r.gate.granularity_name())
+    }),
+    column("inference_gate", Text, |r| {
+        Value::text(r.gate.inference_name())
+    }),
     column("accuracy", Float, |r| Value::float(r.test.accuracy)),
     column("auc", Float, |r| Value::maybe(r.test.auc)),
     column("macro_f1", Float, |r| Value::float(r.test.macro_f1)),

@@ -208,8 +208,8 @@ fn conditional_and_fine_runs_end_in_records_with_their_own_counts_and_no_compact
     let record = run(&conditional, &dir.path().join("conditional"));
     let gate = &record.gate;
     assert_eq!(
-        (gate.kind.as_str(), gate.total_dims, gate.z.len()),
-        ("conditional", 16, 16)
+        (gate.kind, gate.total_dims, gate.z.len()),
+        (Some(GateKind::Conditional), 16, 16)
     );
     assert!(
         gate.active_fraction > 0.0 && gate.active_fraction < 1.0,
@@ -237,7 +237,7 @@ fn conditional_and_fine_runs_end_in_records_with_their_own_counts_and_no_compact
     );
     for record in [&low, &high] {
         let gate = &record.gate;
-        assert_eq!(gate.granularity, "fine");
+        assert_eq!(gate.granularity, Some(Granularity::Fine));
         assert_eq!(gate.total_dims % 4, 0);
         assert!(gate.total_dims > 16, "an entry each: {}", gate.total_dims);
         assert_eq!(gate.open_probability.len(), gate.total_dims);
