@@ -1,9 +1,7 @@
 //! The conditional gate: log_alpha = a + W r.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{
-    GateMode, GateReader, Granularity, Objective, PenaltyReduction, ScheduleStep, distribution,
-};
+use crate::{GateMode, GateReader, Granularity, Objective, ScheduleStep, distribution};
 use l0gm_ops::{Generator, Stretch};
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -92,10 +90,10 @@ fn the_active_fraction_is_the_mean_over_examples_whatever_the_batches() {
     let whole = read(&[&[ROWS[0], ROWS[1], ROWS[1], ROWS[1]]]);
     let parts = read(&[&[ROWS[1], ROWS[1]], &[ROWS[0]], &[ROWS[1]]]);
     assert_eq!(whole, parts);
-    assert_eq!(whole.active, ActiveFraction(0.75));
-    assert_eq!(whole.open, [true; 3]);
+    assert_eq!(whole.active_fraction, 0.75);
+    assert_eq!(whole.open_dims, 3);
     assert_eq!(whole.z, [0.75; 3]);
-    assert_eq!(read(&[&[ROWS[0]]]).open, [false; 3]);
+    assert_eq!(read(&[&[ROWS[0]]]).open_dims, 0);
 }
 
 #[test]

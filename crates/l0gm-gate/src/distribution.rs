@@ -17,17 +17,20 @@ use l0gm_ops::Stretch;
 /// assert!((p - 0.83182).abs() < 1e-5);
 /// ```
 pub fn open_probability(log_alpha: f64, tau: Temperature, stretch: Stretch) -> f64 {
+    // P(z != 0) = σ(log α - τ log(-γ/ζ)): Algorithm 1, line 16.
     sigmoid(log_alpha - open_shift(tau, stretch))
 }
 
 /// P(z = 1): the gate is fully open.
 pub fn probability_of_one(log_alpha: f64, tau: Temperature, stretch: Stretch) -> f64 {
+    // P(z = 1) = σ(log α - τ log((1 - γ)/(ζ - 1))): where the stretched value reaches 1.
     let odds = (1.0 - stretch.gamma) / (stretch.zeta - 1.0);
     sigmoid(log_alpha - tau.0 * odds.ln())
 }
 
 /// The z that noise `u` in (0, 1) gives.
 pub fn sample(log_alpha: f64, u: f64, tau: Temperature, stretch: Stretch) -> f64 {
+    // s = σ((log u - log(1 - u) + log α) / τ): line 7; z = clip(s (ζ - γ) + γ, 0, 1): line 8.
     stretched(sigmoid((logit(u) + log_alpha) / tau.0), stretch)
 }
 
@@ -38,6 +41,7 @@ pub fn log_alpha_for_open_probability(open: f64, tau: Temperature, stretch: Stre
 
 /// The median of z: the deterministic gate that is closed exactly where P(z != 0) is at most 1/2.
 pub fn median(log_alpha: f64, tau: Temperature, stretch: Stretch) -> f64 {
+    // The same at u = 1/2, the median of the noise.
     stretched(sigmoid(log_alpha / tau.0), stretch)
 }
 

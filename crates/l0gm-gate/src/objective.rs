@@ -64,6 +64,7 @@ impl Objective {
             DType::F64 => DType::F64,
             _ => DType::F32,
         };
+        // J = L_task + λ L₀: line 17.
         Ok((task.to_dtype(dtype)? + (penalty.to_dtype(dtype)? * weight)?)?)
     }
 }

@@ -106,7 +106,7 @@ impl Gate {
             }
         };
         Ok(Gated {
-            value: inner.apply(r, &z)?,
+            value: inner.apply(r, &z)?, // z ⊙ r: eq. 5
             log_alpha: own,
         })
     }
@@ -207,8 +207,8 @@ impl Gate {
         let open = relaxation::open_probability(log_alpha, tau, inner.config.stretch())?;
         let mean = open.flatten_all()?.mean_all()?;
         Ok(match inner.config.penalty {
-            // Of one row the sum itself: a mean times their number would differ in the last bit.
-            PenaltyReduction::Sum if log_alpha.rank() == 1 => open.sum_all()?,
+            // For one row, sum directly: mean times count differs in the last bit.
+            PenaltyReduction::Sum if log_alpha.rank() == 1 => open.sum_all()?, // L₀ = Σⱼ P(zⱼ ≠ 0): line 16
             PenaltyReduction::Sum => (mean * inner.log_alpha.elem_count() as f64)?,
             PenaltyReduction::Mean => mean,
         })
@@ -229,7 +229,7 @@ impl HardConcrete {
         relaxation::deterministic(log_alpha, &self.config, self.temperature)
     }
 
-    /// log_alpha + W r of every example, (batch, gates) with gradient; `None` where there is no W.
+    /// log α = a + W r of every example, (batch, gates) with gradient; `None` where there is no W.
     fn of_examples(&self, r: &Tensor) -> Result<Option<Tensor>> {
         let Some(weight) = &self.weight else {
             return Ok(None);

@@ -220,7 +220,7 @@ impl Gate {
     }
 
     /// Refuses what a gate says of all examples at once, where it says it of each apart.
-    fn same_for_all(&self, what: &str, instead: &str) -> Result<()> {
+    pub(crate) fn same_for_all(&self, what: &str, instead: &str) -> Result<()> {
         if !self.is_conditional() {
             return Ok(());
         }

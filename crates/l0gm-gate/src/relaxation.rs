@@ -18,6 +18,7 @@ pub(crate) fn sample(
     generator: &mut Generator,
 ) -> Result<Tensor> {
     let shape = (rows, log_alpha.dims().last().copied().unwrap_or(0));
+    // u ~ U(ε, 1 - ε): line 6.
     let noise = generator.uniform_tensor(
         shape,
         NOISE_MARGIN,
@@ -25,6 +26,7 @@ pub(crate) fn sample(
         log_alpha.dtype(),
         log_alpha.device(),
     )?;
+    // s = σ((log u - log(1 - u) + log α) / τ), z = clip(s (ζ - γ) + γ, 0, 1): lines 7 and 8.
     Ok(hard_concrete(log_alpha, &noise, tau.0, config.stretch())?)
 }
 
@@ -51,10 +53,12 @@ pub(crate) fn deterministic(
     let stretched =
         |s: Tensor| -> Result<Tensor> { Ok(s.affine(zeta - gamma, gamma)?.clamp(0.0, 1.0)?) };
     match config.inference {
+        // z = clip(σ(log α / τ) (ζ - γ) + γ, 0, 1)
         InferenceGate::Median => stretched(sigmoid(&(log_alpha / tau.0)?)?),
+        // z = clip(σ(log α) (ζ - γ) + γ, 0, 1)
         InferenceGate::HardSigmoid => stretched(sigmoid(&log_alpha)?),
         InferenceGate::Threshold => {
-            // sigmoid(log_alpha) > pi, asked of log_alpha itself: exact at pi = .5.
+            // z = 1[σ(log α) > π]: line 10, asked of log_alpha itself, which is exact at π = .5.
             let open = log_alpha.gt(config.closing_point(tau))?;
             Ok(open.to_dtype(log_alpha.dtype())?)
         }
@@ -67,6 +71,7 @@ pub(crate) fn open_probability(
     tau: Temperature,
     stretch: Stretch,
 ) -> Result<Tensor> {
+    // P(z != 0) = σ(log α - τ log(-γ/ζ)): line 16.
     Ok(l0gm_ops::open_probability(log_alpha, tau.0, stretch)?)
 }
 

@@ -4,8 +4,8 @@
 
 use crate::test_graphs::{small_graph, two_communities};
 use crate::{
-    GraphInput, GraphModel, GraphSettings, GraphTask, GraphTensors, NodeId, NodeRows, NodeSplit,
-    build_model, compact,
+    CompactModel, GraphInput, GraphModel, GraphSettings, GraphTask, GraphTensors, NodeId, NodeRows,
+    NodeSplit, build_model,
 };
 use candle_core::{Device, Tensor};
 use l0gm_gate::{GateKind, GateMode, Granularity, Temperature};
@@ -225,7 +225,7 @@ fn one_training_step_moves_every_gate_below_the_interface_and_a_conditional_gate
             };
             assert!(moved >= least, "{name}: {moved} of {}", before.len());
         }
-        let error = compact(&model).unwrap_err().to_string();
+        let error = CompactModel::new(&model).unwrap_err().to_string();
         assert!(error.contains("no compact form"), "{error}");
     }
 }

@@ -1,10 +1,13 @@
 //! The classifier behind the gate: one linear layer from the gated node representation to the classes,
 //! as a GNN's own last step.
-use crate::{GraphInput, Result};
+use crate::{Gcn, GraphInput, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
-use l0gm_train::{Head, Parameter, Part};
+use l0gm_train::{GatedModel, Head, Parameter, Part};
+
+/// A gated or dense model of a graph.
+pub type GraphModel = GatedModel<Gcn, LinearHead>;
 
 /// A linear classifier.
 #[derive(Clone, Debug)]

@@ -4,12 +4,11 @@
 //!
 //! A graph comes in through one of several doors ([`read_graph`], [`from_petgraph`]), is normalised as
 //! in eq. 2 of the paper, and a [`Gcn`] turns every node into a representation. The gate stands on the
-//! last layer's representation, before the linear classifier; [`compact()`] drops what it closed, and
+//! last layer's representation, before the linear classifier; [`CompactModel`] drops what it closed, and
 //! [`CompactGraph`] reads what a finished run left of it.
 
 mod adjacency;
 mod compact;
-mod compact_graph;
 mod error;
 #[cfg(test)]
 mod fine_tests;
@@ -24,13 +23,14 @@ mod node_table;
 mod normalise;
 #[cfg(test)]
 mod one_step_tests;
+mod propagation;
 mod read_edge_list;
 mod read_ogb_binary;
 mod read_ogb_raw;
 mod robustness;
 pub mod settings;
+mod sizes;
 mod split;
-mod spread;
 mod task;
 #[cfg(test)]
 mod test_graphs;
@@ -38,13 +38,12 @@ mod text_matrix;
 mod timed;
 
 pub use adjacency::Adjacency;
-pub use compact::{GraphModel, compact, sizes};
-pub use compact_graph::{CompactGraph, compact_parts};
+pub use compact::{CompactGraph, CompactModel};
 pub use error::{Error, Result};
 pub use from_petgraph::from_petgraph;
 pub use gcn::Gcn;
 pub use graph::{Features, Graph, NodeId};
-pub use head::LinearHead;
+pub use head::{GraphModel, LinearHead};
 pub use input::{GraphInput, GraphTensors, NodeRows};
 pub use load::read_graph;
 pub use modality::{GraphModality, build_model, profile_settings};
@@ -53,5 +52,6 @@ pub use read_edge_list::read_edge_list;
 pub use read_ogb_binary::read_ogb_binary;
 pub use read_ogb_raw::read_ogb_raw;
 pub use settings::GraphSettings;
+pub use sizes::sizes;
 pub use split::{NodeSplit, RANDOM, split_kinds};
 pub use task::GraphTask;

@@ -1,20 +1,17 @@
 //! The runner's door to graphs: a dataset's name (or path) and settings go in, a run's record comes out.
-use crate::compact::{GraphModel, compact, sizes};
-use crate::compact_graph::compact_parts;
-use crate::input::DTYPE;
+use crate::compact::compacted;
 use crate::load::{own_checksums, read_graph, resolve_split, split_folder, usual_split};
 use crate::normalise::scale_features;
 use crate::settings::{FeatureScaling, GraphSettings};
-use crate::{Error, Gcn, Graph, GraphTask, LinearHead, NodeSplit, Result};
-use candle_core::{Device, Shape, Tensor};
+use crate::{Error, Gcn, Graph, GraphModel, GraphTask, LinearHead, NodeSplit, Result, sizes};
+use candle_core::Device;
 use l0gm_data::{Catalogue, Resolved};
 use l0gm_gate::{Gate, GateKind, Granularity};
-use l0gm_ops::{Generator, Mode};
+use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Encoder, Expected, Hyperparameter, Modality, Profile,
-    RunContext, RunRecord, RunSpec, Sizes, Split, Task, latency_of, latency_rows, run_experiment,
-    usual_setting_of,
+    DataSummary, Encoder, Expected, Hyperparameter, Modality, Profile, RunContext, RunRecord,
+    RunSpec, Split, Task, run_experiment, usual_setting_of,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -181,82 +178,6 @@ pub fn build_model(
         gate,
         head,
     })
-}
-
-/// Builds the compact model, and holds its logits on the test nodes against the gated model's.
-fn compaction(
-    model: &GraphModel,
-    task: &GraphTask,
-    settings: &GraphSettings,
-) -> Result<Option<Compacted>> {
-    if model.gate.is_identity() {
-        return Ok(None);
-    }
-    let small = compact(model)?;
-    let features = task.graph().features().dim(1)?;
-    let parts = Some(compact_parts(model, small.as_ref(), features, settings)?);
-    let input = task.input(Split::Test);
-    let gated = model.logits(&input)?;
-    let compacted = match &small {
-        Some(small) => small.logits(&input)?,
-        None => closed_logits(model, gated.shape())?,
-    };
-    let difference = (gated - &compacted)?
-        .abs()?
-        .flatten_all()?
-        .max(0)?
-        .to_scalar::<f32>()?;
-    let (nodes, entries) = (
-        task.graph().nodes(),
-        task.graph().propagation().matrix().values().len(),
-    );
-    let (compact, latency) = match &small {
-        Some(small) => (
-            sizes(small, nodes, entries),
-            Some(compact_latency(small, task, settings)?),
-        ),
-        // Nothing is left but the classifier's bias.
-        None => (
-            Sizes {
-                parameters: task.classes() as u64,
-                flops: 0,
-                bytes: 4 * task.classes() as u64,
-            },
-            None,
-        ),
-    };
-    let summary = CompactSummary {
-        max_logit_difference: f64::from(difference),
-        rows: input.rows.len(),
-        gated: sizes(model, nodes, entries),
-        compact,
-        latency_us_per_example: latency,
-    };
-    Ok(Some(Compacted { summary, parts }))
-}
-
-/// Median microseconds a node, on the rows and by the protocol of the gated model's.
-fn compact_latency(small: &GraphModel, task: &GraphTask, settings: &GraphSettings) -> Result<f64> {
-    let device = small.head.linear.weight().device();
-    let rows = latency_rows(task, settings.train.eval_batch_size)?;
-    let timed = task.batch(Split::Test, &rows, device)?.input;
-    let latency = latency_of(rows.len(), || {
-        small.logits(&timed)?;
-        Ok(device.synchronize()?)
-    })?;
-    Ok(latency.per_example_us())
-}
-
-/// What a model says of which every channel is closed: its classifier's bias.
-fn closed_logits(model: &GraphModel, shape: &Shape) -> Result<Tensor> {
-    match model.head.linear.bias() {
-        Some(bias) => Ok(bias.as_detached_tensor().broadcast_as(shape)?),
-        None => Ok(Tensor::zeros(
-            shape,
-            DTYPE,
-            model.head.linear.weight().device(),
-        )?),
-    }
 }
 
 /// What any table must say of these settings.
@@ -437,7 +358,7 @@ impl Modality for GraphModality {
         };
         let entries = task.graph().propagation().matrix().values().len();
         let model_sizes = sizes(&model, graph.nodes(), entries);
-        let shrink = |model: &GraphModel| Ok(compaction(model, &task, &settings)?);
+        let shrink = |model: &GraphModel| Ok(Some(compacted(model, &task, &settings)?));
         run_experiment(
             spec,
             data,

@@ -25,7 +25,7 @@ pub(crate) fn timed(
     let folder = dir.join("compact");
     let compact = if folder.exists() {
         let small = CompactGraph::load(&folder, device)?;
-        let pass: CompactPass<_> = Box::new(move |input| Ok(small.logits_of(input)?));
+        let pass: CompactPass<_> = Box::new(move |input| Ok(small.model().logits(input)?));
         Some(pass)
     } else {
         None

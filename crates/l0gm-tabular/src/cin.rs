@@ -1,8 +1,15 @@
-//! The compressed interaction network (eq. 8 to 12): each layer multiplies the maps so far with the
-//! fields, coordinate by coordinate, and compresses the products into new maps; every layer is summed
-//! over its coordinates, and the sums of all layers are what the predictor reads. Eq. 10 has neither
-//! an activation nor the split of xDeepFM's published code; both are options. With a rank the maps'
-//! matrices are factorised (eq. 14).
+//! The compressed interaction network (eq. 8 to 12 and 14 of the paper):
+//!
+//! ```text
+//! X⁰ ∈ ℝᵐˣᴰ                                     the gated field embeddings      (8)
+//! Xᵏ ∈ ℝᴴˣᴰ, H⁰ = m                             H maps at depth k               (9)
+//! Xᵏ[h] = Σᵢ Σⱼ Wᵏʰ[i, j] (Xᵏ⁻¹[i] ∘ X⁰[j])     products, compressed            (10)
+//! pᵏ[i] = Σ_d Xᵏ[i, d]                          each map summed                 (11)
+//! p⁺ = [p¹, ..., pᵀ]                            what the predictor reads        (12)
+//! Wᵏʰ = Uᵏʰ (Vᵏʰ)ᵀ                              with a rank                     (14)
+//! ```
+//!
+//! Eq. 10 has neither an activation nor the split of xDeepFM's published code; both are options.
 
 use crate::settings::{CinActivation, CinSettings};
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -12,12 +19,12 @@ use l0gm_train::{Parameter, ParameterKind, Part};
 /// Weights of one layer at most: 1 GiB, four times that in training with the optimiser's moments.
 const MAX_WEIGHTS: u128 = 1 << 28;
 
-/// One layer's W(k, h), whole or factorised.
+/// One layer's matrices Wᵏʰ, whole or factorised.
 #[derive(Clone, Debug)]
 enum Weights {
     /// (maps, maps before, fields).
     Whole(Var),
-    /// U (maps, maps before, rank) and V (maps, fields, rank): W = U V^T.
+    /// U (maps, maps before, rank) and V (maps, fields, rank): W = U Vᵀ.
     Factorised(Var, Var),
 }
 
@@ -92,6 +99,7 @@ impl Cin {
             .iter()
             .map(|layer| match layer {
                 Weights::Whole(weight) => Ok(weight.as_tensor().clone()),
+                // W = U Vᵀ: eq. 14
                 Weights::Factorised(u, v) => u.matmul(&v.transpose(1, 2)?.contiguous()?),
             })
             .collect()
@@ -196,10 +204,11 @@ impl CinShape {
 
     /// The forward pass with given weights, so that a compact model runs the same code.
     pub(crate) fn forward(&self, fields: &Tensor, weights: &[Tensor]) -> Result<Tensor> {
-        let mut maps = fields.clone();
+        let mut maps = fields.clone(); // X⁰: (rows, fields, dim), eq. 8 and 9
         let mut sums = Vec::with_capacity(weights.len());
         for (layer, weight) in weights.iter().enumerate() {
-            let mut out = pairwise_interaction(&maps, fields, weight)?; // (rows, maps, dim)
+            // Xᵏ[h] = Σᵢ Σⱼ W[h, i, j] (Xᵏ⁻¹[i] ∘ X⁰[j]): (rows, maps, dim), eq. 10
+            let mut out = pairwise_interaction(&maps, fields, weight)?;
             if self.activation == CinActivation::Relu {
                 out = relu(&out)?;
             }
@@ -210,14 +219,14 @@ impl CinShape {
             } else {
                 out.clone()
             };
-            sums.push(sum(&pooled, 2)?); // (rows, maps), eq. 11
+            sums.push(sum(&pooled, 2)?); // pᵏ[i] = Σ_d Xᵏ[i, d]: (rows, maps), eq. 11
             maps = if kept < total {
                 out.narrow(1, 0, kept)?.contiguous()?
             } else {
                 out
             };
         }
-        Tensor::cat(&sums, 1)
+        Tensor::cat(&sums, 1) // p⁺ = [p¹, ..., pᵀ]: (rows, outputs), eq. 12
     }
 
     /// Multiply-adds times two of one example.

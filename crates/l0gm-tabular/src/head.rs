@@ -1,5 +1,11 @@
-//! The integrated predictor (eq. 20): a linear branch, the compressed interaction network and a deep
-//! branch, added up to one logit (or one a class). The linear branch reads raw inputs, past the gate,
+//! The integrated predictor (eq. 20 of the paper), a linear branch, a deep branch and the compressed interaction
+//! network, added up to one logit (or one a class):
+//!
+//! ```text
+//! ŷ = σ(w_linearᵀ a + w_dnnᵀ x_dnn + w_cinᵀ p⁺ + b)
+//! ```
+//!
+//! The loss applies σ. The linear branch reads raw inputs, past the gate,
 //! as eq. 20 has it, or the gated embeddings: alone, raw inputs classify Adult nearly as well as the
 //! whole model, so that which of the two it is decides what a sparse interface means.
 
@@ -164,16 +170,16 @@ impl Head<TableInput> for TabularHead {
         let mut terms = Vec::with_capacity(3);
         match &self.linear {
             LinearBranch::None => {}
-            LinearBranch::Raw(raw) => terms.push(raw.forward(input)?),
+            LinearBranch::Raw(raw) => terms.push(raw.forward(input)?), // w_linearᵀ a
             LinearBranch::Gated(linear) => terms.push(linear.forward(&flat)?),
         }
         if let Some((cin, output)) = &self.cin {
-            terms.push(output.forward(&cin.forward(gated)?)?);
+            terms.push(output.forward(&cin.forward(gated)?)?); // w_cinᵀ p⁺
         }
         if let Some(deep) = &self.deep {
-            terms.push(deep.forward(&flat, mode)?);
+            terms.push(deep.forward(&flat, mode)?); // w_dnnᵀ x_dnn
         }
-        add_up(&terms, &self.bias, self.classes)
+        add_up(&terms, &self.bias, self.classes) // their sum + b
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -308,7 +314,7 @@ impl Deep {
             x = dropout(&x, self.input_dropout, &mut mode.reborrow())?;
         }
         for layer in &self.hidden {
-            x = relu(&layer.forward(&x)?)?;
+            x = relu(&layer.forward(&x)?)?; // xᵏ⁺¹ = relu(W xᵏ + b)
             if self.dropout > 0.0 {
                 x = dropout(&x, self.dropout, &mut mode.reborrow())?;
             }

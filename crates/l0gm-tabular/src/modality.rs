@@ -8,7 +8,7 @@ use crate::{
 use candle_core::{Device, Tensor};
 use l0gm_data::Catalogue;
 use l0gm_gate::{Gate, GateKind, Granularity, InferenceGate};
-use l0gm_ops::{Generator, Mode};
+use l0gm_ops::Generator;
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
     CompactSummary, Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter,

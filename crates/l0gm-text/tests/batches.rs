@@ -6,7 +6,7 @@ mod common;
 
 use candle_core::Device;
 use l0gm_gate::{Gate, GateConfig, Schedule};
-use l0gm_ops::Generator;
+use l0gm_ops::{Generator, Mode};
 use l0gm_text::features::{compute, compute_hidden};
 use l0gm_text::{
     FineTune, LoadedEncoder, Pooling, Prepared, TOKEN_BUDGET, TextHead, TextInput, TextRobustness,

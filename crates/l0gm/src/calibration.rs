@@ -7,7 +7,6 @@ mod classes;
 mod csv_file;
 mod labelled;
 mod layout;
-mod measures;
 mod output;
 mod parquet_file;
 mod scores;
@@ -17,7 +16,8 @@ use crate::flags::{CalibrationFlags, FormatFlag};
 use crate::usage::usage;
 use anyhow::Context;
 use l0gm_gate::calibration::{
-    CalibrationReport, Predictions, fit_temperature, reliability_bins, scale_logits,
+    CalibrationReport, CalibrationSettings, Predictions, fit_temperature, measure_all,
+    reliability_bins, scale_logits,
 };
 use l0gm_report::figures::{Figure, Plot, Reliability};
 use l0gm_report::format;
@@ -71,7 +71,7 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
         bins: flags.bins,
         resamples: flags.resamples,
         seed: flags.seed,
-        measures: measures::measures(&predictions, flags.bins, flags.resamples, flags.seed)?,
+        measures: measure_all(&predictions, settings(flags))?,
         reliability: reliability_bins(&predictions, flags.bins)?,
         scaled: None,
         figures: Vec::new(),
@@ -109,6 +109,15 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
     // A reader that went away (`| head`) is no failure of ours.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// How the flags ask calibration to be measured.
+fn settings(flags: &CalibrationFlags) -> CalibrationSettings {
+    CalibrationSettings {
+        bins: flags.bins,
+        resamples: flags.resamples,
+        seed: flags.seed,
+    }
 }
 
 /// The split to be scored and its rows: all rows of a file without splits.
@@ -178,7 +187,7 @@ fn scaled(
     let scaled = Scaled {
         temperature,
         fitted_on: valid.len(),
-        calibration: CalibrationReport::new(&predictions, flags.bins, flags.resamples, flags.seed)?,
+        calibration: CalibrationReport::new(&predictions, settings(flags))?,
     };
     Ok(Some((scaled, predictions)))
 }

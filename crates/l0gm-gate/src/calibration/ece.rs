@@ -5,7 +5,7 @@ use super::BinSum;
 
 /// Mean over examples of |hit rate - mean score| of their bin; empty bins weigh nothing.
 pub fn expected_calibration_error(bins: &[BinSum]) -> f64 {
-    // count * |hits / count - scores / count|, without the divisions.
+    // ECE = Σₘ |Bₘ|/n · |acc(Bₘ) - conf(Bₘ)| (eq. 7); |Bₘ| cancels the divisions inside.
     let gaps: f64 = bins
         .iter()
         .map(|bin| (bin.hits as f64 - bin.scores).abs())

@@ -1,8 +1,8 @@
 //! Every measure at once, as a run's record and the report's tables hold them.
 
 use super::{
-    CalibrationSettings, EqualWidth, Predictions, bootstrap_ece, brier_score, class_wise_ece,
-    debiased_l2, ece_noise_floor, equal_mass_sums, expected_calibration_error,
+    CalibrationSettings, EqualWidth, Measure, Predictions, bootstrap_ece, brier_score,
+    class_wise_ece, debiased_l2, ece_noise_floor, equal_mass_sums, expected_calibration_error,
     maximum_calibration_error, negative_log_likelihood, smooth_ece,
 };
 use crate::Result;
@@ -93,6 +93,25 @@ impl CalibrationReport {
             brier: brier_score(predictions),
             nll: negative_log_likelihood(predictions),
         })
+    }
+}
+
+impl CalibrationReport {
+    /// A measure's value; `None` where it is not defined for so many classes, and for accuracy, which the report
+    /// leaves to others.
+    pub fn value(&self, measure: Measure) -> Option<f64> {
+        match measure {
+            Measure::Nll => Some(self.nll),
+            Measure::Brier => Some(self.brier),
+            Measure::Accuracy => None,
+            Measure::Ece => Some(self.ece),
+            Measure::EceEqualMass => Some(self.ece_equal_mass),
+            Measure::EceL2Debiased => Some(self.ece_l2_debiased),
+            Measure::EceSmooth => Some(self.ece_smooth),
+            Measure::EceClassWise => Some(self.ece_class_wise),
+            Measure::EcePositive => self.ece_positive,
+            Measure::Mce => Some(self.mce),
+        }
     }
 }
 

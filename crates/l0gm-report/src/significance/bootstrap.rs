@@ -6,7 +6,7 @@
 //! every stratum weighs the same, as in a mean over seeds. The p value is two-sided: the share of means,
 //! centred on zero, that lie at least as far out as the mean observed.
 
-use l0gm_gate::Generator;
+use l0gm_gate::{Generator, quantile};
 use rayon::prelude::*;
 
 /// Resamples of every test: p values below 1 in this many cannot be told apart.
@@ -67,8 +67,8 @@ pub(crate) fn paired(
             .count();
         Estimate {
             difference: observed[m],
-            low: percentile(&values, 0.025),
-            high: percentile(&values, 0.975),
+            low: quantile(&values, 0.025),
+            high: quantile(&values, 0.975),
             p: (1 + out) as f64 / (1 + resamples) as f64,
         }
     }))
@@ -93,12 +93,6 @@ fn add(mut sum: [f64; MEASURES], values: &[f64; MEASURES]) -> [f64; MEASURES] {
         *into += value;
     }
     sum
-}
-
-/// The value below which a share of the sorted values lies, by the nearest rank.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use crate::tests::runs::{run, spec};
 use crate::{CompactModel, CompactTable, TabularModality, read_table};
 use candle_core::{Device, Tensor};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_ops::Mode;
 use l0gm_train::{CompactFolder, CompactHeader, Sizes, Split, read_predictions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! What `cargo xtask calibration` says: the same facts as text for people and as JSON for programs.
 
-use super::measures::{Measure, Measures, NAMES, is_error};
-use l0gm_gate::calibration::{Bin, CalibrationReport};
+use l0gm_gate::calibration::{Bin, CalibrationReport, Measure, Measured};
 use l0gm_report::format;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Everything found out about one file.
@@ -30,7 +30,8 @@ pub(super) struct Findings {
     /// Their seed.
     pub(super) seed: u64,
     /// Every measure.
-    pub(super) measures: Measures,
+    #[serde(serialize_with = "by_key")]
+    pub(super) measures: BTreeMap<Measure, Measured>,
     /// After temperature scaling; absent where the file has no validation rows to fit it on.
     pub(super) scaled: Option<Scaled>,
     /// The bins of the reliability diagram.
@@ -50,25 +51,6 @@ pub(super) struct Scaled {
     pub(super) fitted_on: usize,
     /// Every measure.
     pub(super) calibration: CalibrationReport,
-}
-
-impl Scaled {
-    /// A measure by its key.
-    fn value(&self, key: &str) -> Option<f64> {
-        let report = &self.calibration;
-        match key {
-            "nll" => Some(report.nll),
-            "brier" => Some(report.brier),
-            "ece" => Some(report.ece),
-            "ece_equal_mass" => Some(report.ece_equal_mass),
-            "ece_l2_debiased" => Some(report.ece_l2_debiased),
-            "ece_smooth" => Some(report.ece_smooth),
-            "ece_class_wise" => Some(report.ece_class_wise),
-            "ece_positive" => report.ece_positive,
-            "mce" => Some(report.mce),
-            _ => None,
-        }
-    }
 }
 
 impl Findings {
@@ -115,33 +97,35 @@ impl Findings {
             header.push("scaled");
         }
         let mut rows: Vec<Vec<String>> = vec![header.into_iter().map(str::to_owned).collect()];
-        for (key, name) in NAMES {
-            let Some(measure) = self.measures.get(key) else {
-                continue;
-            };
+        for (&measure, measured) in &self.measures {
             // The mean NLL of redrawn labels is no floor, but what the predictions expect of themselves.
-            let floor = |x: f64| match is_error(key) {
+            let floor = |x: f64| match measure.is_error() {
                 true => format::fraction(x),
                 false => String::new(),
             };
             let mut row = vec![
-                name.to_owned(),
+                measure.name().to_owned(),
                 format!(
                     "{}{}",
-                    format::fraction(measure.value),
-                    if is_beyond(key, measure) { "*" } else { " " }
+                    format::fraction(measured.value),
+                    if is_beyond(measure, measured) {
+                        "*"
+                    } else {
+                        " "
+                    }
                 ),
                 format!(
                     "{} to {}",
-                    format::fraction(measure.low),
-                    format::fraction(measure.high)
+                    format::fraction(measured.low),
+                    format::fraction(measured.high)
                 ),
-                floor(measure.noise),
-                floor(measure.noise_p95),
+                floor(measured.noise),
+                floor(measured.noise_p95),
             ];
             if let Some(scaled) = &self.scaled {
                 // Scaling leaves every row's order of classes, and so the accuracy, as it was.
-                let value = scaled.value(key).unwrap_or(measure.value);
+                let value = scaled.calibration.value(measure);
+                let value = value.unwrap_or(measured.value);
                 row.push(format::fraction(value));
             }
             rows.push(row);
@@ -165,7 +149,7 @@ impl Findings {
         if self
             .measures
             .iter()
-            .any(|(key, measure)| is_beyond(key, measure))
+            .any(|(&measure, measured)| is_beyond(measure, measured))
         {
             "* miscalibrated: beyond what 95 of 100 draws of perfectly calibrated labels read."
         } else {
@@ -200,8 +184,19 @@ impl Findings {
 }
 
 /// Whether a calibration error is more than noise.
-fn is_beyond(key: &str, measure: &Measure) -> bool {
-    is_error(key) && measure.value > measure.noise_p95
+fn is_beyond(measure: Measure, measured: &Measured) -> bool {
+    measure.is_error() && measured.value > measured.noise_p95
+}
+
+/// As an object by key, in alphabetical order.
+fn by_key<S: Serializer>(
+    measures: &BTreeMap<Measure, Measured>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let by_key = measures
+        .iter()
+        .map(|(measure, value)| (measure.key(), value));
+    by_key.collect::<BTreeMap<_, _>>().serialize(serializer)
 }
 
 /// The first few, and how many more.

@@ -7,25 +7,25 @@
 //! (W b)ᵀ(W b) / d. R has as many rows as a has entries, however many channels there were: with k of them
 //! kept, k + inputs rows do the work of d.
 use crate::{Error, Result};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Tensor};
 use l0gm_gate::LinearLayer;
 use l0gm_ops::{linear, mul, sum};
 
 /// The variance over the channels of a linear layer, from the layer's input.
 #[derive(Clone, Debug)]
-pub(crate) struct Spread {
+pub(super) struct Spread {
     /// R: (inputs, inputs), upper triangular.
-    pub(crate) factor: Var,
+    pub(super) factor: Tensor,
     /// r: (inputs,).
-    pub(crate) offset: Var,
+    pub(super) offset: Tensor,
     /// (1,), not negative.
-    pub(crate) rest: Var,
+    pub(super) rest: Tensor,
 }
 
 /// The layer with its channels centred and scaled, so that LN(h) is its output over the standard deviation, plus
 /// the shift; and that deviation's square. `layer`: weight (channels, inputs), bias (channels,); `scale`:
 /// (channels,).
-pub(crate) fn separate(layer: &LinearLayer, scale: &Tensor) -> Result<(LinearLayer, Spread)> {
+pub(super) fn separate(layer: &LinearLayer, scale: &Tensor) -> Result<(LinearLayer, Spread)> {
     let (channels, inputs) = layer.weight.dims2()?;
     let device = layer.weight.device();
     let bias = layer.bias.as_ref();
@@ -42,9 +42,9 @@ pub(crate) fn separate(layer: &LinearLayer, scale: &Tensor) -> Result<(LinearLay
     };
     let rest = factor[inputs][inputs].powi(2) as f32;
     let spread = Spread {
-        factor: Var::from_vec(part(0, inputs), (inputs, inputs), device)?,
-        offset: Var::from_vec(part(inputs, inputs + 1), inputs, device)?,
-        rest: Var::from_vec(vec![rest], 1, device)?,
+        factor: Tensor::from_vec(part(0, inputs), (inputs, inputs), device)?,
+        offset: Tensor::from_vec(part(inputs, inputs + 1), inputs, device)?,
+        rest: Tensor::from_vec(vec![rest], 1, device)?,
     };
     let scaled = centred
         .broadcast_mul(&scale.to_dtype(DType::F64)?.unsqueeze(1)?)?
@@ -57,8 +57,13 @@ pub(crate) fn separate(layer: &LinearLayer, scale: &Tensor) -> Result<(LinearLay
 }
 
 impl Spread {
+    /// Numbers held.
+    pub(super) fn parameters(&self) -> usize {
+        self.factor.elem_count() + self.offset.elem_count() + self.rest.elem_count()
+    }
+
     /// Of each row of `a`: (rows, inputs) to (rows, 1).
-    pub(crate) fn variance(&self, a: &Tensor) -> candle_core::Result<Tensor> {
+    pub(super) fn variance(&self, a: &Tensor) -> candle_core::Result<Tensor> {
         let parts = linear(a, &self.factor, Some(&self.offset))?;
         sum(&mul(&parts, &parts)?, 1)?
             .unsqueeze(1)?

@@ -1,12 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::compact::compact;
-use crate::compact::tests::gated;
+use crate::compact::model::tests::gated;
 use crate::settings::GcnSettings;
 use crate::test_graphs::two_communities;
 use crate::{GraphModality, NodeSplit};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_gate::Schedule;
 use l0gm_train::{
     Modality, Profile, RunContext, RunRecord, Sizes, Split, StopFlag, read_predictions,
 };
@@ -56,13 +54,10 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
             true => -8.0,
             false => 0.3 * at as f32,
         });
-        let small = compact(&model).unwrap();
-        assert_eq!(small.is_none(), closed);
+        let small = CompactModel::new(&model).unwrap();
+        assert_eq!(small.is_closed(), closed);
         let dir = tempfile::tempdir().unwrap();
-        write(
-            dir.path(),
-            compact_parts(&model, small.as_ref(), 8, &settings).unwrap(),
-        );
+        write(dir.path(), small.parts(8, &settings).unwrap());
         let loaded = CompactGraph::load(dir.path(), &Device::Cpu).unwrap();
         // A normalised last layer of 16 channels stays whole.
         let kept = match (closed, norm_last && interface_width == 16) {
@@ -71,11 +66,9 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
             (false, false) => interface_width / 2,
         };
         assert_eq!(loaded.kept().len(), kept);
-        let spread = loaded.model.iter().flat_map(|m| &m.encoder.layers);
-        assert_eq!(
-            spread.filter(|layer| layer.spread.is_some()).count(),
-            usize::from(interface_width == 48)
-        );
+        let spread = |layer: &&CompactLayer| matches!(layer.norm, CompactNorm::Spread { .. });
+        let spreads = loaded.model().layers.iter().filter(spread).count();
+        assert_eq!(spreads, usize::from(interface_width == 48));
 
         let mut scaled = graph.clone();
         scale_features(&mut scaled, FeatureScaling::Row);
@@ -199,8 +192,8 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
         },
         |_| 2.0,
     );
-    let small = compact(&model).unwrap();
-    let parts = compact_parts(&model, small.as_ref(), 8, &GraphSettings::default()).unwrap();
+    let small = CompactModel::new(&model).unwrap();
+    let parts = small.parts(8, &GraphSettings::default()).unwrap();
     write(dir.path(), parts);
     let refused = || {
         let error = CompactGraph::load(dir.path(), &Device::Cpu).unwrap_err();

@@ -1,16 +1,14 @@
 //! A compact model as files, and back: weights, kept channels and how a graph's features are scaled, so
 //! that it runs on a graph's files without the run it comes from.
-use crate::compact::GraphModel;
-use crate::gcn::GcnLayer;
+use super::CompactModel;
+use super::layer::{CompactLayer, CompactNorm};
+use super::spread::Spread;
 use crate::settings::{FeatureScaling, GraphSettings, TableSettings};
-use crate::spread::Spread;
 use crate::{
-    Error, Gcn, Graph, GraphInput, GraphTensors, LinearHead, NodeId, NodeRows, Result, read_graph,
-    scale_features,
+    Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, Result, read_graph, scale_features,
 };
-use candle_core::{Device, Tensor, Var};
-use l0gm_gate::Gate;
-use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Encoder};
+use candle_core::{Device, Tensor};
+use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,10 +21,7 @@ const MODALITY: &str = "graph";
 pub struct CompactGraph {
     header: CompactHeader,
     body: Body,
-    /// Absent where every channel was closed: the logits are the bias then.
-    model: Option<GraphModel>,
-    /// The classifier's bias, (classes,).
-    bias: Tensor,
+    model: CompactModel,
     device: Device,
 }
 
@@ -62,69 +57,60 @@ struct LayerShape {
     spread: bool,
 }
 
-/// What a run writes of the compact model of a gated one: `small` is what [`compact`](crate::compact())
-/// gave for `model`, `features` the number of features a node.
-///
-/// # Errors
-/// Where the model cannot be written as JSON.
-pub fn compact_parts(
-    model: &GraphModel,
-    small: Option<&GraphModel>,
-    features: usize,
-    settings: &GraphSettings,
-) -> Result<CompactParts> {
-    let head = &small.unwrap_or(model).head.linear;
-    let bias = head.bias();
-    let bias = bias.ok_or_else(|| Error::Setting("the classifier has no bias".into()))?;
-    let mut tensors = BTreeMap::from([("head.bias".to_owned(), bias.as_detached_tensor())]);
-    let mut body = Body {
-        features,
-        scaling: settings.features,
-        table: settings.table.clone(),
-        kept: Vec::new(),
-        interface: model.encoder.interface().width(),
-        layers: Vec::new(),
-    };
-    if let Some(small) = small {
-        tensors.insert("head.weight".to_owned(), head.weight().as_detached_tensor());
-        for (number, layer) in small.encoder.layers.iter().enumerate() {
-            let (outputs, inputs) = layer.weight.dims2()?;
-            body.layers.push(LayerShape {
-                inputs,
-                outputs,
-                norm: layer.norm.is_some() || layer.spread.is_some(),
-                residual: layer.residual,
-                spread: layer.spread.is_some(),
-            });
-            let mut add = |part: &str, var: &Var| {
-                tensors.insert(format!("gcn.{number}.{part}"), var.as_detached_tensor());
+impl CompactModel {
+    /// What a run writes of it; `features`: the number of features a node.
+    ///
+    /// # Errors
+    /// Where the model cannot be written as JSON.
+    pub fn parts(&self, features: usize, settings: &GraphSettings) -> Result<CompactParts> {
+        let mut tensors = BTreeMap::from([("head.bias".to_owned(), self.bias.clone())]);
+        let mut layers = Vec::new();
+        for (number, layer) in self.layers.iter().enumerate() {
+            let mut add = |part: &str, tensor: &Tensor| {
+                tensors.insert(format!("gcn.{number}.{part}"), tensor.clone());
             };
             add("weight", &layer.weight);
             add("bias", &layer.bias);
-            if let Some((scale, shift)) = &layer.norm {
-                add("scale", scale);
-                add("shift", shift);
+            match &layer.norm {
+                CompactNorm::None => {}
+                CompactNorm::Layer { scale, shift } => {
+                    add("scale", scale);
+                    add("shift", shift);
+                }
+                CompactNorm::Spread { spread, shift } => {
+                    add("shift", shift);
+                    add("spread.factor", &spread.factor);
+                    add("spread.offset", &spread.offset);
+                    add("spread.rest", &spread.rest);
+                }
             }
-            if let Some((spread, shift)) = &layer.spread {
-                add("shift", shift);
-                add("spread.factor", &spread.factor);
-                add("spread.offset", &spread.offset);
-                add("spread.rest", &spread.rest);
-            }
-            if let Some(kept) = &layer.kept {
-                body.kept = kept.to_vec1()?;
-            }
+            let (outputs, inputs) = layer.weight.dims2()?;
+            layers.push(LayerShape {
+                inputs,
+                outputs,
+                norm: !matches!(layer.norm, CompactNorm::None),
+                residual: layer.residual,
+                spread: matches!(layer.norm, CompactNorm::Spread { .. }),
+            });
         }
-        if body.kept.is_empty() {
-            body.kept = (0..body.interface as u32).collect();
+        if !self.is_closed() {
+            tensors.insert("head.weight".to_owned(), self.weight.clone());
         }
+        let body = Body {
+            features,
+            scaling: settings.features,
+            table: settings.table.clone(),
+            kept: self.kept.clone(),
+            interface: self.interface,
+            layers,
+        };
+        Ok(CompactParts {
+            model: serde_json::to_value(body)
+                .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
+            tensors,
+            files: BTreeMap::new(),
+        })
     }
-    Ok(CompactParts {
-        model: serde_json::to_value(body)
-            .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
-        tensors,
-        files: BTreeMap::new(),
-    })
 }
 
 impl CompactGraph {
@@ -135,12 +121,10 @@ impl CompactGraph {
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
-        let bias = folder.tensor("head.bias", &[folder.header().classes.len()])?;
         Ok(Self {
-            model: read_model(&folder, &body, &bias, device)?,
+            model: read_model(&folder, &body, device)?,
             header: folder.header().clone(),
             body,
-            bias,
             device: device.clone(),
         })
     }
@@ -203,26 +187,18 @@ impl CompactGraph {
         let graph = Arc::new(GraphTensors::new(&graph, &self.device)?);
         let all: Vec<NodeId> = (0..nodes as u32).map(NodeId).collect();
         let rows = Arc::new(NodeRows::new(&graph, &all)?);
-        self.logits_of(&GraphInput { graph, rows })
+        self.model.logits(&GraphInput { graph, rows })
     }
 
-    /// Logits of the wanted nodes of a graph whose features are scaled already: (wanted, classes).
-    pub(crate) fn logits_of(&self, input: &GraphInput) -> Result<Tensor> {
-        let Some(model) = &self.model else {
-            let shape = (input.rows.len(), self.header.classes.len());
-            return Ok(self.bias.broadcast_as(shape)?.contiguous()?);
-        };
-        Ok(model.logits(input)?)
+    /// The model, for a graph whose features are scaled already.
+    pub fn model(&self) -> &CompactModel {
+        &self.model
     }
 }
 
-fn read_model(
-    folder: &CompactFolder,
-    body: &Body,
-    bias: &Tensor,
-    device: &Device,
-) -> Result<Option<GraphModel>> {
-    if !fits(body, bias) {
+fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<CompactModel> {
+    let bias = folder.tensor("head.bias", &[folder.header().classes.len()])?;
+    if !fits(body, &bias) {
         return Err(folder
             .unfit("its layers, kept channels and classes do not fit each other")
             .into());
@@ -230,53 +206,47 @@ fn read_model(
     let kept = body.kept.len();
     let mut layers = Vec::new();
     for (number, shape) in body.layers.iter().enumerate() {
-        let tensor = |part: &str, dims: &[usize]| -> Result<Var> {
-            let tensor = folder.tensor(&format!("gcn.{number}.{part}"), dims)?;
-            Ok(Var::from_tensor(&tensor)?)
-        };
+        let tensor =
+            |part: &str, dims: &[usize]| folder.tensor(&format!("gcn.{number}.{part}"), dims);
         let last = number + 1 == body.layers.len();
         let wide = if last { kept } else { shape.outputs };
-        layers.push(GcnLayer {
-            name: format!("encoder.gcn.{number}"),
+        let norm = match (shape.norm, shape.spread) {
+            (_, true) => CompactNorm::Spread {
+                spread: Spread {
+                    factor: tensor("spread.factor", &[shape.inputs, shape.inputs])?,
+                    offset: tensor("spread.offset", &[shape.inputs])?,
+                    rest: tensor("spread.rest", &[1])?,
+                },
+                shift: tensor("shift", &[wide])?,
+            },
+            (true, false) => CompactNorm::Layer {
+                scale: tensor("scale", &[wide])?,
+                shift: tensor("shift", &[wide])?,
+            },
+            (false, false) => CompactNorm::None,
+        };
+        layers.push(CompactLayer {
             weight: tensor("weight", &[shape.outputs, shape.inputs])?,
             bias: tensor("bias", &[shape.outputs])?,
-            norm: match shape.norm && !shape.spread {
-                true => Some((tensor("scale", &[wide])?, tensor("shift", &[wide])?)),
-                false => None,
-            },
+            norm,
             residual: shape.residual,
-            spread: match shape.spread {
-                true => Some((
-                    Spread {
-                        factor: tensor("spread.factor", &[shape.inputs, shape.inputs])?,
-                        offset: tensor("spread.offset", &[shape.inputs])?,
-                        rest: tensor("spread.rest", &[1])?,
-                    },
-                    tensor("shift", &[wide])?,
-                )),
-                false => None,
-            },
             kept: match last && kept < body.interface {
                 true => Some(Tensor::new(body.kept.as_slice(), device)?),
                 false => None,
             },
         });
     }
-    if layers.is_empty() {
-        return Ok(None);
-    }
-    let encoder = Gcn {
-        layers,
-        dropout: 0.0,
-        interface_dropout: 0.0,
-        fine: Vec::new(),
+    let weight = match layers.is_empty() {
+        true => Tensor::zeros((bias.dim(0)?, 0), bias.dtype(), device)?,
+        false => folder.tensor("head.weight", &[bias.dim(0)?, kept])?,
     };
-    let weight = folder.tensor("head.weight", &[bias.dim(0)?, kept])?;
-    Ok(Some(GraphModel {
-        gate: Gate::identity(encoder.interface()),
-        encoder,
-        head: LinearHead::from_tensors(&weight, Some(bias))?,
-    }))
+    Ok(CompactModel {
+        layers,
+        weight,
+        bias,
+        kept: body.kept.clone(),
+        interface: body.interface,
+    })
 }
 
 /// Whether each layer reads what the one before gives, and the kept channels exist.
@@ -311,5 +281,5 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
 }
 
 #[cfg(test)]
-#[path = "compact_graph_tests.rs"]
+#[path = "file_tests.rs"]
 mod tests;

@@ -1,0 +1,51 @@
+//! The compact model held against the gated one on the test nodes: what a run's record says of it.
+
+use super::CompactModel;
+use crate::{GraphModel, GraphSettings, GraphTask, Result, sizes};
+use l0gm_train::{CompactSummary, Compacted, Split, Task, latency_of, latency_rows};
+
+/// Builds the compact model, compares its logits on the test nodes with the gated model's and times it.
+///
+/// # Errors
+/// Where a forward pass fails, or the model has no compact form.
+pub(crate) fn compacted(
+    model: &GraphModel,
+    task: &GraphTask,
+    settings: &GraphSettings,
+) -> Result<Compacted> {
+    let small = CompactModel::new(model)?;
+    let features = task.graph().features().dim(1)?;
+    let input = task.input(Split::Test);
+    let difference = (model.logits(&input)? - small.logits(&input)?)?;
+    let difference = difference.abs()?.flatten_all()?.max(0)?;
+    let nodes = task.graph().nodes();
+    let entries = task.graph().propagation().matrix().values().len();
+    let latency = match small.is_closed() {
+        // Nothing is left to time but the classifier's bias.
+        true => None,
+        false => Some(latency(&small, task, settings.train.eval_batch_size)?),
+    };
+    let summary = CompactSummary {
+        max_logit_difference: f64::from(difference.to_scalar::<f32>()?),
+        rows: input.rows.len(),
+        gated: sizes(model, nodes, entries),
+        compact: small.sizes(nodes, entries),
+        latency_us_per_example: latency,
+    };
+    Ok(Compacted {
+        summary,
+        parts: Some(small.parts(features, settings)?),
+    })
+}
+
+/// Median microseconds a node, on the rows and by the protocol of the gated model's.
+fn latency(small: &CompactModel, task: &GraphTask, eval_batch_size: usize) -> Result<f64> {
+    let device = small.bias.device();
+    let rows = latency_rows(task, eval_batch_size)?;
+    let timed = task.batch(Split::Test, &rows, device)?.input;
+    let latency = latency_of(rows.len(), || {
+        small.logits(&timed)?;
+        Ok(device.synchronize()?)
+    })?;
+    Ok(latency.per_example_us())
+}

@@ -1,0 +1,183 @@
+//! One layer of a compact GCN: a trained layer's numbers, without the channels that the gate closed. It differs
+//! from [`GcnLayer`], which trains eq. 2, in how it normalises: the mean and the variance over channels that are
+//! gone come from the layer's input ([`Spread`]).
+
+use super::spread::{Spread, separate};
+use crate::gcn::{EPSILON, GcnLayer};
+use crate::propagation::{Messages, Receivers};
+use candle_core::{Result, Tensor, Var};
+use l0gm_gate::{LinearLayer, compact_linear};
+use l0gm_ops::{add, add_bias, layer_norm, linear, relu};
+
+/// One round of message passing, for use.
+#[derive(Clone, Debug)]
+pub(super) struct CompactLayer {
+    /// (out, in). Of a spread layer centred and scaled.
+    pub(super) weight: Tensor,
+    /// (out,).
+    pub(super) bias: Tensor,
+    pub(super) norm: CompactNorm,
+    pub(super) residual: bool,
+    /// The channels of the residual's input that go on; absent where all do.
+    pub(super) kept: Option<Tensor>,
+}
+
+/// Normalisation over a layer's channels.
+#[derive(Clone, Debug)]
+pub(super) enum CompactNorm {
+    /// None.
+    None,
+    /// Over the channels there are; scale and shift: (out,) each.
+    Layer { scale: Tensor, shift: Tensor },
+    /// Over the channels there were, from the layer's input; shift: (out,).
+    Spread { spread: Spread, shift: Tensor },
+}
+
+/// The last layer and the classifier behind it, made smaller together.
+pub(super) struct Shrunk {
+    pub(super) layer: CompactLayer,
+    pub(super) classifier: LinearLayer,
+    /// The channels of the interface that stay.
+    pub(super) kept: Vec<u32>,
+}
+
+impl CompactLayer {
+    /// A trained layer with all its channels.
+    pub(super) fn whole(layer: &GcnLayer) -> Result<Self> {
+        let norm = match &layer.norm {
+            None => CompactNorm::None,
+            Some((scale, shift)) => CompactNorm::Layer {
+                scale: own(scale)?,
+                shift: own(shift)?,
+            },
+        };
+        Ok(Self {
+            weight: own(&layer.weight)?,
+            bias: own(&layer.bias)?,
+            norm,
+            residual: layer.residual,
+            kept: None,
+        })
+    }
+
+    /// The last layer with `z` folded into the classifier's columns and, where that makes it faster, without its
+    /// closed channels. Without a normalisation they always go. With one, the normalisation needs mean and
+    /// variance over every channel: where few stay, both come from the layer's input and the closed channels go;
+    /// where many stay, that would cost more than it saves, and everything stays.
+    pub(super) fn shrunk(
+        last: &GcnLayer,
+        z: &[f32],
+        classifier: &LinearLayer,
+    ) -> crate::Result<Shrunk> {
+        let whole = Self::whole(last)?;
+        let before = LinearLayer {
+            weight: whole.weight.clone(),
+            bias: Some(whole.bias.clone()),
+        };
+        let open = z.iter().filter(|&&z| z != 0.0).count();
+        let (channels, inputs) = whole.weight.dims2()?;
+        match &whole.norm {
+            CompactNorm::Layer { scale, shift } if open + inputs < channels && !whole.residual => {
+                let (separated, spread) = separate(&before, scale)?;
+                let shift = shift.clone();
+                let mut shrunk = whole.without_closed(&separated, z, classifier)?;
+                let kept = Tensor::new(shrunk.kept.as_slice(), shift.device())?;
+                shrunk.layer.norm = CompactNorm::Spread {
+                    spread,
+                    shift: shift.index_select(&kept, 0)?,
+                };
+                Ok(shrunk)
+            }
+            CompactNorm::None => whole.without_closed(&before, z, classifier),
+            CompactNorm::Layer { .. } | CompactNorm::Spread { .. } => {
+                let z = Tensor::new(z, classifier.weight.device())?;
+                let weight = classifier
+                    .weight
+                    .broadcast_mul(&z.to_dtype(classifier.weight.dtype())?)?;
+                Ok(Shrunk {
+                    layer: whole,
+                    classifier: LinearLayer {
+                        weight,
+                        bias: classifier.bias.clone(),
+                    },
+                    kept: (0..channels as u32).collect(),
+                })
+            }
+        }
+    }
+
+    /// With the linear part `before`, less its closed channels.
+    fn without_closed(
+        self,
+        before: &LinearLayer,
+        z: &[f32],
+        classifier: &LinearLayer,
+    ) -> crate::Result<Shrunk> {
+        let (before, classifier, kept) = compact_linear(Some(before), z, classifier)?;
+        let mut layer = self;
+        layer.kept = Some(Tensor::new(kept.as_slice(), layer.weight.device())?);
+        if let Some(before) = before {
+            layer.weight = before.weight;
+            if let Some(bias) = before.bias {
+                layer.bias = bias;
+            }
+        }
+        Ok(Shrunk {
+            layer,
+            classifier,
+            kept,
+        })
+    }
+
+    /// For the receivers: (receivers, out).
+    pub(super) fn forward(&self, h: &Messages, to: &Receivers<'_>) -> Result<Tensor> {
+        let out = match &self.norm {
+            CompactNorm::Spread { spread, shift } => {
+                let aggregated = h.aggregate(to)?; // Â H
+                let deviation = (spread.variance(&aggregated)? + EPSILON)?.sqrt()?; // (receivers, 1)
+                let out = linear(&aggregated, &self.weight, Some(&self.bias))?;
+                add_bias(&out.broadcast_div(&deviation)?, shift)?
+            }
+            CompactNorm::Layer { scale, shift } => layer_norm(
+                &h.convolve(to, &self.weight, &self.bias)?,
+                scale,
+                shift,
+                EPSILON,
+            )?,
+            CompactNorm::None => h.convolve(to, &self.weight, &self.bias)?,
+        };
+        let out = relu(&out)?;
+        match (self.residual, &self.kept) {
+            (false, _) => Ok(out),
+            (true, None) => add(&out, &h.own(to)?),
+            (true, Some(kept)) => out + h.own(to)?.index_select(kept, 1)?,
+        }
+    }
+
+    /// Numbers held.
+    pub(super) fn parameters(&self) -> usize {
+        let norm = match &self.norm {
+            CompactNorm::None => 0,
+            CompactNorm::Layer { scale, shift } => scale.elem_count() + shift.elem_count(),
+            CompactNorm::Spread { spread, shift } => spread.parameters() + shift.elem_count(),
+        };
+        self.weight.elem_count() + self.bias.elem_count() + norm
+    }
+
+    /// Multiply-adds, times two, of a pass over a graph. `given`: Â H is at hand.
+    pub(super) fn flops(&self, nodes: usize, entries: usize, given: bool) -> u64 {
+        let (out, inputs) = self.weight.dims2().unwrap_or_default();
+        // Of a spread layer the deviation's factor too; its sparse product is on the inputs.
+        let (rows, wide) = match &self.norm {
+            CompactNorm::Spread { .. } => (out + inputs, inputs),
+            _ => (out, inputs.min(out)),
+        };
+        let propagation = if given { 0 } else { entries * wide };
+        2 * (nodes * inputs * rows + propagation) as u64
+    }
+}
+
+/// A copy without gradient: a compact model shares nothing with the trained one.
+fn own(var: &Var) -> Result<Tensor> {
+    var.as_detached_tensor().copy()
+}

@@ -1,0 +1,114 @@
+//! A trained gated GCN made really smaller, for use alone: z goes into the classifier's columns, and closed channels
+//! go where they can ([`CompactLayer::shrunk`]). No gate is left, and nothing can be trained.
+
+use super::layer::CompactLayer;
+use crate::propagation::{Messages, Receivers};
+use crate::{GraphInput, GraphModel, Result};
+use candle_core::Tensor;
+use l0gm_gate::LinearLayer;
+use l0gm_ops::linear;
+use l0gm_train::{Encoder, Sizes};
+
+/// A GCN without a gate, narrower where the gate was closed. It owns all it needs.
+#[derive(Clone, Debug)]
+pub struct CompactModel {
+    /// Empty where every channel was closed: the logits are the classifier's bias then.
+    pub(super) layers: Vec<CompactLayer>,
+    /// (classes, kept).
+    pub(super) weight: Tensor,
+    /// (classes,).
+    pub(super) bias: Tensor,
+    /// The channels of the interface that stay.
+    pub(super) kept: Vec<u32>,
+    /// Channels of the interface before.
+    pub(super) interface: usize,
+}
+
+impl CompactModel {
+    /// From a trained gated model.
+    ///
+    /// # Errors
+    /// For gates that read their nodes or stand below the interface.
+    pub fn new(model: &GraphModel) -> Result<Self> {
+        model.check_compactable()?;
+        let z = model.gate.deterministic()?;
+        let (weight, bias) = (model.head.linear.weight(), model.head.linear.bias());
+        let bias = match bias {
+            Some(bias) => bias.as_detached_tensor().copy()?,
+            None => Tensor::zeros(weight.dim(0)?, weight.dtype(), weight.device())?,
+        };
+        let classifier = LinearLayer {
+            weight: weight.as_detached_tensor().copy()?,
+            bias: None,
+        };
+        let interface = model.encoder.interface().width();
+        let trained = &model.encoder.layers;
+        let (Some((last, before)), true) = (trained.split_last(), z.iter().any(|&z| z != 0.0))
+        else {
+            return Ok(Self {
+                layers: Vec::new(),
+                weight: Tensor::zeros((bias.dim(0)?, 0), weight.dtype(), weight.device())?,
+                bias,
+                kept: Vec::new(),
+                interface,
+            });
+        };
+        let layers = before.iter().map(CompactLayer::whole);
+        let mut layers = layers.collect::<candle_core::Result<Vec<_>>>()?;
+        let shrunk = CompactLayer::shrunk(last, &z, &classifier)?;
+        layers.push(shrunk.layer);
+        Ok(Self {
+            layers,
+            weight: shrunk.classifier.weight,
+            bias,
+            kept: shrunk.kept,
+            interface,
+        })
+    }
+
+    /// The channels of the interface that are still computed: all of them where dropping the closed ones would
+    /// make the model slower, none where every channel was closed.
+    pub fn kept(&self) -> &[u32] {
+        &self.kept
+    }
+
+    /// Whether every channel was closed: the logits are the same for every node then.
+    pub fn is_closed(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Logits of the wanted nodes: (wanted, classes).
+    pub fn logits(&self, input: &GraphInput) -> Result<Tensor> {
+        if self.is_closed() {
+            let shape = (input.rows.len(), self.bias.dim(0)?);
+            return Ok(self.bias.broadcast_as(shape)?.contiguous()?);
+        }
+        let mut messages = Messages::features(input)?;
+        for (number, layer) in self.layers.iter().enumerate() {
+            let last = number + 1 == self.layers.len();
+            let h = layer.forward(&messages, &Receivers::of(input, last))?;
+            messages = Messages::new(h);
+        }
+        Ok(linear(&messages.into_h(), &self.weight, Some(&self.bias))?)
+    }
+
+    /// Parameters, bytes and FLOPs a node on a graph of `nodes` nodes and `entries` stored entries of the
+    /// normalised adjacency.
+    pub fn sizes(&self, nodes: usize, entries: usize) -> Sizes {
+        let layers: usize = self.layers.iter().map(CompactLayer::parameters).sum();
+        let parameters = layers + self.weight.elem_count() + self.bias.elem_count();
+        let passes = self.layers.iter().enumerate();
+        let flops: u64 = passes
+            .map(|(number, layer)| layer.flops(nodes, entries, number == 0))
+            .sum();
+        Sizes {
+            parameters: parameters as u64,
+            flops: flops / nodes.max(1) as u64 + 2 * self.weight.elem_count() as u64,
+            bytes: 4 * parameters as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+pub(super) mod tests;

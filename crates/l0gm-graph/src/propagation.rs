@@ -1,0 +1,117 @@
+//! Message passing as a GCN layer needs it: the product Â H Wᵀ of eq. 2, in whichever order costs less, for all
+//! nodes or for those that are wanted, and with Â X taken from memory. `gcn.rs` is the equation; what makes it
+//! fast is here.
+
+use crate::GraphInput;
+use candle_core::{Result, Tensor};
+use l0gm_ops::{SparseMatrix, add_bias, csr_matmul, embedding, linear};
+
+/// What a layer aggregates: H of every node, and Â H where it is at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Messages {
+    /// (nodes, width).
+    h: Tensor,
+    /// (nodes, width).
+    aggregated: Option<Tensor>,
+}
+
+/// The nodes that a layer computes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receivers<'a> {
+    /// Their rows of Â: receivers x nodes.
+    adjacency: &'a SparseMatrix,
+    /// Their numbers; absent where all nodes receive.
+    ids: Option<&'a Tensor>,
+}
+
+impl<'a> Receivers<'a> {
+    /// The wanted nodes in the `last` layer, every node in those before: each may be a neighbour of a neighbour.
+    pub(crate) fn of(input: &'a GraphInput, last: bool) -> Self {
+        match last {
+            true => Self {
+                adjacency: input.rows.propagation(),
+                ids: Some(input.rows.ids()),
+            },
+            false => Self {
+                adjacency: input.graph.propagation(),
+                ids: None,
+            },
+        }
+    }
+
+    /// The receivers' rows of (nodes, width).
+    fn rows(&self, of_all: &Tensor) -> Result<Tensor> {
+        match self.ids {
+            Some(ids) => embedding(of_all, ids),
+            None => Ok(of_all.clone()),
+        }
+    }
+}
+
+impl Messages {
+    /// H of every node: (nodes, width).
+    pub(crate) fn new(h: Tensor) -> Self {
+        Self {
+            h,
+            aggregated: None,
+        }
+    }
+
+    /// H⁽⁰⁾ = X, with Â X: no weight comes before it, so that it is computed once for a graph.
+    pub(crate) fn features(input: &GraphInput) -> Result<Self> {
+        let h = input.graph.features().clone();
+        Ok(Self::with_aggregated(h, input.graph.propagated()?))
+    }
+
+    /// H and Â H.
+    pub(crate) fn with_aggregated(h: Tensor, aggregated: Tensor) -> Self {
+        Self {
+            h,
+            aggregated: Some(aggregated),
+        }
+    }
+
+    /// H of every node.
+    pub(crate) fn into_h(self) -> Tensor {
+        self.h
+    }
+
+    /// H of the receivers: (receivers, width).
+    pub(crate) fn own(&self, to: &Receivers<'_>) -> Result<Tensor> {
+        to.rows(&self.h)
+    }
+
+    /// Â H: (receivers, width).
+    pub(crate) fn aggregate(&self, to: &Receivers<'_>) -> Result<Tensor> {
+        match &self.aggregated {
+            Some(aggregated) => to.rows(aggregated),
+            None => csr_matmul(to.adjacency, &self.h),
+        }
+    }
+
+    /// Â H Wᵀ + b: (receivers, out). Weight (out, width), bias (out,). The sparse product is on the narrower side.
+    pub(crate) fn convolve(
+        &self,
+        to: &Receivers<'_>,
+        weight: &Tensor,
+        bias: &Tensor,
+    ) -> Result<Tensor> {
+        if self.aggregated.is_some() || aggregates_first(to.adjacency, weight)? {
+            return linear(&self.aggregate(to)?, weight, Some(bias));
+        }
+        add_bias(
+            &csr_matmul(to.adjacency, &linear(&self.h, weight, None)?)?,
+            bias,
+        )
+    }
+}
+
+/// Whether (Â H) Wᵀ has fewer multiplications than Â (H Wᵀ).
+fn aggregates_first(adjacency: &SparseMatrix, weight: &Tensor) -> Result<bool> {
+    let (out, inputs) = weight.dims2()?;
+    let matrix = adjacency.matrix();
+    let (rows, columns, entries) = (matrix.rows(), matrix.columns(), matrix.values().len());
+    let weight_first = columns * inputs * out + entries * out;
+    let graph_first = entries * inputs + rows * inputs * out;
+    Ok(graph_first <= weight_first)
+}
