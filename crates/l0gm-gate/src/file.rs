@@ -2,9 +2,7 @@
 //! metadata settings, interface and the temperature at which the gate is used, as JSON. Written under a temporary
 //! name and renamed, so that a file is whole or absent.
 
-use crate::{
-    Error, Gate, GateConfig, GateKind, Interface, Result, Temperature, write_whole,
-};
+use crate::{Error, Gate, GateConfig, GateKind, Interface, Result, Temperature, write_whole};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
