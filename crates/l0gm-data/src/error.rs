@@ -21,6 +21,9 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// A file of rows that cannot be read as asked.
+    #[error(transparent)]
+    Rows(#[from] crate::rows::Error),
     /// A download failed; nothing half-written is left under the final name.
     #[error("{}", readable(format_args!("{url}: {message}")))]
     Download {

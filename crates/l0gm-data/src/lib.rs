@@ -14,6 +14,7 @@ mod ogb_layout;
 mod presence;
 mod readable;
 mod rng;
+pub mod rows;
 pub mod twin;
 
 pub use catalogue::{Catalogue, DataOptions, FetchPolicy, Resolved};

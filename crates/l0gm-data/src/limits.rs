@@ -21,6 +21,12 @@ pub const UNPACKED: Limit = Limit {
     what: "unpacks to",
 };
 
+/// Bytes that a file of rows may have once it is unpacked; it is held in memory.
+pub const ROWS: Limit = Limit {
+    default_mib: 4 << 10,
+    ..UNPACKED
+};
+
 /// Bytes of one line of text.
 pub const LINE: Limit = Limit {
     variable: "L0GM_MAX_LINE_MIB",
@@ -29,6 +35,11 @@ pub const LINE: Limit = Limit {
 };
 
 impl Limit {
+    /// The environment variable that raises it.
+    pub const fn variable(self) -> &'static str {
+        self.variable
+    }
+
     /// The limit in bytes: the variable's where it is set to a whole number above 0, else the default.
     pub fn bytes(self) -> u64 {
         let set = std::env::var(self.variable).ok();

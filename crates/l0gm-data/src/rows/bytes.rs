@@ -1,0 +1,106 @@
+//! From a source to bytes: read whole, unpacked where it is packed, never beyond the cap. What a file
+//! is, its first bytes say, not its name.
+
+use super::options::{BYTES, Caps, allowed};
+use super::{Error, Result, Source};
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+/// Bytes with what they are.
+pub(super) enum Content {
+    /// A Parquet file.
+    Parquet(::bytes::Bytes),
+    /// Text in some encoding.
+    Text(Vec<u8>),
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const PARQUET: &[u8] = b"PAR1";
+/// A zip archive, which an Excel workbook is too.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// The workbooks of old Excel versions.
+const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0];
+
+pub(super) fn read(source: &Source, caps: &Caps) -> Result<Content> {
+    let name = source.name();
+    let bytes = match source {
+        Source::Stdin => capped(&name, std::io::stdin().lock(), caps, "reading")?,
+        Source::Path(path) => {
+            let failed =
+                |error: std::io::Error| Error::file(&name, format!("cannot be read: {error}"));
+            let file = File::open(path).map_err(failed)?;
+            let about = file.metadata().map_err(failed)?;
+            if about.is_dir() {
+                return Err(Error::file(&name, "is a folder; expected a file of rows"));
+            }
+            if about.len() > caps.bytes {
+                return Err(too_large(&name, "has", caps));
+            }
+            capped(&name, BufReader::new(file), caps, "reading")?
+        }
+    };
+    let bytes = unpack(&name, bytes, caps)?;
+    if bytes.starts_with(PARQUET) {
+        return Ok(Content::Parquet(bytes.into()));
+    }
+    if source.is_parquet() {
+        return Err(Error::file(
+            &name,
+            "is not readable Parquet: it does not begin with 'PAR1'; write it again, or rename it if it is text",
+        ));
+    }
+    if bytes.starts_with(ZIP) || bytes.starts_with(OLE) {
+        return Err(Error::file(
+            &name,
+            "is a zip archive or an Excel workbook; unpack it, or save its sheet as CSV",
+        ));
+    }
+    Ok(Content::Text(bytes))
+}
+
+/// Undoes gzip and zstd; both may consist of several members one after the other.
+fn unpack(name: &str, bytes: Vec<u8>, caps: &Caps) -> Result<Vec<u8>> {
+    if bytes.starts_with(GZIP) {
+        let reader = flate2::bufread::MultiGzDecoder::new(&bytes[..]);
+        capped(name, reader, caps, "unpacking")
+    } else if bytes.starts_with(ZSTD) {
+        let reader = zstd::stream::read::Decoder::with_buffer(&bytes[..])
+            .map_err(|error| damaged(name, &error))?;
+        capped(name, reader, caps, "unpacking")
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn capped(name: &str, reader: impl Read, caps: &Caps, doing: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = reader
+        .take(caps.bytes.saturating_add(1))
+        .read_to_end(&mut bytes);
+    match read {
+        Err(error) if doing == "unpacking" => Err(damaged(name, &error)),
+        Err(error) => Err(Error::file(name, format!("cannot be read: {error}"))),
+        Ok(read) if read as u64 > caps.bytes => {
+            let is = if doing == "unpacking" {
+                "unpacks to"
+            } else {
+                "has"
+            };
+            Err(too_large(name, is, caps))
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
+fn damaged(name: &str, error: &std::io::Error) -> Error {
+    Error::file(
+        name,
+        format!("is damaged: it cannot be unpacked ({error}); copy or download it again"),
+    )
+}
+
+fn too_large(name: &str, is: &str, caps: &Caps) -> Error {
+    let allowed = allowed(caps.bytes, "bytes", BYTES);
+    Error::file(name, format!("{is} more than {allowed}"))
+}

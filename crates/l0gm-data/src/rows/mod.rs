@@ -1,0 +1,84 @@
+//! The reading room: how a file of rows becomes named columns of cells, the same for tables, texts,
+//! nodes and edges, predictions to be scored and new rows to be predicted. `docs/rows.md` says what is
+//! read and how; this module is what it describes.
+//!
+//! ```
+//! use l0gm_data::rows::{self, ReadOptions, Source};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("people.csv");
+//! std::fs::write(&path, "age;pay;flag\n26;1.234,50;yes\n31;;no\n")?;
+//!
+//! let table = rows::read(&Source::path(&path), &ReadOptions::default())?;
+//! assert_eq!(table.rows(), 2);
+//! assert_eq!(table.column("pay")?.cell(0), Some("1.234,50"));
+//! assert_eq!(table.numbers("pay")?, [Some(1234.5), None]);
+//! assert_eq!(table.place(1).to_string(), "line 3");
+//! assert!(table.said()[0].contains("semicolons"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Reading goes in steps, one file each: [`Source`] to bytes (`bytes`, unpacked and capped), bytes to
+//! text (`encoding`), text to records (`records`) in the dialect found (`dialect`), records to a
+//! [`RawTable`] (`delimited`, `arff`, `parquet`). What the cells mean stands on top of it:
+//! [`number`], [`dates`], [`kind`], [`label`], [`suspicious`] and the [`summary`].
+
+mod arff;
+mod bytes;
+pub mod dates;
+mod decimal;
+mod delimited;
+mod dialect;
+mod encoding;
+mod error;
+mod guard;
+mod header;
+pub mod kind;
+pub mod label;
+mod missing;
+pub mod number;
+mod options;
+mod parquet;
+mod records;
+mod shown;
+mod source;
+pub mod summary;
+pub mod suspicious;
+mod table;
+
+pub use error::{Error, Place, Result};
+pub use guard::guarded;
+pub use kind::Kind;
+pub use missing::MISSING_WORDS;
+pub use number::Decimal;
+pub use options::{Caps, Header, ReadOptions};
+pub use parquet::open_parquet;
+pub use shown::{list, shown};
+pub use source::{Source, is_rows_file};
+pub use summary::Summary;
+pub use table::{Cells, RawColumn, RawTable, Typed};
+
+use bytes::Content;
+
+/// Reads a file of rows, or standard input, whatever its container.
+///
+/// # Errors
+/// Names the file, the line or row, the column, what was expected and what to do.
+pub fn read(source: &Source, options: &ReadOptions) -> Result<RawTable> {
+    let name = source.name();
+    match bytes::read(source, &options.caps)? {
+        Content::Parquet(bytes) => parquet::read(&name, bytes, options),
+        Content::Text(bytes) => {
+            let text = encoding::to_text(&name, bytes)?;
+            match source.is_arff() || arff::looks_like(&text) {
+                true => arff::read(&name, &text, options),
+                false => delimited::read(&name, &text, source.prefers_tab(), options),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! Parquet. Every column reads like its text, so that the same table means the same as CSV and as
+//! Parquet: an integer `1` is "1", a boolean "true", a day "2021-08-12", a null or NaN is missing.
+
+use super::guard::{damaged, guarded};
+use super::missing::Missing;
+use super::options::{BYTES, COLUMNS, Caps, Wanted, allowed};
+use super::table::{Cells, RawColumn, RawTable, Typed, too_long};
+use super::{Error, Place, ReadOptions, Result, Source, number, shown};
+use ::bytes::Bytes;
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use ::parquet::file::metadata::ParquetMetaData;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use chrono::{DateTime, Timelike};
+use std::fmt::Write;
+
+/// Opens a Parquet file: the one place where the workspace does so. Read its batches inside
+/// [`guarded`](super::guarded), because a damaged file can make the library panic at any of them.
+///
+/// # Errors
+/// A file that cannot be read, is too large, damaged or no Parquet file.
+pub fn open_parquet(
+    source: &Source,
+    caps: &Caps,
+) -> Result<ParquetRecordBatchReaderBuilder<Bytes>> {
+    let name = source.name();
+    match super::bytes::read(source, caps)? {
+        super::bytes::Content::Parquet(bytes) => open(&name, bytes),
+        super::bytes::Content::Text(_) => Err(Error::file(
+            &name,
+            "is not readable Parquet: it does not begin with 'PAR1'",
+        )),
+    }
+}
+
+fn open(file: &str, bytes: Bytes) -> Result<ParquetRecordBatchReaderBuilder<Bytes>> {
+    guarded(file, || {
+        let length = bytes.len() as u64;
+        // The types of the Parquet schema alone: what Arrow adds (dictionaries, time zones) says how
+        // the writer kept a column, not what its cells are.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+            .map_err(|error| unreadable(file, &error))?;
+        check(file, builder.metadata(), length)?;
+        Ok(builder)
+    })
+}
+
+/// That the sizes in the footer fit the file: they would be trusted when memory is set aside.
+fn check(file: &str, metadata: &ParquetMetaData, length: u64) -> Result<()> {
+    let bad = |what: &str| Err(damaged(file, what));
+    let mut rows = 0i64;
+    for group in metadata.row_groups() {
+        if group.num_rows() < 0 {
+            return bad("a row group has a negative number of rows");
+        }
+        rows = rows.saturating_add(group.num_rows());
+        for column in group.columns() {
+            let (start, size) = column.byte_range();
+            if start.saturating_add(size) > length {
+                return bad("a column reaches beyond the file's end");
+            }
+            if column.num_values() < 0 || column.uncompressed_size() < 0 {
+                return bad("a column has a negative size");
+            }
+        }
+    }
+    match metadata.file_metadata().num_rows() == rows {
+        true => Ok(()),
+        false => bad("its number of rows is not that of its row groups"),
+    }
+}
+
+fn unreadable(file: &str, error: &dyn std::fmt::Display) -> Error {
+    let message = super::shown(&error.to_string());
+    Error::file(
+        file,
+        format!(
+            "is not readable Parquet, or is damaged: {message}; copy, download or write it again"
+        ),
+    )
+}
+
+pub(super) fn read(file: &str, bytes: Bytes, options: &ReadOptions) -> Result<RawTable> {
+    guarded(file, || {
+        let builder = open(file, bytes)?;
+        let wanted = Wanted::new(options);
+        let fields = builder.schema().fields().clone();
+        wanted.check(file, fields.iter().map(|field| field.name().as_str()))?;
+        let roots: Vec<usize> = (0..fields.len())
+            .filter(|i| wanted.has(fields[*i].name()))
+            .collect();
+        let mut columns = Vec::with_capacity(roots.len());
+        for root in &roots {
+            let field = &fields[*root];
+            columns.push(RawColumn {
+                name: field.name().clone(),
+                cells: Cells::default(),
+                typed: typed(file, field.name(), field.data_type(), options.prefix)?,
+            });
+        }
+        check_size(file, builder.metadata(), columns.len(), &options.caps)?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        let reader = builder
+            .with_projection(mask)
+            .build()
+            .map_err(|error| unreadable(file, &error))?;
+        let missing = Missing::new(&options.missing);
+        let mut rows = 0;
+        for batch in reader {
+            let batch = batch.map_err(|error| unreadable(file, &error))?;
+            for (column, array) in columns.iter_mut().zip(batch.columns()) {
+                append(file, rows, column, array, &missing)?;
+            }
+            rows += batch.num_rows() as u64;
+        }
+        RawTable::new(file, columns, None, options.prefix)
+    })
+}
+
+/// A few bytes can stand for a billion equal rows.
+fn check_size(file: &str, metadata: &ParquetMetaData, columns: usize, caps: &Caps) -> Result<()> {
+    if columns as u64 > caps.columns {
+        let allowed = allowed(caps.columns, "columns", COLUMNS);
+        return Err(Error::file(
+            file,
+            format!("has {columns} columns, more than {allowed}"),
+        ));
+    }
+    let rows = metadata.file_metadata().num_rows() as u64;
+    // What a cell's place alone takes.
+    let bytes = rows
+        .saturating_mul(columns as u64)
+        .saturating_mul(size_of::<u32>() as u64);
+    if bytes > caps.bytes {
+        let allowed = allowed(caps.bytes, "bytes", BYTES);
+        return Err(Error::file(file, format!("unpacks to more than {allowed}")));
+    }
+    Ok(())
+}
+
+fn typed(file: &str, name: &str, kind: &DataType, prefix: &str) -> Result<Typed> {
+    Ok(match kind {
+        DataType::Dictionary(_, value) => return typed(file, name, value, prefix),
+        DataType::Boolean => Typed::Boolean,
+        kind if kind.is_numeric() => Typed::Number,
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Typed::Date,
+        DataType::Null
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::Time32(_)
+        | DataType::Time64(_) => Typed::Text,
+        other => {
+            return Err(Error::file(
+                file,
+                format!(
+                    "column {} is of type {}; expected a number, a boolean, a date or a string (convert the column, \
+                     or leave it out with {prefix}ignore)",
+                    shown(name),
+                    shown(&other.to_string())
+                ),
+            ));
+        }
+    })
+}
+
+/// Appends an array's values as text. `before`: rows before its first.
+fn append(
+    file: &str,
+    before: u64,
+    column: &mut RawColumn,
+    array: &ArrayRef,
+    missing: &Missing<'_>,
+) -> Result<()> {
+    let converted = |kind: &DataType| {
+        cast(array, kind).map_err(|error| {
+            let message = shown(&error.to_string());
+            Error::file(
+                file,
+                format!("column {} cannot be read: {message}", shown(&column.name)),
+            )
+        })
+    };
+    let mut scratch = String::new();
+    let cells = &mut column.cells;
+    // Writes a value, or says that it is missing by writing "NaN" or nothing.
+    let mut push = |cell: Option<&str>| match cell {
+        Some(cell) => cells.push(
+            cell,
+            missing.is(cell) || cell == "NaN" && column.typed == Typed::Number,
+        ),
+        None => cells.push("", true),
+    };
+    let mut fits = true;
+    macro_rules! numbers {
+        ($array:expr, $type:ty, $write:expr) => {
+            for value in $array.as_primitive::<$type>().iter() {
+                fits &= match value {
+                    Some(value) => {
+                        scratch.clear();
+                        $write(&mut scratch, value);
+                        push(Some(&scratch))
+                    }
+                    None => push(None),
+                };
+            }
+        };
+    }
+    match array.data_type() {
+        DataType::Null => (0..array.len()).for_each(|_| fits &= push(None)),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            let array = converted(&DataType::Int64)?;
+            numbers!(array, Int64Type, |out: &mut String, value: i64| {
+                let _ = write!(out, "{value}");
+            });
+        }
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
+            let array = converted(&DataType::UInt64)?;
+            numbers!(array, UInt64Type, |out: &mut String, value: u64| {
+                let _ = write!(out, "{value}");
+            });
+        }
+        DataType::Float16 | DataType::Float32 => {
+            let array = converted(&DataType::Float32)?;
+            numbers!(array, Float32Type, |out: &mut String, value: f32| {
+                number::write_f32(out, value);
+            });
+        }
+        DataType::Float64 => {
+            numbers!(array, Float64Type, |out: &mut String, value: f64| {
+                number::write_f64(out, value)
+            });
+        }
+        DataType::Timestamp(unit, _) => {
+            let per_second = match unit {
+                TimeUnit::Second => 1,
+                TimeUnit::Millisecond => 1_000,
+                TimeUnit::Microsecond => 1_000_000,
+                TimeUnit::Nanosecond => 1_000_000_000,
+            };
+            let array = converted(&DataType::Int64)?;
+            for (row, value) in array.as_primitive::<Int64Type>().iter().enumerate() {
+                let Some(value) = value else {
+                    fits &= push(None);
+                    continue;
+                };
+                let nanos = value.rem_euclid(per_second) * (1_000_000_000 / per_second);
+                let Some(moment) =
+                    DateTime::from_timestamp(value.div_euclid(per_second), nanos as u32)
+                else {
+                    let (at, found) = (Place::Row(before + row as u64 + 1), value.to_string());
+                    return Err(Error::cell(
+                        file,
+                        at,
+                        &column.name,
+                        "a date within 260,000 years",
+                        &found,
+                    ));
+                };
+                let midnight = moment.num_seconds_from_midnight() == 0 && moment.nanosecond() == 0;
+                let format = if midnight {
+                    "%Y-%m-%d"
+                } else {
+                    "%Y-%m-%dT%H:%M:%S%.f"
+                };
+                fits &= push(Some(&moment.format(format).to_string()));
+            }
+        }
+        _ => {
+            let array = converted(&DataType::LargeUtf8)?;
+            for cell in array.as_string::<i64>().iter() {
+                fits &= push(cell.map(str::trim));
+            }
+        }
+    }
+    match fits {
+        true => Ok(()),
+        false => Err(too_long(file, &column.name)),
+    }
+}

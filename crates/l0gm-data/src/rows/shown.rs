@@ -1,0 +1,65 @@
+//! Text from a file as messages show it: in quotes, shortened, control characters escaped. A cell may
+//! be megabytes long or hold terminal commands; a message must stay readable and harmless.
+
+/// Characters of a cell or a name that a message shows.
+const LONGEST: usize = 60;
+/// Characters of a file's name that a message shows.
+const LONGEST_NAME: usize = 300;
+/// Names that a list shows.
+const MOST_NAMES: usize = 12;
+
+/// A cell or a name in single quotes, at most 60 characters of it.
+pub fn shown(text: &str) -> String {
+    format!("'{}'", cut(text, LONGEST))
+}
+
+/// Names in quotes, the first twelve of them.
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = names.into_iter();
+    let first: Vec<String> = names.by_ref().take(MOST_NAMES).map(shown).collect();
+    match names.count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// A file's name, without quotes.
+pub(super) fn shown_name(name: &str) -> String {
+    cut(name, LONGEST_NAME)
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == longest {
+            out.push('…');
+            break;
+        }
+        // Direction marks and the like reorder what a terminal shows.
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        match c.is_control() || hidden {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_and_control_characters_are_escaped() {
+        assert_eq!(shown("a\u{1b}[31m\n"), "'a\\u{1b}[31m\\n'");
+        let long = shown(&"x".repeat(1_000_000));
+        assert_eq!(long.chars().count(), LONGEST + 3);
+    }
+
+    #[test]
+    fn long_lists_say_how_many_names_they_leave_out() {
+        let names: Vec<String> = (0..20_000).map(|i| i.to_string()).collect();
+        let text = list(names.iter().map(String::as_str));
+        assert!(text.ends_with("'11' and 19988 more"), "{text}");
+    }
+}

@@ -1,0 +1,202 @@
+//! What was found in the data, said once before training and kept in the run's record: rows, columns
+//! and the kind each was taken for, classes with counts, missing cells, and whatever a person would be
+//! surprised by.
+
+use super::label::Labels;
+use super::{Kind, RawTable, list};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Columns that are listed; of more, the counts by kind remain.
+const LISTED: usize = 200;
+/// Classes and notes that are printed.
+const PRINTED: usize = 20;
+
+/// One column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// What it was taken for: number, code, boolean, date, category or empty.
+    pub kind: String,
+    /// Its missing cells.
+    pub missing: usize,
+    /// Whether it is left out.
+    pub left_out: bool,
+}
+
+/// One class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ClassSummary {
+    /// Its name.
+    pub name: String,
+    /// Its rows.
+    pub rows: usize,
+}
+
+/// What was found in the data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Summary {
+    /// Where the rows came from.
+    pub source: String,
+    /// Rows that are used.
+    pub rows: usize,
+    /// Columns in the file, the label's among them.
+    pub column_count: usize,
+    /// The columns, the first 200 of them.
+    pub columns: Vec<ColumnSummary>,
+    /// Columns of each kind, the label's not among them.
+    pub kinds: BTreeMap<String, usize>,
+    /// The label's column.
+    pub label: Option<String>,
+    /// The classes with their rows, in the order of their numbers.
+    pub classes: Vec<ClassSummary>,
+    /// Rows without a label that are not left out.
+    pub unlabelled: usize,
+    /// Missing cells, those of the label not among them.
+    pub missing_cells: usize,
+    /// How many rows each part of the split has.
+    pub split: BTreeMap<String, usize>,
+    /// What else a person would like to know, one line each.
+    pub notes: Vec<String>,
+}
+
+impl Summary {
+    /// Of a table with the kinds of its columns. Counts nothing of the label's column as a feature.
+    pub fn of(table: &RawTable, kinds: &[Kind], label: Option<&str>) -> Self {
+        let mut summary = Self {
+            source: table.name().to_owned(),
+            rows: table.rows(),
+            column_count: table.columns().len(),
+            label: label.map(str::to_owned),
+            notes: table.said().to_vec(),
+            ..Self::default()
+        };
+        for (column, kind) in table.columns().iter().zip(kinds) {
+            if label == Some(column.name.as_str()) {
+                continue;
+            }
+            let missing = column.cells.missing();
+            summary.missing_cells += missing;
+            *summary.kinds.entry(kind.name().to_owned()).or_default() += 1;
+            if summary.columns.len() < LISTED {
+                summary.columns.push(ColumnSummary {
+                    name: column.name.clone(),
+                    kind: kind.name().to_owned(),
+                    missing,
+                    left_out: false,
+                });
+            }
+        }
+        summary
+    }
+
+    /// Adds the classes with their counts.
+    pub fn with_labels(mut self, labels: &Labels) -> Self {
+        let classes = labels.classes.iter().zip(&labels.counts);
+        self.classes = classes
+            .map(|(name, rows)| ClassSummary {
+                name: name.clone(),
+                rows: *rows,
+            })
+            .collect();
+        self
+    }
+
+    /// Marks a column as left out.
+    pub fn leave_out(&mut self, name: &str) {
+        if let Some(column) = self.columns.iter_mut().find(|column| column.name == name) {
+            column.left_out = true;
+        }
+    }
+
+    /// As JSON, for the run's record.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// From a run's record.
+    pub fn from_value(value: &serde_json::Value) -> Option<Self> {
+        serde_json::from_value(value.clone()).ok()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = super::shown::shown_name(&self.source);
+        writeln!(
+            f,
+            "{source}: {} rows, {} columns",
+            self.rows, self.column_count
+        )?;
+        for (kind, count) in &self.kinds {
+            let names = self
+                .columns
+                .iter()
+                .filter(|c| c.kind == *kind && !c.left_out);
+            let names: Vec<&str> = names.map(|column| column.name.as_str()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            writeln!(f, "  {}: {count} ({})", plural(kind), list(names))?;
+        }
+        if let Some(label) = &self.label {
+            let classes: Vec<String> = self
+                .classes
+                .iter()
+                .take(PRINTED)
+                .map(|class| format!("{} {}", super::shown(&class.name), class.rows))
+                .collect();
+            let more = match self.classes.len().saturating_sub(PRINTED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let count = self.classes.len();
+            writeln!(
+                f,
+                "  label {}: {count} classes: {}{more}",
+                super::shown(label),
+                classes.join(", ")
+            )?;
+        }
+        if self.unlabelled > 0 {
+            writeln!(f, "  without a label: {}", self.unlabelled)?;
+        }
+        let with_missing = self.columns.iter().filter(|column| column.missing > 0);
+        let with_missing: Vec<&str> = with_missing.map(|column| column.name.as_str()).collect();
+        match self.missing_cells {
+            0 => writeln!(f, "  missing cells: none")?,
+            count => writeln!(f, "  missing cells: {count} (in {})", list(with_missing))?,
+        }
+        if !self.split.is_empty() {
+            let parts: Vec<String> = self
+                .split
+                .iter()
+                .map(|(part, rows)| format!("{part} {rows}"))
+                .collect();
+            writeln!(f, "  split: {}", parts.join(", "))?;
+        }
+        for note in self.notes.iter().take(PRINTED) {
+            writeln!(f, "  note: {note}")?;
+        }
+        if let Some(more @ 1..) = self.notes.len().checked_sub(PRINTED) {
+            writeln!(f, "  and {more} more notes")?;
+        }
+        Ok(())
+    }
+}
+
+fn plural(kind: &str) -> &str {
+    match kind {
+        "number" => "numbers",
+        "code" => "codes (numbers with leading zeros, read as categories)",
+        "boolean" => "booleans",
+        "date" => "dates",
+        "category" => "categories",
+        other => other,
+    }
+}

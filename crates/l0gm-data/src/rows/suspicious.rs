@@ -1,0 +1,257 @@
+//! Columns that a person would want to hear about before a model is trained on them: an index, an
+//! identifier, a copy of the label, a constant, a column of dates. One line each, with what was done.
+
+use super::kind::Kind;
+use super::table::{RawColumn, RawTable};
+use super::{list, shown};
+use std::collections::HashMap;
+
+/// Fewer rows say nothing of whether values repeat.
+const ROWS: usize = 20;
+/// Share of distinct values from which text is one value a row.
+const DISTINCT: f64 = 0.9;
+/// Columns of one sort that get a line each.
+const LINES: usize = 8;
+
+/// What is odd about a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Oddity {
+    /// Counts the rows.
+    Index,
+    /// A value of its own in (nearly) every row.
+    OneValueARow,
+    /// Equals the label in every row.
+    CopyOfLabel,
+    /// Each of its values stands for one class.
+    NamesTheClass,
+    /// The same in every row.
+    Constant,
+    /// Missing in every row.
+    Empty,
+    /// Dates.
+    Dates,
+}
+
+impl Oddity {
+    /// Whether such a column is left out unless it is asked for.
+    pub fn leaves_out(self) -> bool {
+        !matches!(self, Oddity::Dates | Oddity::NamesTheClass)
+    }
+
+    /// What it is, for a line about one column or several.
+    fn says(self) -> &'static str {
+        match self {
+            Oddity::Index => "counts the rows (an index)",
+            Oddity::OneValueARow => "has one value a row (an identifier or free text)",
+            Oddity::CopyOfLabel => "is a copy of the label",
+            Oddity::NamesTheClass => {
+                "tells the class by itself, one value a class: check that it is known beforehand"
+            }
+            Oddity::Constant => "has the same value in every row",
+            Oddity::Empty => "is missing in every row",
+            Oddity::Dates => "holds dates",
+        }
+    }
+}
+
+/// One odd column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The column's name.
+    pub column: String,
+    /// What is odd about it.
+    pub oddity: Oddity,
+    /// Whether it is left out.
+    pub left_out: bool,
+}
+
+/// Finds the odd columns of a table; `kinds` are its columns'. `label`: the label's column and each
+/// row's class. `keep`: columns that are kept whatever they are.
+pub fn find(
+    table: &RawTable,
+    kinds: &[Kind],
+    label: Option<(&str, &[Option<u32>])>,
+    keep: &[String],
+) -> Vec<Finding> {
+    let label_column = label.and_then(|(name, _)| table.find(name));
+    let mut found = Vec::new();
+    for (column, kind) in table.columns().iter().zip(kinds) {
+        if label_column.is_some_and(|label| label.name == column.name) {
+            continue;
+        }
+        let copy = || label_column.is_some_and(|label| is_copy(column, *kind, label, table));
+        let names = || label.is_some_and(|(_, classes)| names_the_class(column, *kind, classes));
+        let oddity = match kind {
+            Kind::Empty => Some(Oddity::Empty),
+            _ if is_constant(column, *kind) => Some(Oddity::Constant),
+            _ if copy() => Some(Oddity::CopyOfLabel),
+            Kind::Number(_) if is_index(column) => Some(Oddity::Index),
+            Kind::Number(_) if is_numbered_id(column) => Some(Oddity::OneValueARow),
+            Kind::Category | Kind::Code if one_value_a_row(column) => Some(Oddity::OneValueARow),
+            _ if names() => Some(Oddity::NamesTheClass),
+            Kind::Date(_) => Some(Oddity::Dates),
+            _ => None,
+        };
+        if let Some(oddity) = oddity {
+            found.push(Finding {
+                column: column.name.clone(),
+                oddity,
+                left_out: oddity.leaves_out() && !keep.contains(&column.name),
+            });
+        }
+    }
+    found
+}
+
+/// A line for each finding, or one for many of the same sort. `prefix`: what stands before a setting's
+/// name; `dates`: what was done with dates.
+pub fn lines(found: &[Finding], prefix: &str, dates: &str) -> Vec<String> {
+    let mut sorts: Vec<(Oddity, bool)> = found.iter().map(|f| (f.oddity, f.left_out)).collect();
+    sorts.sort_unstable();
+    sorts.dedup();
+    let mut lines = Vec::new();
+    for (oddity, left_out) in sorts {
+        let done = match (oddity, left_out) {
+            (Oddity::Dates, _) => dates.to_owned(),
+            (_, true) => format!("left out (keep it with {prefix}keep)"),
+            (Oddity::NamesTheClass, false) => format!("used (leave it out with {prefix}ignore)"),
+            (_, false) => "used, as asked for".to_owned(),
+        };
+        let names: Vec<&str> = found
+            .iter()
+            .filter(|f| (f.oddity, f.left_out) == (oddity, left_out))
+            .map(|f| f.column.as_str())
+            .collect();
+        match names.len() > LINES {
+            true => lines.push(format!(
+                "{} columns, each {}: {done}: {}",
+                names.len(),
+                oddity.says(),
+                list(names)
+            )),
+            false => {
+                lines.extend(
+                    names
+                        .iter()
+                        .map(|name| format!("column {} {}: {done}", shown(name), oddity.says())),
+                );
+            }
+        }
+    }
+    lines
+}
+
+fn is_constant(column: &RawColumn, kind: Kind) -> bool {
+    let mut cells = column.cells.iter();
+    let Some(Some(first)) = cells.next() else {
+        return false;
+    };
+    let one = kind.canonical(first);
+    column.cells.len() > 1
+        && cells.all(|cell| cell.is_some_and(|cell| cell == first || kind.canonical(cell) == one))
+}
+
+fn is_copy(column: &RawColumn, kind: Kind, label: &RawColumn, table: &RawTable) -> bool {
+    let label_kind = match column.cells.get(0).is_some() && table.rows() >= ROWS {
+        true => table.kind(label).unwrap_or(Kind::Category),
+        false => return false,
+    };
+    (0..table.rows()).all(|row| match (column.cell(row), label.cell(row)) {
+        (Some(a), Some(b)) => a == b || kind.canonical(a) == label_kind.canonical(b),
+        (_, None) => true,
+        (None, Some(_)) => false,
+    })
+}
+
+/// Whether values and classes stand for each other, one to one.
+fn names_the_class(column: &RawColumn, kind: Kind, classes: &[Option<u32>]) -> bool {
+    if column.cells.len() < ROWS {
+        return false;
+    }
+    let mut class_of: HashMap<String, u32> = HashMap::new();
+    let mut value_of: HashMap<u32, String> = HashMap::new();
+    for (cell, class) in column.cells.iter().zip(classes) {
+        let (Some(cell), Some(class)) = (cell, class) else {
+            return false;
+        };
+        let value = kind.canonical(cell);
+        if class_of
+            .get(value.as_ref())
+            .is_some_and(|known| known != class)
+            || value_of.get(class).is_some_and(|known| *known != value)
+        {
+            return false;
+        }
+        if !value_of.contains_key(class) {
+            class_of.insert(value.clone().into_owned(), *class);
+            value_of.insert(*class, value.into_owned());
+        }
+    }
+    value_of.len() > 1
+}
+
+/// Whole numbers that rise by one from row to row, from 0 or 1, or from anywhere under a name for it.
+fn is_index(column: &RawColumn) -> bool {
+    if column.cells.len() < ROWS {
+        return false;
+    }
+    let mut before: Option<i64> = None;
+    for cell in column.cells.iter() {
+        let Some(number) = cell.and_then(whole) else {
+            return false;
+        };
+        let fits = match before {
+            Some(before) => Some(number) == before.checked_add(1),
+            None => (0..=1).contains(&number) || is_id_name(&column.name),
+        };
+        if !fits {
+            return false;
+        }
+        before = Some(number);
+    }
+    true
+}
+
+/// Whole numbers under a name for identifiers, no two of them the same.
+fn is_numbered_id(column: &RawColumn) -> bool {
+    if !is_id_name(&column.name) || column.cells.len() < ROWS {
+        return false;
+    }
+    let mut seen = std::collections::HashSet::new();
+    column
+        .cells
+        .iter()
+        .flatten()
+        .all(|cell| whole(cell).is_some_and(|number| seen.insert(number)))
+}
+
+fn one_value_a_row(column: &RawColumn) -> bool {
+    let cells: Vec<&str> = column.cells.iter().flatten().collect();
+    let distinct: std::collections::HashSet<&str> = cells.iter().copied().collect();
+    cells.len() >= ROWS && distinct.len() as f64 >= DISTINCT * cells.len() as f64
+}
+
+fn whole(cell: &str) -> Option<i64> {
+    super::number::canonical(cell, super::Decimal::Point)?
+        .parse()
+        .ok()
+}
+
+/// `id`, `user_id`, `customerID`, `index`, `row number`, `Unnamed: 0` and the like.
+fn is_id_name(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let last = lower
+        .rsplit(|c: char| !c.is_alphanumeric())
+        .find(|word| !word.is_empty())
+        .unwrap_or("");
+    let words = [
+        "id", "ids", "index", "idx", "key", "uuid", "guid", "no", "nr", "number", "rowid",
+        "rownum", "serial",
+    ];
+    words.contains(&last)
+        || name.ends_with("ID")
+        || name.ends_with("Id")
+        || lower.starts_with("unnamed")
+        || lower.starts_with("column ") && last.parse::<u32>().is_ok()
+        || lower == "#"
+}

@@ -1,0 +1,370 @@
+//! Rows as they were read: named columns of cells, each row with its place in the file.
+
+use super::number::Decimal;
+use super::{Error, Kind, Place, Result, kind, number, shown};
+use std::collections::HashMap;
+
+/// The cells of one column in one buffer: a string for each of 100 million cells would not fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cells {
+    text: String,
+    /// Where each cell ends in `text`; the top bit says that it is missing.
+    ends: Vec<u32>,
+}
+
+const MISSING: u32 = 1 << 31;
+
+impl Cells {
+    /// Appends a cell; false, and nothing is appended, where the column would outgrow 2 GiB.
+    #[must_use]
+    pub fn push(&mut self, cell: &str, missing: bool) -> bool {
+        let end = self.text.len() + cell.len();
+        if end >= MISSING as usize {
+            return false;
+        }
+        self.text.push_str(cell);
+        self.ends
+            .push(end as u32 | if missing { MISSING } else { 0 });
+        true
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// A cell; `None` where it is missing.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        (self.ends[row] & MISSING == 0).then(|| self.raw(row))
+    }
+
+    /// A cell as it stands in the file, though it may mean "missing".
+    pub fn raw(&self, row: usize) -> &str {
+        let end = |row: usize| (self.ends[row] & !MISSING) as usize;
+        let start = if row == 0 { 0 } else { end(row - 1) };
+        &self.text[start..end(row)]
+    }
+
+    /// All cells, `None` where one is missing.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        (0..self.len()).map(|row| self.get(row))
+    }
+
+    /// Number of missing cells.
+    pub fn missing(&self) -> usize {
+        self.ends.iter().filter(|end| **end & MISSING != 0).count()
+    }
+
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        let end = self.ends.last().map_or(0, |end| end & !MISSING);
+        self.text.truncate(end as usize);
+    }
+}
+
+/// What a file's format says of a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Typed {
+    /// Nothing: its cells are text that may mean anything.
+    #[default]
+    Text,
+    /// Numbers, written as Rust writes them.
+    Number,
+    /// `true` and `false`.
+    Boolean,
+    /// Dates, written as ISO 8601 does.
+    Date,
+    /// One of a declared set of names.
+    Category,
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawColumn {
+    /// Its name, unique in the table.
+    pub name: String,
+    /// Its cells.
+    pub cells: Cells,
+    /// What the file's format says of it.
+    pub typed: Typed,
+}
+
+impl RawColumn {
+    /// A cell; `None` where it is missing.
+    pub fn cell(&self, row: usize) -> Option<&str> {
+        self.cells.get(row)
+    }
+}
+
+/// Rows that came from one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    name: String,
+    /// The line of each row, or its number in a Parquet file.
+    numbers: Vec<u64>,
+    /// Whether rows are counted rather than found by line.
+    counted: bool,
+}
+
+/// Rows as they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawTable {
+    columns: Vec<RawColumn>,
+    /// Position of each column, for tables of thousands.
+    index: HashMap<String, usize>,
+    parts: Vec<Part>,
+    said: Vec<String>,
+    pub(super) decimal: Decimal,
+    pub(super) prefix: &'static str,
+}
+
+impl RawTable {
+    /// `lines`: each row's 1-based line; `None` for rows that are counted.
+    pub(super) fn new(
+        name: &str,
+        columns: Vec<RawColumn>,
+        lines: Option<Vec<u64>>,
+        prefix: &'static str,
+    ) -> Result<Self> {
+        let rows = columns.first().map_or(0, |column| column.cells.len());
+        if rows == 0 {
+            return Err(Error::file(name, "is empty; expected rows of data"));
+        }
+        let mut seen = std::collections::HashSet::new();
+        if let Some(twice) = columns
+            .iter()
+            .find(|column| !seen.insert(column.name.as_str()))
+        {
+            let column = shown(&twice.name);
+            return Err(Error::file(
+                name,
+                format!(
+                    "column {column} appears twice; rename one of them, or leave both out with {prefix}ignore"
+                ),
+            ));
+        }
+        let mut table = Self {
+            columns,
+            parts: vec![Part {
+                name: name.to_owned(),
+                counted: lines.is_none(),
+                numbers: lines.unwrap_or_else(|| (1..=rows as u64).collect()),
+            }],
+            index: HashMap::new(),
+            said: Vec::new(),
+            decimal: Decimal::Point,
+            prefix,
+        };
+        table.reindex();
+        Ok(table)
+    }
+
+    fn reindex(&mut self) {
+        let names = self.columns.iter().map(|column| column.name.clone());
+        self.index = names.zip(0..).collect();
+    }
+
+    pub(super) fn say(&mut self, said: impl Into<String>) {
+        self.said.push(said.into());
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(|part| part.numbers.len()).sum()
+    }
+
+    /// The columns, in the file's order.
+    pub fn columns(&self) -> &[RawColumn] {
+        &self.columns
+    }
+
+    /// The columns' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// A column by name; the error says the nearest one.
+    pub fn column(&self, name: &str) -> Result<&RawColumn> {
+        self.find(name).ok_or_else(|| self.no_column(name))
+    }
+
+    /// A column by name, if there is one.
+    pub fn find(&self, name: &str) -> Option<&RawColumn> {
+        self.index.get(name).map(|at| &self.columns[*at])
+    }
+
+    /// Position of a column by name; the error says the nearest one.
+    pub fn position(&self, name: &str) -> Result<usize> {
+        let found = self.index.get(name).copied();
+        found.ok_or_else(|| self.no_column(name))
+    }
+
+    fn no_column(&self, name: &str) -> Error {
+        no_column(self.name(), name, self.names())
+    }
+
+    /// What kind of column it is; see [`kind`].
+    pub fn kind(&self, column: &RawColumn) -> Result<Kind> {
+        kind::infer(self, column)
+    }
+
+    /// The numbers of a column that is to hold numbers, in any spelling of [`number`]; `None` where a
+    /// cell is missing.
+    ///
+    /// # Errors
+    /// No such column; a cell that is no finite number.
+    pub fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>> {
+        number::of_column(self, self.column(name)?)
+    }
+
+    /// The (first) file's name.
+    pub fn name(&self) -> &str {
+        &self.parts[0].name
+    }
+
+    /// Where a row stands in its file.
+    pub fn place(&self, row: usize) -> Place {
+        self.part_of(row).1
+    }
+
+    fn part_of(&self, mut row: usize) -> (&str, Place) {
+        for part in &self.parts {
+            if let Some(&number) = part.numbers.get(row) {
+                let place = match part.counted {
+                    false => Place::Line(number),
+                    true => Place::Row(number),
+                };
+                return (&part.name, place);
+            }
+            row -= part.numbers.len();
+        }
+        (self.name(), Place::Row(0))
+    }
+
+    /// The file a row came from.
+    pub fn file_of(&self, row: usize) -> &str {
+        self.part_of(row).0
+    }
+
+    /// What was found in the file and a person would like to know.
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
+    /// The decimal mark of this file, where a cell alone does not tell.
+    pub fn decimal(&self) -> Decimal {
+        self.decimal
+    }
+
+    /// What stands before a setting's name in messages.
+    pub fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
+    /// An error about a cell, which it shows as it stands in the file.
+    pub fn cell_error(&self, row: usize, column: &RawColumn, expected: &str) -> Error {
+        let (file, place) = self.part_of(row);
+        Error::cell(file, place, &column.name, expected, column.cells.raw(row))
+    }
+
+    /// An error about a row.
+    pub fn row_error(&self, row: usize, message: impl Into<String>) -> Error {
+        let (file, place) = self.part_of(row);
+        Error::row(file, place, message)
+    }
+
+    /// Leaves out the columns for which `keep` does not hold.
+    pub fn retain_columns(&mut self, keep: impl Fn(&RawColumn) -> bool) {
+        self.columns.retain(keep);
+        self.reindex();
+    }
+
+    /// Keeps the rows for which `keep` holds.
+    pub fn retain(&mut self, keep: &[bool]) {
+        for column in &mut self.columns {
+            let mut kept = Cells::default();
+            for row in (0..column.cells.len()).filter(|row| keep[*row]) {
+                // No larger than the column was.
+                let _ = kept.push(column.cells.raw(row), column.cells.get(row).is_none());
+            }
+            column.cells = kept;
+        }
+        let mut keep = keep.iter();
+        for part in &mut self.parts {
+            part.numbers
+                .retain(|_| keep.next().copied().unwrap_or(true));
+        }
+    }
+
+    /// Appends another file's rows; its columns are found by name.
+    ///
+    /// # Errors
+    /// A column that one of the files does not have; a column that would outgrow 2 GiB.
+    pub fn append(&mut self, other: RawTable) -> Result<()> {
+        if let Some(more) = other.names().find(|name| self.find(name).is_none()) {
+            return Err(no_column(self.name(), more, self.names()));
+        }
+        for column in &mut self.columns {
+            let theirs = other.column(&column.name)?;
+            for row in 0..theirs.cells.len() {
+                if !column
+                    .cells
+                    .push(theirs.cells.raw(row), theirs.cells.get(row).is_none())
+                {
+                    return Err(too_long(other.name(), &column.name));
+                }
+            }
+            if column.typed != theirs.typed {
+                column.typed = Typed::Text;
+            }
+        }
+        for said in other.said {
+            let said = format!("{}: {said}", other.parts[0].name);
+            self.said.push(said);
+        }
+        self.parts.extend(other.parts);
+        Ok(())
+    }
+}
+
+pub(super) fn too_long(file: &str, column: &str) -> Error {
+    Error::file(
+        file,
+        format!(
+            "column {} holds 2 GiB or more; split the file, or leave the column out",
+            shown(column)
+        ),
+    )
+}
+
+/// That a file has no such column, the nearest one, and what it has.
+pub(super) fn no_column<'a>(
+    file: &str,
+    wanted: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Error {
+    let near = names
+        .clone()
+        .map(|name| {
+            let similar = strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
+            (similar, name)
+        })
+        .filter(|(similar, _)| *similar > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = near.map_or(String::new(), |(_, name)| {
+        format!("; did you mean {}?", shown(name))
+    });
+    Error::file(
+        file,
+        format!(
+            "has no column {}{near} (columns: {})",
+            shown(wanted),
+            super::list(names)
+        ),
+    )
+}

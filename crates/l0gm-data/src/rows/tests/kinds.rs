@@ -1,0 +1,122 @@
+//! What columns are taken for, and what is odd about them.
+#![allow(clippy::unwrap_used)]
+
+use super::super::suspicious::{self, Oddity};
+use super::super::{Decimal, Kind, dates::DateOrder};
+use super::{read, says};
+
+fn kind(cells: &[&str]) -> Kind {
+    let rows: String = cells.iter().map(|cell| format!("\"{cell}\",y\n")).collect();
+    let table = read(&format!("name,z\n{rows}"));
+    table.kind(table.column("name").unwrap()).unwrap()
+}
+
+#[test]
+fn kinds_are_found_from_all_cells() {
+    let point = Kind::Number(Decimal::Point);
+    assert_eq!(kind(&["1", "2.5", "NA"]), point);
+    assert_eq!(kind(&["41,200", "2,264", "7"]), point);
+    assert_eq!(kind(&["$12", "$1,000"]), point);
+    assert_eq!(kind(&["12.5%", "3%"]), point);
+    assert_eq!(kind(&["(12)", "7"]), point);
+    assert_eq!(kind(&["1.234,50", "7"]), Kind::Number(Decimal::Comma));
+    assert_eq!(kind(&["00501", "2116"]), Kind::Code);
+    assert_eq!(kind(&["01", "1", "2"]), point);
+    assert_eq!(kind(&["0.5", "0"]), point);
+    assert_eq!(kind(&["True", "FALSE", "1"]), Kind::Boolean);
+    assert_eq!(kind(&["1", "0"]), point);
+    assert_eq!(
+        kind(&["2021-08-12", "2021-08-13"]),
+        Kind::Date(DateOrder::YearFirst)
+    );
+    assert_eq!(
+        kind(&["13.08.2021", "01.02.2021"]),
+        Kind::Date(DateOrder::DayFirst)
+    );
+    assert_eq!(kind(&["6", "7", "M"]), Kind::Category);
+    assert_eq!(kind(&["", "NA"]), Kind::Empty);
+    assert_eq!(kind(&["192.168.0.1", "10.0.0.1"]), Kind::Category);
+}
+
+#[test]
+fn a_word_among_numbers_is_named() {
+    let rows: String = (0..60).map(|i| format!("{i},y\n")).collect();
+    let table = read(&format!("age,z\n{rows}old,y\n"));
+    let error = table
+        .kind(table.column("age").unwrap())
+        .unwrap_err()
+        .to_string();
+    says(
+        &error,
+        &["line 62", "'age'", "a number", "'old'", "--missing"],
+    );
+}
+
+#[test]
+fn infinite_and_huge_numbers_are_refused_by_name() {
+    for bad in ["inf", "-Infinity", "1e999", "1e300"] {
+        let table = read(&format!("a,b\n1,x\n{bad},x\n"));
+        says(
+            &table.numbers("a").unwrap_err().to_string(),
+            &["line 3", "'a'", "finite number", bad],
+        );
+    }
+}
+
+#[test]
+fn one_value_has_one_spelling() {
+    let number = Kind::Number(Decimal::Point);
+    for text in ["1", "1.0", "01.0"] {
+        assert_eq!(number.canonical(text), "1");
+    }
+    for text in ["True", "TRUE", "true", "1"] {
+        assert_eq!(Kind::Boolean.canonical(text), "true");
+    }
+    assert_eq!(Kind::Code.canonical("00501"), "00501");
+}
+
+#[test]
+fn odd_columns_are_found_and_said() {
+    let mut text = ",id,name,flag,copy,day,same,none,age,customer_id,y\n".to_owned();
+    for i in 0..40u32 {
+        let y = if i * 7 % 3 == 0 { "yes" } else { "no" };
+        let flag = i32::from(y == "yes");
+        text += &format!(
+            "{i},u{i:05}x,person {i},{flag},{y},2021-01-{:02},5,,{},{},{y}\n",
+            i % 28 + 1,
+            i * 13 % 50,
+            (i * 7919) % 10007
+        );
+    }
+    let table = read(&text);
+    let kinds: Vec<Kind> = table
+        .columns()
+        .iter()
+        .map(|c| table.kind(c).unwrap())
+        .collect();
+    let labels = super::super::label::read(&table, "y", &Default::default()).unwrap();
+    let found = suspicious::find(
+        &table,
+        &kinds,
+        Some(("y", &labels.codes)),
+        &["name".to_owned()],
+    );
+    let found: Vec<(&str, Oddity, bool)> = found
+        .iter()
+        .map(|f| (f.column.as_str(), f.oddity, f.left_out))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("column 1", Oddity::Index, true),
+            ("id", Oddity::OneValueARow, true),
+            ("name", Oddity::OneValueARow, false),
+            ("flag", Oddity::NamesTheClass, false),
+            ("copy", Oddity::CopyOfLabel, true),
+            ("day", Oddity::Dates, false),
+            ("same", Oddity::Constant, true),
+            ("none", Oddity::Empty, true),
+            ("customer_id", Oddity::OneValueARow, true),
+        ]
+    );
+}
