@@ -14,6 +14,8 @@ pub struct Entry {
     pub name: String,
     /// "tabular", "text", "graph" or "model".
     pub modality: String,
+    /// What reads the files: "adult", "reviews", "ogb" or "encoder". The modality's crate knows it.
+    pub reader: String,
     /// One line for people.
     pub description: String,
     /// Licence as SPDX or in words.
@@ -226,6 +228,18 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Entry> {
             entry.modality
         )));
     }
+    let readers: &[&str] = match entry.modality.as_str() {
+        "tabular" => &["adult"],
+        "text" => &["reviews"],
+        "graph" => &["ogb"],
+        _ => &["encoder"],
+    };
+    if !readers.contains(&entry.reader.as_str()) {
+        return Err(refuse(format!(
+            "reader is {:?}, expected one of {readers:?} for the modality {}",
+            entry.reader, entry.modality
+        )));
+    }
     if !entry.files.iter().any(|f| !f.optional) || entry.sources.is_empty() {
         return Err(refuse(
             "a manifest needs a file that is not optional, and a source".into(),
@@ -316,6 +330,12 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("license")
+        );
+        let reader = good.replacen("reader = \"adult\"", "reader = \"adlt\"", 1);
+        let message = parse("x.toml", &reader).unwrap_err().to_string();
+        assert!(
+            message.contains("adlt") && message.contains("adult"),
+            "{message}"
         );
         let escape = good.replacen("\"adult.data\"", "\"../adult.data\"", 1);
         assert!(

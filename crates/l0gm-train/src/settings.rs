@@ -14,11 +14,24 @@ pub fn merge_settings<T: Serialize + DeserializeOwned>(
     defaults: &T,
     overrides: &Value,
 ) -> Result<T> {
+    merge_settings_with(defaults, overrides, &[])
+}
+
+/// Like [`merge_settings`], for settings of which some ("data.keep") are not written where they have
+/// their defaults: these are known too.
+///
+/// # Errors
+/// As [`merge_settings`].
+pub fn merge_settings_with<T: Serialize + DeserializeOwned>(
+    defaults: &T,
+    overrides: &Value,
+    unwritten: &[&str],
+) -> Result<T> {
     let base = serde_json::to_value(defaults)
         .map_err(|e| Error::Setting(format!("the defaults cannot be written as a table: {e}")))?;
     let leaves = match overrides {
         Value::Null => Vec::new(),
-        Value::Object(table) => leaves(&base, table, &[])?,
+        Value::Object(table) => leaves(&base, table, &[], unwritten)?,
         other => {
             return Err(Error::Setting(format!(
                 "settings must be a table, not {other}"
@@ -40,12 +53,14 @@ fn leaves<'a>(
     base: &Value,
     table: &'a Map<String, Value>,
     above: &[&'a str],
+    unwritten: &[&str],
 ) -> Result<Vec<Leaf<'a>>> {
     let mut all = Vec::new();
     for (key, value) in table {
         let mut path = above.to_vec();
         path.push(key);
         let known = match base {
+            Value::Object(_) if unwritten.contains(&path.join(".").as_str()) => None,
             // An empty or absent default table may be filled with any names.
             Value::Object(known) if !known.is_empty() => {
                 Some(known.get(key).ok_or_else(|| unknown(&path, known))?)
@@ -54,7 +69,7 @@ fn leaves<'a>(
         };
         match (known, value) {
             (Some(known @ Value::Object(_)), Value::Object(inner)) => {
-                all.extend(leaves(known, inner, &path)?);
+                all.extend(leaves(known, inner, &path, unwritten)?);
             }
             _ => all.push((path, value)),
         }

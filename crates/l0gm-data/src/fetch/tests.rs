@@ -155,6 +155,7 @@ fn files_entry(url: &str) -> Entry {
     Entry {
         name: "x".into(),
         modality: "text".into(),
+        reader: "reviews".into(),
         description: String::new(),
         licence: String::new(),
         citation: String::new(),

@@ -1,17 +1,18 @@
 //! The decimal mark of a file, from cells that can be read in one way only.
 
-use super::RawTable;
 use super::number::{Decimal, parse};
 use super::table::Typed;
+use super::{RawTable, ReadOptions};
 
 /// Rows and columns that are looked at.
 const ROWS: usize = 1000;
 const CELLS: usize = 200_000;
 
-/// Finds the mark, unless it is given. Where all cells with a comma read both ways (`1,234`), the
-/// comma is a decimal mark if semicolons separate the cells: that is what they are chosen for.
-pub(super) fn find(table: &mut RawTable, given: Option<Decimal>, separator: Option<u8>) {
-    if let Some(given) = given {
+/// Finds the mark, unless it is given. Where all cells with a comma read both ways (`1,234`), it is the
+/// usual one, and without that a comma if semicolons separate the cells: that is what they are chosen
+/// for.
+pub(super) fn find(table: &mut RawTable, options: &ReadOptions, separator: u8) {
+    if let Some(given) = options.decimal {
         table.decimal = given;
         return;
     }
@@ -42,7 +43,11 @@ pub(super) fn find(table: &mut RawTable, given: Option<Decimal>, separator: Opti
             }
         }
     }
-    if comma > point || comma == 0 && point == 0 && both > 0 && separator == Some(b';') {
+    let untold = match options.usual_decimal {
+        Some(usual) => usual == Decimal::Comma,
+        None => separator == b';',
+    };
+    if comma > point || comma == 0 && point == 0 && both > 0 && untold {
         table.decimal = Decimal::Comma;
         table.say("the comma is the decimal mark");
     }

@@ -67,7 +67,7 @@ pub(super) fn read(
     for line in said {
         table.say(line);
     }
-    decimal::find(&mut table, options.decimal, Some(found.separator));
+    decimal::find(&mut table, options, found.separator);
     Ok(table)
 }
 

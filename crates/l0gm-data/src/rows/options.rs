@@ -14,6 +14,8 @@ pub struct ReadOptions {
     pub separator: Option<u8>,
     /// The decimal mark; `None`: found from the cells.
     pub decimal: Option<Decimal>,
+    /// The decimal mark where no cell tells: that of the rows a model was trained on.
+    pub usual_decimal: Option<Decimal>,
     /// Where the column names come from.
     pub header: Header,
     /// Lines of delimited text that begin with this byte are skipped.
@@ -36,6 +38,7 @@ impl Default for ReadOptions {
         Self {
             separator: None,
             decimal: None,
+            usual_decimal: None,
             header: Header::Find,
             comment: None,
             missing: MISSING_WORDS.map(str::to_owned).to_vec(),

@@ -284,6 +284,23 @@ impl RawTable {
         self.reindex();
     }
 
+    /// Replaces each cell of a column that is not missing by a part of it.
+    pub fn rewrite(&mut self, name: &str, part: impl Fn(&str) -> &str) {
+        if let Some(at) = self.index.get(name) {
+            let column = &mut self.columns[*at];
+            let mut cells = Cells::default();
+            for row in 0..column.cells.len() {
+                let cell = column.cells.get(row);
+                // A part is no longer than the whole.
+                let _ = cells.push(
+                    cell.map_or_else(|| column.cells.raw(row), &part),
+                    cell.is_none(),
+                );
+            }
+            column.cells = cells;
+        }
+    }
+
     /// Keeps the rows for which `keep` holds.
     pub fn retain(&mut self, keep: &[bool]) {
         for column in &mut self.columns {
