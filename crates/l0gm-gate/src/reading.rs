@@ -41,6 +41,22 @@ pub struct GateReading {
 }
 
 impl GateReading {
+    /// Of a model that has neither a gate nor an interface of its own, such as a tree ensemble.
+    pub fn none() -> Self {
+        Self {
+            kind: None,
+            granularity: None,
+            inference: None,
+            active_fraction: 1.0,
+            expected_l0: 0.0,
+            open_dims: 0,
+            total_dims: 0,
+            z: Vec::new(),
+            open_probability: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+
     /// The kind as a record spells it, "none" for the identity.
     pub fn kind_name(&self) -> &'static str {
         self.kind.map_or(or_none::NONE, GateKind::name)

@@ -10,7 +10,7 @@
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::GraphModality;
-use l0gm_train::{LineProgress, Modality, Profile, RunContext, StopFlag};
+use l0gm_train::{LineProgress, Modality, Profile, RunContext, SpecRequest, StopFlag};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -98,14 +98,13 @@ fn run() -> Result<(), Box<dyn Error>> {
     let aimed = !given.settings["train"]["target"].is_null();
     let default = (given.method == "l0gm" && !aimed).then_some(3e-3);
     let lambda = given.lambda.or(default);
-    let spec = graphs.spec(
-        &given.dataset,
-        &given.method,
+    let spec = graphs.spec(&SpecRequest {
         lambda,
-        given.seed,
-        given.profile,
-        &given.settings,
-    )?;
+        seed: given.seed,
+        profile: given.profile,
+        overrides: &given.settings,
+        ..SpecRequest::new(&given.dataset, &given.method)
+    })?;
     let root = given
         .out
         .unwrap_or_else(|| std::env::temp_dir().join("l0gm-train-graph"));

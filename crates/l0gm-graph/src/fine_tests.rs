@@ -10,7 +10,7 @@ use crate::{
 use candle_core::{Device, Tensor};
 use l0gm_gate::{GateKind, GateMode, Granularity, Temperature};
 use l0gm_ops::{Generator, Mode};
-use l0gm_train::{Encoder, Gating, RunDir, StopFlag, train};
+use l0gm_train::{Encoder, Gating, RunDir, StopFlag, Training, train};
 use std::sync::Arc;
 
 const TAU: Temperature = Temperature(2.0 / 3.0);
@@ -205,11 +205,13 @@ fn one_training_step_moves_every_gate_below_the_interface_and_a_conditional_gate
         let run = RunDir::open(&folder.path().join(at.to_string())).unwrap();
         let stop = StopFlag::default();
         train(
-            &task,
-            &model,
-            &settings.train,
-            0,
-            &Device::Cpu,
+            Training {
+                task: &task,
+                model: &model,
+                config: &settings.train,
+                seed: 0,
+                device: &Device::Cpu,
+            },
             &run,
             &mut (),
             &stop,
@@ -253,11 +255,13 @@ fn a_graphs_gates_reach_a_target_whatever_their_kind() {
         let run = RunDir::open(&folder.path().join(format!("{granularity:?}-{kind:?}"))).unwrap();
         let stop = StopFlag::default();
         let outcome = train(
-            &task,
-            &model,
-            &settings.train,
-            0,
-            &Device::Cpu,
+            Training {
+                task: &task,
+                model: &model,
+                config: &settings.train,
+                seed: 0,
+                device: &Device::Cpu,
+            },
             &run,
             &mut (),
             &stop,

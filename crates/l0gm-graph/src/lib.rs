@@ -8,7 +8,9 @@
 //! [`CompactGraph`] reads what a finished run left of it.
 
 mod adjacency;
+mod build;
 mod compact;
+mod defaults;
 mod error;
 #[cfg(test)]
 mod fine_tests;
@@ -18,6 +20,7 @@ mod graph;
 mod head;
 mod input;
 mod load;
+mod methods;
 mod modality;
 mod node_table;
 mod normalise;
@@ -35,10 +38,11 @@ mod task;
 #[cfg(test)]
 mod test_graphs;
 mod text_matrix;
-mod timed;
 
 pub use adjacency::Adjacency;
+pub use build::build_model;
 pub use compact::{CompactGraph, CompactModel};
+pub use defaults::profile_settings;
 pub use error::{Error, Result};
 pub use from_petgraph::from_petgraph;
 pub use gcn::Gcn;
@@ -46,7 +50,7 @@ pub use graph::{Features, Graph, NodeId};
 pub use head::{GraphModel, LinearHead};
 pub use input::{GraphInput, GraphTensors, NodeRows};
 pub use load::read_graph;
-pub use modality::{GraphModality, build_model, profile_settings};
+pub use modality::GraphModality;
 pub use normalise::{scale_features, symmetric_normalisation};
 pub use read_edge_list::read_edge_list;
 pub use read_ogb_binary::read_ogb_binary;

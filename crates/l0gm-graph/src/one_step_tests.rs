@@ -4,7 +4,7 @@
 use crate::test_graphs::two_communities;
 use crate::{GraphSettings, GraphTask, NodeSplit, build_model};
 use candle_core::{Device, Var};
-use l0gm_train::{Encoder, Head, RunDir, StopFlag, train};
+use l0gm_train::{Encoder, Head, RunDir, StopFlag, Training, train};
 
 fn values(var: &Var) -> Vec<f32> {
     var.flatten_all().unwrap().to_vec1().unwrap()
@@ -46,11 +46,13 @@ fn one_training_step_moves_every_parameter_norm_gains_and_gates_included() {
         let before: Vec<Vec<f32>> = parameters.iter().map(|p| values(&p.var)).collect();
         let run = RunDir::open(&folder.path().join(format!("{gated}-{norm_last}"))).unwrap();
         let outcome = train(
-            &task,
-            &model,
-            &settings.train,
-            0,
-            &Device::Cpu,
+            Training {
+                task: &task,
+                model: &model,
+                config: &settings.train,
+                seed: 0,
+                device: &Device::Cpu,
+            },
             &run,
             &mut (),
             &StopFlag::default(),

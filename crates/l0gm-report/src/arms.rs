@@ -6,10 +6,6 @@ use super::settings::{TARGET, flat};
 use super::study::{Point, Study};
 use std::collections::BTreeMap;
 
-fn is_l0gm(point: &Point<'_>) -> bool {
-    point.method == "l0gm"
-}
-
 /// The lambda sweep: points of the default design that differ in lambda alone, by lambda. Of several
 /// such groups (another recipe, another head) the one with the most lambdas, then the most runs.
 pub fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
@@ -17,7 +13,7 @@ pub fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let plain = study
         .points
         .iter()
-        .filter(|p| is_l0gm(p) && p.lambda.is_some() && p.departures().is_empty());
+        .filter(|p| p.is_subject() && p.lambda.is_some() && p.departures().is_empty());
     for point in plain {
         let settings = flat(&point.first().spec.settings);
         match groups.iter_mut().find(|(other, _)| *other == settings) {
@@ -53,7 +49,7 @@ pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let mut points = sweep(study);
     let aimed = study.points.iter();
     let mut aimed: Vec<&Point<'a>> = aimed
-        .filter(|p| is_l0gm(p) && p.lambda.is_none() && p.departures().is_empty())
+        .filter(|p| p.is_subject() && p.lambda.is_none() && p.departures().is_empty())
         .collect();
     if let Some(of) = points
         .first()
@@ -87,7 +83,7 @@ fn same(a: f64, b: f64) -> bool {
 pub fn changed<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
     let points = study.points.iter();
     points
-        .filter(|p| is_l0gm(p) && p.departures() == [axis])
+        .filter(|p| p.is_subject() && p.departures() == [axis])
         .collect()
 }
 
@@ -108,7 +104,7 @@ pub fn pairs<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<(&'s Point<'a>, &'
     let plain = |other: &Point<'_>| {
         let settings = rest(other, axis);
         study.points.iter().find(|p| {
-            is_l0gm(p)
+            p.is_subject()
                 && p.departures().is_empty()
                 && p.lambda == other.lambda
                 && rest(p, axis) == settings

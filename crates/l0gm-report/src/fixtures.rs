@@ -5,8 +5,8 @@ use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, TurnsR
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use l0gm_gate::{GateKind, GateReading, Granularity, InferenceGate};
 use l0gm_train::{
-    CompactSummary, Condition, ConditionResult, DataSummary, EpochRecord, Metrics, Robustness,
-    RunRecord, RunSpec, Score, Sizes, Split,
+    CompactSummary, Condition, ConditionResult, DataSummary, EpochRecord, MethodInfo, Metrics,
+    Robustness, RunRecord, RunSpec, Score, Sizes, Split,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -106,6 +106,11 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
     RunRecord {
         format: RunRecord::FORMAT,
         run_id: spec.id(),
+        method: match lambda {
+            Some(_) => MethodInfo::l0gm("a made-up record"),
+            None => MethodInfo::dense("a made-up record"),
+        },
+        not_offered: Vec::new(),
         data: data(shape),
         test: metrics(shape, accuracy, 9769),
         valid: metrics(shape, accuracy + 0.001, 3907),
@@ -135,8 +140,8 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
         best_epoch: 16,
         epochs: 18,
         train_seconds: 41.5 + seed as f64,
-        latency_us_per_example: 3.217,
-        latency_p95_us_per_example: 4.9,
+        latency_us_per_example: Some(3.217),
+        latency_p95_us_per_example: Some(4.9),
         latency_batch: 512,
         device: "cpu".to_owned(),
         threads: 2,
@@ -207,6 +212,7 @@ fn data(shape: &Shape) -> DataSummary {
             .collect(),
         reductions: vec!["18 of 40 epochs".to_owned()],
         notes: vec!["linear branch reads raw inputs (eq. 20)".to_owned()],
+        reading: None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::settings::{TARGET, flat};
 use super::study::{Point, Study};
 use super::{design, format};
 use crate::aggregate::is_twin;
-use l0gm_train::RunRecord;
+use l0gm_train::{Role, RunRecord};
 use std::collections::BTreeMap;
 
 /// Groups records; modalities in the order tabular, text, graph, then others.
@@ -39,14 +39,16 @@ fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
     for &run in runs {
         let settings = flat(&run.spec.settings);
         let found = groups.iter_mut().find(|(other, point)| {
-            point.method == run.spec.method && point.lambda == run.spec.lambda && *other == settings
+            point.method.name == run.method.name
+                && point.lambda == run.spec.lambda
+                && *other == settings
         });
         match found {
             Some((_, point)) => point.runs.push(run),
             None => groups.push((
                 settings,
                 Point {
-                    method: &run.spec.method,
+                    method: &run.method,
                     lambda: run.spec.lambda,
                     variant: String::new(),
                     runs: vec![run],
@@ -60,7 +62,7 @@ fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
         point.runs.sort_by_key(|run| run.spec.seed);
     }
     points.sort_by(|a, b| {
-        let key = |p: &Point<'_>| (p.is_gated(), p.method.to_owned());
+        let key = |p: &Point<'_>| (rank(p.method.role), p.method.name.to_string());
         key(a)
             .cmp(&key(b))
             .then(
@@ -73,10 +75,20 @@ fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
     points
 }
 
+/// The order of methods in a study's tables.
+fn rank(role: Role) -> usize {
+    match role {
+        Role::Backbone => 0,
+        Role::Baseline => 1,
+        Role::Rival => 2,
+        Role::Subject => 3,
+    }
+}
+
 /// Says what a gated point's design is, where it is not the default; then what settings differ in where two
 /// points share method, lambda and design.
 fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
-    let design = |settings: &BTreeMap<String, String>, point: &Point<'_>| match point.is_gated() {
+    let design = |settings: &BTreeMap<String, String>, point: &Point<'_>| match point.is_subject() {
         true => design::in_words(settings),
         false => Vec::new(),
     };
@@ -87,7 +99,9 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
         let twins_of_it: Vec<_> = groups
             .iter()
             .filter(|(s, p)| {
-                p.method == point.method && p.lambda == point.lambda && design(s, p) == differing
+                p.method.name == point.method.name
+                    && p.lambda == point.lambda
+                    && design(s, p) == differing
             })
             .map(|(s, _)| s)
             .collect();

@@ -306,7 +306,7 @@ fn figure(study: &Study<'_>, timed: &Timed<'_, '_>) -> Figure {
     });
     let caption = format!(
         "Forward pass of {} by batch: bars to the median, lines to the 95th percentile; each batch on its own scale ({})",
-        match timed.point.is_gated() {
+        match timed.point.is_subject() {
             true => format!(
                 "dense, and of {} before and after compaction",
                 timed.point.label()

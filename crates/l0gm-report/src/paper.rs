@@ -4,6 +4,9 @@ use super::study::Study;
 use anyhow::Context;
 use serde::Deserialize;
 
+/// What the paper's tables call the paper's own method.
+pub(crate) const OURS: &str = "L0GM";
+
 /// The part of the transcription that is compared.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Paper {

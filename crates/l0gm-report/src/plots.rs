@@ -12,10 +12,10 @@ use l0gm_train::RunRecord;
 
 /// Fit for file names: "dense", "l0gm-1e-3".
 pub(crate) fn point_slug(point: &Point<'_>) -> String {
-    let mut slug = point.method.to_owned();
+    let mut slug = point.method.name.to_string();
     if let Some(lambda) = point.lambda {
         slug.push_str(&format!("-{}", format::lambda(lambda)));
-    } else if point.is_gated() {
+    } else if point.is_subject() {
         // An active fraction was asked for.
         let words = point.variant.chars();
         slug.push('-');
@@ -91,12 +91,12 @@ pub(crate) fn learning(study: &Study<'_>) -> Figure {
     let curves = shown.map(|point| {
         let run = point.first();
         Curve {
-            label: if point.is_gated() {
+            label: if point.is_subject() {
                 point.sparsity_in_words()
             } else {
-                point.method.to_owned()
+                point.method.name.to_string()
             },
-            gated: point.is_gated(),
+            gated: point.is_subject(),
             epochs: run
                 .history
                 .iter()

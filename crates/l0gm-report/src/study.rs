@@ -5,11 +5,8 @@ use crate::aggregate::selected_loss;
 use crate::design::{self, Axis};
 use crate::format;
 use crate::settings::{flat, without_gate};
-use l0gm_train::RunRecord;
+use l0gm_train::{MethodInfo, RunRecord};
 use std::collections::BTreeMap;
-
-/// The method without a gate.
-const DENSE: &str = "dense";
 
 /// All runs of one dataset.
 #[derive(Debug)]
@@ -20,16 +17,16 @@ pub struct Study<'a> {
     pub dataset: &'a str,
     /// Whether the synthetic twin stood in.
     pub twin: bool,
-    /// Dense first, then by lambda.
+    /// The backbone first, then baselines and rivals, then L0GM by lambda.
     pub points: Vec<Point<'a>>,
 }
 
 /// The runs that differ in their seed alone.
 #[derive(Debug)]
 pub struct Point<'a> {
-    /// "dense" or "l0gm".
-    pub method: &'a str,
-    /// Absent for dense, and where an active fraction was asked for (which the variant then says).
+    /// Its method.
+    pub method: &'a MethodInfo,
+    /// Absent for methods without one, and where an active fraction was asked for (which the variant then says).
     pub lambda: Option<f64>,
     /// What its settings differ in from other points of the same method and lambda; mostly empty.
     pub variant: String,
@@ -81,16 +78,17 @@ impl<'a> Point<'a> {
         self.runs[0]
     }
 
-    /// Whether a gate was trained.
-    pub fn is_gated(&self) -> bool {
-        self.method != DENSE
+    /// Whether this is L0GM: a point of the sweep, and a model that may be recommended for use. Rivals with gates of
+    /// their own are not.
+    pub fn is_subject(&self) -> bool {
+        self.method.is_subject()
     }
 
     /// "1e-3", or "target 15.0%" where that was asked for; empty for dense.
     pub fn sparsity(&self) -> String {
         match self.lambda {
             Some(lambda) => format::lambda(lambda),
-            None if self.is_gated() => self.variant.clone(),
+            None if self.is_subject() => self.variant.clone(),
             None => String::new(),
         }
     }
@@ -125,10 +123,10 @@ impl<'a> Point<'a> {
 
     /// "dense", "L0GM, lambda 1e-3".
     pub fn label(&self) -> String {
-        let method = method_name(self.method);
+        let method = &self.method.label;
         let mut label = match self.lambda {
             Some(lambda) => format!("{method}, λ {}", format::lambda(lambda)),
-            None => method,
+            None => method.to_string(),
         };
         if !self.variant.is_empty() {
             label.push_str(&format!(" ({})", self.variant));
@@ -142,22 +140,13 @@ impl<'a> Point<'a> {
     }
 }
 
-/// A method's name for people.
-pub fn method_name(method: &str) -> String {
-    if method == "l0gm" {
-        "L0GM".to_owned()
-    } else {
-        method.to_owned()
-    }
-}
-
 impl<'a> Study<'a> {
     /// What stands beside the study's gated models: dense trained with the settings of the point of
     /// [`Study::pick`], absent where that has not been run. Without a gated point, the first dense one.
     pub fn dense(&self) -> Option<&Point<'a>> {
         match self.pick() {
             Some(pick) => self.dense_beside(pick),
-            None => self.points.iter().find(|p| p.method == DENSE),
+            None => self.points.iter().find(|p| p.method.is_backbone()),
         }
     }
 
@@ -167,7 +156,7 @@ impl<'a> Study<'a> {
         let settings = gated.settings_without_gate();
         self.points
             .iter()
-            .find(|p| p.method == DENSE && p.settings_without_gate() == settings)
+            .find(|p| p.method.is_backbone() && p.settings_without_gate() == settings)
     }
 
     /// The dense point that every one of `points` may be compared with.
@@ -186,9 +175,9 @@ impl<'a> Study<'a> {
     /// Dense, and the gated points of the default design; where there are none of it, all points. What departs
     /// from it is no candidate for anything: its gates may count something else.
     pub fn main(&self) -> Vec<&Point<'a>> {
-        let of_default = |p: &&Point<'a>| !p.is_gated() || p.departures().is_empty();
+        let of_default = |p: &&Point<'a>| !p.is_subject() || p.departures().is_empty();
         let main: Vec<&Point<'a>> = self.points.iter().filter(of_default).collect();
-        match main.iter().any(|p| p.is_gated()) {
+        match main.iter().any(|p| p.is_subject()) {
             true => main,
             false => self.points.iter().collect(),
         }
@@ -203,9 +192,9 @@ impl<'a> Study<'a> {
             .collect()
     }
 
-    /// The main points with a gate.
+    /// The main points of L0GM.
     pub fn gated(&self) -> impl Iterator<Item = &Point<'a>> {
-        self.main().into_iter().filter(|p| p.is_gated())
+        self.main().into_iter().filter(|p| p.is_subject())
     }
 
     /// The gated point of best validation loss: how the paper selects.

@@ -3,7 +3,7 @@
 use super::arms;
 use super::design::Axis;
 use super::format;
-use super::study::{Estimate, Point, Study, method_name};
+use super::study::{Estimate, Point, Study};
 use super::table::{Cell, Column, Table, numbers, words};
 use l0gm_train::RunRecord;
 
@@ -34,7 +34,7 @@ pub(crate) fn name_columns() -> Vec<Column> {
 
 /// What stands in them.
 pub(crate) fn name_cells(point: &Point<'_>) -> Vec<Cell> {
-    let mut name = method_name(point.method);
+    let mut name = point.method.label.to_string();
     if !point.variant.is_empty() {
         name.push_str(&format!(" ({})", point.variant));
     }
@@ -81,7 +81,7 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
     for point in study.main() {
         let accuracy = point.over(|r| r.test.accuracy);
         let against = Some(point)
-            .filter(|p| p.is_gated())
+            .filter(|p| p.is_subject())
             .and_then(|p| study.dense_beside(p))
             .map(|dense| accuracy.mean - dense.over(|r| r.test.accuracy).mean);
         let mut row = name_cells(point);
@@ -256,6 +256,7 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
     for point in study.main() {
         let mut row = name_cells(point);
         let mean = |f: fn(&RunRecord) -> f64| point.over(f).mean;
+        let maybe = |f: fn(&RunRecord) -> Option<f64>| point.maybe(f).map(|e| e.mean);
         let compact = |f: fn(&l0gm_train::CompactSummary) -> f64| {
             point.maybe(|r| r.compact.as_ref().map(f)).map(|e| e.mean)
         };
@@ -270,8 +271,11 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
                 format::bytes(x.round() as u64)
             }),
             Cell::maybe(compact(|c| c.max_logit_difference), |x| format!("{x:.1e}")),
-            Cell::number(mean(|r| r.latency_us_per_example), format::microseconds),
-            Cell::number(mean(|r| r.latency_p95_us_per_example), format::microseconds),
+            Cell::maybe(maybe(|r| r.latency_us_per_example), format::microseconds),
+            Cell::maybe(
+                maybe(|r| r.latency_p95_us_per_example),
+                format::microseconds,
+            ),
             Cell::maybe(
                 point
                     .maybe(|r| r.compact.as_ref().and_then(|c| c.latency_us_per_example))

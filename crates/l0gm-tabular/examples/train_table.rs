@@ -10,7 +10,7 @@
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_tabular::TabularModality;
-use l0gm_train::{LineProgress, Modality, Profile, RunContext, StopFlag};
+use l0gm_train::{LineProgress, Modality, Profile, RunContext, SpecRequest, StopFlag};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::process::ExitCode;
@@ -54,14 +54,13 @@ fn run() -> Result<(), Box<dyn Error>> {
         false if !arguments.overrides["train"]["target"].is_null() => ("l0gm", arguments.lambda),
         false => ("l0gm", arguments.lambda.or(Some(1e-3))),
     };
-    let spec = modality.spec(
-        &arguments.dataset,
-        method,
+    let spec = modality.spec(&SpecRequest {
         lambda,
-        arguments.seed,
-        arguments.profile,
-        &arguments.overrides,
-    )?;
+        seed: arguments.seed,
+        profile: arguments.profile,
+        overrides: &arguments.overrides,
+        ..SpecRequest::new(&arguments.dataset, method)
+    })?;
     let scratch = std::env::temp_dir().join(format!("l0gm-{}", std::process::id()));
     let dir = arguments.out.clone().map_or(scratch.clone(), Into::into);
     let mut progress = LineProgress::new(&spec.id());
@@ -119,7 +118,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     println!(
         "time         {:.1} s training, {:.2} us an example",
-        record.train_seconds, record.latency_us_per_example
+        record.train_seconds,
+        record.latency_us_per_example.unwrap_or_default()
     );
     Ok(())
 }

@@ -10,14 +10,17 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bins;
+mod build;
 mod cin;
 mod compact;
+mod data_summary;
 mod encoder;
 mod encoding;
 mod error;
 mod fine;
 mod head;
 mod load;
+mod methods;
 mod modality;
 mod read_adult;
 mod read_arff;
@@ -32,8 +35,8 @@ mod split;
 mod stratified;
 mod table;
 mod task;
-mod timed;
 
+pub use build::{EncodedTable, TableModel, build_model};
 pub use cin::Cin;
 pub use compact::{CompactModel, CompactTable};
 pub use encoder::FieldEncoder;
@@ -41,7 +44,7 @@ pub use encoding::{CategoryField, EncodedRows, Encoding, MISSING, NumberField, U
 pub use error::{Error, Result};
 pub use head::TabularHead;
 pub use load::{FILE_KINDS, LoadedTable, is_table_file, read_table};
-pub use modality::{Prepared, TableModel, TabularModality, build_model, compact_summary};
+pub use modality::TabularModality;
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use read_arff::read_arff;
 pub use read_csv::{CsvFormat, read_csv};

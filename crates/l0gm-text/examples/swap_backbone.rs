@@ -15,7 +15,7 @@ use l0gm_text::{
     TextTask, TextTokenizer, split,
 };
 use l0gm_train::{
-    Encoder, GatedModel, LineProgress, Parameter, RunDir, StopFlag, TrainConfig, train,
+    Encoder, GatedModel, LineProgress, Parameter, RunDir, StopFlag, TrainConfig, Training, train,
 };
 use std::error::Error;
 use std::path::Path;
@@ -120,11 +120,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut progress = LineProgress::new("swapped backbone");
     let stop = StopFlag::default();
     let outcome = train(
-        &task,
-        &model,
-        &config,
-        0,
-        &device,
+        Training {
+            task: &task,
+            model: &model,
+            config: &config,
+            seed: 0,
+            device: &device,
+        },
         &run,
         &mut progress,
         &stop,

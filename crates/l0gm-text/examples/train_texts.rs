@@ -10,7 +10,7 @@
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_text::TextModality;
-use l0gm_train::{LineProgress, Modality, Profile, RunContext, RunRecord, StopFlag};
+use l0gm_train::{LineProgress, Modality, Profile, RunContext, RunRecord, SpecRequest, StopFlag};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,14 +95,13 @@ fn run() -> Result<(), Box<dyn Error>> {
     let aimed = !given.settings["train"]["target"].is_null();
     let default = (given.method == "l0gm" && !aimed).then_some(1e-3);
     let lambda = given.lambda.or(default);
-    let spec = texts.spec(
-        &given.dataset,
-        &given.method,
+    let spec = texts.spec(&SpecRequest {
         lambda,
-        given.seed,
-        given.profile,
-        &given.settings,
-    )?;
+        seed: given.seed,
+        profile: given.profile,
+        overrides: &given.settings,
+        ..SpecRequest::new(&given.dataset, &given.method)
+    })?;
     let shared = texts.shared_work(&spec)?.into_iter().map(|(_, time)| time);
     let estimate = texts.estimate(&spec)? + shared.sum();
     println!("estimated {:.0} s", estimate.as_secs_f64());
@@ -156,7 +155,7 @@ fn print(record: &RunRecord) {
         record.best_epoch,
         record.epochs,
         record.train_seconds,
-        record.latency_us_per_example,
+        record.latency_us_per_example.unwrap_or_default(),
         record.latency_batch
     );
 }

@@ -3,7 +3,7 @@ use crate::{LoadedEncoder, Result, SplitCorpus, TextHead, TextSettings};
 use candle_core::Device;
 use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
-use l0gm_train::{Encoder, RunSpec};
+use l0gm_train::Encoder;
 use std::path::Path;
 
 /// The parts of an untrained model.
@@ -16,17 +16,18 @@ pub(crate) struct Built {
     pub(crate) head: TextHead,
 }
 
-/// Encoder, gate and head as the run's seed initialises them. `weights`: the folder of a pretrained encoder;
+/// Encoder, gate (where `gated`) and head as the run's seed initialises them. `weights`: the folder of a pretrained encoder;
 /// without one, its tokenizer is at `tokenizer` or is made there.
 pub(crate) fn build(
-    spec: &RunSpec,
+    seed: u64,
+    gated: bool,
     settings: &TextSettings,
     split: &SplitCorpus,
     weights: Option<&Path>,
     tokenizer: &Path,
     device: &Device,
 ) -> Result<Built> {
-    let generator = Generator::new(spec.seed).stream("initialisation", 0);
+    let generator = Generator::new(seed).stream("initialisation", 0);
     let mut loaded = match weights {
         Some(folder) => LoadedEncoder::from_folder(folder, settings, device)?,
         None => LoadedEncoder::from_scratch(
@@ -38,20 +39,19 @@ pub(crate) fn build(
         )?,
     };
     let interface = loaded.encoder.interface();
-    let dense = spec.method == "dense";
-    if !dense {
+    if gated {
         // Before minutes are spent on features for a gate that does not fit the encoder.
         settings.gate.check_on(interface)?;
     }
     let fine = settings.gate.granularity == Granularity::Fine;
     let schedule = &settings.train.schedule;
-    if fine && !dense {
+    if fine && gated {
         let places = settings.max_tokens;
         loaded.encoder = loaded
             .encoder
             .with_gates(places, &settings.gate, schedule, device)?;
     }
-    let gate = if dense || fine {
+    let gate = if !gated || fine {
         Gate::identity(interface)
     } else {
         Gate::new(interface, &settings.gate, schedule, device)?

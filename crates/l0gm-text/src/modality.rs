@@ -1,28 +1,18 @@
-//! The runner's door to texts: which settings a dataset gets under a profile, what it will cost, and the
-//! run itself, from files to a record.
-use crate::build::{Built, build};
-use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
+//! The runner's door to texts: where they come from, their default settings, and their methods.
+
 use crate::defaults::defaults;
-use crate::features::{FeatureCache, Report};
-use crate::kept::{self, Kept};
-use crate::prepare::prepare;
-use crate::remarks::{notes, reductions};
-use crate::{
-    Columns, Error, LoadedEncoder, Result, TextData, TextRobustness, TextSettings, error::nearest,
-    split,
-};
-use candle_core::Device;
+use crate::error::nearest;
+use crate::kept::Kept;
+use crate::methods::METHODS;
+use crate::{Columns, Error, Result, TextData, TextSettings};
 use l0gm_data::{Catalogue, Resolved, checksums_of};
-use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    Compacted, DataSummary, Encoder, Expected, GatedModel, Hyperparameter, Modality, Profile,
-    ProgressEvent, RunContext, RunDir, RunRecord, RunSpec, Split, Task, finished_record,
-    run_experiment_in, usual_setting_of,
+    DataSummary, Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest,
+    TrainConfig, usual_setting_of,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Dense and gated text classifiers on IMDB or any file of texts.
 #[derive(Clone, Debug)]
@@ -116,161 +106,9 @@ impl TextModality {
         Ok(defaults(profile, false))
     }
 
-    fn make_spec(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &Value,
-        expected: Expected,
-    ) -> Result<RunSpec> {
-        let twin = match expected.missing_twin {
-            Some(twin) => twin,
-            None => match self.source(dataset)? {
-                Source::Catalogue(resolved) if resolved.twin && profile == Profile::Paper => {
-                    return Err(Error::Setting(format!(
-                        "profile paper refuses twins, and \"{dataset}\" is not here ({}); give its folder's parent as --data-dir",
-                        resolved.source
-                    )));
-                }
-                Source::Catalogue(resolved) => resolved.twin,
-                Source::File(_) => false,
-            },
-        };
-        let base = self.base(profile, overrides, expected.weights)?;
-        let mut settings: TextSettings = merge_settings(&base, overrides)?;
-        let lambda = match method {
-            "dense" if lambda.is_some() => {
-                return Err(Error::Setting(
-                    "method dense has no gate and so no lambda".into(),
-                ));
-            }
-            "dense" => None,
-            "l0gm" => settings.train.gated_lambda(lambda, None)?,
-            other => {
-                return Err(Error::Setting(format!(
-                    "method \"{other}\" is none of {:?}{}",
-                    self.methods(),
-                    nearest(other, ["dense", "l0gm"])
-                )));
-            }
-        };
-        settings.train.objective.lambda = lambda.unwrap_or(0.0);
-        settings.check()?;
-        Ok(RunSpec {
-            modality: self.name().into(),
-            dataset: dataset.into(),
-            method: method.into(),
-            lambda,
-            seed,
-            twin,
-            settings: serde_json::to_value(&settings)
-                .map_err(|e| Error::Setting(format!("settings cannot be written: {e}")))?,
-        })
-    }
-
-    fn make_run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord> {
-        let settings = settings_of(spec)?;
-        settings.check()?;
-        loading(context);
-        let (data, mut summary) = self.read(spec, &settings)?;
-        let weights = self.weights_of(&settings, &mut summary)?;
-        if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
-            record.check_data(&context.dir, &summary.checksums)?;
-            return Ok(record);
-        }
-        // From here to the end, so that no second process trains a tokenizer or computes features for
-        // the same run.
-        let run = RunDir::open(&context.dir)?;
-        let split = split(data, &settings)?;
-        let Built { loaded, gate, head } = build(
-            spec,
-            &settings,
-            &split,
-            weights.as_deref(),
-            &run.path().join("tokenizer.json"),
-            &context.device,
-        )?;
-        let dense = spec.method == "dense";
-        let features = self.features(&context.dir);
-        let cache = FeatureCache::new(&features);
-        let device = context.device.clone();
-        let gated_tokens = !loaded.encoder.gates().is_empty();
-        let key = kept::key(&settings, &summary, gated_tokens, &features, &device);
-        let prepared = match key.as_deref().and_then(|key| self.kept.get(key)) {
-            Some(prepared) => prepared,
-            None => {
-                self.kept.clear();
-                let report: Report<'_> = &mut |done, all| encoding(context, done, all);
-                let made = prepare(&split, &loaded, &settings, &cache, &device, report)?;
-                if let Some(key) = key {
-                    self.kept.keep(key, &made);
-                }
-                made
-            }
-        };
-        let mut task = prepared.task;
-        task.robustness = TextRobustness::new(
-            &task,
-            &loaded,
-            &settings,
-            spec.seed,
-            &cache,
-            &device,
-            &mut |done, all| encoding(context, done, all),
-        )?;
-        summary.classes = split.classes;
-        summary.reductions = split.reductions;
-        summary
-            .reductions
-            .extend(reductions(&settings, task.rows(Split::Test)));
-        summary.notes = notes(&settings, dense);
-        summary.notes.extend(prepared.notes);
-        for (name, part) in [
-            ("train", Split::Train),
-            ("valid", Split::Valid),
-            ("test", Split::Test),
-        ] {
-            summary.rows.insert(name.into(), task.rows(part));
-        }
-        let LoadedEncoder {
-            encoder,
-            tokenizer,
-            weights_sha256: sha256,
-        } = loaded;
-        let model = GatedModel {
-            encoder,
-            gate,
-            head,
-        };
-        let size = sizes(&model.encoder, task.classes, mean_tokens(&task));
-        let batch = settings.train.eval_batch_size;
-        let compact = |model: &GatedModel<_, _>| {
-            if model.gate.is_identity() {
-                return Ok(None);
-            }
-            let small = CompactModel::new(model)?;
-            let summary = compare_with(&small, model, &task, batch, &device)?;
-            let parts = small.parts(&settings, &tokenizer, sha256.as_deref())?;
-            Ok(Some(Compacted {
-                summary,
-                parts: Some(parts),
-            }))
-        };
-        Ok(run_experiment_in(
-            &run,
-            spec,
-            summary,
-            &[],
-            &task,
-            &model,
-            &settings.train,
-            size,
-            compact,
-            context,
-        )?)
+    /// What is kept in memory between runs.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// The folder of the encoder's weights, whose checksums go into `summary`; `None` for an encoder from
@@ -306,14 +144,7 @@ impl TextModality {
         };
         let data = match self.source(&spec.dataset)? {
             Source::Catalogue(resolved) => {
-                if resolved.twin != spec.twin {
-                    return Err(Error::Setting(format!(
-                        "\"{}\" was {} when this run was planned and now is {}; plan it again",
-                        spec.dataset,
-                        kind(spec.twin),
-                        kind(resolved.twin)
-                    )));
-                }
+                spec.check_twin(resolved.twin)?;
                 summary.source = resolved.source;
                 summary.checksums = resolved.checksums;
                 TextData::imdb(&resolved.dir)?
@@ -332,10 +163,10 @@ impl TextModality {
     }
 }
 
-impl Modality for TextModality {
-    fn name(&self) -> &'static str {
-        "text"
-    }
+impl ModalityParts for TextModality {
+    type Settings = TextSettings;
+    const NAME: &'static str = "text";
+    const METHODS: &'static Methods<Self> = &METHODS;
 
     fn datasets(&self) -> Vec<String> {
         self.catalogue
@@ -345,21 +176,43 @@ impl Modality for TextModality {
             .collect()
     }
 
-    fn methods(&self) -> Vec<String> {
-        vec!["dense".into(), "l0gm".into()]
+    fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<TextSettings> {
+        Ok(self.base(request.profile, request.overrides, request.expected.weights)?)
     }
 
-    fn spec_expecting(
+    fn train_config(settings: &mut TextSettings) -> &mut TrainConfig {
+        &mut settings.train
+    }
+
+    fn default_lambda(_: &TextSettings) -> Option<f64> {
+        None
+    }
+
+    fn check_settings(settings: &TextSettings) -> l0gm_train::Result<()> {
+        Ok(settings.check()?)
+    }
+
+    fn locate(
         &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &Value,
-        expected: Expected,
-    ) -> l0gm_train::Result<RunSpec> {
-        Ok(self.make_spec(dataset, method, lambda, seed, profile, overrides, expected)?)
+        request: &SpecRequest<'_>,
+        _: &mut TextSettings,
+    ) -> l0gm_train::Result<Located> {
+        if let Some(twin) = request.expected.missing_twin {
+            return Ok(Located {
+                twin,
+                source: "not at hand".to_owned(),
+            });
+        }
+        Ok(match self.source(request.dataset)? {
+            Source::Catalogue(resolved) => Located {
+                twin: resolved.twin,
+                source: resolved.source,
+            },
+            Source::File(path) => Located {
+                twin: false,
+                source: format!("file {}", path.display()),
+            },
+        })
     }
 
     fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
@@ -369,43 +222,9 @@ impl Modality for TextModality {
         }
     }
 
-    fn estimate(&self, spec: &RunSpec) -> l0gm_train::Result<Duration> {
-        let settings = settings_of(spec)?;
-        Ok(crate::estimate::estimate(&settings, spec.method == "dense"))
-    }
-
-    fn shared_work(&self, spec: &RunSpec) -> l0gm_train::Result<Vec<(String, Duration)>> {
-        let settings = settings_of(spec)?;
-        let shared = crate::estimate::shared(&settings, spec.method == "dense", spec.seed);
-        let of_data = |(key, time)| (format!("text {} {} {key}", spec.dataset, spec.twin), time);
-        Ok(shared.into_iter().map(of_data).collect())
-    }
-
     fn rest(&self) {
         self.kept.clear();
     }
-
-    fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
-        Ok(self.make_run(spec, context)?)
-    }
-
-    fn timed(
-        &self,
-        spec: &RunSpec,
-        dir: &Path,
-        device: &Device,
-    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
-        Ok(crate::timed::timed(self, spec, dir, device)?)
-    }
-}
-
-pub(crate) fn settings_of(spec: &RunSpec) -> Result<TextSettings> {
-    serde_json::from_value(spec.settings.clone())
-        .map_err(|e| Error::Setting(format!("text settings: {e}")))
-}
-
-fn kind(twin: bool) -> &'static str {
-    if twin { "the twin" } else { "the real data" }
 }
 
 /// `OUT/text-features` for a run in `OUT/runs/ID`; beside the run otherwise.
@@ -417,25 +236,7 @@ fn beside(run: &Path) -> PathBuf {
     }
 }
 
-fn loading(context: &mut RunContext<'_>) {
-    context.progress.event(&event("loading", 0, 0));
-}
-
-fn encoding(context: &mut RunContext<'_>, done: usize, all: usize) -> Result<()> {
-    if context.stop.is_set() {
-        return Err(l0gm_train::Error::Stopped.into());
-    }
-    context.progress.event(&event("encoding", done, all));
-    Ok(())
-}
-
-fn event(stage: &'static str, step: usize, steps: usize) -> ProgressEvent {
-    ProgressEvent {
-        stage,
-        step,
-        steps,
-        loss: None,
-        metric: None,
-        active_fraction: None,
-    }
+/// A run's settings.
+pub(crate) fn settings_of(spec: &RunSpec) -> Result<TextSettings> {
+    Ok(spec.modality_settings()?)
 }

@@ -12,8 +12,8 @@ use l0gm_text::{
     TextInput, TextModality, TextSettings, split,
 };
 use l0gm_train::{
-    CompactFolder, CompactHeader, Encoder, GatedModel, Modality, Profile, RunContext, RunRecord,
-    Sizes, Split, StopFlag,
+    CompactFolder, CompactHeader, Encoder, GatedModel, Modality, RunContext, RunRecord, Sizes,
+    SpecRequest, Split, StopFlag,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -162,7 +162,11 @@ fn run(dir: &Path, fine_tune: &str) -> (RunRecord, PathBuf) {
     }
     let dataset = file.to_str().unwrap();
     let spec = modality
-        .spec(dataset, "l0gm", Some(1e-3), 0, Profile::Quick, &settings)
+        .spec(&SpecRequest {
+            lambda: Some(1e-3),
+            overrides: &settings,
+            ..SpecRequest::new(dataset, "l0gm")
+        })
         .unwrap();
     let out = dir.join("out").join(spec.id());
     let mut context = RunContext {

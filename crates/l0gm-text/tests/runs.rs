@@ -7,7 +7,8 @@ use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_text::TextModality;
 use l0gm_train::{
-    Modality, Profile, Progress, ProgressEvent, RunContext, RunDir, RunRecord, RunSpec, StopFlag,
+    Modality, Progress, ProgressEvent, RunContext, RunDir, RunRecord, RunSpec, SpecRequest,
+    StopFlag,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -71,7 +72,11 @@ impl Bench {
         let dataset = self.file.to_str().unwrap();
         let texts = &self.texts;
         texts
-            .spec(dataset, method, lambda, 0, Profile::Quick, settings)
+            .spec(&SpecRequest {
+                lambda,
+                overrides: settings,
+                ..SpecRequest::new(dataset, method)
+            })
             .unwrap()
     }
 
@@ -221,9 +226,11 @@ fn bad_requests_are_refused_before_anything_is_read() {
     let bench = Bench::new();
     let file = bench.file.to_str().unwrap();
     let refusal = |dataset: &str, method: &str, lambda, settings: Value| {
-        let spec = bench
-            .texts
-            .spec(dataset, method, lambda, 0, Profile::Quick, &settings);
+        let spec = bench.texts.spec(&SpecRequest {
+            lambda,
+            overrides: &settings,
+            ..SpecRequest::new(dataset, method)
+        });
         spec.unwrap_err().to_string()
     };
     let with = |key: &str, value: Value| {
@@ -288,9 +295,11 @@ fn token_gates_are_refused_where_one_token_is_pooled_and_a_lambda_where_a_target
     let bench = Bench::new();
     let file = bench.file.to_str().unwrap();
     let refusal = |lambda, settings: &Value| {
-        let spec = bench
-            .texts
-            .spec(file, "l0gm", lambda, 0, Profile::Quick, settings);
+        let spec = bench.texts.spec(&SpecRequest {
+            lambda,
+            overrides: settings,
+            ..SpecRequest::new(file, "l0gm")
+        });
         spec.unwrap_err().to_string()
     };
     for pooling in ["cls", "pooler"] {

@@ -9,8 +9,8 @@ use l0gm_gate::{Gate, GateConfig, Interface, Objective, Schedule};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{
-    Batch, DataSummary, Encoder, GatedModel, Head, LineProgress, Parameter, Part, RunContext,
-    RunSpec, Sizes, Split, StopFlag, Task, TrainConfig, run_experiment,
+    Batch, DataSummary, Encoder, Experiment, GatedFit, GatedModel, Head, LineProgress, MethodInfo,
+    Parameter, Part, RunContext, RunSpec, Split, StopFlag, Task, TrainConfig,
 };
 
 /// Points in 16 dimensions; the label is the sign of the sum of the first three.
@@ -141,17 +141,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         progress: &mut LineProgress::new("points"),
         stop: StopFlag::default(),
     };
-    let record = run_experiment(
-        &spec,
-        DataSummary::default(),
-        &[],
-        &Points(points),
-        &model,
-        &config,
-        Sizes::default(),
-        |_| Ok(None),
-        &mut context,
-    )?;
+    let task = Points(points);
+    let fit = GatedFit::new(&task, &model, &config);
+    let experiment = Experiment {
+        spec: &spec,
+        method: MethodInfo::l0gm("a layer and a tanh"),
+        data: DataSummary::default(),
+        robustness: true,
+    };
+    let record = experiment.run(|sitting, context| fit.fit(sitting, context), &mut context)?;
     println!(
         "accuracy {:.4}, NLL {:.4}, ECE {:.4} on {} test rows; {} of {} dimensions open",
         record.test.accuracy,

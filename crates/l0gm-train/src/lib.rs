@@ -2,25 +2,32 @@
 
 mod checkpoint;
 mod compact;
+mod context;
 mod error;
-mod experiment;
 mod finite;
+mod fit;
 mod gates;
+mod judge;
 mod latency;
 pub mod layers;
 mod machine;
+mod method;
 pub mod metrics;
+mod modality;
 mod model;
 mod nearest;
 mod optimiser;
 mod predict;
 mod predictions;
+mod predictor;
 mod progress;
 mod record;
+mod resolve;
 mod robustness;
 mod run;
 mod run_dir;
 pub mod settings;
+mod spec;
 mod task;
 mod timed;
 mod trainer;
@@ -30,30 +37,35 @@ pub use checkpoint::load_trained;
 pub use compact::{
     ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, FileSum,
 };
+pub use context::RunContext;
 pub use error::{Error, Result};
-pub use experiment::{
-    Expected, Hyperparameter, Modality, Profile, RunContext, RunSpec, usual_setting_of,
-};
 pub use finite::all_finite;
+pub use fit::{Compactor, GatedFit, GatedPredictor};
 pub use gates::ModelReader;
+pub use judge::{Judging, judge};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
 };
+pub use method::{Knob, Method, MethodInfo, Methods, Role};
+pub use modality::{Hyperparameter, Modality, ModalityParts, usual_setting_of};
 pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
 pub use nearest::nearest_name;
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
 pub use predict::predict;
 pub use predictions::{PredictionTable, read_predictions, write_predictions};
+pub use predictor::{Fitted, NotOffered, Offered, Perturbed, PerturbedLogits, Predictor};
 pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag};
 pub use record::{CompactSummary, DataSummary, EpochRecord, Metrics, RunRecord, Sizes};
+pub use resolve::{Expected, Located, SpecRequest};
 pub use robustness::{
     Condition, ConditionKind, ConditionResult, Distortion, FeatureScale, Perturbation, Robustness,
-    Score,
+    Score, report_condition,
 };
-pub use run::{run_experiment, run_experiment_in};
+pub use run::{Experiment, Sitting};
 pub use run_dir::{RunDir, finished_record, write_atomically};
+pub use spec::{Profile, RunSpec};
 pub use task::{Batch, Split, Task};
 pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
-pub use trainer::{Outcome, TrainConfig, train};
+pub use trainer::{Outcome, TrainConfig, Training, train};
 pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};

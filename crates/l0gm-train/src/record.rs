@@ -1,5 +1,5 @@
 //! What a finished run remembers: one JSON file, enough to make every table.
-use crate::{Error, Result, Robustness, RunSpec, Split};
+use crate::{Error, MethodInfo, NotOffered, Result, Robustness, RunSpec, Split};
 use l0gm_gate::GateReading;
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,10 @@ pub struct DataSummary {
     pub reductions: Vec<String>,
     /// What any table must say of this run ("linear branch reads raw inputs (eq. 20)").
     pub notes: Vec<String>,
+    /// How the file was read: columns and what each was taken for, classes with counts, missing cells. Absent for
+    /// built-in data and from runs of before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<serde_json::Value>,
 }
 /// The final record of a run, `record.json` in its directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +94,8 @@ pub struct RunRecord {
     pub run_id: String,
     /// What was asked for.
     pub spec: RunSpec,
+    /// The method, as this version described it when the run was made.
+    pub method: MethodInfo,
     /// What it saw.
     pub data: DataSummary,
     /// Test metrics.
@@ -113,7 +119,10 @@ pub struct RunRecord {
     pub gate: GateReading,
     /// Compaction, for gated runs where it applies.
     pub compact: Option<CompactSummary>,
-    /// Learning curve.
+    /// What the method does not offer to its judge, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_offered: Vec<NotOffered>,
+    /// Learning curve; empty for methods that are not trained in epochs.
     pub history: Vec<EpochRecord>,
     /// Epoch selected by validation loss.
     pub best_epoch: usize,
@@ -121,11 +130,11 @@ pub struct RunRecord {
     pub epochs: usize,
     /// Seconds of training.
     pub train_seconds: f64,
-    /// Forward pass in evaluation mode, median microseconds an example.
-    pub latency_us_per_example: f64,
+    /// Forward pass in evaluation mode, median microseconds an example; absent where it was not timed.
+    pub latency_us_per_example: Option<f64>,
     /// 95th percentile, microseconds an example.
-    pub latency_p95_us_per_example: f64,
-    /// Batch of the latency measurement.
+    pub latency_p95_us_per_example: Option<f64>,
+    /// Batch of the latency measurement; 0 where none was made.
     pub latency_batch: usize,
     /// "cpu" or "cuda:0".
     pub device: String,
@@ -141,6 +150,23 @@ pub struct RunRecord {
 impl RunRecord {
     /// The layout this version writes and reads.
     pub const FORMAT: u32 = 1;
+
+    /// A record from its JSON. Records of before methods were described tell theirs by whether they have a gate: there
+    /// were only two.
+    ///
+    /// # Errors
+    /// The JSON is not a run's record.
+    pub fn from_json(mut value: serde_json::Value) -> serde_json::Result<Self> {
+        if let Some(table) = value.as_object_mut().filter(|t| !t.contains_key("method")) {
+            let info = if table.get("gate").is_some_and(|gate| gate["kind"] == "none") {
+                MethodInfo::dense("the backbone as it is")
+            } else {
+                MethodInfo::l0gm("L0 gates on the representation")
+            };
+            table.insert("method".to_owned(), serde_json::to_value(info)?);
+        }
+        serde_json::from_value(value)
+    }
 
     /// Refuses this record, found in `folder`, where the data's checksums are no longer what its run
     /// saw; names the first file that differs. A run's id holds its settings, not the data's bytes.

@@ -108,7 +108,7 @@ pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
                 RunRecord::FORMAT
             ),
         )),
-        _ => serde_json::from_value(value).map(Some).map_err(unreadable),
+        _ => RunRecord::from_json(value).map(Some).map_err(unreadable),
     }
 }
 

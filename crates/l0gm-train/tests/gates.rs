@@ -6,7 +6,9 @@ mod support;
 
 use candle_core::Device;
 use l0gm_gate::{CouplingKind, GateConfig, GateKind, InferenceGate, ScheduleKind, Target};
-use l0gm_train::{Error, Outcome, Progress, ProgressEvent, RunDir, StopFlag, TrainConfig, train};
+use l0gm_train::{
+    Error, Outcome, Progress, ProgressEvent, RunDir, StopFlag, TrainConfig, Training, train,
+};
 use std::path::Path;
 use support::{Model, Synthetic, bits, config, model};
 
@@ -18,7 +20,18 @@ fn fit(
 ) -> Result<Outcome, Error> {
     let run = RunDir::open(dir).unwrap();
     let stop = StopFlag::default();
-    train(task, model, config, 0, &Device::Cpu, &run, &mut (), &stop)
+    train(
+        Training {
+            task: task,
+            model: model,
+            config: config,
+            seed: 0,
+            device: &Device::Cpu,
+        },
+        &run,
+        &mut (),
+        &stop,
+    )
 }
 
 fn small() -> Synthetic {
@@ -155,11 +168,13 @@ fn an_aimed_run_that_is_cut_off_ends_with_the_same_bits() {
             let stop = StopFlag::default();
             let mut until = StopAfter(steps, stop.clone());
             let error = train(
-                &small(),
-                &second,
-                &config,
-                0,
-                &Device::Cpu,
+                Training {
+                    task: &small(),
+                    model: &second,
+                    config: &config,
+                    seed: 0,
+                    device: &Device::Cpu,
+                },
                 &run,
                 &mut until,
                 &stop,

@@ -9,13 +9,13 @@ mod support;
 use l0gm_gate::GateConfig;
 use l0gm_ops::Generator;
 use l0gm_train::{
-    DataSummary, Error, Progress, ProgressEvent, Result, RunDir, RunRecord, Sizes, StopFlag,
-    TrainConfig, finished_record, run_experiment, train,
+    DataSummary, Error, GatedFit, Progress, ProgressEvent, Result, RunDir, RunRecord, Sizes,
+    StopFlag, TrainConfig, Training, finished_record, train,
 };
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::{Synthetic, bits, config, context, model, spec};
+use support::{Synthetic, bits, config, context, model, run_gated, spec};
 
 const FOLDER: &str = "L0GM_TEST_FOLDER";
 
@@ -43,15 +43,15 @@ impl Progress for Slow {
 fn experiment(folder: &Path, config: &TrainConfig, pause: Duration) -> Result<RunRecord> {
     let gated = model(8, 16, Some(&GateConfig::default()), 3);
     let mut progress = Slow(pause);
-    run_experiment(
+    run_gated(
         &spec(Some(1e-3), 3, config),
         DataSummary::default(),
-        &[],
-        &task(),
-        &gated,
-        config,
-        Sizes::default(),
-        |_| Ok(None),
+        GatedFit {
+            fields: &[],
+            sizes: Sizes::default(),
+            compact: Box::new(|_| Ok(None)),
+            ..GatedFit::new(&task(), &gated, config)
+        },
         &mut context(folder, &mut progress),
     )
 }
@@ -189,11 +189,13 @@ fn sitting(folder: &Path, config: &TrainConfig, at: usize) -> Result<Vec<(String
     let mut progress = StopAt(at, stop.clone());
     let device = candle_core::Device::Cpu;
     train(
-        &task(),
-        &gated,
-        config,
-        3,
-        &device,
+        Training {
+            task: &task(),
+            model: &gated,
+            config: config,
+            seed: 3,
+            device: &device,
+        },
         &run,
         &mut progress,
         &stop,

@@ -10,7 +10,7 @@ use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{
     Encoder, Error, Optimiser, OptimiserConfig, Parameter, Part, RunDir, StepOutcome, StopFlag,
-    TrainConfig, train,
+    TrainConfig, Training, train,
 };
 use std::path::Path;
 use support::{LinearEncoder, Model, Synthetic, bits, config, model};
@@ -24,11 +24,13 @@ fn fit(
 ) -> Result<l0gm_train::Outcome, Error> {
     let run = RunDir::open(dir).unwrap();
     train(
-        task,
-        model,
-        config,
-        seed,
-        &Device::Cpu,
+        Training {
+            task: task,
+            model: model,
+            config: config,
+            seed: seed,
+            device: &Device::Cpu,
+        },
         &run,
         &mut (),
         &StopFlag::default(),
@@ -247,11 +249,13 @@ fn a_parameter_that_no_gradient_reaches_is_named_in_the_first_step() {
     };
     let run = RunDir::open(folder.path()).unwrap();
     let error = train(
-        &small(),
-        &cut,
-        &config(1, 0.0),
-        0,
-        &Device::Cpu,
+        Training {
+            task: &small(),
+            model: &cut,
+            config: &config(1, 0.0),
+            seed: 0,
+            device: &Device::Cpu,
+        },
         &run,
         &mut (),
         &StopFlag::default(),

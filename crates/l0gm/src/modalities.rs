@@ -7,10 +7,27 @@ use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::GraphModality;
 use l0gm_tabular::TabularModality;
 use l0gm_text::TextModality;
-use l0gm_train::Modality;
+use l0gm_train::{MethodInfo, Modality, ModalityParts};
 
 /// Their names.
 pub const NAMES: [&str; 3] = ["tabular", "text", "graph"];
+
+/// What is known of every method, by modality.
+pub(crate) fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
+    let infos = [
+        TabularModality::METHODS.infos(),
+        TextModality::METHODS.infos(),
+        GraphModality::METHODS.infos(),
+    ];
+    let mut infos = infos.into_iter();
+    NAMES.map(|name| (name, infos.next().unwrap_or_default()))
+}
+
+/// Whether a method of that name takes a lambda or a target in any modality.
+pub(crate) fn has_knob(method: &str) -> bool {
+    let mut all = methods().into_iter().flat_map(|(_, infos)| infos);
+    all.any(|info| info.name == method && info.has_knob())
+}
 
 /// Every modality, in the order of plans and reports.
 pub fn all(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {

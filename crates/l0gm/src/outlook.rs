@@ -1,8 +1,13 @@
 //! What would become of a dataset that is not here: downloaded, or its twin in its place. A dry run asks
 //! this instead of the catalogue's doors, which download and generate.
 
+use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, Entry, Error, FetchPolicy, Resolved, Source};
-use l0gm_train::{Expected, Hyperparameter, Modality, Profile, RunContext, RunRecord, RunSpec};
+use l0gm_train::{
+    Expected, Hyperparameter, MethodInfo, Modality, RunContext, RunRecord, RunSpec, SpecRequest,
+    TimedRun,
+};
+use std::path::Path;
 use std::time::Duration;
 
 /// Where a dataset of the catalogue stands.
@@ -104,30 +109,23 @@ impl Modality for Looking {
         self.modality.datasets()
     }
 
-    fn methods(&self) -> Vec<String> {
+    fn methods(&self) -> Vec<MethodInfo> {
         self.modality.methods()
     }
 
-    fn spec_expecting(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &serde_json::Value,
-        _: l0gm_train::Expected,
-    ) -> l0gm_train::Result<RunSpec> {
+    fn spec(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<RunSpec> {
         let expected = Expected {
-            missing_twin: match self.outlook.of(dataset) {
+            missing_twin: match self.outlook.of(request.dataset) {
                 Standing::Here(_) | Standing::Unknown => None,
                 Standing::ToDownload(_) => Some(false),
                 Standing::Twin => Some(true),
             },
             weights: self.outlook.options.fetch == FetchPolicy::Download,
         };
-        let plan = &self.modality;
-        plan.spec_expecting(dataset, method, lambda, seed, profile, overrides, expected)
+        self.modality.spec(&SpecRequest {
+            expected,
+            ..*request
+        })
     }
 
     fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
@@ -147,5 +145,9 @@ impl Modality for Looking {
             "{} is only planned here, not run",
             spec.id()
         )))
+    }
+
+    fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> l0gm_train::Result<TimedRun> {
+        self.modality.timed(spec, dir, device)
     }
 }

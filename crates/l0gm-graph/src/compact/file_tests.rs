@@ -6,7 +6,7 @@ use crate::test_graphs::two_communities;
 use crate::{GraphModality, NodeSplit};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_train::{
-    Modality, Profile, RunContext, RunRecord, Sizes, Split, StopFlag, read_predictions,
+    Modality, RunContext, RunRecord, Sizes, SpecRequest, Split, StopFlag, read_predictions,
 };
 use serde_json::json;
 use std::path::PathBuf;
@@ -100,7 +100,11 @@ fn run(path: &str, data: Option<PathBuf>, out: &Path) -> RunRecord {
         "train": {"epochs": 2, "optimiser": {"gate-travel": 1.0}},
     });
     let spec = graphs
-        .spec(path, "l0gm", Some(1e-3), 0, Profile::Quick, &overrides)
+        .spec(&SpecRequest {
+            lambda: Some(1e-3),
+            overrides: &overrides,
+            ..SpecRequest::new(path, "l0gm")
+        })
         .unwrap();
     let mut context = RunContext {
         dir: out.to_path_buf(),

@@ -47,7 +47,7 @@ pub(super) const COLUMNS: &[Column] = &[
     column("open_dims", Int, |r| Value::count(r.gate.open_dims)),
     column("total_dims", Int, |r| Value::count(r.gate.total_dims)),
     column("latency_us_per_example", Float, |r| {
-        Value::float(r.latency_us_per_example)
+        Value::maybe(r.latency_us_per_example)
     }),
     column("batch", Int, |r| Value::count(r.latency_batch)),
     column("threads", Int, |r| Value::count(r.threads)),
@@ -93,7 +93,7 @@ pub(super) const COLUMNS: &[Column] = &[
         Value::float(r.calibration_scaled.brier)
     }),
     column("latency_p95_us_per_example", Float, |r| {
-        Value::float(r.latency_p95_us_per_example)
+        Value::maybe(r.latency_p95_us_per_example)
     }),
     column("parameters", Int, |r| Value::count(r.sizes.parameters)),
     column("flops", Int, |r| Value::count(r.sizes.flops)),

@@ -5,6 +5,7 @@ use super::{Claim, Evidence, Finding, Missing, Verdict};
 use crate::arms;
 use crate::format;
 use crate::latency_record::LatencyRecord;
+use crate::paper;
 use crate::paper_tables::rival;
 use crate::significance::{Measure, Outcome, test_between};
 use crate::study::Point;
@@ -135,7 +136,8 @@ fn by_run(ours: &Point<'_>, dense: &Point<'_>) -> Result<(f64, String), String> 
             "dense was timed on another device, or with other threads or another batch".to_owned(),
         );
     }
-    let time = dense.over(|r| r.latency_us_per_example).mean;
+    let time = dense.maybe(|r| r.latency_us_per_example);
+    let time = time.map(|e| e.mean).ok_or("dense was not timed")?;
     let run = ours.first();
     let text = format!(
         "{} for an example in the compact model, {} in dense ({}, {} threads, batch {})",
@@ -191,7 +193,7 @@ fn standing<'e, 'a>(evidence: &Evidence<'e, 'a>) -> Result<Stands<'e, 'a>, Findi
     let mut tested = 0;
     for row in blocks
         .flat_map(|b| &b.rows)
-        .filter(|row| row.method != "L0GM")
+        .filter(|row| row.method != paper::OURS)
     {
         let Some(point) = rival(study, &row.method) else {
             absent.push(row.method.clone());

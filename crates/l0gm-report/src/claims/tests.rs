@@ -5,7 +5,7 @@ use super::*;
 use crate::fixtures;
 use crate::grouping::studies;
 use crate::significance::{Family, Measure, Test};
-use l0gm_train::RunRecord;
+use l0gm_train::{MethodInfo, Role, RunRecord};
 use serde_json::{Value, json};
 
 fn claim(id: &str) -> &'static Claim {
@@ -303,13 +303,24 @@ fn tested(records: &[RunRecord], rival: &str, difference: f64, p: f64) -> Compar
 /// Adult with a run of each of the paper's rivals.
 fn with_all_rivals() -> Vec<RunRecord> {
     let mut records = fixtures::real_records();
-    for method in ["xgboost", "lightgbm", "catboost"] {
+    for (method, row) in [
+        ("xgboost", "XGBoost"),
+        ("lightgbm", "LightGBM"),
+        ("catboost", "CatBoost"),
+    ] {
         let dense = records
             .iter()
             .filter(|r| r.spec.dataset == "adult" && r.spec.method == "dense");
         let mut runs: Vec<RunRecord> = dense.cloned().collect();
         for run in &mut runs {
             run.spec.method = method.to_owned();
+            run.method = MethodInfo {
+                name: method.into(),
+                label: method.into(),
+                role: Role::Rival,
+                rival_of: Some(row.into()),
+                ..run.method.clone()
+            };
             run.run_id = run.spec.id();
         }
         records.extend(runs);

@@ -145,7 +145,7 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
         minus(rob_mu.map(|e| e.mean), paper.rob_mu),
         Cell::maybe(paper.latency, paper_microseconds),
         Cell::maybe(
-            latency(mean(|r| r.latency_us_per_example)),
+            latency(point.and_then(|p| p.maybe(|r| r.latency_us_per_example).map(|e| e.mean))),
             format::microseconds,
         ),
         Cell::maybe(

@@ -73,12 +73,13 @@ fn line<'s, 'a>(place: &Place<'s, 'a>, row: &MethodRow, command: &Command) -> Li
     }
 }
 
-/// Our point beside a method of the paper: one of its name, else dense for the backbone that it is.
+/// Our point beside a method of the paper: the one that says it reproduces that row, else dense for the backbone that
+/// it is.
 pub(crate) fn ours<'s, 'a>(study: &'s Study<'a>, method: &str) -> Option<&'s Point<'a>> {
-    if method == "L0GM" {
+    if method == paper::OURS {
         return arms::best(study);
     }
-    let named = |p: &&Point<'a>| plain(p.method) == plain(method);
+    let named = |p: &&Point<'a>| p.method.rival_of.as_deref() == Some(method);
     if let Some(point) = study.points.iter().find(named) {
         return Some(point);
     }
@@ -101,14 +102,8 @@ pub(crate) fn backbone(modality: &str) -> &'static str {
     }
 }
 
-/// "GraphSAGE" and "graph-sage" are one method.
-fn plain(name: &str) -> String {
-    let letters = name.chars().filter(char::is_ascii_alphanumeric);
-    letters.map(|c| c.to_ascii_lowercase()).collect()
-}
-
 fn missing(place: &Place<'_, '_>, method: &str, command: &Command) -> String {
-    if method == "L0GM" {
+    if method == paper::OURS {
         return format!("not run: `{}`", command.at(place, "--method dense,l0gm"));
     }
     if method == backbone(place.modality) {

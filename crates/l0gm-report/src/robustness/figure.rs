@@ -25,7 +25,7 @@ pub(super) fn figure(study: &Study<'_>, points: &[&Point<'_>]) -> Figure {
     });
     let series = points.iter().map(|point| Shifted {
         label: point.label(),
-        gated: point.is_gated(),
+        gated: point.is_subject(),
         spots: ConditionKind::ALL
             .into_iter()
             .map(|kind| ticks(kind).filter_map(|c| spot(point, c)).collect())

@@ -18,7 +18,7 @@ use super::study::{Point, Study};
 use crate::out::OutDir;
 use bootstrap::paired;
 use l0gm_gate::Generator;
-use l0gm_train::{RunRecord, Split, read_predictions};
+use l0gm_train::{Role, RunRecord, Split, read_predictions};
 use pairing::{Scored, differences};
 use std::collections::BTreeMap;
 
@@ -83,10 +83,17 @@ pub enum Outcome {
 /// Tests that answer one question, and are corrected for being many together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// L0GM against dense and every other method.
+    /// L0GM against dense and every rival.
     Rivals,
+    /// L0GM against the cheap methods that belong to every study.
+    Baselines,
     /// The default design against those with one thing changed.
     Designs,
+}
+
+impl Family {
+    /// All of them, in the report's order.
+    pub(crate) const ALL: [Self; 3] = [Self::Rivals, Self::Baselines, Self::Designs];
 }
 
 /// One pair of models.
@@ -170,7 +177,7 @@ fn compare_study(study: &Study<'_>, read: Read<'_>) -> Vec<Comparison> {
             compare_pair(study, (family, ours, rival), &cache)
         })
         .collect();
-    for family in [Family::Rivals, Family::Designs] {
+    for family in Family::ALL {
         correct(&mut found, family);
     }
     found
@@ -194,11 +201,15 @@ fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
                 .dense_beside(point)
                 .map(|dense| rivals((point, dense))),
         );
-        let others = study
-            .points
-            .iter()
-            .filter(|p| p.method != "dense" && p.method != "l0gm");
-        pairs.extend(others.map(|rival| rivals((point, rival))));
+        let others = study.points.iter().filter_map(|other| {
+            let family = match other.method.role {
+                Role::Backbone | Role::Subject => return None,
+                Role::Rival => Family::Rivals,
+                Role::Baseline => Family::Baselines,
+            };
+            Some((family, point, other))
+        });
+        pairs.extend(others);
     }
     for axis in Axis::ALL {
         let designs = arms::pairs(study, axis).into_iter();

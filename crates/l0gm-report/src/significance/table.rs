@@ -16,7 +16,7 @@ pub(crate) fn blocks(study: &Study<'_>, all: &[Comparison]) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(
         "Is it luck? L0GM against each rival".to_owned(),
     )];
-    for family in [Family::Rivals, Family::Designs] {
+    for family in Family::ALL {
         let tested = of_study.iter().copied();
         let tested: Vec<&Comparison> = tested
             .filter(|c| c.family == family && c.tests.is_ok())
@@ -24,7 +24,7 @@ pub(crate) fn blocks(study: &Study<'_>, all: &[Comparison]) -> Vec<Block> {
         if !tested.is_empty() {
             let table = table(study, family, &tested);
             blocks.push(match family {
-                Family::Rivals => Block::Table(table),
+                Family::Rivals | Family::Baselines => Block::Table(table),
                 Family::Designs => Block::Folded(table),
             });
         }
@@ -48,6 +48,7 @@ pub(crate) fn blocks(study: &Study<'_>, all: &[Comparison]) -> Vec<Block> {
 fn table(study: &Study<'_>, family: Family, comparisons: &[&Comparison]) -> Table {
     let (id, against) = match family {
         Family::Rivals => ("significance", "each rival"),
+        Family::Baselines => ("significance-baselines", "each baseline"),
         Family::Designs => ("significance-designs", "each other design of the gate"),
     };
     let tests: usize = comparisons

@@ -5,7 +5,7 @@ use super::{small_csv, small_settings, write};
 use crate::{LoadedTable, TabularModality, read_arff, read_parquet};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_train::{Modality, Profile};
+use l0gm_train::{Modality, SpecRequest};
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 use std::path::Path;
@@ -179,7 +179,11 @@ fn unknown_and_impossible_settings_are_refused_by_name() {
     let path = write(dir.path(), "a.csv", small_csv(50));
     let dataset = path.to_str().unwrap();
     let spec = |method: &str, overrides| {
-        let spec = modality.spec(dataset, method, Some(1e-3), 0, Profile::Quick, &overrides);
+        let spec = modality.spec(&SpecRequest {
+            lambda: Some(1e-3),
+            overrides: &overrides,
+            ..SpecRequest::new(dataset, method)
+        });
         spec.map(|_| ()).unwrap_err().to_string()
     };
     let label = json!({"label": "label"});
@@ -190,14 +194,11 @@ fn unknown_and_impossible_settings_are_refused_by_name() {
     let method = spec("logm", json!({"data": label}));
     assert_says(&method, &["logm", "l0gm"]);
     assert_says(&spec("l0gm", json!({})), &["data.label", "a.csv"]);
-    let negative = modality.spec(
-        dataset,
-        "l0gm",
-        Some(-1.0),
-        0,
-        Profile::Quick,
-        &json!({"data": label}),
-    );
+    let negative = modality.spec(&SpecRequest {
+        lambda: Some(-1.0),
+        overrides: &json!({"data": label}),
+        ..SpecRequest::new(dataset, "l0gm")
+    });
     assert_says(
         &negative.map(|_| ()).unwrap_err().to_string(),
         &["lambda", "-1"],

@@ -4,7 +4,7 @@
 use super::compaction::{VARIANTS, model};
 use super::{small_csv, small_input, small_settings, write};
 use crate::tests::runs::{run, spec};
-use crate::{CompactModel, CompactTable, TabularModality, read_table};
+use crate::{CompactModel, CompactTable, TabularModality, build_model, read_table};
 use candle_core::{Device, Tensor};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_train::{CompactFolder, CompactHeader, Sizes, Split, read_predictions};
@@ -225,16 +225,17 @@ fn loaded_logits_of_the_real_adult_equal_gated_logits() {
     let modality = TabularModality::new(catalogue.unwrap());
     let settings = TabularModality::defaults();
     let adult = modality
-        .prepare("adult", false, &settings, 0, &Device::Cpu)
+        .prepare("adult", &settings, 0, &Device::Cpu)
         .unwrap();
+    let model = build_model(&adult.encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
     // Untrained, with every third gate closed.
-    let log_alpha = adult.model.gate.log_alpha().unwrap();
+    let log_alpha = model.gate.log_alpha().unwrap();
     let values: Vec<f32> = (0..log_alpha.elem_count())
         .map(|i| if i % 3 == 0 { -6.0 } else { 3.0 })
         .collect();
     let values = Tensor::from_vec(values, log_alpha.shape().clone(), &Device::Cpu).unwrap();
     log_alpha.set(&values).unwrap();
-    let compact = CompactModel::new(&adult.model, &adult.encoding).unwrap();
+    let compact = CompactModel::new(&model, &adult.encoding).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = compact.parts(&adult.encoding, &settings.data).unwrap();
     CompactFolder::write(dir.path(), header(&["<=50K", ">50K"]), file).unwrap();
@@ -245,7 +246,7 @@ fn loaded_logits_of_the_real_adult_equal_gated_logits() {
     let rows = Tensor::new(rows.as_slice(), &Device::Cpu).unwrap();
     let found = all.index_select(&rows, 0).unwrap();
     let input = adult.task.input(Split::Test);
-    let gated = adult.model.logits(input).unwrap();
+    let gated = model.logits(input).unwrap();
     let difference = largest_difference(&gated, &found);
     assert!(difference < 1e-5, "{difference}");
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{small_input, small_settings};
-use crate::modality::{TableModel, build_model};
 use crate::{CompactModel, NumberEncoding, TabularSettings, compact_sizes, model_sizes};
+use crate::{TableModel, build_model};
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::InferenceGate;
 use l0gm_ops::Generator;
@@ -28,7 +28,7 @@ pub(super) fn model(
     log_alpha: &[f32],
 ) -> (TableModel, crate::Encoding, crate::TableInput) {
     let (_, encoding, input) = small_input(settings);
-    let model = build_model(&encoding, 2, false, settings, 0, &Device::Cpu).unwrap();
+    let model = build_model(&encoding, 2, true, settings, 0, &Device::Cpu).unwrap();
     for parameter in model.parameters() {
         let var = &parameter.var;
         let value = if parameter.name == "gate.log_alpha" {

@@ -4,13 +4,13 @@
 
 use super::runs::run;
 use super::{small_csv, small_input, small_settings, write};
-use crate::modality::build_model;
+use crate::build_model;
 use crate::{NumberEncoding, TableInput, TabularModality, TabularSettings};
 use candle_core::{Device, Tensor};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_gate::{GateKind, Granularity};
 use l0gm_ops::{Generator, Mode};
-use l0gm_train::{Encoder, Gating, Modality, Profile, RunSpec};
+use l0gm_train::{Encoder, Gating, Modality, RunSpec, SpecRequest};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -36,7 +36,7 @@ fn evaluated(model: &crate::TableModel, input: &TableInput) -> Tensor {
 fn open_entries_leave_the_embeddings_as_they_are_and_closed_ones_take_out_their_rows_alone() {
     let settings = fine();
     let (_, encoding, input) = small_input(&settings);
-    let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
+    let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
     assert!(model.gate.is_identity());
     let plain = model.encoder.encode(&input, &mut Mode::Eval).unwrap();
     for gate in model.gates() {
@@ -86,7 +86,7 @@ fn a_numbers_embedding_is_the_line_between_its_gated_edges() {
     let mut settings = fine();
     settings.encoding.bins = 30; // Of two fields the one with fewer distinct values has fewer.
     let (_, encoding, input) = small_input(&settings);
-    let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
+    let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
     let gates: Vec<_> = model.gates().into_iter().cloned().collect();
     // One gate an entry in use: a missing row and an edge each, whatever the block is padded to.
     let used: usize = encoding.numbers.iter().map(|f| f.edges.len() + 1).sum();
@@ -164,7 +164,7 @@ fn models_without_a_compact_form_say_why_and_what_to_train_instead() {
         (conditional, "each example"),
     ] {
         let (_, encoding, _) = small_input(&settings);
-        let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
+        let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
         let error = crate::CompactModel::new(&model, &encoding)
             .unwrap_err()
             .to_string();
@@ -197,7 +197,11 @@ fn spec(path: &Path, lambda: Option<f64>, more: Value) -> l0gm_train::Result<Run
         }
     }
     let dataset = path.to_str().unwrap();
-    modality().spec(dataset, "l0gm", lambda, 0, Profile::Quick, &overrides)
+    modality().spec(&SpecRequest {
+        lambda,
+        overrides: &overrides,
+        ..SpecRequest::new(dataset, "l0gm")
+    })
 }
 
 #[test]

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{small_csv, write};
-use crate::modality::Prepared;
-use crate::{NumberEncoding, TabularModality, TabularSettings};
+use crate::{
+    EncodedTable, NumberEncoding, TableModel, TabularModality, TabularSettings, build_model,
+};
 use candle_core::{Device, Var};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_gate::{GateKind, Granularity};
-use l0gm_train::{Encoder, Head, RunDir, Split, StopFlag, train};
+use l0gm_train::{Encoder, Head, RunDir, Split, StopFlag, Training, train};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,18 +30,21 @@ fn values(var: &Var) -> Vec<f32> {
 
 /// For every parameter, which of its numbers one step changed.
 fn moved(
-    prepared: &Prepared,
+    table: &EncodedTable,
+    model: &TableModel,
     settings: &TabularSettings,
     dir: &Path,
 ) -> BTreeMap<String, Vec<bool>> {
-    let parameters = prepared.model.parameters();
+    let parameters = model.parameters();
     let before: Vec<Vec<f32>> = parameters.iter().map(|p| values(&p.var)).collect();
     let outcome = train(
-        &prepared.task,
-        &prepared.model,
-        &settings.train,
-        0,
-        &Device::Cpu,
+        Training {
+            task: &table.task,
+            model,
+            config: &settings.train,
+            seed: 0,
+            device: &Device::Cpu,
+        },
         &RunDir::open(dir).unwrap(),
         &mut (),
         &StopFlag::default(),
@@ -80,13 +84,14 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
         for dense in [true, false] {
             let mut settings = settings();
             variant(&mut settings);
-            let prepared = tables
-                .prepare(path.to_str().unwrap(), dense, &settings, 0, &Device::Cpu)
+            let table = tables
+                .prepare(path.to_str().unwrap(), &settings, 0, &Device::Cpu)
                 .unwrap();
+            let encoding = &table.encoding;
+            let model = build_model(encoding, 2, !dense, &settings, 0, &Device::Cpu).unwrap();
             let run = dir.path().join(format!("{at}-{dense}"));
-            let moved = moved(&prepared, &settings, &run);
+            let moved = moved(&table, &model, &settings, &run);
 
-            let model = &prepared.model;
             let parts = model.encoder.parameters().len() + model.head.parameters().len();
             let fine = settings.gate.granularity == Granularity::Fine;
             let conditional = settings.gate.kind == GateKind::Conditional;
@@ -103,21 +108,16 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
                 let gates = &moved["gate.log_alpha"];
                 assert!(gates.iter().all(|&moved| moved), "{gates:?}");
             }
-            rows_in_use_moved(&prepared, &moved);
+            rows_in_use_moved(&table, &moved);
         }
     }
 }
 
 /// The category tables' rows that a training row names moved, and no others; of their gates no others.
-fn rows_in_use_moved(prepared: &Prepared, moved: &BTreeMap<String, Vec<bool>>) {
-    let categories = prepared
-        .task
-        .input(Split::Train)
-        .categories
-        .as_ref()
-        .unwrap();
+fn rows_in_use_moved(table: &EncodedTable, moved: &BTreeMap<String, Vec<bool>>) {
+    let categories = table.task.input(Split::Train).categories.as_ref().unwrap();
     let ids: Vec<u32> = categories.ids.flatten_all().unwrap().to_vec1().unwrap();
-    let rows = prepared.encoding.category_rows();
+    let rows = table.encoding.category_rows();
     let tables = moved.iter().filter(|(name, _)| name.contains("categories"));
     for (name, changed) in tables {
         for (row, changed) in changed.chunks(changed.len() / rows).enumerate() {

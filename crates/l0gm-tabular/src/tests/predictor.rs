@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{small_input, small_settings};
-use crate::modality::build_model;
+use crate::build_model;
 use crate::{Cin, CinActivation, CinSettings, NumberEncoding, TabularSettings};
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::Temperature;
@@ -107,7 +107,7 @@ fn logits_with_closed_gate(bypass: bool) -> Vec<f32> {
     let mut settings = small_settings();
     settings.model.bypass = bypass;
     let (_, encoding, input) = small_input(&settings);
-    let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
+    let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
     for parameter in model.parameters() {
         let var = &parameter.var;
         let value = if parameter.name == "gate.log_alpha" {
@@ -134,7 +134,15 @@ fn logits_with_closed_gate(bypass: bool) -> Vec<f32> {
 fn two_classes_have_one_logit_and_many_have_one_each() {
     let (_, encoding, input) = small_input(&small_settings());
     let model = |classes| {
-        build_model(&encoding, classes, true, &small_settings(), 0, &Device::Cpu).unwrap()
+        build_model(
+            &encoding,
+            classes,
+            false,
+            &small_settings(),
+            0,
+            &Device::Cpu,
+        )
+        .unwrap()
     };
     let two = model(2).logits(&input).unwrap().to_vec2::<f32>().unwrap();
     assert!(two.iter().all(|row| row.len() == 2 && row[0] == 0.0));
@@ -158,7 +166,7 @@ fn every_parameter_of_every_variant_gets_a_gradient() {
         let mut settings = small_settings();
         variant(&mut settings);
         let (_, encoding, input) = small_input(&settings);
-        let model = build_model(&encoding, 2, false, &settings, 0, &Device::Cpu).unwrap();
+        let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
         let mut generator = Generator::new(0);
         let mut mode = Mode::Train(&mut generator);
         let gating = Gating::Sampled(Temperature(2.0 / 3.0));
@@ -178,7 +186,7 @@ fn every_parameter_of_every_variant_gets_a_gradient() {
 fn the_same_seed_builds_the_same_model_and_another_seed_another() {
     let (_, encoding, _) = small_input(&small_settings());
     let weights = |seed| -> Vec<f32> {
-        let model = build_model(&encoding, 2, false, &small_settings(), seed, &Device::Cpu);
+        let model = build_model(&encoding, 2, true, &small_settings(), seed, &Device::Cpu);
         let all = model.unwrap().parameters();
         all.iter()
             .flat_map(|p| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap())

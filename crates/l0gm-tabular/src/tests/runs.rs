@@ -5,7 +5,7 @@ use super::{small_csv, write};
 use crate::TabularModality;
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_train::{Modality, Profile, RunContext, RunRecord, RunSpec, StopFlag};
+use l0gm_train::{Modality, RunContext, RunRecord, RunSpec, SpecRequest, StopFlag};
 use serde_json::json;
 use std::path::Path;
 
@@ -26,7 +26,11 @@ pub(super) fn spec(path: &Path, method: &str, lambda: Option<f64>, gate_travel: 
     });
     let dataset = path.to_str().unwrap();
     modality()
-        .spec(dataset, method, lambda, 0, Profile::Quick, &overrides)
+        .spec(&SpecRequest {
+            lambda,
+            overrides: &overrides,
+            ..SpecRequest::new(dataset, method)
+        })
         .unwrap()
 }
 
@@ -115,7 +119,11 @@ fn a_spec_is_complete_and_names_its_method() {
     );
     let overrides = json!({"data": {"label": "label"}});
     let dataset = path.to_str().unwrap();
-    let refused = modality().spec(dataset, "dense", Some(1.0), 0, Profile::Quick, &overrides);
+    let refused = modality().spec(&SpecRequest {
+        lambda: Some(1.0),
+        overrides: &overrides,
+        ..SpecRequest::new(dataset, "dense")
+    });
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("no lambda"), "{message}");
 }

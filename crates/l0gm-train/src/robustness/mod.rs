@@ -6,14 +6,15 @@
 //! is perturbed depends on (condition, example, seed) alone, so every method meets the same.
 
 mod condition;
-mod judge;
 mod perturbation;
 mod record;
 mod scale;
+mod scoring;
 
-pub(crate) use judge::{Judged, judge};
+pub(crate) use scoring::{Scoring, score_conditions};
 
 pub use condition::{Condition, ConditionKind};
 pub use perturbation::{Distortion, Perturbation};
 pub use record::{ConditionResult, Robustness, Score};
 pub use scale::FeatureScale;
+pub use scoring::report_condition;

@@ -68,6 +68,18 @@ pub struct Outcome {
     pub steps: usize,
 }
 
+impl Outcome {
+    /// Of a method that is not trained in epochs.
+    pub fn without_epochs(train_seconds: f64) -> Self {
+        Self {
+            history: Vec::new(),
+            best_epoch: 0,
+            train_seconds,
+            steps: 0,
+        }
+    }
+}
+
 impl TrainConfig {
     /// Checks every setting; the error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
@@ -116,11 +128,16 @@ impl TrainConfig {
     }
 
     /// The lambda of a gated run's spec: as given, else `default`; none where these settings ask for an active
-    /// fraction.
+    /// fraction. `method` is named in errors.
     ///
     /// # Errors
     /// A lambda beside a target, or neither.
-    pub fn gated_lambda(&self, given: Option<f64>, default: Option<f64>) -> Result<Option<f64>> {
+    pub fn gated_lambda(
+        &self,
+        method: &str,
+        given: Option<f64>,
+        default: Option<f64>,
+    ) -> Result<Option<f64>> {
         match (self.target, given.or(default)) {
             (Some(target), _) => match given {
                 None => Ok(None),
@@ -131,9 +148,9 @@ impl TrainConfig {
                 ))),
             },
             (None, Some(lambda)) => Ok(Some(lambda)),
-            (None, None) => Err(Error::Setting(
-                "method l0gm needs a lambda or a target".to_owned(),
-            )),
+            (None, None) => Err(Error::Setting(format!(
+                "method {method} needs a lambda or a target"
+            ))),
         }
     }
 

@@ -16,19 +16,30 @@ use candle_core::Device;
 use l0gm_gate::Schedule;
 use std::collections::BTreeMap;
 
-/// Trains `model` on `task`, checkpointing under `run`; continues from the checkpoint found there to
+/// What is trained on what, and how.
+#[derive(Debug)]
+pub struct Training<'a, T, E, H> {
+    /// The rows.
+    pub task: &'a T,
+    /// The model; on success it holds the selected parameters.
+    pub model: &'a GatedModel<E, H>,
+    /// How to train.
+    pub config: &'a TrainConfig,
+    /// Drives shuffling, dropout and gate noise through streams derived per step.
+    pub seed: u64,
+    /// Where the tensors are.
+    pub device: &'a Device,
+}
+
+/// Trains a model on a task, checkpointing under `run`; continues from the checkpoint found there to
 /// the same result, bit for bit on CPU. On return the model holds the parameters of the best
-/// validation loss. `seed` drives shuffling, dropout and gate noise through streams derived per step.
+/// validation loss.
 ///
 /// Errors: a setting out of range; gates built for another schedule than `config.schedule`; a parameter that no gradient reaches; a loss or gradient that is
 /// not finite (the last good checkpoint is kept); a checkpoint that is damaged or was made with other
 /// settings; [`Error::Stopped`](crate::Error::Stopped) after a stop request.
 pub fn train<T, E, H>(
-    task: &T,
-    model: &GatedModel<E, H>,
-    config: &TrainConfig,
-    seed: u64,
-    device: &Device,
+    training: Training<'_, T, E, H>,
     run: &RunDir,
     progress: &mut dyn Progress,
     stop: &StopFlag,
@@ -38,20 +49,13 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    let unnamed = BTreeMap::new();
-    train_on(
-        &unnamed, task, model, config, seed, device, run, progress, stop,
-    )
+    train_on(&BTreeMap::new(), training, run, progress, stop)
 }
 
-/// [`train`] for data whose files have known checksums: a checkpoint of other data is refused too.
+/// Like [`train`], for data whose files have known checksums: a checkpoint of other data is refused too.
 pub(crate) fn train_on<T, E, H>(
     checksums: &BTreeMap<String, String>,
-    task: &T,
-    model: &GatedModel<E, H>,
-    config: &TrainConfig,
-    seed: u64,
-    device: &Device,
+    training: Training<'_, T, E, H>,
     run: &RunDir,
     progress: &mut dyn Progress,
     stop: &StopFlag,
@@ -61,9 +65,9 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    config.check()?;
-    check_gates(model, &config.schedule)?;
-    session::Session::open(checksums, task, model, config, seed, device, run, stop)?.run(progress)
+    training.config.check()?;
+    check_gates(training.model, &training.config.schedule)?;
+    session::Session::open(checksums, training, run, stop)?.run(progress)
 }
 
 /// Refuses gates that would be used at another temperature than the one they are trained towards.

@@ -2,7 +2,7 @@
 
 use super::saving::made_with;
 use super::steering::Steering;
-use super::{Outcome, TrainConfig};
+use super::{Outcome, TrainConfig, Training};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::{
     Encoder, Forward, GatedModel, Head, Optimiser, Parameter, Progress, ProgressEvent, Result,
@@ -48,14 +48,17 @@ where
 {
     pub(super) fn open(
         checksums: &BTreeMap<String, String>,
-        task: &'a T,
-        model: &'a GatedModel<E, H>,
-        config: &'a TrainConfig,
-        seed: u64,
-        device: &'a Device,
+        training: Training<'a, T, E, H>,
         run: &RunDir,
         stop: &'a StopFlag,
     ) -> Result<Self> {
+        let Training {
+            task,
+            model,
+            config,
+            seed,
+            device,
+        } = training;
         let parameters = model.parameters();
         let root = Generator::new(seed);
         let batches = plan(task, config, &root, 0).len();

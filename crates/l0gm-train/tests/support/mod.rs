@@ -7,8 +7,9 @@ use l0gm_gate::{Gate, GateConfig, Interface, Objective, Schedule};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{
-    Batch, Encoder, GatedModel, Head, OptimiserConfig, Parameter, Part, Result, RunContext,
-    RunSpec, Split, StopFlag, Task, TrainConfig,
+    Batch, DataSummary, Encoder, Experiment, GatedFit, GatedModel, Head, MethodInfo,
+    OptimiserConfig, Parameter, Part, Result, RunContext, RunRecord, RunSpec, Split, StopFlag,
+    Task, TrainConfig,
 };
 use std::path::Path;
 
@@ -258,4 +259,29 @@ pub fn with_fields(model: Model, fields: usize, dim: usize) -> GatedModel<Fielde
         gate,
         head: FlatHead(head),
     }
+}
+
+/// Fits a gated or dense model and judges it.
+pub fn run_gated<T, E, H>(
+    spec: &RunSpec,
+    data: DataSummary,
+    fit: GatedFit<'_, T, E, H>,
+    context: &mut RunContext<'_>,
+) -> l0gm_train::Result<RunRecord>
+where
+    T: Task,
+    E: Encoder<Input = T::Input>,
+    H: Head<T::Input>,
+{
+    let method = match spec.lambda {
+        Some(_) => MethodInfo::l0gm("a gated test model"),
+        None => MethodInfo::dense("a test model"),
+    };
+    let experiment = Experiment {
+        spec,
+        method,
+        data,
+        robustness: fit.config.robustness,
+    };
+    experiment.run(|sitting, context| fit.fit(sitting, context), context)
 }

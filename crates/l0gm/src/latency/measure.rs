@@ -145,10 +145,9 @@ fn one_batch(
     machine: &Machine,
     before: &mut BTreeMap<usize, Option<ModelTimes>>,
 ) -> anyhow::Result<BatchTimes> {
-    let own = if run.record.spec.method == "dense" {
-        "dense"
-    } else {
-        "gated"
+    let own = match run.record.method.gated {
+        true => "gated",
+        false => "dense",
     };
     let mut passes: Vec<(&str, &Pass)> = Vec::new();
     passes.extend(beside.map(|dense| ("dense", &dense.trained)));
@@ -214,8 +213,8 @@ fn sizes(record: &RunRecord, dense: Option<&RunRecord>) -> BTreeMap<String, l0gm
     if let Some(dense) = dense {
         sizes.insert("dense".to_owned(), dense.sizes);
     }
-    match (&record.compact, record.spec.method.as_str()) {
-        (_, "dense") => drop(sizes.insert("dense".to_owned(), record.sizes)),
+    match (&record.compact, record.method.gated) {
+        (_, false) => drop(sizes.insert("dense".to_owned(), record.sizes)),
         (None, _) => drop(sizes.insert("gated".to_owned(), record.sizes)),
         (Some(compact), _) => {
             sizes.insert("gated".to_owned(), compact.gated);

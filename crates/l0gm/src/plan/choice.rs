@@ -2,8 +2,10 @@
 
 use super::{Ablation, LAMBDA_GRID};
 use crate::flags::{CellFlags, ProfileFlag};
+use crate::modalities;
 use crate::usage::usage;
 use l0gm_gate::Target;
+use l0gm_train::MethodInfo;
 
 /// `--ablation all`.
 pub(super) const ALL_ABLATIONS: &str = "all";
@@ -36,27 +38,36 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether these flags ask for a method: by its name, or by naming none and it is planned by default.
+    pub(crate) fn takes(&self, method: &MethodInfo) -> bool {
+        match self.methods.is_empty() {
+            true => method.is_planned_by_default(),
+            false => self.methods.iter().any(|name| *name == *method.name),
+        }
+    }
+
     /// Parses the flags.
     pub fn new(flags: &CellFlags) -> anyhow::Result<Self> {
-        let ungated = |method: &String| method == "dense";
+        let ungated = |method: &String| !modalities::has_knob(method);
+        let named = flags.method.join(",");
         if !flags.lambda.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
         {
             return Err(usage(format!(
-                "--lambda {}: --method dense has no gate and so no lambda; leave --lambda out, or take --method dense,l0gm",
+                "--lambda {}: --method {named} has no gate and so no lambda; leave --lambda out, or take --method {named},l0gm",
                 flags.lambda.join(",")
             )));
         }
-        let named = |list: &[String]| list.iter().any(|name| name != NO_ABLATION);
-        if named(&flags.ablation) && !flags.method.is_empty() && flags.method.iter().all(ungated) {
+        let asked = |list: &[String]| list.iter().any(|name| name != NO_ABLATION);
+        if asked(&flags.ablation) && !flags.method.is_empty() && flags.method.iter().all(ungated) {
             return Err(usage(format!(
-                "--ablation {}: --method dense has no gate to change; leave --ablation out, or take --method dense,l0gm",
+                "--ablation {}: --method {named} has no gate to change; leave --ablation out, or take --method {named},l0gm",
                 flags.ablation.join(",")
             )));
         }
         if !flags.target.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
         {
             return Err(usage(format!(
-                "--target {}: --method dense has no gate to open or close; leave --target out, or take --method dense,l0gm",
+                "--target {}: --method {named} has no gate to open or close; leave --target out, or take --method {named},l0gm",
                 flags.target.join(",")
             )));
         }

@@ -19,7 +19,7 @@ use crate::names;
 use crate::usage::usage;
 use anyhow::Context;
 use l0gm_gate::Target;
-use l0gm_train::{Modality, Profile, RunSpec};
+use l0gm_train::{MethodInfo, Modality, Profile, RunSpec, SpecRequest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct PlannedRun {
     pub modality: usize,
     /// Everything its result depends on.
     pub spec: RunSpec,
+    /// Its method.
+    pub method: MethodInfo,
     /// The ablation that it belongs to: "soft-ece 0.1".
     pub ablation: Option<String>,
     /// What it costs.
@@ -44,10 +46,17 @@ pub struct PlannedRun {
 
 impl PlannedRun {
     /// A run by itself; a plan says what it adds.
-    pub fn new(modality: usize, spec: RunSpec, ablation: Option<String>, cost: Cost) -> Self {
+    pub fn new(
+        modality: usize,
+        spec: RunSpec,
+        method: MethodInfo,
+        ablation: Option<String>,
+        cost: Cost,
+    ) -> Self {
         Self {
             modality,
             spec,
+            method,
             ablation,
             estimate: cost.alone(),
             cost,
@@ -57,7 +66,7 @@ impl PlannedRun {
     /// The active fraction that its gate aims at; a model without a gate aims at none, whatever the settings say.
     pub fn target(&self) -> Option<f64> {
         let target = self.spec.settings["train"]["target"].as_f64();
-        target.filter(|_| self.spec.method != "dense")
+        target.filter(|_| self.method.has_knob())
     }
 }
 
@@ -87,14 +96,21 @@ impl Plan {
         for (index, dataset) in datasets {
             let modality = modalities[index].as_ref();
             for method in modality.methods() {
-                if !choice.methods.is_empty() && !choice.methods.contains(&method) {
+                if !choice.takes(&method) {
                     continue;
                 }
                 for point in points_of(&method, choice) {
                     let settings = overrides.with(modality.name(), &point.settings);
                     for &seed in &choice.seeds {
+                        let request = SpecRequest {
+                            lambda: point.lambda,
+                            seed,
+                            profile,
+                            overrides: &settings,
+                            ..SpecRequest::new(&dataset, &method.name)
+                        };
                         let spec = modality
-                            .spec(&dataset, &method, point.lambda, seed, profile, &settings)
+                            .spec(&request)
                             .map_err(|error| spec_error(modality.name(), &dataset, error))?;
                         // An ablation that the settings ask for anyway is no second run.
                         if !ids.insert(spec.id()) {
@@ -102,7 +118,8 @@ impl Plan {
                         }
                         let cost = Cost::of(modality, &spec)?;
                         let ablation = point.ablation.clone();
-                        runs.push(PlannedRun::new(index, spec, ablation, cost));
+                        let method = method.clone();
+                        runs.push(PlannedRun::new(index, spec, method, ablation, cost));
                     }
                 }
             }
@@ -177,11 +194,11 @@ struct PointToRun {
     settings: Value,
 }
 
-/// `dense` has neither lambda nor ablations. Everything else meets all lambdas and targets, then each
-/// ablation at its own lambdas, or at those that were asked for.
-fn points_of(method: &str, choice: &Choice) -> Vec<PointToRun> {
+/// A method without a knob is run once a seed. Every other meets all lambdas and targets; L0GM then meets each ablation
+/// at its own lambdas, or at those that were asked for.
+fn points_of(method: &MethodInfo, choice: &Choice) -> Vec<PointToRun> {
     let plain = || Value::Object(Map::new());
-    if method != "l0gm" {
+    if !method.has_knob() {
         return vec![PointToRun {
             ablation: None,
             lambda: None,
@@ -189,7 +206,8 @@ fn points_of(method: &str, choice: &Choice) -> Vec<PointToRun> {
         }];
     }
     let mut points = sparsities(&choice.lambdas, &choice.targets, &plain());
-    for ablation in &choice.ablations {
+    let ablations = choice.ablations.iter().filter(|_| method.is_subject());
+    for ablation in ablations {
         for (name, settings) in ablation.variants() {
             let of_it = match choice.points_given {
                 true => sparsities(&choice.lambdas, &choice.targets, &settings),
@@ -226,8 +244,9 @@ fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {
     let mut methods = Vec::new();
     for modality in modalities {
         for method in modality.methods() {
-            if !methods.contains(&method) {
-                methods.push(method);
+            let name = method.name.into_owned();
+            if !methods.contains(&name) {
+                methods.push(name);
             }
         }
     }

@@ -113,6 +113,7 @@ mod tests {
     fn plan(cells: u64) -> Plan {
         let run = |seed| PlannedRun {
             ablation: None,
+            method: l0gm_train::MethodInfo::dense("a test"),
             modality: 0,
             spec: RunSpec {
                 modality: "tabular".to_owned(),

@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use l0gm_train::{RunContext, RunRecord};
-use serde_json::Value;
+use l0gm_train::{MethodInfo, RunContext, RunRecord, SpecRequest};
 
 /// A modality that knows names and nothing else.
 struct Named(&'static str, &'static [&'static str]);
@@ -15,32 +14,23 @@ impl Modality for Named {
     fn datasets(&self) -> Vec<String> {
         self.1.iter().map(|d| (*d).to_owned()).collect()
     }
-    fn methods(&self) -> Vec<String> {
-        vec!["dense".to_owned(), "l0gm".to_owned()]
+    fn methods(&self) -> Vec<MethodInfo> {
+        vec![MethodInfo::dense("a test"), MethodInfo::l0gm("a test")]
     }
-    fn spec_expecting(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &Value,
-        _: l0gm_train::Expected,
-    ) -> l0gm_train::Result<RunSpec> {
-        if overrides.get("bad").is_some() {
+    fn spec(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<RunSpec> {
+        if request.overrides.get("bad").is_some() {
             return Err(l0gm_train::Error::Setting(
                 "bad: no such setting".to_owned(),
             ));
         }
         Ok(RunSpec {
             modality: self.0.to_owned(),
-            dataset: dataset.to_owned(),
-            method: method.to_owned(),
-            lambda,
-            seed,
-            twin: profile == Profile::Quick,
-            settings: overrides.clone(),
+            dataset: request.dataset.to_owned(),
+            method: request.method.to_owned(),
+            lambda: request.lambda,
+            seed: request.seed,
+            twin: request.profile == Profile::Quick,
+            settings: request.overrides.clone(),
         })
     }
     fn estimate(&self, _spec: &RunSpec) -> l0gm_train::Result<Duration> {
@@ -51,6 +41,14 @@ impl Modality for Named {
             "text" => vec![(spec.dataset.clone(), Duration::from_secs(60))],
             _ => Vec::new(),
         })
+    }
+    fn timed(
+        &self,
+        _: &RunSpec,
+        _: &std::path::Path,
+        _: &candle_core::Device,
+    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
+        Err(l0gm_train::Error::Stopped)
     }
     fn run(&self, _: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Err(l0gm_train::Error::Stopped)

@@ -4,7 +4,7 @@
 use super::*;
 use crate::plan::{Choice, Overrides};
 use l0gm_report::fixtures;
-use l0gm_train::{Profile, RunSpec};
+use l0gm_train::{MethodInfo, Profile, RunSpec, SpecRequest};
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -20,31 +20,30 @@ impl Modality for Fake {
     fn datasets(&self) -> Vec<String> {
         vec!["adult".to_owned()]
     }
-    fn methods(&self) -> Vec<String> {
-        vec!["dense".to_owned()]
+    fn methods(&self) -> Vec<MethodInfo> {
+        vec![MethodInfo::dense("a test")]
     }
-    fn spec_expecting(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        _: Profile,
-        overrides: &serde_json::Value,
-        _: l0gm_train::Expected,
-    ) -> l0gm_train::Result<RunSpec> {
+    fn spec(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<RunSpec> {
         Ok(RunSpec {
             modality: "tabular".to_owned(),
-            dataset: dataset.to_owned(),
-            method: method.to_owned(),
-            lambda,
-            seed,
+            dataset: request.dataset.to_owned(),
+            method: request.method.to_owned(),
+            lambda: request.lambda,
+            seed: request.seed,
             twin: true,
-            settings: overrides.clone(),
+            settings: request.overrides.clone(),
         })
     }
     fn estimate(&self, _: &RunSpec) -> l0gm_train::Result<Duration> {
         Ok(Duration::from_secs(1))
+    }
+    fn timed(
+        &self,
+        _: &RunSpec,
+        _: &std::path::Path,
+        _: &candle_core::Device,
+    ) -> l0gm_train::Result<l0gm_train::TimedRun> {
+        Err(l0gm_train::Error::Stopped)
     }
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         self.ran.borrow_mut().push(spec.seed);

@@ -2,6 +2,7 @@
 //! figure of the test split: of a record only its learning curve is parsed.
 
 use super::{TOLERANCE, TrialRun};
+use crate::modalities;
 use anyhow::Context;
 use l0gm_report::out::OutDir;
 use l0gm_train::EpochRecord;
@@ -57,7 +58,7 @@ pub(super) fn losses(
     }
     let mut by_method = ByMethod::new();
     for ((method, trial), epochs) in found {
-        let target = target.filter(|_| method != "dense");
+        let target = target.filter(|_| modalities::has_knob(&method));
         let epochs: Option<Vec<EpochRecord>> = epochs.into_iter().collect();
         let judged = epochs.map_or(Judged::Failed, |epochs| judged(&epochs, target));
         by_method.entry(method).or_default().insert(trial, judged);
@@ -82,7 +83,7 @@ fn judged(epochs: &[EpochRecord], target: Option<f64>) -> Judged {
 /// Mean share of dimensions that a trial's gated runs left open, at the selected epoch; `None` where one has not
 /// finished, or none is gated.
 pub(super) fn active(runs: &[TrialRun], trial: usize, out: &OutDir) -> anyhow::Result<Option<f64>> {
-    let of_trial = |run: &&TrialRun| run.trial == trial && run.spec.method != "dense";
+    let of_trial = |run: &&TrialRun| run.trial == trial && run.gated;
     let mut shares = Vec::new();
     for run in runs.iter().filter(of_trial) {
         let epoch = selected(&out.run(&run.spec.id()).join("record.json"))?;

@@ -5,6 +5,7 @@ use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
 use super::{Study, TOLERANCE, TrialRun, shown, shown_loss};
 use crate::flags::{ProfileFlag, SearchFlags};
+use crate::modalities;
 use l0gm_report::format;
 use l0gm_report::out::OutDir;
 use serde_json::{Map, Value};
@@ -127,7 +128,7 @@ fn text(
                 None => format!("  active at this lambda: {shares} (what opens more dimensions may win by that)"),
             });
         }
-        let dense = only.is_some_and(|method| method == "dense");
+        let dense = only.is_some_and(|method| !modalities::has_knob(method));
         let gate: &[Axis] = if dense { &[] } else { &study.space.gate };
         // The choice was made beside what was held: without it the file would mean other runs.
         let mut table = study.held.clone();
@@ -148,7 +149,7 @@ fn text(
 fn value_of(study: &Study, trial: usize, axis: &Axis) -> Option<Value> {
     let of_trial = |run: &&TrialRun| run.trial == trial;
     let mut runs: Vec<&TrialRun> = study.runs.iter().filter(of_trial).collect();
-    runs.sort_by_key(|run| run.spec.method == "dense");
+    runs.sort_by_key(|run| !run.gated);
     get(&runs.first()?.spec.settings, &axis.key).cloned()
 }
 

@@ -9,6 +9,7 @@ pub use space::Way;
 
 use crate::flags::{CellFlags, SearchFlags};
 use crate::job::{self, Job};
+use crate::modalities;
 use crate::plan::{
     Choice, Cost, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
 };
@@ -17,7 +18,7 @@ use crate::usage::usage;
 use choice::{ByMethod, Judged, best, joint, losses};
 use l0gm_report::format;
 use l0gm_report::out::OutDir;
-use l0gm_train::{Modality, Profile, RunRecord, RunSpec};
+use l0gm_train::{Modality, Profile, RunRecord, RunSpec, SpecRequest};
 use space::{Space, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ pub struct TrialRun {
     /// Number of the trial; 0 is the settings in use: the defaults, or an incumbent.
     trial: usize,
     spec: RunSpec,
+    /// Whether its method has a gate.
+    gated: bool,
 }
 
 /// What is searched in one modality.
@@ -126,7 +129,8 @@ fn checked(flags: &SearchFlags) -> anyhow::Result<CellFlags> {
         )));
     }
     // Choice refuses both beside dense alone.
-    let dense_alone = !cells.method.is_empty() && cells.method.iter().all(|m| m == "dense");
+    let dense_alone =
+        !cells.method.is_empty() && !cells.method.iter().any(|m| modalities::has_knob(m));
     if points == 0 && !dense_alone {
         cells.target = vec![TARGET.to_owned()];
     }
@@ -168,10 +172,12 @@ fn plan(
         }
         let mut runs = Vec::new();
         for method in modality.methods() {
-            if !choice.methods.is_empty() && !choice.methods.contains(&method) {
+            // Methods with other settings have no axis in this space.
+            let searched = method.is_subject() || method.is_backbone();
+            if !searched || !choice.takes(&method) {
                 continue;
             }
-            let gated = method == "l0gm";
+            let gated = method.gated;
             let lambda = choice.lambdas.first().copied().filter(|_| gated);
             for (number, trial) in trials.iter().enumerate() {
                 let mut settings = merged(&held, &trial.settings(gated));
@@ -179,8 +185,15 @@ fn plan(
                     space::insert(&mut settings, "train.target", target.into());
                 }
                 for &seed in &choice.seeds {
+                    let request = SpecRequest {
+                        lambda,
+                        seed,
+                        profile,
+                        overrides: &settings,
+                        ..SpecRequest::new(&dataset, &method.name)
+                    };
                     let spec = modality
-                        .spec(&dataset, &method, lambda, seed, profile, &settings)
+                        .spec(&request)
                         .map_err(|error| spec_error(name, &dataset, error))
                         .map_err(|error| match &flags.incumbent {
                             Some(path) => {
@@ -191,6 +204,7 @@ fn plan(
                     runs.push(TrialRun {
                         trial: number,
                         spec: spec.clone(),
+                        gated,
                     });
                     // The defaults may be a point of the space.
                     if planned.iter().any(|run| run.spec.id() == spec.id()) {
@@ -198,7 +212,7 @@ fn plan(
                     }
                     let cost = Cost::of(modality, &spec)?;
                     let name = Some(format!("trial {number}"));
-                    planned.push(PlannedRun::new(index, spec, name, cost));
+                    planned.push(PlannedRun::new(index, spec, method.clone(), name, cost));
                 }
             }
         }

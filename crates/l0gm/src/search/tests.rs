@@ -242,14 +242,10 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
     assert_eq!(read("chosen-l0gm.toml"), study.trials[2].settings(true));
     assert_eq!(read("chosen-dense.toml"), study.trials[4].settings(false));
     // The modality takes them.
-    let spec = modality("tabular").spec(
-        "adult",
-        "dense",
-        None,
-        0,
-        Profile::Quick,
-        &read("chosen.toml"),
-    );
+    let spec = modality("tabular").spec(&SpecRequest {
+        overrides: &read("chosen.toml"),
+        ..SpecRequest::new("adult", "dense")
+    });
     let settings = spec.unwrap().settings;
     for (key, value) in &study.trials[3].backbone {
         assert_eq!(get(&settings, key), Some(value), "{key}");

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::{ConditionKind, Parameter, StopFlag};
+use crate::robustness::{Scoring, score_conditions};
+use crate::{Batch, ConditionKind, FeatureScale, Parameter, Perturbation, Robustness, StopFlag};
+use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
+use l0gm_ops::Mode;
 use std::cell::RefCell;
+use std::time::Instant;
 
 const WIDTH: usize = 6;
 const ROWS: usize = 40;
@@ -140,26 +144,28 @@ fn judged(
         progress: &mut (),
         stop: StopFlag::default(),
     };
-    let clean = crate::predict(
-        &task,
-        &model,
-        Split::Test,
-        batch_size,
-        &Device::Cpu,
-        &mut (),
-        &StopFlag::default(),
-    )
-    .unwrap();
-    model.head.seen.borrow_mut().clear();
-    let what = Judged {
+    let mut predictor = GatedPredictor {
         task: &task,
         model: &model,
-        scaling: 2.0,
         batch_size,
+        fields: &[],
+        sizes: Sizes::default(),
+        compact: None,
+        reading: None,
+    };
+    let clean = predictor.predict(Split::Test, &mut context).unwrap();
+    model.head.seen.borrow_mut().clear();
+    let perturbed = predictor.perturbed(&Condition::PROTOCOL, seed, &mut context);
+    let Offered::Yes(perturbed) = perturbed.unwrap() else {
+        panic!("every gated model meets the conditions");
+    };
+    let scoring = Scoring {
+        clean: &clean,
+        scaling: 2.0,
         seed,
         bins: 15,
     };
-    let robustness = judge(&what, &clean, &mut context).unwrap().unwrap();
+    let robustness = score_conditions(&scoring, perturbed, Instant::now()).unwrap();
     (model.head.seen.take(), robustness)
 }
 

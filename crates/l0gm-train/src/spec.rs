@@ -1,13 +1,14 @@
-//! How the runner meets a modality: a spec goes in, a record comes out.
+//! A run's specification: everything that its result depends on, besides the data's bytes.
+
 use crate::checkpoint::hex;
-use crate::{Error, Progress, Result, RunRecord, StopFlag, TimedRun};
-use candle_core::Device;
+use crate::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+
 /// Which size of experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -18,25 +19,81 @@ pub enum Profile {
     /// The full recipe, three seeds; refuses twins; what is still reduced is named in the report.
     Paper,
 }
-/// One run, complete: everything its result depends on (besides the data's bytes).
+
+/// One run: everything that its result depends on, besides the data's bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// "tabular", "text" or "graph".
     pub modality: String,
     /// Catalogue name, or the path of a file of one's own.
     pub dataset: String,
-    /// "dense" or "l0gm".
+    /// Name of the method, as `--method` takes it.
     pub method: String,
-    /// Weight of the penalty; absent for dense.
+    /// Weight of the penalty; absent where the method takes none or a target is asked for.
     pub lambda: Option<f64>,
     /// Seed of everything random.
     pub seed: u64,
     /// Whether the data is the built-in twin.
     pub twin: bool,
-    /// The modality's settings, complete (no default left out).
+    /// The modality's settings, complete (no default left out). Settings of the method's own stand under
+    /// [`RunSpec::METHOD_SETTINGS`].
     pub settings: serde_json::Value,
 }
 impl RunSpec {
+    /// The key of [`settings`](Self::settings) under which a method's own settings stand.
+    pub const METHOD_SETTINGS: &'static str = "method";
+
+    /// The modality's settings, without the method's own.
+    ///
+    /// # Errors
+    /// These are not a modality's settings of type `T`.
+    pub fn modality_settings<T: DeserializeOwned>(&self) -> Result<T> {
+        let mut settings = self.settings.clone();
+        if let Value::Object(table) = &mut settings {
+            table.remove(Self::METHOD_SETTINGS);
+        }
+        serde_json::from_value(settings).map_err(|error| {
+            Error::Setting(format!(
+                "the settings of run {} are not those of modality {}: {error}",
+                self.id(),
+                self.modality
+            ))
+        })
+    }
+
+    /// The method's own settings.
+    ///
+    /// # Errors
+    /// The method has none of type `T`.
+    pub fn method_settings<T: DeserializeOwned>(&self) -> Result<T> {
+        let settings = self.settings[Self::METHOD_SETTINGS].clone();
+        serde_json::from_value(settings).map_err(|error| {
+            Error::Setting(format!(
+                "the settings of run {} are not those of method {}: {error}",
+                self.id(),
+                self.method
+            ))
+        })
+    }
+
+    /// Refuses a run whose twin stands in now and did not when the run was planned, or the other way round.
+    ///
+    /// # Errors
+    /// Says what the run was planned on and what is there now.
+    pub fn check_twin(&self, twin_now: bool) -> Result<()> {
+        if twin_now == self.twin {
+            return Ok(());
+        }
+        let (then, now) = match self.twin {
+            true => ("the twin of", "the real one"),
+            false => ("the real", "its twin"),
+        };
+        Err(Error::Setting(format!(
+            "the run was planned on {then} '{}', but now there is {now}; plan it again",
+            self.dataset
+        )))
+    }
+
     /// Readable and unique: modality-dataset-method-lambda-seed and the first 10 hex digits of the
     /// sha256 of the spec as canonical JSON. Safe as a folder's name.
     pub fn id(&self) -> String {
@@ -119,119 +176,6 @@ fn write_canonical(value: &Value, out: &mut String) {
             out.push(']');
         }
         scalar => out.push_str(&scalar.to_string()),
-    }
-}
-
-/// Where and how a run happens; nothing here changes its result on the same device.
-pub struct RunContext<'a> {
-    /// The run's own directory.
-    pub dir: PathBuf,
-    /// Device.
-    pub device: Device,
-    /// "cpu" or "cuda:0".
-    pub device_name: String,
-    /// Threads in use.
-    pub threads: usize,
-    /// Told about every step.
-    pub progress: &'a mut dyn Progress,
-    /// Asked before every step.
-    pub stop: StopFlag,
-}
-/// Where [`TrainConfig`](crate::TrainConfig) keeps a searched setting, under a modality's `train`.
-pub fn usual_setting_of(hyperparameter: Hyperparameter) -> Option<&'static str> {
-    match hyperparameter {
-        Hyperparameter::LearningRate => Some("train.optimiser.learning-rate"),
-        Hyperparameter::WeightDecay => Some("train.optimiser.weight-decay"),
-        Hyperparameter::Dropout => None,
-        Hyperparameter::BatchSize => Some("train.batch-size"),
-        Hyperparameter::Warmup => Some("train.schedule.warmup"),
-        Hyperparameter::EndTemperature => Some("train.schedule.end-temperature"),
-    }
-}
-/// What a plan that may touch nothing expects of files that are not here yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expected {
-    /// For a dataset that is not here: whether its twin will stand in. Absent: it is here, look at it.
-    pub missing_twin: Option<bool>,
-    /// Whether pretrained weights that are not here will be downloaded.
-    pub weights: bool,
-}
-/// A setting that the paper searches (Table 7), whatever a modality calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hyperparameter {
-    /// Peak learning rate of the head.
-    LearningRate,
-    /// Decoupled weight decay.
-    WeightDecay,
-    /// The main dropout of the backbone.
-    Dropout,
-    /// Rows a step.
-    BatchSize,
-    /// Share of training with lambda 0; of gated methods alone.
-    Warmup,
-    /// The gate's temperature at the end; of gated methods alone.
-    EndTemperature,
-}
-/// One modality's door for the runner.
-pub trait Modality {
-    /// "tabular", "text" or "graph".
-    fn name(&self) -> &'static str;
-    /// Catalogue names it can run, the default first.
-    fn datasets(&self) -> Vec<String>;
-    /// Methods it can run.
-    fn methods(&self) -> Vec<String>;
-    /// The complete spec of a dataset under a profile: the modality's defaults, then `overrides`
-    /// (a table of this modality's settings; an unknown key is an error with the nearest known name).
-    /// Decides whether the twin must stand in; with `Profile::Paper` a twin is an error.
-    fn spec(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &serde_json::Value,
-    ) -> Result<RunSpec> {
-        let here = Expected::default();
-        self.spec_expecting(dataset, method, lambda, seed, profile, overrides, here)
-    }
-    /// The spec that [`spec`](Self::spec) would give if what is missing were as expected: for a plan that
-    /// fetches and makes nothing.
-    fn spec_expecting(
-        &self,
-        dataset: &str,
-        method: &str,
-        lambda: Option<f64>,
-        seed: u64,
-        profile: Profile,
-        overrides: &serde_json::Value,
-        expected: Expected,
-    ) -> Result<RunSpec>;
-    /// The path of a searched setting among this modality's settings, "train.batch-size"; `None` where there
-    /// is none or it has no effect. Default: those of [`TrainConfig`](crate::TrainConfig) under `train`.
-    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
-        usual_setting_of(hyperparameter)
-    }
-    /// A rough estimate on two CPU cores.
-    fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
-    /// Work that is done once for all runs with the same key, such as a frozen encoder's features: keys and rough
-    /// estimates, which [`estimate`](Self::estimate) leaves out. Default: none.
-    fn shared_work(&self, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
-        let _ = spec;
-        Ok(Vec::new())
-    }
-    /// Lets go of what is kept in memory between runs: no run follows for now. Default: nothing is kept.
-    fn rest(&self) {}
-    /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
-    fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
-    /// The models of the finished run in `dir`, built again on `device` to be timed.
-    fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun> {
-        let _ = (dir, device);
-        Err(Error::Setting(format!(
-            "modality {} cannot build the models of {} again to time them",
-            self.name(),
-            spec.id()
-        )))
     }
 }
 

@@ -1,0 +1,208 @@
+//! L0GM on graphs: a hard-concrete gate on the last node representation of a GCN (eq. 2), before the linear classifier.
+//! The dense backbone is fitted by the same code with the identity in the gate's place.
+
+use crate::build::build_model;
+use crate::compact::compacted;
+use crate::modality::LoadedGraph;
+use crate::settings::FeatureScaling;
+use crate::{CompactGraph, GraphModality, GraphSettings, sizes};
+use candle_core::Device;
+use l0gm_gate::{GateKind, Granularity};
+use l0gm_train::settings::merge_settings;
+use l0gm_train::{
+    CompactPass, Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec,
+    TimedRun, load_trained,
+};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub(super) struct L0gm;
+
+impl Method<GraphModality> for L0gm {
+    fn info(&self) -> MethodInfo {
+        MethodInfo::l0gm("L0 gates on a GCN's node representation before the linear classifier")
+    }
+
+    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(spec)
+    }
+
+    fn run(
+        &self,
+        modality: &GraphModality,
+        spec: &RunSpec,
+        context: &mut RunContext<'_>,
+    ) -> Result<RunRecord> {
+        run(modality, self.info(), spec, context)
+    }
+
+    fn timed(
+        &self,
+        modality: &GraphModality,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> Result<TimedRun> {
+        timed(modality, &self.info(), spec, dir, device)
+    }
+}
+
+/// A rough estimate of a run's time on two CPU cores.
+pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
+    let settings = settings_of(spec)?;
+    // Nodes, stored entries and features; of a graph of one's own nothing is known before reading.
+    let (nodes, entries, features) = match spec.dataset.as_str() {
+        "amazon-photo" => (7_650.0, 245_812.0, 745.0),
+        "ogbn-products" => (2_449_029.0, 126_167_309.0, 100.0),
+        _ => (13_752.0, 505_474.0, 767.0),
+    };
+    let width = settings.gcn.width as f64;
+    let rounds = settings.gcn.layers as f64 - 1.0;
+    // 200 GFLOP/s through dense products and 30 through sparse ones on two cores, three passes an epoch
+    // (forward, and backward twice as much), and the elementwise work between: a little above the 45 to
+    // 60 seconds that a run of amazon-computers took where it had the machine to itself.
+    let dense = 2.0 * nodes * width * (features + rounds * width) / 200e9;
+    let sparse = 2.0 * entries * width * rounds / 30e9;
+    let between = nodes * width * (rounds + 1.0) * 1.5e-9;
+    let epoch = 3.0 * (dense + sparse) + between;
+    let seconds = 2.0
+        + settings.train.epochs as f64
+            * epoch
+            * (1.0 + 0.4 / settings.train.validate_every.max(1) as f64);
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Fits the model of `info` (gated or dense) and judges it.
+pub(super) fn run(
+    modality: &GraphModality,
+    info: MethodInfo,
+    spec: &RunSpec,
+    context: &mut RunContext<'_>,
+) -> Result<RunRecord> {
+    let settings = settings_of(spec)?;
+    let loaded = modality.load(spec, &settings, &context.device)?;
+    let data = loaded.data_summary(reductions(&settings), notes(&settings, info.gated));
+    let LoadedGraph { graph, task, .. } = &loaded;
+    let model = build_model(graph, &settings, info.gated, spec.seed, &context.device)?;
+    let entries = task.graph().propagation().matrix().values().len();
+    let fit = GatedFit {
+        task,
+        model: &model,
+        config: &settings.train,
+        fields: &[],
+        sizes: sizes(&model, graph.nodes(), entries),
+        compact: Box::new(|model| Ok(Some(compacted(model, task, &settings)?))),
+    };
+    let experiment = Experiment {
+        spec,
+        method: info,
+        data,
+        robustness: settings.train.robustness,
+    };
+    experiment.run(|sitting, context| fit.fit(sitting, context), context)
+}
+
+/// A finished run's models built again, to be timed: the checkpoint's and the compact folder's, on the same graph.
+pub(super) fn timed(
+    modality: &GraphModality,
+    info: &MethodInfo,
+    spec: &RunSpec,
+    dir: &Path,
+    device: &Device,
+) -> Result<TimedRun> {
+    let settings = settings_of(spec)?;
+    let start = Instant::now();
+    let loaded = modality.load(spec, &settings, device)?;
+    // Not of the model: it is computed once for a graph and serves every pass.
+    loaded.task.graph().propagated()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let model = build_model(&loaded.graph, &settings, info.gated, spec.seed, device)?;
+    load_trained(dir, &model.parameters())?;
+    let folder = dir.join("compact");
+    let compact = if folder.exists() {
+        let small = CompactGraph::load(&folder, device)?;
+        let pass: CompactPass<_> = Box::new(move |input| Ok(small.model().logits(input)?));
+        Some(pass)
+    } else {
+        None
+    };
+    let nodes = loaded.graph.nodes();
+    let mut timed = TimedRun::new(loaded.task, model, compact, device);
+    let what = format!("reading {nodes} nodes, normalising edges and propagating features once");
+    timed.preparation.push((what, seconds));
+    timed.notes.push(
+        "full batch: a pass goes over the whole graph and gives the logits of all test nodes"
+            .to_owned(),
+    );
+    Ok(timed)
+}
+
+/// What the settings reduce against the full recipe, in words.
+fn reductions(settings: &GraphSettings) -> Vec<String> {
+    let full = GraphSettings::default();
+    let mut said = Vec::new();
+    if settings.gcn.width < full.gcn.width {
+        said.push(format!(
+            "width {} of {}",
+            settings.gcn.width, full.gcn.width
+        ));
+    }
+    let (rate, full_rate) = (
+        settings.train.optimiser.learning_rate,
+        full.train.optimiser.learning_rate,
+    );
+    if settings.train.epochs < full.train.epochs && rate > full_rate {
+        said.push(format!(
+            "learning rate {rate} instead of {full_rate}, dropout {} instead of {}",
+            settings.gcn.dropout, full.gcn.dropout
+        ));
+    }
+    if settings.train.epochs < full.train.epochs {
+        said.push(format!(
+            "{} of {} epochs",
+            settings.train.epochs, full.train.epochs
+        ));
+    }
+    said
+}
+
+/// What any table must say of these settings.
+fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
+    let scaling = match settings.features {
+        FeatureScaling::None => "features as they are",
+        FeatureScaling::Row => "each node's features divided by their sum",
+        FeatureScaling::Standard => "features standardised over all nodes",
+    };
+    let last = if settings.gcn.norm_last {
+        "last layer ends in layer normalisation: compaction keeps what its variance needs"
+    } else {
+        "last layer has no normalisation: compaction drops its closed channels"
+    };
+    let mut notes = vec![
+        format!("split {}", settings.split.kind),
+        format!(
+            "GCN of {} layers, width {}, interface {}, full batch, one epoch is one step, {scaling}",
+            settings.gcn.layers, settings.gcn.width, settings.gcn.interface_width
+        ),
+        last.into(),
+    ];
+    if gated && settings.gate.granularity == Granularity::Fine {
+        notes.push(
+            "fine gates: one a channel of the raw node attributes and of every layer; not compacted".into(),
+        );
+    }
+    if gated && settings.gate.kind == GateKind::Conditional {
+        notes.push("conditional gates: log_alpha = a + W r; not compacted".into());
+    }
+    if gated {
+        notes.extend(settings.train.target_note());
+    }
+    notes
+}
+
+fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
+    let given: serde_json::Value = spec.modality_settings()?;
+    let settings: GraphSettings = merge_settings(&GraphSettings::default(), &given)?;
+    settings.check()?;
+    Ok(settings)
+}

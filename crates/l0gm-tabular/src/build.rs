@@ -1,0 +1,98 @@
+//! From a table's settings and a seed to the encoded splits and an untrained model.
+
+use crate::load::LoadedTable;
+use crate::{Encoding, FieldEncoder, Result, TableTask, TabularHead, TabularSettings};
+use candle_core::Device;
+use l0gm_data::Catalogue;
+use l0gm_gate::{Gate, Granularity};
+use l0gm_ops::Generator;
+use l0gm_train::{Encoder, GatedModel};
+
+/// A gated (or dense) model of a table.
+pub type TableModel = GatedModel<FieldEncoder, TabularHead>;
+
+/// A table that is loaded, split and encoded.
+pub struct EncodedTable {
+    /// The table with its schema and classes.
+    pub loaded: LoadedTable,
+    /// What was fitted on the training rows.
+    pub encoding: Encoding,
+    /// The encoded splits.
+    pub task: TableTask,
+}
+
+impl EncodedTable {
+    /// Loads, splits and encodes a catalogue's dataset or a file of one's own.
+    ///
+    /// # Errors
+    /// Bad data or settings.
+    pub fn prepare(
+        catalogue: &Catalogue,
+        dataset: &str,
+        settings: &TabularSettings,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        settings.check()?;
+        let loaded = LoadedTable::load(catalogue, dataset, &settings.data)?;
+        let split = loaded.split(settings, seed)?;
+        let encoding = Encoding::fit(
+            &loaded.table,
+            &loaded.schema,
+            &split.train,
+            &settings.encoding,
+        )?;
+        let task = TableTask::new(
+            &loaded.table,
+            &loaded.labels,
+            loaded.schema.classes.len(),
+            &encoding,
+            &split,
+            device,
+        )?;
+        Ok(Self {
+            loaded,
+            encoding,
+            task,
+        })
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.loaded.schema.classes.len()
+    }
+}
+
+/// Encoder, gate and head, initialised from streams of the seed.
+///
+/// # Errors
+/// Where the gate refuses its settings or the device its tensors.
+pub fn build_model(
+    encoding: &Encoding,
+    classes: usize,
+    gated: bool,
+    settings: &TabularSettings,
+    seed: u64,
+    device: &Device,
+) -> Result<TableModel> {
+    let generator = Generator::new(seed).stream("initialisation", 0);
+    let (model, numbers) = (&settings.model, &settings.encoding);
+    let mut encoder = FieldEncoder::new(encoding, model, numbers, &generator, device)?;
+    let interface = encoder.interface();
+    let schedule = &settings.train.schedule;
+    let fine = settings.gate.granularity == Granularity::Fine;
+    if fine && gated {
+        encoder = encoder.with_gates(encoding, &settings.gate, schedule, device)?;
+    }
+    let gate = if !gated || fine {
+        Gate::identity(interface)
+    } else {
+        Gate::new(interface, &settings.gate, schedule, device)?
+    };
+    let head = TabularHead::new(encoding, interface, classes, model, &generator, device)?;
+    Ok(GatedModel {
+        encoder,
+        gate,
+        head,
+    })
+}

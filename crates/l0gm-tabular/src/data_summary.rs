@@ -1,0 +1,49 @@
+//! What a run's record says of the table that it saw.
+
+use crate::{EncodedTable, SplitKind, TabularSettings};
+use l0gm_train::{DataSummary, Split, Task};
+
+/// Where the rows came from and how many each split has. `reductions` and `notes` come from the method.
+pub(crate) fn data_summary(
+    table: &EncodedTable,
+    reductions: Vec<String>,
+    notes: Vec<String>,
+) -> DataSummary {
+    let (loaded, task) = (&table.loaded, &table.task);
+    DataSummary {
+        twin: loaded.twin,
+        source: loaded.source.clone(),
+        checksums: loaded.checksums.clone(),
+        rows: [
+            ("train".to_owned(), task.rows(Split::Train)),
+            ("valid".to_owned(), task.rows(Split::Valid)),
+            ("test".to_owned(), task.rows(Split::Test)),
+        ]
+        .into(),
+        classes: loaded.schema.classes.clone(),
+        reductions,
+        notes,
+        reading: None,
+    }
+}
+
+/// How numbers are encoded, for the notes of a record.
+pub(crate) fn encoding_note(settings: &TabularSettings) -> String {
+    format!(
+        "numbers are encoded {} ({} bins at most)",
+        settings.encoding.numbers.name(),
+        settings.encoding.bins
+    )
+}
+
+/// How the rows were split, for the notes of a record.
+pub(crate) fn split_note(settings: &TabularSettings) -> String {
+    match settings.data.split {
+        SplitKind::Random => format!(
+            "split {:.0}/{:.0} by seed, stratified by class",
+            100.0 * (1.0 - settings.data.test_fraction),
+            100.0 * settings.data.test_fraction
+        ),
+        SplitKind::Official => "the files' own test split".to_owned(),
+    }
+}

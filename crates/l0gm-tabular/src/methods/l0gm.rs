@@ -1,0 +1,265 @@
+//! L0GM on tables: a hard-concrete gate on the field embeddings that every branch reads (eq. 8 and 20). The dense
+//! backbone is fitted by the same code with the identity in the gate's place.
+
+use crate::data_summary::{data_summary, encoding_note, split_note};
+use crate::modality::EPOCHS;
+use crate::{
+    CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
+    TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
+};
+use candle_core::{Device, Tensor};
+use l0gm_gate::{GateKind, Granularity, InferenceGate};
+use l0gm_train::{
+    CompactPass, CompactSummary, Compacted, DataSummary, Experiment, GatedFit, Method, MethodInfo,
+    Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of, latency_rows,
+    load_trained,
+};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Fewest steps an epoch and rows a batch that a small table is given. Gates travel a set distance in a run: in a few
+/// steps the first batches would decide them, and lambda would do nothing.
+const STEPS: usize = 16;
+const BATCH: usize = 8;
+/// Test rows on which the compact model is compared with the gated one, at most.
+const COMPARED_ROWS: usize = 16_384;
+
+pub(super) struct L0gm;
+
+impl Method<TabularModality> for L0gm {
+    fn info(&self) -> MethodInfo {
+        MethodInfo::l0gm("L0 gates on the field embeddings that CIN, deep and linear branches read")
+    }
+
+    fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(spec)
+    }
+
+    fn run(
+        &self,
+        modality: &TabularModality,
+        spec: &RunSpec,
+        context: &mut RunContext<'_>,
+    ) -> Result<RunRecord> {
+        run(modality, self.info(), spec, context)
+    }
+
+    fn timed(
+        &self,
+        modality: &TabularModality,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> Result<TimedRun> {
+        timed(modality, &self.info(), spec, dir, device)
+    }
+}
+
+pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
+    let settings: TabularSettings = spec.modality_settings()?;
+    // Seconds an epoch on two cores over Adult's 35,165 training rows, a little above the measured .35; files of
+    // one's own count by size.
+    let rows = match std::fs::metadata(&spec.dataset) {
+        Ok(file) if file.is_file() => file.len() as f64 / 120.0,
+        _ => 35_165.0,
+    };
+    let epoch = 0.4 * rows / 35_165.0;
+    Ok(Duration::from_secs_f64(
+        3.0 + epoch * settings.train.epochs as f64,
+    ))
+}
+
+/// Fits the model of `info` (gated or dense) and judges it.
+pub(super) fn run(
+    modality: &TabularModality,
+    info: MethodInfo,
+    spec: &RunSpec,
+    context: &mut RunContext<'_>,
+) -> Result<RunRecord> {
+    let mut settings: TabularSettings = spec.modality_settings()?;
+    let table = modality.prepare(&spec.dataset, &settings, spec.seed, &context.device)?;
+    spec.check_twin(table.loaded.twin)?;
+    let planned = settings.train.batch_size;
+    settings.train.batch_size = fitting_batch(planned, table.task.rows(Split::Train));
+    let data = summarise(&table, &settings, info.gated, planned);
+    let EncodedTable { encoding, task, .. } = &table;
+    let classes = table.classes();
+    let model = build_model(
+        encoding,
+        classes,
+        info.gated,
+        &settings,
+        spec.seed,
+        &context.device,
+    )?;
+    let names = encoding.fields().into_iter().map(|(name, _)| name);
+    let fields: Vec<String> = names.collect();
+    let compact = |model: &TableModel| {
+        let compact = CompactModel::new(model, encoding)?;
+        let batch = settings.train.eval_batch_size;
+        Ok(Some(Compacted {
+            summary: summary_of(&compact, model, encoding, task, batch)?,
+            parts: Some(compact.parts(encoding, &settings.data)?),
+        }))
+    };
+    let fit = GatedFit {
+        task,
+        model: &model,
+        config: &settings.train,
+        fields: &fields,
+        sizes: model_sizes(&model, encoding),
+        compact: Box::new(compact),
+    };
+    let experiment = Experiment {
+        spec,
+        method: info,
+        data,
+        robustness: settings.train.robustness,
+    };
+    experiment.run(|sitting, context| fit.fit(sitting, context), context)
+}
+
+/// A finished run's models built again, to be timed: the checkpoint's and the compact folder's, on the same encoded
+/// rows.
+pub(super) fn timed(
+    modality: &TabularModality,
+    info: &MethodInfo,
+    spec: &RunSpec,
+    dir: &Path,
+    device: &Device,
+) -> Result<TimedRun> {
+    let settings: TabularSettings = spec.modality_settings()?;
+    let start = Instant::now();
+    let table = modality.prepare(&spec.dataset, &settings, spec.seed, device)?;
+    let seconds = start.elapsed().as_secs_f64();
+    spec.check_twin(table.loaded.twin)?;
+    let classes = table.classes();
+    let model = build_model(
+        &table.encoding,
+        classes,
+        info.gated,
+        &settings,
+        spec.seed,
+        device,
+    )?;
+    load_trained(dir, &model.parameters())?;
+    let folder = dir.join("compact");
+    let mut swept = false;
+    let compact = if folder.exists() {
+        let small = CompactTable::load(&folder, device)?.model().clone();
+        swept = small.is_swept();
+        let pass: CompactPass<_> = Box::new(move |input| Ok(small.logits(input)?));
+        Some(pass)
+    } else {
+        None
+    };
+    let mut timed = TimedRun::new(table.task, model, compact, device);
+    let rows = table.loaded.table.rows();
+    let what = format!("reading, splitting and encoding {rows} rows");
+    timed.preparation.push((what, seconds));
+    if swept {
+        timed.notes.push(
+            "the compact model predicts in one sweep over rows, dense and gated by ops on whole stacks of fields: its \
+             time falls by both, fewer dimensions and the sweep"
+                .to_owned(),
+        );
+    }
+    Ok(timed)
+}
+
+/// The batch size of a table with so many training rows: as planned, or smaller.
+fn fitting_batch(planned: usize, rows: usize) -> usize {
+    planned.min((rows / STEPS).max(BATCH))
+}
+
+/// Compares the compact model's test logits with the gated model's, and times it as the gated model is timed: on
+/// batches of `eval_batch_size` at most.
+fn summary_of(
+    compact: &CompactModel,
+    model: &TableModel,
+    encoding: &Encoding,
+    task: &TableTask,
+    eval_batch_size: usize,
+) -> Result<CompactSummary> {
+    let input = task.input(Split::Test);
+    let rows = task.rows(Split::Test).min(COMPARED_ROWS);
+    let mut largest = 0f32;
+    for start in (0..rows).step_by(4096) {
+        let end = (start + 4096).min(rows);
+        let index: Vec<u32> = (start as u32..end as u32).collect();
+        let index = Tensor::from_vec(index, end - start, model.head.bias.device())?;
+        let batch = input.select(&index)?;
+        let gated = model.logits(&batch)?;
+        let difference = (gated - compact.logits(&batch)?)?.abs()?.max_all()?;
+        largest = largest.max(difference.to_scalar::<f32>()?);
+    }
+    let device = model.head.bias.device();
+    let timed = latency_rows(task, eval_batch_size)?;
+    let first = task.batch(Split::Test, &timed, device)?.input;
+    let latency = latency_of(timed.len(), || {
+        compact.logits(&first)?;
+        Ok(device.synchronize()?)
+    })?;
+    Ok(CompactSummary {
+        max_logit_difference: f64::from(largest),
+        rows,
+        gated: model_sizes(model, encoding),
+        compact: compact_sizes(compact, model, encoding),
+        latency_us_per_example: Some(latency.per_example_us()),
+    })
+}
+
+fn summarise(
+    table: &EncodedTable,
+    settings: &TabularSettings,
+    gated: bool,
+    planned_batch: usize,
+) -> DataSummary {
+    let model = &settings.model;
+    let mut notes = vec![
+        match (model.linear, model.bypass) {
+            (true, true) => "linear branch reads raw inputs (eq. 20 bypass)".to_owned(),
+            _ => "every branch behind the gate".to_owned(),
+        },
+        encoding_note(settings),
+        split_note(settings),
+        format!(
+            "CIN maps {:?}, activation {}, {}",
+            model.cin.maps,
+            match model.cin.activation {
+                CinActivation::None => "none (eq. 10)",
+                CinActivation::Relu => "relu",
+            },
+            if model.cin.split { "split" } else { "no split" }
+        ),
+    ];
+    if gated {
+        let gate = &settings.gate;
+        notes.push(match gate.inference {
+            InferenceGate::Threshold => {
+                format!("inference gate: threshold pi = {} (Algorithm 1)", gate.pi)
+            }
+            InferenceGate::Median => "inference gate: median".to_owned(),
+            InferenceGate::HardSigmoid => "inference gate: hard sigmoid".to_owned(),
+        });
+        if gate.granularity == Granularity::Fine {
+            notes
+                .push("fine gates: one an entry of the embedding tables; not compacted".to_owned());
+        }
+        if gate.kind == GateKind::Conditional {
+            notes.push("conditional gates: log_alpha = a + W r; not compacted".to_owned());
+        }
+        notes.extend(settings.train.target_note());
+    }
+    if settings.train.batch_size < planned_batch {
+        notes.push(format!(
+            "batches of {} rows instead of {planned_batch}, for at least {STEPS} steps an epoch",
+            settings.train.batch_size
+        ));
+    }
+    let mut reductions = Vec::new();
+    if settings.train.epochs < EPOCHS {
+        reductions.push(format!("{} of {EPOCHS} epochs", settings.train.epochs));
+    }
+    data_summary(table, reductions, notes)
+}

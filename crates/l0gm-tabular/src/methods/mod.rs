@@ -1,0 +1,11 @@
+//! The methods for tables. To add one, write a file here and name it in the list.
+
+mod dense;
+mod l0gm;
+
+use crate::TabularModality;
+use l0gm_train::Methods;
+
+/// Every method for tables, in the order in which plans and tables show them.
+pub(crate) const METHODS: Methods<TabularModality> =
+    Methods::new("tables", &[&dense::Dense, &l0gm::L0gm]);

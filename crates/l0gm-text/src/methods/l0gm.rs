@@ -1,0 +1,336 @@
+//! L0GM on texts: a hard-concrete gate on the pooled embedding of a BERT-family encoder, before the linear classifier. The
+//! dense backbone is fitted by the same code with the identity in the gate's place.
+
+use crate::build::{Built, build};
+use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
+use crate::features::{FeatureCache, Report};
+use crate::kept;
+use crate::modality::{TextModality, settings_of};
+use crate::prepare::prepare;
+use crate::remarks::{notes, reductions};
+use crate::{
+    CompactText, FineTune, LoadedEncoder, Prepared, TextEncoder, TextHead, TextInput,
+    TextRobustness, TextRows, TextTask, TokenRows, split,
+};
+use candle_core::Device;
+use l0gm_ops::Mode;
+use l0gm_train::{
+    CompactPass, Compacted, Encoder, Experiment, GatedFit, GatedModel, Method, MethodInfo, Pass,
+    ProgressEvent, Result, RunContext, RunDir, RunRecord, RunSpec, Split, Task, TimedRun,
+    finished_record, load_trained,
+};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+type TextModel = GatedModel<TextEncoder, TextHead>;
+
+pub(super) struct L0gm;
+
+impl Method<TextModality> for L0gm {
+    fn info(&self) -> MethodInfo {
+        MethodInfo::l0gm("L0 gates on the pooled embedding that the linear classifier reads")
+    }
+
+    fn estimate(&self, _: &TextModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(&self.info(), spec)
+    }
+
+    fn shared_work(&self, _: &TextModality, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
+        shared_work(&self.info(), spec)
+    }
+
+    fn run(
+        &self,
+        modality: &TextModality,
+        spec: &RunSpec,
+        context: &mut RunContext<'_>,
+    ) -> Result<RunRecord> {
+        run(modality, self.info(), spec, context)
+    }
+
+    fn timed(
+        &self,
+        modality: &TextModality,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+    ) -> Result<TimedRun> {
+        timed(modality, &self.info(), spec, dir, device)
+    }
+}
+
+pub(super) fn estimate(info: &MethodInfo, spec: &RunSpec) -> Result<Duration> {
+    let settings = settings_of(spec)?;
+    Ok(crate::estimate::estimate(&settings, !info.gated))
+}
+
+pub(super) fn shared_work(info: &MethodInfo, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
+    let settings = settings_of(spec)?;
+    let shared = crate::estimate::shared(&settings, !info.gated, spec.seed);
+    let of_data = |(key, time)| (format!("text {} {} {key}", spec.dataset, spec.twin), time);
+    Ok(shared.into_iter().map(of_data).collect())
+}
+
+/// Fits the model of `info` (gated or dense) and judges it.
+pub(super) fn run(
+    modality: &TextModality,
+    info: MethodInfo,
+    spec: &RunSpec,
+    context: &mut RunContext<'_>,
+) -> Result<RunRecord> {
+    Ok(make_run(modality, info, spec, context)?)
+}
+
+fn make_run(
+    modality: &TextModality,
+    info: MethodInfo,
+    spec: &RunSpec,
+    context: &mut RunContext<'_>,
+) -> crate::Result<RunRecord> {
+    let settings = settings_of(spec)?;
+    settings.check()?;
+    loading(context);
+    let (data, mut summary) = modality.read(spec, &settings)?;
+    let weights = modality.weights_of(&settings, &mut summary)?;
+    if let Some(record) = finished_record(&context.dir)?.filter(|r| r.run_id == spec.id()) {
+        record.check_data(&context.dir, &summary.checksums)?;
+        return Ok(record);
+    }
+    // From here to the end, so that no second process trains a tokenizer or computes features for
+    // the same run.
+    let run = RunDir::open(&context.dir)?;
+    let split = split(data, &settings)?;
+    let Built { loaded, gate, head } = build(
+        spec.seed,
+        info.gated,
+        &settings,
+        &split,
+        weights.as_deref(),
+        &run.path().join("tokenizer.json"),
+        &context.device,
+    )?;
+    let features = modality.features(&context.dir);
+    let cache = FeatureCache::new(&features);
+    let device = context.device.clone();
+    let gated_tokens = !loaded.encoder.gates().is_empty();
+    let key = kept::key(&settings, &summary, gated_tokens, &features, &device);
+    let prepared = match key.as_deref().and_then(|key| modality.kept().get(key)) {
+        Some(prepared) => prepared,
+        None => {
+            modality.kept().clear();
+            let report: Report<'_> = &mut |done, all| encoding(context, done, all);
+            let made = prepare(&split, &loaded, &settings, &cache, &device, report)?;
+            if let Some(key) = key {
+                modality.kept().keep(key, &made);
+            }
+            made
+        }
+    };
+    let mut task = prepared.task;
+    task.robustness = TextRobustness::new(
+        &task,
+        &loaded,
+        &settings,
+        spec.seed,
+        &cache,
+        &device,
+        &mut |done, all| encoding(context, done, all),
+    )?;
+    summary.classes = split.classes;
+    summary.reductions = split.reductions;
+    summary
+        .reductions
+        .extend(reductions(&settings, task.rows(Split::Test)));
+    summary.notes = notes(&settings, !info.gated);
+    summary.notes.extend(prepared.notes);
+    for (name, part) in [
+        ("train", Split::Train),
+        ("valid", Split::Valid),
+        ("test", Split::Test),
+    ] {
+        summary.rows.insert(name.into(), task.rows(part));
+    }
+    let LoadedEncoder {
+        encoder,
+        tokenizer,
+        weights_sha256: sha256,
+    } = loaded;
+    let model = GatedModel {
+        encoder,
+        gate,
+        head,
+    };
+    let size = sizes(&model.encoder, task.classes, mean_tokens(&task));
+    let batch = settings.train.eval_batch_size;
+    let compact = |model: &TextModel| {
+        let small = CompactModel::new(model)?;
+        let summary = compare_with(&small, model, &task, batch, &device)?;
+        let parts = small.parts(&settings, &tokenizer, sha256.as_deref())?;
+        Ok(Some(Compacted {
+            summary,
+            parts: Some(parts),
+        }))
+    };
+    let fit = GatedFit {
+        task: &task,
+        model: &model,
+        config: &settings.train,
+        fields: &[],
+        sizes: size,
+        compact: Box::new(compact),
+    };
+    let experiment = Experiment {
+        spec,
+        method: info,
+        data: summary,
+        robustness: settings.train.robustness,
+    };
+    let record = experiment.run_in(&run, |sitting, context| fit.fit(sitting, context), context)?;
+    Ok(record)
+}
+/// A finished run's models built again, to be timed: the checkpoint's and the compact folder's. Where the encoder is
+/// frozen, they start from pooled features and the encoder is timed apart.
+pub(super) fn timed(
+    modality: &TextModality,
+    info: &MethodInfo,
+    spec: &RunSpec,
+    dir: &Path,
+    device: &Device,
+) -> Result<TimedRun> {
+    Ok(build_timed(modality, info, spec, dir, device)?)
+}
+
+fn build_timed(
+    modality: &TextModality,
+    info: &MethodInfo,
+    spec: &RunSpec,
+    dir: &Path,
+    device: &Device,
+) -> crate::Result<TimedRun> {
+    let settings = settings_of(spec)?;
+    let start = Instant::now();
+    let (data, mut summary) = modality.read(spec, &settings)?;
+    let weights = modality.weights_of(&settings, &mut summary)?;
+    let split = split(data, &settings)?;
+    let reading = start.elapsed().as_secs_f64();
+    let Built { loaded, gate, head } = build(
+        spec.seed,
+        info.gated,
+        &settings,
+        &split,
+        weights.as_deref(),
+        &dir.join("tokenizer.json"),
+        device,
+    )?;
+    let start = Instant::now();
+    let tokens = loaded
+        .tokenizer
+        .encode(&split.test.texts, settings.max_tokens)?;
+    let tokenising = start.elapsed().as_secs_f64();
+    let pooled = settings.fine_tune == FineTune::Frozen && loaded.encoder.gates().is_empty();
+    let prepared = if pooled {
+        let cache = FeatureCache::new(modality.features(dir));
+        let sum = loaded.weights_sha256.as_deref().unwrap_or("");
+        let features = cache.pooled(
+            &loaded.encoder,
+            sum,
+            &tokens,
+            settings.max_tokens,
+            device,
+            &mut |_, _| Ok(()),
+        )?;
+        Prepared::Pooled(features.values)
+    } else {
+        Prepared::Tokens
+    };
+    let (pad, width) = (
+        loaded.encoder.bert().config().pad_token_id,
+        loaded.encoder.bert().config().hidden_size,
+    );
+    let nothing = || TextRows {
+        tokens: TokenRows::new([]),
+        labels: Vec::new(),
+        prepared: Prepared::Tokens,
+    };
+    let task = TextTask {
+        train: nothing(),
+        valid: nothing(),
+        test: TextRows {
+            tokens: tokens.clone(),
+            labels: split.test.labels.clone(),
+            prepared,
+        },
+        classes: split.classes.len(),
+        width,
+        pad,
+        robustness: TextRobustness::default(),
+    };
+    let folder = dir.join("compact");
+    let compact = if folder.exists() {
+        let small = CompactText::load(&folder, weights.as_deref(), device)?
+            .model()
+            .clone();
+        let pass: CompactPass<_> = Box::new(move |input| Ok(small.logits(input)?));
+        Some(pass)
+    } else {
+        None
+    };
+    let frozen = loaded.encoder.clone();
+    let model = GatedModel {
+        encoder: loaded.encoder,
+        gate,
+        head,
+    };
+    load_trained(dir, &model.parameters())?;
+    let mut timed = TimedRun::new(task, model, compact, device);
+    let count = split.test.rows();
+    timed.preparation = vec![
+        ("reading and splitting the texts".to_owned(), reading),
+        (format!("tokenising {count} test texts"), tokenising),
+    ];
+    if !pooled {
+        let whole = "the time is the whole model's: encoder, gate and classifier on token ids";
+        timed.notes.push(whole.to_owned());
+        return Ok(timed);
+    }
+    timed.notes.push(
+        "encoder frozen: the time is of gate and classifier on pooled features that are kept; the encoder, the same \
+         for all models, comes before them and is timed apart"
+            .to_owned(),
+    );
+    let place = device.clone();
+    Ok(timed.with_before("the frozen encoder", move |rows| {
+        let ids: Vec<&[u32]> = rows.iter().map(|&row| tokens.get(row as usize)).collect();
+        let input = TextInput::tokens(&ids, pad, &place)?;
+        let (encoder, place) = (frozen.clone(), place.clone());
+        let pass: Pass = Box::new(move || {
+            let pooled = encoder.encode(&input, &mut Mode::Eval)?;
+            place.synchronize()?;
+            Ok(pooled)
+        });
+        Ok(pass)
+    }))
+}
+
+fn loading(context: &mut RunContext<'_>) {
+    context.progress.event(&event("loading", 0, 0));
+}
+
+fn encoding(context: &mut RunContext<'_>, done: usize, all: usize) -> crate::Result<()> {
+    if context.stop.is_set() {
+        return Err(l0gm_train::Error::Stopped.into());
+    }
+    context.progress.event(&event("encoding", done, all));
+    Ok(())
+}
+
+fn event(stage: &'static str, step: usize, steps: usize) -> ProgressEvent {
+    ProgressEvent {
+        stage,
+        step,
+        steps,
+        loss: None,
+        metric: None,
+        active_fraction: None,
+    }
+}

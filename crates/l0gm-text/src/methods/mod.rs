@@ -1,0 +1,11 @@
+//! The methods for texts. To add one, write a file here and name it in the list.
+
+mod dense;
+mod l0gm;
+
+use crate::TextModality;
+use l0gm_train::Methods;
+
+/// Every method for texts, in the order in which plans and tables show them.
+pub(crate) const METHODS: Methods<TextModality> =
+    Methods::new("texts", &[&dense::Dense, &l0gm::L0gm]);

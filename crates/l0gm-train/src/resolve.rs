@@ -1,0 +1,169 @@
+//! From what a user asks for to a complete [`RunSpec`], the same in every modality.
+
+use crate::method::Methods;
+use crate::modality::ModalityParts;
+use crate::settings::merge_settings;
+use crate::{Error, MethodInfo, Profile, Result, RunSpec, TrainConfig};
+use serde_json::{Map, Value};
+
+/// What a user asks of a modality.
+#[derive(Clone, Copy, Debug)]
+pub struct SpecRequest<'a> {
+    /// Catalogue name, or the path of a file or folder of one's own.
+    pub dataset: &'a str,
+    /// Name of the method.
+    pub method: &'a str,
+    /// Weight of the penalty, where one is asked for.
+    pub lambda: Option<f64>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Which size of experiment.
+    pub profile: Profile,
+    /// The user's settings: a table laid over the modality's defaults. The table `method.NAME` holds a method's own.
+    pub overrides: &'a Value,
+    /// What is expected of files that are not here yet.
+    pub expected: Expected,
+}
+
+/// No settings of the user's own.
+const NO_OVERRIDES: &Value = &Value::Null;
+
+impl<'a> SpecRequest<'a> {
+    /// A method on a dataset with the modality's defaults: seed 0, profile quick, no settings of one's own.
+    pub fn new(dataset: &'a str, method: &'a str) -> Self {
+        Self {
+            dataset,
+            method,
+            lambda: None,
+            seed: 0,
+            profile: Profile::Quick,
+            overrides: NO_OVERRIDES,
+            expected: Expected::default(),
+        }
+    }
+}
+
+/// What a plan that may touch nothing expects of files that are not here yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// For a dataset that is not here: whether its twin will stand in. Absent: it is here, look at it.
+    pub missing_twin: Option<bool>,
+    /// Whether pretrained weights that are not here will be downloaded.
+    pub weights: bool,
+}
+
+/// Where a dataset would come from.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Whether the twin stands in for it.
+    pub twin: bool,
+    /// Where its files are, or why they are not at hand.
+    pub source: String,
+}
+
+/// The complete spec of what is asked for.
+///
+/// # Errors
+/// An unknown method, setting or dataset, a value out of its range, a lambda for a method without one, or a twin under
+/// [`Profile::Paper`].
+pub(crate) fn resolve_spec<P: ModalityParts>(
+    parts: &P,
+    request: &SpecRequest<'_>,
+) -> Result<RunSpec> {
+    let method = P::METHODS.find(request.method)?;
+    let info = method.info();
+    let (of_modality, of_methods) = split_overrides(request.overrides)?;
+    let own = own_settings(P::METHODS, &info, &of_methods)?;
+    method.check(&own)?;
+    let base = parts.base_settings(request)?;
+    let mut settings: P::Settings = merge_settings(&base, &of_modality)?;
+    let default = P::default_lambda(&settings);
+    let train = P::train_config(&mut settings);
+    let lambda = lambda_of(&info, request.lambda, default, train)?;
+    train.objective.lambda = lambda.unwrap_or(0.0);
+    train.check()?;
+    P::check_settings(&settings)?;
+    let located = parts.locate(request, &mut settings)?;
+    if located.twin && request.profile == Profile::Paper {
+        return Err(Error::Setting(format!(
+            "the profile paper refuses twins, and the real '{}' is not at hand ({}); put its files into the data folder \
+             (--data-dir), allow the download, or use the profile quick",
+            request.dataset, located.source
+        )));
+    }
+    let mut settings = serde_json::to_value(&settings)
+        .map_err(|error| Error::Setting(format!("the settings cannot be written: {error}")))?;
+    if let (Value::Object(table), false) = (&mut settings, own.is_null()) {
+        table.insert(RunSpec::METHOD_SETTINGS.to_owned(), own);
+    }
+    Ok(RunSpec {
+        modality: P::NAME.into(),
+        dataset: request.dataset.into(),
+        method: request.method.into(),
+        lambda,
+        seed: request.seed,
+        twin: located.twin,
+        settings,
+    })
+}
+
+fn lambda_of(
+    info: &MethodInfo,
+    given: Option<f64>,
+    default: Option<f64>,
+    train: &TrainConfig,
+) -> Result<Option<f64>> {
+    if info.has_knob() {
+        return train.gated_lambda(&info.name, given, default);
+    }
+    match given {
+        None => Ok(None),
+        Some(_) => Err(Error::Setting(format!(
+            "method {} has no gate and so no lambda",
+            info.name
+        ))),
+    }
+}
+
+/// The user's settings of the modality, and those of methods by their names.
+fn split_overrides(overrides: &Value) -> Result<(Value, Map<String, Value>)> {
+    let mut of_modality = overrides.clone();
+    let of_methods = match &mut of_modality {
+        Value::Object(table) => table.remove(RunSpec::METHOD_SETTINGS),
+        _ => None,
+    };
+    match of_methods {
+        None => Ok((of_modality, Map::new())),
+        Some(Value::Object(table)) => Ok((of_modality, table)),
+        Some(other) => Err(Error::Setting(format!(
+            "setting `method` = {other}: expected tables by method, such as method.NAME.KEY = VALUE"
+        ))),
+    }
+}
+
+/// The complete settings of the method's own; null where it has none. Settings of other methods are looked up only,
+/// so that one file of settings serves a plan of several methods.
+fn own_settings<M>(
+    methods: &Methods<M>,
+    info: &MethodInfo,
+    given: &Map<String, Value>,
+) -> Result<Value> {
+    let mut own = Value::Null;
+    for (name, overrides) in given {
+        let method = methods.find(name)?;
+        let defaults = method.settings();
+        if defaults.is_null() {
+            return Err(Error::Setting(format!(
+                "method {name} has no settings of its own; those of its modality apply"
+            )));
+        }
+        let merged = merge_settings(&defaults, overrides)?;
+        if *name == *info.name {
+            own = merged;
+        }
+    }
+    if own.is_null() {
+        own = methods.find(&info.name)?.settings();
+    }
+    Ok(own)
+}
