@@ -66,6 +66,7 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
     let mut rows = BTreeSet::new();
     let mut sources = BTreeSet::new();
     let mut notes = BTreeSet::new();
+    let mut refused = BTreeSet::new();
     let mut reductions = BTreeSet::new();
     for run in study.runs() {
         let split = |name: &str| run.data.rows.get(name).map(|&n| format::count(n as u64));
@@ -75,7 +76,19 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
             .collect();
         rows.insert(parts.join(", "));
         sources.insert(without_machine(&run.data.source));
-        notes.extend(run.data.notes.iter().cloned());
+        // The backbone's and L0GM's notes are the study's; those of other methods say whose they are.
+        let whose = match run.method.is_backbone() || run.method.is_subject() {
+            true => String::new(),
+            false => format!("{}: ", run.method.label),
+        };
+        notes.extend(run.data.notes.iter().map(|note| format!("{whose}{note}")));
+        if !whose.is_empty() {
+            refused.extend(
+                run.not_offered
+                    .iter()
+                    .map(|not| format!("Not offered by {whose}{} ({})", not.what, not.reason)),
+            );
+        }
         reductions.extend(run.data.reductions.iter().cloned());
     }
     let joined = |set: BTreeSet<String>| {
@@ -87,6 +100,7 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
         format!("Source: {}", joined(sources)),
     ];
     list.extend(notes.into_iter().map(|note| format!("Note: {note}")));
+    list.extend(refused);
     if reductions.is_empty() {
         list.push("Reduced against the full job: nothing".to_owned());
     }

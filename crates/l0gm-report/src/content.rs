@@ -184,11 +184,12 @@ fn glance(studies: &[Study<'_>]) -> Section {
         ],
     );
     for study in studies {
-        for point in [study.dense(), study.pick()].into_iter().flatten() {
+        let dense = study.dense().into_iter();
+        for point in dense.chain(study.others()).chain(study.pick()) {
             table.push(vec![
                 Cell::text(study.tag()),
                 Cell::text(point.label()),
-                tables::estimate(point.over(|r| r.gate.active_fraction), format::percent),
+                tables::active_cell(point),
                 tables::estimate(point.over(|r| r.test.accuracy), format::fraction),
                 tables::estimate(point.over(|r| r.calibration.nll), format::fraction),
                 tables::estimate(point.over(|r| r.calibration.ece), format::fraction),

@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 /// What the paper's tables call the paper's own method.
 pub(crate) const OURS: &str = "L0GM";
+/// What the paper's Table 6 calls the backbone without a gate.
+pub(crate) const DENSE: &str = "dense";
 
 /// The part of the transcription that is compared.
 #[derive(Debug, Deserialize)]

@@ -192,6 +192,12 @@ impl<'a> Study<'a> {
             .collect()
     }
 
+    /// Baselines and rivals.
+    pub fn others(&self) -> impl Iterator<Item = &Point<'a>> {
+        let points = self.points.iter();
+        points.filter(|p| !p.is_subject() && !p.method.is_backbone())
+    }
+
     /// The main points of L0GM.
     pub fn gated(&self) -> impl Iterator<Item = &Point<'a>> {
         self.main().into_iter().filter(|p| p.is_subject())

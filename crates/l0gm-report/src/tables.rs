@@ -23,6 +23,18 @@ pub(crate) fn estimate(e: Estimate, shown: impl Fn(f64) -> String) -> Cell {
     }
 }
 
+/// Share of dimensions open; empty for a method without an interface, such as a tree ensemble.
+pub(crate) fn active_cell(point: &Point<'_>) -> Cell {
+    match has_interface(point) {
+        true => estimate(point.over(|r| r.gate.active_fraction), format::percent),
+        false => Cell::Empty,
+    }
+}
+
+fn has_interface(point: &Point<'_>) -> bool {
+    point.first().gate.total_dims > 0
+}
+
 fn maybe_estimate(e: Option<Estimate>, shown: impl Fn(f64) -> String) -> Cell {
     e.map_or(Cell::Empty, |e| estimate(e, shown))
 }
@@ -87,7 +99,7 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
         let mut row = name_cells(point);
         row.extend([
             Cell::number(point.runs.len() as f64, |n| format!("{n}")),
-            estimate(point.over(|r| r.gate.active_fraction), format::percent),
+            active_cell(point),
             estimate(accuracy, format::fraction),
             Cell::number(accuracy.min, format::fraction),
             Cell::maybe(against, format::difference),
@@ -261,11 +273,17 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
             point.maybe(|r| r.compact.as_ref().map(f)).map(|e| e.mean)
         };
         let whole = |x: f64| format::count(x.round() as u64);
+        let of_interface = |f: fn(&RunRecord) -> f64, shown: fn(f64) -> String| {
+            Cell::maybe(has_interface(point).then(|| mean(f)), shown)
+        };
         row.extend([
-            Cell::number(mean(|r| r.gate.open_dims as f64), few),
-            Cell::number(mean(|r| r.gate.total_dims as f64), whole),
-            Cell::number(mean(|r| r.gate.expected_l0), |x| format::decimals(x, 1)),
-            Cell::number(mean(|r| r.sizes.parameters as f64), whole),
+            of_interface(|r| r.gate.open_dims as f64, few),
+            of_interface(|r| r.gate.total_dims as f64, whole),
+            of_interface(|r| r.gate.expected_l0, |x| format::decimals(x, 1)),
+            Cell::maybe(
+                Some(mean(|r| r.sizes.parameters as f64)).filter(|count| *count > 0.0),
+                whole,
+            ),
             Cell::maybe(compact(|c| c.compact.parameters as f64), whole),
             Cell::maybe(compact(|c| c.compact.bytes as f64), |x| {
                 format::bytes(x.round() as u64)

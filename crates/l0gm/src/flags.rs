@@ -72,6 +72,8 @@ pub enum Command {
     Calibration(CalibrationFlags),
     /// List the datasets and pretrained models and where each is found.
     Datasets(DatasetsFlags),
+    /// List the methods that --method takes: what each is, where it comes from, what it needs.
+    Methods(MethodsFlags),
 }
 
 /// Which size of experiment.
@@ -470,6 +472,17 @@ pub struct DatasetsFlags {
     /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
+}
+
+/// Flags of `methods`.
+#[derive(Clone, Debug, Args)]
+pub struct MethodsFlags {
+    /// List the methods of these modalities alone: tabular, text, graph.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub modality: Vec<String>,
+    /// How the list is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: FormatFlag,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod flags;
 pub mod job;
 pub mod join;
 pub mod latency;
+pub mod methods;
 pub mod modalities;
 pub mod names;
 pub mod outlook;
@@ -42,6 +43,7 @@ impl Command {
             Self::Latency(flags) => latency::run(flags),
             Self::Calibration(flags) => calibration::run(flags),
             Self::Datasets(flags) => datasets::run(flags),
+            Self::Methods(flags) => methods::run(flags),
         }
     }
 }

@@ -13,7 +13,7 @@ use l0gm_train::{MethodInfo, Modality, ModalityParts};
 pub const NAMES: [&str; 3] = ["tabular", "text", "graph"];
 
 /// What is known of every method, by modality.
-pub(crate) fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
+pub fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
     let infos = [
         TabularModality::METHODS.infos(),
         TextModality::METHODS.infos(),

@@ -5,7 +5,7 @@ use super::{Command, Place};
 use crate::arms;
 use crate::design::Axis;
 use crate::format;
-use crate::paper::Paper;
+use crate::paper::{self, Paper};
 use crate::study::{Point, Study};
 use crate::table::Table;
 
@@ -59,7 +59,7 @@ pub(super) fn ablations(places: &[Place<'_, '_>], paper: &Paper, command: &Comma
         {
             let active = row.active_percent / 100.0;
             let (point, flags) = match row.variant.as_str() {
-                "dense" => (place.study.and_then(dense), "--method dense".to_owned()),
+                paper::DENSE => (place.study.and_then(dense), "--method dense".to_owned()),
                 "interface-aligned" => (
                     place
                         .study
