@@ -43,17 +43,17 @@ fn names() -> Vec<String> {
 /// value, such as a key of a table, is no comparison.
 fn compares(line: &str, name: &str) -> bool {
     let quoted = format!("\"{name}\"");
-    let Some(at) = line.find(&quoted) else {
-        return false;
-    };
-    let before = line[..at].trim_end();
-    let after = line[at + quoted.len()..].trim_start();
-    let arm = after.starts_with("=>") || (after.starts_with('|') && !after.starts_with("||"));
-    let compared = ["==", "!="]
-        .iter()
-        .any(|op| before.ends_with(op) || after.starts_with(op));
     let method = line.contains("method");
-    compared || ((arm || before.ends_with('|')) && method) || (line.contains("matches!") && method)
+    line.match_indices(&quoted).any(|(at, _)| {
+        let before = line[..at].trim_end();
+        let after = line[at + quoted.len()..].trim_start();
+        let arm = after.starts_with("=>") || (after.starts_with('|') && !after.starts_with("||"));
+        let compared = ["==", "!="]
+            .iter()
+            .any(|op| before.ends_with(op) || after.starts_with(op));
+        let matched = arm || before.ends_with('|') || line.contains("matches!");
+        compared || (matched && method)
+    })
 }
 
 /// Whether `path` may name methods: it defines one, or it is a test.

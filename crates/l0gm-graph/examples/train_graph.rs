@@ -96,7 +96,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     let graphs = GraphModality::new(catalogue);
     // With a target, lambda is found by the controller.
     let aimed = !given.settings["train"]["target"].is_null();
-    let default = (given.method == "l0gm" && !aimed).then_some(3e-3);
+    let takes_lambda = graphs
+        .methods()
+        .iter()
+        .any(|method| method.name == given.method && method.has_knob());
+    let default = (takes_lambda && !aimed).then_some(3e-3);
     let lambda = given.lambda.or(default);
     let spec = graphs.spec(&SpecRequest {
         lambda,

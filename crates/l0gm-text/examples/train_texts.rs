@@ -93,7 +93,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     let texts = TextModality::new(Catalogue::new(given.data)?);
     // With a target, lambda is found by the controller.
     let aimed = !given.settings["train"]["target"].is_null();
-    let default = (given.method == "l0gm" && !aimed).then_some(1e-3);
+    let takes_lambda = texts
+        .methods()
+        .iter()
+        .any(|method| method.name == given.method && method.has_knob());
+    let default = (takes_lambda && !aimed).then_some(1e-3);
     let lambda = given.lambda.or(default);
     let spec = texts.spec(&SpecRequest {
         lambda,
