@@ -67,6 +67,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "safetensors",
             "serde",
             "serde_json",
+            "strum",
             "tempfile",
             "thiserror",
         ],

@@ -5,17 +5,27 @@
 //!
 //! Without data and without a network the built-in twin stands in, and the output says so.
 
+use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions, Error, Result};
 
+/// Turns a name into verified files and says where they came from.
+#[derive(Parser)]
+struct Arguments {
+    /// A dataset or a pretrained model; without one, all names are listed
+    name: Option<String>,
+    /// The built-in twin, whether or not the real dataset is here
+    #[arg(long)]
+    twin: bool,
+}
+
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let forced = arguments.iter().any(|a| a == "--twin");
+    let Arguments { name, twin: forced } = Arguments::parse();
     let catalogue = Catalogue::new(DataOptions {
         allow_twin: true,
         bars: true,
         ..Default::default()
     })?;
-    let Some(name) = arguments.iter().find(|a| !a.starts_with("--")) else {
+    let Some(name) = &name else {
         for modality in ["tabular", "text", "graph", "model"] {
             println!("{modality}: {}", catalogue.names(modality).join(", "));
         }

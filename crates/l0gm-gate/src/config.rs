@@ -4,10 +4,12 @@
 use crate::{Error, Interface, Result, Temperature};
 use l0gm_ops::Stretch;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// How noise is shared in training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum GateKind {
     /// One z for the whole batch each step.
     Static,
@@ -29,8 +31,9 @@ impl GateKind {
     }
 }
 /// What one gate covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Granularity {
     /// One gate a dimension of the interface.
     #[default]
@@ -53,8 +56,9 @@ impl Granularity {
     }
 }
 /// The deterministic gate used outside training (docs/concepts.md).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum InferenceGate {
     /// clip(sigmoid(log_alpha / tau) (zeta - gamma) + gamma, 0, 1): closed where P(z != 0) < 1/2.
     #[default]

@@ -3,18 +3,24 @@
 //!     cargo run --example predict_graph -- RUN/compact GRAPH-FOLDER
 
 use candle_core::Device;
+use clap::Parser;
 use l0gm_graph::CompactGraph;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Predicts every node of a graph with a finished run's compact model.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder `compact` of a finished run
+    folder: PathBuf,
+    /// A folder in OGB's layout, or an edge list with a table of nodes beside it
+    graph: PathBuf,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, graph] = arguments.as_slice() else {
-        eprintln!("usage: predict_graph RUN/compact GRAPH-FOLDER");
-        return ExitCode::FAILURE;
-    };
-    match run(folder, graph) {
+    let given = Arguments::parse();
+    match run(&given.folder, &given.graph) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -23,9 +29,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(folder: &str, graph: &str) -> Result<(), Box<dyn Error>> {
+fn run(folder: &Path, graph: &Path) -> Result<(), Box<dyn Error>> {
     let model = CompactGraph::load(folder, &Device::Cpu)?;
-    let found = model.predict_folder(Path::new(graph))?;
+    let found = model.predict_folder(graph)?;
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
     let header = ["node", "class"].into_iter().map(str::to_owned);
     out.write_record(header.chain(found.classes().iter().cloned()))?;

@@ -8,9 +8,11 @@
 //! The first argument is a catalogue name (looked for under `--data-dir`, else `L0GM_DATA_DIR`), a folder
 //! in OGB's layout, or the path of an edge list with a table of nodes beside it.
 use candle_core::Device;
+use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::GraphModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, SpecRequest, StopFlag};
+use serde_json::Value;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,64 +22,46 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Trains a GCN with an L0 gate on its node representations and prints what came out.
+#[derive(Parser)]
 struct Arguments {
+    /// A catalogue name, a folder in OGB's layout, or an edge list with a table of nodes beside it
     dataset: String,
+    /// dense or l0gm
+    #[arg(long, default_value = "l0gm")]
     method: String,
+    /// Weight of the penalty; 3e-3 where neither it nor a target is given
+    #[arg(long)]
     lambda: Option<f64>,
+    /// An active fraction instead of lambda, such as 15%
+    #[arg(long, conflicts_with = "lambda")]
+    target: Option<String>,
+    #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// quick or paper
+    #[arg(long, default_value = "quick", value_parser = profile)]
     profile: Profile,
-    settings: serde_json::Value,
+    /// Settings as JSON, such as '{"gcn": {"width": 64}}'
+    #[arg(long = "set", default_value = "{}", value_parser = settings)]
+    settings: Value,
+    /// Where datasets are; else L0GM_DATA_DIR
+    #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Where the run's folder goes; else a temporary folder
+    #[arg(long)]
     out: Option<PathBuf>,
 }
 
-fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut found = Arguments {
-        dataset: "amazon-computers".into(),
-        method: "l0gm".into(),
-        lambda: None,
-        seed: 0,
-        profile: Profile::Quick,
-        settings: serde_json::json!({}),
-        data_dir: None,
-        out: None,
-    };
-    let mut target = None;
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        let Some(name) = argument.strip_prefix("--") else {
-            found.dataset = argument;
-            continue;
-        };
-        let value = given
-            .next()
-            .ok_or_else(|| format!("--{name} needs a value"))?;
-        match name {
-            "method" => found.method = value,
-            "lambda" => found.lambda = Some(value.parse()?),
-            "target" => target = Some(value),
-            "seed" => found.seed = value.parse()?,
-            "profile" => found.profile = serde_json::from_value(value.into())?,
-            "set" => found.settings = serde_json::from_str(&value)?,
-            "data-dir" => found.data_dir = Some(value.into()),
-            "out" => found.out = Some(value.into()),
-            _ => return Err(format!("no argument --{name}").into()),
-        }
-    }
-    if let Some(target) = target {
-        found.settings["train"]["target"] = target.into();
-    }
-    Ok(found)
+fn profile(text: &str) -> Result<Profile, serde_json::Error> {
+    serde_json::from_value(text.into())
 }
 
-const USAGE: &str = "train_graph (NAME | FOLDER) [--method dense|l0gm] [--lambda X | --target 15%] [--seed N] [--profile quick|paper] [--data-dir DIR] [--set JSON]";
+fn settings(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
 
 fn main() -> ExitCode {
-    if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
-        println!("usage: {USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    match run() {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -86,8 +70,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let given = arguments()?;
+fn run(mut given: Arguments) -> Result<(), Box<dyn Error>> {
+    if let Some(target) = given.target {
+        given.settings["train"]["target"] = target.into();
+    }
     let catalogue = Catalogue::new(DataOptions {
         data_dir: given.data_dir,
         allow_twin: given.profile == Profile::Quick,

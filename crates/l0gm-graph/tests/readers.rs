@@ -140,22 +140,22 @@ fn a_binary_edge_to_a_node_that_does_not_exist_is_named() {
     );
 }
 
-/// Reads the folder once for every bit of `path`, with that bit flipped: an error, or the same graph.
+/// Reads the folder once for every byte of `path`, with one of its bits flipped: an error, or the same graph.
 fn no_flipped_bit_changes_the_graph(dir: &Path, path: &Path) {
     let whole = fs::read(path).unwrap();
     let expected = read(dir).unwrap();
     let mut refused = 0;
-    for bit in 0..8 * whole.len() {
+    for at in 0..whole.len() {
         let mut flipped = whole.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
+        flipped[at] ^= 1 << (at % 8);
         fs::write(path, &flipped).unwrap();
         match read(dir) {
             Err(_) => refused += 1,
-            Ok(graph) => assert_eq!(graph, expected, "bit {bit} of {}", path.display()),
+            Ok(graph) => assert_eq!(graph, expected, "byte {at} of {}", path.display()),
         }
     }
     fs::write(path, &whole).unwrap();
-    assert!(refused > 4 * whole.len(), "{refused} of {}", whole.len());
+    assert!(refused > whole.len() / 2, "{refused} of {}", whole.len());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use strum::IntoStaticStr;
 
 /// Where the test rows come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +65,9 @@ impl Default for DataSettings {
 }
 
 /// How a number becomes what the model reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum NumberEncoding {
     /// Piecewise-linear over quantile bins (Gorishniy et al. 2022).
     #[default]
@@ -79,11 +81,7 @@ pub enum NumberEncoding {
 impl NumberEncoding {
     /// The setting's name, for notes.
     pub fn name(self) -> &'static str {
-        match self {
-            NumberEncoding::PiecewiseLinear => "piecewise-linear",
-            NumberEncoding::Periodic => "periodic",
-            NumberEncoding::Scaled => "scaled",
-        }
+        self.into()
     }
 }
 

@@ -6,22 +6,24 @@
 //! The encoder's folder is needed where the run left its encoder frozen.
 
 use candle_core::Device;
+use clap::Parser;
 use l0gm_text::CompactText;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Predicts texts, one a line on standard input, with a finished run's compact model.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder `compact` of a finished run
+    folder: PathBuf,
+    /// The encoder's folder, where the run left its encoder frozen
+    encoder: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, encoder) = match arguments.as_slice() {
-        [folder] => (folder, None),
-        [folder, encoder] => (folder, Some(Path::new(encoder))),
-        _ => {
-            eprintln!("usage: predict_texts RUN/compact [ENCODER-FOLDER] < texts.txt");
-            return ExitCode::FAILURE;
-        }
-    };
-    match run(folder, encoder) {
+    let given = Arguments::parse();
+    match run(&given.folder, given.encoder.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(folder: &str, encoder: Option<&Path>) -> Result<(), Box<dyn Error>> {
+fn run(folder: &Path, encoder: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let model = CompactText::load(folder, encoder, &Device::Cpu)?;
     let texts = std::io::stdin().lines().collect::<Result<Vec<_>, _>>()?;
     let found = model.predict(&texts)?;

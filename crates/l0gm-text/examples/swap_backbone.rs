@@ -8,6 +8,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
+use clap::Parser;
 use l0gm_gate::{Gate, Interface};
 use l0gm_ops::{Generator, Mode};
 use l0gm_text::{
@@ -18,7 +19,7 @@ use l0gm_train::{
     Encoder, GatedModel, LineProgress, Parameter, RunDir, StopFlag, TrainConfig, Training, train,
 };
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// candle's BERT with mean pooling.
 struct StockBert {
@@ -60,11 +61,17 @@ impl Encoder for StockBert {
     }
 }
 
+/// Trains a gate and a head on somebody else's encoder.
+#[derive(Parser)]
+struct Arguments {
+    /// An encoder's folder: config.json, tokenizer.json, model.safetensors
+    model: PathBuf,
+    /// A .csv or .parquet file with the columns `text` and `label`
+    file: PathBuf,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut given = std::env::args().skip(1);
-    let (Some(model), Some(file)) = (given.next(), given.next()) else {
-        return Err("give an encoder's folder and a .csv or .parquet file of texts".into());
-    };
+    let Arguments { model, file } = Arguments::parse();
     let device = Device::Cpu;
     let columns = Columns {
         text: "text",
@@ -75,9 +82,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_tokens: 64,
         ..TextSettings::default()
     };
-    let split = split(TextData::file(Path::new(&file), columns, &[])?, &settings)?;
-    let tokenizer = TextTokenizer::from_file(&Path::new(&model).join("tokenizer.json"))?;
-    let backbone = StockBert::load(Path::new(&model), &device)?;
+    let split = split(TextData::file(&file, columns, &[])?, &settings)?;
+    let tokenizer = TextTokenizer::from_file(&model.join("tokenizer.json"))?;
+    let backbone = StockBert::load(&model, &device)?;
     let rows = |corpus: &l0gm_text::Corpus| -> Result<TextRows, Box<dyn Error>> {
         Ok(TextRows {
             tokens: tokenizer.encode(&corpus.texts, settings.max_tokens)?,

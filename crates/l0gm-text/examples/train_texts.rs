@@ -8,9 +8,11 @@
 //! The first argument is `imdb` (looked for under `--data-dir`, else `L0GM_DATA_DIR`) or a .csv or
 //! .parquet file; its columns are `text` and `label`, or what `--set '{"text-column": ...}'` says.
 use candle_core::Device;
+use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_text::TextModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, RunRecord, SpecRequest, StopFlag};
+use serde_json::Value;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,66 +22,49 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Trains a text classifier with an L0 gate on its pooled embedding and prints what came out.
+#[derive(Parser)]
 struct Arguments {
+    /// `imdb`, or a .csv or .parquet file with the columns `text` and `label`
     dataset: String,
+    /// dense or l0gm
+    #[arg(long, default_value = "l0gm")]
     method: String,
+    /// Weight of the penalty; 1e-3 where neither it nor a target is given
+    #[arg(long)]
     lambda: Option<f64>,
+    /// An active fraction instead of lambda, such as 15%
+    #[arg(long, conflicts_with = "lambda")]
+    target: Option<String>,
+    #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// quick or paper
+    #[arg(long, default_value = "quick", value_parser = profile)]
     profile: Profile,
-    settings: serde_json::Value,
-    data: DataOptions,
-    out: PathBuf,
+    /// Settings as JSON, such as '{"pooling": "cls"}'
+    #[arg(long = "set", default_value = "{}", value_parser = settings)]
+    settings: Value,
+    /// Where datasets are; else L0GM_DATA_DIR
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Where pretrained encoders are; else L0GM_MODEL_DIR
+    #[arg(long)]
+    model_dir: Option<PathBuf>,
+    /// Where the run's folder goes; else a temporary folder
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
-fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut found = Arguments {
-        dataset: "imdb".into(),
-        method: "l0gm".into(),
-        lambda: None,
-        seed: 0,
-        profile: Profile::Quick,
-        settings: serde_json::json!({}),
-        data: DataOptions::default(),
-        out: std::env::temp_dir().join("l0gm-train-texts"),
-    };
-    let mut target = None;
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        let Some(name) = argument.strip_prefix("--") else {
-            found.dataset = argument;
-            continue;
-        };
-        let value = given
-            .next()
-            .ok_or_else(|| format!("--{name} needs a value"))?;
-        match name {
-            "method" => found.method = value,
-            "lambda" => found.lambda = Some(value.parse()?),
-            "target" => target = Some(value),
-            "seed" => found.seed = value.parse()?,
-            "profile" => found.profile = serde_json::from_value(value.into())?,
-            "set" => found.settings = serde_json::from_str(&value)?,
-            "data-dir" => found.data.data_dir = Some(value.into()),
-            "model-dir" => found.data.model_dir = Some(value.into()),
-            "out" => found.out = value.into(),
-            _ => return Err(format!("no argument --{name}").into()),
-        }
-    }
-    if let Some(target) = target {
-        found.settings["train"]["target"] = target.into();
-    }
-    found.data.allow_twin = found.profile == Profile::Quick;
-    Ok(found)
+fn profile(text: &str) -> Result<Profile, serde_json::Error> {
+    serde_json::from_value(text.into())
 }
 
-const USAGE: &str = "train_texts (imdb | FILE) [--method dense|l0gm] [--lambda X | --target 15%] [--seed N] [--profile quick|paper] [--data-dir DIR] [--model-dir DIR] [--set JSON]";
+fn settings(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
 
 fn main() -> ExitCode {
-    if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
-        println!("usage: {USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    match run() {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -88,9 +73,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let given = arguments()?;
-    let texts = TextModality::new(Catalogue::new(given.data)?);
+fn run(mut given: Arguments) -> Result<(), Box<dyn Error>> {
+    let texts = TextModality::new(Catalogue::new(DataOptions {
+        data_dir: given.data_dir,
+        model_dir: given.model_dir,
+        allow_twin: given.profile == Profile::Quick,
+        ..DataOptions::default()
+    })?);
+    if let Some(target) = given.target {
+        given.settings["train"]["target"] = target.into();
+    }
     // With a target, lambda is found by the controller.
     let aimed = !given.settings["train"]["target"].is_null();
     let takes_lambda = texts
@@ -109,7 +101,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     let shared = texts.shared_work(&spec)?.into_iter().map(|(_, time)| time);
     let estimate = texts.estimate(&spec)? + shared.sum();
     println!("estimated {:.0} s", estimate.as_secs_f64());
-    let dir = given.out.join("runs").join(spec.id());
+    let out = given
+        .out
+        .unwrap_or_else(|| std::env::temp_dir().join("l0gm-train-texts"));
+    let dir = out.join("runs").join(spec.id());
     let record = texts.run(
         &spec,
         &mut RunContext {

@@ -3,9 +3,11 @@ use crate::{ConditionKind, Error, Perturbation, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 /// A part of the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, EnumString)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Split {
     /// Fitted on.
     Train,

@@ -2,6 +2,7 @@
 //! under `<name>.part` and the next try asks for the rest; a host that cannot be reached is asked
 //! once (docs/data.md: where there is no network, the twin stands in).
 
+mod lock;
 mod original;
 mod progress;
 mod sources;

@@ -1,7 +1,7 @@
 //! Originals that are converted after they are fetched. An original stays under `original/` in the
 //! dataset's folder: one that was put there by hand serves as well as a download, without a network.
 
-use super::sources::lock;
+use super::lock::lock;
 use super::{Failure, Fetcher, Kind, remote};
 use crate::error::io;
 use crate::folders::Folders;

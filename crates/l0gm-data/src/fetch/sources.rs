@@ -1,15 +1,15 @@
 //! From a manifest's sources to files in a folder: archives, plain files, the hub's files; under a
 //! lock, so that two processes do not fetch the same file twice.
 
+use super::lock::{LOCK, lock};
 use super::{Failure, Fetcher, Kind, original, remote, unpack};
+use crate::checksum;
 use crate::error::io;
 use crate::manifest::{Entry, FileSpec, Source};
 use crate::presence::is_file;
-use crate::{Error, checksum};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 /// Fetches the required files of an entry that are not in `dir` yet, and pins the sums of those whose
@@ -59,17 +59,6 @@ pub(crate) fn fetch_entry(
         let _ = std::fs::remove_dir(dir);
     }
     Err(failure)
-}
-
-/// Keeps other processes out of a folder while files come into it.
-const LOCK: &str = ".lock";
-
-/// Locks an existing folder; the lock is let go when the file is closed.
-pub(super) fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join(LOCK);
-    let lock = File::create(&path).map_err(io(&path, "cannot create the lock"))?;
-    lock.lock().map_err(io(&path, "cannot lock"))?;
-    Ok(lock)
 }
 
 /// Fetches the wanted files from one source; their sums by relative name.

@@ -111,7 +111,7 @@ fn to_batch(
     let classes = table.classes;
     let probabilities: Vec<f32> = table.probabilities().iter().map(|p| *p as f32).collect();
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(vec![split_name(table.split); n])),
+        Arc::new(StringArray::from(vec![<&str>::from(table.split); n])),
         Arc::new(UInt32Array::from(table.rows.clone())),
         Arc::new(UInt32Array::from(table.labels.clone())),
     ];
@@ -138,8 +138,8 @@ fn append(
         .collect::<Result<Vec<_>>>()?;
     for i in 0..batch.num_rows() {
         let bad = |what: String| Error::file(path, format!("row {i}: {what}"));
-        let split = split_of(splits.value(i))
-            .ok_or_else(|| bad(format!("unknown split {:?}", splits.value(i))))?;
+        let split: Split = (splits.value(i).parse())
+            .map_err(|_| bad(format!("unknown split {:?}", splits.value(i))))?;
         let (row, label) = (rows.value(i), labels.value(i));
         if label as usize >= classes {
             return Err(bad(format!(
@@ -197,20 +197,6 @@ fn column<'a, A: Array + 'static>(
             format!("column `{name}` has the type {}", array.data_type()),
         )
     })
-}
-
-fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Valid => "valid",
-        Split::Test => "test",
-    }
-}
-
-fn split_of(name: &str) -> Option<Split> {
-    [Split::Train, Split::Valid, Split::Test]
-        .into_iter()
-        .find(|s| split_name(*s) == name)
 }
 
 fn parquet_error(path: &Path, error: &ParquetError) -> Error {

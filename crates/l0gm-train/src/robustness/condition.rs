@@ -1,10 +1,14 @@
 //! The twelve conditions: four kinds of perturbation, each at three severities (Appendix B of the paper).
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// A kind of perturbation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ConditionKind {
     /// Each part of an example is missing with probability p.
     Missingness,
@@ -27,12 +31,7 @@ impl ConditionKind {
 
     /// Its name, which also names its stream of random numbers.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Missingness => "missingness",
-            Self::Noise => "noise",
-            Self::Quantisation => "quantisation",
-            Self::Occlusion => "occlusion",
-        }
+        self.into()
     }
 
     /// Whether parts go missing; else numbers are distorted.
