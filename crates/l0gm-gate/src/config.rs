@@ -23,11 +23,7 @@ pub enum GateKind {
 impl GateKind {
     /// As settings and records spell it.
     pub fn name(self) -> &'static str {
-        match self {
-            GateKind::Static => "static",
-            GateKind::PerExample => "per-example",
-            GateKind::Conditional => "conditional",
-        }
+        self.into()
     }
 }
 /// What one gate covers.
@@ -48,11 +44,7 @@ pub enum Granularity {
 impl Granularity {
     /// As settings and records spell it.
     pub fn name(self) -> &'static str {
-        match self {
-            Granularity::Interface => "interface",
-            Granularity::Group => "group",
-            Granularity::Fine => "fine",
-        }
+        self.into()
     }
 }
 /// The deterministic gate used outside training (docs/concepts.md).
@@ -71,11 +63,7 @@ pub enum InferenceGate {
 impl InferenceGate {
     /// As settings and records spell it.
     pub fn name(self) -> &'static str {
-        match self {
-            InferenceGate::Median => "median",
-            InferenceGate::Threshold => "threshold",
-            InferenceGate::HardSigmoid => "hard-sigmoid",
-        }
+        self.into()
     }
 }
 /// Whether the penalty sums over gates (the paper) or averages (comparable across widths).
@@ -240,6 +228,34 @@ mod tests {
             text.contains("group-width is 0") && text.contains("at least 1"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn names_are_those_that_settings_are_written_with() {
+        for kind in [
+            GateKind::Static,
+            GateKind::PerExample,
+            GateKind::Conditional,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        for gate in [
+            InferenceGate::Median,
+            InferenceGate::Threshold,
+            InferenceGate::HardSigmoid,
+        ] {
+            assert_eq!(serde_json::to_value(gate).unwrap(), gate.name());
+        }
+        for granularity in [
+            Granularity::Interface,
+            Granularity::Group,
+            Granularity::Fine,
+        ] {
+            assert_eq!(
+                serde_json::to_value(granularity).unwrap(),
+                granularity.name()
+            );
+        }
     }
 
     #[test]
