@@ -48,6 +48,10 @@ impl<'a, T> Operand<'a, T> {
 /// # Safety
 /// `out` must be valid for writes (and initialised, if `accumulate`) at every entry of the matrix,
 /// and nobody else may touch those entries meanwhile.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a matrix product takes what BLAS's gemm takes"
+)]
 pub(crate) unsafe fn product_into<T: Real>(
     (m, k, n): (usize, usize, usize),
     out: *mut T,

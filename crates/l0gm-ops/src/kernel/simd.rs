@@ -42,17 +42,22 @@ macro_rules! multiversion {
         $crate::kernel::simd::multiversion!(@ [$(#[$meta])*] [$vis] $name [$($T: $bound),+] [$($T),+] [$($arg: $ty),*] [$($arg),*] [$(-> $ret)?] $body);
     };
     (@ [$($meta:tt)*] [$vis:vis] $name:ident [$($generics:tt)*] [$($T:ident),+] [$($parameters:tt)*] [$($arg:ident),*] [$($ret:tt)*] $body:block) => {
+        // One body takes as many as a fused kernel has inputs.
+        #[allow(clippy::too_many_arguments)]
         $($meta)*
         $vis fn $name<$($generics)*>($($parameters)*) $($ret)* {
+            #[allow(clippy::too_many_arguments)]
             #[inline(always)]
             fn body<$($generics)*, const FMA: bool>($($parameters)*) $($ret)* $body
 
             #[cfg(target_arch = "x86_64")]
             {
+                #[allow(clippy::too_many_arguments)]
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi1,bmi2")]
                 fn avx512<$($generics)*>($($parameters)*) $($ret)* {
                     body::<$($T),+, true>($($arg),*)
                 }
+                #[allow(clippy::too_many_arguments)]
                 #[target_feature(enable = "avx2,fma,bmi1,bmi2")]
                 fn avx2<$($generics)*>($($parameters)*) $($ret)* {
                     body::<$($T),+, true>($($arg),*)
