@@ -30,7 +30,7 @@ fn run(
             ..DataSummary::default()
         },
         GatedFit {
-            fields: fields,
+            fields,
             sizes: Sizes {
                 parameters: 7,
                 flops: 8,

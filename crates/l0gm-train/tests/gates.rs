@@ -22,9 +22,9 @@ fn fit(
     let stop = StopFlag::default();
     train(
         Training {
-            task: task,
-            model: model,
-            config: config,
+            task,
+            model,
+            config,
             seed: 0,
             device: &Device::Cpu,
         },

@@ -192,7 +192,7 @@ fn sitting(folder: &Path, config: &TrainConfig, at: usize) -> Result<Vec<(String
         Training {
             task: &task(),
             model: &gated,
-            config: config,
+            config,
             seed: 3,
             device: &device,
         },

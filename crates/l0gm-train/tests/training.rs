@@ -25,10 +25,10 @@ fn fit(
     let run = RunDir::open(dir).unwrap();
     train(
         Training {
-            task: task,
-            model: model,
-            config: config,
-            seed: seed,
+            task,
+            model,
+            config,
+            seed,
             device: &Device::Cpu,
         },
         &run,

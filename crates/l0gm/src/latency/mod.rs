@@ -32,7 +32,13 @@ pub fn run(flags: &LatencyFlags) -> anyhow::Result<ExitCode> {
     run::on_ctrl_c(machine.stop.clone())?;
     // On a thread of the pool, as training is.
     rayon::scope(|_| {
-        let done = time_all(&chosen, flags, &protocol, &out, &machine)?;
+        let timing = Timing {
+            flags,
+            protocol: &protocol,
+            out: &out,
+            machine: &machine,
+        };
+        let done = time_all(&chosen, timing)?;
         l0gm_report::write(&out, &records)?;
         println!("report: {}", out.path().join("report.html").display());
         Ok(done)
@@ -137,13 +143,17 @@ fn doors(flags: &LatencyFlags, twin: bool) -> anyhow::Result<Vec<Box<dyn Modalit
     })
 }
 
-fn time_all(
-    pairs: &[Pair<'_>],
-    flags: &LatencyFlags,
-    protocol: &Protocol,
-    out: &OutDir,
-    machine: &Machine,
-) -> anyhow::Result<ExitCode> {
+/// How runs are timed, where, and where to the times go.
+#[derive(Clone, Copy)]
+struct Timing<'a> {
+    flags: &'a LatencyFlags,
+    protocol: &'a Protocol,
+    out: &'a OutDir,
+    machine: &'a Machine,
+}
+
+fn time_all(pairs: &[Pair<'_>], timing: Timing<'_>) -> anyhow::Result<ExitCode> {
+    let machine = timing.machine;
     println!(
         "{} runs to time on {}, {} threads: dense, gated and compact by turns",
         pairs.len(),
@@ -162,10 +172,7 @@ fn time_all(
             noisy += usize::from(times.is_noisy());
             println!("  {}", line(times));
         };
-        let done = time_one(
-            pair, &mut dense, before, flags, protocol, out, machine, &mut say,
-        );
-        match done {
+        match time_one(pair, &mut dense, before, timing, &mut say) {
             Ok(()) => {}
             Err(error) if stopped(&error, &machine.stop) => {
                 println!("stopped on request; what was timed before is kept");
@@ -200,12 +207,15 @@ fn time_one<'a>(
     pair: &Pair<'a>,
     dense: &mut Option<Loaded<'a>>,
     before: &mut BTreeMap<usize, Option<ModelTimes>>,
-    flags: &LatencyFlags,
-    protocol: &Protocol,
-    out: &OutDir,
-    machine: &Machine,
+    timing: Timing<'_>,
     say: &mut dyn FnMut(&BatchTimes),
 ) -> anyhow::Result<()> {
+    let Timing {
+        flags,
+        protocol,
+        out,
+        machine,
+    } = timing;
     let doors = doors(flags, pair.run.spec.twin)?;
     let name = pair.run.spec.modality.as_str();
     let Some(modality) = doors.iter().find(|door| door.name() == name) else {

@@ -29,6 +29,12 @@ pub struct Console {
     result: fn(&RunRecord) -> String,
 }
 
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Console {
     /// Bars where stderr is a terminal, else lines.
     pub fn new() -> Self {
