@@ -66,7 +66,12 @@ impl RunDir {
 
     /// Where a gated run's compact model is, or will be.
     pub fn compact_path(&self) -> PathBuf {
-        self.path.join("compact")
+        Self::compact_in(&self.path)
+    }
+
+    /// Where the compact model of the run in `path` is, for readers that do not lock the folder.
+    pub fn compact_in(path: &Path) -> PathBuf {
+        path.join("compact")
     }
 
     /// Whether the final record stands.

@@ -1,8 +1,11 @@
 //! A finished run's models, built again so that they can be timed: the trained one as its checkpoint holds
 //! it, and the compact one as its folder `compact/` holds it, both on the same batches of test rows.
 
-use crate::{Encoder, Error, GatedModel, Head, PredictionTable, Result, Task};
+use crate::{
+    Encoder, Error, GatedModel, Head, PredictionTable, Result, RunDir, Task, load_trained,
+};
 use candle_core::{DType, Device, Tensor};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -53,6 +56,32 @@ pub struct TimedBatch {
 }
 
 impl TimedRun {
+    /// The models of the finished run in `dir`. `model` takes the parameters of the run's checkpoint; `compact` loads
+    /// the compact model from its folder and is asked only where the run left one.
+    ///
+    /// # Errors
+    /// The checkpoint or the compact model is missing, damaged or of another model.
+    pub fn of_run<T, E, H>(
+        dir: &Path,
+        task: T,
+        model: GatedModel<E, H>,
+        device: &Device,
+        compact: impl FnOnce(&Path) -> Result<CompactPass<T::Input>>,
+    ) -> Result<Self>
+    where
+        T: Task + 'static,
+        E: Encoder<Input = T::Input> + 'static,
+        H: Head<T::Input> + 'static,
+    {
+        load_trained(dir, &model.parameters())?;
+        let folder = RunDir::compact_in(dir);
+        let compact = match folder.exists() {
+            true => Some(compact(&folder)?),
+            false => None,
+        };
+        Ok(Self::new(task, model, compact, device))
+    }
+
     /// Of a task and its trained model. The batches are those of the task's [`Task::timed_plan`].
     pub fn new<T, E, H>(
         task: T,

@@ -10,8 +10,7 @@ use candle_core::Device;
 use l0gm_gate::{GateKind, Granularity};
 use l0gm_train::settings::merge_settings;
 use l0gm_train::{
-    CompactPass, Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec,
-    TimedRun, load_trained,
+    Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, TimedRun,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -117,17 +116,11 @@ pub(super) fn timed(
     loaded.task.graph().propagated()?;
     let seconds = start.elapsed().as_secs_f64();
     let model = build_model(&loaded.graph, &settings, info.gated, spec.seed, device)?;
-    load_trained(dir, &model.parameters())?;
-    let folder = dir.join("compact");
-    let compact = if folder.exists() {
-        let small = CompactGraph::load(&folder, device)?;
-        let pass: CompactPass<_> = Box::new(move |input| Ok(small.model().logits(input)?));
-        Some(pass)
-    } else {
-        None
-    };
     let nodes = loaded.graph.nodes();
-    let mut timed = TimedRun::new(loaded.task, model, compact, device);
+    let mut timed = TimedRun::of_run(dir, loaded.task, model, device, |folder| {
+        let small = CompactGraph::load(folder, device)?;
+        Ok(Box::new(move |input| Ok(small.model().logits(input)?)))
+    })?;
     let what = format!("reading {nodes} nodes, normalising edges and propagating features once");
     timed.preparation.push((what, seconds));
     timed.notes.push(

@@ -10,9 +10,8 @@ use crate::{
 use candle_core::{Device, Tensor};
 use l0gm_gate::{GateKind, Granularity, InferenceGate};
 use l0gm_train::{
-    CompactPass, CompactSummary, Compacted, DataSummary, Experiment, GatedFit, Method, MethodInfo,
-    Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of, latency_rows,
-    load_trained,
+    CompactSummary, Compacted, DataSummary, Experiment, GatedFit, Method, MethodInfo, Result,
+    RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of, latency_rows,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -142,18 +141,12 @@ pub(super) fn timed(
         spec.seed,
         device,
     )?;
-    load_trained(dir, &model.parameters())?;
-    let folder = dir.join("compact");
     let mut swept = false;
-    let compact = if folder.exists() {
-        let small = CompactTable::load(&folder, device)?.model().clone();
+    let mut timed = TimedRun::of_run(dir, table.task, model, device, |folder| {
+        let small = CompactTable::load(folder, device)?.model().clone();
         swept = small.is_swept();
-        let pass: CompactPass<_> = Box::new(move |input| Ok(small.logits(input)?));
-        Some(pass)
-    } else {
-        None
-    };
-    let mut timed = TimedRun::new(table.task, model, compact, device);
+        Ok(Box::new(move |input| Ok(small.logits(input)?)))
+    })?;
     let rows = table.loaded.table.rows();
     let what = format!("reading, splitting and encoding {rows} rows");
     timed.preparation.push((what, seconds));

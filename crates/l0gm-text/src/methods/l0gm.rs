@@ -15,9 +15,8 @@ use crate::{
 use candle_core::Device;
 use l0gm_ops::Mode;
 use l0gm_train::{
-    CompactPass, Compacted, Encoder, Experiment, GatedFit, GatedModel, Method, MethodInfo, Pass,
-    ProgressEvent, Result, RunContext, RunDir, RunRecord, RunSpec, Split, Task, TimedRun,
-    finished_record, load_trained,
+    Compacted, Encoder, Experiment, GatedFit, GatedModel, Method, MethodInfo, Pass, ProgressEvent,
+    Result, RunContext, RunDir, RunRecord, RunSpec, Split, Task, TimedRun, finished_record,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -265,24 +264,18 @@ fn build_timed(
         pad,
         robustness: TextRobustness::default(),
     };
-    let folder = dir.join("compact");
-    let compact = if folder.exists() {
-        let small = CompactText::load(&folder, weights.as_deref(), device)?
-            .model()
-            .clone();
-        let pass: CompactPass<_> = Box::new(move |input| Ok(small.logits(input)?));
-        Some(pass)
-    } else {
-        None
-    };
     let frozen = loaded.encoder.clone();
     let model = GatedModel {
         encoder: loaded.encoder,
         gate,
         head,
     };
-    load_trained(dir, &model.parameters())?;
-    let mut timed = TimedRun::new(task, model, compact, device);
+    let mut timed = TimedRun::of_run(dir, task, model, device, |folder| {
+        let small = CompactText::load(folder, weights.as_deref(), device)?
+            .model()
+            .clone();
+        Ok(Box::new(move |input| Ok(small.logits(input)?)))
+    })?;
     let count = split.test.rows();
     timed.preparation = vec![
         ("reading and splitting the texts".to_owned(), reading),
