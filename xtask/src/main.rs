@@ -7,6 +7,7 @@ mod flags;
 
 use clap::Parser;
 use flags::{Command, Flags};
+use l0gm::runner::Runner;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -14,7 +15,7 @@ static ALLOCATOR: l0gm::allocator::Allocator = l0gm::allocator::ALLOCATOR;
 
 fn main() -> ExitCode {
     l0gm::process::carry_out(|| match Flags::parse().command {
-        Command::Runner(command) => command.run(),
+        Command::Runner(command) => command.run(&Runner::new("cargo xtask")),
         Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),
     })

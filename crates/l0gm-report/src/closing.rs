@@ -1,11 +1,12 @@
 //! The parts of the report around the figures: what is missing, how to read it, where the paper is at
 //! odds with itself, settings, versions, and how to make it again.
 
+use super::context::ReportContext;
 use super::document::{Block, Section};
+use super::format;
 use super::settings::flat;
 use super::study::Study;
 use super::table::{Cell, Table, words};
-use super::{ReportContext, format};
 use l0gm_train::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -245,11 +246,15 @@ pub(super) fn how_to_reproduce(context: &ReportContext, studies: &[Study<'_>]) -
     }
     if studies.iter().any(|study| study.twin) {
         blocks.push(Block::Paragraph(
-            "To run on real data instead of TWINS, name its folder (`cargo xtask datasets` says what it must hold and where it comes from):".to_owned(),
+            format!(
+                "To run on real data instead of TWINS, name its folder (`{} datasets` says what it must hold and where it comes from):",
+                context.program
+            ),
         ));
-        blocks.push(Block::Code(
-            "cargo xtask reproduce --data-dir DIR --out out/real".to_owned(),
-        ));
+        blocks.push(Block::Code(format!(
+            "{} reproduce --data-dir DIR --out out/real",
+            context.program
+        )));
     }
     blocks.push(Block::Paragraph(
         "The same seed on the same device gives the same run. In the output folder every run's settings, checkpoint, \

@@ -1,14 +1,16 @@
 //! What the report says, in which order. Pure: run records and context in, a document out.
 
+use super::context::ReportContext;
 use super::document::{Block, Document, Fact, Section};
 use super::grouping::studies;
 use super::paper::Paper;
+use super::paper_tables::Command;
 use super::significance::{Comparison, Measure, Outcome, Test, test_between};
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
-    ReportContext, arms, claims, closing, detail_tables, format, gate_maps, latency, paper_tables,
-    plots, robustness, significance, tables,
+    arms, claims, closing, detail_tables, format, gate_maps, latency, paper_tables, plots,
+    robustness, significance, tables,
 };
 use l0gm_train::RunRecord;
 
@@ -17,17 +19,11 @@ pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &P
     let studies = studies(records);
     let mut sections = vec![glance(&studies)];
     sections.extend(closing::missing(context));
-    let profile = &context.command.profile;
-    sections.push(claims::section(
-        &studies,
-        &context.comparisons,
-        &context.latencies,
-        profile,
-        paper,
-    ));
+    let command = Command::new(&context.program, &context.command.profile);
+    sections.push(claims::section(&studies, context, paper));
     let of_study = |study| study_section(study, context);
     sections.extend(studies.iter().map(of_study));
-    sections.push(paper_tables::section(&studies, records, profile, paper));
+    sections.push(paper_tables::section(&studies, records, &command, paper));
     sections.push(closing::how_to_read());
     sections.push(closing::at_odds());
     sections.push(closing::settings_and_versions(records, &studies));

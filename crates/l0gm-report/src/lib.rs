@@ -6,6 +6,7 @@ pub mod arms;
 mod claims;
 mod closing;
 mod content;
+pub mod context;
 pub mod design;
 mod detail_tables;
 pub mod document;
@@ -33,33 +34,20 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use crate::latency_record::LatencyRecord;
-use crate::out::{CommandRecord, OutDir};
+use crate::context::ReportContext;
+use crate::out::OutDir;
 use anyhow::Context;
 use document::Document;
 use l0gm_train::RunRecord;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What a report says beyond its records.
-#[derive(Clone, Debug, Default)]
-pub struct ReportContext {
-    /// What was last asked for.
-    pub command: CommandRecord,
-    /// Failed runs: id to error.
-    pub failures: BTreeMap<String, String>,
-    /// Planned runs that neither finished nor failed.
-    pub unfinished: Vec<String>,
-    /// Runs that joined folders have different results of: id to where.
-    pub disagreements: BTreeMap<String, String>,
-    /// What was timed by itself.
-    pub latencies: Vec<LatencyRecord>,
-    /// L0GM against each rival, from the runs' predictions.
-    pub comparisons: Vec<significance::Comparison>,
-}
-
-/// Writes `report.html`, `report.md`, `tables/` and `figures/`.
-pub fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<Document> {
+/// Writes `report.html`, `report.md`, `tables/` and `figures/`. `program` is what the commands in the report begin
+/// with: "l0gm", "cargo xtask".
+///
+/// # Errors
+/// Files of the folder that cannot be read or written.
+pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> anyhow::Result<Document> {
     let command = out.command()?;
     let failures = out.failures()?;
     let unfinished = command
@@ -69,6 +57,7 @@ pub fn write(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<Document> {
         .cloned()
         .collect();
     let context = ReportContext {
+        program: program.to_owned(),
         command,
         failures,
         unfinished,

@@ -114,7 +114,7 @@ impl OutDir {
         let marker = path.join(MARKER);
         let bytes = std::fs::read(&marker).with_context(|| {
             format!(
-                "{}: not an output folder of `cargo xtask reproduce` (no {MARKER} in it)",
+                "{}: not an output folder of `reproduce` or `run` (no {MARKER} in it)",
                 path.display()
             )
         })?;

@@ -3,11 +3,14 @@
 
 use super::*;
 use crate::grouping::studies;
+use crate::out::CommandRecord;
 use crate::table::Cell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn context() -> ReportContext {
     ReportContext {
+        program: "cargo xtask".to_owned(),
         command: CommandRecord {
             command: "cargo xtask reproduce --out out/test".to_owned(),
             profile: "quick".to_owned(),
@@ -275,7 +278,7 @@ fn an_output_folder_is_written_whole_and_again() {
     out.write("figures/of-an-older-report.png", b"x").unwrap();
     let read_back = out.records().unwrap();
     aggregate::write_summary(&out, &read_back).unwrap();
-    let written = write(&out, &read_back).unwrap();
+    let written = write(&out, &read_back, "cargo xtask").unwrap();
     publish::publish(&written, &temporary.path().join("published")).unwrap();
     let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
     assert!(!folder.join("figures/of-an-older-report.png").exists());

@@ -3,15 +3,17 @@
 
 use crate::flags::{PlanFlags, RunFlags};
 use crate::job::{self, Job};
+use crate::modalities::Purpose;
 use crate::plan::{Share, print_lines};
 use crate::run::Console;
+use crate::runner::Runner;
 use anyhow::Context;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// `cargo xtask plan`: the cells on stdout, what they run on, on stderr.
-pub fn plan(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
-    let job = Job::new(&flags.cells, true, false)?;
+pub fn plan(flags: &PlanFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
+    let job = Job::new(&flags.cells, runner, Purpose::Look)?;
     for line in job.data().first_lines() {
         eprintln!("{line}");
     }
@@ -24,15 +26,20 @@ pub fn plan(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
 }
 
 /// `cargo xtask run`: exit code 0, 1 where a cell failed, 130 where it was stopped.
-pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
+pub fn run(flags: &RunFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let share = Share::new(&flags.cell, flags.shard.as_deref())?;
     let machine = job::machine(&flags.cells)?;
     // On a thread of the pool, as `reproduce` does.
     rayon::scope(|_| {
         let mut console = Console::new();
-        let job = Job::new(&flags.cells, false, console.has_bars())?;
+        let purpose = console.purpose();
+        let job = Job::new(&flags.cells, runner, purpose)?;
         let done = job.carry_out(&share, flags.wait, &machine, &mut console)?;
-        let report = format!("report: cargo xtask report {}", done.out.path().display());
+        let report = format!(
+            "report: {} report {}",
+            runner.program,
+            done.out.path().display()
+        );
         Ok(done.close(Some(&report)))
     })
 }

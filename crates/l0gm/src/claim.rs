@@ -104,7 +104,7 @@ fn signature(file: &mut File) -> String {
 fn no_locks(path: &Path) -> String {
     format!(
         "{}: this file system gives no locks; choose an --out on one that does, or give each process its \
-         own --out and join them with `cargo xtask report`",
+         own --out and join them with `report`",
         path.display()
     )
 }

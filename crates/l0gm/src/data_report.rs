@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 /// What every dataset of a plan is.
 #[derive(Debug, Default, PartialEq)]
 pub struct DataReport {
+    /// What people type before a command.
+    program: String,
     /// "adult (files in DIR)".
     real: Vec<String>,
     /// Names of datasets that a twin stands in for.
@@ -18,9 +20,12 @@ pub struct DataReport {
 }
 
 /// Looks at the plan's datasets without fetching anything.
-pub fn describe(plan: &Plan, options: &DataOptions) -> DataReport {
+pub fn describe(plan: &Plan, options: &DataOptions, program: &str) -> DataReport {
     let outlook = Outlook::new(options).ok();
-    let mut report = DataReport::default();
+    let mut report = DataReport {
+        program: program.to_owned(),
+        ..DataReport::default()
+    };
     for (dataset, _, twin) in plan.data() {
         if twin {
             report.twins.push(dataset);
@@ -100,16 +105,19 @@ impl DataReport {
                 self.twins.join(", ")
             ));
         }
-        lines.extend(self.real_data_hint().map(str::to_owned));
+        lines.extend(self.real_data_hint());
         lines
     }
 
     /// How to run on real data, where twins stand in.
-    pub fn real_data_hint(&self) -> Option<&'static str> {
-        (!self.twins.is_empty()).then_some(
-            "To run on real data: cargo xtask reproduce --data-dir DIR (or set L0GM_DATA_DIR); \
-             `cargo xtask datasets` says which files DIR must hold and where they come from",
-        )
+    pub fn real_data_hint(&self) -> Option<String> {
+        let program = &self.program;
+        (!self.twins.is_empty()).then(|| {
+            format!(
+                "To run on real data: {program} reproduce --data-dir DIR (or set L0GM_DATA_DIR); \
+                 `{program} datasets` says which files DIR must hold and where they come from"
+            )
+        })
     }
 }
 
@@ -120,6 +128,7 @@ mod tests {
     #[test]
     fn twins_are_named_first_and_last_with_the_way_to_real_data() {
         let report = DataReport {
+            program: "l0gm".to_owned(),
             real: vec!["adult (files in data)".to_owned()],
             twins: vec!["imdb".to_owned()],
             missing: vec![],

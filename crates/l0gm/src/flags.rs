@@ -510,7 +510,8 @@ mod tests {
             let Command::Reproduce(flags) = Flags::try_parse_from(words).unwrap().command else {
                 panic!("another command");
             };
-            let error = crate::plan::Choice::new(&flags.cells).unwrap_err();
+            let error = crate::plan::Choice::new(&flags.cells, &crate::runner::Runner::new("l0gm"))
+                .unwrap_err();
             assert_eq!(crate::usage::exit_code(&error), 2);
             let text = error.to_string();
             assert!(text.starts_with(&format!("{flag} {value}: ")), "{text}");

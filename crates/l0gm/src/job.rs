@@ -3,8 +3,10 @@
 
 use crate::data_report::{self, DataReport};
 use crate::flags::{CellFlags, ProfileFlag};
+use crate::modalities::Purpose;
 use crate::plan::{Choice, Overrides, Plan, Share, threads};
 use crate::run::{Console, INTERRUPTED, Machine, Outcome};
+use crate::runner::Runner;
 use crate::usage::usage;
 use crate::{device, modalities, run};
 use anyhow::Context;
@@ -24,6 +26,7 @@ pub struct Job {
     modalities: Vec<Box<dyn Modality>>,
     options: DataOptions,
     profile: Profile,
+    program: String,
 }
 
 /// A part of a job, carried out.
@@ -38,26 +41,28 @@ pub struct Done {
 }
 
 impl Job {
-    /// The job of these flags. `looking`: nothing will be run, so nothing is fetched or generated.
-    pub fn new(flags: &CellFlags, looking: bool, bars: bool) -> anyhow::Result<Self> {
-        Self::planned(flags, looking, bars, Plan::new)
+    /// The job of these flags.
+    ///
+    /// # Errors
+    /// Flags that name what is not known, or that contradict each other; data that cannot be read.
+    pub fn new(flags: &CellFlags, runner: &Runner, purpose: Purpose) -> anyhow::Result<Self> {
+        Self::planned(flags, runner, purpose, Plan::new)
     }
 
-    /// The same with a plan of another making.
+    /// Like [`Job::new`], with the caller's planner.
+    ///
+    /// # Errors
+    /// Those of [`Job::new`], and the planner's.
     pub fn planned(
         flags: &CellFlags,
-        looking: bool,
-        bars: bool,
+        runner: &Runner,
+        purpose: Purpose,
         make: impl FnOnce(&[Box<dyn Modality>], &Choice, Profile, &Overrides) -> anyhow::Result<Plan>,
     ) -> anyhow::Result<Self> {
-        let choice = Choice::new(flags)?;
+        let choice = Choice::new(flags, runner)?;
         let profile = profile(flags)?;
-        let options = data_options(flags, profile, bars);
-        let modalities = if looking {
-            modalities::looking(&options)?
-        } else {
-            modalities::all(&options)?
-        };
+        let options = data_options(flags, profile, purpose);
+        let modalities = modalities::of(&options, purpose)?;
         let names: Vec<String> = modalities.iter().map(|m| m.name().to_owned()).collect();
         let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
         let plan = make(&modalities, &choice, profile, &overrides)?;
@@ -66,16 +71,17 @@ impl Job {
         }
         Ok(Self {
             plan,
-            path: out_path(flags),
+            path: out_path(flags, runner),
             modalities,
             options,
             profile,
+            program: runner.program.clone(),
         })
     }
 
     /// What the plan runs on.
     pub fn data(&self) -> DataReport {
-        data_report::describe(&self.plan, &self.options)
+        data_report::describe(&self.plan, &self.options, &self.program)
     }
 
     /// Ids of the cells that are finished already; makes nothing.
@@ -96,7 +102,7 @@ impl Job {
         console: &mut Console,
     ) -> anyhow::Result<Done> {
         let part = share.of(&self.plan)?;
-        let data = data_report::describe(&part, &self.options);
+        let data = data_report::describe(&part, &self.options, &self.program);
         for line in data.first_lines() {
             println!("{line}");
         }
@@ -112,7 +118,7 @@ impl Job {
         );
         let out = OutDir::create(&self.path)?;
         out.write_command(&CommandRecord {
-            command: typed_command(),
+            command: typed_command(&self.program),
             profile: match self.profile {
                 Profile::Quick => "quick".to_owned(),
                 Profile::Paper => "paper".to_owned(),
@@ -204,7 +210,7 @@ fn profile(flags: &CellFlags) -> anyhow::Result<Profile> {
     }
 }
 
-fn data_options(flags: &CellFlags, profile: Profile, bars: bool) -> DataOptions {
+fn data_options(flags: &CellFlags, profile: Profile, purpose: Purpose) -> DataOptions {
     DataOptions {
         data_dir: flags.data_dir.clone(),
         model_dir: flags.model_dir.clone(),
@@ -215,17 +221,13 @@ fn data_options(flags: &CellFlags, profile: Profile, bars: bool) -> DataOptions 
         },
         allow_twin: profile == Profile::Quick,
         force_twin: flags.twin,
-        bars,
+        bars: purpose == (Purpose::Run { bars: true }),
     }
 }
 
-fn out_path(flags: &CellFlags) -> PathBuf {
-    flags.out.clone().unwrap_or_else(|| {
-        PathBuf::from(match flags.profile {
-            ProfileFlag::Quick => "out/quick",
-            ProfileFlag::Paper => "out/paper",
-        })
-    })
+fn out_path(flags: &CellFlags, runner: &Runner) -> PathBuf {
+    let default = || runner.defaults(flags.profile).out.clone();
+    flags.out.clone().unwrap_or_else(default)
 }
 
 /// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
@@ -240,14 +242,14 @@ fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
         .context("cannot size the thread pool")
 }
 
-/// What was typed, for the report: `cargo xtask reproduce ...`. A share of a plan is of no use to who makes it
+/// What was typed, for the report: `PROGRAM reproduce ...`. A share of a plan is of no use to who makes it
 /// again: the whole plan's command stands for it.
-fn typed_command() -> String {
-    whole_plan(std::env::args().skip(1))
+fn typed_command(program: &str) -> String {
+    whole_plan(program, std::env::args().skip(1))
 }
 
-fn whole_plan(arguments: impl Iterator<Item = String>) -> String {
-    let mut words = vec!["cargo xtask".to_owned()];
+fn whole_plan(program: &str, arguments: impl Iterator<Item = String>) -> String {
+    let mut words = vec![program.to_owned()];
     let (mut of_a_share, mut is_value) = (false, false);
     for (at, word) in arguments.enumerate() {
         if at == 0 && word == "run" {
@@ -287,14 +289,14 @@ mod tests {
 
     #[test]
     fn a_shares_command_is_recorded_as_the_whole_plans() {
-        let of = |text: &str| whole_plan(text.split(' ').map(str::to_owned));
+        let of = |text: &str| whole_plan("cargo xtask", text.split(' ').map(str::to_owned));
         assert_eq!(
             of("run --shard 1/4 --wait --profile paper --cell abc --cell=x --out a"),
             "cargo xtask reproduce --profile paper --out a"
         );
         let typed = "reproduce --set text.a=b --out o";
         assert_eq!(of(typed), format!("cargo xtask {typed}"));
-        let spaced = whole_plan(["plan", "it's"].map(str::to_owned).into_iter());
-        assert_eq!(spaced, r"cargo xtask plan 'it'\''s'");
+        let spaced = whole_plan("l0gm", ["plan", "it's"].map(str::to_owned).into_iter());
+        assert_eq!(spaced, r"l0gm plan 'it'\''s'");
     }
 }

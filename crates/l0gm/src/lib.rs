@@ -22,10 +22,12 @@ pub mod process;
 pub mod report;
 pub mod reproduce;
 pub mod run;
+pub mod runner;
 pub mod search;
 pub mod usage;
 
 use flags::Command;
+use runner::Runner;
 use std::process::ExitCode;
 
 impl Command {
@@ -33,14 +35,14 @@ impl Command {
     ///
     /// # Errors
     /// What keeps the command from being carried out; a [`usage::UsageError`] where the command line is at fault.
-    pub fn run(&self) -> anyhow::Result<ExitCode> {
+    pub fn run(&self, runner: &Runner) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Reproduce(flags) => reproduce::run(flags),
-            Self::Plan(flags) => cells::plan(flags),
-            Self::Run(flags) => cells::run(flags),
-            Self::Report(flags) => report::run(flags),
-            Self::Search(flags) => search::run(flags),
-            Self::Latency(flags) => latency::run(flags),
+            Self::Reproduce(flags) => reproduce::run(flags, runner),
+            Self::Plan(flags) => cells::plan(flags, runner),
+            Self::Run(flags) => cells::run(flags, runner),
+            Self::Report(flags) => report::run(flags, runner),
+            Self::Search(flags) => search::run(flags, runner),
+            Self::Latency(flags) => latency::run(flags, runner),
             Self::Calibration(flags) => calibration::run(flags),
             Self::Datasets(flags) => datasets::run(flags),
             Self::Methods(flags) => methods::run(flags),

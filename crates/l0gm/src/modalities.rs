@@ -9,6 +9,18 @@ use l0gm_tabular::TabularModality;
 use l0gm_text::TextModality;
 use l0gm_train::{MethodInfo, Modality, ModalityParts};
 
+/// What a job is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be looked at: nothing is fetched, generated or run.
+    Look,
+    /// To be carried out.
+    Run {
+        /// Whether downloads may draw bars.
+        bars: bool,
+    },
+}
+
 /// Their names.
 pub const NAMES: [&str; 3] = ["tabular", "text", "graph"];
 
@@ -27,6 +39,17 @@ pub fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
 pub(crate) fn has_knob(method: &str) -> bool {
     let mut all = methods().into_iter().flat_map(|(_, infos)| infos);
     all.any(|info| info.name == method && info.has_knob())
+}
+
+/// Every modality, as a job of this purpose sees it.
+///
+/// # Errors
+/// A folder of the options that is not there.
+pub fn of(options: &DataOptions, purpose: Purpose) -> anyhow::Result<Vec<Box<dyn Modality>>> {
+    match purpose {
+        Purpose::Look => looking(options),
+        Purpose::Run { .. } => all(options),
+    }
 }
 
 /// Every modality, in the order of plans and reports.

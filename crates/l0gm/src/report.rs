@@ -2,6 +2,7 @@
 
 use crate::flags::ReportFlags;
 use crate::join;
+use crate::runner::Runner;
 use crate::usage::usage;
 use l0gm_report::out::OutDir;
 use l0gm_report::{aggregate, publish, write};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Runs the command.
-pub fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
+pub fn run(flags: &ReportFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let out = match (flags.dirs.as_slice(), &flags.out) {
         ([only], None) => OutDir::open(only)?,
         (_, None) => {
@@ -22,12 +23,13 @@ pub fn run(flags: &ReportFlags) -> anyhow::Result<ExitCode> {
     let records = out.records()?;
     anyhow::ensure!(
         !records.is_empty(),
-        "{}: no run has finished here yet; `cargo xtask reproduce --out {}` goes on",
+        "{}: no run has finished here yet; `{} reproduce --out {}` goes on",
         out.path().display(),
+        runner.program,
         out.path().display()
     );
     aggregate::write_summary(&out, &records)?;
-    let document = write(&out, &records)?;
+    let document = write(&out, &records, &runner.program)?;
     if let Some(dir) = &flags.publish {
         publish::publish(&document, dir)?;
         println!("published: {}", dir.join("report.md").display());

@@ -3,28 +3,30 @@
 
 use crate::flags::ReproduceFlags;
 use crate::job::{self, Job};
+use crate::modalities::Purpose;
 use crate::plan::{Share, print_table};
 use crate::run::{Console, Machine};
+use crate::runner::Runner;
 use anyhow::Context;
 use l0gm_report::aggregate;
 use std::process::ExitCode;
 
 /// Runs the command; exit code 0, 1 where a run failed, 130 where it was stopped.
-pub fn run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
+pub fn run(flags: &ReproduceFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let machine = job::machine(&flags.cells)?;
     // On a thread of the pool, so that no op has to wake a worker and to sleep until it is done, which small
     // training steps feel.
     rayon::scope(|_| {
         if flags.dry_run {
-            dry_run(flags)
+            dry_run(flags, runner)
         } else {
-            run_and_report(flags, &machine)
+            run_and_report(flags, runner, &machine)
         }
     })
 }
 
-fn dry_run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
-    let job = Job::new(&flags.cells, true, false)?;
+fn dry_run(flags: &ReproduceFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
+    let job = Job::new(&flags.cells, runner, Purpose::Look)?;
     let data = job.data();
     for line in data.first_lines() {
         println!("{line}");
@@ -37,16 +39,20 @@ fn dry_run(flags: &ReproduceFlags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_and_report(flags: &ReproduceFlags, machine: &Machine) -> anyhow::Result<ExitCode> {
+fn run_and_report(
+    flags: &ReproduceFlags,
+    runner: &Runner,
+    machine: &Machine,
+) -> anyhow::Result<ExitCode> {
     let mut console = Console::new();
-    let job = Job::new(&flags.cells, false, console.has_bars())?;
+    let job = Job::new(&flags.cells, runner, console.purpose())?;
     let done = job.carry_out(&Share::All, true, machine, &mut console)?;
     let records = done.out.records()?;
     if records.is_empty() {
         return Ok(done.close(None));
     }
     aggregate::write_summary(&done.out, &records)?;
-    l0gm_report::write(&done.out, &records).context("writing the report")?;
+    l0gm_report::write(&done.out, &records, &runner.program).context("writing the report")?;
     let page = done.out.path().join("report.html");
     Ok(done.close(Some(&format!("report: {}", page.display()))))
 }

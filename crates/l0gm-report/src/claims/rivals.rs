@@ -48,7 +48,7 @@ pub(super) const Q2: Claim = Claim {
     says: "As a whole system the gated model joins high accuracy and low ECE with the lowest latency.",
     rule: "Q1's conditions, and the compact model of that point takes at most nine tenths of dense's time on the same \
            device, threads and batch: holds. Faster, but Q1 holds in part or not: in part. Not faster: does not hold. \
-           Times are those that `cargo xtask latency` took by turns at its largest batch; where it has not been run, \
+           Times are those that the command `latency` took by turns at its largest batch; where it has not been run, \
            those at the end of each run.",
     judge: q2,
 };

@@ -2,28 +2,33 @@
 //! missing.
 
 use super::{CLAIMS, Claim, Finding, Judged, Missing, OVERALL, Verdict, judge};
+use crate::context::ReportContext;
 use crate::document::{Block, Section};
 use crate::format;
-use crate::latency_record::LatencyRecord;
 use crate::paper::Paper;
 use crate::paper_tables::Command;
-use crate::significance::Comparison;
 use crate::study::Study;
 use crate::table::{Cell, Table, words};
 use std::collections::BTreeSet;
 
 /// The whole section.
-pub(crate) fn section(
-    studies: &[Study<'_>],
-    comparisons: &[Comparison],
-    latencies: &[LatencyRecord],
-    profile: &str,
-    paper: &Paper,
-) -> Section {
-    let command = Command::new(profile);
+pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Paper) -> Section {
+    let profile = &context.command.profile;
+    let command = Command::new(&context.program, profile);
     let judged: Vec<(&Claim, Judged)> = CLAIMS
         .iter()
-        .map(|claim| (claim, judge(claim, studies, comparisons, latencies, paper)))
+        .map(|claim| {
+            (
+                claim,
+                judge(
+                    claim,
+                    studies,
+                    &context.comparisons,
+                    &context.latencies,
+                    paper,
+                ),
+            )
+        })
         .collect();
     let mut blocks = vec![
         Block::Paragraph(format!(
@@ -38,7 +43,7 @@ pub(crate) fn section(
         .filter(|modality| !studies.iter().any(|s| !s.twin && s.modality == *modality));
     let absent: Vec<String> = absent
         .map(|modality| {
-            let command = Command::new("paper").of(modality, None, "");
+            let command = Command::new(&context.program, "paper").of(modality, None, "");
             format!("No real data of modality {modality}, and so no verdict on it: `{command}`")
         })
         .collect();

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::context::ReportContext;
 use crate::fixtures;
 use crate::grouping::studies;
+use crate::out::CommandRecord;
 use crate::significance::{Family, Measure, Test};
 use l0gm_train::{MethodInfo, Role, RunRecord};
 use serde_json::{Value, json};
@@ -423,7 +425,15 @@ fn twins_never_count_and_all_three_modalities_must_hold() {
 fn the_section_names_each_claim_its_rule_and_the_commands_that_are_missing() {
     let records = fixtures::records();
     let studies = studies(&records);
-    let section = section(&studies, &[], &[], "quick", &Paper::load().unwrap());
+    let context = ReportContext {
+        program: "cargo xtask".to_owned(),
+        command: CommandRecord {
+            profile: "quick".to_owned(),
+            ..CommandRecord::default()
+        },
+        ..ReportContext::default()
+    };
+    let section = section(&studies, &context, &Paper::load().unwrap());
     let text = format!("{:?}", section.blocks);
     for claim in &CLAIMS {
         assert!(

@@ -4,14 +4,16 @@ use super::Place;
 
 /// Makes commands of the profile that the runs at hand were made with.
 pub(crate) struct Command {
+    program: String,
     profile: String,
 }
 
 impl Command {
-    /// `profile` as recorded; where none was, the paper's.
-    pub(crate) fn new(profile: &str) -> Self {
+    /// `program`: what people type before a command. `profile` as recorded; where none was, the paper's.
+    pub(crate) fn new(program: &str, profile: &str) -> Self {
         let profile = if profile.is_empty() { "paper" } else { profile };
         Self {
+            program: program.to_owned(),
             profile: profile.to_owned(),
         }
     }
@@ -25,8 +27,8 @@ impl Command {
     /// Runs of a modality; without a dataset its default.
     pub(crate) fn of(&self, modality: &str, dataset: Option<(&str, bool)>, flags: &str) -> String {
         let mut text = format!(
-            "cargo xtask reproduce --profile {} --modality {modality}",
-            self.profile
+            "{} reproduce --profile {} --modality {modality}",
+            self.program, self.profile
         );
         if let Some((dataset, twin)) = dataset {
             text.push_str(&format!(" --dataset {dataset}"));

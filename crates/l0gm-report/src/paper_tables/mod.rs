@@ -67,11 +67,10 @@ fn places<'s, 'a>(studies: &'s [Study<'a>], paper: &'s Paper) -> Vec<Place<'s, '
 pub(super) fn section(
     studies: &[Study<'_>],
     records: &[RunRecord],
-    profile: &str,
+    command: &Command,
     paper: &Paper,
 ) -> Section {
     let places = places(studies, paper);
-    let command = Command::new(profile);
     let mut blocks = vec![Block::Paragraph(
         "Each table of the paper with its own rows, and ours beside them. Differences are ours minus the \
          paper's and are shown only where the data are the paper's: not for synthetic twins, and not where \
@@ -95,7 +94,7 @@ pub(super) fn section(
             &places,
             &paper.q1,
             methods::Block::Q1,
-            &command,
+            command,
         )],
     );
     add(
@@ -104,7 +103,7 @@ pub(super) fn section(
             &places,
             &paper.q2,
             methods::Block::Q2,
-            &command,
+            command,
         )],
     );
     add(
@@ -113,7 +112,7 @@ pub(super) fn section(
     );
     add(
         "Table 6: ablations",
-        vec![sweeps::ablations(&places, paper, &command)],
+        vec![sweeps::ablations(&places, paper, command)],
     );
     add(
         "Table 7: the search space",
@@ -121,15 +120,15 @@ pub(super) fn section(
     );
     add(
         "Table 8 (F1): the λ sweep",
-        vec![sweeps::lambdas(&places, paper, &command)],
+        vec![sweeps::lambdas(&places, paper, command)],
     );
     add(
         "Table 9 (F2): annealing",
-        vec![sweeps::annealing(&places, paper, &command)],
+        vec![sweeps::annealing(&places, paper, command)],
     );
     add(
         "Table 10 (F3): calibration coupling",
-        vec![sweeps::coupling(&places, paper, &command)],
+        vec![sweeps::coupling(&places, paper, command)],
     );
     Section {
         id: "paper-tables".to_owned(),

@@ -51,7 +51,7 @@ pub(super) fn table(studies: &[Study<'_>], space: &toml::Table) -> Table {
     let mut table = Table::new(
         "paper-table-7",
         "Table 7: the search space",
-        "The runs use each modality's defaults, or what a settings file or the command line says; `cargo xtask search` \
+        "The runs use each modality's defaults, or what a settings file or the command line says; the command `search` \
          looks through this space by validation loss and writes such a file. Where runs differ all values are listed. A coupling weight counts only in runs whose coupling is not \
          `none`.",
         columns,

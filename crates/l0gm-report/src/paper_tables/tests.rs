@@ -9,7 +9,12 @@ use serde_json::json;
 
 fn tables(records: &[RunRecord]) -> Vec<Table> {
     let studies = studies(records);
-    let section = section(&studies, records, "paper", &Paper::load().unwrap());
+    let section = section(
+        &studies,
+        records,
+        &Command::new("cargo xtask", "paper"),
+        &Paper::load().unwrap(),
+    );
     let tables = section.blocks.into_iter().filter_map(|block| match block {
         Block::Table(table) => Some(table),
         _ => None,

@@ -5,6 +5,7 @@ mod measure;
 
 use crate::flags::LatencyFlags;
 use crate::run::Machine;
+use crate::runner::Runner;
 use crate::usage::usage;
 use crate::{job, modalities, names, run};
 use l0gm_data::{DataOptions, FetchPolicy};
@@ -23,7 +24,7 @@ struct Pair<'a> {
 }
 
 /// Runs the command: exit code 0, 1 where a run could not be timed, 130 where it was stopped.
-pub fn run(flags: &LatencyFlags) -> anyhow::Result<ExitCode> {
+pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let protocol = protocol(flags)?;
     let out = OutDir::open(&flags.dir)?;
     let records = out.records()?;
@@ -39,7 +40,7 @@ pub fn run(flags: &LatencyFlags) -> anyhow::Result<ExitCode> {
             machine: &machine,
         };
         let done = time_all(&chosen, timing)?;
-        l0gm_report::write(&out, &records)?;
+        l0gm_report::write(&out, &records, &runner.program)?;
         println!("report: {}", out.path().join("report.html").display());
         Ok(done)
     })

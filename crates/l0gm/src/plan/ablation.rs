@@ -1,9 +1,13 @@
 //! The gate's design with one thing changed: what the paper's Tables 6, 9 and 10 compare with the default.
 //! An ablation is nothing but settings that all modalities share, at a few lambdas.
 
-use super::choice::{ALL_ABLATIONS, NO_ABLATION};
 use crate::names;
 use serde_json::{Value, json};
+
+/// `--ablation all`.
+pub(super) const ALL_ABLATIONS: &str = "all";
+/// `--ablation none`.
+pub(super) const NO_ABLATION: &str = "none";
 
 /// Weights of the calibration term (the paper's Table 7).
 const COUPLING_WEIGHTS: [f64; 3] = [0.1, 0.3, 1.0];
@@ -96,7 +100,7 @@ impl Ablation {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::plan::LAMBDA_GRID;
+    use crate::runner::LAMBDA_GRID;
     use l0gm_report::design::Axis;
     use l0gm_report::settings::flat;
 

@@ -1,20 +1,12 @@
 //! What the flags choose, parsed and checked: the part of a plan that needs no modality.
 
-use super::{Ablation, LAMBDA_GRID};
-use crate::flags::{CellFlags, ProfileFlag};
+use super::ablation::{ALL_ABLATIONS, Ablation, NO_ABLATION};
+use crate::flags::CellFlags;
 use crate::modalities;
+use crate::runner::{Defaults, Runner};
 use crate::usage::usage;
 use l0gm_gate::Target;
 use l0gm_train::MethodInfo;
-
-/// `--ablation all`.
-pub(super) const ALL_ABLATIONS: &str = "all";
-/// `--ablation none`.
-pub(super) const NO_ABLATION: &str = "none";
-/// Seeds of `quick`.
-const QUICK_SEEDS: [u64; 1] = [0];
-/// Seeds of `paper` (design section 6).
-const PAPER_SEEDS: [u64; 3] = [0, 1, 2];
 
 /// The flags that choose runs; an empty list means "all" or "the default".
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +39,8 @@ impl Choice {
     }
 
     /// Parses the flags.
-    pub fn new(flags: &CellFlags) -> anyhow::Result<Self> {
+    pub fn new(flags: &CellFlags, runner: &Runner) -> anyhow::Result<Self> {
+        let defaults = runner.defaults(flags.profile);
         let ungated = |method: &String| !modalities::has_knob(method);
         let named = flags.method.join(",");
         if !flags.lambda.is_empty() && !flags.method.is_empty() && flags.method.iter().all(ungated)
@@ -75,21 +68,18 @@ impl Choice {
             modalities: flags.modality.clone(),
             datasets: flags.dataset.clone(),
             methods: flags.method.clone(),
-            seeds: seeds(flags)?,
-            lambdas: lambdas(flags)?,
+            seeds: seeds(flags, defaults)?,
+            lambdas: lambdas(flags, runner)?,
             targets: targets(flags)?,
-            ablations: ablations(flags)?,
+            ablations: ablations(flags, defaults)?,
             points_given: !flags.lambda.is_empty() || !flags.target.is_empty(),
         })
     }
 }
 
-fn seeds(flags: &CellFlags) -> anyhow::Result<Vec<u64>> {
+fn seeds(flags: &CellFlags, defaults: &Defaults) -> anyhow::Result<Vec<u64>> {
     if flags.seeds.is_empty() {
-        return Ok(match flags.profile {
-            ProfileFlag::Quick => QUICK_SEEDS.to_vec(),
-            ProfileFlag::Paper => PAPER_SEEDS.to_vec(),
-        });
+        return Ok(defaults.seeds.clone());
     }
     let mut seeds = Vec::new();
     for text in &flags.seeds {
@@ -105,10 +95,10 @@ fn seeds(flags: &CellFlags) -> anyhow::Result<Vec<u64>> {
     Ok(seeds)
 }
 
-fn lambdas(flags: &CellFlags) -> anyhow::Result<Vec<f64>> {
+fn lambdas(flags: &CellFlags, runner: &Runner) -> anyhow::Result<Vec<f64>> {
     if flags.lambda.is_empty() {
         return Ok(match flags.target.is_empty() {
-            true => LAMBDA_GRID.to_vec(),
+            true => runner.lambdas.clone(),
             false => Vec::new(),
         });
     }
@@ -148,13 +138,13 @@ fn targets(flags: &CellFlags) -> anyhow::Result<Vec<Target>> {
 
 /// Those named; else all for `paper` and none for `quick`. Who picks methods, lambdas or targets gets those
 /// alone.
-fn ablations(flags: &CellFlags) -> anyhow::Result<Vec<Ablation>> {
+fn ablations(flags: &CellFlags, defaults: &Defaults) -> anyhow::Result<Vec<Ablation>> {
     if flags.ablation.is_empty() {
         let picked =
             !flags.method.is_empty() || !flags.lambda.is_empty() || !flags.target.is_empty();
-        return Ok(match flags.profile {
-            ProfileFlag::Paper if !picked => Ablation::ALL.to_vec(),
-            _ => Vec::new(),
+        return Ok(match picked {
+            true => Vec::new(),
+            false => defaults.ablations.clone(),
         });
     }
     if flags.ablation == [ALL_ABLATIONS] {

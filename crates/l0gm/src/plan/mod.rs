@@ -1,7 +1,7 @@
 //! From flags to the runs they ask for: modality x dataset x method x (lambda or target, ablation) x seed,
 //! each with its complete settings and an estimated cost. Nothing is trained here and nothing is written.
 
-mod ablation;
+pub mod ablation;
 mod choice;
 mod lines;
 mod settings;
@@ -23,9 +23,6 @@ use l0gm_train::{MethodInfo, Modality, Profile, RunSpec, SpecRequest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// The lambda grid of `quick` and `paper` (the ends of the paper's Table 7 and its Table 8 between).
-pub const LAMBDA_GRID: [f64; 5] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2];
 
 /// One run to be done.
 #[derive(Clone, Debug)]

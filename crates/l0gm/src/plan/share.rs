@@ -86,7 +86,7 @@ fn find<'a>(plan: &'a Plan, name: &str) -> anyhow::Result<&'a PlannedRun> {
     match found.as_slice() {
         [one] if !name.is_empty() => Ok(one),
         [] => Err(usage(format!(
-            "--cell {name}: no cell of this plan ({} cells) begins so; `cargo xtask plan` with the same flags lists \
+            "--cell {name}: no cell of this plan ({} cells) begins so; `plan` with the same flags lists \
              them (other flags, other data or a twin give a cell another hash)",
             plan.runs.len()
         ))),

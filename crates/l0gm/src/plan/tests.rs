@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::runner::LAMBDA_GRID;
 use l0gm_train::{MethodInfo, RunContext, RunRecord, SpecRequest};
 
 /// A modality that knows names and nothing else.

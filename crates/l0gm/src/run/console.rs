@@ -1,6 +1,7 @@
 //! What people see while runs go on: on a terminal two bars (the plan's and the run's), elsewhere
 //! plain lines, at most one every few seconds.
 
+use crate::modalities::Purpose;
 use crate::plan::PlannedRun;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use l0gm_report::format;
@@ -66,9 +67,11 @@ impl Console {
         self.finished(run, &(self.result)(record));
     }
 
-    /// Whether bars are drawn.
-    pub fn has_bars(&self) -> bool {
-        self.bars.is_some()
+    /// The purpose of a job that this console shows.
+    pub fn purpose(&self) -> Purpose {
+        Purpose::Run {
+            bars: self.bars.is_some(),
+        }
     }
 
     /// Told once, before the first run.

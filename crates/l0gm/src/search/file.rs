@@ -10,12 +10,20 @@ use l0gm_report::format;
 use l0gm_report::out::OutDir;
 use serde_json::{Map, Value};
 
+/// What a search was asked for, and by whom.
+pub(super) struct Origin<'a> {
+    /// What people type before a command.
+    pub(super) program: &'a str,
+    /// As it was typed.
+    pub(super) command: &'a str,
+    pub(super) flags: &'a SearchFlags,
+}
+
 /// Writes `chosen.toml` and, where several methods were searched, `chosen-METHOD.toml`; returns their paths.
 pub(super) fn write(
     out: &OutDir,
     studies: &[(&Study, ByMethod)],
-    command: &str,
-    flags: &SearchFlags,
+    origin: &Origin<'_>,
 ) -> anyhow::Result<Vec<String>> {
     let mut methods: Vec<&String> = studies.iter().flat_map(|(_, by)| by.keys()).collect();
     methods.sort();
@@ -26,13 +34,10 @@ pub(super) fn write(
         files.push(out.path().join(name).display().to_string());
         Ok(())
     };
-    add(
-        "chosen.toml".to_owned(),
-        text(studies, command, flags, None, out)?,
-    )?;
+    add("chosen.toml".to_owned(), text(studies, origin, None, out)?)?;
     if methods.len() > 1 {
         for method in methods {
-            let text = text(studies, command, flags, Some(method), out)?;
+            let text = text(studies, origin, Some(method), out)?;
             add(format!("chosen-{method}.toml"), text)?;
         }
     }
@@ -42,8 +47,7 @@ pub(super) fn write(
 /// One file; `only`: of one method's own best.
 fn text(
     studies: &[(&Study, ByMethod)],
-    command: &str,
-    flags: &SearchFlags,
+    origin: &Origin<'_>,
     only: Option<&String>,
     out: &OutDir,
 ) -> anyhow::Result<String> {
@@ -55,14 +59,15 @@ fn text(
                 format!("Settings chosen by the lowest validation loss of {method} alone.")
             }
         },
-        format!("Command: {command}"),
+        format!("Command: {}", origin.command),
         format!(
             "Budget: {} trials for each method, the settings in use as trial 0; no figure of the test split was looked at.",
-            flags.trials
+            origin.flags.trials
         ),
         format!(
-            "Use: cargo xtask reproduce{} --settings THIS_FILE (what --set, --settings and --incumbent held stands in it too)",
-            match flags.cells.profile {
+            "Use: {} reproduce{} --settings THIS_FILE (what --set, --settings and --incumbent held stands in it too)",
+            origin.program,
+            match origin.flags.cells.profile {
                 ProfileFlag::Quick => "",
                 ProfileFlag::Paper => " --profile paper",
             }

@@ -9,11 +9,12 @@ pub use space::Way;
 
 use crate::flags::{CellFlags, SearchFlags};
 use crate::job::{self, Job};
-use crate::modalities;
+use crate::modalities::{self, Purpose};
 use crate::plan::{
     Choice, Cost, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
 };
 use crate::run::Console;
+use crate::runner::Runner;
 use crate::usage::usage;
 use choice::{ByMethod, Judged, best, joint, losses};
 use l0gm_report::format;
@@ -66,13 +67,17 @@ impl Study {
 }
 
 /// Runs the command; exit code 0, 1 where a trial failed, 130 where it was stopped.
-pub fn run(flags: &SearchFlags) -> anyhow::Result<ExitCode> {
+pub fn run(flags: &SearchFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let cells = checked(flags)?;
     let machine = job::machine(&cells)?;
     rayon::scope(|_| {
         let mut console = Console::new().saying(validation_line);
         let mut studies = Vec::new();
-        let mut job = Job::planned(&cells, flags.dry_run, console.has_bars(), |m, c, p, o| {
+        let purpose = match flags.dry_run {
+            true => Purpose::Look,
+            false => console.purpose(),
+        };
+        let mut job = Job::planned(&cells, runner, purpose, |m, c, p, o| {
             plan(flags, m, c, p, o, &mut studies)
         })?;
         let whole = std::mem::replace(&mut job.path, std::path::PathBuf::new());
@@ -95,7 +100,15 @@ pub fn run(flags: &SearchFlags) -> anyhow::Result<ExitCode> {
             print_results(study, &by_method);
             chosen.push((study, by_method));
         }
-        let files = file::write(&done.out, &chosen, &command, flags)?;
+        let files = file::write(
+            &done.out,
+            &chosen,
+            &file::Origin {
+                program: &runner.program,
+                command: &command,
+                flags,
+            },
+        )?;
         let code = done.close(Some(&format!("chosen settings: {}", files.join(", "))));
         let nothing = chosen.iter().filter(|(_, by)| best(&joint(by)).is_none());
         let without: Vec<&str> = nothing.map(|(s, _)| s.modality.as_str()).collect();

@@ -32,6 +32,14 @@ fn flags(arguments: &[&str]) -> SearchFlags {
     }
 }
 
+fn origin<'a>(command: &'a str, flags: &'a SearchFlags) -> file::Origin<'a> {
+    file::Origin {
+        program: "cargo xtask",
+        command,
+        flags,
+    }
+}
+
 #[test]
 fn trials_begin_with_the_defaults_and_never_repeat_a_backbone() {
     let space = space("tabular", &json!({}));
@@ -114,7 +122,7 @@ fn every_method_gets_the_same_budget_and_the_same_backbones() {
     let flags = flags(&["--trials", "5", "--seeds", "0,1"]);
     let cells = checked(&flags).unwrap();
     let mut studies = Vec::new();
-    let choice = Choice::new(&cells).unwrap();
+    let choice = Choice::new(&cells, &Runner::new("cargo xtask")).unwrap();
     let none = Overrides::default();
     let plan = plan(
         &flags,
@@ -165,7 +173,7 @@ fn searched(out: &OutDir, losses_of: &[[Option<f64>; 2]]) -> Study {
     let flags = flags(&["--trials", &losses_of.len().to_string()]);
     let modalities = [modality("tabular")];
     let mut studies = Vec::new();
-    let choice = Choice::new(&checked(&flags).unwrap()).unwrap();
+    let choice = Choice::new(&checked(&flags).unwrap(), &Runner::new("cargo xtask")).unwrap();
     let none = Overrides::default();
     plan(
         &flags,
@@ -218,7 +226,12 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
     );
     let flags = flags(&["--trials", "5"]);
     let chosen = [(&study, by_method)];
-    let files = file::write(&out, &chosen, "cargo xtask search --trials 5", &flags).unwrap();
+    let files = file::write(
+        &out,
+        &chosen,
+        &origin("cargo xtask search --trials 5", &flags),
+    )
+    .unwrap();
     assert_eq!(files.len(), 3);
     let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
     for expected in [
@@ -261,7 +274,7 @@ fn the_file_holds_what_the_search_held_and_the_command_its_profile() {
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
     let chosen = [(&study, losses(&runs, None, &out).unwrap())];
     let paper = flags(&["--trials", "2", "--profile", "paper"]);
-    file::write(&out, &chosen, "x", &paper).unwrap();
+    file::write(&out, &chosen, &origin("x", &paper)).unwrap();
     let path = out.path().join("chosen.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let used = "cargo xtask reproduce --profile paper --settings THIS_FILE";
@@ -285,7 +298,7 @@ fn where_the_defaults_are_best_the_file_says_their_values() {
     let study = searched(&out, &[[Some(0.1), Some(0.1)], [Some(0.2), Some(0.2)]]);
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
     let chosen = [(&study, losses(&runs, None, &out).unwrap())];
-    file::write(&out, &chosen, "x", &flags(&["--trials", "2"])).unwrap();
+    file::write(&out, &chosen, &origin("x", &flags(&["--trials", "2"]))).unwrap();
     let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
     assert!(text.contains("trial 0 of 0 to 1 (the defaults)"), "{text}");
     let table: toml::Table = toml::from_str(&text).unwrap();
@@ -320,7 +333,7 @@ fn a_trial_that_ends_far_from_its_target_is_not_compared() {
     let none = losses(&runs, study.target, &out).unwrap();
     assert_eq!(best(&joint(&none)), None);
     let chosen = [(&study, none)];
-    file::write(&out, &chosen, "x", &flags(&["--trials", "4"])).unwrap();
+    file::write(&out, &chosen, &origin("x", &flags(&["--trials", "4"]))).unwrap();
     let text = std::fs::read_to_string(out.path().join("chosen.toml")).unwrap();
     assert!(text.contains("no trial that could be compared"), "{text}");
 }
@@ -342,7 +355,7 @@ fn studied(arguments: &[&str]) -> anyhow::Result<Study> {
     let mut studies = Vec::new();
     let known = ["tabular".to_owned()];
     let overrides = Overrides::new(None, &cells.set, &known)?;
-    let choice = Choice::new(&cells)?;
+    let choice = Choice::new(&cells, &Runner::new("cargo xtask"))?;
     let profile = Profile::Quick;
     plan(
         &flags,
