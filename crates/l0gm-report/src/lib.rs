@@ -1,5 +1,32 @@
 //! Records in, documents out: the summary, tables, figures and report of an output folder, made from run
-//! records alone. Everything up to the writing is pure: records and context in, a document out.
+//! records alone.
+//!
+//! [`OutDir`] finds the records of a folder, [`aggregate::write_summary`] makes a row of each, and [`write`] makes
+//! the report of all of them. Everything up to the writing is pure: records and a [`ReportContext`] in, a
+//! [`Document`] out.
+//!
+//! ```no_run
+//! use l0gm_report::{OutDir, aggregate, publish};
+//! use std::path::Path;
+//!
+//! let out = OutDir::open(Path::new("out/quick"))?;
+//! let records = out.records()?;
+//! aggregate::write_summary(&out, &records)?;
+//! let document = l0gm_report::write(&out, &records, "l0gm")?;
+//! // The small files that a repository can hold.
+//! publish::publish(&document, Path::new("results/mine"))?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! # The parts
+//!
+//! - [`out`] and [`latency_record`]: the files of an output folder.
+//! - [`aggregate`]: the summary, a row a run, in a [`aggregate::Frame`] that any table can be written from.
+//! - [`grouping`] sorts records into [`study`]s and points; [`design`] and [`settings`] say what a run was trained
+//!   with, [`arms`] which points make a comparison.
+//! - [`significance`]: paired tests from the runs' predictions.
+//! - [`figures`] and [`table`]: what a document holds; [`document`]: the document itself.
+//! - [`paper`]: the paper's own figures, which ours are shown beside.
 
 pub mod aggregate;
 pub mod arms;
@@ -21,7 +48,7 @@ mod latency;
 pub mod latency_record;
 mod markdown;
 pub mod out;
-mod paper;
+pub mod paper;
 mod paper_tables;
 mod plots;
 pub mod publish;
@@ -34,10 +61,11 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use crate::context::ReportContext;
-use crate::out::OutDir;
+pub use context::ReportContext;
+pub use document::Document;
+pub use out::OutDir;
+
 use anyhow::Context;
-use document::Document;
 use l0gm_train::RunRecord;
 use std::collections::BTreeSet;
 use std::path::Path;

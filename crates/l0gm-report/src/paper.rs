@@ -11,7 +11,7 @@ pub(crate) const DENSE: &str = "dense";
 
 /// The part of the transcription that is compared.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Paper {
+pub struct Paper {
     /// Table 4.
     pub(super) environment: Environment,
     /// Table 2.
@@ -29,7 +29,7 @@ pub(crate) struct Paper {
     /// Table 10.
     pub(super) coupling: Vec<Block<CouplingRow>>,
     /// Table 7.
-    pub(super) search: toml::Table,
+    pub search: toml::Table,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,7 +113,7 @@ pub(super) struct CouplingRow {
 
 impl Paper {
     /// The transcription compiled in.
-    pub(crate) fn load() -> anyhow::Result<Self> {
+    pub fn load() -> anyhow::Result<Self> {
         toml::from_str(include_str!("../../../results/paper/tables.toml"))
             .context("results/paper/tables.toml")
     }

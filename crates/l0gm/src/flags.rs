@@ -86,7 +86,7 @@ pub enum ProfileFlag {
 }
 
 /// Flags that choose cells of a plan and where they are run.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct CellFlags {
     /// Size of the experiments.
     #[arg(long, value_enum, default_value = "quick")]
@@ -157,6 +157,31 @@ pub struct CellFlags {
     /// Touch no network.
     #[arg(long)]
     pub offline: bool,
+}
+
+/// What a command line without flags says.
+impl Default for CellFlags {
+    fn default() -> Self {
+        Self {
+            profile: ProfileFlag::Quick,
+            modality: Vec::new(),
+            dataset: Vec::new(),
+            method: Vec::new(),
+            seeds: Vec::new(),
+            lambda: Vec::new(),
+            target: Vec::new(),
+            ablation: Vec::new(),
+            device: "cpu".to_owned(),
+            threads: None,
+            data_dir: None,
+            model_dir: None,
+            out: None,
+            settings: None,
+            set: Vec::new(),
+            twin: false,
+            offline: false,
+        }
+    }
 }
 
 /// Flags of `reproduce`.
@@ -501,6 +526,26 @@ mod tests {
         for line in texts.iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= 98, "{line}");
         }
+    }
+
+    #[test]
+    fn no_flags_are_the_default_flags() {
+        let Command::Plan(flags) = Flags::try_parse_from(["l0gm", "plan"]).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(flags.cells, CellFlags::default());
+    }
+
+    #[test]
+    fn help_names_the_program_that_is_asked() {
+        let mut command = called("my-program", Flags::command());
+        for below in command.get_subcommands_mut() {
+            let text = below.render_long_help().to_string();
+            assert!(!text.contains(WRITTEN_FOR), "{text}");
+        }
+        let plan = command.find_subcommand_mut("plan").unwrap();
+        let text = plan.render_long_help().to_string();
+        assert!(text.contains("my-program plan --profile paper"), "{text}");
     }
 
     #[test]

@@ -1,5 +1,66 @@
-//! The runner: plan -> run -> aggregate -> report, for the three modalities. Everything a run needs to know
-//! stands in its plan, everything it found in its record. One file a command.
+//! The runner: plan -> run -> aggregate -> report, for tables, texts and graphs. Everything a run needs to know
+//! stands in its plan, everything it found in its record.
+//!
+//! The same code is behind the command `l0gm`, `cargo xtask` and a program of your own. A [`runner::Runner`] says who
+//! runs: the program's name, and what its profiles take where the flags say nothing. [`flags::CellFlags`] say
+//! what is asked for, [`job::Job`] makes a plan of it.
+//!
+//! ```
+//! use l0gm::flags::CellFlags;
+//! use l0gm::job::Job;
+//! use l0gm::modalities::Purpose;
+//! use l0gm::runner::Runner;
+//!
+//! // A dense and a gated model of the census table, on its synthetic twin.
+//! let flags = CellFlags {
+//!     modality: vec!["tabular".to_owned()],
+//!     method: vec!["dense".to_owned(), "l0gm".to_owned()],
+//!     lambda: vec!["1e-3".to_owned()],
+//!     twin: true,
+//!     ..CellFlags::default()
+//! };
+//! let job = Job::new(&flags, &Runner::new("my-program"), Purpose::Look)?;
+//! for run in &job.plan.runs {
+//!     println!("{}: about {:.0?}", run.spec.id(), run.estimate);
+//! }
+//! assert_eq!(job.plan.runs.len(), 2);
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! A job that is made to be run is carried out cell by cell; whoever carries out a cell claims it, so that many
+//! processes can share a plan:
+//!
+//! ```no_run
+//! use l0gm::flags::CellFlags;
+//! use l0gm::job::{self, Job};
+//! use l0gm::plan::Share;
+//! use l0gm::run::Console;
+//! use l0gm::runner::Runner;
+//!
+//! let (flags, runner) = (CellFlags::default(), Runner::new("my-program"));
+//! let machine = job::machine(&flags)?;
+//! let mut console = Console::new();
+//! let job = Job::new(&flags, &runner, console.purpose())?;
+//! let done = job.carry_out(&Share::All, true, &machine, &mut console)?;
+//! let records = done.out.records()?;
+//! l0gm_report::write(&done.out, &records, &runner.program)?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! # The parts
+//!
+//! - [`flags`]: the command line as documentation; one file a command: [`reproduce`], [`cells`] (`plan` and `run`),
+//!   [`report`], [`search`], [`latency`], [`calibration`], [`datasets`].
+//! - [`plan`]: from flags to runs with their complete settings and costs, and the shares of a plan.
+//! - [`job`], [`run`], [`claim`]: a plan carried out, by one process or many; [`join`]: what machines without a
+//!   common file system did, in one folder.
+//! - [`modalities`]: the three doors, the only file that names a modality's crate; [`outlook`] and [`data_report`]:
+//!   what a plan would run on.
+//! - [`process`], [`usage`], [`allocator`], [`broken_pipe`]: what every binary does around its command.
+//!
+//! # Features
+//!
+//! `cuda` trains on an NVIDIA GPU; it is handed down to all crates below.
 
 pub mod allocator;
 pub mod broken_pipe;

@@ -4,6 +4,7 @@ use crate::flags::WayFlag;
 use crate::usage::usage;
 use anyhow::Context;
 use l0gm_gate::Generator;
+use l0gm_report::paper::Paper;
 use l0gm_train::{Hyperparameter, Modality};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -76,13 +77,11 @@ pub(crate) struct Trial {
 impl Space {
     /// Of a modality; settings that `held` names stay as they are.
     pub(crate) fn new(modality: &dyn Modality, held: &Value) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct File {
-            search: Table7,
-        }
-        let file: File = toml::from_str(include_str!("../../../../results/paper/tables.toml"))
+        let paper = Paper::load()?;
+        let table: Table7 = paper
+            .search
+            .try_into()
             .context("results/paper/tables.toml: [search]")?;
-        let table = file.search;
         let some = |values: &[f64]| Values::OneOf(values.iter().map(|&v| v.into()).collect());
         let axis = |name, values| {
             let key = modality.setting_of(name)?;
