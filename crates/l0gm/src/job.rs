@@ -67,7 +67,7 @@ impl Job {
         let overrides = Overrides::new(flags.settings.as_deref(), &flags.set, &names)?;
         let plan = make(&modalities, &choice, profile, &overrides)?;
         if flags.twin {
-            modalities::check_all_twins(&plan)?;
+            check_all_twins(&plan)?;
         }
         Ok(Self {
             plan,
@@ -207,6 +207,16 @@ fn profile(flags: &CellFlags) -> anyhow::Result<Profile> {
             Err(usage("--profile paper refuses twins: leave --twin out"))
         }
         ProfileFlag::Paper => Ok(Profile::Paper),
+    }
+}
+
+/// With `--twin` every dataset must be one.
+fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
+    match plan.data().iter().find(|(_, _, twin)| !twin) {
+        None => Ok(()),
+        Some((dataset, ..)) => Err(usage(format!(
+            "--twin: {dataset} is a file of its own and has no twin; leave --twin out"
+        ))),
     }
 }
 

@@ -1,8 +1,6 @@
 //! The three doors of the runner. This is the only file that names a modality crate.
 
 use crate::outlook::{Looking, Outlook};
-use crate::plan::Plan;
-use crate::usage::usage;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::GraphModality;
 use l0gm_tabular::TabularModality;
@@ -75,16 +73,6 @@ fn on(catalogue: &Catalogue) -> Vec<Box<dyn Modality>> {
         Box::new(TextModality::new(catalogue.clone())),
         Box::new(GraphModality::new(catalogue.clone())),
     ]
-}
-
-/// With `--twin` every dataset must be one.
-pub fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
-    match plan.data().iter().find(|(_, _, twin)| !twin) {
-        None => Ok(()),
-        Some((dataset, ..)) => Err(usage(format!(
-            "--twin: {dataset} is a file of its own and has no twin; leave --twin out"
-        ))),
-    }
 }
 
 #[cfg(test)]
