@@ -1,8 +1,6 @@
 //! `cargo xtask COMMAND`: the runner of the crate `l0gm`, forwarded, and the chores of developing this
 //! repository. One file a chore; `flags.rs` is the command line as documentation.
 
-#![warn(clippy::too_many_arguments)]
-
 mod bench;
 mod ci;
 mod flags;

@@ -28,8 +28,6 @@
 //! - [`figures`] and [`table`]: what a document holds; [`document`]: the document itself.
 //! - [`paper`]: the paper's own figures, which ours are shown beside.
 
-#![warn(clippy::too_many_arguments)]
-
 pub mod aggregate;
 pub mod arms;
 mod claims;

@@ -62,8 +62,6 @@
 //!
 //! `cuda` trains on an NVIDIA GPU; it is handed down to all crates below.
 
-#![warn(clippy::too_many_arguments)]
-
 pub mod allocator;
 pub mod broken_pipe;
 pub mod calibration;
