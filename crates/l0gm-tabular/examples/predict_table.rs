@@ -3,18 +3,27 @@
 //!     cargo run --example predict_table -- RUN/compact FILE.csv
 
 use candle_core::Device;
+use clap::Parser;
+use l0gm_data::rows::Source;
 use l0gm_tabular::CompactTable;
 use std::error::Error;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Predicts the rows of a file with a finished run's compact model, as CSV on standard output.
+///
+/// What a person would like to know of the rows, such as cells that training never met, goes to standard error.
+#[derive(Parser)]
+#[command(name = "predict_table")]
+struct Arguments {
+    /// The folder `compact` of a finished run.
+    compact: PathBuf,
+    /// The rows: CSV and its dialects (also .gz, .zst), Parquet, ARFF, or - for standard input.
+    rows: String,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, file] = arguments.as_slice() else {
-        eprintln!("usage: predict_table RUN/compact FILE.(csv|tsv|parquet|arff)");
-        return ExitCode::FAILURE;
-    };
-    match run(folder, file) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -23,9 +32,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(folder: &str, file: &str) -> Result<(), Box<dyn Error>> {
-    let model = CompactTable::load(folder, &Device::Cpu)?;
-    let found = model.predict_file(Path::new(file))?;
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let model = CompactTable::load(&arguments.compact, &Device::Cpu)?;
+    let (found, said) = model.predict_rows(&Source::named(&arguments.rows))?;
+    for line in said {
+        eprintln!("note: {line}");
+    }
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
     let header = ["row", "class"].into_iter().map(str::to_owned);
     out.write_record(header.chain(found.classes().iter().cloned()))?;

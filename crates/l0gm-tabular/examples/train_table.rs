@@ -1,38 +1,68 @@
-//! Trains a gated classifier on a table and prints what it reached.
+//! Trains a gated classifier on a table: says what it found in the data, then what it reached.
 //!
 //!     cargo run --example train_table -- adult
 //!     cargo run --example train_table -- FILE.csv --label COLUMN --lambda 0.003
-//!
-//! `--target 15%` asks for an active fraction instead of a lambda, `--dense` trains without a gate, `--quick` the quick profile (twins allowed), `--seed N` another seed, and `--set JSON`
-//! lays settings over the defaults, for example `--set '{"model":{"bypass":false}}'`. Datasets of the
-//! catalogue are looked for in `L0GM_DATA_DIR`, else in `datasets/cache`.
 
 use candle_core::Device;
+use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_tabular::TabularModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, SpecRequest, StopFlag};
 use serde_json::{Value, json};
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Trains a gated classifier on a table: says what it found in the data, then what it reached.
+///
+/// `docs/rows.md` says which files are read, and what is made of their cells. Datasets of the catalogue are looked for
+/// in L0GM_DATA_DIR, else in datasets/cache.
+#[derive(Parser)]
+#[command(name = "train_table")]
 struct Arguments {
+    /// A dataset of the catalogue, or a file of rows.
+    #[arg(default_value = "adult")]
     dataset: String,
-    overrides: Value,
+    /// The label's column.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// The penalty's weight.
+    #[arg(long, conflicts_with_all = ["target", "dense"])]
     lambda: Option<f64>,
+    /// An active fraction to reach instead, such as 15%.
+    #[arg(long, conflicts_with = "dense")]
+    target: Option<String>,
+    /// Trains without a gate.
+    #[arg(long)]
     dense: bool,
+    /// Columns to leave out before they are looked at.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    ignore: Vec<String>,
+    /// Columns to keep though they look like an identifier, a constant or a copy of the label.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    keep: Vec<String>,
+    /// Columns to read as categories whatever they look like.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    categorical: Vec<String>,
+    /// Leaves rows without a label out.
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// The quick profile, which allows twins.
+    #[arg(long)]
+    quick: bool,
+    /// The seed of split, initialisation and noise.
+    #[arg(long, default_value_t = 0)]
     seed: u64,
-    profile: Profile,
-    out: Option<String>,
+    /// Settings as JSON, laid over the defaults: '{"model":{"bypass":false}}'.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    set: Value,
+    /// The run's folder; without it nothing is kept.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
-const USAGE: &str = "train_table (adult | FILE) [--label COLUMN] [--lambda X | --target 15% | --dense] [--quick] [--seed N] [--set JSON]";
-
 fn main() -> ExitCode {
-    if std::env::args().len() == 1 || std::env::args().any(|a| a == "--help") {
-        println!("usage: {USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    match run() {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -41,28 +71,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let arguments = arguments()?;
+/// Everything that the flags set, laid over `--set`.
+fn overrides(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
+    let mut set = arguments.set.clone();
+    if !set.is_object() {
+        return Err(format!("--set takes a JSON table, not {set}").into());
+    }
+    if let Some(label) = &arguments.label {
+        set["data"]["label"] = json!(label);
+    }
+    if let Some(target) = &arguments.target {
+        set["train"]["target"] = json!(target);
+    }
+    let lists = [
+        ("ignore", &arguments.ignore),
+        ("keep", &arguments.keep),
+        ("categorical", &arguments.categorical),
+    ];
+    for (name, columns) in lists.into_iter().filter(|(_, columns)| !columns.is_empty()) {
+        set["data"][name] = json!(columns);
+    }
+    if arguments.drop_unlabelled {
+        set["data"]["drop-unlabelled"] = json!(true);
+    }
+    Ok(set)
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let overrides = overrides(&arguments)?;
+    let profile = if arguments.quick {
+        Profile::Quick
+    } else {
+        Profile::Paper
+    };
     let catalogue = Catalogue::new(DataOptions {
-        allow_twin: arguments.profile == Profile::Quick,
+        allow_twin: arguments.quick,
         ..DataOptions::default()
     })?;
     let modality = TabularModality::new(catalogue);
     let (method, lambda) = match arguments.dense {
         true => ("dense", arguments.lambda),
         // With a target, lambda is found by the controller.
-        false if !arguments.overrides["train"]["target"].is_null() => ("l0gm", arguments.lambda),
+        false if !overrides["train"]["target"].is_null() => ("l0gm", arguments.lambda),
         false => ("l0gm", arguments.lambda.or(Some(1e-3))),
     };
     let spec = modality.spec(&SpecRequest {
         lambda,
         seed: arguments.seed,
-        profile: arguments.profile,
-        overrides: &arguments.overrides,
+        profile,
+        overrides: &overrides,
         ..SpecRequest::new(&arguments.dataset, method)
     })?;
+    print!("{}", modality.summary(&spec)?);
     let scratch = std::env::temp_dir().join(format!("l0gm-{}", std::process::id()));
-    let dir = arguments.out.clone().map_or(scratch.clone(), Into::into);
+    let dir = arguments.out.clone().unwrap_or(scratch.clone());
     let mut progress = LineProgress::new(&spec.id());
     let mut context = RunContext {
         dir,
@@ -122,40 +184,4 @@ fn run() -> Result<(), Box<dyn Error>> {
         record.latency_us_per_example.unwrap_or_default()
     );
     Ok(())
-}
-
-fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut parsed = Arguments {
-        dataset: "adult".into(),
-        overrides: json!({}),
-        lambda: None,
-        dense: false,
-        seed: 0,
-        profile: Profile::Paper,
-        out: None,
-    };
-    let (mut label, mut target) = (None, None);
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
-        match word.as_str() {
-            "--label" => label = Some(value()?),
-            "--lambda" => parsed.lambda = Some(value()?.parse()?),
-            "--target" => target = Some(value()?),
-            "--seed" => parsed.seed = value()?.parse()?,
-            "--set" => parsed.overrides = serde_json::from_str(&value()?)?,
-            "--out" => parsed.out = Some(value()?),
-            "--dense" => parsed.dense = true,
-            "--quick" => parsed.profile = Profile::Quick,
-            flag if flag.starts_with("--") => return Err(format!("unknown option {flag}").into()),
-            name => parsed.dataset = name.into(),
-        }
-    }
-    if let Some(label) = label {
-        parsed.overrides["data"]["label"] = json!(label);
-    }
-    if let Some(target) = target {
-        parsed.overrides["train"]["target"] = json!(target);
-    }
-    Ok(parsed)
 }

@@ -10,7 +10,8 @@ pub fn quantile_edges(values: &[f64], bins: usize) -> Vec<f64> {
     let runs = run_lengths(&sorted);
     let mut edges = match (runs.first(), runs.last()) {
         (Some(first), Some(last)) if runs.len() > 1 => vec![first.0, last.0],
-        (Some(only), _) => return vec![only.0, only.0 + 1.0],
+        // Beyond 2^53 one more is the same number.
+        (Some(only), _) => return vec![only.0, (only.0 + 1.0).max(only.0.next_up())],
         _ => return vec![0.0, 1.0],
     };
     // A heavy value takes an edge; what is heavy grows lighter as heavy values leave.

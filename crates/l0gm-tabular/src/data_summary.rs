@@ -2,29 +2,39 @@
 
 use crate::{EncodedTable, SplitKind, TabularSettings};
 use l0gm_train::{DataSummary, Split, Task};
+use std::collections::BTreeMap;
 
 /// Where the rows came from and how many each split has. `reductions` and `notes` come from the method.
 pub(crate) fn data_summary(
     table: &EncodedTable,
     reductions: Vec<String>,
-    notes: Vec<String>,
+    mut notes: Vec<String>,
 ) -> DataSummary {
     let (loaded, task) = (&table.loaded, &table.task);
+    let count = |split| task.rows(split);
+    let mut reading = loaded.summary.clone();
+    reading.split = rows(count);
+    notes.extend(loaded.summary.notes.iter().cloned());
     DataSummary {
         twin: loaded.twin,
         source: loaded.source.clone(),
         checksums: loaded.checksums.clone(),
-        rows: [
-            ("train".to_owned(), task.rows(Split::Train)),
-            ("valid".to_owned(), task.rows(Split::Valid)),
-            ("test".to_owned(), task.rows(Split::Test)),
-        ]
-        .into(),
+        rows: rows(count),
         classes: loaded.schema.classes.clone(),
         reductions,
         notes,
-        reading: None,
+        reading: Some(reading.to_value()),
     }
+}
+
+/// The rows of each part of the split.
+fn rows(count: impl Fn(Split) -> usize) -> BTreeMap<String, usize> {
+    [
+        ("train".to_owned(), count(Split::Train)),
+        ("valid".to_owned(), count(Split::Valid)),
+        ("test".to_owned(), count(Split::Test)),
+    ]
+    .into()
 }
 
 /// How numbers are encoded, for the notes of a record.

@@ -5,7 +5,8 @@
 use crate::bins::{locate, quantile_edges};
 use crate::settings::{EncodingSettings, NumberEncoding};
 use crate::table::{Cells, Table};
-use crate::{FieldKind, Result, Schema};
+use crate::{FieldKind, Result, Schema, Spelling};
+use l0gm_data::rows::{Decimal, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -13,6 +14,8 @@ use std::collections::HashMap;
 pub const UNSEEN: u32 = 0;
 /// Row of a category field's table for missing cells.
 pub const MISSING: u32 = 1;
+/// A value so many deviations away from the mean (training's may be next to nothing) stands here.
+const LARGEST_SCALED: f64 = 1e6;
 /// Rows before the first category's.
 const RESERVED: u32 = 2;
 
@@ -45,6 +48,25 @@ impl CategoryField {
         let mut known: Vec<(&String, &u32)> = self.ids.iter().collect();
         known.sort_by_key(|(_, id)| **id);
         known.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The known spelling of a cell: itself, or the same number or truth value in the spelling that
+    /// training saw. `None` where training never met it.
+    pub(crate) fn known_spelling<'a>(&'a self, cell: &'a str) -> Option<&'a str> {
+        if self.ids.contains_key(cell) {
+            return Some(cell);
+        }
+        let known = |text: &str| self.ids.get_key_value(text).map(|(name, _)| name.as_str());
+        for kind in [
+            Kind::Number(Decimal::Point),
+            Kind::Number(Decimal::Comma),
+            Kind::Boolean,
+        ] {
+            if let Some(name) = known(kind.canonical(cell).as_ref()) {
+                return Some(name);
+            }
+        }
+        None
     }
 
     /// The field's own row (before the offset) of a cell.
@@ -81,12 +103,16 @@ pub struct Encoding {
     pub numbers: Vec<NumberField>,
     /// How numbers are read.
     pub kind: NumberEncoding,
+    /// How cells were spelled where it was fitted.
+    pub spelling: Spelling,
 }
 
 /// What of an [`Encoding`] is written: offsets and rows follow from the categories.
 #[derive(Serialize, Deserialize)]
 struct EncodingFile {
     kind: NumberEncoding,
+    #[serde(default, skip_serializing_if = "Spelling::is_plain")]
+    spelling: Spelling,
     categories: Vec<KnownCategories>,
     numbers: Vec<NumberField>,
 }
@@ -105,6 +131,7 @@ impl From<Encoding> for EncodingFile {
         });
         Self {
             kind: encoding.kind,
+            spelling: encoding.spelling,
             categories: categories.collect(),
             numbers: encoding.numbers,
         }
@@ -138,6 +165,7 @@ impl TryFrom<EncodingFile> for Encoding {
             categories,
             numbers: file.numbers,
             kind: file.kind,
+            spelling: file.spelling,
         })
     }
 }
@@ -170,6 +198,7 @@ impl Encoding {
             categories: Vec::new(),
             numbers: Vec::new(),
             kind: settings.numbers,
+            spelling: schema.spelling.clone(),
         };
         let mut offset = 0;
         for field in &schema.fields {
@@ -259,27 +288,31 @@ impl Encoding {
                 }
             }
         }
+        let block = self.rows_per_number();
         for (at, field) in self.numbers.iter().enumerate() {
             if let Cells::Numeric(cells) = &table.column(&field.name)?.cells {
                 for (i, &row) in rows.iter().enumerate() {
                     let slot = i * self.numbers.len() + at;
                     (out.knots[slot], out.positions[slot]) =
-                        self.place_in_table(at, field, cells[row as usize]);
+                        self.place_in_table(at, block, field, cells[row as usize]);
                 }
             }
         }
         Ok(out)
     }
 
-    /// (row of the shared number table, position or scaled value) of a cell of the number field `at`.
+    /// (row of the shared number table, position or scaled value) of a cell of the number field `at`;
+    /// `block` is [`rows_per_number`](Self::rows_per_number), which looks at every field and so is not
+    /// asked for every cell.
     pub(crate) fn place_in_table(
         &self,
         at: usize,
+        block: usize,
         field: &NumberField,
         value: Option<f64>,
     ) -> (u32, f32) {
         let (knot, position) = self.place(field, value);
-        (at as u32 * self.rows_per_number() as u32 + knot, position)
+        (at as u32 * block as u32 + knot, position)
     }
 
     /// (row within the field's part of the number table, position or scaled value).
@@ -293,7 +326,8 @@ impl Encoding {
                 (bin as u32 + 1, position as f32)
             }
             NumberEncoding::Periodic | NumberEncoding::Scaled => {
-                (1, ((value - field.mean) / field.deviation) as f32)
+                let scaled = (value - field.mean) / field.deviation;
+                (1, scaled.clamp(-LARGEST_SCALED, LARGEST_SCALED) as f32)
             }
         }
     }

@@ -19,25 +19,16 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
-    /// One line of a file is not what it should be.
-    #[error("{}", readable(format_args!("{}, row {row}: expected {expected}, found {found}", path.display())))]
-    Row {
-        /// Which file.
-        path: PathBuf,
-        /// 1-based line of a text file, 1-based row of a Parquet file.
-        row: u64,
-        /// What should stand there.
-        expected: String,
-        /// What stands there.
-        found: String,
-    },
+    /// Rows that cannot be read as asked.
+    #[error(transparent)]
+    Rows(#[from] l0gm_data::rows::Error),
     /// One cell of a file is not what it should be.
-    #[error("{}", readable(format_args!("{}, row {row}, column '{column}': expected {expected}, found {found}", path.display())))]
+    #[error("{}", readable(format_args!("{}, {place}, column '{column}': expected {expected}, found {found}", path.display())))]
     Cell {
         /// Which file.
         path: PathBuf,
-        /// 1-based line of a text file, 1-based row of a Parquet file.
-        row: u64,
+        /// The row's place in it.
+        place: l0gm_data::rows::Place,
         /// The column's name.
         column: String,
         /// What should stand there.

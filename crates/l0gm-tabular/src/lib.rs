@@ -23,9 +23,6 @@ mod load;
 mod methods;
 mod modality;
 mod read_adult;
-mod read_arff;
-mod read_csv;
-mod read_parquet;
 mod robustness;
 mod schema;
 mod settings;
@@ -35,6 +32,7 @@ mod split;
 mod stratified;
 mod table;
 mod task;
+mod typing;
 
 pub use build::{EncodedTable, TableModel, build_model};
 pub use cin::Cin;
@@ -43,16 +41,13 @@ pub use encoder::FieldEncoder;
 pub use encoding::{CategoryField, EncodedRows, Encoding, MISSING, NumberField, UNSEEN};
 pub use error::{Error, Result};
 pub use head::TabularHead;
-pub use load::{FILE_KINDS, LoadedTable, is_table_file, read_table};
+pub use load::{LoadedTable, is_table_file};
 pub use modality::TabularModality;
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
-pub use read_arff::read_arff;
-pub use read_csv::{CsvFormat, read_csv};
-pub use read_parquet::read_parquet;
-pub use schema::{Field, FieldKind, Schema};
+pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{
-    CinActivation, CinSettings, DataSettings, EncodingSettings, ModelSettings, NumberEncoding,
-    SplitKind, TabularSettings,
+    CinActivation, CinSettings, DataSettings, EncodingSettings, HeaderRow, ModelSettings,
+    NumberEncoding, SplitKind, TabularSettings,
 };
 pub use sizes::{compact_sizes, model_sizes};
 pub use spline::SplineTable;

@@ -2,16 +2,15 @@
 //! catalogue's tables and for any file of one's own.
 
 use crate::settings::{DataSettings, SplitKind, TabularSettings};
+use crate::typing::{TypedRows, typed};
 use crate::{
-    ADULT_CLASSES, CsvFormat, Error, Result, Schema, SplitRows, Table, official_split,
-    random_split, read_adult, read_arff, read_csv, read_parquet,
+    ADULT_CLASSES, Error, Result, Schema, SplitRows, Table, official_split, random_split,
+    read_adult,
 };
+use l0gm_data::rows::{self, Source, Summary};
 use l0gm_data::{Catalogue, checksums_of};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// File endings that are read.
-pub const FILE_KINDS: [&str; 5] = ["csv", "tsv", "data", "parquet", "arff"];
 
 /// A table with everything known of it.
 #[derive(Clone, Debug)]
@@ -24,6 +23,8 @@ pub struct LoadedTable {
     pub labels: Vec<u32>,
     /// Leading rows that the official split trains on, where there is such a split.
     pub official_train_rows: Option<usize>,
+    /// What was found in the rows, to be said before training.
+    pub summary: Summary,
     /// Whether the built-in synthetic twin stood in.
     pub twin: bool,
     /// Where the files were.
@@ -33,7 +34,7 @@ pub struct LoadedTable {
 }
 
 impl LoadedTable {
-    /// Loads a catalogue name ("adult") or the path of a CSV, Parquet or ARFF file.
+    /// Loads a catalogue name ("adult") or the path of a file of rows (`docs/rows.md`).
     ///
     /// # Errors
     /// An unknown name, an unreadable file, or data that does not fit the settings.
@@ -42,8 +43,18 @@ impl LoadedTable {
         if is_table_file(path) {
             return Self::load_file(path, settings);
         }
+        let entry = catalogue.entry(dataset)?;
+        let reader = entry.reader.clone();
         let resolved = catalogue.dataset(dataset)?;
-        Self::load_adult(&resolved.dir, settings).map(|loaded| Self {
+        let loaded = match reader.as_str() {
+            "adult" => Self::load_adult(&resolved.dir, settings)?,
+            other => {
+                return Err(Error::Setting(format!(
+                    "the catalogue says that '{dataset}' is read by '{other}', which is no reader of tables (readers: adult)"
+                )));
+            }
+        };
+        Ok(Self {
             twin: resolved.twin,
             source: resolved.source,
             checksums: resolved.checksums,
@@ -56,57 +67,49 @@ impl LoadedTable {
     /// # Errors
     /// As [`read_adult`].
     pub fn load_adult(dir: &Path, settings: &DataSettings) -> Result<Self> {
-        let (table, train_rows) = read_adult(dir)?;
+        let (raw, train_rows) = read_adult(dir, &settings.ignore)?;
         let mut settings = settings.clone();
         settings.label.get_or_insert_with(|| "income".into());
         settings
             .classes
             .get_or_insert_with(|| ADULT_CLASSES.map(str::to_owned).to_vec());
-        Self::typed(table, &settings, Some(train_rows), dir)
+        let typed = typed(raw, &settings, train_rows, false)?;
+        Ok(Self::of(typed, true, dir))
     }
 
     /// A file of one's own (and its `test-file`, if the settings name one).
     ///
     /// # Errors
-    /// As the reader of its kind; a label column that is not named.
+    /// As [`rows::read`]; a label column that is not named.
     pub fn load_file(path: &Path, settings: &DataSettings) -> Result<Self> {
-        let mut table = read_table(path, settings)?;
+        let options = settings.read_options();
+        let mut raw = rows::read(&Source::path(path), &options)?;
         let mut checksums = checksums_of(path)?;
-        let train_rows = match &settings.test_file {
-            Some(test) => {
-                let rows = table.rows();
-                table.append(read_table(test, settings)?)?;
-                for (name, sum) in checksums_of(test)? {
-                    checksums.insert(format!("test-file/{name}"), sum);
-                }
-                Some(rows)
+        let first_rows = raw.rows();
+        if let Some(test) = &settings.test_file {
+            raw.append(rows::read(&Source::path(test), &options)?)?;
+            for (name, sum) in checksums_of(test)? {
+                checksums.insert(format!("test-file/{name}"), sum);
             }
-            None => None,
-        };
-        let loaded = Self::typed(table, settings, train_rows, path)?;
+        }
+        let typed = typed(raw, settings, first_rows, true)?;
         Ok(Self {
             checksums,
-            ..loaded
+            ..Self::of(typed, settings.test_file.is_some(), path)
         })
     }
 
-    fn typed(
-        mut table: Table,
-        settings: &DataSettings,
-        official_train_rows: Option<usize>,
-        source: &Path,
-    ) -> Result<Self> {
-        let schema = Schema::infer(&table, settings)?;
-        let labels = schema.apply(&mut table)?;
-        Ok(Self {
-            table,
-            schema,
-            labels,
-            official_train_rows,
+    fn of(typed: TypedRows, official: bool, source: &Path) -> Self {
+        Self {
+            official_train_rows: official.then_some(typed.first_rows),
+            table: typed.table,
+            schema: typed.schema,
+            labels: typed.labels,
+            summary: typed.summary,
             twin: false,
             source: format!("files in {}", source.display()),
             checksums: BTreeMap::new(),
-        })
+        }
     }
 
     /// Splits its rows as the settings say.
@@ -129,34 +132,22 @@ impl LoadedTable {
             )),
         }
     }
-}
 
-/// Whether a dataset is a path of a file of one's own rather than a catalogue name.
-pub fn is_table_file(path: &Path) -> bool {
-    let kind = path.extension().and_then(|kind| kind.to_str());
-    kind.is_some_and(|kind| FILE_KINDS.contains(&kind.to_lowercase().as_str()))
-}
-
-/// Reads one file by its ending.
-///
-/// # Errors
-/// As the reader of its kind.
-pub fn read_table(path: &Path, settings: &DataSettings) -> Result<Table> {
-    let kind = path.extension().and_then(|kind| kind.to_str());
-    match kind.unwrap_or_default().to_lowercase().as_str() {
-        "parquet" => read_parquet(path, &settings.missing),
-        "arff" => read_arff(path, &settings.missing),
-        kind => {
-            let separator = match (kind, settings.separator) {
-                ("tsv", ',') => b'\t',
-                (_, separator) => separator as u8,
-            };
-            let format = CsvFormat {
-                separator,
-                missing: settings.missing.clone(),
-                ..CsvFormat::default()
-            };
-            read_csv(path, &format)
-        }
+    /// What was found, with the rows of each part of a split.
+    pub fn summary_with(&self, split: &SplitRows) -> Summary {
+        let mut summary = self.summary.clone();
+        summary.split = [
+            ("train".to_owned(), split.train.len()),
+            ("valid".to_owned(), split.valid.len()),
+            ("test".to_owned(), split.test.len()),
+        ]
+        .into();
+        summary
     }
+}
+
+/// Whether a dataset is a path of a file of one's own rather than a catalogue name. Standard input is
+/// none: a run reads its file again where it continues.
+pub fn is_table_file(path: &Path) -> bool {
+    rows::is_rows_file(path) && path.as_os_str() != "-"
 }

@@ -1,13 +1,15 @@
 //! The runner's door to tables: where they come from, their default settings, and their methods.
 
-use crate::load::is_table_file;
+use crate::load::{LoadedTable, is_table_file};
 use crate::methods::METHODS;
+use crate::settings::UNWRITTEN;
 use crate::{EncodedTable, Error, Result, TabularSettings};
 use candle_core::Device;
 use l0gm_data::Catalogue;
+use l0gm_data::rows::Summary;
 use l0gm_gate::InferenceGate;
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, OptimiserConfig, SpecRequest, TrainConfig,
+    Hyperparameter, Located, Methods, ModalityParts, OptimiserConfig, RunSpec, SpecRequest, TrainConfig,
     usual_setting_of,
 };
 use std::path::Path;
@@ -46,6 +48,24 @@ impl TabularModality {
         settings
     }
 
+    /// What is found in a spec's data, to be said before training: rows, columns and their kinds, classes
+    /// with counts, missing cells, the split.
+    ///
+    /// # Errors
+    /// Bad data or settings.
+    pub fn summary(&self, spec: &RunSpec) -> Result<Summary> {
+        let mut settings = spec.settings.clone();
+        if let Some(table) = settings.as_object_mut() {
+            table.remove(RunSpec::METHOD_SETTINGS);
+        }
+        let settings: TabularSettings = serde_json::from_value(settings).map_err(|error| {
+            Error::Setting(format!("the run's settings are not a table's: {error}"))
+        })?;
+        let loaded = LoadedTable::load(&self.catalogue, &spec.dataset, &settings.data)?;
+        let split = loaded.split(&settings, spec.seed)?;
+        Ok(loaded.summary_with(&split))
+    }
+
     /// Loads, splits and encodes a dataset.
     ///
     /// # Errors
@@ -65,6 +85,7 @@ impl ModalityParts for TabularModality {
     type Settings = TabularSettings;
     const NAME: &'static str = "tabular";
     const METHODS: &'static Methods<Self> = &METHODS;
+    const UNWRITTEN: &'static [&'static str] = &UNWRITTEN;
 
     fn datasets(&self) -> Vec<String> {
         vec!["adult".into()]

@@ -2,9 +2,8 @@
 //! line at the top of `adult.test`, '?' for a missing value, and labels that end in '.' in the test
 //! file only.
 
-use crate::read_csv::{CsvFormat, read_csv};
-use crate::table::{Cells, Table};
-use crate::{Error, Result};
+use crate::Result;
+use l0gm_data::rows::{self, Header, RawTable, ReadOptions, Source};
 use std::path::Path;
 
 /// The columns in file order, as `adult.names` gives them, then the label.
@@ -30,32 +29,24 @@ pub const ADULT_COLUMNS: [&str; 15] = [
 pub const ADULT_CLASSES: [&str; 2] = ["<=50K", ">50K"];
 
 /// Reads `adult.data` and `adult.test` from a folder: (all rows, number of rows of `adult.data`).
-/// Labels lose their trailing '.'.
+/// Labels lose their trailing '.'. `ignore`: columns that are left out.
 ///
 /// # Errors
-/// As [`read_csv`]; a label other than the two classes.
-pub fn read_adult(dir: &Path) -> Result<(Table, usize)> {
-    let mut table = read_file(&dir.join("adult.data"))?;
-    let train_rows = table.rows();
-    table.append(read_file(&dir.join("adult.test"))?)?;
-    Ok((table, train_rows))
-}
-
-fn read_file(path: &Path) -> Result<Table> {
-    let format = CsvFormat {
-        columns: Some(ADULT_COLUMNS.map(str::to_owned).to_vec()),
+/// A file that cannot be read or has rows of another length.
+pub fn read_adult(dir: &Path, ignore: &[String]) -> Result<(RawTable, usize)> {
+    let options = ReadOptions {
+        separator: Some(b','),
+        header: Header::Names(ADULT_COLUMNS.map(str::to_owned).to_vec()),
         comment: Some(b'|'),
-        ..CsvFormat::default()
+        missing: vec!["?".into()],
+        ignore: ignore.to_vec(),
+        prefix: "data.",
+        ..ReadOptions::default()
     };
-    let mut table = read_csv(path, &format)?;
-    let mut labels = crate::table::Categories::default();
-    let Cells::Categorical(found) = &table.column("income")?.cells else {
-        return Err(Error::file(path, "its label column is not text"));
-    };
-    for row in 0..table.rows() {
-        labels.push(found.get(row).map(|label| label.trim_end_matches('.')));
-    }
-    let last = ADULT_COLUMNS.len() - 1;
-    table.columns_mut()[last].cells = Cells::Categorical(labels);
-    Ok(table)
+    let read = |name: &str| rows::read(&Source::path(dir.join(name)), &options);
+    let mut table = read("adult.data")?;
+    let train_rows = table.rows();
+    table.append(read("adult.test")?)?;
+    table.rewrite("income", |label| label.trim_end_matches('.'));
+    Ok((table, train_rows))
 }

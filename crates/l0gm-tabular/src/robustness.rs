@@ -95,6 +95,7 @@ impl TestCells {
             rows: rows.len(),
             ..EncodedRows::default()
         };
+        let block = self.encoding.rows_per_number();
         for &row in rows {
             let row = row as usize;
             let example = u64::from(self.rows[row]);
@@ -106,7 +107,7 @@ impl TestCells {
             let values = &self.numbers[of_numbers];
             let mut put = |at: usize, value: Option<f64>| {
                 let field = &self.encoding.numbers[at];
-                (knots[at], positions[at]) = self.encoding.place_in_table(at, field, value);
+                (knots[at], positions[at]) = self.encoding.place_in_table(at, block, field, value);
             };
             if perturbation.condition.kind.hides() {
                 let hidden = perturbation.hidden(example, self.fields.len());

@@ -1,6 +1,7 @@
 //! Every setting of a tabular run in one plain struct, checked once at the door.
 
 use crate::{Error, Result};
+use l0gm_data::rows::{Decimal, Header, ReadOptions};
 use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -30,11 +31,13 @@ pub struct DataSettings {
     pub numeric: Vec<String>,
     /// Columns to read as categories whatever they look like.
     pub categorical: Vec<String>,
-    /// Columns to leave out.
+    /// Columns to leave out before they are looked at.
     pub ignore: Vec<String>,
-    /// Cells that mean "missing" beside the empty one.
+    /// Cells that mean "missing" beside the empty one. The default, `["?"]`, stands for the whole list of
+    /// `docs/rows.md`; any other list is taken as it is.
     pub missing: Vec<String>,
-    /// Field separator of a CSV file.
+    /// The byte between cells. The default, a comma, stands for whichever separator splits the first rows
+    /// evenly; any other is taken as it is.
     pub separator: char,
     /// Where the test rows come from.
     pub split: SplitKind,
@@ -44,6 +47,61 @@ pub struct DataSettings {
     pub test_fraction: f64,
     /// Share of the remaining rows held out for selection, in (0, 1).
     pub valid_fraction: f64,
+    /// Columns to keep though they look like an identifier, a constant or a copy of the label.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// Whether rows without a label are left out; else the first is an error.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drop_unlabelled: bool,
+    /// The decimal mark; absent: found from the cells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// Where the column names come from; absent: the first row, unless it looks like data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<HeaderRow>,
+}
+
+/// Settings that are not written where they have their defaults: the identity of every run from before
+/// they existed stays what it was.
+pub(crate) const UNWRITTEN: [&str; 4] = [
+    "data.keep",
+    "data.drop-unlabelled",
+    "data.decimal",
+    "data.header",
+];
+
+/// Whether a file has a header line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderRow {
+    /// The first row is one, whatever it looks like.
+    FirstRow,
+    /// There is none; the columns are called `column 1`, `column 2` and so on.
+    Absent,
+}
+
+impl DataSettings {
+    /// How its files are read.
+    pub fn read_options(&self) -> ReadOptions {
+        let default = ReadOptions::default();
+        let missing = match self.missing == Self::default().missing {
+            true => default.missing,
+            false => self.missing.clone(),
+        };
+        ReadOptions {
+            separator: (self.separator != ',').then_some(self.separator as u8),
+            decimal: self.decimal,
+            header: match self.header {
+                None => Header::Find,
+                Some(HeaderRow::FirstRow) => Header::FirstRow,
+                Some(HeaderRow::Absent) => Header::Absent,
+            },
+            missing,
+            ignore: self.ignore.clone(),
+            prefix: "data.",
+            ..default
+        }
+    }
 }
 
 impl Default for DataSettings {
@@ -60,6 +118,10 @@ impl Default for DataSettings {
             test_file: None,
             test_fraction: 0.2,
             valid_fraction: 0.1,
+            keep: Vec::new(),
+            drop_unlabelled: false,
+            decimal: None,
+            header: None,
         }
     }
 }

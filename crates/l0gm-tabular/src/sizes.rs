@@ -31,8 +31,12 @@ pub fn compact_sizes(
 ) -> Sizes {
     let padding: usize = match encoding.kind {
         NumberEncoding::PiecewiseLinear => {
-            let used = encoding.numbers.iter().map(|field| field.edges.len() + 1);
-            used.map(|used| encoding.rows_per_number() - used).sum()
+            let used: usize = encoding
+                .numbers
+                .iter()
+                .map(|field| field.edges.len() + 1)
+                .sum();
+            encoding.numbers.len() * encoding.rows_per_number() - used
         }
         _ => 0,
     };

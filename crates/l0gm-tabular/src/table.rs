@@ -3,6 +3,7 @@
 //! line it came from, so that an error found late still names its place.
 
 use crate::{Error, Result};
+use l0gm_data::rows::{Place, RawTable, list, shown};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -88,61 +89,81 @@ pub struct Column {
     pub cells: Cells,
 }
 
-/// Rows that came from one file: the file, and each row's line (or row number in a Parquet file).
-#[derive(Clone, Debug, PartialEq)]
-struct Part {
-    path: PathBuf,
-    lines: Vec<u64>,
-}
-
 /// A table, column by column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     columns: Vec<Column>,
-    parts: Vec<Part>,
-    rows: usize,
+    /// Position of each column, for tables of thousands.
+    index: HashMap<String, usize>,
+    /// The files the rows came from, and each row's file and place in it.
+    files: Vec<PathBuf>,
+    places: Vec<(u32, Place)>,
 }
 
 impl Table {
-    /// From columns of equal length; `lines` holds each row's 1-based place in `path`.
+    /// From columns of equal length; `lines` holds each row's 1-based line of `path`.
     ///
     /// # Errors
     /// Where there is no row or no column, names repeat, or lengths differ.
     pub fn new(path: &Path, columns: Vec<Column>, lines: Vec<u64>) -> Result<Self> {
-        let rows = lines.len();
+        let places = lines.into_iter().map(|line| (0, Place::Line(line)));
+        Self::with_places(vec![path.to_path_buf()], columns, places.collect())
+    }
+
+    /// Columns made of rows as they were read.
+    pub(crate) fn of_rows(raw: &RawTable, columns: Vec<Column>) -> Result<Self> {
+        let mut files: Vec<PathBuf> = Vec::new();
+        let mut places = Vec::with_capacity(raw.rows());
+        for row in 0..raw.rows() {
+            let file = Path::new(raw.file_of(row));
+            if files.last().is_none_or(|last| last != file) {
+                files.push(file.to_path_buf());
+            }
+            places.push((files.len() as u32 - 1, raw.place(row)));
+        }
+        Self::with_places(files, columns, places)
+    }
+
+    fn with_places(
+        files: Vec<PathBuf>,
+        columns: Vec<Column>,
+        places: Vec<(u32, Place)>,
+    ) -> Result<Self> {
+        let rows = places.len();
+        let path = files.first().cloned().unwrap_or_default();
         if rows == 0 || columns.is_empty() {
             return Err(Error::file(
-                path,
+                &path,
                 "holds no rows; expected at least one row of data",
             ));
         }
-        let mut seen = std::collections::HashSet::new();
-        for column in &columns {
-            if !seen.insert(column.name.as_str()) {
+        let mut index = HashMap::new();
+        for (at, column) in columns.iter().enumerate() {
+            if index.insert(column.name.clone(), at).is_some() {
                 return Err(Error::file(
-                    path,
-                    format!("column '{}' appears twice; rename one", column.name),
+                    &path,
+                    format!("column {} appears twice; rename one", shown(&column.name)),
                 ));
             }
             if column.cells.len() != rows {
                 let found = column.cells.len();
                 return Err(Error::file(
-                    path,
-                    format!("column '{}' has {found} of {rows} rows", column.name),
+                    &path,
+                    format!("column {} has {found} of {rows} rows", shown(&column.name)),
                 ));
             }
         }
-        let path = path.to_path_buf();
         Ok(Self {
             columns,
-            parts: vec![Part { path, lines }],
-            rows,
+            index,
+            files,
+            places,
         })
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.places.len()
     }
 
     /// The columns, in the file's order.
@@ -150,41 +171,41 @@ impl Table {
         &self.columns
     }
 
-    /// The columns, to be retyped in place.
-    pub(crate) fn columns_mut(&mut self) -> &mut [Column] {
-        &mut self.columns
+    /// Puts other cells into a column.
+    pub(crate) fn replace(&mut self, name: &str, cells: Cells) {
+        if let Some(at) = self.index.get(name) {
+            self.columns[*at].cells = cells;
+        }
     }
 
     /// A column by name; the error names the nearest.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns
-            .iter()
-            .find(|column| column.name == name)
+        self.index
+            .get(name)
+            .map(|at| &self.columns[*at])
             .ok_or_else(|| {
                 let names = self.columns.iter().map(|column| column.name.as_str());
                 let hint = crate::error::did_you_mean(name, names.clone());
-                let all: Vec<&str> = names.collect();
                 Error::file(
                     self.path(),
-                    format!("has no column '{name}'{hint} (columns: {})", all.join(", ")),
+                    format!(
+                        "has no column {}{hint} (columns: {})",
+                        shown(name),
+                        list(names)
+                    ),
                 )
             })
     }
 
     /// The (first) file the rows came from.
     pub fn path(&self) -> &Path {
-        &self.parts[0].path
+        &self.files[0]
     }
 
-    /// The file a row came from and its 1-based place there.
-    pub fn place(&self, mut row: usize) -> (&Path, u64) {
-        for part in &self.parts {
-            if row < part.lines.len() {
-                return (&part.path, part.lines[row]);
-            }
-            row -= part.lines.len();
-        }
-        (self.path(), 0)
+    /// The file a row came from and its place there.
+    pub fn place(&self, row: usize) -> (&Path, Place) {
+        let (file, place) = self.places[row];
+        (&self.files[file as usize], place)
     }
 
     /// An error about one cell.
@@ -195,55 +216,13 @@ impl Table {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> Error {
-        let (path, line) = self.place(row);
+        let (path, place) = self.place(row);
         Error::Cell {
             path: path.to_path_buf(),
-            row: line,
+            place,
             column: column.to_owned(),
             expected: expected.into(),
             found: found.into(),
         }
-    }
-
-    /// Appends another file's rows.
-    ///
-    /// # Errors
-    /// Where the columns' names or kinds differ.
-    pub fn append(&mut self, other: Table) -> Result<()> {
-        let same = self.columns.len() == other.columns.len()
-            && self
-                .columns
-                .iter()
-                .zip(&other.columns)
-                .all(|(a, b)| a.name == b.name);
-        if !same {
-            return Err(Error::file(
-                other.path(),
-                format!("its columns differ from those of {}", self.path().display()),
-            ));
-        }
-        let other_path = other.path().to_path_buf();
-        for (mine, theirs) in self.columns.iter_mut().zip(other.columns) {
-            match (&mut mine.cells, theirs.cells) {
-                (Cells::Numeric(mine), Cells::Numeric(theirs)) => mine.extend(theirs),
-                (Cells::Categorical(mine), Cells::Categorical(theirs)) => {
-                    for row in 0..theirs.codes.len() {
-                        mine.push(theirs.get(row));
-                    }
-                }
-                _ => {
-                    return Err(Error::file(
-                        &other_path,
-                        format!(
-                            "column '{}' is numeric in one file and text in the other",
-                            mine.name
-                        ),
-                    ));
-                }
-            }
-        }
-        self.rows += other.rows;
-        self.parts.extend(other.parts);
-        Ok(())
     }
 }

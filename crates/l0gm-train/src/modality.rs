@@ -57,6 +57,9 @@ pub trait ModalityParts: Sized + 'static {
     const NAME: &'static str;
     /// Its methods.
     const METHODS: &'static Methods<Self>;
+    /// Settings ("data.keep") that are not written where they have their defaults, because they came
+    /// later and the identities of earlier runs must not change.
+    const UNWRITTEN: &'static [&'static str] = &[];
 
     /// Catalogue names it can run, the default first.
     fn datasets(&self) -> Vec<String>;

@@ -80,8 +80,8 @@ pub struct DataSummary {
     pub reductions: Vec<String>,
     /// What any table must say of this run ("linear branch reads raw inputs (eq. 20)").
     pub notes: Vec<String>,
-    /// How the file was read: columns and what each was taken for, classes with counts, missing cells. Absent for
-    /// built-in data and from runs of before this was kept.
+    /// How the file was read: columns and what each was taken for, classes with counts, missing cells. Absent in
+    /// records of before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<serde_json::Value>,
 }

@@ -2,7 +2,7 @@
 
 use crate::method::Methods;
 use crate::modality::ModalityParts;
-use crate::settings::merge_settings;
+use crate::settings::{merge_settings, merge_settings_with};
 use crate::{Error, MethodInfo, Profile, Result, RunSpec, TrainConfig};
 use serde_json::{Map, Value};
 
@@ -76,7 +76,7 @@ pub(crate) fn resolve_spec<P: ModalityParts>(
     let own = own_settings(P::METHODS, &info, &of_methods)?;
     method.check(&own)?;
     let base = parts.base_settings(request)?;
-    let mut settings: P::Settings = merge_settings(&base, &of_modality)?;
+    let mut settings: P::Settings = merge_settings_with(&base, &of_modality, P::UNWRITTEN)?;
     let default = P::default_lambda(&settings);
     let train = P::train_config(&mut settings);
     let lambda = lambda_of(&info, request.lambda, default, train)?;

@@ -5,6 +5,7 @@
 mod file;
 mod fold;
 mod fused;
+mod rows;
 mod table;
 
 pub use table::CompactTable;

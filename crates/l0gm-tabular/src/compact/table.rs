@@ -5,8 +5,9 @@ use super::CompactModel;
 use super::file::Shape;
 use crate::schema::{Field, Schema};
 use crate::settings::DataSettings;
-use crate::{Encoding, Error, Result, Table, TableInput, read_table};
+use crate::{Encoding, Error, Result, Table, TableInput};
 use candle_core::{Device, Tensor};
+use l0gm_data::rows::Source;
 use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ pub struct CompactTable {
 struct Body {
     /// Cells that mean "missing" beside the empty one.
     missing: Vec<String>,
-    /// Field separator of a CSV file.
+    /// Field separator of a CSV file; a comma stands for any that is found.
     separator: char,
     shape: Shape,
     encoding: Encoding,
@@ -76,14 +77,32 @@ impl CompactTable {
         fields.map(|(name, kind)| Field { name, kind }).collect()
     }
 
-    /// Calibrated probabilities of every row of a CSV, TSV, Parquet or ARFF file, in the file's order.
-    /// Columns are found by name; others, the label's among them, are passed over.
+    /// Calibrated probabilities of every row of a file (`docs/rows.md` says what is read), in the file's
+    /// order. Columns are found by name; others, the label's among them, are not looked at.
     ///
     /// # Errors
     /// A file that cannot be read, a column that is not there, or a cell of a number column that is no
     /// finite number; names file, row and column.
     pub fn predict_file(&self, path: &Path) -> Result<ClassProbabilities> {
-        self.predict(read_table(path, &self.reading)?)
+        Ok(self.predict_rows(&Source::path(path))?.0)
+    }
+
+    /// Like [`predict_file`](Self::predict_file), of a file or of standard input; with what a person
+    /// would like to know of the rows, one line each: cells that training never met, above all.
+    ///
+    /// # Errors
+    /// As [`predict_file`](Self::predict_file).
+    pub fn predict_rows(&self, source: &Source) -> Result<(ClassProbabilities, Vec<String>)> {
+        let (table, said) = self.read_rows(source)?;
+        Ok((self.predict(table)?, said))
+    }
+
+    /// Reads the columns that the model reads, in the spelling that it was trained on.
+    ///
+    /// # Errors
+    /// As [`predict_file`](Self::predict_file).
+    pub fn read_rows(&self, source: &Source) -> Result<(Table, Vec<String>)> {
+        super::rows::read(source, &self.encoding, &self.reading)
     }
 
     /// Calibrated probabilities of every row of a table.
@@ -109,6 +128,7 @@ impl CompactTable {
             label: String::new(),
             classes: Vec::new(),
             fields: self.columns(),
+            spelling: self.encoding.spelling.clone(),
         };
         schema.retype(&mut table)?;
         let rows: Vec<u32> = (0..table.rows() as u32).collect();

@@ -4,8 +4,9 @@
 use super::compaction::{VARIANTS, model};
 use super::{small_csv, small_input, small_settings, write};
 use crate::tests::runs::{run, spec};
-use crate::{CompactModel, CompactTable, TabularModality, build_model, read_table};
+use crate::{CompactModel, CompactTable, TabularModality, build_model};
 use candle_core::{Device, Tensor};
+use l0gm_data::rows::Source;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_train::{CompactFolder, CompactHeader, Sizes, Split, read_predictions};
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ fn loaded_logits_of_raw_rows_equal_gated_logits_in_every_variant() {
                 .collect();
             let path = write(dir.path(), "rows.csv", turned.join("\n"));
             let logits = loaded
-                .logits(read_table(&path, &settings.data).unwrap())
+                .logits(loaded.read_rows(&Source::path(&path)).unwrap().0)
                 .unwrap();
             let gated = model.logits(&input).unwrap();
             let difference = largest_difference(&gated, &logits);
@@ -184,19 +185,19 @@ fn rows_that_do_not_fit_are_named_by_file_row_and_column() {
         text.contains("'town'") && text.contains("did you mean 'twon'"),
         "{text}"
     );
-    for wrong in ["nan", "old", "inf"] {
+    for wrong in ["1e999", "old", "inf"] {
         let text = refused(&format!(
             "job,age,town,gain\ncook,30,north,1\ncook,{wrong},north,1\n"
         ));
         assert!(
-            text.contains("row 3, column 'age'") && text.contains(wrong),
+            text.contains("line 3, column 'age'") && text.contains(wrong),
             "{text}"
         );
     }
     let missing = dir.path().join("none.csv");
     assert!(loaded.predict_file(&missing).is_err());
     // A category never seen and gaps everywhere are rows like others.
-    let path = write(dir.path(), "new.csv", "job,age,town,gain\npilot,?,,\n");
+    let path = write(dir.path(), "new.csv", "job,age,town,gain\npilot,?,,1\n");
     let found = loaded.predict_file(&path).unwrap();
     assert!(found.row(0).iter().all(|p| *p > 0.0 && *p < 1.0));
 }

@@ -9,10 +9,11 @@ mod one_step;
 mod predictor;
 mod reading;
 mod robustness;
+mod rows;
 mod runs;
 mod splitting;
 
-use crate::{Column, Encoding, LoadedTable, TableInput, TabularSettings};
+use crate::{Encoding, LoadedTable, TableInput, TabularSettings};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 
@@ -71,15 +72,4 @@ pub(crate) fn small_input(settings: &TabularSettings) -> (LoadedTable, Encoding,
     let input =
         TableInput::new(&encoding, &encoded, &Device::Cpu).unwrap_or_else(|e| panic!("{e}"));
     (loaded, encoding, input)
-}
-
-/// A table's cells as text, gaps as `None`, column by column.
-pub(crate) fn texts(columns: &[Column]) -> Vec<(String, Vec<Option<String>>)> {
-    columns
-        .iter()
-        .map(|column| {
-            let cells = (0..column.cells.len()).map(|row| column.cells.text(row));
-            (column.name.clone(), cells.collect())
-        })
-        .collect()
 }

@@ -136,7 +136,8 @@ fn one_bit_moves_each_number_to_the_nearer_end_of_its_training_range() {
             high
         };
         let slot = i * encoding.numbers.len() + age;
-        let expected = encoding.place_in_table(age, field, Some(nearer));
+        let expected =
+            encoding.place_in_table(age, encoding.rows_per_number(), field, Some(nearer));
         assert_eq!((knots[i][age], positions[slot]), expected, "{value}");
     }
 }

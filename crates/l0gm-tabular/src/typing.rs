@@ -1,0 +1,235 @@
+//! From rows as they were read to a typed table: the label becomes classes, every other column numbers
+//! or categories, dates numbers of several columns; what is odd is left out and said.
+
+use crate::schema::{DateColumn, Field, FieldKind, Schema, Spelling};
+use crate::settings::DataSettings;
+use crate::table::{Categories, Cells, Column, Table};
+use crate::{Error, Result};
+use l0gm_data::rows::kind::Kind;
+use l0gm_data::rows::label::{self, LabelOptions, Unlabelled};
+use l0gm_data::rows::suspicious::{self, Oddity};
+use l0gm_data::rows::{RawColumn, RawTable, Summary, dates, list, number};
+use std::collections::HashSet;
+
+/// Rows with everything known of them.
+pub(crate) struct TypedRows {
+    pub(crate) table: Table,
+    pub(crate) schema: Schema,
+    pub(crate) labels: Vec<u32>,
+    pub(crate) summary: Summary,
+    /// Rows of the first file that are left.
+    pub(crate) first_rows: usize,
+}
+
+/// Types rows. `first_rows`: rows of the first of two files. `judge`: whether odd columns are looked
+/// for; those of a published benchmark stay as they are.
+pub(crate) fn typed(
+    mut raw: RawTable,
+    settings: &DataSettings,
+    first_rows: usize,
+    judge: bool,
+) -> Result<TypedRows> {
+    let name = settings.label.clone().ok_or_else(|| {
+        Error::Setting(format!(
+            "data.label is not set: name the label's column of {} (columns: {})",
+            raw.name(),
+            list(raw.names())
+        ))
+    })?;
+    let listed = [&settings.numeric, &settings.categorical, &settings.keep];
+    for column in listed.into_iter().flatten() {
+        raw.column(column)?;
+    }
+    let options = LabelOptions {
+        classes: settings.classes.as_deref(),
+        unlabelled: match settings.drop_unlabelled {
+            true => Unlabelled::LeaveOut,
+            false => Unlabelled::Refuse,
+        },
+    };
+    let mut labels = label::read(&raw, &name, &options)?;
+    let note = labels.note(&options);
+    let mut left = first_rows;
+    if labels.unlabelled > 0 {
+        let keep = labels.labelled();
+        left = keep[..first_rows].iter().filter(|keep| **keep).count();
+        raw.retain(&keep);
+        labels.codes.retain(Option::is_some);
+    }
+    let kinds = kinds(&raw, settings, &name)?;
+    let asked: Vec<String> = listed.into_iter().flatten().cloned().collect();
+    let found = match judge {
+        true => suspicious::find(&raw, &kinds, Some((&name, &labels.codes)), &asked),
+        false => Vec::new(),
+    };
+    let mut summary = Summary::of(&raw, &kinds, Some(&name)).with_labels(&labels);
+    summary.notes.extend(note);
+    let dates = "read as numbers: year, month, day, weekday and, where there are times, hour";
+    summary
+        .notes
+        .extend(suspicious::lines(&found, "data.", dates));
+    let left_out: HashSet<&str> = found
+        .iter()
+        .filter(|f| f.left_out)
+        .map(|f| f.column.as_str())
+        .collect();
+    for column in &left_out {
+        summary.leave_out(column);
+    }
+    let (mut columns, mut fields, mut spelling) = (Vec::new(), Vec::new(), Spelling::default());
+    spelling.decimal = raw.decimal();
+    for (column, kind) in raw.columns().iter().zip(&kinds) {
+        if column.name == name || left_out.contains(column.name.as_str()) {
+            continue;
+        }
+        let made = match kind {
+            Kind::Date(order) if !settings.categorical.contains(&column.name) => {
+                spelling.dates.push(DateColumn {
+                    name: column.name.clone(),
+                    order: *order,
+                });
+                if let Some(note) = ambiguous(column, *order) {
+                    summary.notes.push(note);
+                }
+                let parts = dates::expand(&raw, column, *order)?;
+                let telling = parts.into_iter().filter(|(_, values)| varies(values));
+                telling
+                    .map(|(name, values)| Column {
+                        name,
+                        cells: Cells::Numeric(values),
+                    })
+                    .collect()
+            }
+            kind => vec![Column {
+                name: column.name.clone(),
+                cells: cells(&raw, column, *kind, settings)?,
+            }],
+        };
+        for column in made {
+            let kind = match column.cells {
+                Cells::Numeric(_) => FieldKind::Numeric,
+                Cells::Categorical(_) => FieldKind::Categorical,
+            };
+            fields.push(Field {
+                name: column.name.clone(),
+                kind,
+            });
+            columns.push(column);
+        }
+    }
+    if fields.is_empty() {
+        return Err(Error::file(raw.name().as_ref(), nothing_left(&found)));
+    }
+    columns.push(Column {
+        name: name.clone(),
+        cells: Cells::Categorical(label_cells(&labels)),
+    });
+    let table = Table::of_rows(&raw, columns)?;
+    Ok(TypedRows {
+        table,
+        labels: labels.known(),
+        schema: Schema {
+            label: name,
+            classes: labels.classes,
+            fields,
+            spelling,
+        },
+        summary,
+        first_rows: left,
+    })
+}
+
+/// The kind of each column; a column that a setting lists is what the setting says.
+fn kinds(raw: &RawTable, settings: &DataSettings, label: &str) -> Result<Vec<Kind>> {
+    raw.columns()
+        .iter()
+        .map(|column| {
+            let inferred = || raw.kind(column);
+            if settings.numeric.contains(&column.name) {
+                return Ok(match inferred() {
+                    Ok(kind @ Kind::Number(_)) => kind,
+                    _ => Kind::Number(raw.decimal()),
+                });
+            }
+            // A word among numbers makes no difference to a label or to categories.
+            if column.name == label || settings.categorical.contains(&column.name) {
+                return Ok(inferred().unwrap_or(Kind::Category));
+            }
+            Ok(inferred()?)
+        })
+        .collect()
+}
+
+/// The cells of a column that stays one column.
+fn cells(raw: &RawTable, column: &RawColumn, kind: Kind, settings: &DataSettings) -> Result<Cells> {
+    match kind {
+        Kind::Number(decimal) if !settings.categorical.contains(&column.name) => Ok(
+            Cells::Numeric(number::of_column_with(raw, column, decimal)?),
+        ),
+        kind => {
+            let mut categories = Categories::default();
+            for cell in column.cells.iter() {
+                categories.push(cell.map(|cell| kind.canonical(cell)).as_deref());
+            }
+            Ok(Cells::Categorical(categories))
+        }
+    }
+}
+
+fn label_cells(labels: &label::Labels) -> Categories {
+    let mut cells = Categories::default();
+    for code in &labels.codes {
+        cells.push(code.map(|code| labels.classes[code as usize].as_str()));
+    }
+    cells
+}
+
+/// Whether not all values are the same; a year that never changes says nothing.
+fn varies(values: &[Option<f64>]) -> bool {
+    values.len() < 2 || values.iter().any(|value| *value != values[0])
+}
+
+/// A line where no date of a column says whether its day or its month stands first.
+fn ambiguous(column: &RawColumn, order: dates::DateOrder) -> Option<String> {
+    use dates::DateOrder::{DayFirst, MonthFirst};
+    let other = match order {
+        DayFirst => MonthFirst,
+        MonthFirst => DayFirst,
+        dates::DateOrder::YearFirst => return None,
+    };
+    let both = column
+        .cells
+        .iter()
+        .flatten()
+        .all(|cell| dates::parse(cell, other).is_some());
+    let differs = || {
+        column
+            .cells
+            .iter()
+            .flatten()
+            .any(|cell| dates::parse(cell, other) != dates::parse(cell, order))
+    };
+    (both && differs()).then(|| {
+        format!(
+            "column {}: no date says whether its day or its month stands first; read as {}",
+            l0gm_data::rows::shown(&column.name),
+            order.name()
+        )
+    })
+}
+
+fn nothing_left(found: &[suspicious::Finding]) -> String {
+    let left_out: Vec<&str> = found
+        .iter()
+        .filter(|f| f.left_out && f.oddity != Oddity::Dates)
+        .map(|f| f.column.as_str())
+        .collect();
+    match left_out.is_empty() {
+        true => "has no column beside the label; expected at least one".to_owned(),
+        false => format!(
+            "has no column left beside the label: {} say nothing of other rows (identifiers, constants, copies of the \
+             label); keep one with data.keep",
+            list(left_out)
+        ),
+    }
+}
