@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Settings as JSON, laid over the defaults: '{"model":{"bypass":false}}'.
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = settings)]
     set: Value,
     /// The run's folder; without it nothing is kept.
     #[arg(long, value_name = "FOLDER")]
@@ -69,6 +69,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn settings(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 /// Everything that the flags set, laid over `--set`.

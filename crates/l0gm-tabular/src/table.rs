@@ -171,6 +171,12 @@ impl Table {
         &self.columns
     }
 
+    /// The columns, to be changed in place by a test.
+    #[cfg(test)]
+    pub(crate) fn columns_mut(&mut self) -> &mut [Column] {
+        &mut self.columns
+    }
+
     /// Puts other cells into a column.
     pub(crate) fn replace(&mut self, name: &str, cells: Cells) {
         if let Some(at) = self.index.get(name) {

@@ -73,8 +73,9 @@ pub(crate) fn typed(
         .filter(|f| f.left_out)
         .map(|f| f.column.as_str())
         .collect();
-    for column in &left_out {
-        summary.leave_out(column);
+    let kinds_by_column = raw.columns().iter().zip(&kinds);
+    for (column, kind) in kinds_by_column.filter(|(c, _)| left_out.contains(c.name.as_str())) {
+        summary.leave_out(&column.name, *kind);
     }
     let (mut columns, mut fields, mut spelling) = (Vec::new(), Vec::new(), Spelling::default());
     spelling.decimal = raw.decimal();

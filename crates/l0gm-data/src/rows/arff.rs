@@ -67,7 +67,8 @@ pub(super) fn read(file: &str, text: &str, options: &ReadOptions) -> Result<RawT
         return Err(Error::file(file, message));
     }
     let columns = columns.into_iter().flatten().collect();
-    RawTable::new(file, columns, Some(lines), options.prefix)
+    let names = attributes.into_iter().map(|(name, _)| name).collect();
+    Ok(RawTable::new(file, columns, Some(lines), options.prefix)?.in_file(names))
 }
 
 fn declared_columns(

@@ -63,7 +63,7 @@ pub(super) fn read(
         header::check(file, first, &names, &columns, options.prefix)?;
     }
     let (columns, lines) = rows.finish(&mut said);
-    let mut table = RawTable::new(file, columns, Some(lines), options.prefix)?;
+    let mut table = RawTable::new(file, columns, Some(lines), options.prefix)?.in_file(names);
     for line in said {
         table.say(line);
     }

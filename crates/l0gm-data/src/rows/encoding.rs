@@ -4,7 +4,7 @@
 use super::{Error, Place, Result};
 
 pub(super) fn to_text(name: &str, mut bytes: Vec<u8>) -> Result<String> {
-    let text = match bytes.as_slice() {
+    Ok(match bytes.as_slice() {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
             return Err(Error::file(
                 name,
@@ -18,22 +18,11 @@ pub(super) fn to_text(name: &str, mut bytes: Vec<u8>) -> Result<String> {
             utf8(name, bytes)?
         }
         _ => utf8(name, bytes)?,
-    };
-    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
-        let hint = match at {
-            0 | 1 => convert("UTF-16"),
-            _ => "is it a text file?".to_owned(),
-        };
-        return Err(Error::row(
-            name,
-            Place::Line(line_of(text.as_bytes(), at)),
-            format!("expected text, found a zero byte; {hint}"),
-        ));
-    }
-    Ok(text)
+    })
 }
 
 fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
+    no_zeros(name, &bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
@@ -47,6 +36,22 @@ fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
             ),
         )
     })
+}
+
+/// A zero byte is no text: every other byte of unmarked UTF-16 is one.
+fn no_zeros(name: &str, bytes: &[u8]) -> Result<()> {
+    if let Some(at) = memchr::memchr(0, bytes) {
+        let hint = match at {
+            0 | 1 => convert("UTF-16"),
+            _ => "is it a text file?".to_owned(),
+        };
+        return Err(Error::row(
+            name,
+            Place::Line(line_of(bytes, at)),
+            format!("expected text, found a zero byte; {hint}"),
+        ));
+    }
+    Ok(())
 }
 
 fn utf16(name: &str, bytes: &[u8], unit: impl Fn([u8; 2]) -> u16) -> Result<String> {

@@ -116,7 +116,8 @@ pub(super) fn read(file: &str, bytes: Bytes, options: &ReadOptions) -> Result<Ra
             }
             rows += batch.num_rows() as u64;
         }
-        RawTable::new(file, columns, None, options.prefix)
+        let names = fields.iter().map(|field| field.name().clone()).collect();
+        Ok(RawTable::new(file, columns, None, options.prefix)?.in_file(names))
     })
 }
 

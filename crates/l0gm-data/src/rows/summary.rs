@@ -49,7 +49,7 @@ pub struct Summary {
     pub column_count: usize,
     /// The columns, the first 200 of them.
     pub columns: Vec<ColumnSummary>,
-    /// Columns of each kind, the label's not among them.
+    /// Columns of each kind that are used, the label's not among them.
     pub kinds: BTreeMap<String, usize>,
     /// The label's column.
     pub label: Option<String>,
@@ -107,8 +107,11 @@ impl Summary {
         self
     }
 
-    /// Marks a column as left out.
-    pub fn leave_out(&mut self, name: &str) {
+    /// Marks a column of this kind as left out.
+    pub fn leave_out(&mut self, name: &str, kind: Kind) {
+        if let Some(count) = self.kinds.get_mut(kind.name()) {
+            *count = count.saturating_sub(1);
+        }
         if let Some(column) = self.columns.iter_mut().find(|column| column.name == name) {
             column.left_out = true;
         }
@@ -139,7 +142,7 @@ impl fmt::Display for Summary {
                 .iter()
                 .filter(|c| c.kind == *kind && !c.left_out);
             let names: Vec<&str> = names.map(|column| column.name.as_str()).collect();
-            if names.is_empty() {
+            if names.is_empty() || *count == 0 {
                 continue;
             }
             writeln!(f, "  {}: {count} ({})", plural(kind), list(names))?;

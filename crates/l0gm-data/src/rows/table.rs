@@ -117,6 +117,8 @@ pub struct RawTable {
     columns: Vec<RawColumn>,
     /// Position of each column, for tables of thousands.
     index: HashMap<String, usize>,
+    /// Names of all columns of the file, those among them that were not looked at.
+    in_file: Vec<String>,
     parts: Vec<Part>,
     said: Vec<String>,
     pub(super) decimal: Decimal,
@@ -156,6 +158,7 @@ impl RawTable {
                 numbers: lines.unwrap_or_else(|| (1..=rows as u64).collect()),
             }],
             index: HashMap::new(),
+            in_file: Vec::new(),
             said: Vec::new(),
             decimal: Decimal::Point,
             prefix,
@@ -167,6 +170,11 @@ impl RawTable {
     fn reindex(&mut self) {
         let names = self.columns.iter().map(|column| column.name.clone());
         self.index = names.zip(0..).collect();
+    }
+
+    /// Names all columns of the file, for messages.
+    pub(super) fn in_file(self, in_file: Vec<String>) -> Self {
+        Self { in_file, ..self }
     }
 
     pub(super) fn say(&mut self, said: impl Into<String>) {
@@ -205,7 +213,11 @@ impl RawTable {
     }
 
     fn no_column(&self, name: &str) -> Error {
-        no_column(self.name(), name, self.names())
+        match self.in_file.iter().any(|known| known == name) {
+            // It is there, and was ignored.
+            true => no_column(self.name(), name, self.names()),
+            false => no_column(self.name(), name, self.in_file.iter().map(String::as_str)),
+        }
     }
 
     /// What kind of column it is; see [`kind`].

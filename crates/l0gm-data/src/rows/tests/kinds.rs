@@ -30,7 +30,7 @@ fn kinds_are_found_from_all_cells() {
         Kind::Date(DateOrder::YearFirst)
     );
     assert_eq!(
-        kind(&["13.08.2021", "01.02.2021"]),
+        kind(&["13/08/2021", "01/02/2021"]),
         Kind::Date(DateOrder::DayFirst)
     );
     assert_eq!(kind(&["6", "7", "M"]), Kind::Category);
