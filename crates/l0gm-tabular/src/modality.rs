@@ -9,8 +9,8 @@ use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
 use l0gm_gate::InferenceGate;
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, OptimiserConfig, RunSpec, SpecRequest, TrainConfig,
-    usual_setting_of,
+    Hyperparameter, Located, Methods, ModalityParts, OptimiserConfig, RunSpec, SpecRequest,
+    TrainConfig, usual_setting_of,
 };
 use std::path::Path;
 
