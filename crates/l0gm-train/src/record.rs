@@ -2,7 +2,9 @@
 use crate::{Error, MethodInfo, NotOffered, Result, Robustness, RunSpec, Split};
 use l0gm_gate::GateReading;
 use l0gm_gate::calibration::{Bin, CalibrationReport};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 /// One validation during training.
@@ -83,10 +85,14 @@ pub struct DataSummary {
     /// How the file was read: columns and what each was taken for, classes with counts, missing cells. Absent in
     /// records of before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reading: Option<serde_json::Value>,
+    pub reading: Option<Value>,
 }
 /// The final record of a run, `record.json` in its directory.
+///
+/// Records of before methods described themselves are read too: there were two methods then, and the gate tells them
+/// apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RunRecord {
     /// Layout of this file; see [`RunRecord::FORMAT`].
     pub format: u32,
@@ -147,26 +153,31 @@ pub struct RunRecord {
     /// Splits whose predictions are in `predictions.parquet`.
     pub predictions: Vec<Split>,
 }
-impl RunRecord {
-    /// The layout this version writes and reads.
-    pub const FORMAT: u32 = 1;
+impl Serialize for RunRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
 
-    /// A record from its JSON. Records of before methods were described tell theirs by whether they have a gate: there
-    /// were only two.
-    ///
-    /// # Errors
-    /// The JSON is not a run's record.
-    pub fn from_json(mut value: serde_json::Value) -> serde_json::Result<Self> {
+impl<'de> Deserialize<'de> for RunRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
         if let Some(table) = value.as_object_mut().filter(|t| !t.contains_key("method")) {
             let info = if table.get("gate").is_some_and(|gate| gate["kind"] == "none") {
                 MethodInfo::dense("the backbone as it is")
             } else {
                 MethodInfo::l0gm("L0 gates on the representation")
             };
-            table.insert("method".to_owned(), serde_json::to_value(info)?);
+            let info = serde_json::to_value(info).map_err(D::Error::custom)?;
+            table.insert("method".to_owned(), info);
         }
-        serde_json::from_value(value)
+        Self::deserialize(value).map_err(D::Error::custom)
     }
+}
+
+impl RunRecord {
+    /// The layout this version writes and reads.
+    pub const FORMAT: u32 = 1;
 
     /// Refuses this record, found in `folder`, where the data's checksums are no longer what its run
     /// saw; names the first file that differs. A run's id holds its settings, not the data's bytes.
@@ -186,5 +197,42 @@ impl RunRecord {
                 folder.display()
             ),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A record as it was written before methods described themselves.
+    fn old(gate: &str) -> String {
+        let calibration = r#"{"bins": 15, "ece": 0.01, "ece_low": 0, "ece_high": 0.02, "ece_noise": 0.01,
+            "ece_noise_p95": 0.02, "ece_positive": null, "ece_equal_mass": 0.01, "ece_l2_debiased": 0,
+            "ece_smooth": 0.01, "ece_class_wise": 0.01, "mce": 0.1, "brier": 0.2, "nll": 0.3}"#;
+        format!(
+            r#"{{"format": 1, "run_id": "x", "spec": {{"modality": "tabular", "dataset": "adult", "method": "m",
+            "lambda": null, "seed": 0, "twin": true, "settings": {{}}}},
+            "data": {{"twin": true, "source": "twin", "checksums": {{}}, "rows": {{}}, "classes": [], "reductions": [],
+            "notes": []}}, "test": {{"accuracy": 1, "auc": null, "macro_f1": 1, "confusion": []}},
+            "valid": {{"accuracy": 1, "auc": null, "macro_f1": 1, "confusion": []}},
+            "calibration": {calibration}, "calibration_scaled": {calibration}, "scaling_temperature": 1,
+            "reliability": [], "reliability_scaled": [],
+            "gate": {{"kind": "{gate}", "granularity": "{gate}", "inference": "{gate}", "active_fraction": 1,
+            "expected_l0": 4, "open_dims": 4, "total_dims": 4, "z": [], "open_probability": [], "fields": []}},
+            "compact": null, "history": [], "best_epoch": 1, "epochs": 1, "train_seconds": 1,
+            "latency_us_per_example": 2.5, "latency_p95_us_per_example": 3, "latency_batch": 64, "device": "cpu",
+            "threads": 2, "sizes": {{"parameters": 1, "flops": 1, "bytes": 4}}, "versions": {{}},
+            "predictions": ["valid", "test"]}}"#
+        )
+    }
+
+    #[test]
+    fn a_record_of_before_methods_described_themselves_tells_its_method_by_its_gate() {
+        let dense: RunRecord = serde_json::from_str(&old("none")).unwrap();
+        assert!(dense.method.is_backbone());
+        assert_eq!(dense.latency_us_per_example, Some(2.5));
+        let again = serde_json::to_value(&dense).unwrap();
+        assert_eq!(serde_json::from_value::<RunRecord>(again).unwrap(), dense);
     }
 }

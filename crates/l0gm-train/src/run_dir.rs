@@ -113,7 +113,7 @@ pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
                 RunRecord::FORMAT
             ),
         )),
-        _ => RunRecord::from_json(value).map(Some).map_err(unreadable),
+        _ => serde_json::from_value(value).map(Some).map_err(unreadable),
     }
 }
 
