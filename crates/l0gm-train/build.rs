@@ -1,4 +1,4 @@
-//! Tells the crate which compiler and which candle it is built with, for the run record.
+//! Passes the versions of the compiler and of candle to the crate, which writes them into each run record.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +37,7 @@ fn lock_file() -> Option<PathBuf> {
         .find(|lock| lock.exists())
 }
 
-/// The line after `name = "PACKAGE"` holds its version.
+/// The version of a package in Cargo.lock, which stands on the line after `name = "PACKAGE"`.
 fn locked_version(lock: &Path, package: &str) -> Option<String> {
     let text = std::fs::read_to_string(lock).ok()?;
     let name = format!("name = \"{package}\"");

@@ -1,4 +1,4 @@
-//! Trains a gated model of one's own: an encoder, a head and a task, and the loop does the rest.
+//! Trains a gated model of your own: you write an encoder, a head and a task, and the training loop does the rest.
 //!
 //! ```text
 //! cargo run --example train_synthetic
@@ -48,7 +48,7 @@ impl Task for Points {
     }
 }
 
-/// Any candle network will do; this one is a layer and a tanh.
+/// The encoder. Any candle network will do; this one is a linear layer and a tanh.
 struct Network(Linear);
 
 impl Encoder for Network {
@@ -132,7 +132,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         twin: true,
         settings: serde_json::to_value(&config)?,
     };
-    // The folder is the run's memory: stop this with Ctrl-C and start it again, and it goes on.
+    // The folder keeps the run's state: stop this with Ctrl-C, start it again, and it continues.
     let mut context = RunContext {
         dir: std::env::temp_dir().join("l0gm-runs").join(spec.id()),
         device,

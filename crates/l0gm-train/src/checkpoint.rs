@@ -1,8 +1,8 @@
-//! Checkpoints: parameters, moments and position, enough to continue to the same result.
+//! Checkpoints: parameters, optimiser moments and the position in training, enough to continue to the same result.
 //!
-//! One safetensors file whose metadata holds the position as JSON, renamed into place as a whole: a
-//! run killed at any moment finds either the checkpoint before or the one after. A checksum over
-//! everything tells a damaged file from a good one.
+//! A checkpoint is one safetensors file whose metadata holds the position as JSON. It is renamed into place as a
+//! whole, so a run that is killed at any moment leaves either the previous checkpoint or the new one. A checksum over
+//! the whole content detects damage.
 
 use crate::{EpochRecord, Error, Parameter, Result, all_finite, run_dir::write_atomically_with};
 use candle_core::{Device, Tensor};
@@ -14,67 +14,66 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Layout of the file.
+/// Version of the file's layout.
 const FORMAT: u32 = 1;
 
-/// Where training stands.
+/// How far training has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
-    /// Epochs done.
+    /// Epochs completed.
     pub(crate) epoch: usize,
-    /// Batches done of the epoch under way.
+    /// Batches completed in the current epoch.
     pub(crate) batch: usize,
-    /// Optimiser steps taken.
+    /// Optimiser steps taken over all epochs.
     pub(crate) step: usize,
-    /// Sum of the training losses since the last validation, and how many.
+    /// Sum and number of the training losses since the last validation.
     pub(crate) loss_sum: f64,
     pub(crate) loss_count: usize,
-    /// Every validation so far.
     pub(crate) history: Vec<EpochRecord>,
     /// The selected epoch and its validation loss.
     pub(crate) best: Option<(usize, f64)>,
-    /// Validations since the selected one.
+    /// Validations since the selected one, for early stopping.
     pub(crate) stale: usize,
-    /// Seconds of training over all sittings.
+    /// Seconds of training over all sittings (a stopped run continues in a new sitting).
     pub(crate) seconds: f64,
-    /// With a target: the multiplier, once the warm-up is over.
+    /// The multiplier that steers lambda towards a target. Absent without a target and during the warm-up.
     #[serde(default)]
     pub(crate) multiplier: Option<Multiplier>,
-    /// With a target: what was open when the gates settled on it; absent before.
+    /// The active fraction at the moment when the gates settled on a target. Absent before that moment.
     #[serde(default)]
     pub(crate) settled_from: Option<f64>,
-    /// Share of dimensions that a conditional gate opened for the last batch.
+    /// Share of dimensions that a conditional gate opened in the last batch.
     #[serde(default)]
     pub(crate) batch_active: Option<f64>,
-    /// Whether training is over; the parameters are then the selected ones.
+    /// Whether training is over. The parameters are then the selected ones.
     pub(crate) finished: bool,
 }
 
-/// What the metadata holds.
+/// The file's metadata.
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
-    /// Everything the training's result depends on.
+    /// Settings, seed and data checksums. A checkpoint made with others is refused.
     made_with: Value,
     position: Position,
 }
 
-/// A checkpoint in memory: tensors by "GROUP/NAME".
+/// A checkpoint in memory. Tensors are named "GROUP/NAME".
 pub(crate) struct Checkpoint {
     pub(crate) position: Position,
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// What a tensor in the file is.
+/// The role of a tensor in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Group {
-    /// Parameters now.
+    /// A parameter's current value.
     Parameter,
-    /// Parameters of the best validation loss so far.
+    /// A parameter's value at the best validation loss so far.
     Best,
-    /// First moments.
+    /// A parameter's first moment in the optimiser.
     First,
-    /// Second moments.
+    /// A parameter's second moment in the optimiser.
     Second,
 }
 
@@ -91,7 +90,6 @@ impl Group {
 }
 
 impl Checkpoint {
-    /// Without a tensor yet.
     pub(crate) fn new(position: Position) -> Self {
         Self {
             position,
@@ -99,12 +97,12 @@ impl Checkpoint {
         }
     }
 
-    /// Adds a tensor; its storage is shared until [`Checkpoint::write`].
+    /// Adds a tensor. Its storage is shared with the caller until [`Checkpoint::write`].
     pub(crate) fn insert(&mut self, group: Group, name: &str, tensor: &Tensor) {
         self.tensors.insert(group.key(name), tensor.clone());
     }
 
-    /// A parameter's tensor, checked against its shape and moved to its device.
+    /// The tensor of a parameter, checked against the parameter's shape and moved to its device.
     pub(crate) fn tensor(
         &self,
         group: Group,
@@ -130,7 +128,7 @@ impl Checkpoint {
         Ok(tensor.to_device(parameter.var.device())?)
     }
 
-    /// Writes the file. `made_with` is whatever must be the same for a run to go on from it.
+    /// Writes the file. `made_with` holds everything that must be unchanged when a run continues from it.
     pub(crate) fn write(&self, path: &Path, made_with: &Value) -> Result<()> {
         let header = Header {
             format: FORMAT,
@@ -157,8 +155,8 @@ impl Checkpoint {
         })
     }
 
-    /// Reads the file, if there is one. Errors: damaged, of another version, or made with other
-    /// settings or data; each says what to do.
+    /// Reads the file, or returns `None` where there is none. It is an error if the file is damaged, of another
+    /// version, or made with other settings or data; each message says what to do.
     pub(crate) fn read(path: &Path, made_with: &Value) -> Result<Option<Self>> {
         let Some((header, checkpoint)) = Self::read_any(path)? else {
             return Ok(None);
@@ -231,8 +229,8 @@ impl Checkpoint {
     }
 }
 
-/// Puts the selected parameters of the finished run in `dir` into a model built with the same
-/// settings. Errors: no checkpoint, training not over, or another model.
+/// Puts the selected parameters of the finished run in `dir` into a model built with the same settings. It is an
+/// error if there is no checkpoint, training has not finished, or the model is another one.
 pub fn load_trained(dir: &Path, parameters: &[Parameter]) -> Result<()> {
     let path = dir.join("checkpoint.safetensors");
     let Some((_, checkpoint)) = Checkpoint::read_any(&path)? else {
@@ -255,7 +253,7 @@ pub fn load_trained(dir: &Path, parameters: &[Parameter]) -> Result<()> {
     Ok(())
 }
 
-/// The name of the first parameter with a NaN or an infinity.
+/// The name of the first parameter that contains a NaN or an infinity.
 pub(crate) fn first_not_finite(parameters: &[Parameter]) -> Result<Option<String>> {
     for parameter in parameters {
         if !all_finite(&parameter.var)? {
@@ -265,7 +263,6 @@ pub(crate) fn first_not_finite(parameters: &[Parameter]) -> Result<Option<String
     Ok(None)
 }
 
-/// Lowercase hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -277,7 +274,7 @@ fn unusable(path: &Path, why: &str) -> Error {
     )
 }
 
-/// Where two settings differ first: "train.optimiser.beta1: 0.9 there, 0.8 now".
+/// The first difference between two settings, such as "train.optimiser.beta1: 0.9 there, 0.8 now".
 fn difference(there: &Value, now: &Value, at: &str) -> Option<String> {
     match (there, now) {
         (Value::Object(a), Value::Object(b)) => {

@@ -1,21 +1,21 @@
-//! Where and how a run happens.
+//! The surroundings of a run: its folder, its device, and who watches and stops it.
 
 use crate::{Progress, StopFlag};
 use candle_core::Device;
 use std::path::PathBuf;
 
-/// Where and how a run happens. Nothing here changes its result on the same device.
+/// Where and how a run happens. On the same device, nothing here changes the result.
 pub struct RunContext<'a> {
-    /// The run's own directory.
+    /// The run's own folder.
     pub dir: PathBuf,
-    /// Device.
+    /// Where tensors are placed and computed.
     pub device: Device,
-    /// "cpu" or "cuda:0".
+    /// The device's name in records: "cpu" or "cuda:0".
     pub device_name: String,
-    /// Threads in use.
+    /// Number of threads in use, for the record.
     pub threads: usize,
-    /// Told about every step.
+    /// Receives an event at every step.
     pub progress: &'a mut dyn Progress,
-    /// Asked before every step.
+    /// Checked before every step; when it is set, the run stops.
     pub stop: StopFlag,
 }

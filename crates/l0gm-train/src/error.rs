@@ -1,36 +1,36 @@
 //! What can go wrong while training or judging.
 use l0gm_gate::readable;
 use std::path::PathBuf;
-/// The crate's result.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
-/// The crate's error.
+/// The error type of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting that is unknown or outside its range; names it, its value and what is allowed.
     #[error("{}", readable(.0))]
     Setting(String),
-    /// A loss or gradient was not finite; the last good checkpoint is kept.
+    /// A loss or a gradient was NaN or infinite. The last good checkpoint is kept.
     #[error("{}", readable(.0))]
     NotFinite(String),
-    /// A task or a model that breaks its contract: no training rows, a label outside the classes.
+    /// A task or a model breaks its contract, for example with no training rows or a label that is not a class.
     #[error("{}", readable(.0))]
     Task(String),
-    /// The user asked to stop; the same command goes on from the last checkpoint.
+    /// The user asked to stop. The same command continues from the last checkpoint.
     #[error("stopped on request; the same command goes on from the last checkpoint")]
     Stopped,
-    /// A file that could not be read or written, or is not what it should be.
+    /// A file cannot be read or written, or is not what it should be.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it and what to do.
+        /// What is wrong with it, and what to do.
         message: String,
     },
-    /// A modality's own error (bad data, bad weights).
+    /// An error of a modality crate, such as bad data or bad weights.
     #[error(transparent)]
     Modality(Box<dyn std::error::Error + Send + Sync>),
-    /// A gate's error.
+    /// An error of a gate.
     #[error(transparent)]
     Gate(#[from] l0gm_gate::Error),
     /// A tensor operation failed.
@@ -39,7 +39,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// A file's error.
     pub(crate) fn file(path: &std::path::Path, message: impl Into<String>) -> Self {
         Self::File {
             path: path.to_owned(),
@@ -47,7 +46,7 @@ impl Error {
         }
     }
 
-    /// An input/output error on `path`, with what to do where that is known.
+    /// An input or output error on `path`, with advice where the kind of error suggests one.
     pub(crate) fn io(path: &std::path::Path, doing: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         let remedy = match error.kind() {
@@ -62,7 +61,7 @@ impl Error {
         Self::file(path, format!("cannot {doing}: {error}{remedy}"))
     }
 
-    /// A modality's own error, kept as its source.
+    /// Wraps an error of a modality crate, which stays available as the source.
     pub fn modality(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Modality(error.into())
     }

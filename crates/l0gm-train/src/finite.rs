@@ -1,17 +1,17 @@
-//! Whether a tensor's values are all finite numbers: weights that are not would only show in a prediction.
+//! Checks that a tensor's values are all finite. Without the check, bad weights would only show in a prediction.
 
 use crate::Result;
 use candle_core::{DType, Tensor};
 
-/// Whether no value is NaN or infinite. Integers always are finite.
+/// Whether no value is NaN or infinite. Integers are always finite.
 ///
 /// # Errors
-/// A tensor operation that fails.
+/// A tensor operation fails.
 pub fn all_finite(tensor: &Tensor) -> Result<bool> {
     if tensor.elem_count() == 0 || !tensor.dtype().is_float() {
         return Ok(true);
     }
-    // A sum of finite values may overflow; of their magnitudes scaled down it cannot.
+    // A sum of finite values can overflow; a sum of their magnitudes divided by their number cannot.
     let scaled = (tensor.flatten_all()?.to_dtype(DType::F32)?.abs()? / tensor.elem_count() as f64)?;
     Ok(scaled.sum_all()?.to_scalar::<f32>()?.is_finite())
 }

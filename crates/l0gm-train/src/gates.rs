@@ -1,15 +1,16 @@
-//! What all gates of a model leave open together: one number where a model has a gate on its interface, one
-//! where it has several below it (granularity fine).
+//! What all gates of a model leave open together. A model has one gate on its interface, or several below it
+//! (granularity fine); either way the run record holds one set of numbers.
 
 use crate::{Encoder, GatedModel, Head, Result};
 use l0gm_gate::{Gate, GateReader, GateReading, Gated, Granularity};
 
-/// Collects a model's reading over a split. Only gates that read their examples need any.
+/// Collects what a model's gates leave open over a split. Only conditional gates, which read their examples, need
+/// this.
 #[derive(Clone, Debug, Default)]
 pub struct ModelReader(GateReader);
 
 impl ModelReader {
-    /// Adds a batch that the model met in evaluation.
+    /// Adds a batch that the model has evaluated.
     pub fn add<E: Encoder, H: Head<E::Input>>(
         &mut self,
         model: &GatedModel<E, H>,
@@ -18,13 +19,13 @@ impl ModelReader {
         Ok(self.0.add(&model.gate, gated)?)
     }
 
-    /// The reading over what was added: of all gates together, those below the interface first. Fine gates are
-    /// tens of thousands, so their z is left out.
+    /// The combined reading of all gates, those below the interface first. The z of fine gates is left out, because
+    /// there are tens of thousands of them.
     pub fn finish<E: Encoder, H: Head<E::Input>>(
         &self,
         model: &GatedModel<E, H>,
     ) -> Result<GateReading> {
-        // A reader of examples is the interface gate's; the others are the same for all.
+        // Only the interface's gate can be conditional; the other gates are the same for all examples.
         let of = |gate: &Gate| match gate.is_conditional() {
             true => self.0.finish(gate),
             false => gate.reading(),

@@ -1,6 +1,6 @@
-//! How a predictor is judged: the same code for every method.
+//! Judges a predictor, with the same code for every method.
 //!
-//! The order is the protocol's: selection is over when judging begins, and the test split is read once, here.
+//! The order follows the protocol: selection is over before judging begins, and the test split is read only here.
 
 use crate::robustness::{Scoring, score_conditions};
 use crate::{
@@ -13,32 +13,31 @@ use l0gm_gate::calibration::{
 };
 use std::collections::BTreeMap;
 
-/// Bins of every binned calibration measure (design: M = 15).
+/// Number of bins of every binned calibration measure; the protocol's M is 15.
 const BINS: usize = 15;
-/// Resamples of the bootstrap interval and of the noise floor.
+/// Number of resamples for bootstrap intervals and for the noise floor.
 const RESAMPLES: usize = 500;
 
-/// What is judged, and where its files go.
+/// What is judged and where its files go.
 #[derive(Debug)]
 pub struct Judging<'a> {
-    /// The run's folder, locked.
+    /// The run's folder, which the caller has locked.
     pub run: &'a RunDir,
-    /// What was asked for.
+    /// The spec of the run.
     pub spec: &'a RunSpec,
-    /// The method, for the record.
+    /// The description of the method, for the record.
     pub method: MethodInfo,
-    /// The data, for the record.
+    /// The description of the data, for the record.
     pub data: DataSummary,
-    /// Whether the conditions of the robustness protocol are judged too.
+    /// Whether the conditions of the robustness protocol are judged as well.
     pub robustness: bool,
 }
 
-/// Predicts validation and test, scores both, fits the temperature on validation, measures what else the predictor
-/// offers, and writes `predictions.parquet` and a compact model's folder `compact`. Writing the returned record is
-/// left to the caller.
+/// Predicts validation and test, scores both, fits the temperature on validation and measures whatever else the
+/// predictor offers. Writes `predictions.parquet` and the folder `compact`. The caller writes the returned record.
 ///
 /// # Errors
-/// The test split is empty, a forward pass or a file fails, a stop request.
+/// The test split is empty, a forward pass or a file operation fails, or a stop was requested.
 pub fn judge<P: Predictor>(
     judging: Judging<'_>,
     fitted: Fitted<P>,

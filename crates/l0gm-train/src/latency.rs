@@ -1,48 +1,48 @@
-//! Forward-pass latency: warm-up passes, then timed ones; median and 95th percentile.
+//! Forward-pass latency: the median and 95th percentile of timed passes that follow some warm-up passes.
 //!
-//! The protocol of the paper's efficiency claim (section 5): a fixed batch, W passes that are not
-//! counted, then R that are.
+//! This is the protocol of the paper's efficiency claim (section 5): on a fixed batch, W passes that are not counted,
+//! then R passes that are.
 
 use crate::{Error, Result, Task};
 use l0gm_gate::quantile;
 use std::time::Instant;
 
-/// Microseconds.
+/// The latency of one forward pass over a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Latency {
-    /// Median of a batch.
+    /// Median time of a batch, in microseconds.
     pub median_us: f64,
-    /// 95th percentile of a batch.
+    /// 95th percentile of a batch's time, in microseconds.
     pub p95_us: f64,
-    /// Examples a batch.
+    /// Number of examples in the batch.
     pub batch: usize,
 }
 
 impl Latency {
-    /// Median microseconds an example.
+    /// Median microseconds per example.
     pub fn per_example_us(&self) -> f64 {
         self.median_us / self.batch as f64
     }
 
-    /// 95th percentile, microseconds an example.
+    /// 95th percentile in microseconds per example.
     pub fn p95_per_example_us(&self) -> f64 {
         self.p95_us / self.batch as f64
     }
 }
 
-/// Largest batch that is timed.
+/// Largest batch that is timed, in rows.
 pub const LATENCY_BATCH: usize = 1024;
-/// Passes that are not counted.
+/// Number of warm-up passes, which are not counted.
 pub const LATENCY_WARMUP: usize = 3;
-/// Passes that are.
+/// Number of timed passes.
 pub const LATENCY_REPEATS: usize = 20;
-/// Seconds after which no further pass is made, but for three timed ones: a pass of a large encoder
-/// may take seconds.
+/// After this many seconds no further pass is made. Three passes are always timed, even where one pass of a large
+/// encoder takes seconds.
 pub const LATENCY_SECONDS: f64 = 5.0;
 
-/// The protocol's latency of `pass`, one forward pass of `batch_rows` examples that waits for its
-/// device. The gated and the compact model are both timed by this, on the rows of [`latency_rows`]:
-/// otherwise their latencies could not be compared.
+/// The protocol's latency of `pass`, one forward pass of `batch_rows` examples that waits for its device. The gated
+/// and the compact model must both be timed by this function and on the rows of [`latency_rows`], so that their
+/// latencies can be compared.
 pub fn latency_of(batch_rows: usize, pass: impl FnMut() -> Result<()>) -> Result<Latency> {
     measure_within(
         batch_rows,
@@ -53,8 +53,9 @@ pub fn latency_of(batch_rows: usize, pass: impl FnMut() -> Result<()>) -> Result
     )
 }
 
-/// The test rows that are timed: the task's own batch (a full-batch graph's is the whole graph), from
-/// the middle of the plan, because a text task plans the shortest first. Error: no test rows.
+/// The test rows that are timed: one batch as the task makes it (a full-batch graph's is the whole graph). It is
+/// taken from the middle of the plan, because a text task plans the shortest texts first. It is an error if there are
+/// no test rows.
 pub fn latency_rows<T: Task>(task: &T, eval_batch_size: usize) -> Result<Vec<u32>> {
     let mut plan = task.timed_plan(LATENCY_BATCH.min(eval_batch_size));
     let full = plan.iter().map(Vec::len).max().unwrap_or(0);
@@ -67,8 +68,8 @@ pub fn latency_rows<T: Task>(task: &T, eval_batch_size: usize) -> Result<Vec<u32
     Ok(plan.swap_remove(plan.len() / 2))
 }
 
-/// Times `pass` `repeats` times after `warmup` passes, but stops repeating (after three timed passes
-/// at the earliest) once `budget_seconds` have gone.
+/// Times `pass` `repeats` times after `warmup` passes. Stops early once `budget_seconds` have passed, but always
+/// times three passes.
 fn measure_within(
     batch: usize,
     warmup: usize,
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
     use crate::Split;
 
-    /// Test rows and nothing else, planned in batches of the asked size.
+    /// A task with test rows only, planned in batches of the requested size.
     struct Rows(usize);
 
     impl Task for Rows {
@@ -136,7 +137,7 @@ mod tests {
         let rows = |n, eval| latency_rows(&Rows(n), eval).unwrap();
         assert_eq!(rows(2 * LATENCY_BATCH + 7, 4096).len(), LATENCY_BATCH);
         assert_eq!(rows(2 * LATENCY_BATCH + 7, 64).len(), 64);
-        // The last batch is a small one: never that.
+        // The last batch is smaller than the others, so it must not be chosen.
         assert_eq!(rows(100, 64), (0..64).collect::<Vec<u32>>());
         assert_eq!(rows(9, 64).len(), 9);
         assert!(latency_rows(&Rows(0), 64).is_err());
@@ -163,7 +164,7 @@ mod tests {
         })
         .unwrap();
         assert_eq!(passes, 1 + 3);
-        // A pass sleeps at least as long as it is told to, and seconds would be a thousandth of that.
+        // A pass sleeps for at least the requested time; a value in the wrong unit would be a thousand times smaller.
         assert!(latency.median_us >= 2_000.0, "{latency:?}");
         assert!(latency.p95_us >= latency.median_us, "{latency:?}");
     }

@@ -1,4 +1,4 @@
-//! How a gated model is trained and judged, the same for tables, texts and graphs.
+//! Trains gated models and judges predictors, in the same way for tables, texts and graphs.
 
 mod checkpoint;
 mod compact;

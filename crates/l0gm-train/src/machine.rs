@@ -1,7 +1,7 @@
-//! The machine in a few words, for records and reports.
+//! A short description of the machine, for records and reports.
 
-/// "Intel(R) Xeon(R) Processor, 2 logical cores (x86_64 linux)"; without the processor's name where the system
-/// does not tell.
+/// For example "Intel(R) Xeon(R) Processor, 2 logical cores (x86_64 linux)". The processor's name is left out where
+/// the system does not give it.
 pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let words = if cores == 1 { "core" } else { "cores" };
@@ -13,7 +13,7 @@ pub(crate) fn machine() -> String {
     }
 }
 
-/// The first processor's name in Linux's list.
+/// The name of the first processor listed in Linux's `/proc/cpuinfo`.
 fn processor(cpuinfo: &str) -> Option<String> {
     let mut lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
     let (_, name) = lines.find(|(key, _)| key.trim() == "model name")?;

@@ -1,12 +1,12 @@
 //! Accuracy, ROC-AUC, macro-F1 and the confusion matrix, from logits.
 //!
-//! The paper reports accuracy; AUC and macro-F1 stand beside it because Adult and the graphs are
-//! unbalanced. Ranks are taken on margins in f64, not on probabilities, which saturate into ties.
+//! The paper reports accuracy. AUC and macro-F1 stand beside it because the classes of Adult and of the graphs are
+//! unbalanced. AUC ranks margins in f64, not probabilities, which saturate into ties.
 
 use crate::{Metrics, PredictionTable};
 
 impl Metrics {
-    /// From a split's predictions.
+    /// Computes all metrics from the predictions of a split.
     pub fn from_predictions(table: &PredictionTable) -> Self {
         let predicted = top_labels(&table.logits, table.classes);
         let confusion = confusion_matrix(&table.labels, &predicted, table.classes);
@@ -19,7 +19,7 @@ impl Metrics {
     }
 }
 
-/// The class of the largest logit of each row (rows x classes); the first of equals.
+/// The class with the largest logit in each row (rows x classes); the first of equals.
 pub fn top_labels(logits: &[f32], classes: usize) -> Vec<u32> {
     logits
         .chunks_exact(classes)
@@ -35,7 +35,7 @@ pub fn top_labels(logits: &[f32], classes: usize) -> Vec<u32> {
         .collect()
 }
 
-/// Counts by [true class][predicted class].
+/// Counts of examples by [true class][predicted class].
 pub fn confusion_matrix(labels: &[u32], predicted: &[u32], classes: usize) -> Vec<Vec<u64>> {
     let mut counts = vec![vec![0; classes]; classes];
     for (label, prediction) in labels.iter().zip(predicted) {
@@ -44,7 +44,7 @@ pub fn confusion_matrix(labels: &[u32], predicted: &[u32], classes: usize) -> Ve
     counts
 }
 
-/// Share of right top labels; 0 for no rows.
+/// Share of rows whose top label is right; 0 for no rows.
 pub fn accuracy(confusion: &[Vec<u64>]) -> f64 {
     let total: u64 = confusion.iter().flatten().sum();
     let right: u64 = (0..confusion.len()).map(|k| confusion[k][k]).sum();
@@ -55,7 +55,7 @@ pub fn accuracy(confusion: &[Vec<u64>]) -> f64 {
     }
 }
 
-/// Unweighted mean of the F1 of every class that occurs among labels or predictions.
+/// Unweighted mean of the F1 scores of all classes that occur among labels or predictions.
 pub fn macro_f1(confusion: &[Vec<u64>]) -> f64 {
     let classes = confusion.len();
     let scores: Vec<f64> = (0..classes)
@@ -74,8 +74,8 @@ pub fn macro_f1(confusion: &[Vec<u64>]) -> f64 {
     }
 }
 
-/// ROC-AUC: of class 1 for two classes, else the unweighted mean of one-vs-rest over the classes that
-/// have rows inside and outside. Absent where there is no such class.
+/// ROC-AUC: that of class 1 for two classes, otherwise the unweighted mean of one-vs-rest over the classes that have
+/// rows both inside and outside. `None` where there is no such class.
 pub fn roc_auc(logits: &[f32], labels: &[u32], classes: usize) -> Option<f64> {
     let of_class = |class: usize| {
         let scores: Vec<f64> = logits
@@ -99,8 +99,8 @@ pub fn roc_auc(logits: &[f32], labels: &[u32], classes: usize) -> Option<f64> {
     }
 }
 
-/// The share of (positive, negative) pairs that `scores` puts in the right order, ties counting half.
-/// Absent unless both kinds occur.
+/// The share of (positive, negative) pairs that `scores` puts in the right order; ties count half. `None` unless both
+/// kinds occur.
 pub fn binary_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
@@ -109,7 +109,7 @@ pub fn binary_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     if positives == 0 || negatives == 0 {
         return None;
     }
-    // Twice the number of pairs in the right order: integers, so that nothing is rounded.
+    // Count twice the number of correctly ordered pairs, so that ties are whole numbers and nothing is rounded.
     let (mut twice_right, mut negatives_below) = (0u64, 0u64);
     for tied in order.chunk_by(|a, b| scores[*a] == scores[*b]) {
         let here = tied.iter().filter(|i| positive[**i]).count() as u64;
@@ -120,7 +120,7 @@ pub fn binary_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     Some(twice_right as f64 / (2.0 * positives as f64 * negatives as f64))
 }
 
-/// log p / (1 - p) of a class: its logit less the log-sum-exp of the others.
+/// log(p / (1 - p)) of a class: its logit minus the log-sum-exp of the others.
 fn margin(row: &[f32], class: usize) -> f64 {
     let others = || {
         row.iter()
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn auc_of_known_scores_is_the_known_value() {
-        // The textbook case: one of four pairs is in the wrong order.
+        // A textbook example: one of four pairs is in the wrong order.
         let auc = binary_auc(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]);
         assert_eq!(auc, Some(0.75));
         assert_eq!(
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn macro_auc_averages_the_classes_that_occur() {
-        // Three classes, the third never labelled: classes 0 and 1 are ranked perfectly.
+        // Three classes, of which the third is never a label; classes 0 and 1 are ranked perfectly.
         let logits = [2.0, 0.0, 1.0, 0.0, 2.0, 1.0, 3.0, 1.0, 0.0];
         assert_eq!(roc_auc(&logits, &[0, 1, 0], 3), Some(1.0));
         assert_eq!(roc_auc(&logits, &[2, 2, 2], 3), None);

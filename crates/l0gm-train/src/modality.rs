@@ -1,4 +1,4 @@
-//! How the runner meets a modality: a request becomes a spec, a spec becomes a record.
+//! The interface between the runner and a modality: a request becomes a spec, and a spec becomes a record.
 
 use crate::method::Methods;
 use crate::resolve::{Located, SpecRequest, resolve_spec};
@@ -9,38 +9,37 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
 
-/// One modality's door for the runner.
+/// One modality, as the runner sees it.
 pub trait Modality {
-    /// "tabular", "text" or "graph".
+    /// The modality's name: "tabular", "text" or "graph".
     fn name(&self) -> &'static str;
-    /// Catalogue names it can run, the default first.
+    /// The catalogue names it can run, the default first.
     fn datasets(&self) -> Vec<String>;
-    /// Methods it can run, in the order in which plans and tables show them.
+    /// The methods it can run, in the order of plans and tables.
     fn methods(&self) -> Vec<MethodInfo>;
-    /// The complete spec of what is asked for: the modality's defaults, then the user's settings. Decides whether
-    /// the twin must stand in.
+    /// Completes a request: the modality's defaults, then the user's settings on top. Also decides whether the twin
+    /// must stand in for the data.
     ///
     /// # Errors
     /// An unknown method, setting or dataset (with the nearest known name), a value out of its range, or a twin under
     /// [`Profile::Paper`](crate::Profile::Paper).
     fn spec(&self, request: &SpecRequest<'_>) -> Result<RunSpec>;
-    /// The path of a searched setting among this modality's settings, "train.batch-size"; `None` where there
-    /// is none or it has no effect. Default: those of [`TrainConfig`](crate::TrainConfig) under `train`.
+    /// Where this modality keeps a searched setting, such as "train.batch-size"; `None` where it has no such setting
+    /// or the setting has no effect. Default: those of [`TrainConfig`](crate::TrainConfig) under `train`.
     fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
         usual_setting_of(hyperparameter)
     }
-    /// A rough estimate on two CPU cores.
+    /// A rough estimate of the run's time on two CPU cores.
     fn estimate(&self, spec: &RunSpec) -> Result<Duration>;
-    /// Work that is done once for all runs with the same key, such as a frozen encoder's features: keys and rough
-    /// estimates, which [`estimate`](Self::estimate) leaves out. Default: none.
+    /// Work that is done once for all runs with the same key, such as computing a frozen encoder's features. Returns
+    /// keys and rough estimates, which [`estimate`](Self::estimate) does not include. Default: none.
     fn shared_work(&self, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
         let _ = spec;
         Ok(Vec::new())
     }
-    /// Frees what is kept in memory between runs. The runner calls this when no run follows. Default: nothing is
-    /// kept.
+    /// Frees what is kept in memory between runs. The runner calls this when no run follows. Default: does nothing.
     fn rest(&self) {}
-    /// Runs it, or continues it. Writes everything into `context.dir`; the record is written last.
+    /// Runs the spec, or continues an interrupted run. Writes everything into `context.dir`, the record last.
     fn run(&self, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
     /// The models of the finished run in `dir`, built again on `device` to be timed.
     ///
@@ -49,31 +48,31 @@ pub trait Modality {
     fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun>;
 }
 
-/// What a modality crate says of itself. [`Modality`] follows from it, the same way in every crate.
+/// What a modality crate defines. [`Modality`] is implemented for it in the same way for every crate.
 pub trait ModalityParts: Sized + 'static {
-    /// The modality's settings.
+    /// All settings of the modality.
     type Settings: Serialize + DeserializeOwned;
-    /// "tabular", "text" or "graph".
+    /// The modality's name: "tabular", "text" or "graph".
     const NAME: &'static str;
-    /// Its methods.
+    /// The list of its methods.
     const METHODS: &'static Methods<Self>;
     /// Settings ("data.keep") that are not written where they have their defaults, because they came
     /// later and the identities of earlier runs must not change.
     const UNWRITTEN: &'static [&'static str] = &[];
 
-    /// Catalogue names it can run, the default first.
+    /// The catalogue names it can run, the default first.
     fn datasets(&self) -> Vec<String>;
 
-    /// The defaults that the user's settings are laid over.
+    /// The settings before the user's are applied.
     ///
     /// # Errors
-    /// A setting that decides about the defaults is wrong, such as an encoder whose weights are not at hand.
+    /// A setting that decides about other defaults is wrong, such as an encoder whose weights are not available.
     fn base_settings(&self, request: &SpecRequest<'_>) -> Result<Self::Settings>;
 
     /// The part of the settings that says how to train.
     fn train_config(settings: &mut Self::Settings) -> &mut TrainConfig;
 
-    /// Lambda of a gated method where the user names neither lambda nor target; `None`: one must be named.
+    /// Lambda of a gated method where the user names neither lambda nor target. `None` if one of them must be named.
     fn default_lambda(settings: &Self::Settings) -> Option<f64>;
 
     /// Refuses settings that are out of range.
@@ -82,7 +81,7 @@ pub trait ModalityParts: Sized + 'static {
     /// Names the setting, its value and the allowed range.
     fn check_settings(settings: &Self::Settings) -> Result<()>;
 
-    /// Finds the data. May complete the settings by what it finds.
+    /// Finds the data. May complete the settings with what it finds.
     ///
     /// # Errors
     /// There is no such dataset or file.
@@ -141,7 +140,7 @@ impl<P: ModalityParts> Modality for P {
     }
 }
 
-/// A setting that the paper searches (Table 7), whatever a modality calls it.
+/// A setting that the paper searches (Table 7). Each modality may name it differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hyperparameter {
     /// Peak learning rate of the head.
@@ -150,14 +149,14 @@ pub enum Hyperparameter {
     WeightDecay,
     /// The main dropout of the backbone.
     Dropout,
-    /// Rows a step.
+    /// Rows per training step.
     BatchSize,
-    /// Share of training with lambda 0; of gated methods alone.
+    /// Share of training with lambda 0. Only gated methods have it.
     Warmup,
-    /// The gate's temperature at the end; of gated methods alone.
+    /// The gate's temperature at the end of training. Only gated methods have it.
     EndTemperature,
 }
-/// Where [`TrainConfig`](crate::TrainConfig) keeps a searched setting, under a modality's `train`.
+/// The path of a searched setting in [`TrainConfig`](crate::TrainConfig), which a modality keeps under `train`.
 pub fn usual_setting_of(hyperparameter: Hyperparameter) -> Option<&'static str> {
     match hyperparameter {
         Hyperparameter::LearningRate => Some("train.optimiser.learning-rate"),

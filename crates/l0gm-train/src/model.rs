@@ -1,55 +1,55 @@
-//! The two small traits everything hangs on: an encoder, and a head behind the gate.
+//! The two traits a gated model is built from, an encoder and a head behind the gate, and the model itself.
 use candle_core::{Tensor, Var};
 use l0gm_gate::{Gate, GateMode, Gated, Interface, PenaltyReduction, Temperature};
 use l0gm_ops::Mode;
 /// How the optimiser treats a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterKind {
-    /// With weight decay.
+    /// Weights of layers, which decay.
     Weight,
-    /// Biases, norms: without weight decay.
+    /// Biases and normalisation parameters, which do not decay.
     NoDecay,
-    /// Gates: own learning rate, no weight decay.
+    /// Gate parameters, which have their own learning rate and do not decay.
     Gate,
 }
-/// Which part of the model a parameter belongs to; the encoder may have its own learning rate.
+/// The part of the model to which a parameter belongs. The encoder may have its own learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Before the interface.
+    /// The encoder, before the interface.
     Encoder,
-    /// The gate.
+    /// A gate.
     Gate,
-    /// After the gate.
+    /// The head, after the gate.
     Head,
 }
-/// A trainable tensor with its stable name.
+/// A trainable tensor with a stable name.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// Unique and stable: checkpoints are keyed by it.
+    /// The name by which checkpoints find the parameter. It must be unique and must not change.
     pub name: String,
-    /// The variable.
+    /// The trainable tensor itself.
     pub var: Var,
     /// How the optimiser treats it.
     pub kind: ParameterKind,
-    /// Where it belongs.
+    /// The part of the model to which it belongs.
     pub part: Part,
 }
-/// Everything before the interface. A backbone of one's own implements this.
+/// Everything before the interface. Implement this trait for a backbone of your own.
 pub trait Encoder {
-    /// What a batch hands to the model.
+    /// The input that a batch provides.
     type Input;
-    /// The shape of what `encode` returns, without the batch.
+    /// The shape of what `encode` returns, without the batch dimension.
     fn interface(&self) -> Interface;
-    /// The representation r: (batch, dim) or (batch, fields, dim).
+    /// Computes the representation r: (batch, dim) or (batch, fields, dim).
     fn encode(&self, input: &Self::Input, mode: &mut Mode<'_>) -> candle_core::Result<Tensor>;
-    /// Every trainable parameter, but those of [`gates`](Self::gates).
+    /// Every trainable parameter except those of [`gates`](Self::gates).
     fn parameters(&self) -> Vec<Parameter>;
-    /// Gates of its own below the interface (granularity fine), each with a stable name; none by default.
+    /// The encoder's own gates below the interface (granularity fine), each with a stable name. Default: none.
     fn gates(&self) -> Vec<(&str, &Gate)> {
         Vec::new()
     }
-    /// [`encode`](Self::encode) through its own gates: what a model calls. An encoder that has gates
-    /// implements this one and lets `encode` be its evaluation without them.
+    /// Like [`encode`](Self::encode), but with the encoder's own gates applied; the model calls this one. An encoder
+    /// with gates implements this method and uses `encode` for the ungated evaluation.
     fn encode_gated(
         &self,
         input: &Self::Input,
@@ -59,17 +59,17 @@ pub trait Encoder {
         Ok(self.encode(input, mode)?)
     }
 }
-/// How gates work in one forward pass.
+/// How gates behave in one forward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gating {
-    /// Training: z is sampled at this temperature. In evaluation z is deterministic all the same.
+    /// In training, z is sampled at this temperature. In evaluation, z is deterministic all the same.
     Sampled(Temperature),
-    /// The deterministic z at the gates' own temperature: in evaluation, and in training once the gates have
+    /// z is deterministic at each gate's own temperature, in evaluation and also in training once the gates have
     /// settled on a target.
     Deterministic,
 }
 impl Gating {
-    /// What a gate is to be called with where the layers around it run in `mode`.
+    /// The mode in which to call a gate when the layers around it run in `mode`.
     pub fn mode<'a>(&self, mode: &'a mut Mode<'_>) -> GateMode<'a> {
         match self {
             Gating::Sampled(temperature) => GateMode::of(mode, *temperature),
@@ -77,51 +77,51 @@ impl Gating {
         }
     }
 }
-/// One forward pass.
+/// The result of one forward pass.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// (batch, classes).
+    /// Logits, (batch, classes).
     pub logits: Tensor,
-    /// What the interface's gate made of the batch: its penalty and its active fraction need it where the
-    /// gate reads its examples.
+    /// The interface gate's result for the batch. A conditional gate's penalty and active fraction are computed from
+    /// it.
     pub gated: Gated,
 }
-/// Everything after the gate. It sees the raw input too, for a linear branch that bypasses the gate (eq. 20).
+/// Everything after the gate. It also receives the raw input, for a linear branch that bypasses the gate (eq. 20).
 pub trait Head<Input> {
     /// Number of classes.
     fn classes(&self) -> usize;
-    /// (batch, classes); a binary model of one logit l returns [0, l].
+    /// Computes the logits, (batch, classes). A binary model with one logit l returns [0, l].
     fn logits(
         &self,
         gated: &Tensor,
         input: &Input,
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Tensor>;
-    /// Every trainable parameter.
+    /// Every trainable parameter of the head.
     fn parameters(&self) -> Vec<Parameter>;
 }
-/// Encoder, gate and head; `dense` is the same with the identity gate.
+/// Encoder, gate and head. A dense model has the identity gate.
 #[derive(Debug)]
 pub struct GatedModel<E, H> {
     /// Everything before the interface.
     pub encoder: E,
-    /// On the interface.
+    /// The gate on the interface.
     pub gate: Gate,
-    /// Everything after.
+    /// Everything after the gate.
     pub head: H,
 }
 impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
-    /// Logits of a batch in evaluation: (batch, classes).
+    /// The logits of a batch in evaluation: (batch, classes).
     pub fn logits(&self, input: &E::Input) -> crate::Result<Tensor> {
         Ok(self.evaluate(input)?.logits)
     }
 
-    /// A batch through the model in evaluation: no dropout, deterministic gates at their own temperature.
+    /// Runs a batch in evaluation: without dropout, with deterministic gates at their own temperature.
     pub fn evaluate(&self, input: &E::Input) -> crate::Result<Forward> {
         self.forward(input, Gating::Deterministic, &mut Mode::Eval)
     }
 
-    /// A batch through encoder, gates and head.
+    /// Runs a batch through encoder, gates and head.
     pub fn forward(
         &self,
         input: &E::Input,
@@ -134,8 +134,8 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         self.forward_from(&r, input, gating, mode)
     }
 
-    /// The rest of [`forward`](Self::forward), from an interface that is there already: what the encoder made
-    /// of `input`, its own gates included, or that perturbed.
+    /// The second part of [`forward`](Self::forward), starting from the interface `r`: the encoder's (gated) output
+    /// for `input`, possibly perturbed.
     pub fn forward_from(
         &self,
         r: &Tensor,
@@ -148,8 +148,8 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         Ok(Forward { logits, gated })
     }
 
-    /// Every gate that is not the identity: those below the interface first, then the interface's. Empty for
-    /// a dense model.
+    /// Every gate except the identity: those below the interface first, then the interface's. Empty for a dense
+    /// model.
     pub fn gates(&self) -> Vec<&Gate> {
         let below = self.encoder.gates().into_iter().map(|(_, gate)| gate);
         below
@@ -158,11 +158,11 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
             .collect()
     }
 
-    /// Whether compaction can fold the gate away: it stands on the interface and is the same for every example.
-    /// A dense model passes too.
+    /// Checks that compaction can fold the gate away. That requires a gate on the interface that is the same for
+    /// every example. A dense model passes as well.
     ///
     /// # Errors
-    /// Says which gates are in the way, and what to train instead.
+    /// Says which gates prevent it, and what to train instead.
     pub fn check_compactable(&self) -> crate::Result<()> {
         let what = if self.gate.is_conditional() {
             "a conditional gate decides for each example anew and reads the whole representation for it"
@@ -177,8 +177,7 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         )))
     }
 
-    /// Expected L0 over all gates together (a sum or a mean, as they are configured); `None` for a dense
-    /// model.
+    /// Expected L0 over all gates together (a sum or a mean, as configured). `None` for a dense model.
     pub fn penalty(
         &self,
         gated: &Gated,
@@ -189,7 +188,7 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         let all: f64 = gates.iter().map(|gate| count(gate)).sum();
         let mut sum: Option<Tensor> = None;
         for gate in gates {
-            // Of all gates only the interface's can read its examples; any other ignores `gated`.
+            // Only the interface's gate can be conditional; all other gates ignore `gated`.
             let mut penalty = gate.penalty_of(gated, temperature)?;
             let mean = gate.config().map(|config| config.penalty) == Some(PenaltyReduction::Mean);
             if mean && count(gate) != all {
@@ -203,8 +202,8 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         Ok(sum)
     }
 
-    /// Every trainable parameter: encoder's, its gates' as "gate.NAME.log_alpha", the interface gate's as
-    /// "gate.log_alpha" (and a conditional gate's W as "gate.weight"), head's; names are unique.
+    /// Every trainable parameter, under unique names: the encoder's; its gates' as "gate.NAME.log_alpha"; the
+    /// interface gate's as "gate.log_alpha" (and a conditional gate's W as "gate.weight"); the head's.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut all = self.encoder.parameters();
         for (name, gate) in self.encoder.gates() {
@@ -216,7 +215,7 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
     }
 }
 
-/// log_alpha moves as gates do. W is a linear layer's weight: its learning rate is the head's.
+/// `log_alpha` has the gates' learning rate. W is the weight of a linear layer and has the head's.
 fn gate_parameters(name: &str, gate: &Gate) -> Vec<Parameter> {
     let parameter = |what: &str, var: &Var, kind| Parameter {
         name: format!("{name}.{what}"),

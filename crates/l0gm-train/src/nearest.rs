@@ -1,7 +1,6 @@
-//! What somebody meant who typed a name that is not known.
+//! Finds the known name that a user probably meant by an unknown one.
 
-/// The known name nearest to `name`, where one is near enough to be a slip. Upper and lower case count as the
-/// same.
+/// The known name nearest to `name`, if it is near enough to be a typing error. Case is ignored.
 pub fn nearest_name<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known

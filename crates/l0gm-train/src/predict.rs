@@ -1,4 +1,4 @@
-//! Predictions of a whole split under the deterministic gate.
+//! Predicts a whole split with deterministic gates.
 
 use crate::{
     Encoder, Error, GatedModel, Head, ModelReader, PredictionTable, Progress, ProgressEvent,
@@ -7,8 +7,8 @@ use crate::{
 use candle_core::{DType, Device};
 use l0gm_gate::GateReading;
 
-/// Logits of every row of `split`, in row order, in batches of `batch_size`. Errors: the task plans a
-/// row twice or not at all, a label outside the classes, a stop request.
+/// The logits of every row of `split`, in row order, computed in batches of `batch_size`. It is an error if the task
+/// plans a row twice or not at all, if a label is not a class, or if a stop was requested.
 pub fn predict<T, E, H>(
     task: &T,
     model: &GatedModel<E, H>,
@@ -27,7 +27,7 @@ where
     Ok(table)
 }
 
-/// [`predict`], with what the gates left open on that split.
+/// Like [`predict`], and also returns what the gates left open on the split.
 pub(crate) fn predict_and_read<T, E, H>(
     task: &T,
     model: &GatedModel<E, H>,

@@ -1,8 +1,7 @@
-//! What a fitted method is to its judge.
+//! The interface between a fitted method and its judge.
 //!
-//! A gated model, a booster and a bag of words are judged by the same code, [`judge`](crate::judge). Everyone
-//! predicts; whatever else is judged is offered or, where it cannot be, refused with a reason that the record keeps
-//! and the tables show.
+//! A gated model, a booster and a bag of words are all judged by [`judge`](crate::judge). Every predictor predicts.
+//! Anything else it either offers or refuses with a reason, which the record keeps and the tables show.
 
 use crate::{
     Compacted, Condition, Latency, Outcome, PredictionTable, Result, RunContext, Sizes, Split,
@@ -10,17 +9,17 @@ use crate::{
 use l0gm_gate::GateReading;
 use serde::{Deserialize, Serialize};
 
-/// Something that a predictor may or may not have.
+/// A capability that a predictor may or may not have.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Offered<T> {
-    /// It has it.
+    /// The predictor has it.
     Yes(T),
-    /// It does not, for this reason: "a tree ensemble has no interface".
+    /// The predictor does not have it, for this reason: "a tree ensemble has no interface".
     No(String),
 }
 
 impl<T> Offered<T> {
-    /// What is offered. Where nothing is, `what` is noted in `refused` with the reason.
+    /// Returns what is offered. If nothing is, adds `what` and the reason to `refused`.
     pub fn or_note(self, what: &str, refused: &mut Vec<NotOffered>) -> Option<T> {
         match self {
             Self::Yes(value) => Some(value),
@@ -35,46 +34,47 @@ impl<T> Offered<T> {
     }
 }
 
-/// Something that a method does not offer to its judge.
+/// A capability that a method does not offer to its judge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotOffered {
-    /// "robustness", "latency", "sizes" or "compact form".
+    /// The capability: "robustness", "latency", "sizes" or "compact form".
     pub what: String,
-    /// Why not.
+    /// The method's reason, as a table shows it.
     pub reason: String,
 }
 
-/// Test rows as a predictor sees them under every condition of the robustness protocol.
+/// Predictions of test rows under every condition of the robustness protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbed {
-    /// The test rows that are judged, in the order of the logits.
+    /// The judged test rows, in the order of the logits.
     pub rows: Vec<u32>,
-    /// One a condition, in the order that was asked for.
+    /// One entry per condition, in the requested order.
     pub outcomes: Vec<PerturbedLogits>,
 }
 
-/// Logits of the judged rows under one condition.
+/// The logits of the judged rows under one condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PerturbedLogits {
     /// What was perturbed, for the tables: "fields", "tokens", "interface".
     pub at: String,
-    /// rows x classes.
+    /// Logits row by row: rows x classes.
     pub logits: Vec<f32>,
 }
 
 /// A fitted method, ready to be judged.
 pub trait Predictor {
-    /// Logits of every row of a split, in row order. Where a method gives probabilities, their logarithms are logits.
+    /// Predicts every row of a split, in row order. A method that gives probabilities returns their logarithms as
+    /// logits.
     ///
     /// # Errors
-    /// A forward pass fails, or a stop request.
+    /// A forward pass fails, or a stop was requested.
     fn predict(&mut self, split: Split, context: &mut RunContext<'_>) -> Result<PredictionTable>;
 
-    /// Logits of test rows under these conditions. How a row is perturbed must depend on the condition, the row and
-    /// the seed alone, so that every method meets the same rows ([`Perturbation`](crate::Perturbation) sees to that).
+    /// Predicts test rows under these conditions. How a row is perturbed must depend only on the condition, the row
+    /// and the seed, so that every method meets the same rows ([`Perturbation`](crate::Perturbation) ensures this).
     ///
     /// # Errors
-    /// A forward pass fails, or a stop request.
+    /// A forward pass fails, or a stop was requested.
     fn perturbed(
         &mut self,
         conditions: &[Condition],
@@ -82,16 +82,16 @@ pub trait Predictor {
         context: &mut RunContext<'_>,
     ) -> Result<Offered<Perturbed>>;
 
-    /// Time of the forward pass over a fixed batch of test rows.
+    /// Times the forward pass over a fixed batch of test rows.
     ///
     /// # Errors
-    /// The pass fails.
+    /// The forward pass fails.
     fn latency(&mut self, context: &mut RunContext<'_>) -> Result<Offered<Latency>>;
 
-    /// Number of parameters, FLOPs and bytes.
+    /// The model's number of parameters, FLOPs and bytes.
     fn sizes(&self) -> Offered<Sizes>;
 
-    /// The state of the gates after predicting the test split. Default: there are none.
+    /// The state of the gates after the test split has been predicted. Default: there are no gates.
     ///
     /// # Errors
     /// The gates cannot be read.
@@ -99,10 +99,10 @@ pub trait Predictor {
         Ok(GateReading::none())
     }
 
-    /// The smaller model with the same predictions. Default: there is none, because nothing was gated.
+    /// A smaller model with the same predictions. Default: there is none, because nothing was gated.
     ///
     /// # Errors
-    /// The compact model cannot be built or does not predict the same.
+    /// The compact model cannot be built, or its predictions differ.
     fn compact(&mut self, context: &mut RunContext<'_>) -> Result<Offered<Compacted>> {
         let _ = context;
         Ok(Offered::No(
@@ -111,10 +111,10 @@ pub trait Predictor {
     }
 }
 
-/// A predictor with the story of its training.
+/// A predictor, and how its training went.
 pub struct Fitted<P> {
-    /// Ready to be judged.
+    /// The predictor, ready to be judged.
     pub predictor: P,
-    /// How training went.
+    /// The training history.
     pub outcome: Outcome,
 }

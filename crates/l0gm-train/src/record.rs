@@ -1,4 +1,4 @@
-//! What a finished run remembers: one JSON file, enough to make every table.
+//! The record of a finished run: one JSON file with everything that the tables need.
 use crate::{Error, MethodInfo, NotOffered, Result, Robustness, RunSpec, Split};
 use l0gm_gate::GateReading;
 use l0gm_gate::calibration::{Bin, CalibrationReport};
@@ -10,7 +10,7 @@ use std::path::Path;
 /// One validation during training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// Epochs done.
+    /// Number of epochs completed.
     pub epoch: usize,
     /// Mean task loss over the training batches since the last record.
     pub train_loss: f64,
@@ -22,135 +22,136 @@ pub struct EpochRecord {
     pub active_fraction: f64,
     /// Expected L0 in dimensions.
     pub expected_l0: f64,
-    /// Temperature then.
+    /// Temperature of the gates at this point.
     pub temperature: f64,
-    /// Lambda then.
+    /// Lambda at this point.
     pub lambda: f64,
     /// Seconds of training so far.
     pub seconds: f64,
 }
-/// Accuracy and its company on one split.
+/// Accuracy and related metrics on one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Share of right top labels.
+    /// Share of rows whose top label is right.
     pub accuracy: f64,
-    /// ROC-AUC: binary, or macro one-vs-rest; absent if a split holds one class.
+    /// ROC-AUC: binary, or macro one-vs-rest. Absent if the split holds one class only.
     pub auc: Option<f64>,
-    /// Unweighted mean of the classes' F1.
+    /// Unweighted mean of the F1 scores of the classes.
     pub macro_f1: f64,
-    /// [true class][predicted class] counts.
+    /// Counts by [true class][predicted class].
     pub confusion: Vec<Vec<u64>>,
 }
-/// Parameters, multiply-adds an example and bytes of a model.
+/// Size and cost of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
     /// Number of parameters.
     pub parameters: u64,
-    /// Multiply-adds of one example's forward pass times two; absent (0) where not counted.
+    /// Twice the multiply-adds of one example's forward pass; 0 where they were not counted.
     pub flops: u64,
-    /// Bytes of the parameters.
+    /// Size of the parameters in bytes.
     pub bytes: u64,
 }
-/// The compact model beside the gated one.
+/// The compact model, compared with the gated one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CompactSummary {
-    /// Largest absolute difference of a logit, over the test rows (or the stated number of them).
+    /// Largest absolute difference between the two models' logits on the compared rows.
     pub max_logit_difference: f64,
-    /// Rows compared.
+    /// Number of test rows on which the logits were compared.
     pub rows: usize,
-    /// The gated model.
+    /// Size of the gated model.
     pub gated: Sizes,
-    /// The compact model.
+    /// Size of the compact model.
     pub compact: Sizes,
-    /// Latency of the compact model, same batch.
+    /// Median latency of the compact model on the same batch as the gated one's, in microseconds per example.
     pub latency_us_per_example: Option<f64>,
 }
-/// What the run saw.
+/// The data that a run saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataSummary {
-    /// Whether the built-in synthetic twin stood in.
+    /// Whether the built-in synthetic twin stood in for the data.
     pub twin: bool,
     /// Where the files were, or "twin".
     pub source: String,
-    /// sha256 by file.
+    /// SHA-256 of every file, by file name.
     pub checksums: BTreeMap<String, String>,
-    /// Rows of train, valid and test as used.
+    /// Number of rows used, for each of train, valid and test.
     pub rows: BTreeMap<String, usize>,
-    /// Number of classes and their names.
+    /// Class names, in the order of the logits.
     pub classes: Vec<String>,
-    /// What was reduced against the full data ("3,000 of 25,000 training reviews").
+    /// Everything that was reduced compared with the full data ("3,000 of 25,000 training reviews").
     pub reductions: Vec<String>,
-    /// What any table must say of this run ("linear branch reads raw inputs (eq. 20)").
+    /// What any table must say about this run ("linear branch reads raw inputs (eq. 20)").
     pub notes: Vec<String>,
     /// How the file was read: columns and what each was taken for, classes with counts, missing cells. Absent in
-    /// records of before this was kept.
+    /// records written before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Value>,
 }
 /// The final record of a run, `record.json` in its directory.
 ///
-/// Records of before methods described themselves are read too: there were two methods then, and the gate tells them
-/// apart.
+/// Older records, which do not describe their method, can be read too. There were only two methods then, and whether
+/// the run had a gate tells which one it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct RunRecord {
-    /// Layout of this file; see [`RunRecord::FORMAT`].
+    /// Version of the record's layout; see [`RunRecord::FORMAT`].
     pub format: u32,
-    /// The run's id.
+    /// The run's id, derived from its spec.
     pub run_id: String,
-    /// What was asked for.
+    /// The spec of the run.
     pub spec: RunSpec,
-    /// The method, as this version described it when the run was made.
+    /// The method, as described by the version that made the run.
     pub method: MethodInfo,
-    /// What it saw.
+    /// The data that the run saw.
     pub data: DataSummary,
-    /// Test metrics.
+    /// Metrics on the test split.
     pub test: Metrics,
-    /// Validation metrics.
+    /// Metrics on the validation split.
     pub valid: Metrics,
-    /// Calibration on test, as trained.
+    /// Calibration on the test split, before temperature scaling.
     pub calibration: CalibrationReport,
-    /// Calibration on test after temperature scaling fitted on validation.
+    /// Calibration on the test split, after temperature scaling fitted on validation.
     pub calibration_scaled: CalibrationReport,
-    /// The fitted temperature.
+    /// The temperature of temperature scaling, fitted on the validation split.
     pub scaling_temperature: f64,
     /// Reliability bins before scaling.
     pub reliability: Vec<Bin>,
     /// Reliability bins after scaling.
     pub reliability_scaled: Vec<Bin>,
-    /// The twelve conditions; absent from runs of before they were judged, and where that was not asked for.
+    /// Scores under the twelve robustness conditions. Absent where they were not requested, and from older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robustness: Option<Robustness>,
     /// What the gates leave open on the test split.
     pub gate: GateReading,
-    /// Compaction, for gated runs where it applies.
+    /// The compact model, for gated runs that have one.
     pub compact: Option<CompactSummary>,
-    /// What the method does not offer to its judge, and why.
+    /// What the method does not offer to its judge, and the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_offered: Vec<NotOffered>,
-    /// Learning curve; empty for methods that are not trained in epochs.
+    /// One entry per validation; empty for methods that are not trained in epochs.
     pub history: Vec<EpochRecord>,
-    /// Epoch selected by validation loss.
+    /// The epoch that was selected by validation loss.
     pub best_epoch: usize,
-    /// Epochs trained.
+    /// Number of epochs trained.
     pub epochs: usize,
-    /// Seconds of training.
+    /// Seconds of training, over all sittings.
     pub train_seconds: f64,
-    /// Forward pass in evaluation mode, median microseconds an example; absent where it was not timed.
+    /// Median latency of the forward pass in evaluation mode, in microseconds per example. Absent where it was not
+    /// timed.
     pub latency_us_per_example: Option<f64>,
-    /// 95th percentile, microseconds an example.
+    /// 95th percentile of the latency, in microseconds per example.
     pub latency_p95_us_per_example: Option<f64>,
-    /// Batch of the latency measurement; 0 where none was made.
+    /// Number of rows in the timed batch; 0 where nothing was timed.
     pub latency_batch: usize,
-    /// "cpu" or "cuda:0".
+    /// The device: "cpu" or "cuda:0".
     pub device: String,
-    /// Threads.
+    /// Number of threads used.
     pub threads: usize,
-    /// Parameters, FLOPs, bytes of the trained model.
+    /// Size of the trained model.
     pub sizes: Sizes,
-    /// Versions of l0gm, candle and rustc, and the machine.
+    /// Versions of l0gm, candle and rustc, and a description of the machine.
     pub versions: BTreeMap<String, String>,
-    /// Splits whose predictions are in `predictions.parquet`.
+    /// The splits whose predictions are in `predictions.parquet`.
     pub predictions: Vec<Split>,
 }
 impl Serialize for RunRecord {
@@ -176,11 +177,12 @@ impl<'de> Deserialize<'de> for RunRecord {
 }
 
 impl RunRecord {
-    /// The layout this version writes and reads.
+    /// The layout that this version writes and reads.
     pub const FORMAT: u32 = 1;
 
-    /// Refuses this record, found in `folder`, where the data's checksums are no longer what its run
-    /// saw; names the first file that differs. A run's id holds its settings, not the data's bytes.
+    /// Refuses this record, found in `folder`, if the data's checksums are no longer those that the run saw, and
+    /// names the first file that differs. The run's id cannot show this, because it depends on the settings and not
+    /// on the data's bytes.
     pub fn check_data(&self, folder: &Path, now: &BTreeMap<String, String>) -> Result<()> {
         let then = &self.data.checksums;
         let file = then

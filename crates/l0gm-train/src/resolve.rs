@@ -1,4 +1,4 @@
-//! From what a user asks for to a complete [`RunSpec`], the same in every modality.
+//! Turns what a user asks for into a complete [`RunSpec`], in the same way for every modality.
 
 use crate::method::Methods;
 use crate::modality::ModalityParts;
@@ -6,30 +6,32 @@ use crate::settings::{merge_settings, merge_settings_with};
 use crate::{Error, MethodInfo, Profile, Result, RunSpec, TrainConfig};
 use serde_json::{Map, Value};
 
-/// What a user asks of a modality.
+/// A user's request to a modality.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecRequest<'a> {
-    /// Catalogue name, or the path of a file or folder of one's own.
+    /// Catalogue name, or the path of the user's own file or folder.
     pub dataset: &'a str,
-    /// Name of the method.
+    /// The method's name, as `--method` takes it.
     pub method: &'a str,
-    /// Weight of the penalty, where one is asked for.
+    /// Weight of the penalty, if the user chose one.
     pub lambda: Option<f64>,
     /// Seed of everything random.
     pub seed: u64,
-    /// Which size of experiment.
+    /// The size of the experiment.
     pub profile: Profile,
-    /// The user's settings: a table laid over the modality's defaults. The table `method.NAME` holds a method's own.
+    /// The user's settings, a table that is merged over the modality's defaults. Its table `method.NAME` holds the
+    /// settings of a method.
     pub overrides: &'a Value,
-    /// What is expected of files that are not here yet.
+    /// Assumptions about files that are not present yet.
     pub expected: Expected,
 }
 
-/// No settings of the user's own.
+/// The overrides of a request without settings.
 const NO_OVERRIDES: &Value = &Value::Null;
 
 impl<'a> SpecRequest<'a> {
-    /// A method on a dataset with the modality's defaults: seed 0, profile quick, no settings of one's own.
+    /// A request for a method on a dataset with the modality's defaults: seed 0, profile quick, no settings by the
+    /// user.
     pub fn new(dataset: &'a str, method: &'a str) -> Self {
         Self {
             dataset,
@@ -43,29 +45,30 @@ impl<'a> SpecRequest<'a> {
     }
 }
 
-/// What a plan that may touch nothing expects of files that are not here yet.
+/// What a plan assumes about missing files, because it may not download anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// For a dataset that is not here: whether its twin will stand in. Absent: it is here, look at it.
+    /// For a dataset that is not present: whether its twin will stand in. `None` means that the data are present and
+    /// will be looked up.
     pub missing_twin: Option<bool>,
-    /// Whether pretrained weights that are not here will be downloaded.
+    /// Whether pretrained weights that are not present will be downloaded.
     pub weights: bool,
 }
 
 /// Where a dataset would come from.
 #[derive(Clone, Debug)]
 pub struct Located {
-    /// Whether the twin stands in for it.
+    /// Whether the twin stands in for the data.
     pub twin: bool,
-    /// Where its files are, or why they are not at hand.
+    /// Where the files are, or why they are not available.
     pub source: String,
 }
 
-/// The complete spec of what is asked for.
+/// Completes a request into a spec.
 ///
 /// # Errors
-/// An unknown method, setting or dataset, a value out of its range, a lambda for a method without one, or a twin under
-/// [`Profile::Paper`].
+/// An unknown method, setting or dataset, a value out of range, a lambda for a method that takes none, or a twin
+/// under [`Profile::Paper`].
 pub(crate) fn resolve_spec<P: ModalityParts>(
     parts: &P,
     request: &SpecRequest<'_>,
@@ -125,7 +128,7 @@ fn lambda_of(
     }
 }
 
-/// The user's settings of the modality, and those of methods by their names.
+/// Separates the modality's settings from the methods' settings, which are returned by method name.
 fn split_overrides(overrides: &Value) -> Result<(Value, Map<String, Value>)> {
     let mut of_modality = overrides.clone();
     let of_methods = match &mut of_modality {
@@ -141,8 +144,8 @@ fn split_overrides(overrides: &Value) -> Result<(Value, Map<String, Value>)> {
     }
 }
 
-/// The complete settings of the method's own; null where it has none. Settings of other methods are looked up only,
-/// so that one file of settings serves a plan of several methods.
+/// The complete settings of the method itself, or null where it has none. Settings of other methods are only checked,
+/// so that one settings file can serve a plan with several methods.
 fn own_settings<M>(
     methods: &Methods<M>,
     info: &MethodInfo,

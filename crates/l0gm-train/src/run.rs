@@ -1,7 +1,7 @@
-//! What happens to every run, whatever its method: fit, judge, record.
+//! The course of every run, whatever its method: fit, judge, record.
 //!
-//! A finished run is not run again, and one that was cut off goes on. The record is written last, so that a record
-//! means a finished run.
+//! A finished run is not repeated, and an interrupted one continues. The record is written last, so that its presence
+//! means that the run is finished.
 
 use crate::judge::{Judging, judge};
 use crate::run_dir::{RunDir, finished_record, write_json};
@@ -10,36 +10,36 @@ use crate::{
 };
 use std::path::Path;
 
-/// A run to be carried out: what is fitted on which data, and what is judged.
+/// A run to be carried out: its spec, its data and what is judged.
 #[derive(Clone, Debug)]
 pub struct Experiment<'a> {
-    /// Everything that the result depends on, besides the data's bytes.
+    /// Everything that the result depends on, except the data's bytes.
     pub spec: &'a RunSpec,
-    /// The method, for the record.
+    /// The description of the method, for the record.
     pub method: MethodInfo,
-    /// The data, for the record.
+    /// The description of the data, for the record.
     pub data: DataSummary,
-    /// Whether the predictor is judged under the conditions of the robustness protocol too.
+    /// Whether the predictor is also judged under the conditions of the robustness protocol.
     pub robustness: bool,
 }
 
-/// What a fit may know of its run.
+/// What the code that fits a model may know about its run.
 #[derive(Clone, Copy, Debug)]
 pub struct Sitting<'a> {
-    /// The run's folder, locked.
+    /// The run's folder, locked by this process.
     pub run: &'a RunDir,
-    /// What was asked for.
+    /// The spec of the run.
     pub spec: &'a RunSpec,
-    /// The data that are fitted.
+    /// The description of the data that are fitted.
     pub data: &'a DataSummary,
 }
 
 impl Experiment<'_> {
-    /// Fits, judges and records in the context's folder. A finished run is not run again: its record is returned as it
-    /// stands.
+    /// Fits, judges and records in the context's folder. If the run is already finished, returns its record
+    /// unchanged.
     ///
     /// # Errors
-    /// The folder holds another run or one on other data, fitting or judging fails, a stop request.
+    /// The folder holds another run or one on other data, fitting or judging fails, or a stop was requested.
     pub fn run<P: Predictor>(
         self,
         fit: impl FnOnce(Sitting<'_>, &mut RunContext<'_>) -> Result<Fitted<P>>,
@@ -55,7 +55,7 @@ impl Experiment<'_> {
     /// Like [`run`](Self::run), for callers that already hold the folder's lock.
     ///
     /// # Errors
-    /// As `run`.
+    /// Those of [`run`](Self::run).
     pub fn run_in<P: Predictor>(
         self,
         run: &RunDir,
@@ -84,8 +84,8 @@ impl Experiment<'_> {
         Ok(record)
     }
 
-    /// The record of a run that has finished in `dir`, after a look at whether it is of this spec and these data;
-    /// `None` where there is none.
+    /// The record of a finished run in `dir`, after checking that it has this spec and these data; `None` where there
+    /// is none.
     fn finished(&self, dir: &Path) -> Result<Option<RunRecord>> {
         let record = finished_record(dir)?;
         if let Some(record) = &record {
@@ -96,7 +96,7 @@ impl Experiment<'_> {
     }
 }
 
-/// `spec.json` says whose folder it is from the first moment on.
+/// Writes `spec.json` at the very beginning, so that the folder always says which run it belongs to.
 fn note_spec(run: &RunDir, spec: &RunSpec) -> Result<()> {
     let path = run.path().join("spec.json");
     if !path.exists() {

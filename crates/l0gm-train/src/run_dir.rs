@@ -1,8 +1,7 @@
-//! A run's directory is its memory: written atomically, locked while in use, refused if of another format.
+//! A run's folder: written atomically, locked while in use, and refused if its format is another one.
 //!
-//! It holds `format` (the layout's version), `lock`, `spec.json`, `checkpoint.safetensors`,
-//! `predictions.parquet`, a gated run's `compact/` and, once the run is finished, `record.json`, which is
-//! written last.
+//! It holds `format` (the version of the layout), `lock`, `spec.json`, `checkpoint.safetensors`,
+//! `predictions.parquet`, a gated run's `compact/` and `record.json`, which is written last.
 
 use crate::{Error, Result, RunRecord};
 use l0gm_gate::write_whole;
@@ -10,28 +9,29 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A run's directory, locked for as long as this value lives.
+/// A run's folder, locked for as long as this value lives.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// The operating system gives the lock back when the process is killed.
+    /// Held open, because the operating system releases the lock when the process ends or is killed.
     lock: File,
 }
 
 impl Drop for RunDir {
-    /// Closing alone would not do: a child process that is just being started shares the open file.
+    /// Unlocks explicitly. Closing the file would not be enough, because a child process that is just being started
+    /// shares the open file.
     fn drop(&mut self) {
-        // Nothing can be done about a failure, and the end of the process unlocks it in any case.
+        // A failure is ignored: nothing can be done about it, and the end of the process unlocks the folder anyway.
         let _ = self.lock.unlock();
     }
 }
 
 impl RunDir {
-    /// The layout this version writes and reads.
+    /// The layout that this version writes and reads.
     pub const FORMAT: u32 = 1;
 
-    /// Creates or opens it, and locks it against a second process. Errors: another process has it, it
-    /// is of another version, or it is a folder with something else in it.
+    /// Creates or opens the folder and locks it against a second process. It is an error if another process holds it,
+    /// if it is of another version, or if it is a folder with other content.
     pub fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).map_err(|e| Error::io(path, "create this folder", &e))?;
         check_contents(path)?;
@@ -49,48 +49,49 @@ impl RunDir {
         })
     }
 
-    /// Its path.
+    /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the checkpoint is, or will be.
+    /// The path of the checkpoint, whether or not it exists yet.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.path.join("checkpoint.safetensors")
     }
 
-    /// Where the predictions are, or will be.
+    /// The path of the predictions, whether or not they exist yet.
     pub fn predictions_path(&self) -> PathBuf {
         self.path.join("predictions.parquet")
     }
 
-    /// Where a gated run's compact model is, or will be.
+    /// The path of a gated run's compact model, whether or not it exists yet.
     pub fn compact_path(&self) -> PathBuf {
         Self::compact_in(&self.path)
     }
 
-    /// Where the compact model of the run in `path` is, for readers that do not lock the folder.
+    /// The path of the compact model of the run in `path`, for readers that do not lock the folder.
     pub fn compact_in(path: &Path) -> PathBuf {
         path.join("compact")
     }
 
-    /// Whether the final record stands.
+    /// Whether the final record exists.
     pub fn is_finished(&self) -> bool {
         record_path(&self.path).exists()
     }
 
-    /// The final record, if the run is finished.
+    /// The final record, or `None` if the run is not finished.
     pub fn read_record(&self) -> Result<Option<RunRecord>> {
         finished_record(&self.path)
     }
 
-    /// Writes the final record: the last thing a run does.
+    /// Writes the final record, as the last act of a run.
     pub fn write_record(&self, record: &RunRecord) -> Result<()> {
         write_json(&record_path(&self.path), record)
     }
 }
 
-/// The final record of the run in `path`, if it is finished, without locking it: for whoever only reads.
+/// The final record of the run in `path`, or `None` if it is not finished. Does not lock the folder, so readers can
+/// use it at any time.
 pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
     let record = record_path(path);
     let bytes = match fs::read(&record) {
@@ -103,7 +104,7 @@ pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
         Error::file(&record, format!("not a run record ({e}); {remedy}"))
     };
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
-    // The format is looked at before the rest, so that another version is called by its name.
+    // Check the format first, so that a record of another version is reported as such.
     match value.get("format").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(RunRecord::FORMAT) => Err(Error::file(
             &record,
@@ -117,7 +118,7 @@ pub fn finished_record(path: &Path) -> Result<Option<RunRecord>> {
     }
 }
 
-/// Writes a whole file under a temporary name, syncs and renames it: never half-written.
+/// Writes a whole file under a temporary name, syncs it and renames it, so that it is never half-written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically_with(path, |file, _| file.write_all(bytes))
 }
@@ -130,7 +131,7 @@ pub(crate) fn write_atomically_with(
     write_whole(path, write).map_err(|e| Error::io(path, "write this file", &e))
 }
 
-/// `value` as indented JSON, written atomically.
+/// Writes `value` as indented JSON, atomically.
 pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|e| Error::file(path, format!("cannot be written as JSON: {e}")))?;
@@ -179,14 +180,14 @@ fn check_format(path: &Path) -> Result<()> {
     ))
 }
 
-/// A folder without `format` must be empty (or hold what a cut-off `open` left).
+/// Checks that a folder without `format` is empty, or holds only what an interrupted `open` left.
 fn check_contents(path: &Path) -> Result<()> {
     if path.join("format").exists() {
         return Ok(());
     }
     for name in names(path)? {
         let ours = name == "lock" || is_leftover(&name);
-        // Looked at again: another process may be opening the same new folder right now.
+        // Check `format` again, because another process may be opening the same new folder right now.
         if !ours && !path.join("format").exists() {
             return Err(Error::file(
                 path,
@@ -199,7 +200,7 @@ fn check_contents(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Temporary files of a process that was killed; the lock is held, so nobody is writing them.
+/// Removes temporary files of a process that was killed. The lock is held, so nobody is writing them.
 pub(crate) fn remove_leftovers(path: &Path) -> Result<()> {
     for name in names(path)?.iter().filter(|name| is_leftover(name)) {
         let file = path.join(name);

@@ -1,15 +1,15 @@
-//! Settings from TOML or JSON: unknown keys are refused with the nearest known name.
+//! Reads settings from TOML or JSON. Unknown keys are refused, with the nearest known name.
 //!
-//! The defaults, written out as a table, are the list of what is known; the user's table is laid
-//! over them key by key, so that a setting left out keeps its documented default.
+//! The defaults, written out as a table, define which keys are known. The user's table is merged over them key by
+//! key, so that a setting that is left out keeps its documented default.
 
 use crate::{Error, Result, nearest_name};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// `overrides` laid over `defaults` (both tables, merged at every depth), then parsed. Errors name the
-/// setting by its full path ("optimiser.learning-rate"): an unknown one with the nearest known name,
-/// one of a wrong type with what was expected.
+/// Merges `overrides` over `defaults` (both are tables, at every depth) and parses the result. Errors name the
+/// setting by its full path ("optimiser.learning-rate"): an unknown one with the nearest known name, one of a wrong
+/// type with the expected type.
 pub fn merge_settings<T: Serialize + DeserializeOwned>(
     defaults: &T,
     overrides: &Value,
@@ -17,11 +17,11 @@ pub fn merge_settings<T: Serialize + DeserializeOwned>(
     merge_settings_with(defaults, overrides, &[])
 }
 
-/// Like [`merge_settings`], for settings of which some ("data.keep") are not written where they have
-/// their defaults: these are known too.
+/// Like [`merge_settings`], where some settings ("data.keep") are omitted from the written defaults. The names in
+/// `unwritten` are accepted as well.
 ///
 /// # Errors
-/// As [`merge_settings`].
+/// Those of [`merge_settings`].
 pub fn merge_settings_with<T: Serialize + DeserializeOwned>(
     defaults: &T,
     overrides: &Value,
@@ -45,10 +45,10 @@ pub fn merge_settings_with<T: Serialize + DeserializeOwned>(
     serde_json::from_value(merged).map_err(|error| blame::<T>(&base, &leaves, &error))
 }
 
-/// A setting's path and the value given for it.
+/// A setting's path and the value that the user gave.
 type Leaf<'a> = (Vec<&'a str>, &'a Value);
 
-/// Everything the user set, flattened; refuses keys the defaults do not have.
+/// Everything that the user set, as a flat list. Refuses keys that the defaults do not have.
 fn leaves<'a>(
     base: &Value,
     table: &'a Map<String, Value>,
@@ -61,7 +61,7 @@ fn leaves<'a>(
         path.push(key);
         let known = match base {
             Value::Object(_) if unwritten.contains(&path.join(".").as_str()) => None,
-            // An empty or absent default table may be filled with any names.
+            // A default table that is empty or absent accepts any names.
             Value::Object(known) if !known.is_empty() => {
                 Some(known.get(key).ok_or_else(|| unknown(&path, known))?)
             }
@@ -100,7 +100,7 @@ fn unknown(path: &[&str], known: &Map<String, Value>) -> Error {
     Error::Setting(format!("unknown setting `{}`; {hint}", full(key)))
 }
 
-/// Sets one value, making tables on the way where there are none.
+/// Sets one value, creating the tables that lead to it where they are missing.
 fn lay(target: &mut Value, path: &[&str], value: &Value) {
     let Some((key, rest)) = path.split_first() else {
         *target = value.clone();
@@ -114,7 +114,7 @@ fn lay(target: &mut Value, path: &[&str], value: &Value) {
     }
 }
 
-/// The settings do not parse: lays them over the defaults one by one to name the one at fault.
+/// Finds the setting at fault in settings that do not parse, by merging them over the defaults one by one.
 fn blame<T: DeserializeOwned>(base: &Value, leaves: &[Leaf<'_>], all: &serde_json::Error) -> Error {
     for (path, value) in leaves {
         let mut alone = base.clone();

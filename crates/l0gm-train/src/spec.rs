@@ -1,4 +1,4 @@
-//! A run's specification: everything that its result depends on, besides the data's bytes.
+//! A run's specification: everything that its result depends on, except the data's bytes.
 
 use crate::checkpoint::hex;
 use crate::{Error, Result};
@@ -9,44 +9,44 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Which size of experiment.
+/// The size of an experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// One seed, reduced sizes, minutes.
+    /// One seed and reduced sizes, which takes minutes.
     #[default]
     Quick,
-    /// The full recipe, three seeds; refuses twins; what is still reduced is named in the report.
+    /// The full recipe with three seeds. Refuses twins; whatever is still reduced is named in the report.
     Paper,
 }
 
-/// One run: everything that its result depends on, besides the data's bytes.
+/// The specification of one run: everything that its result depends on, except the data's bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// "tabular", "text" or "graph".
     pub modality: String,
-    /// Catalogue name, or the path of a file of one's own.
+    /// Catalogue name, or the path of the user's own file.
     pub dataset: String,
     /// Name of the method, as `--method` takes it.
     pub method: String,
-    /// Weight of the penalty; absent where the method takes none or a target is asked for.
+    /// Weight of the penalty. Absent where the method takes none or a target is given.
     pub lambda: Option<f64>,
     /// Seed of everything random.
     pub seed: u64,
-    /// Whether the data is the built-in twin.
+    /// Whether the data are the built-in twin.
     pub twin: bool,
-    /// The modality's settings, complete (no default left out). Settings of the method's own stand under
+    /// The modality's complete settings, with every default written out. The method's own settings stand under
     /// [`RunSpec::METHOD_SETTINGS`].
     pub settings: serde_json::Value,
 }
 impl RunSpec {
-    /// The key of [`settings`](Self::settings) under which a method's own settings stand.
+    /// The key in [`settings`](Self::settings) under which the method's own settings stand.
     pub const METHOD_SETTINGS: &'static str = "method";
 
     /// The modality's settings, without the method's own.
     ///
     /// # Errors
-    /// These are not a modality's settings of type `T`.
+    /// They do not parse as a modality's settings of type `T`.
     pub fn modality_settings<T: DeserializeOwned>(&self) -> Result<T> {
         let mut settings = self.settings.clone();
         if let Value::Object(table) = &mut settings {
@@ -64,7 +64,7 @@ impl RunSpec {
     /// The method's own settings.
     ///
     /// # Errors
-    /// The method has none of type `T`.
+    /// The method has no settings of type `T`.
     pub fn method_settings<T: DeserializeOwned>(&self) -> Result<T> {
         let settings = self.settings[Self::METHOD_SETTINGS].clone();
         serde_json::from_value(settings).map_err(|error| {
@@ -76,10 +76,10 @@ impl RunSpec {
         })
     }
 
-    /// Refuses a run whose twin stands in now and did not when the run was planned, or the other way round.
+    /// Refuses a run if its twin stands in now but did not when the run was planned, or the other way round.
     ///
     /// # Errors
-    /// Says what the run was planned on and what is there now.
+    /// Says what the run was planned on and what is present now.
     pub fn check_twin(&self, twin_now: bool) -> Result<()> {
         if twin_now == self.twin {
             return Ok(());
@@ -94,10 +94,10 @@ impl RunSpec {
         )))
     }
 
-    /// Readable and unique: modality-dataset-method-lambda-seed and the first 10 hex digits of the
-    /// sha256 of the spec as canonical JSON. Safe as a folder's name.
+    /// A readable and unique id: modality-dataset-method-lambda-seed, and the first 10 hex digits of the SHA-256 of
+    /// the spec as canonical JSON. It is safe as a folder's name.
     pub fn id(&self) -> String {
-        // A dataset of one's own is a path: its file's name says enough, the hash tells the rest.
+        // The user's own dataset is a path. The id shows only the file's name; the hash covers the rest.
         let dataset = Path::new(&self.dataset)
             .file_stem()
             .unwrap_or_default()
@@ -120,14 +120,14 @@ impl RunSpec {
         parts.join("-").chars().map(safe).collect()
     }
 
-    /// The first 10 hex digits of the sha256 of the spec as canonical JSON: the end of [`id`](Self::id).
+    /// The first 10 hex digits of the SHA-256 of the spec as canonical JSON, with which [`id`](Self::id) ends.
     pub fn hash(&self) -> String {
         let mut hash = hex(&Sha256::digest(self.canonical()));
         hash.truncate(10);
         hash
     }
 
-    /// One line of JSON with every table's keys in alphabetical order.
+    /// The spec as one line of JSON with the keys of every table in alphabetical order.
     fn canonical(&self) -> String {
         let lambda = self.lambda.map_or(Value::Null, Value::from);
         let fields = [
@@ -149,7 +149,8 @@ impl RunSpec {
     }
 }
 
-/// serde_json's own order of keys depends on a feature that any other crate may switch on.
+/// Writes keys in sorted order itself, because serde_json's order depends on a feature that any other crate may
+/// enable.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(table) => {

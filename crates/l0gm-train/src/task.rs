@@ -1,4 +1,4 @@
-//! What the loop trains on: rows of three splits, handed out in batches.
+//! The training data: rows in three splits, handed out in batches.
 use crate::{ConditionKind, Error, Perturbation, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
@@ -9,34 +9,34 @@ use strum::{EnumString, IntoStaticStr};
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Split {
-    /// Fitted on.
+    /// For fitting the parameters.
     Train,
-    /// Selected on, temperature fitted on.
+    /// For selecting the epoch and fitting the temperature.
     Valid,
-    /// Read once, at the end.
+    /// Read once, at the end of the run.
     Test,
 }
-/// One batch.
+/// One batch of rows.
 #[derive(Debug)]
 pub struct Batch<I> {
-    /// What the encoder reads.
+    /// The input that the encoder reads.
     pub input: I,
-    /// (n,) u32.
+    /// Labels, (n,) u32.
     pub labels: Tensor,
-    /// The row numbers within the split, in the batch's order.
+    /// Row numbers within the split, in the batch's order.
     pub rows: Vec<u32>,
 }
-/// A dataset with its splits, ready for one modality's encoder.
+/// A dataset with its splits, ready for a modality's encoder.
 pub trait Task {
-    /// What a batch hands to the model.
+    /// The input that a batch provides to the model.
     type Input;
     /// Number of classes.
     fn classes(&self) -> usize;
     /// Number of rows of a split.
     fn rows(&self, split: Split) -> usize;
-    /// The batches of one pass over a split as row numbers; every row once. Shuffled where a
-    /// generator is given. Default: consecutive rows of the (shuffled) order. A text task groups by
-    /// length, and where it is only judged cuts at a number of tokens too; a full-batch graph task returns one batch.
+    /// The batches of one pass over a split, as row numbers; every row occurs once. Rows are shuffled if a generator
+    /// is given. Default: consecutive rows of the (shuffled) order. A text task groups rows by length and, for
+    /// prediction, also limits the tokens per batch; a full-batch graph task returns one batch.
     fn plan(
         &self,
         split: Split,
@@ -53,25 +53,25 @@ pub trait Task {
             .map(<[u32]>::to_vec)
             .collect()
     }
-    /// Batches of the test split of which one from the middle is timed, of `batch_size` rows where the task
-    /// can. Default: the plan of the test split, which serves wherever its batches are of one size.
+    /// Batches of the test split, of `batch_size` rows where the task can choose; one from the middle is timed.
+    /// Default: the plan of the test split, which is right if all batches have the same size.
     fn timed_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
         self.plan(Split::Test, batch_size, None)
     }
-    /// Builds one batch.
+    /// Builds the batch of these rows.
     fn batch(&self, split: Split, rows: &[u32], device: &Device) -> Result<Batch<Self::Input>>;
-    /// Test rows that the robustness protocol judges, in batches; none: the protocol is left out. Default:
-    /// the whole test split.
+    /// The test rows that the robustness protocol judges, in batches. If empty, the protocol is skipped. Default: the
+    /// whole test split.
     fn robustness_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
         self.plan(Split::Test, batch_size, None)
     }
-    /// What of the input such a condition perturbs, for the tables: "fields", "tokens". Default: nothing can
-    /// be perturbed there, so it is the interface that is.
+    /// What part of the input such a condition perturbs, for the tables: "fields", "tokens". `None` perturbs the
+    /// interface instead. Default: `None`.
     fn perturbs(&self, _kind: ConditionKind) -> Option<String> {
         None
     }
-    /// A batch of test rows under a condition; asked for only where [`perturbs`](Self::perturbs) names
-    /// something. How a row is perturbed must depend on the perturbation and the row alone. Default: an error.
+    /// Builds a batch of test rows under a condition. Called only where [`perturbs`](Self::perturbs) names something.
+    /// How a row is perturbed must depend only on the perturbation and the row. Default: an error.
     fn perturbed_batch(
         &self,
         _rows: &[u32],

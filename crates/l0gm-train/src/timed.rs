@@ -1,5 +1,5 @@
-//! A finished run's models, built again so that they can be timed: the trained one as its checkpoint holds
-//! it, and the compact one as its folder `compact/` holds it, both on the same batches of test rows.
+//! Rebuilds the models of a finished run so that they can be timed: the trained model from its checkpoint and the
+//! compact one from the folder `compact/`, both on the same batches of test rows.
 
 use crate::{
     Encoder, Error, GatedModel, Head, PredictionTable, Result, RunDir, Task, load_trained,
@@ -9,55 +9,56 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// The largest difference of a logit between a model built again and what its run predicted. Batches of
-/// other rows round differently, another model is further away.
+/// Largest accepted difference between the logits of a rebuilt model and those that its run predicted. Batches of
+/// other rows round differently, but another model would differ by more.
 const REBUILT: f64 = 1e-3;
-/// Rows on which that is looked at.
+/// Number of rows on which a rebuilt model is compared.
 const LOOKED_AT: usize = 64;
-/// How often making a batch is timed.
+/// Number of times that building a batch is timed.
 const GATHERINGS: usize = 5;
 
-/// One forward pass over a fixed batch in evaluation mode, which waits for its device: (rows, classes).
+/// One forward pass over a fixed batch in evaluation mode. It waits for its device and returns logits, (rows,
+/// classes).
 pub type Pass = Box<dyn Fn() -> Result<Tensor>>;
-/// What is made for some test rows.
+/// A function of test rows, used to build passes for a batch.
 type OfRows<T> = Box<dyn Fn(&[u32]) -> Result<T>>;
-/// A compact model's logits of an input.
+/// A compact model's forward pass, from an input to logits.
 pub type CompactPass<I> = Box<dyn Fn(&I) -> Result<Tensor>>;
 
-/// What a finished run left that can be timed.
+/// Everything of a finished run that can be timed.
 pub struct TimedRun {
     plan: Box<dyn Fn(usize) -> Vec<Vec<u32>>>,
     make: OfRows<TimedBatch>,
     before: Option<Before>,
-    /// What happened before any forward pass (reading, encoding, tokenising), and seconds.
+    /// Steps before any forward pass (reading, encoding, tokenising), with their seconds.
     pub preparation: Vec<(String, f64)>,
-    /// What a table must say of these times.
+    /// Remarks that a table must show with these times.
     pub notes: Vec<String>,
 }
 
-/// What all of a run's models have behind them when they read a batch.
+/// Work done before every model's pass, timed separately.
 struct Before {
     name: String,
     make: OfRows<Pass>,
 }
 
-/// A run's models on one batch.
+/// The models of a run, ready to be timed on one batch.
 pub struct TimedBatch {
-    /// The test rows.
+    /// The test rows of the batch.
     pub rows: Vec<u32>,
-    /// Microseconds to make the batch from data in memory, median.
+    /// Median time to build the batch from data in memory, in microseconds.
     pub gathering_us: f64,
-    /// The trained model, dense or gated.
+    /// The forward pass of the trained model, dense or gated.
     pub trained: Pass,
-    /// The compact model, where there is one.
+    /// The forward pass of the compact model, if there is one.
     pub compact: Option<Pass>,
-    /// What came before both and is not in their times: a frozen encoder, whose features are kept.
+    /// Work before both passes that their times do not include, such as a frozen encoder whose features are cached.
     pub before: Option<Pass>,
 }
 
 impl TimedRun {
-    /// The models of the finished run in `dir`. `model` takes the parameters of the run's checkpoint; `compact` loads
-    /// the compact model from its folder and is asked only where the run left one.
+    /// Rebuilds the models of the finished run in `dir`. `model` receives the parameters of the run's checkpoint.
+    /// `compact` loads the compact model from its folder; it is only called if the run left one.
     ///
     /// # Errors
     /// The checkpoint or the compact model is missing, damaged or of another model.
@@ -82,7 +83,7 @@ impl TimedRun {
         Ok(Self::new(task, model, compact, device))
     }
 
-    /// Of a task and its trained model. The batches are those of the task's [`Task::timed_plan`].
+    /// Prepares a task and its trained model for timing. The batches are those of [`Task::timed_plan`].
     pub fn new<T, E, H>(
         task: T,
         model: GatedModel<E, H>,
@@ -141,7 +142,7 @@ impl TimedRun {
         }
     }
 
-    /// The same with what the models' input comes from: a pass over the same rows, by its name.
+    /// Adds the pass that computes the models' input from the same rows, under a name.
     pub fn with_before(
         mut self,
         name: impl Into<String>,
@@ -154,13 +155,13 @@ impl TimedRun {
         self
     }
 
-    /// What [`TimedBatch::before`] is called.
+    /// The name of the pass in [`TimedBatch::before`].
     pub fn before(&self) -> Option<&str> {
         self.before.as_ref().map(|before| before.name.as_str())
     }
 
-    /// The models on a batch of `size` test rows, on all of them where the task works on no less (a full-batch
-    /// graph); `None` where the test split has no such batch.
+    /// The models on a batch of `size` test rows, or on all rows where the task only works on all (a full-batch
+    /// graph). `None` if the test split has no such batch.
     pub fn batch(&self, size: usize) -> Result<Option<TimedBatch>> {
         let mut plan = (self.plan)(size);
         let whole = plan.len() == 1 && plan[0].len() > size;
@@ -168,7 +169,7 @@ impl TimedRun {
         if plan.is_empty() {
             return Ok(None);
         }
-        // From the middle, because a text task plans the shortest first.
+        // Take a batch from the middle, because a text task plans the shortest texts first.
         let rows = plan.swap_remove(plan.len() / 2);
         let mut batch = (self.make)(&rows)?;
         if let Some(before) = &self.before {
@@ -177,8 +178,8 @@ impl TimedRun {
         Ok(Some(batch))
     }
 
-    /// Holds the model that was built again against what its run predicted for the test split; returns the
-    /// largest difference of a logit. Error: it is another model.
+    /// Compares the rebuilt model with what its run predicted for the test split and returns the largest difference
+    /// of a logit. It is an error if the difference shows another model.
     pub fn check(&self, predicted: &PredictionTable) -> Result<f64> {
         let size = LOOKED_AT.min(predicted.rows.len());
         let Some(batch) = self.batch(size)? else {
@@ -193,7 +194,7 @@ impl TimedRun {
                 return Err(Error::Task(format!("row {row} was not predicted")));
             };
             for (a, b) in found.iter().zip(expected) {
-                // A NaN is a difference too.
+                // This comparison also catches NaN.
                 let difference = f64::from((a - b).abs());
                 largest = if difference <= largest {
                     largest

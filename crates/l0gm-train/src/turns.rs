@@ -1,26 +1,26 @@
-//! Forward passes of several models timed side by side: each has its turn in every round, so that whatever
-//! the machine does meanwhile meets all of them, and two models are compared within a round.
+//! Times the forward passes of several models side by side. Every model has a turn in every round, so that
+//! disturbances of the machine affect all of them, and models are compared within a round.
 
 use crate::{Error, LATENCY_WARMUP, Pass, Result, StopFlag};
 use l0gm_gate::quantile;
 use std::time::Instant;
 
-/// Above this spread of the rounds' medians a latency's third digit is noise: one unit of the third digit
-/// is at most this share of a number.
+/// If the rounds' medians spread by more than this share, the third digit of a latency is noise: one unit of the
+/// third digit is at most 1% of a number.
 pub const THIRD_DIGIT: f64 = 0.01;
 
-/// How turns are taken.
+/// How many rounds and passes are timed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Turns {
-    /// Rounds; in each, every model has one turn.
+    /// Number of rounds. In each round, every model has one turn.
     pub rounds: usize,
-    /// Passes at a turn's beginning that are not counted.
+    /// Passes at the beginning of a turn that are not counted.
     pub warmup: usize,
-    /// Passes of a turn that are.
+    /// Timed passes of a turn.
     pub repeats: usize,
-    /// Seconds after which a turn ends early. One pass of a turn is always timed.
+    /// Seconds after which a turn ends early. At least one pass is always timed.
     pub turn_seconds: f64,
-    /// Seconds after which no further round begins, but for [`Turns::FEWEST`].
+    /// Seconds after which no further round begins, once [`Turns::FEWEST`] rounds are done.
     pub seconds: f64,
 }
 
@@ -37,10 +37,10 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Rounds that are made however long they take: fewer have no middle half.
+    /// Minimum number of rounds; an interquartile range needs three.
     pub const FEWEST: usize = 3;
 
-    /// Every count must be at least 1.
+    /// Checks that every count is at least 1.
     pub fn check(&self) -> Result<()> {
         if self.rounds == 0 || self.repeats == 0 {
             return Err(Error::Setting(format!(
@@ -52,29 +52,29 @@ impl Turns {
     }
 }
 
-/// The timed passes of one model, by round, in microseconds.
+/// The times of one model's passes, in microseconds, by round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
     rounds: Vec<Vec<f64>>,
 }
 
 impl Timing {
-    /// The passes' median.
+    /// Median of all passes, in microseconds.
     pub fn median_us(&self) -> f64 {
         quantile(&self.sorted(), 0.5)
     }
 
-    /// Their 95th percentile.
+    /// 95th percentile of all passes, in microseconds.
     pub fn p95_us(&self) -> f64 {
         quantile(&self.sorted(), 0.95)
     }
 
-    /// How many were timed.
+    /// Number of timed passes.
     pub fn passes(&self) -> usize {
         self.rounds.iter().map(Vec::len).sum()
     }
 
-    /// The median of each round.
+    /// The median of each round, in microseconds.
     pub fn round_medians_us(&self) -> Vec<f64> {
         let medians = self.rounds.iter().map(|round| {
             let mut round = round.clone();
@@ -84,7 +84,7 @@ impl Timing {
         medians.collect()
     }
 
-    /// The width of the middle half of the rounds' medians, as a share of their median.
+    /// The interquartile range of the rounds' medians, as a share of their median.
     pub fn spread(&self) -> f64 {
         spread(&self.round_medians_us())
     }
@@ -96,8 +96,8 @@ impl Timing {
     }
 }
 
-/// What `of` takes for each unit of `against`'s time: the rounds' median, and its spread. Two models are compared
-/// within a round, where they met the same machine.
+/// The time of `of` relative to that of `against`: the median of the rounds' ratios, and its spread. Ratios are taken
+/// within a round, where both models met the same state of the machine.
 pub fn ratio(of: &Timing, against: &Timing) -> (f64, f64) {
     let (a, b) = (of.round_medians_us(), against.round_medians_us());
     let mut ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
@@ -106,7 +106,7 @@ pub fn ratio(of: &Timing, against: &Timing) -> (f64, f64) {
     (quantile(&ratios, 0.5), width)
 }
 
-/// The width of the middle half of some values, as a share of their median; 0 for fewer than two.
+/// The interquartile range of some values, as a share of their median; 0 for fewer than two.
 pub fn spread(values: &[f64]) -> f64 {
     if values.len() < 2 {
         return 0.0;
@@ -116,8 +116,8 @@ pub fn spread(values: &[f64]) -> f64 {
     (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / quantile(&sorted, 0.5)
 }
 
-/// Times every pass. Rounds begin with another model each, so that none always follows the same one.
-/// `stop` is asked before every turn.
+/// Times all passes. Each round begins with another model, so that no model always follows the same one. `stop` is
+/// checked before every turn.
 pub fn side_by_side(passes: &[&Pass], turns: &Turns, stop: &StopFlag) -> Result<Vec<Timing>> {
     turns.check()?;
     let mut timings = vec![Timing { rounds: Vec::new() }; passes.len()];
@@ -142,7 +142,7 @@ fn one_turn(pass: &Pass, turns: &Turns) -> Result<Vec<f64>> {
     let over = |share: f64| start.elapsed().as_secs_f64() >= turns.turn_seconds * share;
     for _ in 0..turns.warmup {
         pass()?;
-        // Of a pass that takes long, one is enough to bring the caches back.
+        // If a pass takes long, one is enough to warm the caches again.
         if over(0.5) {
             break;
         }
@@ -194,7 +194,7 @@ mod tests {
             "a warm-up pass and two timed ones a turn"
         );
         order.dedup();
-        // A round may begin with the model that ended the one before.
+        // A round may begin with the model that ended the previous round, so neighbours are deduplicated.
         assert_eq!(order, [0, 1, 2, 1, 2, 0, 2, 0, 1]);
         assert!(timings.iter().all(|timing| timing.passes() == 6));
     }
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(timing.round_medians_us(), [11.0, 21.0, 11.0]);
         assert_eq!(timing.median_us(), 12.0);
         assert!(timing.p95_us() > 60.0);
-        // Quartiles 11 and 16 about a median of 11.
+        // The quartiles are 11 and 16, the median is 11.
         assert!((timing.spread() - 5.0 / 11.0).abs() < 1e-12);
         assert_eq!(spread(&[3.0]), 0.0);
         let half = Timing {

@@ -1,4 +1,4 @@
-//! From a spec to a record.
+//! Whole runs, from a spec to a record.
 
 #![allow(clippy::unwrap_used)]
 
@@ -95,7 +95,7 @@ fn a_gated_run_leaves_a_record_that_agrees_with_its_predictions() {
         record.test
     );
 
-    // Scaling is fitted on validation: there it cannot raise the NLL.
+    // The temperature is fitted on validation, so it cannot raise the NLL there.
     let scaled = PredictionTable {
         logits: valid
             .logits
@@ -151,7 +151,7 @@ fn a_dense_run_says_that_nothing_is_gated() {
     assert!(record.compact.is_none() && record.gate.z.is_empty());
 }
 
-/// Refuses to hand out a single batch.
+/// A task that must not be used: it refuses to hand out a batch.
 struct Untouchable;
 
 impl Task for Untouchable {
@@ -231,7 +231,7 @@ fn a_finished_run_of_data_that_changed_since_is_refused() {
             && text.contains(&format!("delete {}", folder.path().display())),
         "{text}"
     );
-    // Without its record the run would go on from its checkpoint: of other data that is refused too.
+    // Without its record the run would continue from its checkpoint, which must be refused for other data as well.
     std::fs::remove_file(folder.path().join("record.json")).unwrap();
     let text = with("bb").unwrap_err().to_string();
     assert!(
@@ -243,7 +243,7 @@ fn a_finished_run_of_data_that_changed_since_is_refused() {
 
 #[test]
 fn a_gated_interface_of_fields_counts_the_open_dimensions_of_each_field() {
-    // The gate's own view of four fields of four dimensions; the encoder's stays flat.
+    // The gate sees the interface as four fields of four dimensions; the encoder's own stays flat.
     let interface = Interface::Fields { fields: 4, dim: 4 };
     let mut gated = model(8, 16, Some(&GateConfig::default()), 0);
     let device = candle_core::Device::Cpu;

@@ -1,4 +1,4 @@
-//! What the training loop does with gates: kinds, a calibration term, an active fraction asked for, schedules.
+//! The training loop with the various gates: kinds, a calibration term, a requested active fraction, schedules.
 
 #![allow(clippy::unwrap_used)]
 
@@ -38,7 +38,7 @@ fn small() -> Synthetic {
     Synthetic::new([512, 256, 256], 8, 3, 1)
 }
 
-/// Asks for a stop after so many steps.
+/// Requests a stop after this many steps.
 struct StopAfter(usize, StopFlag);
 
 impl Progress for StopAfter {
@@ -97,7 +97,7 @@ fn a_calibration_term_changes_what_is_learned_and_leaves_no_parameter_still() {
             found.push(after);
         }
     }
-    // Without a kind the weight does nothing; every other pair differs.
+    // With kind None the weight has no effect, so the first two agree; every other pair must differ.
     assert_eq!(found[0], found[1]);
     for i in 1..found.len() {
         for j in 0..i {
@@ -106,7 +106,7 @@ fn a_calibration_term_changes_what_is_learned_and_leaves_no_parameter_still() {
     }
 }
 
-/// A run of 30 epochs with a target; returns the last record.
+/// Trains 30 epochs with a target and returns the model and the outcome.
 fn aimed(gate: &GateConfig, target: &str, folder: &Path) -> (Model, Outcome) {
     let mut config = config(30, 0.0);
     config.target = Some(target.parse().unwrap());
@@ -160,7 +160,7 @@ fn an_aimed_run_that_is_cut_off_ends_with_the_same_bits() {
         let whole = tempfile::tempdir().unwrap();
         let first = model(8, 32, Some(&gate), 0);
         fit(&small(), &first, &config, whole.path()).unwrap();
-        // Stopped while the multiplier moves, and again after the gates have settled.
+        // Stop once while the multiplier moves, and once after the gates have settled.
         let parts = tempfile::tempdir().unwrap();
         let run = RunDir::open(parts.path()).unwrap();
         for steps in [30, 65] {

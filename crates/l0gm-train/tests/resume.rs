@@ -1,6 +1,6 @@
-//! A run killed at any moment and started again ends with the same predictions, bit for bit.
+//! A run that is killed at any moment and started again ends with the same predictions, bit for bit.
 //!
-//! The child is this test binary itself, asked by environment variables to run one experiment.
+//! The child process is this test binary itself; environment variables tell it to run one experiment.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,7 +31,7 @@ fn settings(checkpoint_seconds: u64) -> TrainConfig {
     }
 }
 
-/// Slows the run a little, so that there is a middle to be killed in.
+/// Slows the run a little, so that it can be killed before it ends.
 struct Slow(Duration);
 
 impl Progress for Slow {
@@ -56,7 +56,7 @@ fn experiment(folder: &Path, config: &TrainConfig, pause: Duration) -> Result<Ru
     )
 }
 
-/// Not a test by itself: what the child processes run.
+/// Not a test of its own: the child processes run this.
 #[test]
 #[ignore = "started by the other tests"]
 fn child() {
@@ -86,7 +86,7 @@ fn predictions(folder: &Path) -> Vec<u8> {
 #[test]
 fn a_run_killed_at_random_moments_ends_with_the_same_predictions() {
     let straight = tempfile::tempdir().unwrap();
-    // The uninterrupted run writes no checkpoint on the way at all.
+    // The uninterrupted run writes no checkpoint before its end.
     experiment(straight.path(), &settings(1000), Duration::ZERO).unwrap();
 
     let killed = tempfile::tempdir().unwrap();
@@ -109,7 +109,7 @@ fn a_run_killed_at_random_moments_ends_with_the_same_predictions() {
         if child.try_wait().unwrap().is_some() {
             break;
         }
-        // On Unix this is SIGKILL.
+        // On Unix this sends SIGKILL.
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
@@ -126,7 +126,7 @@ fn a_run_killed_at_random_moments_ends_with_the_same_predictions() {
     );
     assert_eq!(predictions(killed.path()), predictions(straight.path()));
 
-    // The learning curve is the same too, but for the clock.
+    // The learning curve is the same too, except for the times.
     let curve = |folder| {
         let record = finished_record(folder).unwrap().unwrap();
         let numbers =
@@ -170,7 +170,7 @@ fn a_second_process_is_refused_while_the_first_has_the_folder() {
     assert!(!held.is_finished());
 }
 
-/// Asks for a stop once `at` steps are done.
+/// Requests a stop once `at` steps are done.
 struct StopAt(usize, StopFlag);
 
 impl Progress for StopAt {
@@ -209,7 +209,7 @@ fn a_stopped_training_goes_on_to_the_same_parameters() {
     let straight = tempfile::tempdir().unwrap();
     let whole = sitting(straight.path(), &config, usize::MAX).unwrap();
     let stopped = tempfile::tempdir().unwrap();
-    // In the middle of an epoch, at its end, and after the selection has begun.
+    // Stop in the middle of an epoch, at an epoch's end, and after selection has begun.
     for at in [5, 16, 90] {
         assert!(matches!(
             sitting(stopped.path(), &config, at),
@@ -217,7 +217,7 @@ fn a_stopped_training_goes_on_to_the_same_parameters() {
         ));
     }
     assert_eq!(sitting(stopped.path(), &config, usize::MAX).unwrap(), whole);
-    // A training that is over gives its parameters back at once.
+    // A finished training returns its parameters at once.
     assert_eq!(sitting(stopped.path(), &config, 1).unwrap(), whole);
 }
 
@@ -285,6 +285,6 @@ fn a_checkpoint_of_other_settings_is_refused_and_names_the_difference() {
         text.contains("train.optimiser.beta1: 0.9 there, 0.8 now"),
         "{text}"
     );
-    // How often checkpoints are written is free to change.
+    // The checkpoint interval may change between sittings.
     assert!(sitting(folder.path(), &settings(7), usize::MAX).is_ok());
 }

@@ -1,4 +1,4 @@
-//! A run's folder: locked, versioned, never half-written.
+//! A run's folder is locked, has a version and is never half-written.
 
 #![allow(clippy::unwrap_used)]
 
@@ -80,7 +80,7 @@ fn a_file_is_replaced_as_a_whole() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// A file system of 64 KiB, where this process may mount one.
+/// A file system of 64 KiB, on systems where this process may mount one.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -125,12 +125,12 @@ fn a_full_disk_is_called_one_and_leaves_the_old_file() {
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 1);
 
-    // The same through the Parquet writer.
+    // The same with the Parquet writer.
     let table = l0gm_train::PredictionTable {
         split: l0gm_train::Split::Test,
         rows: (0..60_000).collect(),
         labels: vec![0; 60_000],
-        // Values that do not compress.
+        // Use values that do not compress.
         logits: (0..120_000u32)
             .map(|i| f32::from_bits(0x3f00_0000 | (i.wrapping_mul(2_654_435_761) >> 9)))
             .collect(),

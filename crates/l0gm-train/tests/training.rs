@@ -130,7 +130,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
 
 #[test]
 fn active_fraction_answers_to_lambda_over_the_whole_grid() {
-    // Many more dimensions than the task needs, 1,000 steps.
+    // Far more dimensions than the task needs, and 1,000 steps.
     let task = Synthetic::new([3200, 512, 256], 16, 4, 3);
     let fractions: Vec<f64> = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
         .into_iter()
@@ -161,7 +161,7 @@ fn a_gradient_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint() {
         ..config(3, 1e-3)
     };
     let mut task = small();
-    // The row whose features turn NaN in the first epoch's middle.
+    // Find the row in the middle of the first epoch; its features become NaN.
     let mut order = Generator::new(5).stream("epoch", 0);
     let planned = l0gm_train::Task::plan(&task, l0gm_train::Split::Train, 64, Some(&mut order));
     task.poisoned = Some(planned[4][0]);
@@ -174,7 +174,7 @@ fn a_gradient_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint() {
         "{text}"
     );
 
-    // The kept checkpoint is good: with the cause gone, the run ends as if nothing had happened.
+    // The kept checkpoint is good: once the cause is removed, the run ends as if nothing had happened.
     task.poisoned = None;
     fit(&task, &gated, &config, 5, folder.path()).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
@@ -218,7 +218,7 @@ fn a_gradient_that_is_not_finite_names_its_parameter_and_moves_nothing() {
     assert_eq!(optimiser.steps_taken(), 0);
 }
 
-/// Cuts the gradient of its layer off, as an op without a backward does.
+/// An encoder that cuts off the gradient, as an op without a backward pass does.
 struct Detached(LinearEncoder);
 
 impl Encoder for Detached {
@@ -277,7 +277,7 @@ fn weights_decay_biases_and_gates_do_not() {
     let parameters = gated.parameters();
     let mut optimiser = Optimiser::new(&parameters, &settings, 10).unwrap();
     let before = bits(&gated);
-    // A loss with a gradient of exactly zero for everything: only decay moves a parameter.
+    // The loss has a gradient of exactly zero everywhere, so only weight decay moves a parameter.
     let mut loss = Tensor::zeros((), DType::F32, &device).unwrap();
     for parameter in &parameters {
         let sum = parameter.var.sum_all().unwrap();

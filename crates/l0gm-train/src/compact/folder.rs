@@ -1,6 +1,6 @@
-//! The folder `compact/`: `model.safetensors` and any further file first, then `model.json`, which holds
-//! their sizes and sums. A folder that was cut off while it was written has no `model.json`, and one whose
-//! files do not belong together says so.
+//! The folder `compact/` of a run. Its `model.safetensors` and any further files are written first, and `model.json`,
+//! which holds their sizes and checksums, last. So a folder whose writing was interrupted has no `model.json`, and
+//! files that do not belong together are detected.
 
 use super::CompactParts;
 use crate::checkpoint::hex;
@@ -18,36 +18,36 @@ use std::path::{Path, PathBuf};
 const HEADER: &str = "model.json";
 const WEIGHTS: &str = "model.safetensors";
 
-/// Size and sum of one file.
+/// Size and checksum of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSum {
-    /// Bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// sha256, in hex.
+    /// SHA-256 in hexadecimal.
     pub sha256: String,
 }
 
-/// What `model.json` says.
+/// The content of `model.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CompactHeader {
-    /// Layout of the folder; see [`CompactFolder::FORMAT`].
+    /// Version of the folder's layout; see [`CompactFolder::FORMAT`].
     pub format: u32,
     /// "tabular", "text" or "graph".
     pub modality: String,
-    /// The run it comes from.
+    /// Id of the run that left the model.
     pub run_id: String,
     /// Class names, in the order of the logits.
     pub classes: Vec<String>,
-    /// The temperature of temperature scaling, fitted on the validation split: logits are divided by it.
+    /// The temperature of temperature scaling, fitted on the validation split. Logits are divided by it.
     pub temperature: f64,
-    /// Of the gated model it was made of.
+    /// Size of the gated model that was compacted.
     pub gated: Sizes,
-    /// Its own.
+    /// Size of the compact model.
     pub compact: Sizes,
-    /// The other files of the folder, by name; written by [`CompactFolder::write`].
+    /// Sizes and checksums of the other files, by file name. [`CompactFolder::write`] fills them in.
     pub files: BTreeMap<String, FileSum>,
-    /// The modality's own part.
+    /// What the modality needs to build the model again.
     pub model: Value,
 }
 
@@ -60,14 +60,14 @@ pub struct CompactFolder {
 }
 
 impl CompactFolder {
-    /// The layout this version writes and reads.
+    /// The layout that this version writes and reads.
     pub const FORMAT: u32 = 1;
 
-    /// Writes `parts` into `dir`, which is made where it is missing. `header`'s `files` and `model` are
-    /// filled in from `parts`.
+    /// Writes `parts` into `dir`, which is created where it is missing. The header's `files` and `model` are filled
+    /// in from `parts`.
     ///
     /// # Errors
-    /// Where a file cannot be written; `model.json` is then not there.
+    /// A file cannot be written. The folder then has no `model.json`.
     pub fn write(dir: &Path, mut header: CompactHeader, parts: CompactParts) -> Result<()> {
         fs::create_dir_all(dir).map_err(|e| Error::io(dir, "create this folder", &e))?;
         remove_leftovers(dir)?;
@@ -92,11 +92,11 @@ impl CompactFolder {
         write_json(&json, &header)
     }
 
-    /// Reads and checks the folder of a model of `modality`.
+    /// Reads and checks the folder of a compact model of `modality`.
     ///
     /// # Errors
-    /// A file that is missing, cut off or not the one written; another format or modality; a weight that
-    /// is no finite number. Each names the file and says what to do.
+    /// A file is missing, truncated or not the one that was written; the format or the modality is another; a weight
+    /// is NaN or infinite. Each error names the file and says what to do.
     pub fn load(dir: &Path, modality: &str, device: &Device) -> Result<Self> {
         let json = dir.join(HEADER);
         let header = read_header(dir, &json)?;
@@ -141,12 +141,12 @@ impl CompactFolder {
         Ok(folder)
     }
 
-    /// What `model.json` says.
+    /// The content of `model.json`.
     pub fn header(&self) -> &CompactHeader {
         &self.header
     }
 
-    /// Where it stands.
+    /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -154,16 +154,16 @@ impl CompactFolder {
     /// The modality's part of `model.json`.
     ///
     /// # Errors
-    /// Where it is not what this modality writes.
+    /// It is not what this modality writes.
     pub fn model<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_value(self.header.model.clone())
             .map_err(|e| self.unfit(format!("its part \"model\" cannot be read: {e}")))
     }
 
-    /// A tensor of this shape.
+    /// The tensor `name`, which must have this shape.
     ///
     /// # Errors
-    /// Where there is none, or it has another shape than `model.json` makes it.
+    /// There is no such tensor, or its shape differs from the one that `model.json` implies.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let path = self.path.join(WEIGHTS);
         match self.tensors.get(name) {
@@ -182,10 +182,10 @@ impl CompactFolder {
         }
     }
 
-    /// The bytes of one of its files, checked against size and sum.
+    /// The bytes of one of the folder's files, checked against its recorded size and checksum.
     ///
     /// # Errors
-    /// Where it is missing, cut off or another one.
+    /// The file is missing, truncated or not the one that was written.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.path.join(name);
         let Some(expected) = self.header.files.get(name) else {
@@ -216,7 +216,7 @@ impl CompactFolder {
         Ok(bytes)
     }
 
-    /// An error about `model.json`, with what to do.
+    /// An error about `model.json`. It says what to do.
     pub fn unfit(&self, message: impl std::fmt::Display) -> Error {
         Error::file(&self.path.join(HEADER), format!("{message}; {REMEDY}"))
     }
@@ -240,7 +240,7 @@ fn read_header(dir: &Path, path: &Path) -> Result<CompactHeader> {
     let unreadable =
         |e: serde_json::Error| Error::file(path, format!("cannot be read ({e}); {REMEDY}"));
     let value: Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
-    // The format is looked at before the rest, so that another version is called by its name.
+    // Check the format first, so that a folder of another version is reported as such.
     match value.get("format").and_then(Value::as_u64) {
         Some(found) if found != u64::from(CompactFolder::FORMAT) => Err(Error::file(
             path,

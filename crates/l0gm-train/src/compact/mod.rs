@@ -1,6 +1,6 @@
-//! A compact model as files: what a finished run leaves in its folder's `compact/`, so that the smaller
-//! model can be used without the run, its data and the gate. A modality says what its model consists of
-//! ([`CompactParts`]); writing, checking and reading are the same for all.
+//! A compact model as files. A finished run leaves them in the subfolder `compact/`, so that the smaller model can be
+//! used without the run, its data and the gate. Each modality says what its model consists of ([`CompactParts`]);
+//! writing, checking and reading are the same for all.
 
 mod folder;
 mod probabilities;
@@ -13,22 +13,22 @@ use candle_core::Tensor;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A compact model as a run hands it over: what its record says of it, and what is written.
+/// A compact model as a method hands it to the judge.
 #[derive(Clone, Debug)]
 pub struct Compacted {
-    /// For the record.
+    /// What the run record says of the compact model.
     pub summary: CompactSummary,
-    /// For the folder `compact/`; absent: none is written.
+    /// What is written into the folder `compact/`. `None` writes no folder.
     pub parts: Option<CompactParts>,
 }
 
-/// What a compact model consists of.
+/// The content of a compact model, without the header that the run adds.
 #[derive(Clone, Debug, Default)]
 pub struct CompactParts {
     /// Shapes, kept dimensions, fitted encodings: whatever the modality needs to build the model again.
     pub model: Value,
-    /// Its tensors by name, all f32 and none of them empty.
+    /// Tensors by name. All are f32 and none is empty.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Further files by name (a tokenizer).
+    /// Further files by name, such as a tokenizer.
     pub files: BTreeMap<String, Vec<u8>>,
 }

@@ -1,22 +1,23 @@
-//! What a compact model answers: one probability a class for each row.
+//! The answer of a compact model: for each row, one probability per class.
 
 use crate::{Error, Result};
 use candle_core::{DType, Tensor};
 use l0gm_gate::calibration::scale_logits;
 
-/// Probabilities by row and class; each row's sum to 1.
+/// Probabilities by row and class. Each row sums to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassProbabilities {
     classes: Vec<String>,
-    /// rows x classes.
+    /// Row by row: rows x classes.
     values: Vec<f64>,
 }
 
 impl ClassProbabilities {
-    /// softmax(logits / temperature), in f64. `logits`: (rows, classes).
+    /// Computes softmax(logits / temperature) in f64. `logits`: (rows, classes).
     ///
     /// # Errors
-    /// Where the classes are not as many as the columns, or a logit is no finite number; names its row.
+    /// The number of class names differs from the number of columns, or a logit is NaN or infinite; the error names
+    /// its row.
     pub fn from_logits(logits: &Tensor, temperature: f64, classes: &[String]) -> Result<Self> {
         let (_, columns) = logits.dims2()?;
         if columns != classes.len() || columns == 0 {
@@ -58,7 +59,7 @@ impl ClassProbabilities {
         &self.classes
     }
 
-    /// One row's probabilities.
+    /// The probabilities of one row, by class.
     pub fn row(&self, row: usize) -> &[f64] {
         let width = self.classes.len();
         &self.values[row * width..(row + 1) * width]

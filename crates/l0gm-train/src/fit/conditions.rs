@@ -1,5 +1,5 @@
-//! A gated model under the conditions of the robustness protocol: perturbed at its input where its task can, else at
-//! the interface, before the gate.
+//! A gated model under the conditions of the robustness protocol. The input is perturbed where the task supports it,
+//! otherwise the interface in front of the gate.
 
 use super::GatedPredictor;
 use crate::robustness::report_condition;
@@ -10,11 +10,12 @@ use crate::{
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Mode;
 
-/// The value of a hidden dimension of the interface: what a closed gate makes of it.
+/// The value of a hidden dimension of the interface. A closed gate has the same effect.
 const HIDDEN_DIMENSION: f32 = 0.0;
-/// What the record calls a perturbed interface.
+/// How records name a perturbed interface.
 const INTERFACE: &str = "interface";
-/// Rows from which an interface's spread and range are taken, because an encoder may take long for more.
+/// Number of rows from which an interface's spread and range are estimated, because running the encoder on more could
+/// take long.
 const ENOUGH: usize = 2000;
 
 impl<T, E, H> GatedPredictor<'_, T, E, H>
@@ -23,7 +24,7 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    /// Every condition on the rows that the task plans for it.
+    /// The logits of every condition, on the rows that the task plans for the protocol.
     pub(super) fn under(
         &self,
         conditions: &[Condition],
@@ -60,8 +61,8 @@ where
         Ok(Offered::Yes(Perturbed { rows, outcomes }))
     }
 
-    /// Logits of every condition without a place at the input, in the plan's order; empty for the others. The
-    /// encoder runs once a batch for all of them.
+    /// The logits of the conditions that perturb the interface, in the plan's order; empty for the others. The
+    /// encoder runs once per batch for all of them.
     fn at_the_interface(
         &self,
         plan: &[Vec<u32>],
@@ -101,7 +102,7 @@ where
         Ok(logits)
     }
 
-    /// Logits of a condition with a place at the input, in the plan's order.
+    /// The logits of one condition that perturbs the input, in the plan's order.
     fn at_the_input(
         &self,
         plan: &[Vec<u32>],
@@ -120,7 +121,7 @@ where
         Ok(logits)
     }
 
-    /// What the encoder makes of a batch, through its own gates; the interface's gate comes after.
+    /// The encoder's output for a batch, with the encoder's own gates applied but not yet the interface's gate.
     fn interface(&self, input: &T::Input) -> Result<Tensor> {
         let gating = Gating::Deterministic;
         self.model
@@ -128,8 +129,8 @@ where
             .encode_gated(input, gating, &mut Mode::Eval)
     }
 
-    /// Spread and range of every dimension of the interface over validation batches, spread over the split:
-    /// all of a small one, else some [`ENOUGH`] rows.
+    /// Spread and range of every dimension of the interface. They are computed from whole validation batches: all of
+    /// a small split, otherwise about [`ENOUGH`] rows from batches spread evenly over it.
     fn interface_scales(&self, context: &mut RunContext<'_>) -> Result<Vec<FeatureScale>> {
         let width = self.model.encoder.interface().width();
         let every = (self.task.rows(Split::Valid) / ENOUGH).max(1);

@@ -1,4 +1,4 @@
-//! What a model meets under the protocol, seen through a head that keeps what it is handed.
+//! Shows what a model receives under the protocol, through a head that records its input.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -13,7 +13,7 @@ use std::time::Instant;
 const WIDTH: usize = 6;
 const ROWS: usize = 40;
 
-/// Rows of numbers; `at_input`: which kinds its input can be perturbed by.
+/// Rows of numbers. `at_input` lists the kinds of perturbation that its input supports.
 struct Rows {
     at_input: Vec<ConditionKind>,
 }
@@ -69,7 +69,7 @@ impl Task for Rows {
     }
 }
 
-/// The interface is the input.
+/// An encoder that returns its input unchanged.
 struct Plain;
 
 impl Encoder for Plain {
@@ -85,7 +85,7 @@ impl Encoder for Plain {
     }
 }
 
-/// Its logits are [0, slope times the sum of what it sees]; all of that is kept.
+/// A head with the logits [0, slope times the sum of its input]. It records its input.
 struct Spy {
     slope: f64,
     seen: RefCell<Vec<f32>>,
@@ -107,7 +107,7 @@ impl Head<Tensor> for Spy {
     }
 }
 
-/// Every gate of it is open and lets everything through.
+/// A gate that is fully open and so passes everything unchanged.
 fn open_gate() -> Gate {
     let config = GateConfig {
         inference: l0gm_gate::InferenceGate::Threshold,
@@ -117,7 +117,7 @@ fn open_gate() -> Gate {
     Gate::new(interface, &config, &Schedule::default(), &Device::Cpu).unwrap()
 }
 
-/// What the head saw, and what was made of it.
+/// What the head saw, and the scores that followed from it.
 fn judged(
     at_input: &[ConditionKind],
     gate: Gate,

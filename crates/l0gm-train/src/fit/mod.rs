@@ -1,4 +1,4 @@
-//! Fits a gated model (or a dense one) and makes it a predictor.
+//! Fits a gated or dense model and turns it into a predictor.
 
 mod conditions;
 
@@ -11,22 +11,23 @@ use crate::{
 };
 use l0gm_gate::GateReading;
 
-/// Builds the compact model of a trained one; `None` where there is none.
+/// Builds the compact model of a trained one. `None` means that it has no compact form.
 pub type Compactor<'a, E, H> = Box<dyn FnOnce(&GatedModel<E, H>) -> Result<Option<Compacted>> + 'a>;
 
-/// A gated (or dense) model to be fitted.
+/// A gated or dense model and all that is needed to fit it.
 pub struct GatedFit<'a, T, E, H> {
-    /// The rows.
+    /// The data, split into training, validation and test rows.
     pub task: &'a T,
-    /// The untrained model.
+    /// The untrained model. Its parameters change in place.
     pub model: &'a GatedModel<E, H>,
-    /// How to train it.
+    /// The training settings.
     pub config: &'a TrainConfig,
-    /// Names of the interface's fields ("age", ...); empty for flat interfaces.
+    /// Names of the interface's fields ("age", ...). Empty for a flat interface.
     pub fields: &'a [String],
-    /// Parameters, FLOPs and bytes of the model.
+    /// Parameters, FLOPs and bytes of the model, for the record.
     pub sizes: Sizes,
-    /// Builds the compact model. It is not asked for a dense model, nor for gates that fold into no layer behind them.
+    /// Builds the compact model. Not called for a dense model, nor where the gates cannot be folded into the layer
+    /// behind them.
     pub compact: Compactor<'a, E, H>,
 }
 
@@ -36,7 +37,7 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    /// A model with a flat interface, whose sizes are not counted and which has no compact form.
+    /// A fit of a model with a flat interface, without counted sizes and without a compact form.
     pub fn new(task: &'a T, model: &'a GatedModel<E, H>, config: &'a TrainConfig) -> Self {
         Self {
             task,
@@ -48,10 +49,10 @@ where
         }
     }
 
-    /// Trains, or continues from the checkpoint in the run's folder.
+    /// Trains from the start, or continues from the checkpoint in the run's folder.
     ///
     /// # Errors
-    /// As [`train`](crate::train).
+    /// Those of [`train`](crate::train).
     pub fn fit(
         self,
         sitting: Sitting<'_>,
@@ -84,7 +85,7 @@ where
     }
 }
 
-/// A trained gated (or dense) model with the rows that it is judged on.
+/// A trained gated or dense model, together with the rows on which it is judged.
 pub struct GatedPredictor<'a, T, E, H> {
     task: &'a T,
     model: &'a GatedModel<E, H>,
@@ -92,7 +93,7 @@ pub struct GatedPredictor<'a, T, E, H> {
     fields: &'a [String],
     sizes: Sizes,
     compact: Option<Compactor<'a, E, H>>,
-    /// What the gates left open on the test split, once that is predicted.
+    /// What the gates leave open on the test split. Absent until that split has been predicted.
     reading: Option<GateReading>,
 }
 

@@ -14,7 +14,7 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Normal(0, std) rows.
+    /// A table with rows drawn from Normal(0, std).
     pub fn new(
         name: &str,
         part: Part,
@@ -28,7 +28,7 @@ impl Embedding {
         Self::from_tensor(name, part, &weight)
     }
 
-    /// From a given table (rows, dim), which is copied.
+    /// An embedding with a copy of the given table, (rows, dim).
     pub fn from_tensor(name: &str, part: Part, weight: &Tensor) -> Result<Self> {
         weight.dims2()?;
         Ok(Self {
@@ -38,17 +38,17 @@ impl Embedding {
         })
     }
 
-    /// (rows, dim).
+    /// The table, (rows, dim).
     pub fn weight(&self) -> &Var {
         &self.weight
     }
 
-    /// ids (u32, any shape) to ids' shape + (dim,).
+    /// Looks up `ids` (u32, any shape); the result has the shape of `ids` followed by dim.
     pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
         l0gm_ops::embedding(&self.weight, ids)
     }
 
-    /// "NAME.weight" (Weight).
+    /// The table as "NAME.weight", of the kind Weight.
     pub fn parameters(&self) -> Vec<Parameter> {
         vec![Parameter {
             name: format!("{}.weight", self.name),

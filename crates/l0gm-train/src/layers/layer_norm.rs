@@ -1,4 +1,4 @@
-//! Layer normalisation whose gradient reaches everything before it.
+//! Layer normalisation whose gradient reaches every layer before it, unlike that of candle's fused op.
 
 use super::owned;
 use crate::{Parameter, ParameterKind, Part};
@@ -15,7 +15,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Weight 1, bias 0.
+    /// A layer whose weights are 1 and whose biases are 0.
     pub fn new(name: &str, part: Part, dim: usize, epsilon: f64, device: &Device) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),
@@ -26,7 +26,7 @@ impl LayerNorm {
         })
     }
 
-    /// From given tensors (pretrained weights), which are copied. An error names the layer if the
+    /// A layer with copies of the given tensors, such as pretrained weights. The error names the layer if their
     /// shapes do not fit each other.
     pub fn from_tensors(
         name: &str,
@@ -51,12 +51,12 @@ impl LayerNorm {
         })
     }
 
-    /// Same shape out.
+    /// Normalises over the last dimension and keeps the shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         l0gm_ops::layer_norm(x, &self.weight, &self.bias, self.epsilon)
     }
 
-    /// "NAME.weight" and "NAME.bias", both NoDecay.
+    /// The parameters "NAME.weight" and "NAME.bias", both of the kind NoDecay.
     pub fn parameters(&self) -> Vec<Parameter> {
         [("weight", &self.weight), ("bias", &self.bias)]
             .into_iter()

@@ -5,7 +5,7 @@ use crate::{Parameter, ParameterKind, Part};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_ops::Generator;
 
-/// y = x W^T + b.
+/// The linear layer y = x W^T + b.
 #[derive(Clone, Debug)]
 pub struct Linear {
     name: String,
@@ -36,7 +36,7 @@ impl Linear {
         Self::from_tensors(name, part, &weight, bias.as_ref())
     }
 
-    /// From given tensors (pretrained weights), which are copied. An error names the layer if the
+    /// A layer with copies of the given tensors, such as pretrained weights. The error names the layer if their
     /// shapes do not fit each other.
     pub fn from_tensors(
         name: &str,
@@ -62,22 +62,22 @@ impl Linear {
         })
     }
 
-    /// (out, in).
+    /// The weight, (out, in).
     pub fn weight(&self) -> &Var {
         &self.weight
     }
 
-    /// (out,).
+    /// The bias, (out,), if the layer has one.
     pub fn bias(&self) -> Option<&Var> {
         self.bias.as_ref()
     }
 
-    /// (.., in) to (.., out).
+    /// Applies the layer: (.., in) becomes (.., out).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         l0gm_ops::linear(x, &self.weight, self.bias.as_ref().map(Var::as_tensor))
     }
 
-    /// "NAME.weight" (Weight) and "NAME.bias" (NoDecay).
+    /// The parameters "NAME.weight" (of the kind Weight) and "NAME.bias" (NoDecay).
     pub fn parameters(&self) -> Vec<Parameter> {
         let parameter = |suffix: &str, var: &Var, kind| Parameter {
             name: format!("{}.{suffix}", self.name),

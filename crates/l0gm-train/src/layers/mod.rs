@@ -1,7 +1,7 @@
 //! Small trainable layers on `l0gm-ops`, initialised from the seeded generator.
 //!
-//! candle's own layers are initialised from a CPU generator that cannot be seeded, and its fused
-//! LayerNorm has no backward; these have the same shapes and defaults as PyTorch's and neither fault.
+//! candle initialises its own layers from a CPU generator that cannot be seeded, and its fused LayerNorm has no
+//! backward pass. These layers have neither fault; their shapes and defaults are PyTorch's.
 //!
 //! ```
 //! use candle_core::{DType, Device, Tensor};
@@ -25,7 +25,7 @@ pub use linear::Linear;
 
 use candle_core::{Result, Tensor, Var};
 
-/// A variable that owns its storage: never a view of, or an alias for, the given tensor.
+/// A variable that owns its storage, so that it never aliases the given tensor.
 fn owned(tensor: &Tensor) -> Result<Var> {
     Var::from_tensor(&tensor.detach().contiguous()?)
 }

@@ -1,4 +1,4 @@
-//! The optimiser's settings, and the learning rate they give at a moment of training.
+//! The optimiser's settings, and the learning rate at each moment of training.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -9,29 +9,29 @@ use serde::{Deserialize, Serialize};
 pub struct OptimiserConfig {
     /// Peak learning rate of the head.
     pub learning_rate: f64,
-    /// Peak learning rate of the encoder; the head's where absent.
+    /// Peak learning rate of the encoder. Absent: the head's.
     pub encoder_learning_rate: Option<f64>,
-    /// How far one gate's log_alpha may travel in all over training: the gate group's constant
-    /// learning rate is this divided by the number of steps, so that lambda means the same whether a
-    /// run has 200 steps or 2,000.
+    /// The total distance that one gate's log_alpha may move during training. The gates' constant learning rate is
+    /// this distance divided by the number of steps, so that lambda has the same effect in a run of 200 steps and in
+    /// one of 2,000.
     pub gate_travel: f64,
-    /// Epsilon of the gate group. Adam divides a gradient by its own size, so that a gate on which
-    /// only the penalty acts moves at the same speed whatever lambda is; an epsilon above the
-    /// penalty's gradient makes that speed proportional to lambda again.
+    /// Epsilon of the gates' Adam. Adam divides a gradient by its own size, so a gate on which only the penalty acts
+    /// would move at the same speed whatever lambda is. An epsilon above the penalty's gradient makes the speed
+    /// proportional to lambda again.
     pub gate_epsilon: f64,
-    /// Decoupled weight decay of weights (never of biases, norms and gates).
+    /// Decoupled weight decay of weights. Biases, norms and gates do not decay.
     pub weight_decay: f64,
-    /// First-moment decay.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Second-moment decay.
+    /// Decay rate of the second moment.
     pub beta2: f64,
-    /// Epsilon.
+    /// Epsilon in AdamW's denominator, for everything but the gates.
     pub epsilon: f64,
-    /// Global-norm clip of weights' gradients; 0 = none. Gates are not clipped.
+    /// The global norm to which the gradients of weights are clipped; 0 = no clipping. Gates are not clipped.
     pub clip_norm: f64,
-    /// Fraction of steps over which the learning rate rises linearly.
+    /// Fraction of the steps over which the learning rate rises linearly.
     pub warmup: f64,
-    /// Whether the learning rate falls to 0 along a cosine after the warm-up (else constant).
+    /// Whether the learning rate falls to 0 along a cosine after the warm-up. Otherwise it stays constant.
     pub cosine: bool,
 }
 
@@ -54,7 +54,7 @@ impl Default for OptimiserConfig {
 }
 
 impl OptimiserConfig {
-    /// Checks every setting; the error names the setting, its value and the allowed range.
+    /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
         let positive = |name, value: f64| {
             range(
@@ -87,10 +87,10 @@ impl OptimiserConfig {
         share("warmup", self.warmup)
     }
 
-    /// Factor on the peak learning rates of step `step` (from 0) at `progress` in [0, 1]; `steps` is
-    /// the number of steps in all.
+    /// The factor on the peak learning rates at step `step` (counted from 0) and `progress` in [0, 1]; `steps` is the
+    /// total number of steps.
     pub(super) fn rate_factor(&self, progress: f64, steps: usize) -> f64 {
-        // The first step of a warm-up already moves a little.
+        // Counted from the end of the step, so that the first warm-up step has a rate above 0.
         let reached = progress + 1.0 / steps.max(1) as f64;
         if reached < self.warmup {
             return reached / self.warmup;
@@ -103,7 +103,7 @@ impl OptimiserConfig {
     }
 }
 
-/// A setting's error, unless it is `allowed`.
+/// Returns an error that names the setting and its range, unless the value is `allowed`.
 fn range(name: &str, value: f64, allowed: bool, what: &str) -> Result<()> {
     if allowed {
         return Ok(());

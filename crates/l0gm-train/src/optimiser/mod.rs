@@ -1,8 +1,8 @@
-//! AdamW with parameter groups, exportable state, global-norm clipping, linear warm-up and cosine.
+//! AdamW with parameter groups, exportable moments, global-norm clipping, linear warm-up and a cosine.
 //!
-//! candle's own keeps its moments private and knows one group. Three groups are needed here: weights,
-//! with decay; biases and norms, without; gates, at a constant learning rate set in units of training
-//! progress, so that one lambda means the same for a run of 200 steps and one of 2,000.
+//! candle's AdamW keeps its moments private and has one group only. Three groups are needed here: weights, which
+//! decay; biases and norms, which do not; and gates, whose constant learning rate is set in units of training
+//! progress, so that one lambda means the same in a run of 200 steps and in one of 2,000.
 
 mod config;
 
@@ -13,14 +13,14 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use l0gm_ops::{AdamWSlot, AdamWStep, adamw_steps, squared_norms};
 
-/// The optimiser with its moments.
+/// The optimiser's settings, parameters and moments.
 #[derive(Debug)]
 pub struct Optimiser {
     config: OptimiserConfig,
     slots: Vec<Slot>,
-    /// Steps in all, as planned.
+    /// Number of steps planned in total.
     steps: usize,
-    /// Steps taken.
+    /// Number of steps taken so far.
     taken: usize,
 }
 
@@ -32,24 +32,24 @@ struct Slot {
     second: Var,
 }
 
-/// What became of one step.
+/// The result of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepOutcome {
-    /// Every parameter was updated; the global norm of the weights' gradients before clipping.
+    /// Every parameter was updated. Holds the global norm of the weights' gradients before clipping.
     Taken {
         /// Root of the sum of squares over all weights, biases and norms.
         gradient_norm: f64,
     },
-    /// Nothing was changed: the gradient of the named parameter holds a NaN or an infinity.
+    /// Nothing was changed, because the gradient of this parameter contains a NaN or an infinity.
     NotFinite {
-        /// The parameter's name.
+        /// Name of the parameter.
         parameter: String,
     },
 }
 
 impl Optimiser {
-    /// Zero moments for every parameter; `steps` is the number of steps planned. Errors: a setting
-    /// out of range, or two parameters of one name.
+    /// An optimiser with zero moments for every parameter; `steps` is the number of planned steps. It is an error if
+    /// a setting is out of range or two parameters share a name.
     pub fn new(parameters: &[Parameter], config: &OptimiserConfig, steps: usize) -> Result<Self> {
         config.check()?;
         let mut names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
@@ -82,9 +82,9 @@ impl Optimiser {
         })
     }
 
-    /// One step with the gradients of one backward pass, at `progress` in [0, 1]. The first step of a
-    /// sitting asks with `all` that every parameter has a gradient: an op without a backward cuts it
-    /// off silently, and the parameters before it would never learn.
+    /// Takes one step with the gradients of one backward pass, at `progress` in [0, 1]. With `all`, it is an error if
+    /// a parameter has no gradient. The first step of a sitting asks for this, because an op without a backward pass
+    /// cuts the gradient off silently, and the parameters before it would never learn.
     pub fn step(
         &mut self,
         gradients: &mut GradStore,
@@ -108,7 +108,7 @@ impl Optimiser {
                 missing.join(", ")
             )));
         }
-        // In f64, and on a GPU with one wait for all of them.
+        // The norms are computed in f64, and on a GPU with one synchronisation for all tensors.
         let all: Vec<&Tensor> = present.iter().map(|(_, gradient)| gradient).collect();
         let squares = squared_norms(&all)?;
         let mut total = 0.0;
@@ -149,12 +149,12 @@ impl Optimiser {
         Ok(StepOutcome::Taken { gradient_norm })
     }
 
-    /// Steps taken.
+    /// Number of steps taken so far.
     pub fn steps_taken(&self) -> usize {
         self.taken
     }
 
-    /// The moments by parameter name: (name, first, second), sharing the optimiser's storage.
+    /// The moments of every parameter as (name, first, second). The tensors share the optimiser's storage.
     pub fn moments(&self) -> Vec<(&str, &Tensor, &Tensor)> {
         self.slots
             .iter()
@@ -168,7 +168,7 @@ impl Optimiser {
             .collect()
     }
 
-    /// Continues from exported moments: `moment` finds (first, second) of a parameter.
+    /// Continues from exported moments; `moment` returns (first, second) for a parameter.
     pub fn restore(
         &mut self,
         taken: usize,
@@ -183,7 +183,7 @@ impl Optimiser {
         Ok(())
     }
 
-    /// The coefficients of this step for one parameter's group.
+    /// The coefficients of this step for the parameter's group.
     fn coefficients(&self, parameter: &Parameter, factor: f64, scale: f64) -> AdamWStep {
         let config = &self.config;
         let peak = match parameter.part {

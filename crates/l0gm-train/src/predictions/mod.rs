@@ -1,4 +1,4 @@
-//! Predictions: logits and labels of a split, and what follows from them.
+//! Predictions: logits and labels of a split, and the numbers that follow from them.
 
 mod parquet;
 
@@ -9,25 +9,25 @@ use crate::Split;
 /// Logits of some rows of one split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictionTable {
-    /// Which split.
+    /// The split that was predicted.
     pub split: Split,
     /// Row numbers within the split, ascending.
     pub rows: Vec<u32>,
     /// True labels.
     pub labels: Vec<u32>,
-    /// rows x classes.
+    /// Logits row by row: rows x classes.
     pub logits: Vec<f32>,
     /// Number of classes.
     pub classes: usize,
 }
 
 impl PredictionTable {
-    /// rows x classes, in the precision that calibration works in.
+    /// The logits as f64, rows x classes; calibration works in this precision.
     pub fn logits_f64(&self) -> Vec<f64> {
         self.logits.iter().map(|logit| f64::from(*logit)).collect()
     }
 
-    /// softmax(logits), rows x classes, computed in f64.
+    /// The softmax of each row's logits, computed in f64: rows x classes.
     pub fn probabilities(&self) -> Vec<f64> {
         let mut all = Vec::with_capacity(self.logits.len());
         for row in self.logits.chunks_exact(self.classes) {
@@ -58,7 +58,7 @@ impl PredictionTable {
     }
 }
 
-/// log sum_k exp(x_k) in f64.
+/// The logarithm of sum_k exp(x_k), computed in f64.
 fn log_sum_exp(row: &[f32]) -> f64 {
     let top = row
         .iter()

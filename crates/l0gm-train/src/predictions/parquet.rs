@@ -1,7 +1,7 @@
-//! Predictions as Parquet: row, split, label and one probability and logit a class.
+//! Predictions as a Parquet file: row, split, label, and one probability and one logit per class.
 //!
-//! One file holds a run's validation and test predictions, so that any metric can be made again, and
-//! two runs can be compared bit for bit.
+//! One file holds a run's validation and test predictions, so that any metric can be computed again and two runs can
+//! be compared bit for bit.
 
 use crate::{Error, PredictionTable, Result, Split, run_dir::write_atomically_with};
 use ::parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
@@ -15,8 +15,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Writes all splits into one file, atomically. Columns: `split`, `row`, `label`, `logit_0`.., `p_0`..
-/// The tables must have the same number of classes.
+/// Writes all tables into one file, atomically. Columns: `split`, `row`, `label`, `logit_0`.., `p_0`... The tables
+/// must have the same number of classes.
 pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> {
     let classes = tables.first().map_or(0, |table| table.classes);
     for table in tables {
@@ -44,7 +44,7 @@ pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> 
             writer.close()?;
             Ok(())
         };
-        // Keeps the cause's kind, so that a full disk is called one.
+        // Keep the cause's kind, so that a full disk is reported as one.
         write().map_err(|e| match e {
             ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
                 Ok(io) => *io,
@@ -55,8 +55,8 @@ pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> 
     })
 }
 
-/// Reads them back, one table a split in the order of the file. Errors name the column that is absent
-/// or of another type, or the row that is out of order or mislabelled.
+/// Reads the file back as one table per split, in the order of the file. Errors name the column that is missing or of
+/// another type, or the row that is out of order or has an invalid label.
 pub fn read_predictions(path: &Path) -> Result<Vec<PredictionTable>> {
     let file = File::open(path).map_err(|e| Error::io(path, "open this file", &e))?;
     let builder =
@@ -173,7 +173,7 @@ fn append(
     Ok(())
 }
 
-/// A column by name and type, without absent values.
+/// A column by name and type. It is an error if it contains nulls.
 fn column<'a, A: Array + 'static>(
     batch: &'a RecordBatch,
     name: &str,
@@ -276,7 +276,7 @@ mod tests {
             "{text}"
         );
 
-        // A Parquet file with other columns.
+        // A Parquet file with other columns than a prediction file's.
         let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::UInt32, false)]));
         let batch =
             RecordBatch::try_new(schema.clone(), vec![Arc::new(UInt32Array::from(vec![1]))]);

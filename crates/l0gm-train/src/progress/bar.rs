@@ -1,4 +1,4 @@
-//! A progress bar: stage, steps, loss, metric, active fraction, time left.
+//! A progress bar with stage, steps, loss, metric, active fraction and time left.
 
 use super::{Progress, ProgressEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -12,18 +12,18 @@ pub struct BarProgress {
 }
 
 impl BarProgress {
-    /// Draws on the standard error; `label` stands before the bar.
+    /// A bar on the standard error output; `label` stands in front of it.
     pub fn new(label: &str) -> Self {
         Self::on(ProgressBar::no_length(), label)
     }
 
-    /// Draws below the other bars of `group` (a plan's own bar, say).
+    /// A bar below the other bars of `group`, such as the bar of a whole plan.
     pub fn in_group(group: &MultiProgress, label: &str) -> Self {
         Self::on(group.add(ProgressBar::no_length()), label)
     }
 
     fn on(bar: ProgressBar, label: &str) -> Self {
-        // A template that does not parse would only cost the looks.
+        // If the template did not parse, only the bar's look would suffer, so this is no error.
         let template = "{prefix} {wide_bar} {pos}/{len} {msg} [{elapsed_precise} < {eta_precise}]";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -43,7 +43,7 @@ impl Progress for BarProgress {
             self.stage = event.stage;
             self.bar
                 .set_prefix(format!("{} {}", self.label, event.stage));
-            // The time left is that of the stage.
+            // Restart the estimate, because the time left is that of the stage.
             self.bar.reset_eta();
         }
         if event.steps > 0 {

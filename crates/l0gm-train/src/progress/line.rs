@@ -1,27 +1,27 @@
-//! Plain lines for logs and pipes.
+//! Progress as plain lines, for logs and pipes.
 
 use super::{Progress, ProgressEvent};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// Plain lines, for logs: at most one every few seconds, and one for every new stage.
+/// Writes a line for every new stage, and otherwise at most one every few seconds.
 pub struct LineProgress {
     label: String,
     out: Box<dyn Write + Send>,
     every: Duration,
     last: Option<Instant>,
     stage: &'static str,
-    /// When the stage began, and at which step: for the time left.
+    /// When the stage began and at which step, to estimate the time left.
     began: (Instant, usize),
 }
 
 impl LineProgress {
-    /// Writes to the standard error; `label` stands before each line.
+    /// Writes to the standard error output; `label` stands in front of each line.
     pub fn new(label: &str) -> Self {
         Self::to(label, Box::new(std::io::stderr()), Duration::from_secs(5))
     }
 
-    /// Writes to `out`, at most one line a stage every `every`.
+    /// Writes to `out`, within a stage at most one line per interval `every`.
     pub fn to(label: &str, out: Box<dyn Write + Send>, every: Duration) -> Self {
         let began = (Instant::now(), 0);
         Self {
@@ -72,7 +72,7 @@ impl Progress for LineProgress {
         if let Some(left) = self.time_left(event) {
             line.push_str(&format!(", {:.0} s left", left.as_secs_f64()));
         }
-        // A log that cannot be written must not end the run.
+        // A failure to write the log must not end the run.
         let _ = writeln!(self.out, "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who is told how a run is going, and who may stop it.
+//! Reports a run's progress and lets a user stop it.
 
 mod bar;
 mod line;
@@ -8,29 +8,29 @@ pub use line::LineProgress;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-/// One moment of a run.
+/// The state of a run at one moment.
 #[derive(Clone, Debug)]
 pub struct ProgressEvent {
-    /// What is happening: "training", "validating", "testing", "loading".
+    /// The current stage: "training", "validating", "testing", "loading".
     pub stage: &'static str,
-    /// Steps done.
+    /// Steps done in this stage.
     pub step: usize,
-    /// Steps in all (0: unknown).
+    /// Total number of steps of the stage; 0 if it is unknown.
     pub steps: usize,
-    /// Running task loss.
+    /// Running average of the task loss.
     pub loss: Option<f64>,
-    /// Last validation accuracy.
+    /// Accuracy of the last validation.
     pub metric: Option<f64>,
-    /// Active fraction now.
+    /// Current active fraction.
     pub active_fraction: Option<f64>,
 }
-/// Told about a run.
+/// Receives the events of a run.
 pub trait Progress {
-    /// One moment.
+    /// Called with the state of the run at this moment.
     fn event(&mut self, event: &ProgressEvent);
 }
 impl ProgressEvent {
-    /// "loss 0.3312, accuracy 0.8702, active 31.3%": what is known.
+    /// The known numbers in words: "loss 0.3312, accuracy 0.8702, active 31.3%".
     fn figures(&self) -> String {
         let known = [
             self.loss.map(|loss| format!("loss {loss:.4}")),
@@ -41,19 +41,19 @@ impl ProgressEvent {
         known.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
-/// Nobody listens.
+/// Ignores all events.
 impl Progress for () {
     fn event(&mut self, _event: &ProgressEvent) {}
 }
-/// Set by Ctrl-C, asked before every step.
+/// A stop request. Ctrl-C sets it, and the run checks it before every step.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 impl StopFlag {
-    /// Asks the run to stop at the next step.
+    /// Asks the run to stop before its next step.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -67,7 +67,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    /// Where the lines go.
+    /// A writer that keeps the lines for inspection.
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 

@@ -10,18 +10,18 @@ use strum::IntoStaticStr;
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum ConditionKind {
-    /// Each part of an example is missing with probability p.
+    /// Each part of an example (field, token, dimension) is missing with probability p.
     Missingness,
-    /// Gaussian noise of sigma times each feature's standard deviation.
+    /// Gaussian noise with sigma times each feature's standard deviation is added.
     Noise,
-    /// Each feature on 2^bits equally spaced levels between its smallest and its largest value.
+    /// Each feature is rounded to 2^bits equally spaced levels between its smallest and largest value.
     Quantisation,
-    /// A contiguous block, a share r of an example's parts, is missing.
+    /// A contiguous block of an example's parts, a share r of them, is missing.
     Occlusion,
 }
 
 impl ConditionKind {
-    /// In the report's order.
+    /// All kinds, in the report's order.
     pub const ALL: [Self; 4] = [
         Self::Missingness,
         Self::Noise,
@@ -29,12 +29,12 @@ impl ConditionKind {
         Self::Occlusion,
     ];
 
-    /// Its name, which also names its stream of random numbers.
+    /// The kind's name. It also names the stream of random numbers.
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// Whether parts go missing; else numbers are distorted.
+    /// Whether parts go missing. Otherwise, numbers are distorted.
     pub fn hides(self) -> bool {
         matches!(self, Self::Missingness | Self::Occlusion)
     }
@@ -43,14 +43,14 @@ impl ConditionKind {
 /// One perturbation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
-    /// What is done.
+    /// The kind of perturbation.
     pub kind: ConditionKind,
-    /// p, sigma, bits or r.
+    /// The strength: p, sigma, bits or r, depending on the kind.
     pub severity: f64,
 }
 
 impl Condition {
-    /// The protocol's twelve, mildest first within each kind.
+    /// The twelve conditions of the protocol, the mildest first within each kind.
     pub const PROTOCOL: [Self; 12] = [
         Self::of(ConditionKind::Missingness, 0.1),
         Self::of(ConditionKind::Missingness, 0.3),
@@ -70,7 +70,7 @@ impl Condition {
         Self { kind, severity }
     }
 
-    /// "p 0.1", "σ 0.05", "8 bits", "r 0.3".
+    /// The strength in words: "p 0.1", "σ 0.05", "8 bits", "r 0.3".
     pub fn severity_name(&self) -> String {
         let value = self.severity;
         match self.kind {
@@ -81,7 +81,7 @@ impl Condition {
         }
     }
 
-    /// "missingness, p 0.1".
+    /// Kind and strength in words: "missingness, p 0.1".
     pub fn name(&self) -> String {
         format!("{}, {}", self.kind.name(), self.severity_name())
     }

@@ -1,9 +1,9 @@
-//! The robustness protocol of the paper's Appendix B: the trained model on the test split under twelve
-//! perturbations, and Rob mu, the metric's mean over them.
+//! The robustness protocol of the paper's Appendix B: the trained model is judged on the test split under twelve
+//! perturbations, and Rob mu is the mean of the metric over them.
 //!
-//! Where a perturbation meets the model is its task's affair: at the input where that is continuous or can be
-//! masked, else at the interface, before the gate. What was perturbed where stands in the record. How an example
-//! is perturbed depends on (condition, example, seed) alone, so every method meets the same.
+//! Each task decides where a perturbation acts: on the input where that is continuous or can be masked, otherwise on
+//! the interface in front of the gate. The record states which. The perturbation of an example depends only on
+//! (condition, example, seed), so every method meets the same one.
 
 mod condition;
 mod perturbation;

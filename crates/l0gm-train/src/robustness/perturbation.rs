@@ -1,15 +1,15 @@
-//! How one example is perturbed: a function of (condition, example, seed) alone.
+//! The perturbation of one example, which depends only on (condition, example, seed).
 //!
-//! The severities of one kind share their draws: what is missing at p = 0.1 is missing at 0.5 too, and noise of
-//! twice the sigma is twice the noise. A curve over severities then shows the severity, not another draw.
+//! The severities of one kind share their random draws: what is missing at p = 0.1 is also missing at 0.5, and noise
+//! of twice the sigma is twice the same noise. So a curve over severities shows the effect of the severity alone.
 
 use super::{Condition, ConditionKind, FeatureScale};
 use l0gm_ops::Generator;
 
-/// A condition under a seed.
+/// A condition together with the seed of its random draws.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Perturbation {
-    /// What is done, and how much of it.
+    /// The kind of perturbation and its strength.
     pub condition: Condition,
     /// The run's seed.
     pub seed: u64,
@@ -22,8 +22,8 @@ impl Perturbation {
             .stream(self.condition.kind.name(), example)
     }
 
-    /// Which of the `parts` of an example (fields, tokens, dimensions) are missing; none under a condition
-    /// that distorts. An occluded block has r of the parts, rounded, but one at least, and any place.
+    /// Which of the `parts` of an example (fields, tokens, dimensions) are missing. Conditions that distort hide
+    /// nothing. An occluded block starts anywhere and covers a share r of the parts, rounded, and at least one.
     pub fn hidden(&self, example: u64, parts: usize) -> Vec<bool> {
         let severity = self.condition.severity;
         match self.condition.kind {
@@ -45,7 +45,7 @@ impl Perturbation {
         }
     }
 
-    /// What happens to the numbers of an example that are not missing.
+    /// The distortion of an example's numbers, to be applied feature by feature.
     pub fn distortion(&self, example: u64) -> Distortion {
         Distortion {
             condition: self.condition,
@@ -53,7 +53,7 @@ impl Perturbation {
         }
     }
 
-    /// A whole vector of numbers, in place: hidden ones become `blank`, the others are distorted.
+    /// Perturbs a whole vector in place: hidden numbers become `blank`, the others are distorted.
     pub fn apply(&self, example: u64, values: &mut [f32], scales: &[FeatureScale], blank: f32) {
         if self.condition.kind.hides() {
             let hidden = self.hidden(example, values.len());
@@ -71,7 +71,7 @@ impl Perturbation {
     }
 }
 
-/// The numbers of one example under noise or quantisation, feature by feature.
+/// Noise or quantisation of one example's numbers, applied feature by feature.
 #[derive(Clone, Debug)]
 pub struct Distortion {
     condition: Condition,
@@ -79,8 +79,8 @@ pub struct Distortion {
 }
 
 impl Distortion {
-    /// The next feature's number. Every feature takes its turn, a missing one too, so that a feature's noise
-    /// does not depend on the others.
+    /// Distorts the next feature's number. Call it for every feature in order, also for missing ones, so that a
+    /// feature's noise does not depend on the others.
     pub fn next(&mut self, value: f64, scale: &FeatureScale) -> f64 {
         let severity = self.condition.severity;
         match self.condition.kind {
@@ -119,7 +119,7 @@ mod tests {
         for condition in Condition::PROTOCOL {
             let of = |seed| Perturbation { condition, seed };
             assert_eq!(applied(&of(1), 5), applied(&of(1), 5));
-            // Rounding draws nothing.
+            // Quantisation draws no random numbers, so it is the same for every seed.
             if condition.kind != ConditionKind::Quantisation {
                 assert_ne!(applied(&of(1), 5), applied(&of(2), 5), "{condition:?}");
                 assert_ne!(applied(&of(1), 5), applied(&of(1), 6), "{condition:?}");
@@ -158,7 +158,7 @@ mod tests {
             .map(|example| noise.distortion(example).next(7.0, &UNIT) - 7.0)
             .map(|noise| noise * noise)
             .sum();
-        // sigma .1 of a deviation of 2.
+        // Sigma 0.1 of a standard deviation of 2.
         assert!(((squares / 10_000.0).sqrt() - 0.2).abs() < 0.01);
     }
 

@@ -1,9 +1,9 @@
-//! What noise and quantisation of a feature are measured by.
+//! The scale of a feature, which noise and quantisation are relative to.
 
-/// A feature's spread and range, taken from examples that are not perturbed.
+/// A feature's spread and range, computed from unperturbed examples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeatureScale {
-    /// Standard deviation; 0 for a constant feature, which noise then leaves alone.
+    /// Standard deviation. It is 0 for a constant feature, to which noise then adds nothing.
     pub deviation: f64,
     /// Smallest value.
     pub low: f64,
@@ -12,7 +12,7 @@ pub struct FeatureScale {
 }
 
 impl FeatureScale {
-    /// Of some values; all 0 where there is none.
+    /// The scale of some values; all 0 if there are none.
     pub fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let (mut count, mut sum) = (0.0, 0.0);
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -38,7 +38,7 @@ impl FeatureScale {
         }
     }
 
-    /// Of every column of a matrix, rows x `columns` end to end.
+    /// The scale of every column of a matrix, given as rows of `columns` values one after the other.
     pub fn of_columns(values: &[f32], columns: usize) -> Vec<Self> {
         (0..columns)
             .map(|column| {
@@ -48,8 +48,8 @@ impl FeatureScale {
             .collect()
     }
 
-    /// The nearest of 2^`bits` equally spaced levels from `low` to `high`, both of them levels; what lies
-    /// outside goes to the nearer end. A feature without a range stays as it is.
+    /// Rounds to the nearest of 2^`bits` equally spaced levels from `low` to `high`, both included; values outside go
+    /// to the nearer end. A feature without a range is not changed.
     pub fn quantised(&self, value: f64, bits: f64) -> f64 {
         let step = (self.high - self.low) / (bits.exp2() - 1.0);
         if !step.is_finite() || step <= 0.0 {
@@ -71,7 +71,7 @@ mod tests {
             low: -1.0,
             high: 2.0,
         };
-        // Levels -1, 0, 1, 2.
+        // The levels are -1, 0, 1 and 2.
         for (value, level) in [
             (-1.0, -1.0),
             (-0.6, -1.0),
@@ -96,7 +96,7 @@ mod tests {
         };
         for value in [0.0, 0.1, 0.37, 1.0] {
             assert!((scale.quantised(value, 40.0) - value).abs() < 1e-11);
-            // A word that is there or not stays so at any number of bits.
+            // A feature of 0 or 1 (a word that occurs or not) keeps its value at any number of bits.
             assert_eq!(scale.quantised(value.round(), 4.0), value.round());
         }
         let constant = FeatureScale::of([3.0, 3.0].into_iter());

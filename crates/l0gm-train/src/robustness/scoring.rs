@@ -1,4 +1,4 @@
-//! Scores what a predictor said under the conditions of the protocol.
+//! Scores a predictor's answers under the conditions of the protocol.
 
 use super::{Condition, ConditionResult, Robustness, Score};
 use crate::{Error, Metrics, Perturbed, PredictionTable, ProgressEvent, Result, RunContext, Split};
@@ -9,26 +9,26 @@ use l0gm_gate::calibration::{
 use l0gm_ops::Generator;
 use std::time::Instant;
 
-/// Resamples of each noise floor. Its mean is wanted, not its tail.
+/// Resamples of each noise floor. So few are enough, because only the mean is used.
 const RESAMPLES: usize = 100;
 
-/// What the scores are taken against.
+/// What the perturbed predictions are scored against.
 pub(crate) struct Scoring<'a> {
-    /// The predictions of the whole test split as it is.
+    /// The unperturbed predictions of the whole test split.
     pub(crate) clean: &'a PredictionTable,
-    /// The temperature that was fitted on validation; it divides the logits.
+    /// The temperature fitted on validation. Logits are divided by it.
     pub(crate) scaling: f64,
-    /// Seed of the labels redrawn for the noise floor.
+    /// Seed for redrawing labels for the noise floor.
     pub(crate) seed: u64,
-    /// Equal-width bins of the ECEs.
+    /// Number of equal-width bins of the ECEs.
     pub(crate) bins: usize,
 }
 
-/// The scores of every condition of [`Condition::PROTOCOL`], and of the same rows as they are. `began` is when the
-/// first condition was predicted.
+/// Scores every condition of [`Condition::PROTOCOL`], and the same rows without a perturbation. `began` is the time
+/// at which predicting the first condition began.
 ///
 /// # Errors
-/// The logits are not those of the rows, or a row is not in the test split.
+/// The logits do not match the rows, or a row is not in the test split.
 pub(crate) fn score_conditions(
     scoring: &Scoring<'_>,
     perturbed: Perturbed,
@@ -57,7 +57,7 @@ pub(crate) fn score_conditions(
 }
 
 impl Scoring<'_> {
-    /// Scores logits of `rows`, in their order; the labels are those of the clean predictions.
+    /// Scores the logits of `rows`, in this order. The labels are taken from the unperturbed predictions.
     fn score(&self, rows: &[u32], logits: Vec<f32>) -> Result<Score> {
         let clean = self.clean;
         if logits.len() != rows.len() * clean.classes {
@@ -100,7 +100,7 @@ impl Scoring<'_> {
     }
 }
 
-/// The whole split's logits stand in row order.
+/// The unperturbed logits of one row. The table holds the whole split in row order.
 fn clean_row(clean: &PredictionTable, row: u32) -> Result<&[f32]> {
     let start = row as usize * clean.classes;
     clean

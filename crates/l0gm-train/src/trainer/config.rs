@@ -1,39 +1,40 @@
-//! How to train, checked before the first step.
+//! Training settings, which are checked before the first step.
 
 use crate::{EpochRecord, Error, OptimiserConfig, Result};
 use l0gm_gate::{Controller, Objective, Schedule, ScheduleKind, Target};
 use serde::{Deserialize, Serialize};
 
-/// How to train. Defaults are the documented defaults; each modality has its own on top.
+/// Training settings. The defaults are the documented ones; each modality overrides some of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainConfig {
     /// Passes over the training rows.
     pub epochs: usize,
-    /// Rows a step (ignored by full-batch tasks).
+    /// Rows per training step. Full-batch tasks ignore it.
     pub batch_size: usize,
-    /// Rows a step when only predicting; a text task cuts its batches at a number of tokens too.
+    /// Rows per batch when only predicting. A text task also limits the tokens per batch.
     pub eval_batch_size: usize,
     /// Learning rates, decay, clipping, warm-up and cosine.
     pub optimiser: OptimiserConfig,
-    /// Temperature and lambda over training.
+    /// How temperature and lambda change during training.
     pub schedule: Schedule,
-    /// Lambda, and a calibration term.
+    /// Lambda and an optional calibration term.
     pub objective: Objective,
-    /// An active fraction asked for instead of lambda, such as 0.15 or "15%"; absent: lambda counts.
+    /// A requested active fraction, such as 0.15 or "15%", in place of lambda. Absent: lambda is used.
     pub target: Option<Target>,
-    /// How lambda is moved towards a target; not used without one.
+    /// How lambda is steered towards a target. Unused without a target.
     pub controller: Controller,
-    /// Validate every so many epochs.
+    /// Number of epochs between validations.
     pub validate_every: usize,
-    /// Only checkpoints of the last this-much of training may be selected (the gates must be final): (0, 1].
+    /// Only epochs in this last share of training, in (0, 1], may be selected, because the gates must be final.
     pub select_from_last: f64,
-    /// Stop after so many validations without a better validation loss, counted from when selection starts; 0 = never.
+    /// Stops after this many validations without a better validation loss, counted from when selection starts; 0 =
+    /// never.
     pub patience: usize,
-    /// Whether the trained model is judged under the twelve conditions of the robustness protocol too.
+    /// Whether the trained model is also judged under the twelve conditions of the robustness protocol.
     pub robustness: bool,
-    /// A checkpoint is written about every so many seconds, less often where writing would take more
-    /// than a twentieth of the time; 0 = after every step, whatever that costs.
+    /// Seconds between checkpoints. They are written less often if writing would take more than a twentieth of the
+    /// time. 0 = after every step, whatever that costs.
     pub checkpoint_seconds: u64,
 }
 impl Default for TrainConfig {
@@ -55,21 +56,21 @@ impl Default for TrainConfig {
         }
     }
 }
-/// What training left: the model holds the selected parameters, these say how it went.
+/// How training went. The selected parameters are in the model itself.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// One entry a validation.
+    /// One entry per validation.
     pub history: Vec<EpochRecord>,
-    /// The epoch (from 1) whose parameters were selected.
+    /// The epoch (counted from 1) whose parameters were selected.
     pub best_epoch: usize,
-    /// Seconds of training over all sittings, without data loading before it.
+    /// Seconds of training over all sittings, without loading data.
     pub train_seconds: f64,
-    /// Optimiser steps taken.
+    /// Number of optimiser steps taken.
     pub steps: usize,
 }
 
 impl Outcome {
-    /// Of a method that is not trained in epochs.
+    /// The outcome of a method that is not trained in epochs.
     pub fn without_epochs(train_seconds: f64) -> Self {
         Self {
             history: Vec::new(),
@@ -81,7 +82,7 @@ impl Outcome {
 }
 
 impl TrainConfig {
-    /// Checks every setting; the error names the setting, its value and the allowed range.
+    /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
         let counts = [
             ("epochs", self.epochs, 1_000_000),
@@ -127,11 +128,11 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// The lambda of a gated run's spec: as given, else `default`; none where these settings ask for an active
-    /// fraction. `method` is named in errors.
+    /// The lambda of a gated run's spec: the given one, otherwise `default`; none where these settings ask for an
+    /// active fraction. Errors name `method`.
     ///
     /// # Errors
-    /// A lambda beside a target, or neither.
+    /// Both a lambda and a target are given, or neither.
     pub fn gated_lambda(
         &self,
         method: &str,
@@ -154,7 +155,7 @@ impl TrainConfig {
         }
     }
 
-    /// What any table must say of a run with a target.
+    /// The remark that any table must show for a run with a target.
     pub fn target_note(&self) -> Option<String> {
         self.target.map(|target| {
             format!(
@@ -165,7 +166,7 @@ impl TrainConfig {
         })
     }
 
-    /// Share of training until which lambda is 0: the schedule's warm-up, where it has one.
+    /// Share of training during which lambda is 0: the schedule's warm-up, if it has one.
     pub(super) fn warmup(&self) -> f64 {
         match self.schedule.kind {
             ScheduleKind::Annealed => self.schedule.warmup,
@@ -173,7 +174,7 @@ impl TrainConfig {
         }
     }
 
-    /// Share of training after which a checkpoint may be selected: with a target, only once the gates have
+    /// Share of training after which an epoch may be selected. With a target, this is not before the gates have
     /// settled.
     pub(super) fn select_from(&self) -> f64 {
         let from = 1.0 - self.select_from_last;

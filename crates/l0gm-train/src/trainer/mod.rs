@@ -1,7 +1,7 @@
 //! The one training loop (Algorithm 1 of the paper), the same for tables, texts and graphs.
 //!
-//! Everything random is drawn from streams derived from (seed, step) or (seed, epoch), so that a run
-//! that was cut off needs no generator's state to go on as if nothing had happened.
+//! Everything random is drawn from streams that are derived from (seed, step) or (seed, epoch). So an interrupted run
+//! can continue exactly without storing the state of a generator.
 
 mod config;
 mod saving;
@@ -16,28 +16,27 @@ use candle_core::Device;
 use l0gm_gate::Schedule;
 use std::collections::BTreeMap;
 
-/// What is trained on what, and how.
+/// Everything that a training needs.
 #[derive(Debug)]
 pub struct Training<'a, T, E, H> {
-    /// The rows.
+    /// The data, split into training, validation and test rows.
     pub task: &'a T,
-    /// The model; on success it holds the selected parameters.
+    /// The model. After success it holds the selected parameters.
     pub model: &'a GatedModel<E, H>,
-    /// How to train.
+    /// The training settings.
     pub config: &'a TrainConfig,
-    /// Drives shuffling, dropout and gate noise through streams derived per step.
+    /// Seed of shuffling, dropout and gate noise, which draw from streams derived for each step.
     pub seed: u64,
-    /// Where the tensors are.
+    /// The device of the tensors.
     pub device: &'a Device,
 }
 
-/// Trains a model on a task, checkpointing under `run`; continues from the checkpoint found there to
-/// the same result, bit for bit on CPU. On return the model holds the parameters of the best
-/// validation loss.
+/// Trains a model on a task, with checkpoints in `run`. Continues from a checkpoint found there to the same result,
+/// on CPU bit for bit. On return, the model holds the parameters of the best validation loss.
 ///
-/// Errors: a setting out of range; gates built for another schedule than `config.schedule`; a parameter that no gradient reaches; a loss or gradient that is
-/// not finite (the last good checkpoint is kept); a checkpoint that is damaged or was made with other
-/// settings; [`Error::Stopped`](crate::Error::Stopped) after a stop request.
+/// Errors: a setting out of range; gates built for another schedule than `config.schedule`; a parameter that no
+/// gradient reaches; a loss or gradient that is NaN or infinite (the last good checkpoint is kept); a checkpoint that
+/// is damaged or was made with other settings; [`Error::Stopped`](crate::Error::Stopped) after a stop request.
 pub fn train<T, E, H>(
     training: Training<'_, T, E, H>,
     run: &RunDir,
@@ -52,7 +51,7 @@ where
     train_on(&BTreeMap::new(), training, run, progress, stop)
 }
 
-/// Like [`train`], for data whose files have known checksums: a checkpoint of other data is refused too.
+/// Like [`train`], for data files with known checksums. A checkpoint made with other data is refused as well.
 pub(crate) fn train_on<T, E, H>(
     checksums: &BTreeMap<String, String>,
     training: Training<'_, T, E, H>,
@@ -70,7 +69,7 @@ where
     session::Session::open(checksums, training, run, stop)?.run(progress)
 }
 
-/// Refuses gates that would be used at another temperature than the one they are trained towards.
+/// Refuses gates whose own temperature is not the one that training leads to.
 fn check_gates<E: Encoder, H: Head<E::Input>>(
     model: &GatedModel<E, H>,
     schedule: &Schedule,

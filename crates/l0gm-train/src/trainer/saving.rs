@@ -1,4 +1,4 @@
-//! When a session's state goes to disk and how it comes back.
+//! Saves the state of a session to disk and restores it.
 
 use super::TrainConfig;
 use super::session::Session;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A checkpoint may cost this share of the time at most: a large encoder's takes seconds to write.
+/// Largest share of the time that writing checkpoints may take. A large encoder's checkpoint takes seconds.
 const CHECKPOINT_SHARE: f64 = 0.05;
 
 impl<T, E, H> Session<'_, T, E, H>
@@ -56,7 +56,7 @@ where
         let (at, took, _) = self.saved;
         let wait = Duration::from_secs(self.config.checkpoint_seconds)
             .max(took.mul_f64(1.0 / CHECKPOINT_SHARE));
-        // 0 asks for one every step, whatever that costs.
+        // The setting 0 asks for a checkpoint after every step, whatever that costs.
         if self.config.checkpoint_seconds == 0 || at.elapsed() >= wait {
             self.save()
         } else {
@@ -65,7 +65,8 @@ where
     }
 
     pub(super) fn save(&mut self) -> Result<()> {
-        // An update may have left a value that no loss has shown yet: the checkpoint before is good.
+        // The last update may have produced a bad value that no loss has shown yet. The checkpoint before it is good
+        // and must be kept.
         if let Some(parameter) = first_not_finite(&self.parameters)? {
             return Err(self.not_finite(&format!("the parameter `{parameter}` is not finite")));
         }
@@ -108,7 +109,7 @@ where
     }
 }
 
-/// Everything a training's result depends on, as far as it is known here.
+/// Everything known here that the result of a training depends on.
 pub(super) fn made_with<T: Task>(
     checksums: &BTreeMap<String, String>,
     task: &T,
@@ -120,7 +121,7 @@ pub(super) fn made_with<T: Task>(
     let unwritable = |e| Error::Setting(format!("the settings cannot be written: {e}"));
     let mut train = serde_json::to_value(config).map_err(unwritable)?;
     if let Some(table) = train.as_object_mut() {
-        // How often a checkpoint is written changes nothing.
+        // The checkpoint interval does not change the result.
         table.remove("checkpoint-seconds");
     }
     let model: serde_json::Map<String, Value> = parameters

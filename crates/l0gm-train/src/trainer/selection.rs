@@ -1,4 +1,4 @@
-//! Validation under the deterministic gate, and selection by validation loss alone.
+//! Validates with deterministic gates and selects by validation loss alone.
 
 use super::session::Session;
 use crate::predict::predict_and_read;
@@ -13,8 +13,8 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    /// Judges the deterministic gate's model as it would be used if training ended here, and selects
-    /// it if it is the best of those that may be selected.
+    /// Validates the model as it would be used if training ended now, and selects it if it is the best of those that
+    /// may be selected.
     pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
         self.settle_again()?;
         let (predicted, reading) = predict_and_read(
@@ -24,7 +24,7 @@ where
             self.config.eval_batch_size,
             self.device,
             progress,
-            // A stop waits for the next step: half a validation is worth nothing.
+            // A stop request waits until the next step, because half a validation is of no use.
             &StopFlag::default(),
         )?;
         let valid_loss = predicted.nll();
@@ -64,8 +64,8 @@ where
         Ok(())
     }
 
-    /// Expected L0 at the temperature of the moment; a conditional gate's, whose examples are gone, at the
-    /// final one.
+    /// Expected L0 at the current temperature. For a conditional gate it is `at_the_end`, the value at the final
+    /// temperature, because its examples are no longer available.
     fn expected_l0(&self, now: Temperature, at_the_end: f64) -> Result<f64> {
         let gates = self.model.gates();
         if gates.is_empty() || gates.iter().any(|gate| gate.is_conditional()) {

@@ -1,4 +1,4 @@
-//! One sitting of a training run: from the start, or from a checkpoint, to the end or to a stop.
+//! One sitting of a training: from the start or from a checkpoint, until the end or a stop.
 
 use super::saving::made_with;
 use super::steering::Steering;
@@ -25,18 +25,18 @@ pub(super) struct Session<'a, T, E, H> {
     pub(super) root: Generator,
     pub(super) parameters: Vec<Parameter>,
     pub(super) optimiser: Optimiser,
-    /// Steps in all, as planned for the first epoch.
+    /// Total number of steps, computed from the number of batches in the first epoch.
     pub(super) steps: usize,
     pub(super) position: Position,
-    /// The selected parameters, one a parameter.
+    /// The selected parameters, in the order of `parameters`.
     pub(super) best: Option<Vec<Tensor>>,
     pub(super) path: PathBuf,
     pub(super) made_with: Value,
-    /// When this sitting began, and how many seconds of training there were before it.
+    /// When this sitting began, and the seconds of training in earlier sittings.
     pub(super) began: (Instant, f64),
-    /// When the last checkpoint was written, how long that took, and at which step.
+    /// When the last checkpoint was written, how long writing took, and at which step it was.
     pub(super) saved: (Instant, Duration, Option<usize>),
-    /// For the progress: when the active fraction was last read, and what it was.
+    /// When the active fraction was last computed for the progress display, and its value.
     pub(super) shown: Option<(Instant, f64)>,
 }
 
@@ -145,7 +145,7 @@ where
         })
     }
 
-    /// One batch: forward, backward, update.
+    /// Processes one batch: forward, backward, update.
     fn step(&mut self, plan: &[Vec<u32>], first: bool) -> Result<()> {
         let done = self.position.batch as f64 / plan.len() as f64;
         let progress = (self.position.epoch as f64 + done) / self.config.epochs as f64;
@@ -171,7 +171,7 @@ where
         let objective = self.objective(&task_loss, &forward, &batch.labels, steering)?;
         let mut gradients = tape.backward(&objective)?;
         self.note(&forward.gated)?;
-        // No gradient reaches gates that have settled; whether one does was asked when they had not.
+        // Settled gates get no gradient. Whether one reaches them was checked before they settled.
         let all = first && !steering.settled;
         match self.optimiser.step(&mut gradients, progress, all)? {
             StepOutcome::Taken { .. } => {}
@@ -241,7 +241,7 @@ where
     }
 }
 
-/// An epoch's batches; the order depends on the seed and the epoch alone.
+/// The batches of an epoch. Their order depends only on the seed and the epoch.
 fn plan<T: Task>(task: &T, config: &TrainConfig, root: &Generator, epoch: usize) -> Vec<Vec<u32>> {
     let mut generator = root.stream("epoch", epoch as u64);
     task.plan(Split::Train, config.batch_size, Some(&mut generator))

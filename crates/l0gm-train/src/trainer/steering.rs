@@ -1,16 +1,16 @@
-//! Lambda and the gates' mode at each step: what the schedule says, or, where an active fraction is asked for,
-//! what the controller makes of the gates as they are (see [`l0gm_gate::Controller`]).
+//! Lambda and the gates' mode at each step. They follow the schedule or, where an active fraction is requested, the
+//! controller, which reacts to the current state of the gates (see [`l0gm_gate::Controller`]).
 
 use super::session::Session;
 use crate::{Encoder, Gating, Head, Result, Split, Task};
 use l0gm_gate::{Gated, Multiplier, ScheduleStep, Target, Temperature, settle, shift_to};
 
-/// What one step is taken with.
+/// Gate settings for one step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steering {
-    /// Temperature of the noise and of the penalty.
+    /// Temperature for the noise and the penalty.
     pub(super) temperature: Temperature,
-    /// Whether the gates have settled on a target: training meets the deterministic ones then.
+    /// Whether the gates have settled on a target. Training then uses deterministic gates.
     pub(super) settled: bool,
     pub(super) lambda: f64,
 }
@@ -30,7 +30,7 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    /// For the step at `progress`; moves the multiplier, and settles the gates when their time has come.
+    /// The steering for the step at `progress`. Updates the multiplier, and settles the gates once it is time.
     pub(super) fn steer(&mut self, progress: f64) -> Result<Steering> {
         let config = self.config;
         let now = config.schedule.at(progress);
@@ -77,7 +77,7 @@ where
         })
     }
 
-    /// Lambda as a validation record says it.
+    /// Lambda at this point, for a validation record.
     pub(super) fn lambda_at(&self, then: ScheduleStep) -> f64 {
         match self.config.target {
             None => self.config.objective.lambda * then.lambda_scale,
@@ -86,8 +86,7 @@ where
         }
     }
 
-    /// Share of dimensions open in the deterministic gates. Where
-    /// it depends on the example, that of the last batch.
+    /// Share of dimensions open in the deterministic gates. For a conditional gate it is the share in the last batch.
     pub(super) fn active_now(&self) -> Result<f64> {
         let gates = self.model.gates();
         if gates.iter().any(|gate| gate.is_conditional()) {
@@ -102,7 +101,7 @@ where
         Ok(if gates.is_empty() { 1.0 } else { open / all })
     }
 
-    /// Notes what a conditional gate opened for a training batch.
+    /// Remembers which share of dimensions a conditional gate opened for a training batch.
     pub(super) fn note(&mut self, gated: &Gated) -> Result<()> {
         let gate = &self.model.gate;
         if let (Some(own), Some(closing)) = (&gated.log_alpha, gate.closing_point()) {
@@ -113,8 +112,8 @@ where
         Ok(())
     }
 
-    /// Puts the gates exactly on the target, and keeps a conditional gate there while its encoder learns on:
-    /// its mean over the validation rows (their labels are not read).
+    /// Moves the gates exactly onto the target. A conditional gate is moved so that its mean over the validation rows
+    /// is on target; their labels are not read.
     pub(super) fn settle(&mut self, target: Target) -> Result<()> {
         if !self.model.gate.is_conditional() {
             settle(&self.model.gates(), target)?;
@@ -134,8 +133,7 @@ where
         Ok(shift_to(&self.model.gate, values, target)?)
     }
 
-    /// [`settle`](Self::settle) again before a validation, for gates that have settled and read their
-    /// examples.
+    /// Settles conditional gates again before a validation, because their encoder has changed since.
     pub(super) fn settle_again(&mut self) -> Result<()> {
         match self.config.target {
             Some(target)

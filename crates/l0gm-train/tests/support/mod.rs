@@ -1,4 +1,4 @@
-//! A small synthetic classification task, an encoder and a head for it: what the tests train.
+//! A small synthetic classification task, with an encoder and a head for it, on which the tests train.
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
@@ -18,9 +18,9 @@ pub struct Synthetic {
     features: Vec<f32>,
     labels: Vec<u32>,
     width: usize,
-    /// Rows of train, valid and test, one after the other.
+    /// Number of rows of train, valid and test, which are stored one after the other.
     sizes: [usize; 3],
-    /// The training row whose first feature is NaN, if any.
+    /// The training row whose first feature is NaN, if there is one.
     pub poisoned: Option<u32>,
 }
 
@@ -84,7 +84,7 @@ impl Task for Synthetic {
     }
 }
 
-/// One linear layer and a tanh.
+/// An encoder of one linear layer and a tanh.
 pub struct LinearEncoder(pub Linear, pub usize);
 
 impl Encoder for LinearEncoder {
@@ -104,7 +104,6 @@ impl Encoder for LinearEncoder {
     }
 }
 
-/// One linear layer.
 pub struct LinearHead(pub Linear);
 
 impl Head<Tensor> for LinearHead {
@@ -123,7 +122,7 @@ impl Head<Tensor> for LinearHead {
 
 pub type Model = GatedModel<LinearEncoder, LinearHead>;
 
-/// A model on `width` features with an interface of `dim`; dense without a gate's settings.
+/// A model for `width` features with an interface of `dim` dimensions. Without gate settings it is dense.
 pub fn model(width: usize, dim: usize, gate: Option<&GateConfig>, seed: u64) -> Model {
     let device = Device::Cpu;
     let mut generator = Generator::new(seed).stream("init", 0);
@@ -154,7 +153,7 @@ pub fn model(width: usize, dim: usize, gate: Option<&GateConfig>, seed: u64) -> 
     }
 }
 
-/// A quick training.
+/// Settings for a short training.
 pub fn config(epochs: usize, lambda: f64) -> TrainConfig {
     TrainConfig {
         epochs,
@@ -195,7 +194,7 @@ pub fn context<'a>(dir: &Path, progress: &'a mut dyn l0gm_train::Progress) -> Ru
     }
 }
 
-/// Every parameter's values, as bits.
+/// The values of every parameter, as bits.
 pub fn bits(model: &Model) -> Vec<(String, Vec<u32>)> {
     let values = |p: &Parameter| {
         let flat = p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -208,7 +207,7 @@ pub fn bits(model: &Model) -> Vec<(String, Vec<u32>)> {
         .collect()
 }
 
-/// The same model with its interface seen as (fields, dim).
+/// An encoder whose interface is seen as (fields, dim).
 pub struct Fielded(pub LinearEncoder, pub usize, pub usize);
 
 impl Encoder for Fielded {
