@@ -1,5 +1,5 @@
-//! Gates a two-layer network of candle-nn's own layers. Of its 16 hidden channels few are needed,
-//! because only 3 of the 20 inputs say anything about the label; the penalty closes the rest.
+//! Gates a two-layer network made of candle-nn's own layers. Only 3 of the 20 inputs say anything about the label, so
+//! few of its 16 hidden channels are needed; the penalty closes the rest.
 //!
 //! Run it with `cargo run --example gate_any_model`.
 
@@ -20,12 +20,12 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (x, y) = problem(4000, &mut generator)?;
     let (test_x, test_y) = problem(4000, &mut generator)?;
 
-    // Any model: something that makes a representation, and something that reads it.
+    // Any model will do that has a part which computes a representation and a part which reads it.
     let (first, first_vars) = linear(INPUTS, HIDDEN, &mut generator)?;
     let (second, second_vars) = linear(HIDDEN, 2, &mut generator)?;
     let encode = |x: &Tensor| first.forward(x)?.relu();
 
-    // The gate between them, and how it is trained.
+    // The gate stands between them; schedule and objective say how it is trained.
     let (schedule, objective) = (
         Schedule::default(),
         Objective {
@@ -37,7 +37,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let interface = Interface::Flat { dim: HIDDEN };
     let gate = Gate::new(interface, &GateConfig::default(), &schedule, &Device::Cpu)?;
 
-    // log_alpha has an optimiser of its own: a greater learning rate and no weight decay.
+    // log_alpha has its own optimiser, with a higher learning rate and no weight decay.
     let adam = |lr, weight_decay| ParamsAdamW {
         lr,
         weight_decay,
@@ -70,7 +70,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    // What is left, and how far its probabilities can be trusted.
+    // Print what is left open, and how well the probabilities are calibrated.
     let logits = second.forward(&gate.forward(&encode(&test_x)?, GateMode::Eval)?)?;
     let flat: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     let report = CalibrationReport::new(
@@ -88,7 +88,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         report.ece, report.ece_low, report.ece_high, report.bins, report.ece_noise
     );
 
-    // The same model without the gate and without what it closed.
+    // Build the same model without the gate and without the channels it closed.
     let layer = |linear: &Linear| LinearLayer {
         weight: linear.weight().clone(),
         bias: linear.bias().cloned(),
@@ -118,7 +118,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Standard normal inputs, labels drawn from a logistic function of the first three.
+/// Draws standard normal inputs, and labels from a logistic function of the first three.
 fn problem(rows: usize, generator: &mut Generator) -> Result<(Tensor, Tensor)> {
     let x = generator.normal_tensor((rows, INPUTS), 0.0, 1.0, DType::F32, &Device::Cpu)?;
     let labels = x.to_vec2::<f32>()?.into_iter().map(|row| {
@@ -129,7 +129,7 @@ fn problem(rows: usize, generator: &mut Generator) -> Result<(Tensor, Tensor)> {
     Ok((x, Tensor::new(labels, &Device::Cpu)?))
 }
 
-/// A layer with weights from the generator, because candle's CPU device cannot be seeded.
+/// A layer whose weights come from the seeded generator, because candle's CPU device cannot be seeded.
 fn linear(input: usize, out: usize, generator: &mut Generator) -> Result<(Linear, Vec<Var>)> {
     let scale = (2.0 / input as f64).sqrt();
     let weight = Var::from_tensor(&generator.normal_tensor(

@@ -1,4 +1,4 @@
-//! A gate on the hidden layer of a two-layer network, in forty lines of any candle program.
+//! A gate on the hidden layer of a two-layer network: about forty lines in any candle program.
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Module, Optimizer, SGD, VarBuilder, VarMap, linear};
 use l0gm_gate::{Gate, GateConfig, GateMode, Generator, Interface, Objective, Schedule};
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let (config, interface) = (GateConfig::default(), Interface::Flat { dim: 32 });
     let gate = Gate::new(interface, &config, &schedule, &Device::Cpu)?;
-    // The gates' own optimiser: faster, and without weight decay.
+    // The gates have their own optimiser, which is faster and has no weight decay.
     let mut move_gates = SGD::new(gate.log_alpha().cloned().into_iter().collect(), 10.0)?;
     let mut move_weights = AdamW::new_lr(variables.all_vars(), 1e-2)?;
 

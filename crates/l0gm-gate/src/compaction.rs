@@ -1,21 +1,21 @@
-//! A trained gated model made really smaller: z folded into the layer after, closed columns dropped,
-//! and the rows of the layer before that fed them. What the paper's "active fraction" promises at
-//! deployment: no gate is left, and the logits are the gated model's.
+//! Makes a trained gated model really smaller: z is folded into the next layer, its closed columns are dropped, and
+//! so are the rows of the previous layer that fed them. This delivers what the paper's "active fraction" promises: no
+//! gate is left, and the logits are those of the gated model.
 
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 
-/// A linear layer's tensors: weight (out, in), bias (out,).
+/// The tensors of a linear layer.
 #[derive(Clone, Debug)]
 pub struct LinearLayer {
-    /// (out, in).
+    /// Weight, (out, in).
     pub weight: Tensor,
-    /// (out,).
+    /// Bias, (out,), if the layer has one.
     pub bias: Option<Tensor>,
 }
 
 impl LinearLayer {
-    /// (out, in), after checking that weight and bias fit each other; the error calls it `name`.
+    /// The sizes (out, in), after checking that weight and bias fit each other. Errors call the layer `name`.
     fn dims(&self, name: &str) -> Result<(usize, usize)> {
         let dims = self.weight.dims();
         let &[out, input] = dims else {
@@ -32,22 +32,21 @@ impl LinearLayer {
         }
     }
 
-    /// Numbers held: weights and biases.
+    /// Number of weights and biases.
     pub fn parameters(&self) -> usize {
         self.weight.elem_count() + self.bias.as_ref().map_or(0, Tensor::elem_count)
     }
 }
 
-/// `z` has one value for each output of `before` and each input of `after`. Drops the closed rows of
-/// `before` (if it is given) and closed columns of `after`, and folds the open z into `after`'s columns.
-/// Returns (before, after, kept dimensions).
+/// Folds `z` into the layers around a gate. `z` has one value per output of `before` (if that is given) and per input
+/// of `after`. Closed rows of `before` and closed columns of `after` are dropped, and the open z are folded into the
+/// columns of `after`. Returns (before, after, kept dimensions).
 ///
-/// Give `before` only where whatever lies between it and the gate works on each channel by itself
-/// (an activation does, a LayerNorm does not). Where every gate is closed, `after` has no column
-/// left, and its logits are its bias.
+/// Give `before` only if everything between it and the gate works on each channel separately (an activation does, a
+/// LayerNorm does not). If every gate is closed, `after` has no columns left, and its logits are its bias.
 ///
 /// # Errors
-/// Where z does not fit the layers, or is not finite and in [0, 1].
+/// z does not fit the layers, or is not finite and in [0, 1].
 pub fn compact_linear(
     before: Option<&LinearLayer>,
     z: &[f32],
@@ -87,7 +86,7 @@ pub fn compact_linear(
     Ok((before, after, kept))
 }
 
-/// The layer with only these outputs.
+/// The layer with these outputs only.
 fn keep_outputs(layer: &LinearLayer, kept: &[u32]) -> Result<LinearLayer> {
     let bias = layer
         .bias
@@ -100,7 +99,7 @@ fn keep_outputs(layer: &LinearLayer, kept: &[u32]) -> Result<LinearLayer> {
     })
 }
 
-/// `tensor` at these places of one dimension; (.., 0, ..) for none.
+/// Selects places along one dimension of `tensor`; the result is (.., 0, ..) if there are none.
 fn select(tensor: &Tensor, dimension: usize, kept: &[u32]) -> Result<Tensor> {
     let tensor = tensor.detach();
     if kept.is_empty() {
@@ -112,7 +111,7 @@ fn select(tensor: &Tensor, dimension: usize, kept: &[u32]) -> Result<Tensor> {
     Ok(tensor.contiguous()?.index_select(&ids, dimension)?)
 }
 
-/// Each column of (out, kept) times its z, in f32 at least.
+/// Multiplies each column of (out, kept) with its z, in f32 or a wider type.
 fn scale_columns(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
     if z.is_empty() {
         return Ok(weight.clone());

@@ -19,7 +19,7 @@ fn layer(out: usize, input: usize, generator: &mut Generator) -> LinearLayer {
     }
 }
 
-/// x W^T + b. With no inputs left it is the bias.
+/// Computes x W^T + b. Without inputs, this is the bias.
 fn apply(layer: &LinearLayer, x: &Tensor) -> Tensor {
     let (out, input) = layer.weight.dims2().unwrap();
     let product = match input {
@@ -43,7 +43,7 @@ fn max_difference(a: &Tensor, b: &Tensor) -> f32 {
         .unwrap()
 }
 
-/// Largest difference between the gated network's logits and the compact one's, and the dimensions kept.
+/// The largest difference between the logits of the gated network and the compact one, and the kept dimensions.
 fn compare(log_alpha: &[f32], inference: InferenceGate, seed: u64) -> (f32, Vec<u32>) {
     let mut generator = Generator::new(seed);
     let (before, after) = (

@@ -1,4 +1,4 @@
-//! The conditional gate: log_alpha = a + W r.
+//! Tests of the conditional gate: log_alpha = a + W r.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::{GateMode, GateReader, Granularity, Objective, ScheduleStep, distribution};
@@ -19,7 +19,7 @@ fn representation(rows: &[[f32; 3]]) -> Tensor {
     Tensor::from_vec(values, (rows.len(), 3), &Device::Cpu).unwrap()
 }
 
-/// a = (0, .5, -2), W with a row a gate.
+/// A gate with a = (0, .5, -2) and a W with one row per gate.
 fn gate(config: &GateConfig) -> Gate {
     let a = Tensor::new(&[0f32, 0.5, -2.0], &Device::Cpu).unwrap();
     let w = Tensor::new(
@@ -31,7 +31,7 @@ fn gate(config: &GateConfig) -> Gate {
 
 const ROWS: [[f32; 3]; 2] = [[-1.0, 2.0, 0.0], [2.0, 0.25, 1.0]];
 
-/// a + W r of ROWS, by hand.
+/// The values of a + W r for ROWS, computed by hand.
 const LOG_ALPHAS: [[f64; 3]; 2] = [[-1.0, -1.5, -4.0], [2.0, 0.75, 2.0]];
 
 #[test]
@@ -73,7 +73,7 @@ fn the_penalty_is_the_mean_over_examples_of_the_sum_over_gates() {
 
 #[test]
 fn the_active_fraction_is_the_mean_over_examples_whatever_the_batches() {
-    // Algorithm 1's threshold: log_alpha above 0. Row 0 opens none, row 1 all three.
+    // Under Algorithm 1's threshold (log_alpha above 0), row 0 opens no gate and row 1 opens all three.
     let threshold = GateConfig {
         inference: crate::InferenceGate::Threshold,
         ..config()
@@ -129,7 +129,7 @@ fn gradients_of_a_w_and_r_equal_finite_differences() {
     let gate = gate(&config());
     let r = Var::from_tensor(&representation(&[[-0.3, 0.4, 0.2], [0.5, -0.25, 0.7]])).unwrap();
     let weights = Tensor::new(&[[1f32, -2.0, 0.5], [0.7, 1.0, -1.5]], &Device::Cpu).unwrap();
-    // A weighted sum of gated values plus the penalty, always under the same noise.
+    // The loss is a weighted sum of gated values plus the penalty, always with the same noise.
     let loss = || {
         let mut generator = Generator::new(11);
         let gated = gate

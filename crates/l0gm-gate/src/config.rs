@@ -1,4 +1,4 @@
-//! The gate's settings, checked once when a gate is built. Constants and their meaning are those of
+//! The gate's settings, which are checked once when a gate is built. The constants and their meaning are those of
 //! Louizos et al. (2018), which the paper's section 3.3 and Algorithm 1 use.
 
 use crate::{Error, Interface, Result, Temperature};
@@ -6,22 +6,22 @@ use l0gm_ops::Stretch;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-/// How noise is shared in training.
+/// How noise is shared among examples in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum GateKind {
-    /// One z for the whole batch each step.
+    /// One z for the whole batch at each step.
     Static,
-    /// Own noise for every example.
+    /// Every example has its own noise.
     #[default]
     PerExample,
-    /// Own noise for every example, and log_alpha = a + W r: the gate reads the instance. Its active
-    /// fraction and its penalty are means over examples; it is not compacted.
+    /// Every example has its own noise, and log_alpha = a + W r, so the gate depends on the example. Its active
+    /// fraction and its penalty are means over examples, and it cannot be compacted.
     Conditional,
 }
 impl GateKind {
-    /// As settings and records spell it.
+    /// The name in settings and records.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -31,42 +31,42 @@ impl GateKind {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Granularity {
-    /// One gate a dimension of the interface.
+    /// One gate per dimension of the interface.
     #[default]
     Interface,
-    /// One gate a field on an interface of fields; on a flat one, a gate for every
-    /// [`GateConfig::group_width`] neighbouring dimensions.
+    /// One gate per field on an interface of fields; on a flat one, one gate per [`GateConfig::group_width`]
+    /// neighbouring dimensions.
     Group,
-    /// Below the interface, where a modality says so: a gate an entry of an embedding table, a token x
-    /// dimension before pooling, a channel of every layer. A gate of its own has one a dimension.
+    /// Gates below the interface, at places that the modality chooses: one per entry of an embedding table, per token
+    /// and dimension before pooling, or per channel of every layer. Each such gate covers one dimension.
     Fine,
 }
 impl Granularity {
-    /// As settings and records spell it.
+    /// The name in settings and records.
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
-/// The deterministic gate used outside training (docs/concepts.md).
+/// The deterministic gate that is used outside training (docs/concepts.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum InferenceGate {
-    /// clip(sigmoid(log_alpha / tau) (zeta - gamma) + gamma, 0, 1): closed where P(z != 0) < 1/2.
+    /// clip(sigmoid(log_alpha / tau) (zeta - gamma) + gamma, 0, 1), which is closed where P(z != 0) < 1/2.
     #[default]
     Median,
-    /// 1[sigmoid(log_alpha) > pi]: the paper's Algorithm 1.
+    /// 1[sigmoid(log_alpha) > pi], as in the paper's Algorithm 1.
     Threshold,
-    /// clip(sigmoid(log_alpha) (zeta - gamma) + gamma, 0, 1): Louizos et al.
+    /// clip(sigmoid(log_alpha) (zeta - gamma) + gamma, 0, 1), as in Louizos et al.
     HardSigmoid,
 }
 impl InferenceGate {
-    /// As settings and records spell it.
+    /// The name in settings and records.
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
-/// Whether the penalty sums over gates (the paper) or averages (comparable across widths).
+/// Whether the penalty is a sum over gates, as in the paper, or a mean, which is comparable across widths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PenaltyReduction {
@@ -76,29 +76,29 @@ pub enum PenaltyReduction {
     /// Mean over gates.
     Mean,
 }
-/// The gate's settings. Defaults are the documented defaults.
+/// The gate's settings. The defaults are the documented ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GateConfig {
-    /// How noise is shared in training.
+    /// How noise is shared among examples in training.
     pub kind: GateKind,
     /// What one gate covers.
     pub granularity: Granularity,
-    /// How many neighbouring dimensions one gate of [`Granularity::Group`] covers on a flat interface:
-    /// at least 1, and a divisor of its width. The default is the width of an attention head of MiniLM.
-    /// Not used on an interface of fields, where a group is a field.
+    /// How many neighbouring dimensions one gate of [`Granularity::Group`] covers on a flat interface: at least 1,
+    /// and a divisor of the interface's width. The default is the width of an attention head of MiniLM. Unused on an
+    /// interface of fields, where each field is a group.
     pub group_width: usize,
-    /// The deterministic gate used outside training.
+    /// The deterministic gate that is used outside training.
     pub inference: InferenceGate,
     /// Threshold of [`InferenceGate::Threshold`], in (0, 1).
     pub pi: f64,
-    /// Lower end of the stretch, below 0.
+    /// Lower end of the stretch interval, below 0.
     pub gamma: f64,
-    /// Upper end of the stretch, above 1.
+    /// Upper end of the stretch interval, above 1.
     pub zeta: f64,
-    /// P(z != 0) of every gate before training, in (0, 1); at the schedule's first temperature.
+    /// P(z != 0) of every gate before training, in (0, 1), at the schedule's first temperature.
     pub initial_open: f64,
-    /// Sum or mean over gates.
+    /// Whether the penalty is a sum or a mean over gates.
     pub penalty: PenaltyReduction,
 }
 impl Default for GateConfig {
@@ -117,9 +117,9 @@ impl Default for GateConfig {
     }
 }
 impl GateConfig {
-    /// Checks every setting; the error names the setting, its value and the allowed range.
+    /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
-        // Written so that NaN fails too: every comparison with it is false.
+        // Write the comparisons so that NaN fails them too; every comparison with NaN is false.
         let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
             true => Ok(()),
             false => Err(Error::setting(name, value, "strictly between 0 and 1")),
@@ -145,20 +145,20 @@ impl GateConfig {
         Ok(())
     }
 
-    /// Checks every setting, and that gates of them fit `interface`: for whoever knows the interface's
-    /// width before there is a model.
+    /// Checks every setting, and that the gates fit `interface`. For callers that know the width of the interface
+    /// before there is a model.
     ///
     /// # Errors
-    /// As [`check`](Self::check); an interface without dimensions; groups that do not fill it.
+    /// Those of [`check`](Self::check); an interface without dimensions; groups that do not fill the interface.
     pub fn check_on(&self, interface: Interface) -> Result<()> {
         self.check()?;
         interface.gates(self).map(|_| ())
     }
 
-    /// The log_alpha at and below which the deterministic gate is closed, at temperature `tau`.
+    /// The largest log_alpha at which the deterministic gate is closed, at temperature `tau`.
     pub fn closing_point(&self, tau: Temperature) -> f64 {
-        // Median and hard sigmoid clip s (zeta - gamma) + gamma at 0: s = -gamma / (zeta - gamma), whose
-        // odds are -gamma / zeta.
+        // Median and hard sigmoid clip s (zeta - gamma) + gamma at 0. There s = -gamma / (zeta - gamma), whose odds
+        // are -gamma / zeta.
         let odds = -self.gamma / self.zeta;
         match self.inference {
             InferenceGate::Median => tau.0 * odds.ln(),

@@ -1,22 +1,22 @@
-//! A calibration term in the training objective (the paper's Table 10, "coupling"): differentiable stand-ins
-//! for the calibration error of a batch. The soft-binned ECE (Karandikar et al. 2021) shares each confidence
-//! out among bins instead of putting it into one; MMCE (Kumar et al. 2018) needs no bins, but a kernel.
+//! A calibration term in the training objective (the paper's Table 10, "coupling"): a differentiable substitute for
+//! the calibration error of a batch. The soft-binned ECE (Karandikar et al. 2021) divides each confidence among bins
+//! instead of putting it into one. MMCE (Kumar et al. 2018) uses a kernel and needs no bins.
 
 use crate::{Error, Result};
 use candle_core::{D, DType, Tensor};
 use l0gm_ops::softmax;
 use serde::{Deserialize, Serialize};
 
-/// Rows of one kernel matrix of MMCE, at most: a full batch of a graph would need gigabytes.
+/// Maximum number of rows in one kernel matrix of MMCE. A full batch of a graph would need gigabytes otherwise.
 const BLOCK: usize = 1024;
-/// Under MMCE's root, whose slope at 0 is infinite.
+/// Added under MMCE's root, because its slope at 0 would be infinite.
 const ROOT_MARGIN: f64 = 1e-12;
 
-/// Which calibration term.
+/// The kind of calibration term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CouplingKind {
-    /// None: the objective is task loss and penalty.
+    /// No term: the objective is task loss and penalty.
     #[default]
     None,
     /// Soft-binned ECE of the top label.
@@ -25,20 +25,20 @@ pub enum CouplingKind {
     Mmce,
 }
 
-/// The calibration term's settings.
+/// Settings of the calibration term.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Coupling {
-    /// Which term.
+    /// The kind of term.
     pub kind: CouplingKind,
-    /// Its weight in the objective, at least 0; the paper's Table 7 tries 0.1, 0.3 and 1.0.
+    /// Weight of the term in the objective, at least 0. The paper's Table 7 tries 0.1, 0.3 and 1.0.
     pub weight: f64,
-    /// Bins of the soft-binned ECE, 1 to 10,000.
+    /// Number of bins of the soft-binned ECE, 1 to 10,000.
     pub bins: usize,
-    /// Temperature of its memberships: how far a confidence reaches beyond its own bin. Above 0; towards 0
-    /// the term becomes the ECE.
+    /// Temperature of the soft-binned ECE's memberships, above 0: how far a confidence reaches beyond its own bin. As
+    /// it goes to 0, the term becomes the ECE.
     pub softness: f64,
-    /// Width of MMCE's kernel, above 0; Kumar et al. use 0.4.
+    /// Width of MMCE's kernel, above 0. Kumar et al. use 0.4.
     pub bandwidth: f64,
 }
 
@@ -55,7 +55,7 @@ impl Default for Coupling {
 }
 
 impl Coupling {
-    /// Checks every setting; the error names it.
+    /// Checks every setting. The error names the setting.
     pub fn check(&self) -> Result<()> {
         if !(self.weight >= 0.0 && self.weight.is_finite()) {
             return Err(Error::setting(
@@ -82,16 +82,16 @@ impl Coupling {
         Ok(())
     }
 
-    /// Whether there is a term to add.
+    /// Whether there is a term to add to the objective.
     pub fn is_on(&self) -> bool {
         self.kind != CouplingKind::None && self.weight > 0.0
     }
 
-    /// weight * term of a batch, a scalar with gradient; `None` where there is none. `logits`: (rows,
-    /// classes); `labels`: (rows,) u32.
+    /// weight * term for a batch, as a scalar with gradient; `None` if there is no term. `logits`: (rows, classes);
+    /// `labels`: (rows,) u32.
     ///
     /// # Errors
-    /// Where logits and labels do not fit, or there is no row.
+    /// Logits and labels do not fit each other, or there are no rows.
     pub fn value(&self, logits: &Tensor, labels: &Tensor) -> Result<Option<Tensor>> {
         if !self.is_on() {
             return Ok(None);
@@ -106,8 +106,8 @@ impl Coupling {
     }
 }
 
-/// Each row's top-label confidence, and what it falls short of being right: 1 - c or -c. Both (rows,) f32
-/// (f64 where the logits are), with gradient.
+/// Each row's top-label confidence c, and its gap to being right: 1 - c if it is right, -c if it is wrong. Both are
+/// (rows,) in f32 (in f64 if the logits are) and have a gradient.
 fn confidence_and_gap(logits: &Tensor, labels: &Tensor) -> Result<(Tensor, Tensor)> {
     let rows = match *logits.dims() {
         [rows, classes] if rows > 0 && classes > 1 => rows,
@@ -140,7 +140,7 @@ fn confidence_and_gap(logits: &Tensor, labels: &Tensor) -> Result<(Tensor, Tenso
     Ok((confidence, gap))
 }
 
-/// sum over bins of |sum over rows of membership * gap| / rows.
+/// The sum over bins of |sum over rows of membership * gap|, divided by the number of rows.
 fn soft_ece(confidence: &Tensor, gap: &Tensor, bins: usize, softness: f64) -> Result<Tensor> {
     let rows = gap.elem_count();
     let centres: Vec<f64> = (0..bins)
@@ -155,8 +155,8 @@ fn soft_ece(confidence: &Tensor, gap: &Tensor, bins: usize, softness: f64) -> Re
     Ok((of_bins.abs()?.sum_all()? / rows as f64)?)
 }
 
-/// The root of the mean over pairs of gap * gap' * exp(-|c - c'| / bandwidth); over more rows than a block
-/// holds, the pairs within each block.
+/// The root of the mean over pairs of gap * gap' * exp(-|c - c'| / bandwidth). If there are more rows than fit into a
+/// block, only pairs within each block are used.
 fn mmce(confidence: &Tensor, gap: &Tensor, bandwidth: f64) -> Result<Tensor> {
     let rows = gap.elem_count();
     let mut sum: Option<Tensor> = None;
@@ -179,7 +179,7 @@ fn mmce(confidence: &Tensor, gap: &Tensor, bandwidth: f64) -> Result<Tensor> {
         pairs += count * count;
     }
     let sum = sum.ok_or_else(|| Error::input("MMCE of no row"))?;
-    // The kernel is positive definite; rounding may still leave a sum just below 0.
+    // The kernel is positive definite, but rounding may leave a sum just below 0.
     let mean = (sum / pairs as f64)?.relu()?;
     Ok((mean + ROOT_MARGIN)?.sqrt()?)
 }

@@ -13,7 +13,7 @@ fn coupling(kind: CouplingKind) -> Coupling {
     }
 }
 
-/// Logits of two classes whose top label has this confidence and is right or wrong; label 1 throughout.
+/// Logits of two classes whose top label has this confidence and is right or wrong. The true label is always 1.
 fn given(rows: &[(f64, bool)]) -> (Tensor, Tensor) {
     let logits: Vec<f64> = rows
         .iter()
@@ -56,14 +56,15 @@ fn gaps_of_two_signs_cancel_within_a_bin_and_add_up_between_bins() {
         ..coupling(CouplingKind::SoftEce)
     };
     let (logits, labels) = given(&[(0.8, true), (0.8, false), (0.6, true)]);
-    // One bin holds .2 and -.8, the other .4.
+    // One bin holds the gaps .2 and -.8, the other .4.
     assert!((value(&hard, &logits, &labels) - (0.6 + 0.4) / 3.0).abs() < 1e-9);
 }
 
 #[test]
 fn mmce_of_two_rows_is_the_number_found_by_hand() {
     let (logits, labels) = given(&[(0.9, true), (0.6, false)]);
-    // Gaps .1 and -.6, kernel exp(-.3 / .4): root of (.01 + .36 - .12 * .472367) / 4.
+    // The gaps are .1 and -.6 and the kernel is exp(-.3 / .4), which gives the root of (.01 + .36 - .12 * .472367) /
+    // 4.
     let by_hand = ((0.37 - 0.12 * (-0.75f64).exp()) / 4.0).sqrt();
     assert!((by_hand - 0.27987).abs() < 1e-5);
     assert!((value(&coupling(CouplingKind::Mmce), &logits, &labels) - by_hand).abs() < 1e-9);
@@ -112,7 +113,7 @@ fn gradients_equal_finite_differences() {
 #[test]
 fn perfect_confidence_and_many_rows_stay_finite() {
     for kind in KINDS {
-        // All right with certainty: the term is 0, and MMCE's root has a slope.
+        // All rows are right with certainty, so the term is 0, and MMCE's root must still have a finite slope.
         let logits = Tensor::new(&[[80f32, 0.0], [90.0, 0.0]], &Device::Cpu).unwrap();
         let labels = Tensor::zeros(2, DType::U32, &Device::Cpu).unwrap();
         let variable = Var::from_tensor(&logits).unwrap();
@@ -123,7 +124,8 @@ fn perfect_confidence_and_many_rows_stay_finite() {
         let gradient = gradients.get(variable.as_tensor()).unwrap();
         let gradient: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
         assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
-        // More rows than one kernel matrix holds, all alike: any block says what all say.
+        // More rows than fit into one kernel matrix. They are all alike, so every block gives the same value as all
+        // together.
         let rows = 2 * BLOCK + 7;
         let logits = Tensor::new(&[[0f32, 2.0]], &Device::Cpu).unwrap();
         let logits = logits.repeat((rows, 1)).unwrap();

@@ -1,15 +1,15 @@
-//! The hard-concrete distribution in plain f64, one number at a time (Algorithm 1, lines 6, 8 and 16).
+//! The hard-concrete distribution in plain f64, for one number at a time (Algorithm 1, lines 6, 8 and 16).
 //!
-//! A concrete variable `s = sigmoid((log u - log(1 - u) + log_alpha) / tau)` in (0, 1) is stretched
-//! to (gamma, zeta) and clipped to [0, 1], so that both 0 and 1 have a probability of their own.
-//! These are the formulas a gate's tensors follow, for reports, for initial values and as the
-//! reference in tests. `tau` must be above 0 and `gamma < 0 < 1 < zeta`: what a checked
-//! [`Schedule`](crate::Schedule) and [`GateConfig`](crate::GateConfig) guarantee.
+//! A concrete variable `s = sigmoid((log u - log(1 - u) + log_alpha) / tau)` in (0, 1) is stretched to (gamma, zeta)
+//! and clipped to [0, 1], so that both 0 and 1 have a positive probability. The same formulas are used on a gate's
+//! tensors; these ones serve reports, initial values and tests (as the reference). They require `tau` above 0 and
+//! `gamma < 0 < 1 < zeta`, which a checked [`Schedule`](crate::Schedule) and [`GateConfig`](crate::GateConfig)
+//! guarantee.
 
 use crate::Temperature;
 use l0gm_ops::Stretch;
 
-/// P(z != 0): the gate is at least partly open. Its sum over gates is the penalty.
+/// P(z != 0), the probability that the gate is at least partly open. Its sum over gates is the penalty.
 ///
 /// ```
 /// use l0gm_gate::{Stretch, Temperature, distribution::open_probability};
@@ -21,41 +21,41 @@ pub fn open_probability(log_alpha: f64, tau: Temperature, stretch: Stretch) -> f
     sigmoid(log_alpha - open_shift(tau, stretch))
 }
 
-/// P(z = 1): the gate is fully open.
+/// P(z = 1), the probability that the gate is fully open.
 pub fn probability_of_one(log_alpha: f64, tau: Temperature, stretch: Stretch) -> f64 {
     // P(z = 1) = σ(log α - τ log((1 - γ)/(ζ - 1))): where the stretched value reaches 1.
     let odds = (1.0 - stretch.gamma) / (stretch.zeta - 1.0);
     sigmoid(log_alpha - tau.0 * odds.ln())
 }
 
-/// The z that noise `u` in (0, 1) gives.
+/// The z that follows from noise `u` in (0, 1).
 pub fn sample(log_alpha: f64, u: f64, tau: Temperature, stretch: Stretch) -> f64 {
     // s = σ((log u - log(1 - u) + log α) / τ): line 7; z = clip(s (ζ - γ) + γ, 0, 1): line 8.
     stretched(sigmoid((logit(u) + log_alpha) / tau.0), stretch)
 }
 
-/// The `log_alpha` whose P(z != 0) is `open`, in (0, 1): the inverse of [`open_probability`].
+/// The `log_alpha` for which P(z != 0) is `open`, in (0, 1). This is the inverse of [`open_probability`].
 pub fn log_alpha_for_open_probability(open: f64, tau: Temperature, stretch: Stretch) -> f64 {
     logit(open) + open_shift(tau, stretch)
 }
 
-/// The median of z: the deterministic gate that is closed exactly where P(z != 0) is at most 1/2.
+/// The median of z, a deterministic gate that is closed exactly where P(z != 0) is at most 1/2.
 pub fn median(log_alpha: f64, tau: Temperature, stretch: Stretch) -> f64 {
-    // The same at u = 1/2, the median of the noise.
+    // This is `sample` at u = 1/2, the median of the noise, whose logit is 0.
     stretched(sigmoid(log_alpha / tau.0), stretch)
 }
 
-/// tau log(-gamma / zeta): the log_alpha at which a gate is open half of the time.
+/// tau log(-gamma / zeta), the log_alpha at which a gate is open half of the time.
 pub(crate) fn open_shift(tau: Temperature, stretch: Stretch) -> f64 {
     tau.0 * (-stretch.gamma / stretch.zeta).ln()
 }
 
-/// A concrete value in (0, 1), stretched to (gamma, zeta) and clipped to [0, 1].
+/// Stretches a concrete value from (0, 1) to (gamma, zeta) and clips it to [0, 1].
 fn stretched(s: f64, stretch: Stretch) -> f64 {
     (s * (stretch.zeta - stretch.gamma) + stretch.gamma).clamp(0.0, 1.0)
 }
 
-/// 1 / (1 + exp(-x)) without overflow at either end.
+/// 1 / (1 + exp(-x)), without overflow at either end.
 pub(crate) fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 {
         1.0 / (1.0 + (-x).exp())
@@ -65,7 +65,7 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// log p - log(1 - p), accurate near both ends.
+/// log p - log(1 - p), accurate near both ends of (0, 1).
 fn logit(p: f64) -> f64 {
     p.ln() - (-p).ln_1p()
 }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn probabilities_at_two_thirds_are_the_documented_ones() {
-        // log_alpha, P(z != 0), P(z = 1)
+        // Each row is log_alpha, P(z != 0), P(z = 1).
         for (log_alpha, open, one) in [
             (-4.605, 0.04713, 0.00202),
             (0.0, 0.83182, 0.16818),
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn frequencies_of_samples_are_the_probabilities() {
-        // Equidistant u stand for the uniform distribution, so that no seed is involved.
+        // Use equidistant u for the uniform distribution, so that the test does not depend on a seed.
         let n = 100_000;
         for log_alpha in [-2.0, 0.0, 1.5] {
             let (mut open, mut one) = (0, 0);

@@ -1,27 +1,27 @@
-//! What can go wrong with a gate, its settings, its file, or the predictions to be judged.
+//! Errors of gates, their settings and files, and of predictions to be judged.
 
 use crate::readable;
 use std::path::PathBuf;
 
-/// The crate's result.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The crate's error.
+/// The error type of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting outside its range; the message names the setting, its value and the range.
+    /// A setting is outside its range. The message names the setting, its value and the range.
     #[error("{}", readable(.0))]
     Setting(String),
-    /// Inputs that do not fit each other.
+    /// Inputs do not fit each other.
     #[error("{}", readable(.0))]
     Input(String),
-    /// A file that cannot be read or written, or that is not a gate's file.
+    /// A file cannot be read or written, or is not a gate's file.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it and what to do.
+        /// What is wrong with it, and what to do.
         message: String,
     },
     /// A tensor operation failed.
@@ -30,12 +30,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// A setting outside its range.
     pub(crate) fn setting(name: &str, value: f64, range: &str) -> Self {
         Error::Setting(format!("{name} is {value}, but must be {range}"))
     }
 
-    /// Inputs that do not fit each other.
     pub(crate) fn input(message: impl Into<String>) -> Self {
         Error::Input(message.into())
     }

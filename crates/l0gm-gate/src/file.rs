@@ -1,6 +1,6 @@
-//! A gate as one safetensors file: `log_alpha` as its tensor (and a conditional gate's `weight`), and in the file's
-//! metadata settings, interface and the temperature at which the gate is used, as JSON. Written under a temporary
-//! name and renamed, so that a file is whole or absent.
+//! A gate as one safetensors file. Its tensors are `log_alpha` and, for a conditional gate, `weight`. Its metadata
+//! holds settings, interface and the temperature at which the gate is used, as JSON. The file is written under a
+//! temporary name and renamed, so that it is either whole or absent.
 
 use crate::{Error, Gate, GateConfig, GateKind, Interface, Result, Temperature, write_whole};
 use candle_core::{Device, Tensor};
@@ -9,15 +9,14 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
-/// The value under `format` in the metadata of a gate's file, and the one version there is.
+/// The value of `format` in the metadata of a gate's file. There is only this one version.
 const FORMAT: &str = "l0gm-gate 1";
 const LOG_ALPHA: &str = "log_alpha";
 const WEIGHT: &str = "weight";
 const TEMPERATURE: &str = "temperature";
 
 impl Gate {
-    /// Writes the gate to a safetensors file, replacing what is there. The identity gate has a file
-    /// without tensors.
+    /// Writes the gate to a safetensors file, replacing any existing one. The identity gate's file has no tensors.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let fail = |message: String| Error::File {
@@ -70,21 +69,21 @@ impl Gate {
             .map_err(|error| fail(format!("cannot be written: {error}")))
     }
 
-    /// Reads a gate from the file that [`Gate::save`] wrote.
+    /// Reads a gate from a file that [`Gate::save`] wrote.
     ///
     /// # Errors
-    /// Names the file and what is wrong: absent, cut off, not a gate's file, of another version,
-    /// settings outside their range, a `log_alpha` that does not fit its interface. Also a file from before
-    /// gates kept their temperature, which [`Gate::load_at`] reads.
+    /// The file is absent, truncated, not a gate's file or of another version; its settings are out of range; its
+    /// `log_alpha` does not fit its interface. Files from before gates kept their temperature are refused too;
+    /// [`Gate::load_at`] reads them. The message names the file.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         Self::read(path.as_ref(), None, device)
     }
 
-    /// Like [`Gate::load`], for a gate that is used at this temperature, which older files do not say:
-    /// the final temperature of the schedule that trained it.
+    /// Like [`Gate::load`], but with the temperature at which the gate is used, which older files do not contain: the
+    /// final temperature of the schedule that trained it.
     ///
     /// # Errors
-    /// Also where the file says another temperature.
+    /// Those of [`Gate::load`], or the file contains another temperature.
     pub fn load_at(
         path: impl AsRef<Path>,
         temperature: Temperature,

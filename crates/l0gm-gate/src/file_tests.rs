@@ -27,7 +27,7 @@ fn load_error(content: &[u8]) -> String {
     text
 }
 
-/// A file's bytes with these metadata and one tensor of these values.
+/// The bytes of a file with this metadata and one tensor of these values.
 fn file(metadata: &[(&str, &str)], name: &str, values: &[f32]) -> Vec<u8> {
     let bytes: Vec<u8> = values
         .iter()
@@ -107,7 +107,7 @@ fn a_file_from_before_gates_kept_their_temperature_is_read_where_it_is_given() {
     fs::write(&path, old).unwrap();
     let loaded = Gate::load_at(&path, TAU, &Device::Cpu).unwrap();
     assert_eq!(loaded.temperature(), Some(TAU));
-    // A file that says its temperature is not read at another.
+    // A file that contains a temperature cannot be read with another one.
     loaded.save(&path).unwrap();
     let error = Gate::load_at(&path, Temperature(2.0), &Device::Cpu).unwrap_err();
     assert!(

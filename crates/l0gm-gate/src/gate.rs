@@ -1,52 +1,52 @@
-//! The gate itself: a hard-concrete gate on the interface, or the identity (eq. 5; Algorithm 1,
-//! lines 5 to 12). It holds one number a gate, `log_alpha`, in f32 whatever the backbone's
-//! precision, and the temperature at which it is used after training. A conditional gate holds a matrix W
-//! besides, and its log_alpha of an example is `log_alpha + W r`.
+//! The gate: a hard-concrete gate on the interface, or the identity (eq. 5; Algorithm 1, lines 5 to 12). It holds one
+//! number per gate, `log_alpha`, in f32 whatever the backbone's precision, and the temperature at which it is used
+//! after training. A conditional gate also holds a matrix W; for an example with representation r its log_alpha is
+//! `log_alpha + W r`.
 //!
-//! What it does to a batch is in `pass.rs`, what it says of itself in `reading.rs`.
+//! What a gate does to a batch is in `pass.rs`, and what can be read from it is in `reading.rs`.
 
 use crate::distribution::log_alpha_for_open_probability;
 use crate::{Error, GateConfig, GateKind, Interface, Result, Schedule, Temperature};
 use candle_core::{DType, Device, Tensor, Var};
 
-/// A gate on an interface. The identity gate (for `dense`) has no parameter and passes r through.
+/// A gate on an interface. The identity gate (of a `dense` model) has no parameters and returns r unchanged.
 ///
-/// A gate knows the temperature at which it is used after training, because the same `log_alpha` at
-/// another temperature is another model. Training passes the temperature of the moment; everything else
-/// asks the gate.
+/// A gate knows the temperature at which it is used after training, because the same `log_alpha` at another
+/// temperature is another model. Only training passes a temperature, which changes with the schedule; all other code
+/// uses the gate's own.
 ///
 /// A clone shares its parameters with the original.
 #[derive(Clone, Debug)]
 pub struct Gate {
     pub(crate) interface: Interface,
-    /// Absent for the identity.
+    /// Absent for the identity gate.
     pub(crate) inner: Option<HardConcrete>,
 }
 
-/// What a gate that is not the identity holds.
+/// The content of a gate that is not the identity.
 #[derive(Clone, Debug)]
 pub(crate) struct HardConcrete {
     pub(crate) config: GateConfig,
-    /// (gates,), f32.
+    /// Shape (gates,), f32.
     pub(crate) log_alpha: Var,
-    /// (gates, width), f32; of [`GateKind::Conditional`] alone.
+    /// W, (gates, width), f32. Present for [`GateKind::Conditional`] only.
     pub(crate) weight: Option<Var>,
-    /// Dimensions each gate covers.
+    /// Number of dimensions that each gate covers.
     pub(crate) covers: usize,
-    /// The temperature at which the trained gate is used.
+    /// Temperature at which the trained gate is used.
     pub(crate) temperature: Temperature,
 }
 
 impl Gate {
-    /// A hard-concrete gate to be trained by `schedule`: open as `config.initial_open` says at the schedule's
-    /// first temperature, and used at its final one.
-    /// [`Granularity::Group`](crate::Granularity::Group) has one gate a field for [`Interface::Fields`],
-    /// and one for every [`GateConfig::group_width`] neighbouring dimensions for [`Interface::Flat`].
-    /// W of a conditional gate starts at 0: at first every example meets the same gate.
+    /// A hard-concrete gate that will be trained with `schedule`. At the schedule's first temperature it is open as
+    /// `config.initial_open` says; at the final temperature it is used.
+    /// [`Granularity::Group`](crate::Granularity::Group) gives one gate per field on [`Interface::Fields`], and one
+    /// per [`GateConfig::group_width`] neighbouring dimensions on [`Interface::Flat`]. W of a conditional gate starts
+    /// at 0, so that at first every example gets the same gate.
     ///
     /// # Errors
-    /// Settings or a schedule outside their range; an interface without dimensions, or of a width that
-    /// the groups do not fill.
+    /// Settings or a schedule are out of range; the interface has no dimensions, or a width that the groups do not
+    /// fill.
     pub fn new(
         interface: Interface,
         config: &GateConfig,
@@ -62,11 +62,11 @@ impl Gate {
         Self::from_log_alpha(interface, config, &log_alpha, schedule.final_temperature())
     }
 
-    /// A hard-concrete gate with these parameters, shape (gates,), copied and converted to f32; W of a
-    /// conditional gate is 0. It is used at `temperature`.
+    /// A hard-concrete gate with given parameters of shape (gates,), which are copied and converted to f32. W of a
+    /// conditional gate is 0. The gate is used at `temperature`.
     ///
     /// # Errors
-    /// Where there is not exactly one finite value a gate; a temperature outside its range.
+    /// There is not exactly one finite value per gate, or the temperature is out of range.
     pub fn from_log_alpha(
         interface: Interface,
         config: &GateConfig,
@@ -76,10 +76,10 @@ impl Gate {
         Self::from_parameters(interface, config, log_alpha, None, temperature)
     }
 
-    /// As [`from_log_alpha`](Self::from_log_alpha), with a conditional gate's W, (gates, width).
+    /// Like [`from_log_alpha`](Self::from_log_alpha), with the W of a conditional gate, (gates, width).
     ///
     /// # Errors
-    /// Also where W does not fit, or is given to a gate of another kind.
+    /// Those of `from_log_alpha`; W does not fit, or is given to a gate of another kind.
     pub fn from_parameters(
         interface: Interface,
         config: &GateConfig,
@@ -144,40 +144,40 @@ impl Gate {
         self.inner.is_none()
     }
 
-    /// Whether its z depends on the example it gates.
+    /// Whether z depends on the example.
     pub fn is_conditional(&self) -> bool {
         self.weight().is_some()
     }
 
-    /// The interface it stands on.
+    /// The interface on which the gate stands.
     pub fn interface(&self) -> Interface {
         self.interface
     }
 
-    /// The gate's parameter, (gates,): absent for the identity; a conditional gate's bias.
+    /// The parameter `log_alpha`, (gates,), which is the bias of a conditional gate. Absent for the identity.
     pub fn log_alpha(&self) -> Option<&Var> {
         self.inner.as_ref().map(|inner| &inner.log_alpha)
     }
 
-    /// A conditional gate's W, (gates, width); absent for the others.
+    /// The W of a conditional gate, (gates, width). Absent for all others.
     pub fn weight(&self) -> Option<&Var> {
         self.inner.as_ref().and_then(|inner| inner.weight.as_ref())
     }
 
-    /// The settings, absent for the identity.
+    /// The gate's settings. Absent for the identity.
     pub fn config(&self) -> Option<&GateConfig> {
         self.inner.as_ref().map(|inner| &inner.config)
     }
 
-    /// The temperature at which the trained gate is used; absent for the identity.
+    /// The temperature at which the trained gate is used. Absent for the identity.
     pub fn temperature(&self) -> Option<Temperature> {
         self.inner.as_ref().map(|inner| inner.temperature)
     }
 
-    /// The same gate used at another temperature; it shares its parameters with this one.
+    /// The same gate used at another temperature. It shares its parameters with this one.
     ///
     /// # Errors
-    /// A temperature that is not finite or not above 0.
+    /// The temperature is not finite or not above 0.
     pub fn at_temperature(&self, temperature: Temperature) -> Result<Self> {
         temperature.check("temperature")?;
         let mut other = self.clone();
@@ -187,20 +187,21 @@ impl Gate {
         Ok(other)
     }
 
-    /// The log_alpha at and below which the gate in use is closed; absent for the identity.
+    /// The largest log_alpha at which the gate in use is closed. Absent for the identity.
     pub fn closing_point(&self) -> Option<f64> {
         self.inner
             .as_ref()
             .map(|inner| inner.config.closing_point(inner.temperature))
     }
 
-    /// Dimensions that each gate covers: 1 but for groups.
+    /// Number of dimensions that each gate covers: 1, except for groups.
     pub(crate) fn covers(&self) -> usize {
         self.inner.as_ref().map_or(1, |inner| inner.covers)
     }
 }
 
-/// A parameter of its own, in f32; the error calls it `name`.
+/// A new parameter with a copy of `tensor` in f32. It is an error if a value is not finite; the error calls it
+/// `name`.
 fn finite(name: &str, tensor: &Tensor) -> Result<Var> {
     let tensor = tensor.detach().to_dtype(DType::F32)?;
     let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;

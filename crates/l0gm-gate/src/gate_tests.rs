@@ -11,7 +11,7 @@ fn with(interface: Interface, config: GateConfig) -> Gate {
     Gate::new(interface, &config, &Schedule::default(), &Device::Cpu).unwrap()
 }
 
-/// A schedule that stays at one temperature.
+/// A schedule with a constant temperature.
 fn constant(tau: Temperature) -> Schedule {
     Schedule {
         start_temperature: tau.0,
@@ -45,7 +45,7 @@ fn group(kind: GateKind) -> GateConfig {
     }
 }
 
-/// One gate for every `width` neighbouring dimensions.
+/// Settings with one gate per `width` neighbouring dimensions.
 fn heads(kind: GateKind, width: usize) -> GateConfig {
     GateConfig {
         group_width: width,
@@ -57,7 +57,7 @@ fn ones(interface: Interface, batch: usize) -> Tensor {
     Tensor::ones(interface.dims(batch), DType::F32, &Device::Cpu).unwrap()
 }
 
-/// Rows of z that a training pass multiplies with: it is given ones.
+/// The z of a training pass, row by row. They are read from a pass over ones.
 fn training_z(gate: &Gate, batch: usize, seed: u64) -> Vec<Vec<f32>> {
     let mut generator = Generator::new(seed);
     let gated = gate
@@ -150,7 +150,7 @@ fn a_group_opens_and_closes_as_one() {
     for (kind, rows) in [(GateKind::Static, 1), (GateKind::PerExample, 16)] {
         let z = training_z(&with(FIELDS, group(kind)), 16, 1);
         assert_eq!(distinct(&z), rows);
-        // Fields have noise of their own; one value could be clipped to 1 for all three.
+        // Fields have their own noise. Compare several, because one value could be clipped to 1 in all three.
         assert!(z.iter().any(|row| row[0] != row[2] || row[2] != row[4]));
         for row in &z {
             assert!(row.chunks(2).all(|field| field[0] == field[1]), "{row:?}");
@@ -167,7 +167,7 @@ fn neighbouring_dimensions_of_a_flat_interface_open_and_close_as_one() {
     ] {
         for width in [2, 3] {
             let z = training_z(&with(FLAT, heads(kind, width)), 16, 1);
-            // Examples with noise of their own may still meet where a z is clipped to 1.
+            // Examples have their own noise but can still agree where z is clipped to 1.
             match kind {
                 GateKind::Static => assert_eq!(distinct(&z), 1),
                 GateKind::PerExample | GateKind::Conditional => assert!(distinct(&z) > 8, "{z:?}"),
@@ -183,7 +183,7 @@ fn neighbouring_dimensions_of_a_flat_interface_open_and_close_as_one() {
 
 #[test]
 fn groups_of_a_flat_interface_are_counted_as_gates_by_the_penalty_and_as_dimensions_elsewhere() {
-    // Closed, open, open: two of three gates, four of six dimensions.
+    // The three gates are closed, open and open: two of three gates, four of six dimensions.
     let gate = given(FLAT, heads(GateKind::PerExample, 2), &[-9.0, 0.0, 9.0]);
     let open: f64 = [-9.0, 0.0, 9.0]
         .iter()
@@ -237,7 +237,7 @@ fn a_group_width_that_does_not_fill_the_interface_is_refused_with_the_nearest_th
     );
     let text = refusal(6, 32);
     assert!(text.contains("32") && text.contains("is 6"), "{text}");
-    // A group is a field there, whatever the width says.
+    // On an interface of fields a group is a field, whatever the group width says.
     heads(GateKind::Static, 5).check_on(FIELDS).unwrap();
 }
 
@@ -268,7 +268,7 @@ fn frequency_of_open_samples_is_the_open_probability() {
             distribution::open_probability(log_alpha, TAU, Stretch::default()),
             distribution::probability_of_one(log_alpha, TAU, Stretch::default()),
         );
-        // Four standard errors of a share of 40,000.
+        // The tolerance is four standard errors of a share in 40,000.
         assert!(
             (open - p).abs() < 4.0 * (p * (1.0 - p) / 40_000.0).sqrt(),
             "{open} {p}"
@@ -317,7 +317,8 @@ fn group_penalty_counts_gates_and_expected_l0_counts_dimensions() {
 
 #[test]
 fn deterministic_gates_follow_their_three_formulas() {
-    // P(z != 0) is below 1/2 under -1.6 at tau 2/3: median closes there, the threshold under 0.
+    // At tau 2/3, P(z != 0) is below 1/2 for log_alpha below about -1.6, where the median gate closes. The threshold
+    // gate closes below 0.
     let log_alpha = [-9.0f32, -1.7, -1.5, -0.1, 0.1, 9.0];
     let z = |inference| {
         let gate = given(
@@ -403,7 +404,7 @@ fn a_representation_of_half_precision_is_gated_in_single_precision() {
         for (got, z) in gated[0].iter().zip(&z) {
             assert!((got - z).abs() < tolerance, "{dtype:?}: {got} {z}");
         }
-        // And the gradient comes back through the conversions.
+        // The gradient must also come back through the conversions.
         let r = Var::from_tensor(&r.to_dtype(dtype).unwrap()).unwrap();
         let mut generator = Generator::new(2);
         let gated = gate
@@ -453,7 +454,7 @@ fn gradient_reaches_log_alpha_and_r_in_every_kind_and_granularity() {
                 loss(&log_alpha).0.to_scalar::<f32>().unwrap()
             };
             let expected = (moved(h) - moved(-h)) / (2.0 * h);
-            // A sample that crosses a clip's kink within h moves the difference a little.
+            // A sample that crosses the kink of a clip within h changes the difference a little.
             let tolerance = 0.05 + 0.05 * expected.abs();
             assert!(
                 (grads[j] - expected).abs() < tolerance,
@@ -546,7 +547,7 @@ fn what_does_not_fit_is_refused_with_what_was_expected() {
     }
 }
 
-/// A gate an entry of a table of three rows and two columns.
+/// One gate per entry of a table with three rows and two columns.
 fn table(kind: GateKind, log_alpha: &[f32]) -> Gate {
     let config = GateConfig {
         kind,

@@ -1,17 +1,17 @@
-//! What a gate stands on: the shape of a representation without its batch, and how many gates cover it.
+//! The interface that a gate stands on: the shape of a representation, and how many gates cover it.
 
 use crate::{Error, GateConfig, Granularity, Result};
 use serde::{Deserialize, Serialize};
 
-/// The shape of what the classifier reads, without the batch.
+/// The shape of the representation that the classifier reads, without the batch dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Interface {
-    /// (batch, dim).
+    /// A representation of shape (batch, dim).
     Flat {
-        /// Width.
+        /// Number of dimensions.
         dim: usize,
     },
-    /// (batch, fields, dim).
+    /// A representation of shape (batch, fields, dim).
     Fields {
         /// Number of fields.
         fields: usize,
@@ -29,7 +29,7 @@ impl Interface {
         }
     }
 
-    /// Number of gates under these settings, and how many neighbouring dimensions each covers.
+    /// Number of gates for these settings, and the number of neighbouring dimensions that each covers.
     pub(crate) fn gates(&self, config: &GateConfig) -> Result<(usize, usize)> {
         let width = self.width();
         if width == 0 {
@@ -38,7 +38,7 @@ impl Interface {
             )));
         }
         match (config.granularity, *self) {
-            // Fine gates stand below the interface, one a dimension of whatever they stand on there.
+            // Fine gates stand below the interface, where each covers one dimension.
             (Granularity::Interface | Granularity::Fine, _) => Ok((width, 1)),
             (Granularity::Group, Interface::Fields { fields, dim }) => Ok((fields, dim)),
             (Granularity::Group, Interface::Flat { dim }) => {
@@ -55,7 +55,7 @@ impl Interface {
         }
     }
 
-    /// The shape r must have for its batch size.
+    /// The shape of r for this batch size.
     pub(crate) fn dims(&self, batch: usize) -> Vec<usize> {
         match *self {
             Interface::Flat { dim } => vec![batch, dim],
@@ -64,7 +64,7 @@ impl Interface {
     }
 }
 
-/// The divisors of `dim` on both sides of `group`, as advice.
+/// The divisors of `dim` nearest to `group` on both sides, for an error message.
 fn nearest_divisors(dim: usize, group: usize) -> String {
     let divides = |&width: &usize| dim.is_multiple_of(width);
     let below = (1..group.min(dim + 1)).rev().find(divides);

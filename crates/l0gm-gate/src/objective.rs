@@ -1,22 +1,22 @@
-//! J = task + lambda_t * penalty + weight * coupling (eq. 22; Algorithm 1, line 17; Table 10): the one number
-//! an optimiser lowers.
+//! The training objective J = task + lambda_t * penalty + weight * coupling (eq. 22; Algorithm 1, line 17; Table 10),
+//! the one number that an optimiser lowers.
 
 use crate::{Coupling, Error, Gate, Result, ScheduleStep};
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// The objective's settings.
+/// Settings of the objective.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Objective {
     /// Weight of the penalty, at least 0.
     pub lambda: f64,
-    /// A calibration term, none by default.
+    /// The calibration term; none by default.
     pub coupling: Coupling,
 }
 
 impl Objective {
-    /// Checks every setting; the error names it.
+    /// Checks every setting. The error names the setting.
     pub fn check(&self) -> Result<()> {
         if !(self.lambda >= 0.0 && self.lambda.is_finite()) {
             return Err(Error::setting(
@@ -28,13 +28,14 @@ impl Objective {
         self.coupling.check()
     }
 
-    /// task + lambda * step.lambda_scale * penalty, a scalar; `task` unchanged for the identity gate
+    /// task + lambda * step.lambda_scale * penalty, as a scalar. `task` is returned unchanged for the identity gate
     /// and while the weight is 0. A task loss in half precision is widened to f32 first.
     ///
-    /// The calibration term is the caller's to add, who has the logits: [`Coupling::value`].
+    /// The caller, who has the logits, must add the calibration term itself: see [`Coupling::value`].
     ///
     /// # Errors
-    /// Also for a conditional gate, whose penalty is its batch's: see [`total`](Self::total).
+    /// Those of the penalty. A conditional gate is an error too, because its penalty depends on the batch; use
+    /// [`total`](Self::total).
     pub fn value(&self, task: &Tensor, gate: &Gate, step: ScheduleStep) -> Result<Tensor> {
         if gate.is_identity() || self.lambda * step.lambda_scale == 0.0 {
             return self.total(task, None, step);
@@ -42,7 +43,8 @@ impl Objective {
         self.total(task, Some(&gate.penalty(step.temperature)?), step)
     }
 
-    /// [`value`](Self::value) with a penalty that is at hand, [`Gate::penalty_of`] of a batch for one.
+    /// Like [`value`](Self::value), with a penalty that the caller has computed, such as [`Gate::penalty_of`] for a
+    /// batch.
     pub fn total(
         &self,
         task: &Tensor,
@@ -107,7 +109,7 @@ mod tests {
         let task = Tensor::new(0.25f32, &Device::Cpu).unwrap();
         let objective = objective(0.01);
         let value = objective.value(&task, &gate(), step(0.5)).unwrap();
-        // Ten gates open with probability .9 each.
+        // Ten gates are open with probability .9 each.
         let expected = 0.25 + 0.01 * 0.5 * 9.0;
         assert!((f64::from(value.to_scalar::<f32>().unwrap()) - expected).abs() < 1e-6);
     }

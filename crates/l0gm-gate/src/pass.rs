@@ -1,5 +1,5 @@
-//! What a gate does to a batch: z ⊙ r (eq. 5), sampled in training and deterministic in use, and the penalty
-//! that training adds (Algorithm 1, line 16).
+//! Applies a gate to a batch: z ⊙ r (eq. 5), sampled in training and deterministic in use, and the penalty that
+//! training adds (Algorithm 1, line 16).
 
 use crate::gate::HardConcrete;
 use crate::relaxation;
@@ -7,23 +7,22 @@ use crate::{Error, Gate, GateKind, Interface, PenaltyReduction, Result, Temperat
 use candle_core::{DType, Device, Tensor, Var};
 use l0gm_ops::{Generator, Mode, linear, mul, reshape};
 
-/// How a gate is passed. Only training names a temperature; in use the gate knows its own
-/// ([`Gate::temperature`]).
+/// How a gate is passed. Only training gives a temperature; in use, the gate's own is taken ([`Gate::temperature`]).
 #[derive(Debug)]
 pub enum GateMode<'a> {
-    /// Training: z is sampled.
+    /// In training, z is sampled.
     Train {
-        /// Temperature of the moment, from the schedule.
+        /// Current temperature, from the schedule.
         temperature: Temperature,
-        /// Where the noise comes from.
+        /// The source of the noise.
         noise: &'a mut Generator,
     },
-    /// Use: the deterministic z.
+    /// In use, z is deterministic.
     Eval,
 }
 
 impl<'a> GateMode<'a> {
-    /// Sampled at `temperature` where the layers around the gate run in training, deterministic otherwise.
+    /// Sampled at `temperature` if the layers around the gate are in training mode, deterministic otherwise.
     pub fn of(mode: &'a mut Mode<'_>, temperature: Temperature) -> Self {
         match mode {
             Mode::Train(noise) => GateMode::Train { temperature, noise },
@@ -31,7 +30,7 @@ impl<'a> GateMode<'a> {
         }
     }
 
-    /// Training with noise from this generator.
+    /// The training mode with noise from this generator.
     pub fn train(temperature: Temperature, noise: &'a mut Generator) -> Self {
         GateMode::Train { temperature, noise }
     }
@@ -49,24 +48,24 @@ impl<'a> GateMode<'a> {
     }
 }
 
-/// What a gate made of one batch.
+/// The result of passing one batch through a gate.
 #[derive(Clone, Debug)]
 pub struct Gated {
     /// z ⊙ r, in r's shape and precision.
     pub value: Tensor,
-    /// Each example's own log_alpha, (batch, gates) f32 with gradient: of a conditional gate alone.
+    /// The log_alpha of each example, (batch, gates) f32 with gradient. Present for a conditional gate only.
     pub log_alpha: Option<Tensor>,
 }
 
 impl Gate {
-    /// z ⊙ r: sampled in training, deterministic in use. `r` and the result: (batch, dim) or
-    /// (batch, fields, dim). Works in f32 whatever r's dtype is (f64 stays f64); the result has r's dtype.
+    /// Computes z ⊙ r, sampled in training and deterministic in use. `r` and the result: (batch, dim) or (batch,
+    /// fields, dim). Computes in f32 whatever the dtype of r is (f64 stays f64); the result has r's dtype.
     pub fn forward(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Tensor> {
         Ok(self.pass(r, mode)?.value)
     }
 
-    /// [`forward`](Self::forward) with what [`penalty_of`](Self::penalty_of) and a
-    /// [`GateReader`](crate::GateReader) need of a conditional gate.
+    /// Like [`forward`](Self::forward), and also returns what [`penalty_of`](Self::penalty_of) and a
+    /// [`GateReader`](crate::GateReader) need for a conditional gate.
     pub fn pass(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Gated> {
         let batch = r.dims().first().copied().unwrap_or(0);
         if r.dims() != self.interface.dims(batch) {
@@ -111,13 +110,12 @@ impl Gate {
         })
     }
 
-    /// [`forward`](Self::forward) for values looked up in a table: the gate stands on
-    /// [`Interface::Fields`] with a field a table row. `values`: (batch, k, dim); `rows`: (batch, k) u32,
-    /// the table row that each value comes from. Per-example gates draw noise for every lookup, static
-    /// gates one z a table entry.
+    /// Like [`forward`](Self::forward), for values looked up in a table. The gate stands on [`Interface::Fields`]
+    /// with one field per table row. `values`: (batch, k, dim); `rows`: (batch, k) u32, the table row from which each
+    /// value comes. Per-example gates draw noise for every lookup; static gates draw one z per table entry.
     ///
     /// # Errors
-    /// A gate on another interface, a group gate, or values and rows that do not fit.
+    /// The gate stands on another interface or is a group gate, or values and rows do not fit.
     pub fn forward_rows(
         &self,
         values: &Tensor,
@@ -175,19 +173,20 @@ impl Gate {
         Ok(mul(&values.to_dtype(dtype)?, &z.to_dtype(dtype)?)?.to_dtype(values.dtype())?)
     }
 
-    /// Expected L0 (sum or mean over gates, as configured), a scalar with gradient on the gate's device; 0 for the
-    /// identity, on the CPU: it has no tensors and knows no other device. [`Objective`](crate::Objective) adds
-    /// nothing for the identity, so training meets that 0 nowhere.
+    /// Expected L0 (sum or mean over gates, as configured) as a scalar with gradient on the gate's device. For the
+    /// identity it is 0 on the CPU, because the identity has no tensors and so no device. Training never uses that 0,
+    /// because [`Objective`](crate::Objective) adds nothing for the identity.
     ///
     /// # Errors
-    /// Also for a conditional gate, whose penalty is that of a batch: [`penalty_of`](Self::penalty_of).
+    /// The temperature is out of range. A conditional gate is an error too, because its penalty depends on the batch;
+    /// use [`penalty_of`](Self::penalty_of).
     pub fn penalty(&self, tau: Temperature) -> Result<Tensor> {
         self.same_for_all("penalty", "Gate::pass and then Gate::penalty_of")?;
         self.penalty_at(self.log_alpha().map(Var::as_tensor), tau)
     }
 
-    /// [`penalty`](Self::penalty) of the batch that [`pass`](Self::pass) met: a conditional gate's is
-    /// averaged over the examples.
+    /// Like [`penalty`](Self::penalty), for the batch that [`pass`](Self::pass) returned. The penalty of a
+    /// conditional gate is averaged over the examples.
     pub fn penalty_of(&self, gated: &Gated, tau: Temperature) -> Result<Tensor> {
         match (&gated.log_alpha, self.is_conditional()) {
             (Some(own), true) => self.penalty_at(Some(own), tau),
@@ -198,7 +197,7 @@ impl Gate {
         }
     }
 
-    /// Of `log_alpha`, (gates,) or (batch, gates); 0 where there is none.
+    /// The penalty for `log_alpha`, (gates,) or (batch, gates); 0 where there is none.
     fn penalty_at(&self, log_alpha: Option<&Tensor>, tau: Temperature) -> Result<Tensor> {
         tau.check("temperature")?;
         let (Some(inner), Some(log_alpha)) = (&self.inner, log_alpha) else {
@@ -215,7 +214,7 @@ impl Gate {
     }
 }
 
-/// The precision z ⊙ r is computed in: f32, or f64 where r has it.
+/// The precision in which z ⊙ r is computed: f32, or f64 if r has it.
 fn wide(r: &Tensor) -> DType {
     match r.dtype() {
         DType::F64 => DType::F64,
@@ -224,12 +223,12 @@ fn wide(r: &Tensor) -> DType {
 }
 
 impl HardConcrete {
-    /// The z of use, in `log_alpha`'s shape.
+    /// The deterministic z of use, in the shape of `log_alpha`.
     pub(crate) fn deterministic(&self, log_alpha: &Tensor) -> Result<Tensor> {
         relaxation::deterministic(log_alpha, &self.config, self.temperature)
     }
 
-    /// log α = a + W r of every example, (batch, gates) with gradient; `None` where there is no W.
+    /// log α = a + W r of every example, (batch, gates) with gradient; `None` if there is no W.
     fn of_examples(&self, r: &Tensor) -> Result<Option<Tensor>> {
         let Some(weight) = &self.weight else {
             return Ok(None);
@@ -240,19 +239,19 @@ impl HardConcrete {
         Ok(Some(own))
     }
 
-    /// z ⊙ r; `z`: (batch, gates) or (gates,) for the whole batch.
+    /// Computes z ⊙ r. `z`: (batch, gates), or (gates,) for the whole batch.
     fn apply(&self, r: &Tensor, z: &Tensor) -> Result<Tensor> {
         let dtype = wide(r);
         let (wide, z) = (r.to_dtype(dtype)?, z.to_dtype(dtype)?);
         let gated = if self.covers == 1 && z.elem_count() == r.elem_count() {
             mul(&wide, &reshape(&z, r.shape().clone())?)?
         } else if self.covers == 1 {
-            // (gates,) against (batch, dim) or (batch, fields, dim).
+            // z of (gates,) against r of (batch, dim) or (batch, fields, dim).
             let mut dims = r.dims().to_vec();
             dims[0] = 1;
             wide.broadcast_mul(&z.reshape(dims)?)?
         } else {
-            // (1 or batch, gates, 1) against (batch, gates, dimensions a gate).
+            // z of (1 or batch, gates, 1) against r of (batch, gates, dimensions per gate).
             let (batch, gates) = (r.dim(0)?, self.log_alpha.elem_count());
             let rows = z.elem_count() / gates;
             wide.reshape((batch, gates, self.covers))?

@@ -1,8 +1,8 @@
-//! The one rule for quantiles: linear interpolation between order statistics, numpy's default (type 7 of
-//! Hyndman and Fan, 1996). Calibration, significance and latency all use it.
+//! The one quantile rule of this project: linear interpolation between order statistics, which is numpy's default
+//! (type 7 of Hyndman and Fan, 1996). Calibration, significance and latency all use it.
 
-/// The quantile `share`, in [0, 1], of ascending values: the value at place `share * (n - 1)` counted from 0,
-/// linear between neighbours. NaN where there is no value.
+/// The quantile at `share`, in [0, 1], of ascending values. It is the value at place `share * (n - 1)`, counted from
+/// 0 and interpolated linearly between neighbours. NaN if there are no values.
 ///
 /// ```
 /// use l0gm_gate::quantile;
@@ -27,7 +27,7 @@ mod tests {
     fn quantiles_are_linear_between_neighbours_as_numpys_are() {
         assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.5), 2.0);
         assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.25), 1.5);
-        // numpy.quantile([1, 2, 3, 10], .9) = 7.9
+        // numpy.quantile([1, 2, 3, 10], .9) gives 7.9.
         assert!((quantile(&[1.0, 2.0, 3.0, 10.0], 0.9) - 7.9).abs() < 1e-12);
     }
 

@@ -1,47 +1,48 @@
-//! What a gate leaves open: the numbers that tables, figures and compaction need. A gate that is the same
-//! for every example says them at once; a conditional gate's are means over examples, read batch by batch.
+//! What a gate leaves open: the numbers for tables, figures and compaction. A gate that is the same for every example
+//! gives them directly; those of a conditional gate are means over examples, collected batch by batch.
 
 use crate::distribution::open_probability;
 use crate::{Error, Gate, GateKind, Gated, Granularity, InferenceGate, Interface, Result};
 use serde::{Deserialize, Serialize};
 
-/// Share of gate dimensions the deterministic gate leaves non-zero, in [0, 1].
+/// Share of gate dimensions that the deterministic gate leaves non-zero, in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActiveFraction(pub f64);
 
-/// What a gate leaves open, or all gates of a model together: for all examples alike, or on average over those
-/// that a conditional gate read. A run's record holds it as it is.
+/// What one gate, or all gates of a model together, leave open. For a conditional gate these are averages over the
+/// examples that it read. A run record stores this struct as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateReading {
-    /// Absent for the identity of a dense model, which the record calls "none"; so are the next two.
+    /// The kind of gate. Absent for the identity of a dense model, for which the record has "none"; the same holds
+    /// for the next two fields.
     #[serde(with = "or_none")]
     pub kind: Option<GateKind>,
     /// What one gate covers.
     #[serde(with = "or_none")]
     pub granularity: Option<Granularity>,
-    /// The deterministic gate that is read.
+    /// The deterministic gate that was read.
     #[serde(with = "or_none")]
     pub inference: Option<InferenceGate>,
-    /// Share of gated dimensions open; a conditional gate's mean over examples; 1 for the identity.
+    /// Share of gated dimensions that are open: for a conditional gate the mean over examples, for the identity 1.
     pub active_fraction: f64,
-    /// Expected number of dimensions open under training noise; all of them for the identity.
+    /// Expected number of dimensions open under training noise; for the identity all of them.
     pub expected_l0: f64,
-    /// Dimensions open; for a conditional gate those open for any example.
+    /// Number of open dimensions; for a conditional gate those that are open for at least one example.
     pub open_dims: usize,
-    /// Gated dimensions in all; the interface's for the identity.
+    /// Total number of gated dimensions; for the identity the interface's.
     pub total_dims: usize,
-    /// Deterministic z of every gated dimension (a conditional gate's mean). Empty for the identity, and in a
-    /// record of fine gates, which are many.
+    /// Deterministic z of every gated dimension (for a conditional gate its mean). Empty for the identity, and in
+    /// records of fine gates, because there are many.
     pub z: Vec<f32>,
-    /// P(z != 0) of every gate; empty for the identity.
+    /// P(z != 0) of every gate. Empty for the identity.
     pub open_probability: Vec<f64>,
-    /// For an interface of fields: each field's name and how many of its dimensions are open.
+    /// For an interface of fields: the name of each field and the number of its open dimensions.
     pub fields: Vec<(String, usize)>,
 }
 
 impl GateReading {
-    /// Of a model that has neither a gate nor an interface of its own, such as a tree ensemble.
+    /// The reading of a model without a gate or an interface, such as a tree ensemble.
     pub fn none() -> Self {
         Self {
             kind: None,
@@ -57,23 +58,23 @@ impl GateReading {
         }
     }
 
-    /// The kind as a record spells it, "none" for the identity.
+    /// The name of the kind in records; "none" for the identity.
     pub fn kind_name(&self) -> &'static str {
         self.kind.map_or(or_none::NONE, GateKind::name)
     }
 
-    /// The granularity as a record spells it, "none" for the identity.
+    /// The name of the granularity in records; "none" for the identity.
     pub fn granularity_name(&self) -> &'static str {
         self.granularity.map_or(or_none::NONE, Granularity::name)
     }
 
-    /// The deterministic gate as a record spells it, "none" for the identity.
+    /// The name of the deterministic gate in records; "none" for the identity.
     pub fn inference_name(&self) -> &'static str {
         self.inference.map_or(or_none::NONE, InferenceGate::name)
     }
 
-    /// The gates of one model as one, in their order; `None` where there is no gate. What a gate is called
-    /// (kind, granularity, inference) is the first one's, because all have the same settings.
+    /// Combines the gates of a model into one reading, in their order; `None` if there are none. Kind, granularity
+    /// and inference are taken from the first, because all gates of a model have the same settings.
     pub fn together(parts: impl IntoIterator<Item = GateReading>) -> Option<GateReading> {
         let mut all: Option<GateReading> = None;
         let mut active = 0.0;
@@ -96,11 +97,11 @@ impl GateReading {
         Some(all)
     }
 
-    /// Counts the open dimensions of every field of `interface`, whose fields have these names. A flat interface
-    /// has none, and neither have gates below the interface.
+    /// Counts the open dimensions of every field of `interface`; `names` are the fields' names. Does nothing for a
+    /// flat interface and for gates below the interface.
     ///
     /// # Errors
-    /// Another number of names than fields.
+    /// The number of names differs from the number of fields.
     pub fn count_fields(&mut self, interface: Interface, names: &[String]) -> Result<()> {
         let Interface::Fields { fields, dim } = interface else {
             return Ok(());
@@ -124,13 +125,13 @@ impl GateReading {
     }
 }
 
-/// A setting of a gate as its name, or "none" where there is no gate.
+/// Serialises a gate setting as its name, or as "none" if there is no gate.
 mod or_none {
     use serde::de::value::{Error as NameError, StringDeserializer};
     use serde::de::{DeserializeOwned, Error, IntoDeserializer};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    /// What stands in a record where there is no gate.
+    /// The value in records if there is no gate.
     pub(super) const NONE: &str = "none";
 
     pub(super) fn serialize<T: Serialize, S: Serializer>(
@@ -156,12 +157,12 @@ mod or_none {
 }
 
 impl Gate {
-    /// The deterministic z of every *dimension* of the interface (a group's z repeated), length
-    /// `width()`: exactly what use multiplies with. Field by field for `Interface::Fields`.
+    /// The deterministic z of every *dimension* of the interface, of length `width()`: exactly the factors that are
+    /// used outside training. A group's z is repeated. For `Interface::Fields` it goes field by field.
     ///
     /// # Errors
-    /// For a conditional gate, as for all that follows: it has no z but that of an example, and cannot be
-    /// folded into another layer.
+    /// The gate is conditional. This also holds for the methods below: such a gate has a z only for a given example,
+    /// and cannot be folded into another layer.
     pub fn deterministic(&self) -> Result<Vec<f32>> {
         self.same_for_all("z", "Gate::forward, or a GateReader for its mean")?;
         let Some(inner) = &self.inner else {
@@ -189,28 +190,28 @@ impl Gate {
             .collect())
     }
 
-    /// Expected L0 in dimensions of the interface (a group counts its width).
+    /// Expected L0 in dimensions of the interface (a group counts with its width).
     pub fn expected_l0(&self) -> Result<f64> {
         Ok(self.covers() as f64 * self.open_probability()?.iter().sum::<f64>())
     }
 
-    /// Share of dimensions the deterministic gate leaves non-zero.
+    /// Share of dimensions that the deterministic gate leaves non-zero.
     pub fn active_fraction(&self) -> Result<ActiveFraction> {
         Ok(share_open(&self.hard_mask()?))
     }
 
-    /// Which dimensions stay: what compaction keeps.
+    /// Which dimensions stay open. Compaction keeps these.
     pub fn hard_mask(&self) -> Result<Vec<bool>> {
         Ok(self.deterministic()?.iter().map(|&z| z != 0.0).collect())
     }
 
-    /// All of the above at once.
+    /// All of the numbers above at once.
     pub fn reading(&self) -> Result<GateReading> {
         let z = self.deterministic()?;
         Ok(self.reading_of(z, self.active_fraction()?.0, self.open_probability()?))
     }
 
-    /// A reading whose means are known.
+    /// Builds a reading from known means.
     fn reading_of(&self, z: Vec<f32>, active: f64, open_probability: Vec<f64>) -> GateReading {
         let config = self.config();
         let reading = GateReading {
@@ -235,7 +236,7 @@ impl Gate {
         reading
     }
 
-    /// Refuses what a gate says of all examples at once, where it says it of each apart.
+    /// Refuses a conditional gate where an answer for all examples at once is required.
     pub(crate) fn same_for_all(&self, what: &str, instead: &str) -> Result<()> {
         if !self.is_conditional() {
             return Ok(());
@@ -247,7 +248,7 @@ impl Gate {
     }
 }
 
-/// Share of dimensions open.
+/// Share of dimensions that are open.
 fn share_open(mask: &[bool]) -> ActiveFraction {
     let open = mask.iter().filter(|&&open| open).count();
     ActiveFraction(open as f64 / mask.len().max(1) as f64)
@@ -257,14 +258,14 @@ fn share_open(mask: &[bool]) -> ActiveFraction {
 #[derive(Clone, Debug, Default)]
 pub struct GateReader {
     examples: usize,
-    /// Sums over examples, one a gate.
+    /// Sums over examples, with one entry per gate.
     z: Vec<f64>,
     opened: Vec<f64>,
     probability: Vec<f64>,
 }
 
 impl GateReader {
-    /// Adds the examples of one batch. Nothing to do for a gate that does not read its examples.
+    /// Adds the examples of one batch. Does nothing unless the gate is conditional.
     pub fn add(&mut self, gate: &Gate, gated: &Gated) -> Result<()> {
         let (Some(inner), Some(own)) = (&gate.inner, &gated.log_alpha) else {
             return Ok(());
@@ -287,10 +288,10 @@ impl GateReader {
         Ok(())
     }
 
-    /// The means over all examples added; a gate that does not read its examples needs none.
+    /// The means over all added examples. A gate that is not conditional needs no examples.
     ///
     /// # Errors
-    /// A conditional gate that met no example.
+    /// The gate is conditional and no example was added.
     pub fn finish(&self, gate: &Gate) -> Result<GateReading> {
         if !gate.is_conditional() {
             return gate.reading();

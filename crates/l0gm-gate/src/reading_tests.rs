@@ -3,7 +3,7 @@ use super::*;
 use crate::{GateConfig, Temperature};
 use candle_core::{Device, Tensor};
 
-/// What a run of October 2026 wrote, shortened to two fields of two dimensions.
+/// Written by a run of October 2026, shortened to two fields of two dimensions.
 const RECORDED: &str = r#"{"kind":"per-example","granularity":"interface","inference":"hard-sigmoid","active_fraction":0.75,"expected_l0":2.5,"open_dims":3,"total_dims":4,"z":[0.0,0.25,1.0,1.0],"open_probability":[0.1,0.6,0.9,0.9],"fields":[["age",1],["sex",2]]}"#;
 const RECORDED_DENSE: &str = r#"{"kind":"none","granularity":"none","inference":"none","active_fraction":1.0,"expected_l0":4.0,"open_dims":4,"total_dims":4,"z":[],"open_probability":[],"fields":[]}"#;
 

@@ -1,14 +1,14 @@
-//! The gate's formulas on tensors (Algorithm 1, lines 6 to 10 and 16): differentiable with respect to
-//! `log_alpha` in any float precision, without overflow for any value of it.
+//! The gate's formulas on tensors (Algorithm 1, lines 6 to 10 and 16). They are differentiable with respect to
+//! `log_alpha` in any float precision, and do not overflow for any value of it.
 
 use crate::{GateConfig, InferenceGate, Result, Temperature};
 use candle_core::Tensor;
 use l0gm_ops::{Generator, Stretch, hard_concrete};
 
-/// Noise stays this far from 0 and 1: 1e-8 would round 1 - u to 1 in f32, whose logit is infinite.
+/// Noise keeps this distance from 0 and 1. With 1e-8, f32 would round 1 - u to 1, whose logit is infinite.
 pub(crate) const NOISE_MARGIN: f64 = 1e-6;
 
-/// z of shape (rows, gates), each row with noise of its own. `log_alpha`: (gates,), or (rows, gates) where
+/// Samples z of shape (rows, gates), with separate noise for each row. `log_alpha`: (gates,), or (rows, gates) if
 /// each row has its own.
 pub(crate) fn sample(
     log_alpha: &Tensor,
@@ -30,10 +30,10 @@ pub(crate) fn sample(
     Ok(hard_concrete(log_alpha, &noise, tau.0, config.stretch())?)
 }
 
-/// One row of z, (1, gates), for every example of a batch; more rows are returned as they are.
+/// Repeats one row of z, (1, gates), for every example of a batch. Returns z unchanged if it has a row per example.
 ///
-/// As a product with a column of ones, because candle sums a broadcast's gradient over leading
-/// dimensions serially, with a division an element; the product's gradient is a product.
+/// Computed as a product with a column of ones, because candle sums the gradient of a broadcast over leading
+/// dimensions serially, with a division per element. The gradient of the product is itself a product.
 pub(crate) fn repeat_rows(z: &Tensor, batch: usize) -> Result<Tensor> {
     if z.dim(0)? == batch {
         return Ok(z.clone());
@@ -42,7 +42,7 @@ pub(crate) fn repeat_rows(z: &Tensor, batch: usize) -> Result<Tensor> {
     Ok(ones.matmul(z)?)
 }
 
-/// The z of evaluation, in log_alpha's shape, without gradient.
+/// The z of evaluation, in the shape of log_alpha and without gradient.
 pub(crate) fn deterministic(
     log_alpha: &Tensor,
     config: &GateConfig,
@@ -58,14 +58,14 @@ pub(crate) fn deterministic(
         // z = clip(σ(log α) (ζ - γ) + γ, 0, 1)
         InferenceGate::HardSigmoid => stretched(sigmoid(&log_alpha)?),
         InferenceGate::Threshold => {
-            // z = 1[σ(log α) > π]: line 10, asked of log_alpha itself, which is exact at π = .5.
+            // z = 1[σ(log α) > π]: line 10. Comparing log_alpha itself is exact at π = .5.
             let open = log_alpha.gt(config.closing_point(tau))?;
             Ok(open.to_dtype(log_alpha.dtype())?)
         }
     }
 }
 
-/// P(z != 0) in log_alpha's shape, with gradient.
+/// P(z != 0) in the shape of log_alpha, with gradient.
 pub(crate) fn open_probability(
     log_alpha: &Tensor,
     tau: Temperature,
@@ -75,9 +75,9 @@ pub(crate) fn open_probability(
     Ok(l0gm_ops::open_probability(log_alpha, tau.0, stretch)?)
 }
 
-/// 1 / (1 + exp(-x)) as exp(min(x, 0)) / (1 + exp(-|x|)): no exponential of a positive number, so
-/// neither the value nor its gradient overflows. min(x, 0) is (x - |x|) / 2, whose gradient at 0
-/// fits the one candle gives |x| there.
+/// 1 / (1 + exp(-x)), computed as exp(min(x, 0)) / (1 + exp(-|x|)). No exponential of a positive number occurs, so
+/// neither the value nor its gradient overflows. min(x, 0) is computed as (x - |x|) / 2, whose gradient at 0 is
+/// consistent with candle's gradient of |x| there.
 fn sigmoid(x: &Tensor) -> Result<Tensor> {
     let size = x.abs()?;
     let numerator = ((x - &size)? * 0.5)?.exp()?;
@@ -98,7 +98,7 @@ mod tests {
         (-40..=40).map(|i| f64::from(i) * 0.5).collect()
     }
 
-    /// Gradient of the sum of `value` with respect to its argument at `at`.
+    /// The gradient of the sum of `value` with respect to its argument, at `at`.
     fn gradient(at: &[f64], value: impl Fn(&Tensor) -> Tensor) -> Vec<f64> {
         let variable = Var::new(at, &Device::Cpu).unwrap();
         let grads = value(variable.as_tensor())
@@ -169,7 +169,7 @@ mod tests {
                 for (x, got) in grid().into_iter().zip(grads) {
                     let z = |x| distribution::sample(x, u, tau, Stretch::default());
                     let (low, high) = (z(x - h), z(x + h));
-                    // At the clip's two kinks the slope is one of the two sides' slopes.
+                    // At the two kinks of the clip, the slope may be that of either side.
                     if (low == 0.0) != (high == 0.0) || (low == 1.0) != (high == 1.0) {
                         assert!(got.is_finite());
                         continue;
@@ -226,7 +226,7 @@ mod tests {
             .uniform_tensor(200_000, low, high, DType::F32, &Device::Cpu)
             .unwrap();
         let noise: Vec<f32> = noise.to_vec1().unwrap();
-        // Half an ulp of f32 at 1 is 3e-8.
+        // Half a unit in the last place of f32 at 1 is 3e-8.
         assert!(
             noise
                 .iter()

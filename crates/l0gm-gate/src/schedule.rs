@@ -1,17 +1,17 @@
-//! How temperature and lambda move during training: warm-up, ramp, hardening (Algorithm 1, line 4;
-//! Table 9). Everything is in fractions of training progress, never in steps, so that one setting
-//! means the same for a table's thousands of steps and a graph's few hundred.
+//! How temperature and lambda change during training: warm-up, ramp, hardening (Algorithm 1, line 4; Table 9). All
+//! settings are fractions of training progress and not numbers of steps, so that a setting means the same for the
+//! thousands of steps of a table and the few hundred of a graph.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Temperature of the concrete distribution, above 0.
+/// Temperature of the concrete distribution. It must be above 0.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Temperature(pub f64);
 
 impl Temperature {
-    /// Refuses what is not finite or not above 0; the error calls it `name`.
+    /// Refuses a temperature that is not finite or not above 0. The error calls it `name`.
     pub(crate) fn check(self, name: &str) -> Result<()> {
         match self.0 > 0.0 && self.0.is_finite() {
             true => Ok(()),
@@ -20,21 +20,21 @@ impl Temperature {
     }
 }
 
-/// Which schedule.
+/// The kind of schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
-    /// Warm-up, ramp, then temperature to its end.
+    /// Lambda is 0 in the warm-up and then ramps up; the temperature moves to its end after the warm-up.
     #[default]
     Annealed,
-    /// Full lambda and the start temperature from the first step: the ablation.
+    /// Full lambda and the start temperature from the first step. This is the ablation.
     None,
 }
-/// The schedule's settings, all in fractions of training progress.
+/// Settings of the schedule, all in fractions of training progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Schedule {
-    /// Which schedule.
+    /// The kind of schedule.
     pub kind: ScheduleKind,
     /// Fraction of training with lambda 0.
     pub warmup: f64,
@@ -42,8 +42,8 @@ pub struct Schedule {
     pub ramp: f64,
     /// Temperature until the end of the warm-up.
     pub start_temperature: f64,
-    /// Temperature at the end of training, reached linearly after the warm-up. Below 2/3 it hardens: z is more
-    /// nearly 0 or 1, and the penalty falls by itself.
+    /// Temperature at the end of training, reached linearly after the warm-up. Values below 2/3 harden the gates: z
+    /// is nearer to 0 or 1, and the penalty falls by itself.
     pub end_temperature: f64,
 }
 impl Default for Schedule {
@@ -57,16 +57,16 @@ impl Default for Schedule {
         }
     }
 }
-/// What the schedule says at one moment.
+/// The state of the schedule at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScheduleStep {
-    /// Temperature now.
+    /// Current temperature.
     pub temperature: Temperature,
-    /// Factor on lambda now, 0 to 1.
+    /// Current factor on lambda, from 0 to 1.
     pub lambda_scale: f64,
 }
 impl Schedule {
-    /// Checks every setting; the error names the setting, its value and the range.
+    /// Checks every setting. The error names the setting, its value and the range.
     pub fn check(&self) -> Result<()> {
         for (name, value) in [("warmup", self.warmup), ("ramp", self.ramp)] {
             if !(0.0..=1.0).contains(&value) {
@@ -89,7 +89,7 @@ impl Schedule {
         Temperature(self.end_temperature).check("end-temperature")
     }
 
-    /// The schedule at `progress` in [0, 1] (steps done / steps in all); outside, the nearest end.
+    /// The schedule at `progress` in [0, 1] (steps done / total steps). Values outside count as the nearest end.
     pub fn at(&self, progress: f64) -> ScheduleStep {
         let progress = if progress.is_nan() {
             0.0
@@ -110,7 +110,7 @@ impl Schedule {
         } else {
             since_warmup / self.ramp
         };
-        // With a warm-up of all training the end temperature holds at its last moment only.
+        // If all of training is warm-up, the end temperature is only reached at the last moment.
         let moved = match 1.0 - self.warmup {
             rest if rest > 0.0 => (since_warmup / rest).clamp(0.0, 1.0),
             _ => f64::from(progress >= 1.0),
@@ -122,7 +122,7 @@ impl Schedule {
         }
     }
 
-    /// Temperature with which a finished model is used: the end temperature (start for `None`).
+    /// Temperature at which a finished model is used: the end temperature, or the start temperature for `None`.
     pub fn final_temperature(&self) -> Temperature {
         match self.kind {
             ScheduleKind::Annealed => Temperature(self.end_temperature),

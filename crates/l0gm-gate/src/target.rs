@@ -1,19 +1,18 @@
-//! Asking for an active fraction instead of lambda. Lambda becomes a Lagrange multiplier: it rises while the
+//! An active fraction is requested instead of lambda. Lambda becomes a Lagrange multiplier: it rises while the
 //! deterministic gate leaves more open than a path allows, and falls while it leaves less (dual ascent, after
-//! Gallego-Posada et al. 2022). The path leads from all open to the target well before training ends; then
-//! the gates settle on exactly the target and stand still, so that the rest of training is the finished
-//! sparse model's.
+//! Gallego-Posada et al. 2022). The path leads from all open to the target well before training ends. Then the gates
+//! settle exactly on the target and no longer move, and the rest of training fits the finished sparse model.
 
 use crate::{ActiveFraction, Error, Gate, Result};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// An active fraction asked for, strictly between 0 and 1. Written `0.15` or `"15%"`.
+/// A requested active fraction, strictly between 0 and 1. Written as `0.15` or `"15%"`.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "f64")]
 pub struct Target(f64);
 
-/// How a target may be written.
+/// The two ways of writing a target.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -22,7 +21,7 @@ enum Written {
 }
 
 impl Target {
-    /// Checks the range.
+    /// A target of this share. It is an error if the share is out of range.
     pub fn new(active: f64) -> Result<Self> {
         if active > 0.0 && active < 1.0 {
             return Ok(Self(active));
@@ -33,7 +32,7 @@ impl Target {
         )))
     }
 
-    /// The share, in (0, 1).
+    /// The requested share, in (0, 1).
     pub fn active(self) -> f64 {
         self.0
     }
@@ -73,21 +72,22 @@ impl From<Target> for f64 {
     }
 }
 
-/// How the multiplier is moved. Times are fractions of training.
+/// How the multiplier is steered. All times are fractions of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Controller {
-    /// When the path reaches the target.
+    /// Time at which the path reaches the target.
     pub reach: f64,
-    /// When the gates settle on the target and stand still; after `reach`, and before 1.
+    /// Time at which the gates settle on the target and no longer move. It lies after `reach` and before 1.
     pub settle: f64,
     /// Lambda at the end of the warm-up, above 0.
     pub start_lambda: f64,
-    /// How fast the logarithm of lambda grows: per unit of training and unit of active fraction too much.
+    /// How fast the logarithm of lambda grows, per unit of training and per unit of excess active fraction.
     pub gain: f64,
-    /// How much the error of the moment adds to it, per unit of active fraction: the damping.
+    /// Damping: how much the current error adds to the logarithm of lambda, per unit of active fraction.
     pub damping: f64,
-    /// Dual restart: with this much less open than the path asks, lambda is 0 until it is asked for again.
+    /// Dual restart: if this much less is open than the path asks for, lambda is 0 until the difference is smaller
+    /// again.
     pub slack: f64,
 }
 
@@ -104,15 +104,15 @@ impl Default for Controller {
     }
 }
 
-/// Errors beyond these count no further: what lags behind a falling path would wind the multiplier up, and what is
-/// open too little, at a lambda of 0 already, would wind it down.
+/// Errors outside this range count as its ends. Otherwise, lagging behind a falling path would drive the multiplier
+/// too high, and too little open at a lambda of 0 would drive it too low.
 const ERROR_RANGE: (f64, f64) = (-0.05, 0.1);
 
-/// Lambda can neither vanish for good nor overflow f32 gradients.
+/// The limits ensure that lambda never vanishes for good and never overflows f32 gradients.
 const LAMBDA_RANGE: (f64, f64) = (1e-8, 1e2);
 
 impl Controller {
-    /// Checks every setting; the error names it.
+    /// Checks every setting. The error names the setting.
     pub fn check(&self) -> Result<()> {
         let inside = |value: f64| value > 0.0 && value < 1.0;
         if !inside(self.reach) {
@@ -148,8 +148,8 @@ impl Controller {
         Ok(())
     }
 
-    /// The active fraction wanted at `progress`: 1 until the end of the warm-up, then falling fast first and
-    /// slowly near the target, which it has from `reach` on.
+    /// The active fraction that is wanted at `progress`. It is 1 until the end of the warm-up, then falls, first fast
+    /// and then slowly, and equals the target from `reach` on.
     pub fn path(&self, target: Target, warmup: f64, progress: f64) -> f64 {
         if progress >= self.reach {
             return target.active();
@@ -158,23 +158,23 @@ impl Controller {
         target.active() + (1.0 - target.active()) * left.powi(3)
     }
 
-    /// Whether the gates stand still at `progress`.
+    /// Whether the gates have settled at `progress` and no longer move.
     pub fn settled(&self, progress: f64) -> bool {
         progress >= self.settle
     }
 }
 
-/// The multiplier: all that the controller remembers.
+/// The multiplier, which is the only state of the controller.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Multiplier {
-    /// Its logarithm; lambda itself may be larger or smaller for a moment.
+    /// Logarithm of lambda without damping and restart; lambda itself may differ from it for a moment.
     log_lambda: f64,
-    /// Lambda now.
+    /// Current lambda.
     lambda: f64,
 }
 
 impl Multiplier {
-    /// At the controller's first lambda.
+    /// A multiplier at the controller's first lambda.
     pub fn new(controller: &Controller) -> Self {
         Self {
             log_lambda: controller.start_lambda.ln(),
@@ -182,13 +182,13 @@ impl Multiplier {
         }
     }
 
-    /// Lambda now.
+    /// Current lambda.
     pub fn lambda(&self) -> f64 {
         self.lambda
     }
 
-    /// Moves on by `step` (a share of training) with `active` open now, where `wanted` should be. Returns
-    /// lambda for the next step.
+    /// Moves on by `step` (a share of training). `active` is the share open now and `wanted` the share that should be
+    /// open. Returns lambda for the next step.
     pub fn update(&mut self, controller: &Controller, active: f64, wanted: f64, step: f64) -> f64 {
         let error = active - wanted;
         let (low, high) = (LAMBDA_RANGE.0.ln(), LAMBDA_RANGE.1.ln());
@@ -204,14 +204,14 @@ impl Multiplier {
     }
 }
 
-/// Opens exactly the gates with the greatest log_alpha, as many as come nearest to `target` of all
-/// dimensions of `gates` together, and closes the others; of those that must change sides, log_alpha is put
-/// just beyond the closing point. Equal gates are taken in their order. Returns the share that is open.
+/// Opens exactly the gates with the largest log_alpha, so many that the open share of all dimensions of `gates`
+/// together comes nearest to `target`, and closes the others. The log_alpha of gates that must change is put just
+/// beyond the closing point. Equal gates are taken in their order. Returns the share that is open.
 ///
 /// # Errors
-/// A conditional gate among them: its gates open by example.
+/// One of the gates is conditional; which of its dimensions are open depends on the example.
 pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
-    // How far beyond the closing point: beyond f32's rounding, and no distance in P(z != 0).
+    // Distance from the closing point: above the rounding of f32, and negligible in P(z != 0).
     const MARGIN: f64 = 1e-3;
     let mut ranked = Vec::new(); // (gate, its place, height above the closing point, dimensions)
     let mut values = Vec::new();
@@ -236,7 +236,7 @@ pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
     let wanted = target.active() * all as f64;
     let mut open = 0usize;
     for (number, place, height, covers) in ranked {
-        // Open while that comes nearer to what is wanted.
+        // Open the gate if that brings the open share nearer to the wanted one.
         let nearer = ((open + covers) as f64 - wanted).abs() < (open as f64 - wanted).abs();
         let Some(closing) = gates[number].closing_point() else {
             continue;
@@ -260,11 +260,11 @@ pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
     Ok(ActiveFraction(open as f64 / all.max(1) as f64))
 }
 
-/// Shifts a conditional gate's bias so that the share `target` of all `log_alphas` (every gate's of every
-/// example asked about, in any order) lies above the closing point.
+/// Shifts the bias of a conditional gate so that a share `target` of `log_alphas` lies above the closing point. They
+/// hold the log_alpha of every gate for every example, in any order.
 ///
 /// # Errors
-/// Where there is none.
+/// There are no values.
 pub fn shift_to(gate: &Gate, mut log_alphas: Vec<f32>, target: Target) -> Result<()> {
     let (Some(closing), Some(bias)) = (gate.closing_point(), gate.log_alpha()) else {
         return Ok(());

@@ -37,7 +37,7 @@ fn the_path_falls_from_all_open_to_the_target_and_stays() {
     let at = |progress| controller.path(target(0.1), 0.1, progress);
     assert_eq!(at(0.0), 1.0);
     assert_eq!(at(0.1), 1.0);
-    // Half way: an eighth of the distance is left.
+    // Half way, an eighth of the distance is left.
     assert!((at(0.3) - (0.1 + 0.9 / 8.0)).abs() < 1e-12);
     for progress in [0.5, 0.7, 1.0] {
         assert_eq!(at(progress), 0.1);
@@ -45,7 +45,7 @@ fn the_path_falls_from_all_open_to_the_target_and_stays() {
     for i in 0..100 {
         assert!(at(f64::from(i) / 100.0) >= at(f64::from(i + 1) / 100.0));
     }
-    // A warm-up beyond the path's end leaves the target at once.
+    // If the warm-up ends after the path, the target is wanted at once.
     assert_eq!(controller.path(target(0.1), 0.6, 0.65), 0.1);
     assert!(controller.path(target(0.1), 0.6, 0.3).is_finite());
 }
@@ -61,12 +61,12 @@ fn the_multiplier_rises_while_too_much_is_open_and_rests_where_too_little_is() {
         assert!(lambda > before);
         before = lambda;
     }
-    // By the formula: ten times gain * .1 * .01, and the damping of the moment.
+    // The expected value by the formula: ten steps of gain * .1 * .01, and the damping of the last error.
     let expected = 1e-3f64.ln() + 10.0 * controller.gain * 0.1 * 0.01 + controller.damping * 0.1;
     assert!((before.ln() - expected).abs() < 1e-9);
     assert_eq!(multiplier.update(&controller, 0.3, 0.4, 0.01), 0.0);
     assert!(multiplier.update(&controller, 0.4, 0.4, 0.01) > 0.0);
-    // Whatever happens, it stays a number.
+    // Whatever happens, lambda must stay a finite number.
     for _ in 0..10_000 {
         multiplier.update(&controller, 1.0, 0.0, 0.1);
     }
@@ -78,8 +78,8 @@ fn the_multiplier_rises_while_too_much_is_open_and_rests_where_too_little_is() {
     assert!(multiplier.lambda() > 0.0);
 }
 
-/// Gates that close at a speed of lambda's against a pull of their own: the simplest plant that answers as a
-/// model's gates do.
+/// Simulated gates that lambda closes against a pull of their own. This is the simplest system that responds to
+/// lambda as a model's gates do.
 #[test]
 fn the_multiplier_steers_a_plant_of_gates_to_its_target() {
     let controller = Controller::default();
@@ -93,7 +93,7 @@ fn the_multiplier_steers_a_plant_of_gates_to_its_target() {
             let path = controller.path(target(wanted), 0.1, progress);
             let lambda = multiplier.update(&controller, open, path, 1.0 / f64::from(steps));
             for (i, height) in heights.iter_mut().enumerate() {
-                // What a dimension is worth differs a hundredfold from gate to gate.
+                // The value of a dimension differs a hundredfold from gate to gate.
                 let pull = pull_scale * 100f64.powf(i as f64 / 200.0 - 0.5);
                 let force = (pull - lambda) / (pull + lambda);
                 *height = (*height + 0.04 * force).clamp(-3.0, 3.0);
@@ -143,7 +143,7 @@ fn groups_and_several_gates_settle_on_dimensions_together() {
         Interface::Flat { dim: 4 },
         &GateConfig::default(),
     );
-    // Ten dimensions; the best are a's first three, then b's.
+    // There are ten dimensions; the best are the first three of a, then those of b.
     assert_eq!(settle(&[&a, &b], target(0.5)).unwrap(), ActiveFraction(0.5));
     assert_eq!(
         a.hard_mask().unwrap(),

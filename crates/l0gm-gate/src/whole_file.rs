@@ -1,16 +1,16 @@
-//! Files that are whole or not there: a process that is killed, or a disk that is full, never leaves half of
-//! one under its name.
+//! Writes files that are either whole or absent: a killed process or a full disk never leaves half a file under the
+//! final name.
 
 use std::fs::File;
 use std::io::Result;
 use std::path::Path;
 
-/// Lets `write` fill a temporary file beside `path` (`.NAME.RANDOM.tmp`), makes it durable and renames it to
-/// `path`, replacing what is there. `write` gets the file and where it is. If anything fails, `path` is as it
-/// was and nothing is left behind.
+/// Lets `write` fill a temporary file beside `path` (`.NAME.RANDOM.tmp`), makes it durable and renames it to `path`,
+/// replacing any existing file. `write` receives the file and its path. If anything fails, `path` is unchanged and
+/// nothing is left behind.
 ///
 /// # Errors
-/// Those of `write` and of the file system; a full disk may show only when the file is made durable.
+/// Those of `write` and of the file system. A full disk may only show when the file is made durable.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut File, &Path) -> Result<()>) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -20,7 +20,7 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut File, &Path) -> Result<(
     let prefix = format!(".{name}.");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".tmp");
-    // Temporary files are private by default; these will be ordinary ones.
+    // Temporary files are private by default, but the final file must be an ordinary one.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut temporary = builder.tempfile_in(folder)?;
@@ -28,7 +28,7 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut File, &Path) -> Result<(
     write(temporary.as_file_mut(), &place)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|failed| failed.error)?;
-    // The rename is durable once the folder is; only Unix opens folders for this.
+    // The rename is only durable once the folder is synced; only Unix can open folders for this.
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }

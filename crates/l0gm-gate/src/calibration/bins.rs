@@ -1,5 +1,4 @@
-//! Equal-width bins (left, right], as the paper's ECE uses them (eq. 7), and the bins of a reliability
-//! diagram.
+//! Equal-width bins (left, right], as the paper's ECE uses them (eq. 7), and the bins of a reliability diagram.
 
 use super::{Predictions, Scored};
 use crate::{Error, Result};
@@ -12,50 +11,49 @@ pub struct Bin {
     pub low: f64,
     /// Upper edge, included.
     pub high: f64,
-    /// Examples in the bin.
+    /// Number of examples in the bin.
     pub count: usize,
-    /// Mean confidence of them, NaN-free: 0 when empty.
+    /// Mean confidence of these examples; 0 (not NaN) for an empty bin.
     pub confidence: f64,
-    /// Share of them predicted right, 0 when empty.
+    /// Share of these examples that are predicted right; 0 for an empty bin.
     pub accuracy: f64,
 }
 
-/// What a binned measure needs to know of one bin.
+/// The sums over one bin from which binned measures are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BinSum {
-    /// Pairs in the bin.
+    /// Number of (score, outcome) pairs in the bin.
     pub count: usize,
-    /// Sum of their scores.
+    /// Sum of the scores.
     pub scores: f64,
-    /// How many of their outcomes are true.
+    /// Number of outcomes that are true.
     pub hits: usize,
 }
 
 impl BinSum {
-    /// One more pair.
     pub(super) fn add(&mut self, score: f64, outcome: bool) {
         self.count += 1;
         self.scores += score;
         self.hits += usize::from(outcome);
     }
 
-    /// Mean score; 0 when empty.
+    /// Mean score; 0 for an empty bin.
     pub fn mean_score(&self) -> f64 {
         self.scores / self.count.max(1) as f64
     }
 
-    /// Share of true outcomes; 0 when empty.
+    /// Share of true outcomes; 0 for an empty bin.
     pub fn hit_rate(&self) -> f64 {
         self.hits as f64 / self.count.max(1) as f64
     }
 }
 
-/// A number of bins of the same width over [0, 1], each (left, right]; 0 falls in the first.
+/// Bins of equal width over [0, 1], each (left, right]. A score of 0 falls in the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EqualWidth(usize);
 
 impl EqualWidth {
-    /// At least one bin.
+    /// Creates this many bins; at least one is required.
     pub fn new(bins: usize) -> Result<Self> {
         match bins {
             1..=1_000_000 => Ok(Self(bins)),
@@ -68,18 +66,18 @@ impl EqualWidth {
         self.0
     }
 
-    /// Lower edge of a bin, the upper edge of the one before.
+    /// Lower edge of a bin, which is the upper edge of the bin before it.
     pub fn edge(&self, bin: usize) -> f64 {
         bin as f64 / self.0 as f64
     }
 
-    /// The bin of a score in [0, 1].
+    /// The index of the bin that a score in [0, 1] falls in.
     pub fn bin_of(&self, score: f64) -> usize {
         let last = self.0 - 1;
         let guess = ((score * self.0 as f64).ceil() as usize)
             .saturating_sub(1)
             .min(last);
-        // The product may round across an edge (.55 * 20 is above 11): the edges decide.
+        // Compare with the edges, because the product can round across one (.55 * 20 is above 11).
         if guess > 0 && score <= self.edge(guess) {
             guess - 1
         } else if guess < last && score > self.edge(guess + 1) {
@@ -89,7 +87,7 @@ impl EqualWidth {
         }
     }
 
-    /// The sums of each bin, empty ones included.
+    /// The sums of every bin, including empty ones.
     pub fn sums(&self, scored: &Scored) -> Vec<BinSum> {
         let mut sums = vec![BinSum::default(); self.0];
         for (score, outcome) in scored.pairs() {
@@ -99,7 +97,7 @@ impl EqualWidth {
     }
 }
 
-/// The bins of a top-label reliability diagram, equal width.
+/// The equal-width bins of a top-label reliability diagram.
 pub fn reliability_bins(predictions: &Predictions, bins: usize) -> Result<Vec<Bin>> {
     let width = EqualWidth::new(bins)?;
     let sums = width.sums(&predictions.top_label());
@@ -151,7 +149,7 @@ mod tests {
             Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 0]).unwrap();
         let bins = reliability_bins(&predictions, 10).unwrap();
         assert_eq!(bins.len(), 10);
-        // Confidence .75 four times, one of them wrong; .55 once, right.
+        // Confidence .75 occurs four times, once wrong; confidence .55 occurs once and is right.
         assert_eq!((bins[7].low, bins[7].high, bins[7].count), (0.7, 0.8, 4));
         assert_eq!((bins[7].confidence, bins[7].accuracy), (0.75, 0.75));
         assert_eq!((bins[5].count, bins[5].accuracy), (1, 1.0));

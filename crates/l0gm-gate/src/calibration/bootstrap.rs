@@ -1,14 +1,15 @@
-//! A bootstrap interval for ECE: how much of a difference between two tables' rows is the test set's.
+//! A bootstrap interval for ECE, which shows how much of a difference between two rows of a table is due to the
+//! choice of test examples.
 //!
-//! A resample's ECE is greater than the sample's, because it adds the noise of a second draw: near
-//! perfect calibration the usual interval between two percentiles lies wholly above the truth. The
-//! interval here is the mirrored ("basic") one, which takes that bias back.
+//! The ECE of a resample tends to exceed the ECE of the sample, because resampling adds the noise of a second draw.
+//! Near perfect calibration, the usual interval between two percentiles therefore lies entirely above the truth. The
+//! interval here is the mirrored ("basic") one, which corrects this bias.
 
 use super::{EqualWidth, Scored};
 use crate::{Error, Result, quantile};
 use l0gm_ops::Generator;
 
-/// Both ends of an interval.
+/// The two ends of an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// Lower end.
@@ -17,9 +18,9 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// A 95% interval for the ECE of the population that `scored` is a sample of: examples are redrawn with
-/// replacement `resamples` times, and the 97.5th and 2.5th percentiles are mirrored at the sample's own
-/// ECE, which the interval always contains. It lies in [0, 1].
+/// A 95% interval for the ECE of the population from which `scored` is a sample. The examples are redrawn with
+/// replacement `resamples` times, and the 97.5th and 2.5th percentiles are mirrored at the sample's own ECE. The
+/// interval always contains that ECE and lies in [0, 1].
 pub fn bootstrap_ece(
     scored: &Scored,
     bins: EqualWidth,
@@ -27,7 +28,7 @@ pub fn bootstrap_ece(
     generator: &mut Generator,
 ) -> Result<Interval> {
     check_resamples(resamples)?;
-    // All that a resample needs of an example: its bin, and what it adds to the bin's gap.
+    // A resample needs only two numbers for each example: its bin, and what it adds to the bin's gap.
     let places: Vec<u32> = scored
         .scores()
         .iter()
@@ -57,7 +58,7 @@ pub fn bootstrap_ece(
     })
 }
 
-/// At least one, and not so many that it is surely a mistake.
+/// Refuses zero resamples, and so many that they are surely a mistake.
 pub(super) fn check_resamples(resamples: usize) -> Result<()> {
     match resamples {
         1..=1_000_000 => Ok(()),
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
     use crate::calibration::expected_calibration_error;
 
-    /// `n` examples whose outcomes are less likely than their scores by `shift`.
+    /// `n` examples whose outcomes are by `shift` less likely than their scores say.
     fn overconfident(n: usize, shift: f64, generator: &mut Generator) -> Scored {
         let draw = |_| {
             let score = 1.0 - 0.5 * generator.uniform().powi(2);
@@ -97,7 +98,7 @@ mod tests {
                 let interval = bootstrap_ece(&scored, bins, 100, &mut generator).unwrap();
                 let ece = expected_calibration_error(&bins.sums(&scored));
                 assert!(interval.low <= ece + 1e-12 && ece <= interval.high + 1e-12);
-                // Every bin's gap is the shift, so the true ECE is the shift.
+                // The gap of every bin is the shift, so the true ECE is the shift too.
                 covered += usize::from(interval.low <= shift && shift <= interval.high);
             }
             assert!(

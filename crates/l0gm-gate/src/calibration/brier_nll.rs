@@ -1,10 +1,10 @@
-//! The two proper scores by which rankings go: Brier's, and the negative log-likelihood. Unlike ECE
-//! they cannot be lowered by saying less.
+//! The two proper scores that rankings use: the Brier score and the negative log-likelihood. Unlike ECE, they cannot
+//! be lowered by making the predictions less informative.
 
 use super::Predictions;
 
-/// Brier score: the mean over examples of (P(y = 1) - y)^2 for two classes, of the sum over classes of
-/// (p - y)^2 for more.
+/// Brier score. For two classes it is the mean over examples of (P(y = 1) - y)^2; for more, the mean over examples of
+/// the sum over classes of (p - y)^2.
 pub fn brier_score(predictions: &Predictions) -> f64 {
     let examples = predictions.rows().zip(predictions.labels());
     let total: f64 = if predictions.classes() == 2 {
@@ -24,8 +24,8 @@ pub fn brier_score(predictions: &Predictions) -> f64 {
     total / predictions.len().max(1) as f64
 }
 
-/// Mean of -ln P(true class), in nats. A probability of 0 counts as the smallest normal number (708
-/// nats), so that one certain mistake does not hide every other row behind infinity.
+/// Mean of -ln P(true class), in nats. A probability of 0 counts as the smallest normal number (708 nats), so that
+/// one certain mistake does not make the mean infinite and hide all other rows.
 pub fn negative_log_likelihood(predictions: &Predictions) -> f64 {
     let of_row = |(row, &label): (&[f64], &u32)| -row[label as usize].max(f64::MIN_POSITIVE).ln();
     let total: f64 = predictions

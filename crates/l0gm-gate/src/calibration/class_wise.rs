@@ -1,9 +1,9 @@
-//! Class-wise ECE (Kull et al. 2019): each class's probability is judged, not only the greatest one's.
+//! Class-wise ECE (Kull et al. 2019), which judges the probability of every class and not only the largest one.
 
 use super::{EqualWidth, Predictions, expected_calibration_error};
 use crate::Result;
 
-/// Mean over classes of the ECE of that class's probability against "it is this class", with `bins`
+/// Mean over classes of the ECE of that class's probability as a prediction of "it is this class", with `bins`
 /// equal-width bins.
 pub fn class_wise_ece(predictions: &Predictions, bins: usize) -> Result<f64> {
     let width = EqualWidth::new(bins)?;
@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn class_wise_ece_is_the_mean_over_classes() {
-        // One bin: the gaps are |mean probability - share| of each class.
+        // With one bin, the gap of each class is |mean probability - share|.
         let probabilities = vec![0.7, 0.2, 0.1, 0.5, 0.1, 0.4];
         let predictions = Predictions::new(probabilities, vec![0, 2], 3).unwrap();
         let expected = ((0.6f64 - 0.5).abs() + (0.15f64 - 0.0).abs() + (0.25f64 - 0.5).abs()) / 3.0;

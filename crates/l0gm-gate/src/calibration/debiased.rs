@@ -1,10 +1,10 @@
-//! The squared L2 calibration error without the upward bias that finite bins give it (Kumar, Liang and
-//! Ma 2019): from each bin's squared gap, the variance of its hit rate is taken away.
+//! The squared L2 calibration error without the upward bias of finite bins (Kumar, Liang and Ma 2019). The variance
+//! of each bin's hit rate is subtracted from its squared gap.
 
 use super::BinSum;
 
-/// The bin-weighted sum of (ybar - pbar)^2 - ybar (1 - ybar) / (n - 1); bins with n < 2 are skipped.
-/// It may be negative: its mean over data sets is right, not each value.
+/// The bin-weighted sum of (ybar - pbar)^2 - ybar (1 - ybar) / (n - 1). Bins with n < 2 are skipped. The value may be
+/// negative, because only its mean over many data sets is unbiased.
 pub fn debiased_l2_squared(bins: &[BinSum]) -> f64 {
     let examples: usize = bins.iter().map(|bin| bin.count).sum();
     let term = |bin: &BinSum| {
@@ -18,7 +18,7 @@ pub fn debiased_l2_squared(bins: &[BinSum]) -> f64 {
         / examples.max(1) as f64
 }
 
-/// Root of [`debiased_l2_squared`], 0 where that is negative.
+/// Square root of [`debiased_l2_squared`]; 0 where that is negative.
 pub fn debiased_l2(bins: &[BinSum]) -> f64 {
     debiased_l2_squared(bins).max(0.0).sqrt()
 }
@@ -37,7 +37,8 @@ mod tests {
             scores,
             hits,
         };
-        // (.5 - .2)^2 - .25 / 3 over 4, (1 - .8)^2 - 0 over 2, a bin of one skipped: over 7 in all.
+        // By hand: ((.5 - .2)^2 - .25 / 3) with weight 4 and ((1 - .8)^2 - 0) with weight 2, divided by 7; the bin of
+        // one is skipped.
         let bins = [
             bin(4, 0.8, 2),
             bin(2, 1.6, 2),

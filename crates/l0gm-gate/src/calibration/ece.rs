@@ -1,9 +1,9 @@
-//! Expected calibration error (eq. 7; Guo et al. 2017), and its root-mean-square and maximum kin, from
-//! the sums of any bins.
+//! Expected calibration error (eq. 7; Guo et al. 2017) and its variants, the root mean square and the maximum. They
+//! take the sums of any kind of bins.
 
 use super::BinSum;
 
-/// Mean over examples of |hit rate - mean score| of their bin; empty bins weigh nothing.
+/// Mean over examples of |hit rate - mean score| of the example's bin. Empty bins have no weight.
 pub fn expected_calibration_error(bins: &[BinSum]) -> f64 {
     // ECE = Σₘ |Bₘ|/n · |acc(Bₘ) - conf(Bₘ)| (eq. 7); |Bₘ| cancels the divisions inside.
     let gaps: f64 = bins
@@ -13,7 +13,8 @@ pub fn expected_calibration_error(bins: &[BinSum]) -> f64 {
     gaps / examples(bins)
 }
 
-/// Root of the mean over examples of the squared gap of their bin (the plug-in L2 ECE, biased upwards).
+/// Square root of the mean over examples of the squared gap of the example's bin (the plug-in L2 ECE, which is biased
+/// upwards).
 pub fn root_mean_square_calibration_error(bins: &[BinSum]) -> f64 {
     let squares: f64 = bins
         .iter()
@@ -22,7 +23,7 @@ pub fn root_mean_square_calibration_error(bins: &[BinSum]) -> f64 {
     (squares / examples(bins)).sqrt()
 }
 
-/// The greatest gap of a bin that is not empty (MCE).
+/// Maximum calibration error (MCE): the largest absolute gap of a bin that is not empty.
 pub fn maximum_calibration_error(bins: &[BinSum]) -> f64 {
     bins.iter()
         .filter(|bin| bin.count > 0)
@@ -30,12 +31,12 @@ pub fn maximum_calibration_error(bins: &[BinSum]) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// Hit rate minus mean score.
+/// Hit rate minus mean score of a bin.
 fn gap(bin: &BinSum) -> f64 {
     bin.hit_rate() - bin.mean_score()
 }
 
-/// Examples in all bins, at least 1.
+/// Number of examples in all bins, but at least 1, so that one can divide by it.
 fn examples(bins: &[BinSum]) -> f64 {
     bins.iter().map(|bin| bin.count).sum::<usize>().max(1) as f64
 }

@@ -1,13 +1,12 @@
-//! Bins with the same number of examples each, instead of the same width: no bin of a skewed
-//! distribution is nearly empty, so their ECE is steadier (Nguyen and O'Connor 2015).
+//! Bins that hold the same number of examples instead of having the same width. With a skewed distribution no bin is
+//! nearly empty, so their ECE is steadier (Nguyen and O'Connor 2015).
 
 use super::{BinSum, EqualWidth, Scored};
 use crate::Result;
 
-/// The sums of (at most) `bins` bins of as equal a size as possible, by ascending score. Equal scores
-/// are never parted, so that the order of the examples does not matter; with many of them there are
-/// fewer bins. Give them to
-/// [`expected_calibration_error`](super::expected_calibration_error) for the equal-mass ECE.
+/// The sums of at most `bins` bins of nearly equal size, by ascending score. Equal scores always stay in one bin, so
+/// that the order of the examples does not matter; if there are many of them, there are fewer bins. Pass the result
+/// to [`expected_calibration_error`](super::expected_calibration_error) for the equal-mass ECE.
 pub fn equal_mass_sums(scored: &Scored, bins: usize) -> Result<Vec<BinSum>> {
     EqualWidth::new(bins)?; // The same range of bins is allowed.
     let mut pairs: Vec<(f64, bool)> = scored.pairs().collect();
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn equal_mass_ece_is_the_mean_gap_of_its_bins() {
-        // Two bins of two: gaps |.5 - .15| and |1 - .7|.
+        // Two bins of two examples, with gaps |.5 - .15| and |1 - .7|.
         let scored = Scored::new(vec![0.6, 0.1, 0.8, 0.2], vec![true, false, true, true]).unwrap();
         let ece = expected_calibration_error(&equal_mass_sums(&scored, 2).unwrap());
         assert!((ece - (0.35 + 0.3) / 2.0).abs() < 1e-12);

@@ -1,5 +1,5 @@
-//! Every measure with its uncertainty: a bootstrap interval (rows redrawn with replacement) and the noise floor
-//! (labels redrawn from the predictions), which is what perfectly calibrated predictions like these read.
+//! Every measure with its uncertainty: a bootstrap interval (from rows redrawn with replacement) and the noise floor
+//! (from labels redrawn from the predictions), which is the value for perfectly calibrated predictions like these.
 
 use super::bootstrap::check_resamples;
 use super::measure::values;
@@ -10,29 +10,29 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A measure of some predictions, and how far to trust it.
+/// The value of a measure and its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// On the rows as they are.
+    /// The value on the given rows.
     pub value: f64,
-    /// Lower end of the 95% interval; 0 for an error within `noise_p95`, because such predictions may be
-    /// perfectly calibrated.
+    /// Lower end of the 95% interval. For a calibration error within `noise_p95` it is 0, because such predictions
+    /// may be perfectly calibrated.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the 95% interval.
     pub high: f64,
     /// Mean of the measure over labels redrawn from the predictions.
     pub noise: f64,
-    /// 95th percentile of the same.
+    /// 95th percentile of the measure over these labels.
     pub noise_p95: f64,
 }
 
-/// Every measure that is defined for these predictions. Intervals are mirrored ("basic") ones, as ECE's
-/// ([`bootstrap_ece`](super::bootstrap_ece)), and contain the value. ECE's own uncertainty is
-/// [`CalibrationReport`]'s, so that a run's record and this agree. The resamples depend on the seed alone, not on
-/// the number of threads.
+/// Computes every measure that is defined for these predictions. The intervals are mirrored ("basic") like ECE's
+/// ([`bootstrap_ece`](super::bootstrap_ece)) and contain the value. For ECE itself, the uncertainty is taken from
+/// [`CalibrationReport`], so that it agrees with a run's record. The resamples depend only on the seed, not on the
+/// number of threads.
 ///
 /// # Errors
-/// No bins or no resamples, or absurdly many.
+/// There are no bins or no resamples, or absurdly many.
 pub fn measure_all(
     predictions: &Predictions,
     settings: CalibrationSettings,
@@ -76,10 +76,10 @@ pub fn measure_all(
     Ok(all)
 }
 
-/// Every measure's value on some rows.
+/// The values of all measures on some rows.
 type Values = BTreeMap<Measure, f64>;
 
-/// The one resampling loop: every measure's values on rows redrawn by `redraw`, resample by resample.
+/// The only resampling loop: computes every measure on rows from `redraw`, once per resample.
 fn resample(
     predictions: &Predictions,
     settings: CalibrationSettings,
@@ -99,7 +99,7 @@ fn resample(
         .collect()
 }
 
-/// One measure's values over all resamples, ascending.
+/// The values of one measure over all resamples, in ascending order.
 fn sorted(resamples: &[Values], measure: Measure) -> Vec<f64> {
     let of = |values: &Values| values.get(&measure).copied();
     let mut sorted: Vec<f64> = resamples.iter().filter_map(of).collect();
@@ -107,13 +107,13 @@ fn sorted(resamples: &[Values], measure: Measure) -> Vec<f64> {
     sorted
 }
 
-/// Rows as they were redrawn.
+/// Redrawn rows.
 struct Drawn {
     probabilities: Vec<f64>,
     labels: Vec<u32>,
 }
 
-/// As many rows, each any of them.
+/// Draws as many rows as there are, with replacement.
 fn redraw_rows(predictions: &Predictions, generator: &mut Generator) -> Drawn {
     let n = predictions.len();
     let mut drawn = Drawn {
@@ -128,7 +128,7 @@ fn redraw_rows(predictions: &Predictions, generator: &mut Generator) -> Drawn {
     drawn
 }
 
-/// The same rows, each with a label of its own distribution.
+/// Keeps the rows and draws each label from the row's own probabilities.
 fn redraw_labels(predictions: &Predictions, generator: &mut Generator) -> Drawn {
     let label = |row: &[f64]| {
         let mut rest = generator.uniform();
@@ -136,7 +136,7 @@ fn redraw_labels(predictions: &Predictions, generator: &mut Generator) -> Drawn 
             rest -= p;
             rest < 0.0
         });
-        // Rounding may leave a crumb: it belongs to the last class that can be.
+        // Rounding may leave a small rest, which goes to the last class with a probability above 0.
         let last = row.iter().rposition(|p| *p > 0.0).unwrap_or(0);
         drawn.unwrap_or(last) as u32
     };

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 
-/// 15 bins, so many resamples of seed 1.
+/// Settings with 15 bins, this many resamples and seed 1.
 fn with(resamples: usize) -> CalibrationSettings {
     CalibrationSettings {
         bins: 15,
@@ -10,7 +10,8 @@ fn with(resamples: usize) -> CalibrationSettings {
     }
 }
 
-/// `n` rows of three classes whose labels follow softmax(logits), stated `sharper` times as sure.
+/// `n` rows of three classes whose labels follow softmax(logits), but whose stated logits are multiplied by
+/// `sharper`.
 fn sample(n: usize, sharper: f64, seed: u64) -> Predictions {
     let mut generator = Generator::new(seed);
     let mut probabilities = Vec::new();
@@ -59,7 +60,7 @@ fn intervals_hold_the_value_and_narrow_with_the_rows() {
     for (key, measure) in &many {
         assert!(measure.low <= measure.value && measure.value <= measure.high);
         let wide = |m: &Measured| m.high - m.low;
-        // MCE is its emptiest bin's, however many rows the others have.
+        // MCE comes from the emptiest bin, so more rows in the other bins do not narrow its interval.
         assert!(
             *key == Measure::Mce || wide(measure) < wide(&few[key]),
             "{key:?}: {measure:?}"
@@ -69,7 +70,7 @@ fn intervals_hold_the_value_and_narrow_with_the_rows() {
 
 #[test]
 fn the_interval_of_the_proper_scores_is_the_textbooks() {
-    // A mean's bootstrap interval is its value plus and minus 1.96 standard errors.
+    // The bootstrap interval of a mean is its value plus and minus 1.96 standard errors.
     let predictions = sample(2000, 1.0, 7);
     let measured = measure_all(&predictions, with(1000)).unwrap()[&Measure::Nll];
     let losses: Vec<f64> = (0..2000)

@@ -1,5 +1,5 @@
-//! The list of measures: what each is called, and its value for a set of predictions. A new measure is a file of
-//! its own and a line in each function here; intervals, the calibration command and its tables follow.
+//! The list of measures: the names of each one, and its value for given predictions. To add a measure, write its file
+//! and add a line to each function here; intervals, the calibration command and its tables then include it.
 
 use super::{
     BinSum, EqualWidth, Predictions, Scored, brier_score, class_wise_ece, debiased_l2,
@@ -9,33 +9,33 @@ use super::{
 use crate::Result;
 use std::collections::BTreeMap;
 
-/// A proper score, accuracy, or a calibration error.
+/// A proper score, the accuracy, or a calibration error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
-    /// Mean negative log-likelihood, natural logarithm.
+    /// Mean negative log-likelihood in nats (natural logarithm).
     Nll,
     /// Brier score.
     Brier,
-    /// Share of right top labels.
+    /// Share of examples whose top label is right.
     Accuracy,
-    /// Top-label ECE in equal-width bins: the paper's.
+    /// Top-label ECE with equal-width bins, as in the paper.
     Ece,
-    /// Top-label ECE in equal-mass bins.
+    /// Top-label ECE with equal-mass bins.
     EceEqualMass,
-    /// Root of the debiased squared L2 ECE.
+    /// Square root of the debiased squared L2 ECE.
     EceL2Debiased,
     /// Smooth ECE of the top label's confidence.
     EceSmooth,
     /// Mean over classes of each class's ECE.
     EceClassWise,
-    /// ECE on P(y = 1): of two classes alone.
+    /// ECE on P(y = 1). It is defined for two classes only.
     EcePositive,
     /// Maximum calibration error over non-empty bins.
     Mce,
 }
 
 impl Measure {
-    /// In the order of tables. Proper scores and accuracy first: rankings go by them.
+    /// All measures in the order of tables. Proper scores and accuracy come first, because rankings use them.
     pub const ALL: [Measure; 10] = [
         Measure::Nll,
         Measure::Brier,
@@ -49,7 +49,7 @@ impl Measure {
         Measure::Mce,
     ];
 
-    /// As files spell it.
+    /// The name in files.
     pub fn key(self) -> &'static str {
         match self {
             Measure::Nll => "nll",
@@ -65,7 +65,7 @@ impl Measure {
         }
     }
 
-    /// As tables call it.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Measure::Nll => "NLL",
@@ -81,12 +81,12 @@ impl Measure {
         }
     }
 
-    /// Whether perfect calibration would bring it to 0, but for the noise.
+    /// Whether perfect calibration would make it 0, apart from noise.
     pub fn is_error(self) -> bool {
         !matches!(self, Measure::Nll | Measure::Brier | Measure::Accuracy)
     }
 
-    /// The greatest value there is.
+    /// The largest possible value.
     pub(super) fn highest(self) -> f64 {
         match self {
             Measure::Nll => f64::INFINITY,
@@ -94,7 +94,7 @@ impl Measure {
         }
     }
 
-    /// Its value; `None` where it is not defined for so many classes.
+    /// The value for these predictions, or `None` if it is not defined for their number of classes.
     pub fn of(self, predictions: &Predictions, bins: EqualWidth) -> Result<Option<f64>> {
         self.read(&Seen::new(predictions, bins))
     }
@@ -128,8 +128,8 @@ impl Measure {
         }))
     }
 
-    /// What redrawn rows are draws around. A debiased measure's redrawn values estimate the sample's error with
-    /// its bias, so their centre is the plug-in value.
+    /// The value around which resampled values scatter. Resampled values of a debiased measure estimate the sample's
+    /// error with its bias included, so their centre is the plug-in value.
     pub(super) fn centre(self, value: f64, predictions: &Predictions, bins: EqualWidth) -> f64 {
         match self {
             Measure::EceL2Debiased => {
@@ -140,7 +140,7 @@ impl Measure {
     }
 }
 
-/// Every measure that is defined for these predictions.
+/// The values of all measures that are defined for these predictions.
 pub(super) fn values(
     predictions: &Predictions,
     bins: EqualWidth,
@@ -155,7 +155,7 @@ pub(super) fn values(
     Ok(values)
 }
 
-/// Predictions with what several measures need of them, computed once.
+/// Predictions together with what several measures need, computed only once.
 struct Seen<'a> {
     predictions: &'a Predictions,
     bins: EqualWidth,

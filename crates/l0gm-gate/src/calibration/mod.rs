@@ -1,12 +1,11 @@
-//! Calibration of anybody's predictions: plain f64, no tensors, no gates (eq. 7 of the paper, and the
-//! measures that show how far to trust it).
+//! Measures the calibration of any predictions, in plain f64 without tensors or gates: eq. 7 of the paper, and
+//! measures that show how far to trust it.
 //!
-//! [`Predictions`] holds class probabilities and labels. [`CalibrationReport`] is every measure at
-//! once, [`measure_all`] every [`Measure`] with its interval and noise floor; each stands in a file of its own
-//! and can be asked alone. Binned measures read pairs of a
-//! score and an outcome, [`Scored`]: top-label confidence and whether it was right
-//! ([`Predictions::top_label`], the paper's ECE), or P(y = 1) and y ([`Predictions::positive`]): two
-//! different numbers, under two names.
+//! [`Predictions`] holds class probabilities and labels. [`CalibrationReport`] computes every measure at once, and
+//! [`measure_all`] computes every [`Measure`] with its interval and noise floor. Each measure has a file of its own
+//! and can also be called alone. Binned measures read pairs of a score and an outcome, [`Scored`]. These are either
+//! the top-label confidence and whether it was right ([`Predictions::top_label`], the paper's ECE), or P(y = 1) and y
+//! ([`Predictions::positive`]). The two give different numbers and have different names.
 //!
 //! ```
 //! use l0gm_gate::calibration::{EqualWidth, Predictions, expected_calibration_error};

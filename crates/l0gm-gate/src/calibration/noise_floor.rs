@@ -1,5 +1,5 @@
-//! ECE's noise floor: what the same predictions would read if they were perfectly calibrated. Labels are
-//! redrawn from the predictions, so the whole ECE that is left is sampling noise.
+//! The noise floor of ECE: the value that the same predictions would get if they were perfectly calibrated. Labels
+//! are redrawn from the predictions, so all ECE that remains is sampling noise.
 
 use super::bootstrap::check_resamples;
 use super::{EqualWidth, Scored};
@@ -9,14 +9,14 @@ use l0gm_ops::Generator;
 /// The ECE of perfectly calibrated predictions with these scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NoiseFloor {
-    /// Mean over redrawn labels.
+    /// Mean ECE over redrawn labels.
     pub mean: f64,
-    /// 95th percentile.
+    /// 95th percentile of ECE over redrawn labels.
     pub p95: f64,
 }
 
-/// Redraws every outcome from its score `resamples` times. With top-label confidences this is the same
-/// as redrawing the label from its row: the prediction is right with just that probability.
+/// Redraws every outcome from its score `resamples` times. For top-label confidences this is the same as redrawing
+/// the label from its row, because the prediction is right with exactly that probability.
 pub fn ece_noise_floor(
     scored: &Scored,
     bins: EqualWidth,
@@ -61,15 +61,15 @@ mod tests {
     use super::*;
     use std::f64::consts::PI;
 
-    /// Top-label confidences of a model of the Adult census table: 9,769 rows, a quarter positive, an
-    /// area under the ROC curve of .93 (logits of both classes normal, 3.4 apart in units of 1.6).
+    /// Top-label confidences like those of a model of the Adult census table: 9,769 rows, a quarter of them positive,
+    /// and an area under the ROC curve of .93 (the logits of both classes are normal, 3.4 apart in units of 1.6).
     fn adult_like() -> Scored {
         let mut generator = Generator::new(4);
         let (scores, outcomes) = (0..9769)
             .map(|_| {
                 let positive = generator.uniform() < 0.24;
-                // Normal logits with means +-d^2 / 2 apart and variance d^2 are log-likelihood ratios:
-                // adding the prior's log-odds makes the posterior exact.
+                // If the logits are normal with means +-d^2 / 2 and variance d^2, they are log-likelihood ratios, and
+                // adding the prior's log-odds gives the exact posterior.
                 let (d, prior): (f64, f64) = (2.1, (0.24f64 / 0.76).ln());
                 let mean = if positive { d * d / 2.0 } else { -d * d / 2.0 };
                 let p = 1.0 / (1.0 + (-(mean + d * generator.normal() + prior)).exp());
@@ -79,7 +79,8 @@ mod tests {
         Scored::new(scores, outcomes).unwrap()
     }
 
-    /// Mean absolute gap of each bin if its hits were normal: sqrt(2 / pi) times their deviation.
+    /// Expected absolute gap of each bin if its number of hits were normal: sqrt(2 / pi) times the standard
+    /// deviation.
     fn by_normal_theory(scored: &Scored, bins: EqualWidth) -> f64 {
         let mut variances = vec![0.0; bins.bins()];
         for &score in scored.scores() {
@@ -98,7 +99,7 @@ mod tests {
             (floor.mean / theory - 1.0).abs() < 0.03,
             "{floor:?}, in theory {theory}"
         );
-        // Measured on the real table with a real model: .0067 and .0098.
+        // The values measured on the real table with a real model were .0067 and .0098.
         assert!((floor.mean - 0.0067).abs() < 0.0007, "{floor:?}");
         assert!((floor.p95 - 0.0098).abs() < 0.0015, "{floor:?}");
     }
@@ -128,7 +129,7 @@ mod tests {
                 .unwrap()
                 .mean
         };
-        // A hundred times the examples, a tenth of the noise.
+        // A hundred times the examples give a tenth of the noise.
         let ratio = floor(200) / floor(20_000);
         assert!((ratio - 10.0).abs() < 1.5, "{ratio}");
     }

@@ -1,12 +1,12 @@
-//! What is judged: class probabilities with true labels, and the (score, outcome) pairs drawn from them.
+//! The input of calibration: class probabilities with true labels, and (score, outcome) pairs derived from them.
 
 use crate::{Error, Result};
 
-/// How far a row's sum may be from 1: what half-precision probabilities need.
+/// Largest accepted distance of a row's sum from 1. Half-precision probabilities need this much.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-/// Class probabilities and true labels of some examples, checked: finite, each row sums to 1, labels
-/// within the classes.
+/// Class probabilities and true labels of some examples. They have been checked: probabilities are finite, each row
+/// sums to 1, and labels are valid classes.
 #[derive(Clone, Debug)]
 pub struct Predictions {
     probabilities: Vec<f64>,
@@ -15,11 +15,12 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// `probabilities`: rows x classes, row by row. Entries within 1e-3 of [0, 1], rows within 1e-3 of
-    /// 1, are put there exactly.
+    /// Takes `probabilities` row by row: rows x classes. Entries within 1e-3 of [0, 1] are moved into it, and rows
+    /// that sum to 1 within 1e-3 are rescaled to sum to 1 exactly.
     ///
     /// # Errors
-    /// Names the first row that is not a distribution, or whose label is not a class; no rows at all.
+    /// Names the first row that is not a distribution or whose label is not a class. It is also an error if there are
+    /// no rows.
     pub fn new(mut probabilities: Vec<f64>, labels: Vec<u32>, classes: usize) -> Result<Self> {
         check_shape(probabilities.len(), &labels, classes)?;
         for (row, values) in probabilities.chunks_exact_mut(classes).enumerate() {
@@ -38,7 +39,7 @@ impl Predictions {
                     "the probabilities of row {row} sum to {sum}, expected 1: were these logits? see from_logits"
                 )));
             }
-            // Rounding of the last few digits is left alone, so that a known answer stays exact.
+            // Do not rescale rows that differ in the last few digits only, so that known answers in tests stay exact.
             if (sum - 1.0).abs() > 1e-12 {
                 values.iter_mut().for_each(|value| *value /= sum);
             }
@@ -50,7 +51,7 @@ impl Predictions {
         })
     }
 
-    /// Binary predictions from P(y = 1).
+    /// Predictions for two classes from P(y = 1).
     pub fn binary(positive: &[f64], labels: &[u32]) -> Result<Self> {
         if let Some(row) = positive.iter().position(|p| !(0.0..=1.0).contains(p)) {
             return Err(Error::input(format!(
@@ -62,7 +63,7 @@ impl Predictions {
         Self::new(probabilities, labels.to_vec(), 2)
     }
 
-    /// From logits, rows x classes.
+    /// Predictions from logits, rows x classes.
     pub fn from_logits(logits: &[f64], labels: &[u32], classes: usize) -> Result<Self> {
         check_logits(logits, labels, classes)?;
         let mut probabilities = logits.to_vec();
@@ -81,7 +82,7 @@ impl Predictions {
         self.labels.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no examples. Never true for predictions that were accepted.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -91,27 +92,27 @@ impl Predictions {
         self.classes
     }
 
-    /// One example's probabilities.
+    /// The probabilities of one example.
     pub fn row(&self, i: usize) -> &[f64] {
         &self.probabilities[i * self.classes..(i + 1) * self.classes]
     }
 
-    /// Every example's probabilities, in order.
+    /// The probabilities of every example, in order.
     pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.probabilities.chunks_exact(self.classes)
     }
 
-    /// True labels.
+    /// The true label of every example.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
-    /// The predicted class of an example: the most probable, the first of several.
+    /// The most probable class of an example; the first of several.
     pub fn predicted(&self, i: usize) -> usize {
         most_probable(self.row(i))
     }
 
-    /// Confidence of the predicted class, and whether it was right.
+    /// The confidence of each predicted class, and whether the prediction was right.
     pub fn top_label(&self) -> Scored {
         let (scores, outcomes) = self
             .rows()
@@ -124,7 +125,7 @@ impl Predictions {
         Scored { scores, outcomes }
     }
 
-    /// P(y = 1) and whether y is 1; an error unless there are two classes.
+    /// P(y = 1), and whether y is 1. It is an error unless there are two classes.
     pub fn positive(&self) -> Result<Scored> {
         match self.classes {
             2 => Ok(self.one_class(1)),
@@ -134,7 +135,7 @@ impl Predictions {
         }
     }
 
-    /// Probability of one class, and whether it is the true one.
+    /// The probability of one class, and whether it is the true class.
     pub(crate) fn one_class(&self, class: usize) -> Scored {
         Scored {
             scores: self.rows().map(|row| row[class]).collect(),
@@ -147,7 +148,7 @@ impl Predictions {
     }
 }
 
-/// Scores in [0, 1], each with whether the event it speaks of happened.
+/// Scores in [0, 1], each with the outcome that it predicts (whether the event happened).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     scores: Vec<f64>,
@@ -155,7 +156,7 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// Pairs of a score and an outcome; an error where a score is outside [0, 1], or there is none.
+    /// Pairs of a score and an outcome. It is an error if there are none or a score is outside [0, 1].
     pub fn new(scores: Vec<f64>, outcomes: Vec<bool>) -> Result<Self> {
         if scores.is_empty() || scores.len() != outcomes.len() {
             return Err(Error::input(format!(
@@ -178,17 +179,17 @@ impl Scored {
         self.scores.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.scores.is_empty()
     }
 
-    /// The scores.
+    /// The score of every pair.
     pub fn scores(&self) -> &[f64] {
         &self.scores
     }
 
-    /// The outcomes.
+    /// The outcome of every pair.
     pub fn outcomes(&self) -> &[bool] {
         &self.outcomes
     }
@@ -201,14 +202,14 @@ impl Scored {
             .zip(self.outcomes.iter().copied())
     }
 
-    /// Outcome minus score of each pair: what every measure adds up.
+    /// Outcome minus score of each pair. All measures are built from these.
     pub(crate) fn residuals(&self) -> impl Iterator<Item = f64> {
         self.pairs()
             .map(|(score, outcome)| f64::from(u8::from(outcome)) - score)
     }
 }
 
-/// Index of the greatest, the first of several.
+/// Index of the largest value; the first of several.
 fn most_probable(row: &[f64]) -> usize {
     let mut best = 0;
     for (class, &value) in row.iter().enumerate() {
@@ -219,7 +220,7 @@ fn most_probable(row: &[f64]) -> usize {
     best
 }
 
-/// Logits that a softmax can be taken of, with labels that fit.
+/// Checks that a softmax of the logits is defined and that the labels fit.
 pub(super) fn check_logits(logits: &[f64], labels: &[u32], classes: usize) -> Result<()> {
     check_shape(logits.len(), labels, classes)?;
     match logits.iter().position(|logit| !logit.is_finite()) {
@@ -232,7 +233,8 @@ pub(super) fn check_logits(logits: &[f64], labels: &[u32], classes: usize) -> Re
     }
 }
 
-/// Rows x classes numbers for as many labels, each a class, and at least one row of two classes.
+/// Checks that there are rows x classes numbers for as many labels, that each label is a class, and that there are at
+/// least one row and two classes.
 fn check_shape(numbers: usize, labels: &[u32], classes: usize) -> Result<()> {
     if classes < 2 {
         return Err(Error::setting("classes", classes as f64, "at least 2"));

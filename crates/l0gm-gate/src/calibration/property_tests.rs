@@ -1,10 +1,10 @@
-//! What must hold of every measure, whatever the predictions.
+//! Properties that must hold for every measure and any predictions.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use l0gm_ops::Generator;
 use proptest::prelude::*;
 
-/// Logits of up to 60 rows with 2 to 5 classes, many of them tied, with labels.
+/// Logits of up to 60 rows with 2 to 5 classes and many ties, with labels.
 fn logits() -> impl Strategy<Value = (Vec<f64>, Vec<u32>, usize)> {
     (2..6usize, 1..60usize).prop_flat_map(|(classes, rows)| {
         let logit = prop_oneof![-8.0..8.0f64, (-3..4i8).prop_map(f64::from)];
@@ -16,7 +16,7 @@ fn logits() -> impl Strategy<Value = (Vec<f64>, Vec<u32>, usize)> {
     })
 }
 
-/// Every number of a report, in order.
+/// All numbers of a report, in a fixed order.
 fn numbers(report: &CalibrationReport) -> Vec<f64> {
     vec![
         report.ece,
@@ -43,7 +43,7 @@ proptest! {
         let predictions = Predictions::from_logits(&logits, &labels, classes).unwrap();
         let report = CalibrationReport::new(&predictions, CalibrationSettings { bins, resamples: 20, seed: 1 }).unwrap();
         prop_assert!(numbers(&report).iter().all(|value| value.is_finite() && *value >= 0.0), "{report:?}");
-        // All but the likelihood are at most 1, a many-class Brier score at most 2.
+        // Only the likelihood may exceed 1, and the Brier score of many classes may reach 2.
         for value in [report.ece, report.ece_equal_mass, report.ece_smooth, report.ece_class_wise, report.mce] {
             prop_assert!(value <= 1.0 + 1e-12);
         }
@@ -64,7 +64,7 @@ proptest! {
             let predictions = Predictions::from_logits(logits, labels, classes).unwrap();
             numbers(&CalibrationReport::new(&predictions, CalibrationSettings { bins: 15, resamples: 1, seed: 1 }).unwrap())
         };
-        // The last four are random draws, which the order does change.
+        // The last four are random draws, which the order does change, so they are not compared.
         let (one, other) = (report(&logits, &labels), report(&moved, &moved_labels));
         for (a, b) in one.iter().zip(&other).take(9) {
             prop_assert!((a - b).abs() < 1e-6, "{one:?} {other:?}");

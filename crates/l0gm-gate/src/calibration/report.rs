@@ -1,4 +1,4 @@
-//! Every measure at once, as a run's record and the report's tables hold them.
+//! All measures at once, as run records and tables hold them.
 
 use super::{
     CalibrationSettings, EqualWidth, Measure, Predictions, bootstrap_ece, brier_score,
@@ -12,42 +12,43 @@ use serde::{Deserialize, Serialize};
 /// All calibration measures of one set of predictions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationReport {
-    /// Number of bins of every binned measure.
+    /// Number of bins of all binned measures.
     pub bins: usize,
-    /// Top-label ECE, equal-width bins (left, right]: the paper's.
+    /// Top-label ECE with equal-width bins (left, right], as in the paper.
     pub ece: f64,
-    /// Lower end of ECE's bootstrap 95% interval; 0 where the ECE is within `ece_noise_p95`, because such
+    /// Lower end of the bootstrap 95% interval of ECE. It is 0 where the ECE is within `ece_noise_p95`, because such
     /// predictions may be perfectly calibrated.
     pub ece_low: f64,
-    /// Upper end of ECE's bootstrap 95% interval.
+    /// Upper end of the bootstrap 95% interval of ECE.
     pub ece_high: f64,
-    /// Mean ECE of labels redrawn from the predictions: the noise floor.
+    /// Noise floor: the mean ECE of labels redrawn from the predictions.
     pub ece_noise: f64,
-    /// 95th percentile of the same.
+    /// 95th percentile of the ECE of these labels.
     pub ece_noise_p95: f64,
-    /// ECE on P(y = 1), binary only.
+    /// ECE on P(y = 1). Absent unless there are two classes.
     pub ece_positive: Option<f64>,
-    /// Top-label ECE, equal-mass bins.
+    /// Top-label ECE with equal-mass bins.
     pub ece_equal_mass: f64,
-    /// Root of the debiased squared L2 ECE (0 where that is negative), equal-width bins.
+    /// Square root of the debiased squared L2 ECE with equal-width bins; 0 where the square is negative.
     pub ece_l2_debiased: f64,
     /// Smooth ECE (reflected Gaussian kernel) of the top label's confidence.
     pub ece_smooth: f64,
-    /// Class-wise ECE.
+    /// Class-wise ECE with equal-width bins.
     pub ece_class_wise: f64,
     /// Maximum calibration error over non-empty bins.
     pub mce: f64,
-    /// Brier score: mean over examples of the sum over classes for many classes, of (p - y)^2 for binary.
+    /// Brier score: for two classes the mean over examples of (p - y)^2, for more the mean over examples of its sum
+    /// over classes.
     pub brier: f64,
-    /// Mean negative log-likelihood, natural logarithm.
+    /// Mean negative log-likelihood in nats (natural logarithm).
     pub nll: f64,
 }
 
 impl CalibrationReport {
-    /// Every measure of these predictions.
+    /// Computes every measure of these predictions.
     ///
     /// # Errors
-    /// No bins or no resamples, or absurdly many.
+    /// There are no bins or no resamples, or absurdly many.
     pub fn new(predictions: &Predictions, settings: CalibrationSettings) -> Result<Self> {
         let CalibrationSettings {
             bins,
@@ -97,8 +98,8 @@ impl CalibrationReport {
 }
 
 impl CalibrationReport {
-    /// A measure's value; `None` where it is not defined for so many classes, and for accuracy, which the report
-    /// leaves to others.
+    /// The value of a measure. `None` for a measure that is not defined for the number of classes, and for accuracy,
+    /// which the report does not hold.
     pub fn value(&self, measure: Measure) -> Option<f64> {
         match measure {
             Measure::Nll => Some(self.nll),
@@ -135,7 +136,7 @@ mod tests {
         let report = CalibrationReport::new(&predictions, with(2, 200, 0)).unwrap();
         assert_eq!(report.bins, 2);
         assert!((report.ece_positive.unwrap() - 0.29).abs() < 1e-12);
-        // Top label: confidence .75 four times and .55, all right: one bin, gap 1 - .71.
+        // Top-label confidences are four times .75 and once .55, and all are right: one bin with gap 1 - .71.
         assert!((report.ece - 0.29).abs() < 1e-12);
         assert!((report.mce - 0.29).abs() < 1e-12);
         assert!((report.ece_class_wise - 0.29).abs() < 1e-12);
@@ -171,7 +172,7 @@ mod tests {
             "a calibrated sample: {report:?}"
         );
         assert_eq!(report.ece_low, 0.0);
-        // The same labels under overstated confidence are beyond the noise.
+        // With the same labels, overstated confidences are beyond the noise.
         let bold: Vec<f64> = positive
             .iter()
             .map(|p| if *p > 0.5 { 0.95 } else { 0.05 })

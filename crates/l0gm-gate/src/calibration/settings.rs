@@ -1,11 +1,11 @@
-//! How calibration is measured: bins, and the draws behind intervals and noise floors.
+//! How calibration is measured: the bins, and the random draws behind intervals and noise floors.
 
-/// Settings of every measure that has bins or is redrawn. The defaults are the protocol's.
+/// Settings of all measures that use bins or resampling. The defaults are the protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalibrationSettings {
-    /// Number of bins of every binned measure.
+    /// Number of bins of all binned measures.
     pub bins: usize,
-    /// Draws of each bootstrap interval and of each noise floor.
+    /// Number of draws for each bootstrap interval and each noise floor.
     pub resamples: usize,
     /// Seed of the draws.
     pub seed: u64,

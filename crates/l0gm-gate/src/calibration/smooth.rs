@@ -1,27 +1,27 @@
-//! Smooth ECE (Blasiok and Nakkiran 2023): no bins; the residuals are smoothed by a Gaussian kernel
-//! reflected at 0 and 1, whose width is the value itself.
+//! Smooth ECE (Blasiok and Nakkiran 2023). It uses no bins: the residuals are smoothed by a Gaussian kernel reflected
+//! at 0 and 1, and the width of the kernel is the resulting value itself.
 //!
-//! For a width s, smECE_s is the integral over t in [0, 1] of |mean_i (y_i - p_i) K_s(t, p_i)|. It falls
-//! as s grows, so there is one s with smECE_s = s: that is the smooth ECE.
+//! For a width s, smECE_s is the integral over t in [0, 1] of |mean_i (y_i - p_i) K_s(t, p_i)|. It falls as s grows,
+//! so there is exactly one s with smECE_s = s, and this s is the smooth ECE.
 //!
-//! The numbers that are published come from the authors' package, and to be comparable with them this
-//! takes the same approximations: the integral is a mean over 200 points (10 a width where that is
-//! more), the kernel is cut off at half the interval and the lost mass divided out, and the width is
-//! found to 1/1024 from above. Together they are worth up to about .003 below .2 (the first test vector
-//! reads .1990 here, .1976 by the definition), and more for values no model should have.
+//! Published numbers come from the authors' package. To be comparable, this code makes the same approximations: the
+//! integral is a mean over 200 points (10 per width where that is more), the kernel is cut off at half the interval
+//! and divided by the remaining mass, and the width is found to within 1/1024 from above. Together they change the
+//! value by up to about .003 below .2 (the first test vector reads .1990 here, .1976 by the definition), and by more
+//! for values no model should have.
 
 use super::Scored;
 
-/// Halvings of [0, 1] in the search for the width.
+/// Number of times that [0, 1] is halved in the search for the width.
 const HALVINGS: usize = 10;
-/// Widths below this are not tried.
+/// Smallest width that is tried.
 const NARROWEST: f64 = 0.001;
-/// Points of the integral, at least, and points a width.
+/// Minimum number of points of the integral, and the number of points per width.
 const POINTS: usize = 200;
 const POINTS_A_WIDTH: f64 = 10.0;
-/// Nodes the residuals are put on, for each point: even, so that half the interval is a whole number.
+/// Number of nodes per point on which residuals are placed. It is even, so that half the interval is a whole number.
 const NODES_A_POINT: usize = 6;
-/// Widths from its middle beyond which a Gaussian is below 2e-11 of its height.
+/// Distance from the middle, in widths, beyond which a Gaussian is below 2e-11 of its height.
 const TAIL: f64 = 7.0;
 
 /// The smooth ECE, in [0, 1].
@@ -48,9 +48,9 @@ pub fn smooth_ece(scored: &Scored) -> f64 {
 /// Residuals and counts on equidistant nodes of [0, 1], mirrored at both ends.
 struct Mesh {
     points: usize,
-    /// Intervals between nodes over [0, 1].
+    /// Number of intervals between nodes over [0, 1].
     intervals: usize,
-    /// 3 `intervals` + 1 nodes over [-1, 2].
+    /// Values on the 3 `intervals` + 1 nodes over [-1, 2].
     residuals: Vec<f64>,
     counts: Vec<f64>,
 }
@@ -61,7 +61,7 @@ impl Mesh {
         let mut residuals = vec![0.0; intervals + 1];
         let mut counts = vec![0.0; intervals + 1];
         for (residual, score) in scored.residuals().zip(scored.scores()) {
-            // Shared between the two nearest nodes, so that the place is kept on average.
+            // Share the residual between the two nearest nodes, so that its place is kept on average.
             let place = score * intervals as f64;
             let node = (place as usize).min(intervals - 1);
             let right = place - node as f64;
@@ -78,7 +78,7 @@ impl Mesh {
         }
     }
 
-    /// smECE of one width: the mean absolute smoothed residual over the mean smoothed count.
+    /// smECE for one width: the mean absolute smoothed residual divided by the mean smoothed count.
     fn smoothed(&self, width: f64) -> f64 {
         let reach =
             (self.intervals / 2).min((TAIL * width * self.intervals as f64).ceil() as usize);
@@ -99,8 +99,8 @@ impl Mesh {
     }
 }
 
-/// Nodes 0..=n of [0, 1] as nodes -n..=2n of [-1, 2]. What lies on 0 or 1 is its own mirror image and
-/// counts twice there, so that a confidence of exactly 1 weighs as much as one just below.
+/// Extends the nodes 0..=n of [0, 1] to the nodes -n..=2n of [-1, 2]. A value exactly on 0 or 1 is its own mirror
+/// image and counts twice there, so that a confidence of exactly 1 has the same weight as one just below.
 fn mirrored(nodes: &[f64]) -> Vec<f64> {
     let inner = nodes.len() - 1;
     let left = nodes[1..].iter().rev();
@@ -111,7 +111,7 @@ fn mirrored(nodes: &[f64]) -> Vec<f64> {
     all
 }
 
-/// Inner product in eight partial sums, which the compiler keeps in one register.
+/// Inner product in eight partial sums, which the compiler keeps in one vector register.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -141,7 +141,7 @@ mod tests {
         Predictions::binary(p, y).unwrap().positive().unwrap()
     }
 
-    /// The definition of smECE_s, with the kernel's mirror images written out.
+    /// The definition of smECE_s, with the mirror images of the kernel written out.
     fn by_definition(scored: &Scored, width: f64) -> f64 {
         let gaussian = |x: f64| (-0.5 * (x / width).powi(2)).exp() / (width * (2.0 * PI).sqrt());
         let kernel = |t: f64, p: f64| -> f64 {
@@ -164,7 +164,7 @@ mod tests {
             / f64::from(points)
     }
 
-    /// The definition of smooth ECE: where value and width are equal.
+    /// The definition of smooth ECE: the width that equals its own value.
     fn fixed_point(scored: &Scored) -> f64 {
         let (mut low, mut high) = (0.01, 1.0);
         for _ in 0..20 {

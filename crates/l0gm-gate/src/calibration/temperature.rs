@@ -1,17 +1,18 @@
-//! Temperature scaling (Guo et al. 2017): one number, fitted on validation logits, by which test logits
-//! are divided. The reference that any other way to better calibration must beat.
+//! Temperature scaling (Guo et al. 2017): test logits are divided by one number that is fitted on validation logits.
+//! Any other method for better calibration must beat this reference.
 
 use super::predictions::check_logits;
 use crate::{Error, Result};
 
-/// The range of temperatures: on separable data the best one is 0, on worse than random data infinite.
+/// The range of temperatures. On separable data the best temperature is 0, and on data worse than random it is
+/// infinite.
 const RANGE: (f64, f64) = (0.01, 100.0);
 
-/// The temperature T > 0 that minimises the NLL of softmax(logits / T) on these (validation) logits,
-/// kept in [0.01, 100].
+/// The temperature T > 0 that minimises the NLL of softmax(logits / T) on these (validation) logits, limited to
+/// [0.01, 100].
 ///
-/// The NLL is convex in 1 / T, so its slope has one zero; Newton's steps find it, halving where a step
-/// would leave the bracket.
+/// The NLL is convex in 1 / T, so its slope has one zero. Newton steps find it; where a step would leave the bracket,
+/// the bracket is halved instead.
 pub fn fit_temperature(logits: &[f64], labels: &[u32], classes: usize) -> Result<f64> {
     check_logits(logits, labels, classes)?;
     let (coldest, hottest) = RANGE;
@@ -43,7 +44,7 @@ pub fn fit_temperature(logits: &[f64], labels: &[u32], classes: usize) -> Result
     Ok(1.0 / inverse)
 }
 
-/// logits / T, for a test set's; an error unless T is finite and above 0.
+/// Divides the logits (of a test set) by T. It is an error unless T is finite and above 0.
 pub fn scale_logits(logits: &[f64], temperature: f64) -> Result<Vec<f64>> {
     match temperature > 0.0 && temperature.is_finite() {
         true => Ok(logits.iter().map(|logit| logit / temperature).collect()),
@@ -55,8 +56,8 @@ pub fn scale_logits(logits: &[f64], temperature: f64) -> Result<Vec<f64>> {
     }
 }
 
-/// First and second derivative of the total NLL with respect to 1 / T: the summed mean logit under the
-/// softmax minus the true class's logit, and the summed variance of the logit.
+/// First and second derivative of the total NLL with respect to 1 / T. The first is the sum of the mean logit under
+/// the softmax minus the true class's logit; the second is the sum of the logit's variance.
 fn slope(logits: &[f64], labels: &[u32], classes: usize, inverse: f64) -> (f64, f64) {
     let (mut first, mut second) = (0.0, 0.0);
     for (row, &label) in logits.chunks_exact(classes).zip(labels) {
@@ -132,7 +133,7 @@ mod tests {
         let logits = [5.0, -5.0, -5.0, 5.0];
         assert_eq!(fit_temperature(&logits, &[0, 1], 2).unwrap(), 0.01);
         assert_eq!(fit_temperature(&logits, &[1, 0], 2).unwrap(), 100.0);
-        // No logit prefers any class: every temperature is as good, and none breaks.
+        // If no logit prefers any class, every temperature is equally good, and the fit must still return one.
         let even = fit_temperature(&[1.0, 1.0, 1.0, 1.0], &[0, 1], 2).unwrap();
         assert!((0.01..=100.0).contains(&even));
     }
