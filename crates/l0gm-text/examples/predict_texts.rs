@@ -1,29 +1,40 @@
-//! Predicts texts, one a line on standard input, with a finished run's compact model; CSV on standard output.
+//! Predicts texts with a finished run's compact model, as CSV on standard output: texts one a line on standard
+//! input, or a column of a file of rows.
 //!
 //!     cargo run --example predict_texts -- RUN/compact < texts.txt
 //!     cargo run --example predict_texts -- RUN/compact MODELS/all-MiniLM-L6-v2 < texts.txt
-//!
-//! The encoder's folder is needed where the run left its encoder frozen.
+//!     cargo run --example predict_texts -- RUN/compact --rows new.csv.gz --text-column body
 
 use candle_core::Device;
 use clap::Parser;
-use l0gm_text::CompactText;
+use l0gm_data::rows::Source;
+use l0gm_text::{Columns, CompactText, TextFile};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::io::BufRead;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Predicts texts, one a line on standard input, with a finished run's compact model.
+/// Predicts texts with a finished run's compact model, as CSV on standard output.
+///
+/// Without --rows, texts are read from standard input, one a line. What a person would like to know of them goes to
+/// standard error.
 #[derive(Parser)]
+#[command(name = "predict_texts")]
 struct Arguments {
-    /// The folder `compact` of a finished run
-    folder: PathBuf,
-    /// The encoder's folder, where the run left its encoder frozen
+    /// The folder `compact` of a finished run.
+    compact: PathBuf,
+    /// The encoder's folder, where the run left its encoder frozen.
     encoder: Option<PathBuf>,
+    /// Texts from a file of rows: CSV and its dialects (also .gz, .zst), Parquet, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    rows: Option<String>,
+    /// The rows' column of texts.
+    #[arg(long, value_name = "NAME", default_value = "text", requires = "rows")]
+    text_column: String,
 }
 
 fn main() -> ExitCode {
-    let given = Arguments::parse();
-    match run(&given.folder, given.encoder.as_deref()) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -32,12 +43,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(folder: &Path, encoder: Option<&Path>) -> Result<(), Box<dyn Error>> {
-    let model = CompactText::load(folder, encoder, &Device::Cpu)?;
-    let texts = std::io::stdin().lines().collect::<Result<Vec<_>, _>>()?;
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let model = CompactText::load(
+        &arguments.compact,
+        arguments.encoder.as_deref(),
+        &Device::Cpu,
+    )?;
+    let (texts, mut said) = match &arguments.rows {
+        Some(rows) => {
+            let columns = Columns {
+                text: &arguments.text_column,
+                label: "",
+            };
+            TextFile::new(columns).read_texts(&Source::named(rows))?
+        }
+        None => (lines()?, Vec::new()),
+    };
+    said.extend(model.remark(&texts)?);
+    for line in said {
+        eprintln!("note: {line}");
+    }
     let found = model.predict(&texts)?;
+    let place = match arguments.rows {
+        Some(_) => "row",
+        None => "line",
+    };
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-    let header = ["line", "class"].into_iter().map(str::to_owned);
+    let header = [place, "class"].into_iter().map(str::to_owned);
     out.write_record(header.chain(found.classes().iter().cloned()))?;
     for row in 0..found.rows() {
         let head = [(row + 1).to_string(), found.best(row).0.to_owned()];
@@ -45,4 +77,12 @@ fn run(folder: &Path, encoder: Option<&Path>) -> Result<(), Box<dyn Error>> {
         out.write_record(head.into_iter().chain(shares))?;
     }
     Ok(out.flush()?)
+}
+
+/// The lines of standard input.
+fn lines() -> Result<Vec<String>, Box<dyn Error>> {
+    let lines = std::io::stdin().lock().lines().zip(1..);
+    lines
+        .map(|(line, number)| Ok(line.map_err(|e| format!("standard input, line {number}: {e}"))?))
+        .collect()
 }

@@ -66,7 +66,7 @@ impl Encoder for StockBert {
 struct Arguments {
     /// An encoder's folder: config.json, tokenizer.json, model.safetensors
     model: PathBuf,
-    /// A .csv or .parquet file with the columns `text` and `label`
+    /// A file of rows with the columns `text` and `label`
     file: PathBuf,
 }
 

@@ -1,20 +1,20 @@
-//! Trains a text classifier with an L0 gate on its pooled embedding and prints what came out.
+//! Trains a text classifier with an L0 gate on its pooled embedding: says what it found in the data, then what
+//! came out.
 //!
 //!     cargo run --example train_texts -- imdb
 //!     cargo run --example train_texts -- my/reviews.csv --method dense --seed 1
+//!     zcat reviews.tsv.gz | cargo run --example train_texts -- - --text-column body --label-column stars
 //!     cargo run --example train_texts -- imdb --lambda 1e-3 --profile paper \
 //!         --set '{"pooling": "cls", "fine-tune": "last-3", "train": {"epochs": 3}}'
-//!
-//! The first argument is `imdb` (looked for under `--data-dir`, else `L0GM_DATA_DIR`) or a .csv or
-//! .parquet file; its columns are `text` and `label`, or what `--set '{"text-column": ...}'` says.
 use candle_core::Device;
 use clap::Parser;
-use l0gm_data::{Catalogue, DataOptions};
+use l0gm_data::{Catalogue, DataOptions, checksums_of};
 use l0gm_text::TextModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, RunRecord, SpecRequest, StopFlag};
 use serde_json::Value;
 use std::error::Error;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A training step makes and frees hundreds of megabytes: an allocator that keeps its pages saves the
@@ -22,45 +22,56 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Trains a text classifier with an L0 gate on its pooled embedding and prints what came out.
+/// Trains a text classifier with an L0 gate on its pooled embedding: says what it found in the data, then what came
+/// out.
+///
+/// docs/rows.md says which files are read, and what is made of their cells.
 #[derive(Parser)]
+#[command(name = "train_texts")]
 struct Arguments {
-    /// `imdb`, or a .csv or .parquet file with the columns `text` and `label`
+    /// `imdb`, a file of rows (.csv .tsv .txt .data, each also .gz or .zst, .parquet), or - for standard input.
+    #[arg(default_value = "imdb")]
     dataset: String,
-    /// dense or l0gm
+    /// What to fit: dense, l0gm or another method for texts.
     #[arg(long, default_value = "l0gm")]
     method: String,
-    /// Weight of the penalty; 1e-3 where neither it nor a target is given
-    #[arg(long)]
+    /// Weight of the penalty; 1e-3 where neither it nor a target is given.
+    #[arg(long, value_name = "X")]
     lambda: Option<f64>,
-    /// An active fraction instead of lambda, such as 15%
-    #[arg(long, conflicts_with = "lambda")]
+    /// An active fraction instead of lambda, such as 15%.
+    #[arg(long, conflicts_with = "lambda", value_name = "X")]
     target: Option<String>,
+    /// Seed of everything random but the split.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// quick or paper
+    /// Size of the experiment: quick or paper.
     #[arg(long, default_value = "quick", value_parser = profile)]
     profile: Profile,
-    /// Settings as JSON, such as '{"pooling": "cls"}'
-    #[arg(long = "set", default_value = "{}", value_parser = settings)]
+    /// Column of the texts.
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
+    /// Column of the labels.
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
+    /// Leaves rows without a label out, instead of refusing the first.
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// Settings as JSON, such as '{"pooling": "cls"}'.
+    #[arg(long = "set", default_value = "{}", value_name = "JSON")]
     settings: Value,
-    /// Where datasets are; else L0GM_DATA_DIR
-    #[arg(long)]
+    /// Where datasets are; else L0GM_DATA_DIR.
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Where pretrained encoders are; else L0GM_MODEL_DIR
-    #[arg(long)]
+    /// Where pretrained encoders are; else L0GM_MODEL_DIR.
+    #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
-    /// Where the run's folder goes; else a temporary folder
-    #[arg(long)]
+    /// Where the run's folder goes; else a temporary folder.
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 fn profile(text: &str) -> Result<Profile, serde_json::Error> {
     serde_json::from_value(text.into())
-}
-
-fn settings(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text)
 }
 
 fn main() -> ExitCode {
@@ -73,37 +84,75 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut given: Arguments) -> Result<(), Box<dyn Error>> {
+/// Everything that the flags set, laid over `--set`.
+fn overrides(given: &Arguments) -> Result<Value, Box<dyn Error>> {
+    let mut settings = given.settings.clone();
+    if !settings.is_object() {
+        return Err(format!("--set takes a JSON table, not {settings}").into());
+    }
+    if let Some(target) = &given.target {
+        settings["train"]["target"] = target.as_str().into();
+    }
+    let columns = [
+        ("text-column", &given.text_column),
+        ("label-column", &given.label_column),
+    ];
+    for (name, column) in columns {
+        if let Some(column) = column {
+            settings[name] = column.as_str().into();
+        }
+    }
+    if given.drop_unlabelled {
+        settings["drop-unlabelled"] = true.into();
+    }
+    Ok(settings)
+}
+
+/// Keeps standard input in a file that is named after its bytes: a run reads its texts again where it continues.
+fn keep_standard_input(out: &Path) -> Result<String, Box<dyn Error>> {
+    std::fs::create_dir_all(out)?;
+    let (mut bytes, fresh) = (Vec::new(), out.join("standard-input.csv"));
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    std::fs::write(&fresh, bytes)?;
+    let sums = checksums_of(&fresh)?;
+    let sum: String = sums.values().flat_map(|sum| sum.chars().take(12)).collect();
+    let named = out.join(format!("standard-input-{sum}.csv"));
+    std::fs::rename(&fresh, &named)?;
+    Ok(named.display().to_string())
+}
+
+fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
+    let settings = overrides(&given)?;
     let texts = TextModality::new(Catalogue::new(DataOptions {
-        data_dir: given.data_dir,
-        model_dir: given.model_dir,
+        data_dir: given.data_dir.clone(),
+        model_dir: given.model_dir.clone(),
         allow_twin: given.profile == Profile::Quick,
         ..DataOptions::default()
     })?);
-    if let Some(target) = given.target {
-        given.settings["train"]["target"] = target.into();
-    }
+    let temporary = || std::env::temp_dir().join("l0gm-train-texts");
+    let out = given.out.clone().unwrap_or_else(temporary);
+    let dataset = match given.dataset.as_str() {
+        "-" => keep_standard_input(&out)?,
+        name => name.to_owned(),
+    };
     // With a target, lambda is found by the controller.
-    let aimed = !given.settings["train"]["target"].is_null();
+    let aimed = !settings["train"]["target"].is_null();
     let takes_lambda = texts
         .methods()
         .iter()
         .any(|method| method.name == given.method && method.has_knob());
     let default = (takes_lambda && !aimed).then_some(1e-3);
-    let lambda = given.lambda.or(default);
     let spec = texts.spec(&SpecRequest {
-        lambda,
+        lambda: given.lambda.or(default),
         seed: given.seed,
         profile: given.profile,
-        overrides: &given.settings,
-        ..SpecRequest::new(&given.dataset, &given.method)
+        overrides: &settings,
+        ..SpecRequest::new(&dataset, &given.method)
     })?;
+    print!("{}", texts.summary(&spec)?);
     let shared = texts.shared_work(&spec)?.into_iter().map(|(_, time)| time);
     let estimate = texts.estimate(&spec)? + shared.sum();
     println!("estimated {:.0} s", estimate.as_secs_f64());
-    let out = given
-        .out
-        .unwrap_or_else(|| std::env::temp_dir().join("l0gm-train-texts"));
     let dir = out.join("runs").join(spec.id());
     let record = texts.run(
         &spec,

@@ -1,6 +1,9 @@
 //! Texts with labels in memory, wherever they came from: the hub's Parquet, the original folder of text
-//! files, or any CSV or Parquet file with a text and a label column.
-use crate::{Error, Result, error::nearest, read_csv, read_folder, read_parquet};
+//! files, or any file of rows with a text and a label column.
+use crate::read_rows::{TextFile, read_benchmark};
+use crate::{Error, Result, read_folder};
+use l0gm_data::rows::summary::ClassSummary;
+use l0gm_data::rows::{Source, Summary};
 use std::path::{Path, PathBuf};
 
 /// Texts and their classes, row by row.
@@ -41,6 +44,8 @@ pub struct TextData {
     pub classes: Vec<String>,
     /// Which texts stay where fewer are asked for than there are.
     pub subsets: Subsets,
+    /// What was found in the rows, to be said before training.
+    pub found: Summary,
 }
 
 /// How a smaller number of texts is drawn.
@@ -51,13 +56,6 @@ pub enum Subsets {
     Stratified,
     /// With as many texts of each class as of the others: the custom on IMDB, whose classes are equal.
     Balanced,
-}
-
-/// Texts with labels as they stand in a file.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RawRows {
-    pub(crate) texts: Vec<String>,
-    pub(crate) labels: Vec<String>,
 }
 
 /// The columns to read from a table.
@@ -81,110 +79,75 @@ impl TextData {
             .into_iter()
             .find(|f| f.join("train/neg").is_dir())
         {
-            return Ok(Self {
-                train: read_folder::read(&folder.join("train"), &["neg", "pos"])?,
-                test: Some(read_folder::read(&folder.join("test"), &["neg", "pos"])?),
+            let train = read_folder::read(&folder.join("train"), &["neg", "pos"])?;
+            let test = read_folder::read(&folder.join("test"), &["neg", "pos"])?;
+            return Ok(Self::benchmark(
+                train,
+                test,
                 classes,
-                subsets: Subsets::Balanced,
-            });
+                Summary::default(),
+                dir,
+            ));
         }
         let columns = Columns {
             text: "text",
             label: "label",
         };
-        let indices = ["0".to_string(), "1".to_string()];
-        let split = |name: &str| -> Result<Corpus> {
-            let mut whole = Corpus::default();
-            for path in parquet_parts(dir, name)? {
-                let part = index(read_parquet::read(&path, columns)?, &indices, &path)?;
-                whole.texts.extend(part.texts);
-                whole.labels.extend(part.labels);
-            }
-            Ok(whole)
+        let split = |name: &str| read_benchmark(&parquet_parts(dir, name)?, columns, &classes);
+        let (train, found) = split("train")?;
+        let (test, _) = split("test")?;
+        Ok(Self::benchmark(train, test, classes, found, dir))
+    }
+
+    /// Both parts of a benchmark, with what both hold together.
+    fn benchmark(
+        train: Corpus,
+        test: Corpus,
+        classes: Vec<String>,
+        found: Summary,
+        dir: &Path,
+    ) -> Self {
+        let count = |class: usize| {
+            let labels = train.labels.iter().chain(&test.labels);
+            labels.filter(|label| **label == class as u32).count()
         };
-        Ok(Self {
-            train: split("train")?,
-            test: Some(split("test")?),
+        let found = Summary {
+            source: dir.display().to_string(),
+            rows: train.rows() + test.rows(),
+            column_count: 2,
+            label: Some("label".to_owned()),
+            classes: classes
+                .iter()
+                .enumerate()
+                .map(|(class, name)| ClassSummary {
+                    name: name.clone(),
+                    rows: count(class),
+                })
+                .collect(),
+            kinds: [("text".to_owned(), 1)].into(),
+            ..found
+        };
+        Self {
+            train,
+            test: Some(test),
             classes,
             subsets: Subsets::Balanced,
-        })
+            found,
+        }
     }
 
-    /// A `.csv` or `.parquet` file of one's own. `classes` in order; where it is empty, the distinct
-    /// labels found, sorted (as numbers if they all are).
+    /// A file of rows of one's own (`docs/rows.md`). `classes` in order; where it is empty, the distinct
+    /// labels found, sorted (as numbers if they all are). [`TextFile`] has more to set.
     ///
     /// # Errors
-    /// Another file type, a missing column, a row that does not fit, a label outside `classes`, no rows,
-    /// or fewer than two classes.
+    /// As [`TextFile::read`].
     pub fn file(path: &Path, columns: Columns<'_>, classes: &[String]) -> Result<Self> {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-        let rows = match extension.to_ascii_lowercase().as_str() {
-            "csv" => read_csv::read(path, columns)?,
-            "parquet" => read_parquet::read(path, columns)?,
-            _ => {
-                return Err(Error::corpus(
-                    path,
-                    "the name must end in .csv or .parquet; other files are not read",
-                ));
-            }
-        };
-        let classes = if classes.is_empty() {
-            distinct(&rows.labels)
-        } else {
-            classes.to_vec()
-        };
-        if classes.len() < 2 {
-            return Err(Error::corpus(
-                path,
-                format!(
-                    "column \"{}\" holds {} class(es); a classifier needs at least two",
-                    columns.label,
-                    classes.len()
-                ),
-            ));
-        }
-        Ok(Self {
-            train: index(rows, &classes, path)?,
-            test: None,
+        let file = TextFile {
             classes,
-            subsets: Subsets::Stratified,
-        })
+            ..TextFile::new(columns)
+        };
+        file.read(&Source::path(path))
     }
-}
-
-/// Labels as indices into `classes`.
-fn index(rows: RawRows, classes: &[String], path: &Path) -> Result<Corpus> {
-    if rows.texts.is_empty() {
-        return Err(Error::corpus(path, "the file holds no rows"));
-    }
-    let mut labels = Vec::with_capacity(rows.labels.len());
-    for (row, label) in rows.labels.iter().enumerate() {
-        let class = classes.iter().position(|c| c == label).ok_or_else(|| {
-            Error::corpus(
-                path,
-                format!(
-                    "row {row} (counted from 0) has label {label:?}, which is none of the classes {classes:?}{}",
-                    nearest(label, classes.iter().map(String::as_str))
-                ),
-            )
-        })?;
-        labels.push(class as u32);
-    }
-    Ok(Corpus {
-        texts: rows.texts,
-        labels,
-    })
-}
-
-/// The distinct labels in order; numbers by value.
-fn distinct(labels: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = labels.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    if names.iter().all(|n| n.parse::<i64>().is_ok()) {
-        names.sort_by_key(|n| n.parse::<i64>().unwrap_or(0));
-    }
-    names
 }
 
 /// `plain_text/train-00000-of-00001.parquet` and its further parts, in order.

@@ -1,5 +1,5 @@
 //! The documented settings of each profile, with the reason for each number beside it.
-use crate::{FineTune, PerturbedAt, Pooling, ScratchSettings, TextSettings};
+use crate::{Alphabet, FineTune, PerturbedAt, Pooling, ScratchSettings, TextSettings};
 use l0gm_gate::{GateConfig, InferenceGate, Schedule};
 use l0gm_train::{OptimiserConfig, Profile, TrainConfig};
 
@@ -10,6 +10,15 @@ pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
         (Profile::Paper, true) => fine_tuned(),
         (_, false) => scratch(),
     }
+}
+
+/// The same for a file of one's own: as much of it validates as it can spare, and a vocabulary of one's own
+/// tells every character apart, whatever the language.
+pub fn defaults_of_file(profile: Profile, pretrained: bool) -> TextSettings {
+    let mut settings = defaults(profile, pretrained);
+    settings.valid_rows = None;
+    settings.scratch.alphabet = Alphabet::All;
+    settings
 }
 
 /// The threshold gate of the paper's Algorithm 1 (line 10) closes a gate at log_alpha = 0, which lies above
@@ -112,6 +121,7 @@ fn scratch() -> TextSettings {
             heads: 4,
             feed_forward: 64,
             vocabulary: 1500,
+            ..ScratchSettings::default()
         },
         train: TrainConfig {
             epochs: 6,

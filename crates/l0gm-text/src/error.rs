@@ -21,6 +21,9 @@ pub enum Error {
         /// The row or column, what was expected and what to do.
         message: String,
     },
+    /// Rows that cannot be read as asked.
+    #[error(transparent)]
+    Rows(#[from] l0gm_data::rows::Error),
     /// Weights, a model's configuration or a tokenizer that could not be read, or do not fit.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     Model {

@@ -62,7 +62,11 @@ impl LoadedEncoder {
         let tokenizer = if tokenizer_path.is_file() {
             TextTokenizer::from_file(tokenizer_path)?
         } else {
-            let trained = TextTokenizer::train(texts, settings.scratch.vocabulary)?;
+            let trained = TextTokenizer::train(
+                texts,
+                settings.scratch.vocabulary,
+                settings.scratch.alphabet,
+            )?;
             trained.save(tokenizer_path)?;
             trained
         };

@@ -1,14 +1,17 @@
 //! The runner's door to texts: where they come from, their default settings, and their methods.
 
-use crate::defaults::defaults;
+use crate::defaults::{defaults, defaults_of_file};
 use crate::error::nearest;
 use crate::kept::Kept;
 use crate::methods::METHODS;
-use crate::{Columns, Error, Result, TextData, TextSettings};
+use crate::settings::UNWRITTEN;
+use crate::split::{SplitCorpus, split};
+use crate::{Error, Result, TextData, TextSettings};
+use l0gm_data::rows::{self, Summary};
 use l0gm_data::{Catalogue, Resolved, checksums_of};
 use l0gm_train::{
-    DataSummary, Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest,
-    TrainConfig, usual_setting_of,
+    DataSummary, Hyperparameter, Located, Methods, ModalityParts, Profile, RunContext, RunSpec,
+    SpecRequest, TrainConfig, usual_setting_of,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,18 +55,24 @@ impl TextModality {
 
     fn source(&self, dataset: &str) -> Result<Source> {
         let path = Path::new(dataset);
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-        if ["csv", "parquet"].contains(&extension.to_ascii_lowercase().as_str()) {
-            return if path.is_file() {
-                Ok(Source::File(path.to_path_buf()))
-            } else {
-                Err(Error::corpus(path, "there is no such file"))
+        if is_text_file(path) {
+            return match path.try_exists() {
+                Ok(true) => Ok(Source::File(path.to_path_buf())),
+                Ok(false) => Err(Error::corpus(path, "there is no such file")),
+                Err(e) => Err(Error::corpus(path, format!("cannot be read: {e}"))),
             };
+        }
+        if dataset == "-" {
+            return Err(Error::Setting(
+                "dataset \"-\": a run reads its texts again where it continues, and standard input is read once; keep \
+                 it in a file first"
+                    .into(),
+            ));
         }
         let names = self.catalogue.names("text");
         if !names.contains(&dataset) {
             return Err(Error::Setting(format!(
-                "dataset \"{dataset}\" is neither a .csv or .parquet file nor one of {names:?}{}",
+                "dataset \"{dataset}\" is neither a file of rows (.csv .tsv .txt .data, each also .gz or .zst, .parquet, .arff) nor one of {names:?}{}",
                 nearest(dataset, names.iter().copied())
             )));
         }
@@ -85,9 +94,16 @@ impl TextModality {
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
     }
 
-    /// The defaults that fit the encoder asked for; `expected`: whether one that is not here will be
-    /// downloaded.
-    fn base(&self, profile: Profile, overrides: &Value, expected: bool) -> Result<TextSettings> {
+    /// The defaults that fit the dataset and the encoder asked for.
+    fn base(&self, request: &SpecRequest<'_>) -> Result<TextSettings> {
+        let SpecRequest {
+            profile, overrides, ..
+        } = *request;
+        let expected = request.expected.weights;
+        let defaults = match is_text_file(Path::new(request.dataset)) {
+            true => defaults_of_file,
+            false => defaults,
+        };
         let asked = overrides.get("encoder").and_then(Value::as_str);
         if asked == Some(TextSettings::SCRATCH) {
             return Ok(defaults(profile, false));
@@ -147,26 +163,54 @@ impl TextModality {
                 spec.check_twin(resolved.twin)?;
                 summary.source = resolved.source;
                 summary.checksums = resolved.checksums;
-                TextData::imdb(&resolved.dir)?
+                match self.catalogue.entry(&spec.dataset)?.reader.as_str() {
+                    "reviews" => TextData::imdb(&resolved.dir)?,
+                    other => {
+                        return Err(Error::Setting(format!(
+                            "the catalogue says that \"{}\" is read by \"{other}\", which is no reader of texts (readers: reviews)",
+                            spec.dataset
+                        )));
+                    }
+                }
             }
             Source::File(path) => {
                 summary.source = format!("file {}", path.display());
                 summary.checksums = checksums_of(&path)?;
-                let columns = Columns {
-                    text: &settings.text_column,
-                    label: &settings.label_column,
-                };
-                TextData::file(&path, columns, &settings.classes)?
+                settings.file().read(&rows::Source::path(&path))?
             }
         };
         Ok((data, summary))
     }
+
+    /// What is found in a spec's data, to be said before training: rows, classes with counts, how they are split.
+    ///
+    /// # Errors
+    /// Bad data or settings.
+    pub fn summary(&self, spec: &RunSpec) -> Result<Summary> {
+        let settings = settings_of(spec)?;
+        settings.check()?;
+        let (data, _) = self.read(spec, &settings)?;
+        Ok(split(data, &settings)?.found)
+    }
+}
+
+/// Says what was found in the data, and keeps it for the run's record.
+pub(crate) fn tell(split: &SplitCorpus, data: &mut DataSummary, context: &mut RunContext<'_>) {
+    context.progress.found(&split.found.to_string());
+    data.reading = Some(split.found.to_value());
+}
+
+/// Whether a dataset is a path of a file of one's own rather than a catalogue name. Standard input is none: a run
+/// reads its file again where it continues.
+fn is_text_file(path: &Path) -> bool {
+    rows::is_rows_file(path) && path.as_os_str() != "-"
 }
 
 impl ModalityParts for TextModality {
     type Settings = TextSettings;
     const NAME: &'static str = "text";
     const METHODS: &'static Methods<Self> = &METHODS;
+    const UNWRITTEN: &'static [&'static str] = &UNWRITTEN;
 
     fn datasets(&self) -> Vec<String> {
         self.catalogue
@@ -177,7 +221,7 @@ impl ModalityParts for TextModality {
     }
 
     fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<TextSettings> {
-        Ok(self.base(request.profile, request.overrides, request.expected.weights)?)
+        Ok(self.base(request)?)
     }
 
     fn train_config(settings: &mut TextSettings) -> &mut TrainConfig {

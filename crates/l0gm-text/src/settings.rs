@@ -1,6 +1,7 @@
 //! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
 //! checked once before anything is read.
-use crate::{Error, PerturbedAt, Result};
+use crate::{Columns, Error, PerturbedAt, Result, TextFile};
+use l0gm_data::rows::{HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, Granularity, Interface};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,24 @@ impl TryFrom<String> for FineTune {
     }
 }
 
+/// Which characters a vocabulary of one's own tells apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alphabet {
+    /// The 200 most frequent ones, without their accents: enough for English, and what IMDB's runs are
+    /// made with.
+    #[default]
+    Frequent,
+    /// Every character of the training texts, with its accents. The vocabulary grows where they need it.
+    All,
+}
+
+impl Alphabet {
+    fn is_frequent(&self) -> bool {
+        *self == Self::Frequent
+    }
+}
+
 /// The small Transformer that is trained from nothing where no pretrained weights are at hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -73,6 +92,9 @@ pub struct ScratchSettings {
     pub feed_forward: usize,
     /// Entries of the WordPiece vocabulary that is trained on the training texts.
     pub vocabulary: usize,
+    /// Which characters it tells apart. Where a profile trains from scratch on a file of one's own: `all`.
+    #[serde(skip_serializing_if = "Alphabet::is_frequent")]
+    pub alphabet: Alphabet,
 }
 
 impl Default for ScratchSettings {
@@ -83,6 +105,7 @@ impl Default for ScratchSettings {
             heads: 4,
             feed_forward: 256,
             vocabulary: 8000,
+            alphabet: Alphabet::default(),
         }
     }
 }
@@ -102,7 +125,8 @@ pub struct TextSettings {
     pub max_tokens: usize,
     /// Rows to fit on, with the classes' own shares (balanced on IMDB); absent: all that validation leaves.
     pub train_rows: Option<usize>,
-    /// Validation rows carved from the training split, stratified; absent: a tenth of it.
+    /// Validation rows carved from the training split, stratified; absent: a tenth of it, and no more
+    /// than `train-rows`. On a file of one's own every profile leaves it absent.
     pub valid_rows: Option<usize>,
     /// Test rows, with the classes' own shares (balanced on IMDB); absent: all.
     pub test_rows: Option<usize>,
@@ -114,8 +138,20 @@ pub struct TextSettings {
     pub text_column: String,
     /// Column of the labels, for files of one's own.
     pub label_column: String,
-    /// The classes in order, for files of one's own; empty: those found in the training rows, sorted.
+    /// The classes in order, for files of one's own; empty: those found in the rows, sorted.
     pub classes: Vec<String>,
+    /// Whether rows without a label are left out; else the first is an error.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drop_unlabelled: bool,
+    /// Cells that mean "missing" beside the empty one; absent: the list of `docs/rows.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
+    /// What stands between the cells of a file of one's own; absent: found from its first rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
+    /// Where the column names come from; absent: the first row, unless it looks like data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<HeaderRow>,
     /// Dropout on the gated embedding before the classifier, in [0, 1).
     pub dropout: f64,
     /// Dropout inside the encoder's trained layers, in [0, 1); absent: what its `config.json` says.
@@ -135,6 +171,16 @@ pub struct TextSettings {
     pub gate: GateConfig,
 }
 
+/// Settings that are not written where they have their defaults: the identity of runs from before they
+/// existed stays what it was.
+pub(crate) const UNWRITTEN: [&str; 5] = [
+    "drop-unlabelled",
+    "missing",
+    "separator",
+    "header",
+    "scratch.alphabet",
+];
+
 impl Default for TextSettings {
     fn default() -> Self {
         Self {
@@ -150,6 +196,10 @@ impl Default for TextSettings {
             text_column: "text".into(),
             label_column: "label".into(),
             classes: Vec::new(),
+            drop_unlabelled: false,
+            missing: None,
+            separator: None,
+            header: None,
             dropout: 0.1,
             encoder_dropout: None,
             hidden_cache_mib: 4096,
@@ -174,6 +224,26 @@ impl TextSettings {
         self.encoder == Self::SCRATCH
     }
 
+    /// How a file of one's own is read.
+    pub fn file(&self) -> TextFile<'_> {
+        let columns = Columns {
+            text: &self.text_column,
+            label: &self.label_column,
+        };
+        let plain = TextFile::new(columns);
+        TextFile {
+            classes: &self.classes,
+            drop_unlabelled: self.drop_unlabelled,
+            rows: ReadOptions {
+                separator: self.separator.and_then(|c| u8::try_from(c).ok()),
+                missing: self.missing.clone().unwrap_or(plain.rows.missing.clone()),
+                header: self.header.into(),
+                ..plain.rows
+            },
+            ..plain
+        }
+    }
+
     /// Checks every setting.
     ///
     /// # Errors
@@ -182,6 +252,17 @@ impl TextSettings {
         let setting = |message: String| Err(Error::Setting(message));
         if self.encoder.is_empty() {
             return setting("encoder is empty; name a model, a folder or \"scratch\"".into());
+        }
+        if let Some(separator) = self.separator.filter(|c| !c.is_ascii()) {
+            return setting(format!(
+                "separator is {separator:?}; it must be one ASCII character, such as \";\" or \"\\t\""
+            ));
+        }
+        if self.text_column == self.label_column {
+            return setting(format!(
+                "text-column and label-column are both \"{}\"; they are two columns",
+                self.text_column
+            ));
         }
         if !(3..=MAX_WIDTH).contains(&self.max_tokens) {
             return setting(format!(

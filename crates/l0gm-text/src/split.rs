@@ -1,6 +1,7 @@
 //! Which rows a run fits on, validates on and tests on: validation stratified out of the training
 //! split, subsets with the classes' own shares (or balanced, for benchmarks), all decided by one seed.
 use crate::{Corpus, Error, Result, Subsets, TextData, TextSettings};
+use l0gm_data::rows::Summary;
 use l0gm_ops::Generator;
 
 /// Three corpora, disjoint where they come from one file.
@@ -16,6 +17,8 @@ pub struct SplitCorpus {
     pub classes: Vec<String>,
     /// What was left out, in words ("2,000 of 22,500 training texts").
     pub reductions: Vec<String>,
+    /// What was found in the rows, with the rows of each part.
+    pub found: Summary,
 }
 
 /// Splits by `settings.split_seed`: rows without an official test split first give up
@@ -44,9 +47,10 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
             (&data.train, test)
         }
     };
-    let valid_rows = settings
-        .valid_rows
-        .unwrap_or_else(|| share(rest.len(), 0.1));
+    let valid_rows = settings.valid_rows.unwrap_or_else(|| {
+        let most = settings.train_rows.unwrap_or(usize::MAX);
+        share(rest.len(), VALID_SHARE).min(most)
+    });
     let (valid, rest) = stratified(
         &data.train.labels,
         &rest,
@@ -86,13 +90,41 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
             )));
         }
     }
+    let mut found = data.found;
+    found.split = [("train", &train), ("valid", &valid), ("test", &test)]
+        .map(|(name, rows)| (name.to_owned(), rows.len()))
+        .into();
+    if data.test.is_none() {
+        found.notes.push(by_shares(settings));
+    }
+    found.notes.extend(reductions.iter().cloned());
     Ok(SplitCorpus {
         train: data.train.select(&train),
         valid: data.train.select(&valid),
         test: test_source.select(&test),
         classes: data.classes,
         reductions,
+        found,
     })
+}
+
+/// Share of the training rows that validate, where their number is not set.
+const VALID_SHARE: f64 = 0.1;
+
+/// How a file of one's own was split.
+fn by_shares(settings: &TextSettings) -> String {
+    let percent = |share: f64| format!("{}%", (share * 1000.0).round() / 10.0);
+    let valid = match settings.valid_rows {
+        Some(rows) => format!("{} rows validate (valid-rows)", grouped(rows)),
+        None => format!(
+            "{} of the others validate (valid-rows)",
+            percent(VALID_SHARE)
+        ),
+    };
+    format!(
+        "split by shares, with the classes' own proportions: {} of the rows test (test-fraction), {valid}",
+        percent(settings.test_fraction)
+    )
 }
 
 /// Some of the rows: labels, rows, classes, how many, and what draws them.
@@ -208,6 +240,7 @@ mod tests {
         TextData {
             test: with_test.then(|| corpus.clone()),
             train: corpus,
+            found: Summary::default(),
             classes: vec!["no".into(), "yes".into()],
             subsets: if with_test {
                 Subsets::Balanced

@@ -1,17 +1,10 @@
 //! Texts as token ids: tokenised once, in parallel, cut at the longest length, and kept end to end in
 //! one vector. The tokenizer is the checkpoint's own, or a WordPiece vocabulary trained on the corpus.
 use crate::vocabulary::wordpiece_of;
-use crate::{Error, Result};
+use crate::{Alphabet, Error, Result, own_vocabulary};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
-use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
-use tokenizers::normalizers::BertNormalizer;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{
-    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    Tokenizer, TokenizerBuilder, TruncationParams,
-};
+use tokenizers::{Tokenizer, TruncationParams};
 
 /// Token ids of many texts, `[CLS]` and `[SEP]` included, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,73 +102,14 @@ impl TextTokenizer {
         })
     }
 
-    /// A WordPiece tokenizer with at most `vocabulary` entries, trained on `texts` (lower-cased, split
-    /// at white space and punctuation), the same for the same texts.
+    /// A WordPiece tokenizer with at most `vocabulary` entries (more where [`Alphabet::All`] needs them),
+    /// trained on `texts` (lower-cased, split at white space and punctuation), the same for the same texts.
     ///
     /// # Errors
     /// Where training fails.
-    pub fn train(texts: &[String], vocabulary: usize) -> Result<Self> {
-        let failed =
-            |e: &dyn std::fmt::Display| Error::model("WordPiece training", format!("failed: {e}"));
-        let alphabet = frequent_characters(texts, ALPHABET);
-        // The trainer numbers word-inner characters in the order of a hash map and breaks ties between
-        // merges by those numbers. Named beforehand as special tokens they have fixed numbers; afterwards
-        // they are ordinary entries again.
-        let inner_characters = alphabet.iter().filter(|c| c.is_alphanumeric());
-        let special: Vec<AddedToken> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-            .map(String::from)
-            .into_iter()
-            .chain(inner_characters.map(|c| format!("{INNER}{c}")))
-            .map(|token| AddedToken::from(token, true))
-            .collect();
-        let mut trainer = WordPieceTrainer::builder()
-            .vocab_size(vocabulary)
-            .min_frequency(2)
-            .show_progress(false)
-            .special_tokens(special)
-            .build();
-        let model = WordPiece::builder()
-            .unk_token("[UNK]".into())
-            .build()
-            .map_err(|e| failed(&e))?;
-        let template = TemplateProcessing::builder()
-            .try_single("[CLS] $A [SEP]")
-            .map_err(|e| failed(&e))?
-            .special_tokens(vec![("[CLS]", 2), ("[SEP]", 3)])
-            .build()
-            .map_err(|e| failed(&e))?;
-        let mut untrained = TokenizerBuilder::<
-            WordPiece,
-            NormalizerWrapper,
-            PreTokenizerWrapper,
-            PostProcessorWrapper,
-            DecoderWrapper,
-        >::new()
-        .with_model(model)
-        .with_normalizer(Some(BertNormalizer::default().into()))
-        .with_pre_tokenizer(Some(BertPreTokenizer.into()))
-        .with_post_processor(Some(template.into()))
-        .with_decoder(None)
-        .build()
-        .map_err(|e| failed(&e))?;
-        let frequent = texts.iter().map(|text| {
-            text.to_lowercase()
-                .replace(|c: char| alphabet.binary_search(&c).is_err(), " ")
-        });
-        untrained
-            .train(&mut trainer, frequent)
-            .map_err(|e| failed(&e))?;
-        let json = untrained.to_string(false).map_err(|e| failed(&e))?;
-        let mut json: serde_json::Value = serde_json::from_str(&json).map_err(|e| failed(&e))?;
-        if let Some(added) = json["added_tokens"].as_array_mut() {
-            added.retain(|token| {
-                !token["content"]
-                    .as_str()
-                    .is_some_and(|text| text.starts_with(INNER))
-            });
-        }
+    pub fn train(texts: &[String], vocabulary: usize, alphabet: Alphabet) -> Result<Self> {
         Ok(Self {
-            inner: Tokenizer::from_bytes(json.to_string().as_bytes()).map_err(|e| failed(&e))?,
+            inner: own_vocabulary::train(texts, vocabulary, alphabet)?,
             origin: PathBuf::from("the tokenizer trained on the corpus"),
         })
     }
@@ -208,6 +142,12 @@ impl TextTokenizer {
         ["[MASK]", "<mask>", "[UNK]", "<unk>"]
             .iter()
             .find_map(|token| self.inner.token_to_id(token))
+    }
+
+    /// The token that stands for what is not in the vocabulary.
+    pub fn unknown(&self) -> Option<u32> {
+        let tokens = ["[UNK]", "<unk>"];
+        tokens.iter().find_map(|t| self.inner.token_to_id(t))
     }
 
     /// One more than the largest token id.
@@ -264,29 +204,6 @@ impl TextTokenizer {
     }
 }
 
-/// Distinct characters a vocabulary of one's own starts from: rarer ones would crowd out words.
-const ALPHABET: usize = 200;
-/// What WordPiece writes before a piece inside a word.
-const INNER: &str = "##";
-
-/// The `limit` most frequent characters of the lower-cased texts, in order of their code.
-fn frequent_characters(texts: &[String], limit: usize) -> Vec<char> {
-    let mut counts = std::collections::BTreeMap::<char, u64>::new();
-    for c in texts
-        .iter()
-        .flat_map(|text| text.chars())
-        .flat_map(char::to_lowercase)
-    {
-        *counts.entry(c).or_default() += 1;
-    }
-    let mut by_count: Vec<(char, u64)> = counts.into_iter().collect();
-    by_count.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
-    by_count.truncate(limit);
-    let mut characters: Vec<char> = by_count.into_iter().map(|(c, _)| c).collect();
-    characters.sort_unstable();
-    characters
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -306,7 +223,7 @@ mod tests {
 
     #[test]
     fn rows_are_cut_and_framed() {
-        let tokenizer = TextTokenizer::train(&texts(), 300).unwrap();
+        let tokenizer = TextTokenizer::train(&texts(), 300, Alphabet::Frequent).unwrap();
         let rows = tokenizer
             .encode(
                 &[
@@ -329,8 +246,8 @@ mod tests {
 
     #[test]
     fn training_twice_gives_the_same_vocabulary() {
-        let a = TextTokenizer::train(&texts(), 120).unwrap();
-        let b = TextTokenizer::train(&texts(), 120).unwrap();
+        let a = TextTokenizer::train(&texts(), 120, Alphabet::Frequent).unwrap();
+        let b = TextTokenizer::train(&texts(), 120, Alphabet::Frequent).unwrap();
         assert_eq!(a.inner.get_vocab(true), b.inner.get_vocab(true));
         assert!(a.vocabulary() <= 120);
     }
@@ -339,7 +256,7 @@ mod tests {
     fn a_saved_tokenizer_reads_back_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tokenizer.json");
-        let trained = TextTokenizer::train(&texts(), 200).unwrap();
+        let trained = TextTokenizer::train(&texts(), 200, Alphabet::Frequent).unwrap();
         trained.save(&path).unwrap();
         let read = TextTokenizer::from_file(&path).unwrap();
         assert_eq!(
@@ -350,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_tokenizer_larger_than_the_embedding_table_is_refused() {
-        let tokenizer = TextTokenizer::train(&texts(), 200).unwrap();
+        let tokenizer = TextTokenizer::train(&texts(), 200, Alphabet::Frequent).unwrap();
         let rows = tokenizer.vocabulary();
         tokenizer.check_fits(rows).unwrap();
         let message = tokenizer.check_fits(rows - 1).unwrap_err().to_string();

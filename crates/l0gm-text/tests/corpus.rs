@@ -142,19 +142,19 @@ fn a_missing_column_is_named_with_the_nearest() {
     );
     let text = message(&path, &[]);
     assert!(
-        text.contains("no column \"text\"") && text.contains("nearest is \"texts\""),
+        text.contains("no column 'text'") && text.contains("did you mean 'texts'?"),
         "{text}"
     );
     let (_dir, csv) = file("m.csv", b"text,lable\na,x\n");
     let text = message(&csv, &[]);
     assert!(
-        text.contains("no column \"label\"") && text.contains("lable"),
+        text.contains("no column 'label'") && text.contains("did you mean 'lable'?"),
         "{text}"
     );
 }
 
 #[test]
-fn a_column_of_another_kind_and_a_missing_value_are_named() {
+fn a_column_of_another_kind_is_refused_and_a_missing_text_is_empty_and_said() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("k.parquet");
     write_parquet(
@@ -165,22 +165,21 @@ fn a_column_of_another_kind_and_a_missing_value_are_named() {
         ],
     );
     let text = message(&path, &[]);
-    assert!(text.contains("column \"text\" holds Int64"), "{text}");
+    assert!(text.contains("column 'text' holds numbers"), "{text}");
     let gap: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
     write_parquet(&path, vec![("text", gap), ("label", strings(&["x", "y"]))]);
-    let text = message(&path, &[]);
-    assert!(
-        text.contains("row 1") && text.contains("no value"),
-        "{text}"
-    );
+    let data = TextData::file(&path, COLUMNS, &[]).unwrap();
+    assert_eq!(data.train.texts, ["a", ""]);
+    let notes = data.found.notes.join("\n");
+    assert!(notes.contains("1 rows have no text"), "{notes}");
 }
 
 #[test]
 fn a_label_outside_the_classes_is_named_with_its_row() {
-    let (_dir, path) = file("l.csv", b"text,label\na,pos\nb,neg\nc,nge\n");
+    let (_dir, path) = file("l.csv", b"text,label\na,pos\nb,neg\nc,negg\n");
     let text = message(&path, &["neg", "pos"]);
     assert!(
-        text.contains("row 2") && text.contains("\"nge\"") && text.contains("nearest is \"neg\""),
+        text.contains("line 4") && text.contains("'negg'") && text.contains("did you mean 'neg'?"),
         "{text}"
     );
 }
@@ -202,7 +201,7 @@ fn an_imdb_label_of_the_unlabelled_part_is_refused() {
         );
     }
     let text = TextData::imdb(dir.path()).unwrap_err().to_string();
-    assert!(text.contains("row 1") && text.contains("-1"), "{text}");
+    assert!(text.contains("row 2") && text.contains("-1"), "{text}");
 }
 
 #[test]
@@ -217,7 +216,7 @@ fn a_row_with_too_few_fields_is_named_with_its_line() {
     let (_dir, path) = file("f.csv", b"text,label\nfine,x\nalone\n");
     let text = message(&path, &[]);
     assert!(
-        text.contains("line 3") && text.contains("1 fields"),
+        text.contains("line 3") && text.contains("expected 2 cells"),
         "{text}"
     );
 }
@@ -227,15 +226,15 @@ fn an_empty_file_is_an_error() {
     let (_dir, path) = file("e.csv", b"");
     assert!(message(&path, &[]).contains("empty"));
     let (_dir, path) = file("h.csv", b"text,label\n");
-    assert!(message(&path, &["a", "b"]).contains("no rows"));
+    assert!(message(&path, &["a", "b"]).contains("no rows of data"));
     let (_dir, path) = file("e.parquet", b"");
-    assert!(message(&path, &[]).contains("not a readable Parquet file"));
+    assert!(message(&path, &[]).contains("not readable Parquet"));
 }
 
 #[test]
 fn one_class_is_too_few() {
     let (_dir, path) = file("o.csv", b"text,label\na,x\nb,x\n");
-    assert!(message(&path, &[]).contains("at least two"));
+    assert!(message(&path, &[]).contains("1 distinct value"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn bert(layers: usize) -> Bert {
         heads: 3,
         feed_forward: 40,
         vocabulary: 100,
+        ..ScratchSettings::default()
     };
     let config = BertConfig::scratch(&shape, 100, 16);
     let trainable = Trainable {

@@ -4,11 +4,10 @@
 
 mod cells;
 mod classes;
-mod csv_file;
 mod labelled;
 mod layout;
+mod lists;
 mod output;
-mod parquet_file;
 mod scores;
 mod source;
 
@@ -24,8 +23,8 @@ use l0gm_report::format;
 use l0gm_train::write_atomically;
 use labelled::Labelled;
 use layout::{Layout, Told};
-use output::{Findings, Scaled};
-use source::Source;
+use output::{Findings, FittedOn, Scaled};
+use source::{Reading, Source};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,15 +43,23 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
             return Err(usage(format!("{flag} {value}: expected 1 to {most}")));
         }
     }
-    let source = Source::open(&flags.file)?;
+    let reading = Reading {
+        separator: flags.separator,
+        missing: flags.missing.clone(),
+        ignore: flags.ignore.clone(),
+        drop_unlabelled: flags.drop_unlabelled,
+    };
+    let source = Source::open(&flags.file, &reading)?;
     let told = Told {
         label: flags.label.clone(),
         columns: flags.columns.clone(),
         logits: flags.logits,
+        positive: flags.positive.clone(),
+        renormalise: flags.renormalise,
     };
     let layout = Layout::new(&source, &told)?;
     let cells = source.read(&layout.wanted())?;
-    let labelled = Labelled::new(&source, &layout, cells, flags.positive.as_deref())?;
+    let labelled = Labelled::new(&source, &layout, cells, &told)?;
     let (split, rows) = chosen_rows(&source, &labelled, flags.split.as_deref())?;
     let predictions = labelled.predictions(&rows)?;
     let scaled = scaled(&labelled, split.as_deref(), &rows, flags)?;
@@ -84,6 +91,7 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
         diagrams.push(("reliability-scaled", ", after scaling", ece(&predictions)?));
         findings.scaled = Some(after);
     }
+    findings.notes.extend(labelled.zeros_note(&rows));
     std::fs::create_dir_all(&flags.out).with_context(|| {
         format!(
             "{}: cannot be created; choose another --out",
@@ -163,23 +171,22 @@ fn rows_of(splits: &[String], name: &str) -> Vec<usize> {
         .collect()
 }
 
-/// The scored rows after temperature scaling fitted on the split `valid`, where there is one.
+/// The scored rows after temperature scaling fitted on the split `valid`, where there is one; with `--scale` else
+/// on themselves.
 fn scaled(
     labelled: &Labelled,
     split: Option<&str>,
     rows: &[usize],
     flags: &CalibrationFlags,
 ) -> anyhow::Result<Option<(Scaled, Predictions)>> {
-    let Some(splits) = labelled.splits.as_ref().filter(|_| split != Some(VALID)) else {
-        return Ok(None);
+    let splits = labelled.splits.as_ref().filter(|_| split != Some(VALID));
+    let valid = splits.map_or(Vec::new(), |splits| rows_of(splits, VALID));
+    let (on, valid) = match (valid.is_empty(), flags.scale) {
+        (false, _) => (FittedOn::Valid, valid),
+        (true, true) => (FittedOn::Scored, rows.to_vec()),
+        (true, false) => return Ok(None),
     };
-    let valid = rows_of(splits, VALID);
-    let (Some(fit), Some(logits)) = (labelled.logits_of(&valid), labelled.logits_of(rows)) else {
-        return Ok(None);
-    };
-    if valid.is_empty() {
-        return Ok(None);
-    }
+    let (fit, logits) = (labelled.logits_of(&valid), labelled.logits_of(rows));
     let classes = labelled.classes.len();
     let temperature = fit_temperature(&fit, &labelled.labels_of(&valid), classes)?;
     let logits = scale_logits(&logits, temperature)?;
@@ -187,6 +194,7 @@ fn scaled(
     let scaled = Scaled {
         temperature,
         fitted_on: valid.len(),
+        on,
         calibration: CalibrationReport::new(&predictions, settings(flags))?,
     };
     Ok(Some((scaled, predictions)))
@@ -203,6 +211,9 @@ fn draw(figure: &Figure, folder: &Path) -> anyhow::Result<[String; 2]> {
 
 /// What figures are named after: the file or, for a run's predictions, the run.
 fn stem(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return "predictions".to_owned();
+    }
     let text = |name: Option<&std::ffi::OsStr>| {
         name.map(|name| name.to_string_lossy().into_owned())
             .filter(|name| !name.is_empty())

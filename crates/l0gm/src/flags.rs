@@ -433,9 +433,10 @@ pub enum FormatFlag {
 /// Flags of `calibration`.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-The file: CSV (comma, semicolon or tab; a header row) or Parquet, a row a prediction.
+The file: CSV and its dialects (a header row; also .gz, .zst), Parquet, or -, a row a prediction.
   label           `label`, `y_true`, `target`, `class`, `y` or the like, else --label NAME. Values
-                  are classes' names, or their numbers from 0; for two classes true and false too.
+                  are classes' names, the numbers in the columns' names (`p1`, `p2`: 1, 2), or the
+                  columns' places; for two classes true and false too.
   two classes     one column of P(y = 1): `p`, `prob`, `score`, `p_1`, ...; or one column a class
   many classes    one column a class: `p_0`, `p_1`, ... or `prob_NAME`, also bare names; in
                   Parquet also one column of lists
@@ -446,7 +447,7 @@ Other columns are passed over; where no name tells, all other number columns are
 --columns says which are. A run's folder (out/quick/runs/RUN_ID) may stand for its predictions.
 
 Probabilities may lie outside [0, 1], and a row's sum away from 1, by at most 0.001 (half
-precision); within that they are put right.
+precision); within that they are put right. Beyond it, --renormalise divides rows by their sums.
 
 Examples:
   cargo xtask calibration predictions.csv
@@ -454,7 +455,8 @@ Examples:
   cargo xtask calibration spam.csv --label verdict --positive spam
   cargo xtask calibration out/quick/runs/RUN_ID")]
 pub struct CalibrationFlags {
-    /// CSV or Parquet with labels and probabilities, or a run's folder.
+    /// Rows with labels and probabilities: CSV and its dialects (also .gz, .zst), Parquet, - for standard input, or a
+    /// run's folder.
     pub file: PathBuf,
     /// The true label's column.
     #[arg(long, value_name = "NAME")]
@@ -468,6 +470,24 @@ pub struct CalibrationFlags {
     /// The scores are logits.
     #[arg(long)]
     pub logits: bool,
+    /// Divides each row of probabilities by its sum, where they were rounded or are percentages.
+    #[arg(long)]
+    pub renormalise: bool,
+    /// Fits a temperature on the scored rows where there is no split `valid` to fit it on.
+    #[arg(long)]
+    pub scale: bool,
+    /// Leaves rows without a label out, instead of refusing the first.
+    #[arg(long)]
+    pub drop_unlabelled: bool,
+    /// Words that mean "missing" beside the empty cell, instead of NA, N/A, NaN, nan, null, NULL, None, \N and ?.
+    #[arg(long, value_delimiter = ',', value_name = "WORD")]
+    pub missing: Option<Vec<String>>,
+    /// Columns that are left out before they are looked at.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub ignore: Vec<String>,
+    /// What stands between cells; else found from the first rows.
+    #[arg(long, value_name = "CHARACTER")]
+    pub separator: Option<char>,
     /// The split to score, where the file has a column `split`; default `test`.
     #[arg(long, value_name = "NAME")]
     pub split: Option<String>,

@@ -373,7 +373,7 @@ fn the_docs_quote_what_is_printed() {
 fn what_cannot_be_scored_is_named_with_file_row_and_column() {
     let folder = Folder::new();
     let cases: &[(&str, &[&str], &[&str])] = &[
-        ("", &[], &["is empty", "header row"]),
+        ("", &[], &["is empty", "header line"]),
         ("label,p\n", &[], &["no rows"]),
         (
             "a,p\n1,.5\n",
@@ -405,7 +405,11 @@ fn what_cannot_be_scored_is_named_with_file_row_and_column() {
             &[],
             &["row 2", "sum to 0.9", "1 within 0.001"],
         ),
-        ("label,p_0,p_1\n1,.5,nan\n", &[], &["row 1", "`p_1`", "NaN"]),
+        (
+            "label,p_0,p_1\n1,.5,nan\n",
+            &[],
+            &["row 1", "`p_1`", "`nan`", "missing"],
+        ),
         (
             "label,logit_0,logit_1\n1,.5,inf\n",
             &[],
@@ -459,7 +463,7 @@ fn what_cannot_be_scored_is_named_with_file_row_and_column() {
         (
             "label,p\n1,.5,.5\n",
             &[],
-            &["line 2", "3 cells, expected 2"],
+            &["line 2", "expected 2 cells", "found 3"],
         ),
         (
             "label,p_0,p_1\n1,.5,.5\n",
@@ -510,7 +514,7 @@ fn what_cannot_be_scored_is_named_with_file_row_and_column() {
         "{message}"
     );
     let message = folder.mistake(&folder.file("x.parquet", FIVE), &[]);
-    assert!(message.contains("not a Parquet file"), "{message}");
+    assert!(message.contains("not readable Parquet"), "{message}");
 }
 
 #[test]
@@ -520,10 +524,10 @@ fn parquet_that_cannot_be_scored_is_named_with_row_and_column() {
         folder.mistake(&folder.parquet("bad.parquet", columns), &[])
     };
     let labels: ArrayRef = Arc::new(Int64Array::from(vec![0, 1]));
-    let text: ArrayRef = Arc::new(StringArray::from(vec!["0.5", "0.5"]));
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["0.5", "x"]));
     let message = mistake(vec![("label", labels.clone()), ("p", text)]);
     assert!(
-        message.contains("`p`") && message.contains("Utf8"),
+        message.contains("row 2, column `p`: `x` is not a number"),
         "{message}"
     );
     let holes: ArrayRef = Arc::new(Float32Array::from(vec![Some(0.5), None]));
@@ -545,7 +549,221 @@ fn parquet_that_cannot_be_scored_is_named_with_row_and_column() {
     let bytes = std::fs::read(&whole).unwrap();
     std::fs::write(&whole, &bytes[..bytes.len() - 7]).unwrap();
     let message = folder.mistake(&whole, &[]);
-    assert!(message.contains("not readable as Parquet"), "{message}");
+    assert!(
+        message.contains("not readable Parquet, or is damaged"),
+        "{message}"
+    );
+}
+
+#[test]
+fn columns_named_by_numbers_are_the_classes_of_these_numbers() {
+    let folder = Folder::new();
+    let rows = [("1", ".8,.1,.1"), ("2", ".2,.7,.1"), ("3", ".1,.2,.7")];
+    let table = |header: &str, labels: [&str; 3]| {
+        let lines = labels.iter().zip(rows);
+        let lines = lines.map(|(label, (_, scores))| format!("{label},{scores}\n"));
+        format!("label,{header}\n{}", lines.collect::<String>())
+    };
+    let from_one = ["1", "2.0", "03"];
+    for (header, labels, classes) in [
+        ("p1,p2,p3", from_one, ["1", "2", "3"]),
+        ("X1,X2,X3", from_one, ["1", "2", "3"]),
+        ("prob_1,prob_2,prob_3", from_one, ["1", "2", "3"]),
+        ("class7,class8,class9", ["7", "8", "9"], ["7", "8", "9"]),
+        ("p_-1,p_0,p_1", ["-1", "0", "1"], ["-1", "0", "1"]),
+        ("p-1,p0,p1", ["-1", "0", "1"], ["-1", "0", "1"]),
+        ("-1,0,1", ["-1", "0", "1"], ["-1", "0", "1"]),
+        ("V2,V3,V4", ["2", "3", "4"], ["2", "3", "4"]),
+    ] {
+        let found = folder.json(&folder.file("n.csv", &table(header, labels)), &[]);
+        near(value(&found, "accuracy"), 1.0);
+        assert_eq!(found["classes"], serde_json::json!(classes), "{header}");
+        assert_eq!(found["notes"], serde_json::json!([]), "{header}");
+    }
+    // A label that no column is for is refused, even where a place could be found for it.
+    let file = folder.file("bad.csv", &table("p1,p2,p3", ["0", "1", "2"]));
+    std::fs::remove_dir_all(folder.path("figures")).unwrap();
+    let message = folder.mistake(&file, &[]);
+    assert!(
+        message.contains("row 1 (line 2)") && message.contains("`1`, `2`, `3`"),
+        "{message}"
+    );
+    // Where names say nothing, places are counted from 0, or from 1 where the last label needs it; and that is said.
+    for labels in [["0", "1", "2"], ["1", "2", "3"]] {
+        let file = folder.file("named.csv", &table("p_cat,p_dog,p_fish", labels));
+        let found = folder.json(&file, &[]);
+        near(value(&found, "accuracy"), 1.0);
+        let note = found["notes"][0].as_str().unwrap();
+        let said = format!("counted from {}: {} is `cat`", labels[0], labels[0]);
+        assert!(note.contains(&said), "{note}");
+    }
+    let scores: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>([
+        Some(vec![Some(0.8), Some(0.2)]),
+        Some(vec![Some(0.1), Some(0.9)]),
+    ]));
+    let labels: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let file = folder.parquet("lists.parquet", vec![("label", labels), ("probs", scores)]);
+    let found = folder.json(&file, &[]);
+    near(value(&found, "accuracy"), 1.0);
+    assert_eq!(found["classes"], serde_json::json!(["1", "2"]));
+}
+
+#[test]
+fn labels_of_one_meaning_are_one_class() {
+    let folder = Folder::new();
+    let expected = value(&folder.json(&folder.file("five.csv", FIVE), &[]), "nll");
+    for text in [
+        "label,p\n0,.25\n0.0,.25\n1,.55\n1.0,75%\n01,.75\n",
+        "label,p\nfalse,.25\n0,.25\nTRUE,.55\n1,.75\nTrue,.75\n",
+        "label,p_0,p_1\nFalse,.75,.25\nfalse,.75,.25\ntrue,.45,.55\nTrue,.25,.75\ntrue,.25,.75\n",
+        "label;p\n0;0,25\n0;0,25\n1;0,55\n1;0,75\n1;0,75\n",
+        "label\tp\n0\t.25\n0\t.25\n1\t.55\n1\t.75\n1\t.75\n",
+    ] {
+        let found = folder.json(&folder.file("spelled.csv", text), &[]);
+        near(value(&found, "nll"), expected);
+    }
+}
+
+#[test]
+fn a_missing_label_is_refused_by_line_or_left_out_and_counted() {
+    let folder = Folder::new();
+    for (word, flags) in [
+        ("nan", ["--positive", "yes"].as_slice()),
+        ("NA", &["--positive", "yes"]),
+        ("", &["--positive", "yes"]),
+        ("None", &["--positive", "yes"]),
+    ] {
+        let text = format!("label,p\nyes,.9\nno,.2\n{word},.8\nyes,.7\n");
+        let file = folder.file("gap.csv", &text);
+        let message = folder.mistake(&file, flags);
+        for part in ["row 3 (line 4)", "`label`", "--drop-unlabelled"] {
+            assert!(message.contains(part), "{word}: {part} in {message}");
+        }
+        let found = folder.json(&file, &[flags, &["--drop-unlabelled"]].concat());
+        assert_eq!(found["rows"], 3);
+        assert!(
+            found["notes"]
+                .to_string()
+                .contains("1 rows without a label")
+        );
+        std::fs::remove_dir_all(folder.path("figures")).unwrap();
+    }
+    let file = folder.file("country.csv", "label,p_NA,p_EU\nNA,.9,.1\nEU,.2,.8\n");
+    assert!(folder.mistake(&file, &[]).contains("--missing"));
+    near(
+        value(&folder.json(&file, &["--missing", "?"]), "accuracy"),
+        1.0,
+    );
+}
+
+#[test]
+fn a_quote_that_stays_open_is_named_with_its_line() {
+    let folder = Folder::new();
+    let text = "label,p,note\n1,.9,fine\n0,.2,\"odd\n1,.8,lost\n0,.1,lost\n";
+    let message = folder.mistake(&folder.file("open.csv", text), &[]);
+    assert!(
+        message.contains("line 3") && message.contains("quote"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_probability_of_0_is_clipped_and_said_and_a_temperature_is_fitted_all_the_same() {
+    let folder = Folder::new();
+    let text = "label,split,p_0,p_1\n0,valid,1.0,0.0\n1,valid,.3,.7\n0,valid,.6,.4\n1,test,.2,.8\n0,test,0,1\n";
+    let file = folder.file("zero.csv", text);
+    let found = folder.json(&file, &[]);
+    assert_eq!(found["scaled"]["on"], "valid");
+    assert_eq!(found["scaled"]["fitted_on"], 3);
+    assert!(found["scaled"]["temperature"].as_f64().unwrap() > 0.0);
+    let notes = found["notes"].to_string();
+    assert!(
+        notes.contains("1 probabilities are 0") && notes.contains("708.4"),
+        "{notes}"
+    );
+    assert_eq!(folder.json(&file, &["--scale"])["scaled"], found["scaled"]);
+    // Without rows to validate on, a temperature is fitted only where it is asked for.
+    let file = folder.file("five.csv", FIVE);
+    assert!(folder.json(&file, &[])["scaled"].is_null());
+    let found = folder.json(&file, &["--scale"]);
+    assert_eq!(
+        (&found["scaled"]["on"], &found["scaled"]["fitted_on"]),
+        (&"scored".into(), &5.into())
+    );
+}
+
+#[test]
+fn rows_that_were_rounded_are_divided_by_their_sum_when_asked() {
+    let folder = Folder::new();
+    for text in [
+        "label,p_0,p_1,p_2\n0,.33,.33,.33\n1,.17,.67,.17\n2,.2,.2,.6\n",
+        "label,p_0,p_1,p_2\n0,33.3,33.3,33.3\n1,17,67,17\n2,20,20,60\n",
+    ] {
+        let file = folder.file("two.csv", text);
+        let message = folder.mistake(&file, &[]);
+        assert!(message.contains("--renormalise"), "{message}");
+        let found = folder.json(&file, &["--renormalise"]);
+        let expected = -((1f64 / 3.0).ln() + (0.67f64 / 1.01).ln() + 0.6f64.ln()) / 3.0;
+        near(value(&found, "nll"), expected);
+        let notes = found["notes"].to_string();
+        assert!(notes.contains("rows did not sum to 1"), "{notes}");
+        std::fs::remove_dir_all(folder.path("figures")).unwrap();
+    }
+    let message = folder.mistake(&folder.file("five.csv", FIVE), &["--renormalise"]);
+    assert!(message.contains("every class has a column"), "{message}");
+    let zero = folder.file("none.csv", "label,p_0,p_1\n0,0,0\n1,.5,.5\n");
+    let message = folder.mistake(&zero, &["--renormalise"]);
+    assert!(
+        message.contains("row 1 (line 2)") && message.contains("sum to 0"),
+        "{message}"
+    );
+}
+
+#[test]
+fn standard_input_is_read_as_a_file_is() {
+    let folder = Folder::new();
+    let expected = folder.json(&folder.file("five.csv", FIVE), &[]);
+    let output = Command::new(env!("CARGO_BIN_EXE_l0gm"))
+        .args([
+            "calibration",
+            "-",
+            "--format",
+            "json",
+            "--resamples",
+            "20",
+            "--out",
+        ])
+        .arg(folder.path("figures"))
+        .stdin(std::fs::File::open(folder.path("five.csv")).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["measures"], expected["measures"]);
+}
+
+#[test]
+fn every_changed_byte_of_a_parquet_file_gives_scores_or_a_message() {
+    let folder = Folder::new();
+    let labels: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 1, 0]));
+    let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(
+        [0.2, 0.7, 0.6, 0.4].map(|p| Some(vec![Some(1.0 - p), Some(p)])),
+    ));
+    let file = folder.parquet("whole.parquet", vec![("label", labels), ("probs", lists)]);
+    let whole = std::fs::read(&file).unwrap();
+    for step in 0..24 {
+        let mut bytes = whole.clone();
+        let at = (step * whole.len() / 24).max(4);
+        bytes[at] ^= 0x55;
+        std::fs::write(&file, &bytes).unwrap();
+        let output = folder.score(&file, &["--resamples", "2"]);
+        assert!(
+            matches!(output.status.code(), Some(0 | 1)),
+            "byte {at}: {}",
+            stderr(&output)
+        );
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
 }
 
 #[test]

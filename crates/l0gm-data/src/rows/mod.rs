@@ -53,7 +53,7 @@ pub use guard::guarded;
 pub use kind::Kind;
 pub use missing::MISSING_WORDS;
 pub use number::Decimal;
-pub use options::{Caps, Header, ReadOptions};
+pub use options::{Caps, Header, HeaderRow, ReadOptions};
 pub use parquet::open_parquet;
 pub use shown::{list, shown};
 pub use source::{Source, is_rows_file};

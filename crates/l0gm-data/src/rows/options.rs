@@ -5,6 +5,7 @@ use super::number::Decimal;
 use super::table::no_column;
 use super::{Error, Result};
 use crate::limits;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// How a file is to be read.
@@ -106,6 +107,26 @@ pub enum Header {
     Names(Vec<String>),
     /// There is no header; columns are called `column 1`, `column 2`, and so on.
     Absent,
+}
+
+/// [`Header`] as a setting: absent, it is [`Header::Find`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderRow {
+    /// The first row is a header, whatever it looks like.
+    FirstRow,
+    /// There is none; the columns are called `column 1`, `column 2` and so on.
+    Absent,
+}
+
+impl From<Option<HeaderRow>> for Header {
+    fn from(setting: Option<HeaderRow>) -> Self {
+        match setting {
+            None => Header::Find,
+            Some(HeaderRow::FirstRow) => Header::FirstRow,
+            Some(HeaderRow::Absent) => Header::Absent,
+        }
+    }
 }
 
 /// How large a file may be. A file beyond a cap is refused, and the message names the environment

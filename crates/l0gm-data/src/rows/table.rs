@@ -177,6 +177,11 @@ impl RawTable {
         Self { in_file, ..self }
     }
 
+    /// Number of columns in the file, those among them that were not looked at.
+    pub fn columns_in_file(&self) -> usize {
+        self.in_file.len().max(self.columns.len())
+    }
+
     pub(super) fn say(&mut self, said: impl Into<String>) {
         self.said.push(said.into());
     }

@@ -202,6 +202,28 @@ impl CompactText {
         )?)
     }
 
+    /// One line on words that training never met, if the texts hold any.
+    ///
+    /// # Errors
+    /// A text that cannot be tokenised.
+    pub fn remark(&self, texts: &[String]) -> Result<Option<String>> {
+        let Some(unknown) = self.tokenizer.unknown() else {
+            return Ok(None);
+        };
+        let rows = self.tokenizer.encode(texts, self.max_tokens)?;
+        let strange = |row: &usize| rows.get(*row).contains(&unknown);
+        let count = (0..rows.rows()).filter(strange).count();
+        let tokens = (0..rows.rows()).flat_map(|row| rows.get(row));
+        let in_all = tokens.filter(|&&id| id == unknown).count();
+        Ok((count > 0).then(|| {
+            format!(
+                "{count} of {} texts hold words that the vocabulary does not know ({in_all} of them): they are read as \
+                 unknown",
+                rows.rows()
+            )
+        }))
+    }
+
     /// Logits before temperature scaling: (texts, classes).
     ///
     /// # Errors

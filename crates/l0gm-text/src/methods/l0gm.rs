@@ -5,7 +5,7 @@ use crate::build::{Built, build};
 use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
 use crate::features::{FeatureCache, Report};
 use crate::kept;
-use crate::modality::{TextModality, settings_of};
+use crate::modality::{TextModality, settings_of, tell};
 use crate::prepare::prepare;
 use crate::remarks::{notes, reductions};
 use crate::{
@@ -99,6 +99,7 @@ fn make_run(
     // the same run.
     let run = RunDir::open(&context.dir)?;
     let split = split(data, &settings)?;
+    tell(&split, &mut summary, context);
     let Built { loaded, gate, head } = build(
         spec.seed,
         info.gated,

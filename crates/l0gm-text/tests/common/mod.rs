@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Generator;
-use l0gm_text::TextTokenizer;
+use l0gm_text::{Alphabet, TextTokenizer};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ pub fn write_tiny_model(dir: &Path, prefix: &str) {
     std::fs::write(dir.join("config.json"), config.to_string()).unwrap();
     candle_core::safetensors::save(&tensors(&shapes(), prefix), dir.join("model.safetensors"))
         .unwrap();
-    let tokenizer = TextTokenizer::train(&texts(40).0, vocabulary).unwrap();
+    let tokenizer = TextTokenizer::train(&texts(40).0, vocabulary, Alphabet::Frequent).unwrap();
     tokenizer.save(&dir.join("tokenizer.json")).unwrap();
 }
 

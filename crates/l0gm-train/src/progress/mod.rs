@@ -28,6 +28,9 @@ pub struct ProgressEvent {
 pub trait Progress {
     /// Called with the state of the run at this moment.
     fn event(&mut self, event: &ProgressEvent);
+    /// What was found in the data, said once before training: rows, columns and their kinds, classes with counts,
+    /// missing cells, the split.
+    fn found(&mut self, _summary: &str) {}
 }
 impl ProgressEvent {
     /// The known numbers in words: "loss 0.3312, accuracy 0.8702, active 31.3%".

@@ -1,9 +1,9 @@
 //! What is read from a file of predictions, whatever its format: the header's columns, and the cells of those
 //! that were asked for.
 
-use std::path::Path;
+use l0gm_data::rows::Place;
 
-/// What a column holds, as far as the header tells (for CSV, its first row).
+/// What a column holds, as far as the header tells (for text, its first cell).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Numbers.
@@ -43,35 +43,19 @@ pub(super) struct Cells {
     pub(super) width: usize,
     /// Rows.
     pub(super) rows: usize,
-    /// The file's line of each row, where it has lines.
-    pub(super) lines: Vec<u64>,
+    /// Each row's number from 0 and its place in the file.
+    pub(super) places: Vec<(usize, Place)>,
+    /// What was found in the file and a person would like to know.
+    pub(super) notes: Vec<String>,
 }
 
 impl Cells {
     /// "row 3" or, where the file has lines, "row 3 (line 4)": rows are counted from 1, without the header.
     pub(super) fn place(&self, row: usize) -> String {
-        place(row, self.lines.get(row).copied())
+        match self.places.get(row) {
+            Some((number, Place::Line(line))) => format!("row {} (line {line})", number + 1),
+            Some((number, Place::Row(_))) => format!("row {}", number + 1),
+            None => format!("row {}", row + 1),
+        }
     }
-}
-
-/// See [`Cells::place`].
-pub(super) fn place(row: usize, line: Option<u64>) -> String {
-    match line {
-        Some(line) => format!("row {} (line {line})", row + 1),
-        None => format!("row {}", row + 1),
-    }
-}
-
-/// The error of one cell.
-pub(super) fn bad_cell(
-    path: &Path,
-    place: &str,
-    column: &str,
-    what: &str,
-    expected: &str,
-) -> anyhow::Error {
-    anyhow::anyhow!(
-        "{}: {place}, column `{column}`: {what}; expected {expected}",
-        path.display()
-    )
 }

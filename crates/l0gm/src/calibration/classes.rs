@@ -1,8 +1,10 @@
 //! From the labels as a file writes them to classes: by name, or by number where no name fits.
 
-use super::cells::{Cells, bad_cell};
-use super::source::Source;
+use super::cells::Cells;
+use super::source::{Source, quoted};
 use crate::usage::usage;
+use l0gm_data::rows::label::numbered_classes;
+use l0gm_data::rows::number::{self, Decimal};
 use std::collections::BTreeSet;
 
 /// How many names an error lists.
@@ -30,33 +32,100 @@ pub(super) struct Named<'a> {
     pub(super) texts: &'a [String],
 }
 
+/// The classes of as many columns.
+pub(super) struct ManyClasses {
+    /// Names.
+    pub(super) names: Vec<String>,
+    /// A class a row.
+    pub(super) labels: Vec<u32>,
+    /// What a person should know about how they were matched.
+    pub(super) note: Option<String>,
+}
+
 impl Named<'_> {
-    /// A column a class: labels are the classes' names or, where none is, their numbers from 0.
+    /// A column a class: labels are the classes' names; where none is, the numbers at the end of the columns' names,
+    /// wherever these start counting; where these have none either, the columns' places. `columns`: their names
+    /// in the file; `classes`: what those say of the classes, nothing where they are the entries of a list.
     pub(super) fn many_classes(
         &self,
-        classes: &[String],
-    ) -> anyhow::Result<(Vec<String>, Vec<u32>)> {
+        columns: &[String],
+        classes: Option<&[String]>,
+    ) -> anyhow::Result<ManyClasses> {
+        let seen: BTreeSet<&str> = self.texts.iter().map(String::as_str).collect();
+        let count = columns.len();
+        let Some(classes) = classes else {
+            return self.by_place(&seen, (0..count).map(|at| at.to_string()).collect());
+        };
         let classes: Vec<String> = classes.iter().map(|name| canonical(name)).collect();
-        let place = |text: &String| classes.iter().position(|class| class == text);
-        let by_name = self.texts.iter().any(|text| place(text).is_some());
+        let distinct = classes.iter().collect::<BTreeSet<_>>().len() == count;
+        if distinct && classes.iter().any(|class| seen.contains(class.as_str())) {
+            return self.by_name(classes);
+        }
+        let truths = ["false", "true"];
+        if count == 2 && classes == ["0", "1"] && seen.iter().all(|text| truths.contains(text)) {
+            return self.by_name(truths.map(str::to_owned).to_vec());
+        }
+        let labels: Vec<&str> = seen.iter().copied().collect();
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        match numbered_classes(&names, &labels) {
+            Some(numbers) => self.by_name(numbers),
+            None => self.by_place(&seen, classes),
+        }
+    }
+
+    /// Every label is the name of a class.
+    fn by_name(&self, classes: Vec<String>) -> anyhow::Result<ManyClasses> {
         let mut labels = Vec::with_capacity(self.texts.len());
         for (row, text) in self.texts.iter().enumerate() {
-            let class = if by_name {
-                place(text)
-            } else {
-                text.parse().ok().filter(|&class| class < classes.len())
-            };
-            labels.push(class.ok_or_else(|| {
-                let numbers = format!("0 to {}", classes.len() - 1);
-                let names = listed(&classes);
-                let expected = match by_name {
-                    true => format!("a class that has a column: {names}"),
-                    false => format!("a class: its name ({names}) or its number ({numbers})"),
-                };
-                self.bad(row, &expected)
-            })? as u32);
+            let class = classes.iter().position(|class| class == text);
+            let expected = || format!("a class that has a column: {}", listed(names(&classes)));
+            labels.push(class.ok_or_else(|| self.bad(row, &expected()))? as u32);
         }
-        Ok((classes, labels))
+        Ok(ManyClasses {
+            names: classes,
+            labels,
+            note: None,
+        })
+    }
+
+    /// Every label is the number of a column, from 0 or, where there is no 0 and the last one needs it, from 1.
+    fn by_place(&self, seen: &BTreeSet<&str>, classes: Vec<String>) -> anyhow::Result<ManyClasses> {
+        let count = classes.len();
+        let first = usize::from(!seen.contains("0") && seen.contains(count.to_string().as_str()));
+        let mut labels = Vec::with_capacity(self.texts.len());
+        for (row, text) in self.texts.iter().enumerate() {
+            let class = text.parse::<usize>().ok();
+            let class = class.and_then(|number| number.checked_sub(first));
+            let class = class.filter(|&class| class < count).ok_or_else(|| {
+                let numbers = format!("{first} to {}", count - 1 + first);
+                let names = listed(names(&classes));
+                let expected = format!("a class: its name ({names}) or its number ({numbers})");
+                self.bad(row, &expected)
+            })?;
+            labels.push(class as u32);
+        }
+        let note = format!(
+            "labels are taken for the columns' places, counted from {first}: {first} is {}, {} is {}",
+            quoted(&classes[0]),
+            count - 1 + first,
+            quoted(&classes[count - 1])
+        );
+        // A list's entries have no names but their numbers.
+        let are_numbers = classes
+            .iter()
+            .zip(0..)
+            .all(|(name, at)| *name == format!("{at}"));
+        let classes = match are_numbers {
+            true => (first..first + count)
+                .map(|class| class.to_string())
+                .collect(),
+            false => classes,
+        };
+        Ok(ManyClasses {
+            names: classes,
+            labels,
+            note: (!are_numbers || first > 0).then_some(note),
+        })
     }
 
     /// One column of P(y = 1): labels are 0 and 1, false and true, or two names of which one is known
@@ -74,7 +143,7 @@ impl Named<'_> {
                 return Err(usage(format!(
                     "--positive {name}: no row of {} has this label; its labels: {}",
                     self.source.path().display(),
-                    listed(&names)
+                    listed(names.iter().map(String::as_str))
                 )));
             }
             Some(name) => name,
@@ -98,7 +167,7 @@ impl Named<'_> {
                         "{}: column `{}` holds {}: say with --positive LABEL which one the probability is of",
                         self.source.path().display(),
                         self.column,
-                        listed(&names)
+                        listed(names.iter().map(String::as_str))
                     )),
                 });
             }
@@ -118,27 +187,46 @@ impl Named<'_> {
     }
 
     fn bad(&self, row: usize, expected: &str) -> anyhow::Error {
-        let what = format!("the label is `{}`", self.texts[row]);
-        let place = self.cells.place(row);
-        bad_cell(self.source.path(), &place, self.column, &what, expected)
+        let what = format!("the label is {}", quoted(&self.texts[row]));
+        self.source
+            .bad_cell(self.cells, row, self.column, &what, expected)
     }
 }
 
-/// Whole numbers without a fraction (`1.0` is `1`), truth values in small letters, the rest as it is.
+/// The labels of a column in one spelling each. Where true and false stand beside 1 and 0, those are truth values too.
+pub(super) fn spelled(texts: &[String]) -> Vec<String> {
+    let mut texts: Vec<String> = texts.iter().map(|text| canonical(text)).collect();
+    let is_truth = |text: &String| ["true", "false"].contains(&text.as_str());
+    let is_digit = |text: &String| ["0", "1"].contains(&text.as_str());
+    if texts.iter().any(is_truth) && texts.iter().all(|text| is_truth(text) || is_digit(text)) {
+        for text in texts.iter_mut().filter(|text| is_digit(text)) {
+            *text = if text == "1" { "true" } else { "false" }.to_owned();
+        }
+    }
+    texts
+}
+
+/// One spelling of a number (`1.0` and `01` are `1`), truth values in small letters, the rest as it is.
 pub(super) fn canonical(text: &str) -> String {
     let text = text.trim();
     if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
         return text.to_lowercase();
     }
     match text.parse::<f64>() {
-        Ok(number) if number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
+        Ok(number) if number.is_finite() => number::canonical(text, Decimal::Point)
+            .map_or_else(|| text.to_owned(), |text| text.into_owned()),
         _ => text.to_owned(),
     }
 }
 
+fn names(classes: &[String]) -> impl Iterator<Item = &str> {
+    classes.iter().map(String::as_str)
+}
+
 /// The first few names.
-fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(LISTED).map(|name| format!("`{name}`"));
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let shown = names.iter().take(LISTED).map(|name| quoted(name));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         text.push_str(&format!(" and {} more", names.len() - LISTED));

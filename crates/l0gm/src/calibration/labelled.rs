@@ -1,12 +1,15 @@
 //! From cells to checked predictions: a class and a row of scores each. Errors name row and column.
 
 use super::cells::Cells;
-use super::classes::{Named, canonical};
-use super::layout::Layout;
+use super::classes::{Named, spelled};
+use super::layout::{Layout, Told};
 use super::scores::{Columns, TOLERANCE};
 use super::source::Source;
 use crate::usage::usage;
 use l0gm_gate::calibration::Predictions;
+
+/// What a probability of 0 is clipped to before its logarithm is taken, here and in the gate crate's NLL.
+const LEAST: f64 = f64::MIN_POSITIVE;
 
 /// The file's rows, checked.
 #[derive(Debug)]
@@ -28,17 +31,18 @@ pub(super) struct Labelled {
 }
 
 impl Labelled {
-    /// Checks the cells and finds each label's class. `positive`: the label that a lone column is the
-    /// probability of.
+    /// Checks the cells and finds each label's class.
     pub(super) fn new(
         source: &Source,
         layout: &Layout,
-        cells: Cells,
-        positive: Option<&str>,
+        mut cells: Cells,
+        told: &Told,
     ) -> anyhow::Result<Self> {
+        let positive = told.positive.as_deref();
         let mut columns = Columns::new(source, layout, &cells)?;
         let label_name = &source.header[layout.label].name;
-        let texts: Vec<String> = cells.texts[0].iter().map(|text| canonical(text)).collect();
+        let texts = spelled(&cells.texts[0]);
+        let mut notes = cells.notes.clone();
         let named = Named {
             source,
             cells: &cells,
@@ -47,7 +51,8 @@ impl Labelled {
         };
         let (classes, labels) = match columns.scores.len() {
             1 => {
-                let two = named.two_classes(&columns.classes[0], positive)?;
+                let class = columns.classes.as_ref().map_or("", |classes| &classes[0]);
+                let two = named.two_classes(class, positive)?;
                 columns.is_zeros = two.is_zeros;
                 (two.names, two.labels)
             }
@@ -56,10 +61,21 @@ impl Labelled {
                     "--positive: only for a single column of P(y = 1); here every class has a column",
                 ));
             }
-            _ => named.many_classes(&columns.classes)?,
+            _ => {
+                let many = named.many_classes(&columns.names, columns.classes.as_deref())?;
+                notes.extend(many.note);
+                (many.names, many.labels)
+            }
         };
+        if told.renormalise {
+            if columns.scores.len() == 1 || layout.scores.logits {
+                return Err(usage(
+                    "--renormalise: only where every class has a column of probabilities",
+                ));
+            }
+            notes.push(columns.renormalise(source, &mut cells)?);
+        }
         columns.check(source, &cells)?;
-        let mut notes = Vec::new();
         let (scores, logits) = columns.as_rows(&cells);
         let mut labelled = Self {
             classes,
@@ -98,16 +114,29 @@ impl Labelled {
         rows.iter().map(|&row| self.labels[row]).collect()
     }
 
-    /// Some rows' logits; of probabilities their logarithms, `None` where one is 0.
-    pub(super) fn logits_of(&self, rows: &[usize]) -> Option<Vec<f64>> {
+    /// Some rows' logits; of probabilities their logarithms, at least that of [`LEAST`].
+    pub(super) fn logits_of(&self, rows: &[usize]) -> Vec<f64> {
         let scores = self.of(rows);
-        if self.logits {
-            return Some(scores);
+        match self.logits {
+            true => scores,
+            false => scores.into_iter().map(|p| p.max(LEAST).ln()).collect(),
         }
-        scores
-            .into_iter()
-            .map(|p| (p > 0.0).then(|| p.ln()))
-            .collect()
+    }
+
+    /// What is to be said of probabilities of 0, if these rows have any.
+    pub(super) fn zeros_note(&self, rows: &[usize]) -> Option<String> {
+        let scores = match self.logits {
+            true => Vec::new(),
+            false => self.of(rows),
+        };
+        let zeros = scores.iter().filter(|p| **p <= 0.0).count();
+        (zeros > 0).then(|| {
+            format!(
+                "{zeros} probabilities are 0: for NLL and for the temperature they are clipped to {LEAST:.1e}, so that \
+                 one on the true class costs {:.1}",
+                -LEAST.ln()
+            )
+        })
     }
 
     fn of(&self, rows: &[usize]) -> Vec<f64> {

@@ -60,6 +60,10 @@ pub(super) struct Told {
     pub(super) columns: Vec<String>,
     /// `--logits`.
     pub(super) logits: bool,
+    /// `--positive`.
+    pub(super) positive: Option<String>,
+    /// `--renormalise`.
+    pub(super) renormalise: bool,
 }
 
 /// Columns of one meaning.
@@ -234,7 +238,7 @@ fn group(header: &[Column], candidates: &[usize], prefix: &str) -> Vec<usize> {
         .copied()
         .filter(|&at| class(at).is_some())
         .collect();
-    let number = |at: &usize| -> Option<u64> { class(*at)?.parse().ok() };
+    let number = |at: &usize| -> Option<i64> { class(*at)?.parse().ok() };
     if columns.iter().all(|at| number(at).is_some()) {
         columns.sort_by_key(number);
     }
@@ -249,26 +253,33 @@ fn group(header: &[Column], candidates: &[usize], prefix: &str) -> Vec<usize> {
 
 /// Where no name tells: every number column that is not known to be something else.
 fn unnamed(header: &[Column], label: usize) -> Vec<usize> {
-    let is_beside = |name: &str| {
-        let name = name.to_lowercase();
-        BESIDE.contains(&name.as_str()) || name.starts_with("unnamed")
+    let is_beside = |at: usize| {
+        let name = header[at].name.to_lowercase();
+        // What a column without a name is called.
+        let nameless = name == format!("column {}", at + 1) || name.starts_with("unnamed");
+        BESIDE.contains(&name.as_str()) || nameless
     };
     let mut rest: Vec<usize> = (0..header.len())
         .filter(|&at| at != label && header[at].kind != Kind::Text)
-        .filter(|&at| !is_beside(&header[at].name))
+        .filter(|&at| !is_beside(at))
         .collect();
-    let number = |at: &usize| -> Option<u64> { header[*at].name.parse().ok() };
+    let number = |at: &usize| -> Option<i64> { header[*at].name.parse().ok() };
     if rest.iter().all(|at| number(at).is_some()) {
         rest.sort_by_key(number);
     }
     rest
 }
 
-/// What stands behind `PREFIX_`, `PREFIX.` or `PREFIX-`.
+/// What stands behind `PREFIX_`, `PREFIX.` or `PREFIX-`; a number may follow at once, as in `p1`. Behind `p_-1` and
+/// `p-1` stand -1 and 1.
 fn suffix<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     let start = name.get(..prefix.len())?;
     let rest = name.get(prefix.len()..)?;
-    let class = rest.strip_prefix(['_', '.', '-'])?;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let class = match rest.strip_prefix(['_', '.', '-']) {
+        Some(class) => class,
+        None => Some(rest).filter(|rest| is_number(rest))?,
+    };
     (start.eq_ignore_ascii_case(prefix) && !class.is_empty()).then_some(class)
 }
 
@@ -297,5 +308,5 @@ fn told_column(source: &Source, flag: &str, name: &str) -> anyhow::Result<usize>
 fn is_headerless(header: &[Column]) -> bool {
     header
         .iter()
-        .all(|column| column.name.parse::<f64>().is_ok())
+        .any(|column| column.name.parse::<f64>().is_ok())
 }

@@ -47,10 +47,22 @@ pub(super) struct Findings {
 pub(super) struct Scaled {
     /// By which logits are divided.
     pub(super) temperature: f64,
-    /// Rows of the validation split it was fitted on.
+    /// Rows it was fitted on.
     pub(super) fitted_on: usize,
+    /// Which rows these are.
+    pub(super) on: FittedOn,
     /// Every measure.
     pub(super) calibration: CalibrationReport,
+}
+
+/// The rows that a temperature was fitted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum FittedOn {
+    /// The split `valid`.
+    Valid,
+    /// Those that are scored, for want of others.
+    Scored,
 }
 
 impl Findings {
@@ -164,12 +176,16 @@ impl Findings {
         ];
         match &self.scaled {
             Some(scaled) => lines.push(format!(
-                "Scaled: logits divided by T = {}, fitted on {} rows of split `valid`.",
+                "Scaled: logits divided by T = {}, fitted on {} rows {}.",
                 format::decimals(scaled.temperature, 3),
-                format::count(scaled.fitted_on as u64)
+                format::count(scaled.fitted_on as u64),
+                match scaled.on {
+                    FittedOn::Valid => "of split `valid`",
+                    FittedOn::Scored => "that are scored themselves, which flatters what is scaled",
+                }
             )),
             None => lines.push(
-                "Temperature scaling: not shown; it needs a column `split` with rows of `valid` to fit on."
+                "Temperature scaling: not shown; it needs a column `split` with rows of `valid` to fit on, or --scale."
                     .to_owned(),
             ),
         }

@@ -1,7 +1,7 @@
 //! The columns of probabilities or logits: which numbers of a row they are, and whether each of them can be
 //! what it should be.
 
-use super::cells::{Cells, bad_cell};
+use super::cells::Cells;
 use super::layout::{Layout, Scores};
 use super::source::Source;
 use anyhow::bail;
@@ -13,8 +13,8 @@ pub(super) const TOLERANCE: f64 = 1e-3;
 pub(super) struct Columns<'a> {
     /// Places within a row of `Cells::numbers`.
     pub(super) scores: Vec<usize>,
-    /// A name a class.
-    pub(super) classes: Vec<String>,
+    /// What the columns' names say of the classes; nothing where they are the entries of a list.
+    pub(super) classes: Option<Vec<String>>,
     /// A name a column, for errors and the report.
     pub(super) names: Vec<String>,
     logits: bool,
@@ -57,11 +57,7 @@ impl<'a> Columns<'a> {
         }
         Ok(Self {
             scores: (0..width).collect(),
-            classes: if is_list {
-                (0..width).map(|class| class.to_string()).collect()
-            } else {
-                scores.classes.clone()
-            },
+            classes: (!is_list).then(|| scores.classes.clone()),
             names: if is_list {
                 vec![name(&scores.columns[0]); width]
             } else {
@@ -82,7 +78,7 @@ impl<'a> Columns<'a> {
         let (scores, places) = self.rest.take()?;
         Some(Columns {
             scores: places,
-            classes: scores.classes.clone(),
+            classes: Some(scores.classes.clone()),
             names: scores
                 .columns
                 .iter()
@@ -112,7 +108,7 @@ impl<'a> Columns<'a> {
         for row in 0..cells.rows {
             let bad = |class: usize, value: f64, expected: &str| {
                 let what = format!("the value is {value}");
-                bad_cell(path, &cells.place(row), &self.names[class], &what, expected)
+                source.bad_cell(cells, row, &self.names[class], &what, expected)
             };
             let mut sum = 0.0;
             for (class, value) in self.row(cells, row).enumerate() {
@@ -124,7 +120,15 @@ impl<'a> Columns<'a> {
                     return Err(bad(
                         class,
                         value,
-                        "a probability: a number from 0 to 1 (if these are logits: --logits)",
+                        match self.scores.len() {
+                            1 => {
+                                "a probability: a number from 0 to 1 (if these are logits: --logits)"
+                            }
+                            _ => {
+                                "a probability: a number from 0 to 1 (if these are logits: --logits; if they are shares \
+                                  of another sum, such as percentages: --renormalise)"
+                            }
+                        },
                     ));
                 }
                 sum += value;
@@ -133,7 +137,8 @@ impl<'a> Columns<'a> {
                 let last = self.names.len() - 1;
                 bail!(
                     "{}: {}, columns `{}` to `{}`: the probabilities sum to {sum}; expected 1 within {TOLERANCE} (if \
-                     these are logits: --logits; if columns are missing or do not belong: --columns)",
+                     they were rounded: --renormalise divides each row by its sum; if these are logits: --logits; if \
+                     columns are missing or do not belong: --columns)",
                     path.display(),
                     cells.place(row),
                     self.names[0],
@@ -142,6 +147,43 @@ impl<'a> Columns<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Divides each row by its sum, and says how many were changed. For probabilities, a column a class.
+    pub(super) fn renormalise(&self, source: &Source, cells: &mut Cells) -> anyhow::Result<String> {
+        let (mut changed, mut farthest) = (0usize, 1.0f64);
+        for row in 0..cells.rows {
+            let mut sum = 0.0;
+            for (class, value) in self.row(cells, row).enumerate() {
+                if !(value.is_finite() && value >= 0.0) {
+                    let what = format!("the value is {value}");
+                    let expected = "a finite number that is not negative";
+                    return Err(source.bad_cell(cells, row, &self.names[class], &what, expected));
+                }
+                sum += value;
+            }
+            if !(sum > 0.0 && sum.is_finite()) {
+                bail!(
+                    "{}: {}: the probabilities sum to {sum}; expected a sum that a row can be divided by",
+                    source.path().display(),
+                    cells.place(row)
+                );
+            }
+            if (sum - 1.0).abs() > f64::EPSILON * self.scores.len() as f64 {
+                changed += 1;
+            }
+            if (sum - 1.0).abs() > (farthest - 1.0).abs() {
+                farthest = sum;
+            }
+            let start = row * cells.width;
+            for &place in &self.scores {
+                cells.numbers[start + place] /= sum;
+            }
+        }
+        Ok(format!(
+            "{changed} of {} rows did not sum to 1 (farthest from it: {farthest}) and were divided by their sum",
+            cells.rows
+        ))
     }
 
     /// rows x classes, and whether these are logits. A lone column becomes two: of P(y = 1) the

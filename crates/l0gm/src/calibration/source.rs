@@ -1,9 +1,14 @@
 //! A file of predictions before anybody knows which column is what: its header, and then those columns
-//! that are asked for. CSV and Parquet look the same from here.
+//! that are asked for. Rows are read in the room that every file of rows is read in (`l0gm_data::rows`); only
+//! Parquet's columns of lists, which no table has, are read here.
 
-use super::cells::{Cells, Column, Wanted};
-use super::{csv_file, parquet_file};
+use super::cells::{Cells, Column, Kind, Wanted};
+use super::lists;
+use crate::usage::usage;
 use anyhow::{Context, bail};
+use l0gm_data::rows::{
+    self, Header, Place, RawColumn, RawTable, ReadOptions, Typed, number, shown,
+};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -11,57 +16,100 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Source {
     path: PathBuf,
-    format: Format,
+    from: rows::Source,
+    options: ReadOptions,
+    drop_unlabelled: bool,
+    /// Its rows, where all of them had to be read to know its columns.
+    table: Option<RawTable>,
     /// Its columns.
     pub(super) header: Vec<Column>,
 }
 
-#[derive(Debug)]
-enum Format {
-    Csv { delimiter: u8 },
-    Parquet,
+/// What the flags say of the reading.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    /// `--separator`.
+    pub(super) separator: Option<char>,
+    /// `--missing`.
+    pub(super) missing: Option<Vec<String>>,
+    /// `--ignore`.
+    pub(super) ignore: Vec<String>,
+    /// `--drop-unlabelled`.
+    pub(super) drop_unlabelled: bool,
+}
+
+impl Reading {
+    fn options(&self) -> anyhow::Result<ReadOptions> {
+        let default = ReadOptions::default();
+        let separator = match self.separator {
+            Some(c) if !c.is_ascii() => {
+                return Err(usage(format!(
+                    "--separator {c}: expected one ASCII character"
+                )));
+            }
+            separator => separator.and_then(|c| u8::try_from(c).ok()),
+        };
+        Ok(ReadOptions {
+            separator,
+            missing: self.missing.clone().unwrap_or(default.missing),
+            ignore: self.ignore.clone(),
+            // Columns are often named after classes, which may be numbers; a file without a label's column
+            // is asked for a header.
+            header: Header::FirstRow,
+            ..ReadOptions::default()
+        })
+    }
 }
 
 impl Source {
-    /// Opens a file, or the `predictions.parquet` of a run's folder, and reads its header.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    /// Opens a file, standard input (`-`) or the `predictions.parquet` of a run's folder, and reads its header.
+    pub(super) fn open(path: &Path, reading: &Reading) -> anyhow::Result<Self> {
+        let options = reading.options()?;
         let path = if path.is_dir() {
             path.join("predictions.parquet")
         } else {
             path.to_owned()
         };
-        let shown = path.display();
-        let mut file = match std::fs::File::open(&path) {
+        let from = match path.as_os_str() == "-" {
+            true => rows::Source::Stdin,
+            false => rows::Source::Path(path.clone()),
+        };
+        let mut source = Self {
+            path,
+            from,
+            options,
+            drop_unlabelled: reading.drop_unlabelled,
+            table: None,
+            header: Vec::new(),
+        };
+        if source.is_parquet_file()? {
+            source.header = lists::header(&source.from, &source.options)?;
+        } else {
+            let table = rows::read(&source.from, &source.options)?;
+            source.header = table.columns().iter().map(column).collect();
+            source.table = Some(table);
+        }
+        Ok(source)
+    }
+
+    /// Whether it is a file on disk that begins as Parquet does.
+    fn is_parquet_file(&self) -> anyhow::Result<bool> {
+        if self.from == rows::Source::Stdin {
+            return Ok(false);
+        }
+        let shown = self.path.display();
+        let file = match std::fs::File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-                "{shown}: no such file; expected a CSV or Parquet file of predictions, or a run's folder"
+                "{shown}: no such file; expected a file of predictions (CSV or Parquet), or a run's folder"
             ),
             Err(error) => return Err(error).with_context(|| format!("{shown}: cannot be opened")),
         };
         let mut start = Vec::new();
-        file.by_ref()
-            .take(4)
+        file.take(4)
             .read_to_end(&mut start)
             .with_context(|| format!("{shown}: cannot be read"))?;
-        if start.is_empty() {
-            bail!("{shown}: the file is empty; expected a header row and a row a prediction");
-        }
-        let named_parquet = path
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
-        let (format, header) = if start == *b"PAR1" {
-            (Format::Parquet, parquet_file::header(&path)?)
-        } else if named_parquet {
-            bail!("{shown}: not a Parquet file, whatever its name; give CSV another ending");
-        } else {
-            let (delimiter, header) = csv_file::header(&path)?;
-            (Format::Csv { delimiter }, header)
-        };
-        Ok(Self {
-            path,
-            format,
-            header,
-        })
+        Ok(start == *b"PAR1")
     }
 
     /// The file.
@@ -72,28 +120,204 @@ impl Source {
     /// Reads some columns whole. An error names the row and the column of the first cell that is not
     /// what it should be.
     pub(super) fn read(&self, wanted: &Wanted) -> anyhow::Result<Cells> {
-        let cells = match self.format {
-            Format::Csv { delimiter } => {
-                csv_file::read(&self.path, delimiter, &self.header, wanted)?
+        let names: Vec<&str> = wanted
+            .texts
+            .iter()
+            .chain(&wanted.numbers)
+            .filter(|&&at| self.header[at].kind != Kind::List)
+            .map(|&at| self.header[at].name.as_str())
+            .collect();
+        let read;
+        let table = match &self.table {
+            Some(table) => table,
+            None => {
+                let only = names.iter().map(|name| (*name).to_owned()).collect();
+                read = rows::read(
+                    &self.from,
+                    &ReadOptions {
+                        only: Some(only),
+                        ..self.options.clone()
+                    },
+                )?;
+                &read
             }
-            Format::Parquet => parquet_file::read(&self.path, &self.header, wanted)?,
         };
-        if cells.rows == 0 {
+        let label = self.column_of(table, wanted.texts[0])?;
+        let unlabelled = label.cells.missing();
+        let kept: Vec<usize> = (0..table.rows())
+            .filter(|&row| !self.drop_unlabelled || label.cell(row).is_some())
+            .collect();
+        let mut cells = Cells {
+            rows: kept.len(),
+            places: kept.iter().map(|&row| (row, table.place(row))).collect(),
+            notes: table.said().to_vec(),
+            ..Cells::default()
+        };
+        if self.drop_unlabelled && unlabelled > 0 {
+            cells
+                .notes
+                .push(format!("{unlabelled} rows without a label are left out"));
+        }
+        if kept.is_empty() {
             bail!(
-                "{}: a header and no rows; expected a row a prediction",
-                self.path.display()
+                "{}: no row has a label in column `{}`",
+                self.path.display(),
+                label.name
             );
+        }
+        for &at in &wanted.texts {
+            let column = self.column_of(table, at)?;
+            let texts = (kept.iter().enumerate())
+                .map(|(place, &row)| match column.cell(row) {
+                    Some(text) => Ok(text.to_owned()),
+                    None => Err(self.missing(&cells, place, column, row, at == wanted.texts[0])),
+                })
+                .collect::<anyhow::Result<_>>()?;
+            cells.texts.push(texts);
+        }
+        let mut columns: Vec<Vec<Vec<f64>>> = Vec::new();
+        for &at in &wanted.numbers {
+            let header = &self.header[at];
+            columns.push(match header.kind {
+                Kind::List => {
+                    let mut lists = lists::read(&self.from, &header.name, &self.options)?;
+                    kept.iter()
+                        .map(|&row| std::mem::take(&mut lists[row]))
+                        .collect()
+                }
+                _ => self.numbers(table, at, &kept, &cells)?,
+            });
+        }
+        for row in 0..kept.len() {
+            let start = cells.numbers.len();
+            for column in &columns {
+                cells.numbers.extend(&column[row]);
+            }
+            let width = cells.numbers.len() - start;
+            if row == 0 {
+                cells.width = width;
+            } else if width != cells.width {
+                bail!(
+                    "{}: {}: {width} numbers, expected {} as in the first row",
+                    self.path.display(),
+                    cells.place(row),
+                    cells.width
+                );
+            }
         }
         Ok(cells)
     }
 
+    fn column_of<'t>(&self, table: &'t RawTable, at: usize) -> anyhow::Result<&'t RawColumn> {
+        Ok(table.column(&self.header[at].name)?)
+    }
+
+    /// A column's numbers, one a row.
+    fn numbers(
+        &self,
+        table: &RawTable,
+        at: usize,
+        kept: &[usize],
+        cells: &Cells,
+    ) -> anyhow::Result<Vec<Vec<f64>>> {
+        let column = self.column_of(table, at)?;
+        let decimal = match table.kind(column) {
+            Ok(rows::Kind::Number(decimal)) => decimal,
+            _ => table.decimal(),
+        };
+        let mut numbers = Vec::with_capacity(kept.len());
+        for (place, &row) in kept.iter().enumerate() {
+            let Some(text) = column.cell(row) else {
+                return Err(self.missing(cells, place, column, row, false));
+            };
+            let number =
+                number::parse(text, decimal).or_else(|| number::parse(text, decimal.other()));
+            let number = number.ok_or_else(|| {
+                let what = format!("{} is not a number", quoted(text));
+                self.bad_cell(cells, place, &column.name, &what, "a number")
+            })?;
+            numbers.push(vec![number]);
+        }
+        Ok(numbers)
+    }
+
+    fn missing(
+        &self,
+        cells: &Cells,
+        place: usize,
+        column: &RawColumn,
+        row: usize,
+        is_label: bool,
+    ) -> anyhow::Error {
+        let raw = column.cells.raw(row);
+        let what = match raw {
+            "" if matches!(cells.places[place].1, Place::Row(_)) => {
+                "the value is missing".to_owned()
+            }
+            "" => "the cell is empty".to_owned(),
+            word => format!("{} means that the value is missing", quoted(word)),
+        };
+        let mut expected = match is_label {
+            true => "a label (write it, or leave such rows out with --drop-unlabelled".to_owned(),
+            false => "a value".to_owned(),
+        };
+        match (is_label, raw) {
+            (true, "") => expected.push(')'),
+            (true, _) => {
+                expected.push_str(
+                    "; where this is a class's name, say with --missing which words mean missing)",
+                );
+            }
+            (false, _) => {}
+        }
+        self.bad_cell(cells, place, &column.name, &what, &expected)
+    }
+
+    /// The error of one cell.
+    pub(super) fn bad_cell(
+        &self,
+        cells: &Cells,
+        row: usize,
+        column: &str,
+        what: &str,
+        expected: &str,
+    ) -> anyhow::Error {
+        let place = cells.place(row);
+        anyhow::anyhow!(
+            "{}: {place}, column {}: {what}; expected {expected}",
+            self.path.display(),
+            quoted(column)
+        )
+    }
+
     /// "`label`, `p_0`, `p_1`".
     pub(super) fn column_names(&self) -> String {
-        let names: Vec<String> = self
-            .header
-            .iter()
-            .map(|column| format!("`{}`", column.name))
-            .collect();
-        names.join(", ")
+        super::classes::listed(self.header.iter().map(|column| column.name.as_str()))
+    }
+}
+
+/// A cell or a name in backquotes, shortened, control characters escaped.
+pub(super) fn quoted(text: &str) -> String {
+    let text = shown(text);
+    format!("`{}`", &text[1..text.len() - 1])
+}
+
+/// A column as far as its first cell tells that is not missing.
+fn column(raw: &RawColumn) -> Column {
+    let number = |cell: &str| {
+        let either = |decimal| number::parse(cell, decimal).is_some();
+        either(number::Decimal::Point) || either(number::Decimal::Comma)
+    };
+    let kind = match raw.typed {
+        Typed::Number => Kind::Number,
+        Typed::Text | Typed::Category => match raw.cells.iter().flatten().next() {
+            Some(cell) if !number(cell) => Kind::Text,
+            _ => Kind::Number,
+        },
+        Typed::Boolean | Typed::Date => Kind::Text,
+    };
+    Column {
+        name: raw.name.clone(),
+        kind,
     }
 }

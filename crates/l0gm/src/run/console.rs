@@ -8,6 +8,7 @@ use l0gm_report::format;
 use l0gm_train::{Progress, ProgressEvent, RunRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Plain lines come at most this often.
@@ -28,6 +29,17 @@ pub struct Console {
     waiting: usize,
     /// What a finished run is worth saying.
     result: fn(&RunRecord) -> String,
+    /// What was said about data: the runs of a plan share theirs.
+    said: Said,
+}
+
+/// Summaries of data that have been printed.
+type Said = Arc<Mutex<BTreeSet<String>>>;
+
+/// Whether a summary has not been printed before; notes that it is now.
+fn is_news(said: &Said, summary: &str) -> bool {
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    said.insert(summary.to_owned())
 }
 
 impl Default for Console {
@@ -53,6 +65,7 @@ impl Console {
             started: Instant::now(),
             waiting: 0,
             result: super::result_line,
+            said: Said::default(),
         }
     }
 
@@ -106,6 +119,7 @@ impl Console {
                 Box::new(RunBar {
                     bar,
                     clock: Clock::default(),
+                    said: self.said.clone(),
                 })
             }
             None => {
@@ -113,6 +127,7 @@ impl Console {
                 Box::new(RunLines {
                     last: None,
                     clock: Clock::default(),
+                    said: self.said.clone(),
                 })
             }
         }
@@ -251,6 +266,7 @@ fn message(event: &ProgressEvent, left: Option<Duration>) -> String {
 struct RunBar {
     bar: ProgressBar,
     clock: Clock,
+    said: Said,
 }
 
 impl Progress for RunBar {
@@ -259,6 +275,12 @@ impl Progress for RunBar {
         self.bar.set_position(event.step as u64);
         let left = self.clock.left(event);
         self.bar.set_message(message(event, left));
+    }
+
+    fn found(&mut self, summary: &str) {
+        if is_news(&self.said, summary) {
+            self.bar.println(summary.trim_end());
+        }
     }
 }
 
@@ -271,6 +293,7 @@ impl Drop for RunBar {
 struct RunLines {
     last: Option<Instant>,
     clock: Clock,
+    said: Said,
 }
 
 impl Progress for RunLines {
@@ -285,6 +308,12 @@ impl Progress for RunLines {
             };
             say(&format!("  {steps}{}", message(event, left)));
             self.last = Some(Instant::now());
+        }
+    }
+
+    fn found(&mut self, summary: &str) {
+        if is_news(&self.said, summary) {
+            say(summary.trim_end());
         }
     }
 }

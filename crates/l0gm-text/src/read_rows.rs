@@ -1,0 +1,195 @@
+//! Texts and labels from a file of rows, read in the room that every file of rows is read in
+//! (`l0gm_data::rows`); what is found is summed up for people.
+use crate::corpus::{Columns, Corpus, Subsets, TextData};
+use crate::{Error, Result};
+use l0gm_data::rows::label::{self, LabelOptions, Labels, Unlabelled};
+use l0gm_data::rows::{self, Kind, RawTable, ReadOptions, Source, Summary, shown};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// How a file of texts of one's own is read.
+#[derive(Clone, Debug)]
+pub struct TextFile<'a> {
+    /// The columns of texts and labels.
+    pub columns: Columns<'a>,
+    /// The classes in order; empty: the distinct labels found, sorted (as numbers if they all are).
+    pub classes: &'a [String],
+    /// Whether rows without a label are left out; else the first is an error.
+    pub drop_unlabelled: bool,
+    /// How the rows are read.
+    pub rows: ReadOptions,
+}
+
+impl<'a> TextFile<'a> {
+    /// These columns, and whatever classes are found in them.
+    pub fn new(columns: Columns<'a>) -> Self {
+        Self {
+            columns,
+            classes: &[],
+            drop_unlabelled: false,
+            rows: ReadOptions {
+                prefix: "",
+                ..ReadOptions::default()
+            },
+        }
+    }
+
+    /// Reads the rows of a file or of standard input.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a missing column or label, a label outside the classes, a column that holds no
+    /// texts, or labels that are no classes.
+    pub fn read(&self, source: &Source) -> Result<TextData> {
+        let Columns { text, label } = self.columns;
+        let mut table = rows::read(source, &self.options(&[text, label]))?;
+        let options = LabelOptions {
+            classes: (!self.classes.is_empty()).then_some(self.classes),
+            unlabelled: match self.drop_unlabelled {
+                true => Unlabelled::LeaveOut,
+                false => Unlabelled::Refuse,
+            },
+        };
+        // A missing column of texts is said before anything about labels.
+        table.column(text)?;
+        let mut labels = label::read(&table, label, &options)?;
+        if labels.unlabelled > 0 {
+            table.retain(&labels.labelled());
+            labels.codes.retain(Option::is_some);
+        }
+        refuse_numbers(&table, text)?;
+        let texts = texts(&table, text)?;
+        let mut summary = summary(&table, self.columns, &labels);
+        summary.notes.extend(labels.note(&options));
+        summary.notes.extend(remarks(&table, text, &texts)?);
+        Ok(TextData {
+            train: Corpus {
+                texts,
+                labels: labels.known(),
+            },
+            test: None,
+            classes: labels.classes,
+            subsets: Subsets::Stratified,
+            found: summary,
+        })
+    }
+
+    /// Reads the texts alone, of rows that are to be predicted.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has no such column.
+    pub fn read_texts(&self, source: &Source) -> Result<(Vec<String>, Vec<String>)> {
+        let text = self.columns.text;
+        let table = rows::read(source, &self.options(&[text]))?;
+        let texts = texts(&table, text)?;
+        let mut said = table.said().to_vec();
+        said.extend(without_text(&table, text)?);
+        Ok((texts, said))
+    }
+
+    fn options(&self, columns: &[&str]) -> ReadOptions {
+        ReadOptions {
+            only: Some(columns.iter().map(|name| (*name).to_owned()).collect()),
+            ..self.rows.clone()
+        }
+    }
+}
+
+/// Parquet files of one split, one after the other, with the labels 0 and 1 for these classes.
+pub(crate) fn read_benchmark(
+    files: &[PathBuf],
+    columns: Columns<'_>,
+    classes: &[String],
+) -> Result<(Corpus, Summary)> {
+    let file = TextFile::new(columns);
+    let options = file.options(&[columns.text, columns.label]);
+    let [first, more @ ..] = files else {
+        return Err(Error::corpus(Path::new(""), "no file of texts"));
+    };
+    let mut table = rows::read(&Source::path(first), &options)?;
+    for path in more {
+        table.append(rows::read(&Source::path(path), &options)?)?;
+    }
+    let numbers: Vec<String> = (0..classes.len()).map(|class| class.to_string()).collect();
+    let mut labels = label::read(
+        &table,
+        columns.label,
+        &LabelOptions {
+            classes: Some(&numbers),
+            ..LabelOptions::default()
+        },
+    )?;
+    labels.classes = classes.to_vec();
+    let corpus = Corpus {
+        texts: texts(&table, columns.text)?,
+        labels: labels.known(),
+    };
+    Ok((corpus, summary(&table, columns, &labels)))
+}
+
+/// Every text as it stands: a text that is the word "None" is a text.
+fn texts(table: &RawTable, column: &str) -> Result<Vec<String>> {
+    let cells = &table.column(column)?.cells;
+    let texts = (0..cells.len()).map(|row| cells.raw(row).to_owned());
+    Ok(texts.collect())
+}
+
+fn summary(table: &RawTable, columns: Columns<'_>, labels: &Labels) -> Summary {
+    let kinds: Vec<Kind> = vec![Kind::Category; table.columns().len()];
+    let mut summary = Summary::of(table, &kinds, Some(columns.label)).with_labels(labels);
+    summary.column_count = table.columns_in_file();
+    summary.kinds = [("text".to_owned(), 1)].into();
+    for column in &mut summary.columns {
+        column.kind = "text".to_owned();
+    }
+    summary
+}
+
+/// A column of numbers is another column than was meant.
+fn refuse_numbers(table: &RawTable, name: &str) -> Result<()> {
+    let column = table.column(name)?;
+    let what = match table.kind(column) {
+        Ok(Kind::Number(_) | Kind::Code) => "numbers",
+        Ok(Kind::Boolean) => "true and false",
+        Ok(Kind::Date(_)) => "dates",
+        Ok(Kind::Empty) => "no text in any row",
+        Ok(Kind::Category) | Err(_) => return Ok(()),
+    };
+    Err(Error::corpus(
+        table.name(),
+        format!(
+            "column {} holds {what}; expected texts: name their column with the setting text-column",
+            shown(name)
+        ),
+    ))
+}
+
+/// What a person would like to know of the texts.
+fn remarks(table: &RawTable, name: &str, texts: &[String]) -> Result<Vec<String>> {
+    let mut remarks = Vec::from_iter(without_text(table, name)?);
+    let distinct: HashSet<&str> = texts.iter().map(String::as_str).collect();
+    if let Some(again @ 1..) = texts.len().checked_sub(distinct.len()) {
+        remarks.push(format!(
+            "{again} rows repeat the text of another row: copies may stand on both sides of the split"
+        ));
+    }
+    Ok(remarks)
+}
+
+/// Rows whose text is missing, or may be.
+fn without_text(table: &RawTable, name: &str) -> Result<Option<String>> {
+    let cells = &table.column(name)?.cells;
+    let missing = cells.missing();
+    if missing == 0 {
+        return Ok(None);
+    }
+    let blank = (0..cells.len())
+        .filter(|&row| cells.raw(row).is_empty())
+        .count();
+    Ok(Some(match missing - blank {
+        0 => format!("{blank} rows have no text: they are read as empty texts"),
+        words => format!(
+            "{blank} rows have no text: they are read as empty texts; of {words} more the text is a word for \
+             \"missing\" (NA, nan): it is read as a text"
+        ),
+    }))
+}
