@@ -63,8 +63,7 @@ fn gaps_of_two_signs_cancel_within_a_bin_and_add_up_between_bins() {
 #[test]
 fn mmce_of_two_rows_is_the_number_found_by_hand() {
     let (logits, labels) = given(&[(0.9, true), (0.6, false)]);
-    // The gaps are .1 and -.6 and the kernel is exp(-.3 / .4), which gives the root of (.01 + .36 - .12 * .472367) /
-    // 4.
+    // The gaps are .1 and -.6 and the kernel is exp(-.3 / .4): the root of (.01 + .36 - .12 * .472367) / 4.
     let by_hand = ((0.37 - 0.12 * (-0.75f64).exp()) / 4.0).sqrt();
     assert!((by_hand - 0.27987).abs() < 1e-5);
     assert!((value(&coupling(CouplingKind::Mmce), &logits, &labels) - by_hand).abs() < 1e-9);

@@ -58,8 +58,8 @@ pub struct Gated {
 }
 
 impl Gate {
-    /// Computes z ⊙ r, sampled in training and deterministic in use. `r` and the result: (batch, dim) or (batch,
-    /// fields, dim). Computes in f32 whatever the dtype of r is (f64 stays f64); the result has r's dtype.
+    /// Computes z ⊙ r, sampled in training and deterministic in use. `r` and the result: (batch, dim) or
+    /// (batch, fields, dim). Computes in f32 whatever the dtype of r is (f64 stays f64); the result has r's dtype.
     pub fn forward(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Tensor> {
         Ok(self.pass(r, mode)?.value)
     }

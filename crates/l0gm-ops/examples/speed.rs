@@ -1,6 +1,5 @@
-//! Times each fused op, forward and backward, beside the same computation in stock candle
-//! operations, in one process: `cargo run --example speed`. Read the ratios; the times
-//! depend on what else the machine does.
+//! Times each fused op, forward and backward, beside the same computation in stock candle operations, in one process:
+//! `cargo run --example speed`. Compare the ratios; the times themselves depend on what else the machine is doing.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_ops::{AdamWStep, Csr, Generator, Mode, SparseMatrix, Stretch, composed};
@@ -9,13 +8,13 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Timed repetitions after one warm-up.
+/// Number of timed repetitions, after one warm-up run.
 const REPEATS: usize = 5;
 
 /// A computation to time.
 type Run<'a> = &'a dyn Fn() -> Result<()>;
 
-/// The fastest of several runs.
+/// The time of the fastest of several runs.
 fn fastest(run: Run<'_>) -> Result<Duration> {
     run()?;
     let mut best = Duration::MAX;
@@ -38,7 +37,7 @@ fn compare(name: &str, ours: Run<'_>, stock: Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Backward from the sum of `y`.
+/// Runs the backward pass from the sum of `y`.
 fn backward(y: Result<Tensor>) -> Result<()> {
     y?.sum_all()?.backward().map(drop)
 }
@@ -192,7 +191,7 @@ fn main() -> Result<()> {
     )
 }
 
-/// `degree` random neighbours for each of `nodes` nodes.
+/// A graph in which each of `nodes` nodes has `degree` random neighbours.
 fn random_graph(nodes: usize, degree: usize) -> Result<SparseMatrix> {
     let mut generator = Generator::new(3);
     let indptr = (0..=nodes as u32).map(|row| row * degree as u32).collect();

@@ -1,10 +1,12 @@
-//! One AdamW step in place (Loshchilov and Hutter 2019): one pass over parameters, gradients and moments.
+//! One AdamW step in place (Loshchilov and Hutter 2019), in one pass over parameters, gradients and moments.
 //!
-//! With g the scaled gradient: m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2 and
-//! p = p (1 - rate decay) - rate (m / c1) / (sqrt(v / c2) + epsilon), c = 1 - beta^step.
+//! With g the scaled gradient:
+//! m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2 and
+//! p = p (1 - rate decay) - rate (m / c1) / (sqrt(v / c2) + epsilon), where
+//! c1 = 1 - beta1^step and c2 = 1 - beta2^step.
 //!
-//! Most parameters of a model are biases and norms, too short to be worth handing out one by one; so
-//! [`adamw_steps`] takes all of them and shares the chunks of all among the threads at once.
+//! Most parameters of a model are biases and norms, which are too short to be updated one by one efficiently. So
+//! [`adamw_steps`] takes all parameters and distributes the chunks of all of them among the threads at once.
 
 mod borrow;
 
@@ -17,12 +19,12 @@ use borrow::place;
 use candle_core::{DType, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 
-/// Values one task updates. Four arrays of this length fit into a core's first two caches; longer
+/// Number of values that one task updates. Four arrays of this length fit into the first two caches of a core; longer
 /// tasks were slower.
 const CHUNK: usize = 1 << 12;
 
-/// Parameters updated together at most: borrowing their variables takes stack (see `borrow`), and a thread of
-/// rayon's pool has two MiB of it.
+/// Largest number of parameters that are updated together. Borrowing their variables takes stack (see `borrow`), and
+/// a thread of rayon's pool has two MiB of it.
 const TOGETHER: usize = 128;
 
 /// The coefficients of one step.
@@ -30,22 +32,22 @@ const TOGETHER: usize = 128;
 pub struct AdamWStep {
     /// Learning rate of this step.
     pub learning_rate: f64,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// 1-based number of this step, for the bias correction.
+    /// Number of this step, counted from 1, for the bias correction.
     pub step: usize,
-    /// Factor the gradient is multiplied with first (1 unless clipped by global norm).
+    /// Factor by which the gradient is multiplied first; 1 unless it is clipped by its global norm.
     pub gradient_scale: f64,
 }
 
 impl AdamWStep {
-    /// 1 - beta^step of both moments.
+    /// 1 - beta^step for both moments.
     pub(crate) fn corrections(&self) -> (f64, f64) {
         let power = |beta: f64| 1.0 - beta.powf(self.step as f64);
         (power(self.beta1), power(self.beta2))
@@ -65,18 +67,18 @@ impl AdamWStep {
     }
 }
 
-/// One parameter's part of a step: what [`adamw_steps`] takes a list of.
+/// The part of a step that concerns one parameter. [`adamw_steps`] takes a list of these.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamWSlot<'a> {
-    /// Changed in place; f32 or f64 of any shape.
+    /// The parameter, f32 or f64 of any shape. It is changed in place.
     pub parameter: &'a Var,
-    /// Of the parameter's shape, dtype and device.
+    /// Gradient, with the parameter's shape, dtype and device.
     pub gradient: &'a Tensor,
-    /// First moment, changed in place; as the gradient.
+    /// First moment, with the same shape, dtype and device. It is changed in place.
     pub first: &'a Var,
-    /// Second moment, changed in place; as the gradient.
+    /// Second moment, with the same shape, dtype and device. It is changed in place.
     pub second: &'a Var,
-    /// This step's coefficients for this parameter.
+    /// The coefficients of this step for this parameter.
     pub step: AdamWStep,
 }
 
@@ -110,7 +112,7 @@ impl<'a> AdamWSlot<'a> {
         Ok(())
     }
 
-    /// The step of a parameter on another device, or of another dtype. One call a parameter.
+    /// Updates a parameter that is on another device or has another dtype, in a call of its own.
     fn apart(&self) -> Result<()> {
         if fused(self.parameter) {
             return self.on_device();
@@ -124,7 +126,7 @@ impl<'a> AdamWSlot<'a> {
         )
     }
 
-    /// The step on a device with kernels: one launch.
+    /// Updates the parameter on a device with kernels, in one launch.
     fn on_device(&self) -> Result<()> {
         let gradient = self.gradient.detach().contiguous()?;
         let c = Coefficients::<f64>::of(&self.step);
@@ -146,7 +148,7 @@ impl<'a> AdamWSlot<'a> {
     }
 }
 
-/// Updates `parameter` and its two moments in place: [`adamw_steps`] for one parameter.
+/// Updates `parameter` and its two moments in place. This is [`adamw_steps`] for one parameter.
 pub fn adamw_step(
     parameter: &Var,
     gradient: &Tensor,
@@ -163,11 +165,11 @@ pub fn adamw_step(
     }])
 }
 
-/// Updates every parameter and its two moments in place, in one pass whose chunks are shared among the
-/// threads. The result is that of one [`adamw_step`] after the other, bit for bit.
+/// Updates every parameter and its two moments in place, in one pass whose chunks are distributed among the threads.
+/// The result is bit for bit that of calling [`adamw_step`] for one parameter after the other.
 ///
-/// Errors, with nothing changed: shapes, dtypes or devices of a slot that do not fit, a coefficient out
-/// of range, a variable that stands in two places, a gradient that is a view of a variable.
+/// It is an error, and nothing is changed, if the shapes, dtypes or devices of a slot do not fit, a coefficient is
+/// out of range, a variable occurs in two places, or a gradient is a view of a variable.
 pub fn adamw_steps(slots: &[AdamWSlot<'_>]) -> Result<()> {
     for slot in slots {
         slot.check()?;
@@ -185,8 +187,8 @@ pub fn adamw_steps(slots: &[AdamWSlot<'_>]) -> Result<()> {
     others.into_iter().try_for_each(AdamWSlot::apart)
 }
 
-/// Every variable has a storage of its own, and no gradient is part of one: candle would wait forever
-/// for the lock on a storage that it holds already.
+/// Checks that every variable has its own storage and that no gradient is part of one. Otherwise candle would wait
+/// forever for the lock on a storage that it already holds.
 fn check_distinct(slots: &[AdamWSlot<'_>]) -> Result<()> {
     let mut variables: Vec<(usize, usize, &str)> = slots
         .iter()
@@ -213,7 +215,7 @@ fn check_distinct(slots: &[AdamWSlot<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// All slots in as few passes as the stack allows.
+/// Updates all slots in as few passes as the stack allows.
 fn together<T: Real>(slots: &[&AdamWSlot<'_>]) -> Result<()> {
     for slots in slots.chunks(TOGETHER) {
         let gradients = slots.iter().map(|slot| slot.gradient.contiguous());
@@ -236,8 +238,8 @@ fn together<T: Real>(slots: &[&AdamWSlot<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// The update of all slots, a chunk a task. `variables`: parameter, first and second moment of each slot;
-/// `read`: its gradient and coefficients.
+/// Updates all slots, one chunk per task. `variables`: parameter, first and second moment of each slot; `read`: its
+/// gradient and coefficients.
 fn update_all<T: Real>(mut variables: Vec<&mut [T]>, read: &[(&[T], Coefficients<T>)]) {
     let chunks = |(gradient, _): &(&[T], _)| gradient.len().div_ceil(CHUNK);
     let mut tasks = Vec::with_capacity(read.iter().map(chunks).sum());
@@ -265,7 +267,7 @@ fn update_all<T: Real>(mut variables: Vec<&mut [T]>, read: &[(&[T], Coefficients
     }
 }
 
-/// [`AdamWStep`] in the parameter's precision, combined as far as possible.
+/// The coefficients of an [`AdamWStep`] in the parameter's precision, combined as far as possible.
 #[derive(Clone, Copy)]
 struct Coefficients<T> {
     scale: T,
@@ -296,19 +298,20 @@ impl<T: Real> Coefficients<T> {
     }
 }
 
-/// Values of one block of the loop: a cache line or two of each array.
+/// Number of values in one block of the loop: one or two cache lines of each array.
 const BLOCK: usize = 16;
-/// Values ahead of the loop that are asked for from memory. The processor's own prefetching stops at every
-/// page and starts late on four arrays at once; asking 2 KiB ahead saves a tenth of the time.
+/// How many values ahead of the loop are requested from memory. The processor's own prefetching stops at every page
+/// and starts late for four arrays at once; requesting 2 KiB ahead saves a tenth of the time.
 const AHEAD: usize = 512;
 
-/// Asks for the line that holds the value [`AHEAD`] of a block's first. Reads nothing, so it may lie anywhere.
+/// Requests the cache line that is [`AHEAD`] values after a block's first. It reads nothing, so the address may be
+/// anywhere.
 #[inline(always)]
 fn ask_ahead<T>(block: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint about an address, which is not accessed.
+        // SAFETY: this is a hint about an address, which is not accessed.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -1,4 +1,4 @@
-//! The sum of two tensors of one shape, on all threads; both get the result's gradient as it is.
+//! The sum of two tensors of the same shape, computed on all threads. Both get the result's gradient unchanged.
 
 use crate::device::{Fresh, OnDevice};
 use crate::kernel::pairs::{Sum, pairs, pairs_on_device};
@@ -7,7 +7,7 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// x + y, for a residual connection. An error if shapes, dtypes or devices differ.
+/// x + y, for a residual connection. It is an error if shapes, dtypes or devices differ.
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if x.dims() != y.dims() {
         bail!("add: x {:?} and y {:?} differ in shape", x.dims(), y.dims());
@@ -19,7 +19,7 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     apply2(&x.contiguous()?, &y.contiguous()?, Add)
 }
 
-/// x + y without a graph.
+/// x + y, without recording it in a graph.
 pub(crate) fn sum_of(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if !x.device().is_cpu() || !fused(x) || x.dims() != y.dims() {
         return x.add(y);

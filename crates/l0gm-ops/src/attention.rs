@@ -1,9 +1,9 @@
-//! Scaled dot-product attention with a padding mask (Vaswani et al. 2017), exact backward.
+//! Scaled dot-product attention with a padding mask (Vaswani et al. 2017) and an exact backward pass.
 //!
 //! For one example and head: S = Q K^T / sqrt(head_dim), P = softmax(S) over the open keys,
 //! W = P keep / (1 - p), O = W V. Backward, with P recomputed: dV = W^T dO, dP = dO V^T keep / (1 - p),
-//! dS = P (dP - rowsum(dP P)), dQ = dS K / sqrt(head_dim), dK = dS^T Q / sqrt(head_dim). The scores
-//! of one head at a time exist in a task's scratch; nothing of size length^2 is kept.
+//! dS = P (dP - rowsum(dP P)), dQ = dS K / sqrt(head_dim), dK = dS^T Q / sqrt(head_dim).
+//! A task's scratch memory holds the scores of one head at a time, so nothing of size length^2 is kept.
 
 use crate::kernel::product::product_into;
 use crate::kernel::{
@@ -17,11 +17,10 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// softmax(Q K^T / sqrt(head_dim) + mask) V for every head.
-/// `q`: (batch, length, heads * head_dim); `k`, `v`: the same, or with a length of their own;
-/// `mask`: (batch, length of k) u8, 1 = attend, 0 = padding. `dropout` in [0, 1) is the probability
-/// of dropping an attention weight in training (one draw a weight). A row with every key masked
-/// gives zeros. Returns q's shape. An error if shapes, dtypes or devices do not fit.
+/// Computes softmax(Q K^T / sqrt(head_dim) + mask) V for every head. `q`: (batch, length, heads * head_dim); `k`,
+/// `v`: the same, or with another length; `mask`: (batch, length of k) u8, 1 = attend, 0 = padding. `dropout` in
+/// [0, 1) is the probability of dropping an attention weight in training (one draw per weight). A row whose keys are
+/// all masked gives zeros. Returns q's shape. It is an error if shapes, dtypes or devices do not fit.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -63,7 +62,7 @@ pub fn attention(
     apply3(&q, &k, &v, Attention { sizes, mask, noise })
 }
 
-/// The sizes of an attention: `length` queries and `keys` keys an example.
+/// The sizes of an attention, with `length` queries and `keys` keys per example.
 #[derive(Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) batch: usize,
@@ -110,40 +109,40 @@ impl Sizes {
         self.heads * self.dim
     }
 
-    /// Where the values of (example, head) begin in a (batch, length, width) tensor.
+    /// The offset at which the values of (example, head) begin in a (batch, length, width) tensor.
     fn start(&self, task: usize, length: usize) -> usize {
         (task / self.heads) * length * self.width() + (task % self.heads) * self.dim
     }
 
-    /// 1 / sqrt(head_dim), what scores are multiplied with.
+    /// 1 / sqrt(head_dim), the factor on the scores.
     pub(crate) fn scale<T: Real>(&self) -> T {
         T::of(1.0 / (self.dim as f64).sqrt())
     }
 }
 
-/// The op, apart from its arguments.
+/// The op without its arguments.
 pub(crate) struct Attention {
     pub(crate) sizes: Sizes,
-    /// u8, 1 = attend; (batch, keys).
+    /// Mask, (batch, keys) u8: 1 = attend.
     pub(crate) mask: Option<Tensor>,
-    /// The probability of dropping a weight, and the draws that decide.
+    /// The probability of dropping a weight, and the random draws that decide which.
     pub(crate) noise: Option<(f64, Generator)>,
 }
 
-/// A tensor whose disjoint parts are written by different tasks.
+/// A tensor that different tasks write, each its own part.
 struct Shared<T>(*mut T);
 // SAFETY: each task writes only the rows of its own (example, head), which no other task touches.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    /// The address of entry `offset`; a method, so that closures capture the wrapper.
+    /// The address of entry `offset`. This is a method, so that closures capture the whole wrapper.
     fn at(&self, offset: usize) -> *mut T {
         self.0.wrapping_add(offset)
     }
 }
 
 multiversion! {
-    /// x = x keep scale, as in dropout.
+    /// Computes x = x keep scale, as in dropout.
     fn drop_in_place<T: Real>(x: &mut [T], key: u64, first: u64, threshold: u64, scale: T) {
         for (index, x) in x.iter_mut().enumerate() {
             let bits = draw(key, first.wrapping_add(index as u64));
@@ -154,7 +153,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// dP becomes dS = P (dP - rowsum(dP P)).
+    /// Turns dP into dS = P (dP - rowsum(dP P)).
     fn softmax_backward<T: Real>(weights: &[T], gradient: &mut [T], keys: usize) {
         for (p, dp) in weights.chunks_exact(keys).zip(gradient.chunks_exact_mut(keys)) {
             let mean = lanes::dot(p, dp);
@@ -166,7 +165,7 @@ multiversion! {
 }
 
 impl Attention {
-    /// P of one (example, head).
+    /// Computes P of one (example, head).
     fn weights<T: Real>(&self, task: usize, q: &[T], k: &[T], open: &[u8], scores: &mut [T]) {
         let s = &self.sizes;
         // SAFETY: `scores` is borrowed mutably and holds the (length, keys) products.
@@ -189,7 +188,7 @@ impl Attention {
         masked_in_place(scores, s.keys, open);
     }
 
-    /// Runs `inner` with the mask's values, none without a mask.
+    /// Runs `inner` with the values of the mask; without a mask they are empty.
     fn with_open<R>(&self, inner: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let Some(mask) = &self.mask else {
             return Ok(inner(&[]));
@@ -198,7 +197,7 @@ impl Attention {
         Ok(inner(open))
     }
 
-    /// Applies the dropout mask of one (example, head), if there is any.
+    /// Applies the dropout mask of one (example, head), if there is dropout.
     fn drop<T: Real>(&self, task: usize, values: &mut [T]) {
         if let Some((p, noise)) = &self.noise {
             let (key, counter) = noise.state();
@@ -244,7 +243,7 @@ impl Attention {
         out
     }
 
-    /// dQ, dK and dV; `open` is the mask's values, none without a mask.
+    /// Computes dQ, dK and dV. `open` has the values of the mask; without a mask it is empty.
     fn backward<T: Real>(&self, q: &[T], k: &[T], v: &[T], open: &[u8], grad: &[T]) -> [Vec<T>; 3] {
         let s = &self.sizes;
         let mut gradients = [q.len(), k.len(), v.len()].map(|len| vec![T::NIL; len]);
@@ -314,7 +313,8 @@ impl Attention {
     }
 }
 
-/// The slice from `start` on; named, so that its lifetime is its argument's.
+/// The slice from `start` on. This is a function and not a closure, so that the result has the lifetime of its
+/// argument.
 fn slice_from<T>(x: &[T], start: usize) -> &[T] {
     &x[start..]
 }

@@ -1,25 +1,25 @@
-//! Attention on a device with kernels: see [`crate::attention`] for the formulas. A block of threads a query (a
-//! key for dK and dV) goes over the other side in tiles; weights are recomputed wherever they are needed, from
-//! two numbers a query, so nothing of size length^2 is ever stored.
+//! Attention on a device with kernels; the formulas are in [`crate::attention`]. One block of threads per query (per
+//! key for dK and dV) walks over the other side in tiles. Weights are recomputed wherever they are needed from two
+//! numbers per query, so nothing of size length^2 is ever stored.
 
 use crate::attention::Attention;
 use crate::device::{Call, Fresh, OnDevice, if_tracked};
 use crate::rng::drop_threshold;
 use candle_core::{Result, Tensor};
 
-/// The largest q.k (not scaled) and the inverse sum of each query, (batch * heads * length,) each.
+/// The largest unscaled q.k and the inverse sum of each query, each (batch * heads * length,).
 struct Rows {
     largest: Tensor,
     inverse: Tensor,
 }
 
 impl Attention {
-    /// Tasks, of one example and head each.
+    /// Number of tasks: one per example and head.
     fn tasks(&self) -> usize {
         self.sizes.batch * self.sizes.heads
     }
 
-    /// Passes what every kernel of attention ends with: sizes, and the dropout if there is any.
+    /// Passes the sizes and the scale of the scores, which every attention kernel takes.
     fn pass_sizes(&self, call: Call) -> Call {
         let s = &self.sizes;
         let call = call.size(s.length).size(s.keys).size(s.heads).size(s.dim);
@@ -33,7 +33,7 @@ impl Attention {
                 let call = call.bits(key).bits(first).bits(drop_threshold(*p));
                 call.real(1.0 / (1.0 - p))
             }
-            // No draw is below 0: everything is kept.
+            // No draw is below 0, so everything is kept.
             None => call.bits(0).bits(0).bits(0).real(1.0),
         }
     }
@@ -49,7 +49,7 @@ impl Attention {
         })
     }
 
-    /// A call with the arguments that all others have first.
+    /// A call with the first arguments that all kernels but the first have in common.
     fn call(&self, kernel: &'static str, x: &[Tensor], rows: &Rows) -> Call {
         let call = Call::new(kernel, &x[0]).read(&x[0]).read(&x[1]).read(&x[2]);
         let call = call.read_or_null(self.mask.as_ref());

@@ -1,4 +1,4 @@
-//! A bias added to the last dimension; its gradient is the sum of the result's over all rows, in one
+//! Adds a bias to the last dimension. Its gradient is the sum of the result's gradient over all rows, computed in one
 //! pass and in a fixed order (candle's own reduction over leading dimensions is serial).
 
 use crate::device::{self, Call, Fresh, OnDevice, if_tracked};
@@ -9,8 +9,8 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// x + bias. `x`: (.., dim); `bias`: (dim,). Returns x's shape. An error if shapes, dtypes or devices
-/// do not fit.
+/// x + bias. `x`: (.., dim); `bias`: (dim,). Returns x's shape. It is an error if shapes, dtypes or devices do not
+/// fit.
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let dim = check::last_dim("add_bias", x)?;
     if bias.dims() != [dim] {
@@ -82,7 +82,7 @@ impl CustomOp2 for AddBias {
     }
 }
 
-/// x + bias on a device with kernels.
+/// x + bias, on a device with kernels.
 pub(crate) fn on_device(x: &Tensor, bias: &Tensor) -> Result<Fresh> {
     let n = x.elem_count();
     let call = Call::new("bias_forward", x)

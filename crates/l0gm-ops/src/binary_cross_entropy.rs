@@ -1,8 +1,9 @@
-//! Binary cross-entropy from logits, mean over all entries, fused with its backward.
+//! Binary cross-entropy from logits, as the mean over all entries, fused with its backward pass.
 //!
-//! loss = mean(|x| u + log(1 + exp(-|x|))) with u = 1 - t where x > 0 and t elsewhere, which is max(x, 0) - x t
-//! without its difference of infinities; dx = (s(x) - t) dloss / n with s the logistic function. An infinite logit
-//! on its own label's side costs 0. The mean is accumulated in f64 in the entries' order.
+//! loss = mean(|x| u + log(1 + exp(-|x|))) with u = 1 - t where x > 0 and u = t elsewhere. This equals
+//! mean(max(x, 0) - x t + log(1 + exp(-|x|))), but has no difference of infinities. dx = (s(x) - t) dloss / n, with s
+//! the logistic function. An infinite logit on the side of its own label costs 0. The mean is accumulated in f64 in
+//! the order of the entries.
 
 use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
@@ -12,9 +13,9 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-/// `logits`: any shape, not empty; `targets`: the same shape and dtype, probabilities in [0, 1], without
-/// gradient. Returns a scalar. An error if shapes, dtypes or devices do not fit; a target outside [0, 1] is
-/// named.
+/// The mean binary cross-entropy as a scalar. `logits`: any shape, not empty; `targets`: the same shape and dtype,
+/// probabilities in [0, 1], without gradient. It is an error if shapes, dtypes or devices do not fit, or if a target
+/// is outside [0, 1]; the error names the target.
 pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     if logits.dims() != targets.dims() || logits.elem_count() == 0 {
         bail!(

@@ -1,8 +1,8 @@
-//! Refusals that several ops share, so that they read the same.
+//! Checks that several ops share, so that their error messages agree.
 
 use candle_core::{DType, Result, Tensor, bail};
 
-/// Two inputs must have the same dtype and be on the same device.
+/// Checks that two inputs have the same dtype and are on the same device.
 pub(crate) fn alike(op: &str, a_name: &str, a: &Tensor, b_name: &str, b: &Tensor) -> Result<()> {
     if a.dtype() != b.dtype() {
         bail!(
@@ -25,7 +25,7 @@ pub(crate) fn alike(op: &str, a_name: &str, a: &Tensor, b_name: &str, b: &Tensor
     Ok(())
 }
 
-/// The size of the last dimension, which must exist and not be 0.
+/// The size of the last dimension. It is an error if there is none or it is 0.
 pub(crate) fn last_dim(op: &str, x: &Tensor) -> Result<usize> {
     match x.dims().last() {
         Some(&dim) if dim > 0 => Ok(dim),
@@ -36,7 +36,7 @@ pub(crate) fn last_dim(op: &str, x: &Tensor) -> Result<usize> {
     }
 }
 
-/// The op is defined for floats.
+/// Checks that the input is of floats, for which the op is defined.
 pub(crate) fn floats(op: &str, x: &Tensor) -> Result<()> {
     match x.dtype().is_float() {
         true => Ok(()),
@@ -44,7 +44,7 @@ pub(crate) fn floats(op: &str, x: &Tensor) -> Result<()> {
     }
 }
 
-/// A mask over x's last dimension: u8 of x's shape, or one row of it for all rows.
+/// Checks a mask over x's last dimension: u8, of x's shape or one row that is used for all rows.
 pub(crate) fn mask(op: &str, x: &Tensor, mask: &Tensor) -> Result<()> {
     let width = last_dim(op, x)?;
     let fits = mask.dims() == x.dims() || mask.dims() == [width];

@@ -1,7 +1,6 @@
-//! Every op of this crate spelt out in candle's own differentiable operations. It is what runs on
-//! devices without a kernel of ours, and the plain reference that the tests and `examples/speed.rs`
-//! hold the fused kernels against. Shapes are those of the op of the same name at the crate root;
-//! nothing is checked here but what candle checks itself.
+//! Every op of this crate, composed of candle's own differentiable operations. Devices without our kernels run these,
+//! and the tests and `examples/speed.rs` use them as the plain reference for the fused kernels. The shapes are those
+//! of the op of the same name at the crate root. Nothing is checked here except what candle checks itself.
 
 use crate::{AdamWStep, Csr, Generator, Stretch};
 use candle_core::{D, DType, Result, Tensor, Var};
@@ -11,7 +10,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let (out, inner) = weight.dims2()?;
     let rows = x.elem_count() / inner.max(1);
     let mut shape = x.dims().to_vec();
-    // cuBLAS takes a whole matrix or its transpose, not a part of its columns.
+    // cuBLAS accepts a whole matrix or its transpose, but not some of its columns.
     let weight = weight.contiguous()?;
     let y = x.reshape((rows, inner))?.matmul(&weight.t()?)?;
     let y = match bias {
@@ -26,7 +25,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
 
 /// See [`crate::softmax`].
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    // The shift by the largest entry cancels, so nothing flows through it.
+    // The shift by the largest entry cancels, so it needs no gradient.
     let shift = x.detach().max_keepdim(D::Minus1)?;
     let exp = x.broadcast_sub(&shift)?.exp()?;
     exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
@@ -36,11 +35,11 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
 pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let open = mask.broadcast_as(x.shape())?;
     let shut = shut(x)?;
-    // The product makes a row without any open entry zero instead of uniform.
+    // The product makes a row without an open entry zero instead of uniform.
     softmax(&open.where_cond(x, &shut)?)?.mul(&open.to_dtype(x.dtype())?)
 }
 
-/// A value that is far below any other of x's dtype and still finite, in x's shape.
+/// A value in x's shape that is finite but far below all others of x's dtype.
 fn shut(x: &Tensor) -> Result<Tensor> {
     let lowest = if x.dtype() == DType::F16 { -6e4 } else { -1e30 };
     Tensor::full(lowest, x.shape(), x.device())?.to_dtype(x.dtype())
@@ -69,7 +68,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
 pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let size = logits.abs()?;
     let soft = (size.neg()?.exp()? + 1.0)?.log()?;
-    // What the label leaves of |x|: 1 - t where x >= 0, t below. Nothing is left of an infinity times 0.
+    // The factor on |x| that depends on the label: 1 - t where x >= 0, and t below. An infinity times 0 must give 0.
     let zeros = logits.zeros_like()?.detach();
     let above = logits.detach().ge(&zeros)?.to_dtype(logits.dtype())?;
     let share = (above - targets)?.abs()?;
@@ -147,7 +146,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
         .neg()
 }
 
-/// See [`crate::dropout`]; the mask is that of the draws `noise` stands at.
+/// See [`crate::dropout`]. The mask is made from the draws at which `noise` stands.
 pub fn dropout(x: &Tensor, p: f64, noise: &Generator) -> Result<Tensor> {
     x.mul(&noise.keep_mask(x.shape(), p, x.dtype(), x.device())?)
 }
@@ -159,7 +158,7 @@ pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)
 }
 
-/// 1 / (1 + exp(-x)) without an overflow at either end.
+/// 1 / (1 + exp(-x)), without overflow at either end.
 fn sigmoid(x: &Tensor) -> Result<Tensor> {
     ((x * 0.5)?.tanh()? * 0.5)? + 0.5
 }
@@ -192,7 +191,7 @@ pub fn pairwise_interaction(x: &Tensor, y: &Tensor, weight: &Tensor) -> Result<T
         .matmul(&products)
 }
 
-/// See [`crate::attention`]; `dropout` is the probability and the draws of the mask.
+/// See [`crate::attention`]. `dropout` holds the probability and the draws of the mask.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -285,7 +284,7 @@ pub fn edge_sum(matrix: &Csr, weights: &Tensor, dense: &Tensor) -> Result<Tensor
     )
 }
 
-/// See [`crate::csr_max`]; a row at a time.
+/// See [`crate::csr_max`]. Computed one row at a time.
 pub fn csr_max(matrix: &Csr, dense: &Tensor) -> Result<Tensor> {
     let width = dense.dim(1)?;
     let rows = (0..matrix.rows()).map(|row| {
@@ -293,7 +292,7 @@ pub fn csr_max(matrix: &Csr, dense: &Tensor) -> Result<Tensor> {
         if entries.is_empty() {
             return Tensor::zeros((1, width), dense.dtype(), dense.device());
         }
-        // candle gives the whole gradient to each of several equal entries: a neighbour must come once.
+        // candle gives the whole gradient to each of several equal entries, so every neighbour must occur only once.
         let mut columns = matrix.indices()[entries].to_vec();
         columns.sort_unstable();
         columns.dedup();
@@ -304,7 +303,7 @@ pub fn csr_max(matrix: &Csr, dense: &Tensor) -> Result<Tensor> {
     Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0)
 }
 
-/// See [`crate::segment_sum`]; a segment at a time.
+/// See [`crate::segment_sum`]. Computed one segment at a time.
 pub fn segment_sum(x: &Tensor, offsets: &[u32]) -> Result<Tensor> {
     let sums = offsets.windows(2).map(|pair| {
         x.narrow(0, pair[0] as usize, (pair[1] - pair[0]) as usize)?

@@ -1,7 +1,7 @@
-//! Softmax cross-entropy from logits, mean over the batch, fused with its backward.
+//! Softmax cross-entropy from logits, as the mean over the batch, fused with its backward pass.
 //!
 //! loss = mean_i (log sum_c exp(x_ic) - x_i,label(i)); dx_ic = (p_ic - [c = label(i)]) dloss / n.
-//! The mean is accumulated in f64 in the rows' order.
+//! The mean is accumulated in f64 in the order of the rows.
 
 use crate::composed;
 use crate::device::{self, Call, Fresh, OnDevice};
@@ -11,8 +11,8 @@ use crate::kernel::{
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
-/// `logits`: (batch, classes); `labels`: (batch,) u32. Returns a scalar. An error if the shapes do
-/// not fit, the batch is empty, or a label is not below the number of classes (it is named).
+/// The mean cross-entropy as a scalar. `logits`: (batch, classes); `labels`: (batch,) u32. It is an error if the
+/// shapes do not fit, the batch is empty, or a label is not below the number of classes; the error names the label.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let (batch, classes) = match logits.dims() {
         &[batch, classes] if batch > 0 && classes > 0 => (batch, classes),
@@ -46,19 +46,19 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
 }
 
 struct CrossEntropy {
-    /// u32.
+    /// Labels, (batch,) u32.
     labels: Tensor,
 }
 
 multiversion! {
-    /// The loss of each row; `scratch` holds one row.
+    /// Computes the loss of each row. `scratch` has room for one row.
     fn forward<T: Real>(x: &[T], labels: &[u32], losses: &mut [T], scratch: &mut [T]) {
         let rows = x.chunks_exact(scratch.len()).zip(labels);
         for ((x, &label), loss) in rows.zip(losses) {
             let max = lanes::max(x);
             scratch.copy_from_slice(x);
             let sum = lanes::exp_in_place::<T, FMA>(scratch, max);
-            // The difference first: max alone may be too large to add a logarithm to.
+            // Take the difference first, because adding a logarithm to a very large max alone would lose it.
             *loss = sum.ln_positive::<FMA>() + (max - x[label as usize]);
         }
     }

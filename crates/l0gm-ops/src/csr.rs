@@ -1,4 +1,5 @@
-//! Sparse times dense, multi-threaded, no edge-sized intermediates.
+//! Sparse matrices and their product with dense ones, on several threads and without intermediates of the size of the
+//! edges.
 use crate::composed;
 use crate::csr_copies::Copies;
 use crate::device::{Call, Fresh, OnDevice};
@@ -17,8 +18,8 @@ pub struct Csr {
     pub(crate) values: Vec<f32>,
 }
 impl Csr {
-    /// Checks and wraps the three arrays: `indptr` has rows + 1 non-decreasing entries from 0 to
-    /// `indices.len()`, every index is below `columns`.
+    /// Checks and wraps the three arrays. `indptr` must have rows + 1 non-decreasing entries from 0 to
+    /// `indices.len()`, and every index must be below `columns`.
     pub fn new(
         rows: usize,
         columns: usize,
@@ -74,20 +75,20 @@ impl Csr {
     pub fn columns(&self) -> usize {
         self.columns
     }
-    /// Row offsets, rows + 1 entries.
+    /// The row offsets, rows + 1 entries.
     pub fn indptr(&self) -> &[u32] {
         &self.indptr
     }
-    /// Column of each stored entry.
+    /// The column of each stored entry.
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }
-    /// Value of each stored entry.
+    /// The value of each stored entry.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
-    /// The same entries with values that average: each 1 over the number of entries in its row, so that
-    /// [`csr_matmul`] gives the mean of a row's neighbours (0 for a row without any).
+    /// The same entries with averaging values: each is 1 over the number of entries in its row. [`csr_matmul`] then
+    /// gives the mean of a row's neighbours (0 for a row without neighbours).
     pub fn averaging(mut self) -> Self {
         for row in 0..self.rows {
             let entries = self.indptr[row] as usize..self.indptr[row + 1] as usize;
@@ -96,13 +97,13 @@ impl Csr {
         }
         self
     }
-    /// For each entry of the transpose, in its order, the number of the same entry here.
+    /// For each entry of the transpose, in its order, the number of that entry in this matrix.
     pub(crate) fn entries_by_column(&self) -> Vec<u32> {
         self.by_column().1
     }
-    /// The transpose's row offsets, and its entries by their numbers here.
+    /// The row offsets of the transpose, and its entries given by their numbers in this matrix.
     fn by_column(&self) -> (Vec<u32>, Vec<u32>) {
-        // A counting sort; entries are visited in order, so each new row comes out sorted.
+        // A counting sort. Entries are visited in order, so each new row is sorted.
         let mut indptr = vec![0u32; self.columns + 1];
         for &column in &self.indices {
             indptr[column as usize + 1] += 1;
@@ -126,7 +127,7 @@ impl Csr {
             .flat_map(|row| std::iter::repeat_n(row as u32, entries(row)))
             .collect()
     }
-    /// The transpose.
+    /// The transposed matrix.
     pub fn transpose(&self) -> Self {
         let (indptr, entries) = self.by_column();
         let rows = self.rows_of_entries();
@@ -142,7 +143,7 @@ impl Csr {
         }
     }
 }
-/// A matrix together with what its backward needs: its transpose, which is itself if symmetric.
+/// A matrix together with its transpose, which the backward pass needs. A symmetric matrix is its own transpose.
 #[derive(Clone, Debug)]
 pub struct SparseMatrix {
     forward: Arc<Csr>,
@@ -150,7 +151,7 @@ pub struct SparseMatrix {
     pub(crate) copies: Arc<Copies>,
 }
 impl SparseMatrix {
-    /// Keeps the transpose beside the matrix; a symmetric matrix is stored once.
+    /// Stores the transpose with the matrix. A symmetric matrix is stored only once.
     pub fn new(matrix: Csr) -> Self {
         let transposed = matrix.transpose();
         let same = transposed.rows == matrix.rows
@@ -173,17 +174,16 @@ impl SparseMatrix {
     pub fn matrix(&self) -> &Csr {
         &self.forward
     }
-    /// Its transpose.
     pub(crate) fn transposed(&self) -> &Csr {
         &self.transposed
     }
-    /// Whether forward and transpose share storage.
+    /// Whether the matrix equals its transpose, so that both share their storage.
     pub fn is_symmetric(&self) -> bool {
         Arc::ptr_eq(&self.forward, &self.transposed)
     }
 }
-/// A X for `dense` of shape (columns, width), f32 or f64. Returns (rows, width); the gradient is A^T
-/// times the result's. An error if the shapes do not fit.
+/// The product A X for `dense` X of shape (columns, width), f32 or f64. Returns (rows, width). The gradient of X is
+/// A^T times the gradient of the result. It is an error if the shapes do not fit.
 pub fn csr_matmul(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
     let (rows, columns) = (matrix.forward.rows, matrix.forward.columns);
     if dense.rank() != 2 || dense.dims()[0] != columns {
@@ -221,7 +221,7 @@ impl CustomOp1 for SparseMatrix {
     }
 }
 
-/// The matrix, or its transpose, times `x` on a device with kernels.
+/// Multiplies the matrix, or its transpose, by `x` on a device with kernels.
 fn on_device(matrix: &SparseMatrix, transposed: bool, x: &Tensor) -> Result<Fresh> {
     let (_, width) = x.dims2()?;
     let arrays = matrix.on_device(transposed, x.device())?;

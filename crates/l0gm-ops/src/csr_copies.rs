@@ -1,4 +1,4 @@
-//! A sparse matrix's arrays as tensors on the devices it has been multiplied on, copied there once.
+//! Copies of a sparse matrix's arrays on the devices where it has been multiplied. Each is copied only once.
 
 use crate::device::upload;
 use crate::{Csr, SparseMatrix};
@@ -6,7 +6,7 @@ use candle_core::{Device, DeviceLocation, Result, Tensor};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// What is copied together.
+/// The arrays that are copied together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Part {
     Matrix,
@@ -14,11 +14,11 @@ enum Part {
     Edges,
 }
 
-/// The copies made so far.
+/// All copies made so far.
 #[derive(Debug, Default)]
 pub(crate) struct Copies(Mutex<HashMap<(DeviceLocation, Part), Vec<Tensor>>>);
 
-/// A matrix on a device.
+/// The arrays of a matrix on a device.
 pub(crate) struct Arrays {
     /// Row offsets, u32.
     pub(crate) indptr: Tensor,
@@ -53,7 +53,7 @@ impl SparseMatrix {
         Ok(made)
     }
 
-    /// The matrix, or its transpose, on `device`.
+    /// Returns the arrays of the matrix, or of its transpose, on `device`.
     pub(crate) fn on_device(&self, transposed: bool, device: &Device) -> Result<Arrays> {
         let (part, matrix) = match transposed && !self.is_symmetric() {
             true => (Part::Transposed, self.transposed()),
@@ -72,7 +72,7 @@ impl SparseMatrix {
         }
     }
 
-    /// The row of each entry, and the number here of each entry of the transpose, on `device`.
+    /// For `device`: the row of each entry, and for each entry of the transpose its number in this matrix.
     pub(crate) fn edges_on_device(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let mut found = self
             .copied(Part::Edges, device, || {

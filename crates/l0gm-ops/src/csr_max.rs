@@ -1,8 +1,8 @@
-//! The entrywise maximum of a row's neighbours, as max-pooling aggregators need it.
+//! The entrywise maximum over a row's neighbours, for max-pooling aggregators.
 //!
-//! Y[r, d] = max over the entries e of row r of X[c(e), d], 0 for a row without any; the gradient goes to the
-//! neighbour that was largest, the first of several. Backward runs over the transposed matrix, so that each
-//! row of dX is written by one task.
+//! Y[r, d] = max over the entries e of row r of X[c(e), d], or 0 for a row without entries. The gradient goes to the
+//! neighbour with the largest value, the first of several. The backward pass runs over the transposed matrix, so that
+//! each row of dX is written by one task.
 
 use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
@@ -13,8 +13,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// The maximum over each row's neighbours; the matrix's own values are not used. `dense`: (columns,
-/// width), f32 or f64. Returns (rows, width). An error if the shapes do not fit.
+/// The maximum over each row's neighbours. The values of the matrix are not used. `dense`: (columns, width), f32 or
+/// f64. Returns (rows, width). It is an error if the shapes do not fit.
 pub fn csr_max(matrix: &SparseMatrix, dense: &Tensor) -> Result<Tensor> {
     let columns = matrix.matrix().columns();
     if dense.rank() != 2 || dense.dims()[0] != columns {
@@ -35,7 +35,7 @@ struct CsrMax {
     matrix: SparseMatrix,
 }
 
-/// No neighbour at all.
+/// Marks a row without neighbours.
 const NONE: u32 = u32::MAX;
 
 multiversion! {
@@ -56,7 +56,7 @@ multiversion! {
     }
 }
 
-/// (rows, width): the first neighbour of each row that has the row's maximum.
+/// For each row and column of the result, (rows, width), the first neighbour that has the maximum.
 fn largest<T: Real>(matrix: &Csr, x: &[T], y: &[T], width: usize) -> Vec<u32> {
     let mut found = vec![NONE; y.len()];
     found
@@ -110,7 +110,8 @@ impl CustomOp1 for CsrMax {
                     let entries = transposed.indptr[column] as usize..transposed.indptr[column + 1] as usize;
                     let mut before = NONE;
                     for &row in &transposed.indices[entries] {
-                        // An entry that is stored twice counts once.
+                        // An entry that is stored twice counts once. The rows of a column are sorted, so its copies
+                        // are neighbours.
                         if row == before {
                             continue;
                         }

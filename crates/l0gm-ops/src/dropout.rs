@@ -1,7 +1,7 @@
-//! Inverted dropout whose mask is recomputed in the backward pass, not stored.
+//! Inverted dropout. Its mask is not stored, but computed again in the backward pass.
 //!
-//! Entry i is kept if draw i of the reserved stretch of the stream is not below p: y = x keep / (1 - p)
-//! and dx = dy keep / (1 - p).
+//! Entry i is kept if draw i of the reserved part of the random stream is not below p:
+//! y = x keep / (1 - p) and dx = dy keep / (1 - p).
 
 use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
@@ -12,9 +12,8 @@ use crate::{Generator, Mode, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-/// Zeroes each entry with probability `p` and scales the rest by 1 / (1 - p) in training, which
-/// takes one draw an entry; the identity in evaluation and for p = 0, without a draw. An error if
-/// `p` is not in [0, 1).
+/// In training, sets each entry to zero with probability `p` and scales the others by 1 / (1 - p); this takes one
+/// draw per entry. In evaluation, and for p = 0, returns x without a draw. It is an error if `p` is not in [0, 1).
 pub fn dropout(x: &Tensor, p: f64, mode: &mut Mode<'_>) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {
         bail!("dropout: probability {p} is outside [0, 1)");
@@ -38,7 +37,7 @@ struct Dropout {
 }
 
 multiversion! {
-    /// y = x keep scale, entry i deciding by the draw `first + i` of stream `key`.
+    /// Computes y = x keep scale. Entry i is decided by draw `first + i` of the stream `key`.
     pub(crate) fn masked<T: Real>(x: &[T], y: &mut [T], key: u64, first: u64, threshold: u64, scale: T) {
         for (index, (y, &x)) in y.iter_mut().zip(x).enumerate() {
             let bits = draw(key, first.wrapping_add(index as u64));

@@ -1,4 +1,4 @@
-//! The softmax over each node's edges (Velickovic et al. 2018), a score an entry and head.
+//! The softmax over the edges of each node (Velickovic et al. 2018), with one score per entry and head.
 //!
 //! a_e = exp(s_e - max) / sum over the row's entries; ds_e = a_e (da_e - sum a da).
 
@@ -10,8 +10,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-/// The softmax of `scores` over the entries of each row of `matrix`, whose own values are not used.
-/// `scores`: (entries, heads). Returns the same shape. An error if the shapes do not fit.
+/// The softmax of `scores` over the entries of each row of `matrix`. The values of the matrix are not used. `scores`:
+/// (entries, heads). Returns the same shape. It is an error if the shapes do not fit.
 pub fn edge_softmax(matrix: &SparseMatrix, scores: &Tensor) -> Result<Tensor> {
     let heads = check_entries("edge_softmax: scores", matrix, scores)?;
     if !fused(scores) {

@@ -1,8 +1,8 @@
-//! Rows summed over a node's edges with weights of their own, a weight an entry and head: the aggregation of
-//! attention on graphs (Velickovic et al. 2018).
+//! Sums rows over the edges of each node, with one weight per entry and head. This is the aggregation of attention on
+//! graphs (Velickovic et al. 2018).
 //!
-//! Y[r, h] = sum_e a[e, h] X[c(e), h]; da[e, h] = <dY[r(e), h], X[c(e), h]>; dX through the transposed
-//! matrix. Nothing has the size of entries x width.
+//! Y[r, h] = sum_e a[e, h] X[c(e), h]; da[e, h] = <dY[r(e), h], X[c(e), h]>; dX is computed with the transposed
+//! matrix. No intermediate has the size entries x width.
 
 use crate::device::{Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::edges::{ROWS, by_rows, check_entries, entries};
@@ -14,9 +14,9 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// Y[r, h] = sum over the entries e of row r of weights[e, h] dense[column of e, h]; the matrix's own
-/// values are not used. `weights`: (entries, heads); `dense`: (columns, heads * dim). Returns
-/// (rows, heads * dim). An error if shapes, dtypes or devices do not fit.
+/// Y[r, h] = sum over the entries e of row r of weights[e, h] dense[column of e, h]. The values of the matrix are not
+/// used. `weights`: (entries, heads); `dense`: (columns, heads * dim). Returns (rows, heads * dim). It is an error if
+/// shapes, dtypes or devices do not fit.
 pub fn edge_sum(matrix: &SparseMatrix, weights: &Tensor, dense: &Tensor) -> Result<Tensor> {
     let heads = check_entries("edge_sum: weights", matrix, weights)?;
     let columns = matrix.matrix().columns();
@@ -49,7 +49,8 @@ struct EdgeSum {
 }
 
 multiversion! {
-    /// Rows `first..` of the sum. `entry_of[e]` is the row of `weights` that belongs to entry e; empty: e.
+    /// Computes the rows `first..` of the sum. `entry_of[e]` is the row of `weights` for entry e; if it is empty,
+    /// that row is e.
     fn sum_rows<T: Real>(
         matrix: &Csr,
         entry_of: &[u32],
@@ -78,7 +79,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// dweights of the entries of rows `first..`.
+    /// Computes the gradient of the weights for the entries of rows `first..`.
     fn weight_rows<T: Real>(
         matrix: &Csr,
         first: usize,
@@ -190,7 +191,7 @@ impl CustomOp2 for EdgeSum {
 }
 
 impl EdgeSum {
-    /// The weighted sums of `x` over the rows of the matrix, or of its transpose.
+    /// Computes the weighted sums of `x` over the rows of the matrix, or of its transpose.
     fn sum_on_device(&self, transposed: bool, weights: &Tensor, x: &Tensor) -> Result<Fresh> {
         let (_, width) = x.dims2()?;
         let matrix = self.matrix.matrix();

@@ -1,7 +1,7 @@
-//! Row lookup with a gradient that touches only the rows used.
+//! Row lookup with a gradient that touches only the rows that were used.
 //!
-//! y_p = table[id_p]; the gradient of row r is the sum of dy_p over the positions p with id_p = r,
-//! added in the positions' order.
+//! y_p = table[id_p]. The gradient of row r is the sum of dy_p over the positions p with id_p = r, added in the order
+//! of the positions.
 
 use crate::device::{Call, Fresh, OnDevice, upload};
 use crate::kernel::{
@@ -12,8 +12,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// `table`: (rows, dim); `ids`: u32 of any shape. Returns ids' shape + (dim,). An id out of range is
-/// an error that names it.
+/// Looks up rows of a table. `table`: (rows, dim); `ids`: u32 of any shape. Returns the shape of `ids` followed by
+/// dim. It is an error if an id is out of range; the error names the id.
 pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     let (rows, _) = match table.dims() {
         &[rows, dim] => (rows, dim),
@@ -51,7 +51,7 @@ struct Embedding {
 }
 
 multiversion! {
-    /// total += the rows of `x` at these positions.
+    /// Adds the rows of `x` at these positions to `total`.
     fn gather_add<T: Real>(total: &mut [T], x: &[T], positions: &[u32]) {
         let width = total.len();
         for &position in positions {
@@ -63,14 +63,14 @@ multiversion! {
     }
 }
 
-/// The positions ordered by id, equal ids in the positions' order.
+/// The positions ordered by id. Positions with equal ids keep their order.
 fn by_id(ids: &[u32], rows: usize) -> Vec<u32> {
     if rows > 16 * ids.len() {
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         order.sort_unstable_by_key(|&position| (ids[position as usize], position));
         return order;
     }
-    // A counting sort: one pass to count, one to place.
+    // A counting sort, with one pass to count and one to place.
     let mut next = vec![0u32; rows + 1];
     for &id in ids {
         next[id as usize + 1] += 1;
@@ -87,7 +87,7 @@ fn by_id(ids: &[u32], rows: usize) -> Vec<u32> {
     order
 }
 
-/// Adds row p of `dy` to row ids[p] of `table`; parallel over the rows used.
+/// Adds row p of `dy` to row ids[p] of `table`, in parallel over the rows that are used.
 fn scatter<T: Real>(table: &mut [T], dy: &[T], ids: &[u32], width: usize) {
     let order = by_id(ids, table.len() / width);
     let mut groups = Vec::new();

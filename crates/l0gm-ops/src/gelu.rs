@@ -1,20 +1,20 @@
 //! GELU (Hendrycks and Gimpel 2016), with the exact error function and in its tanh approximation.
 //!
-//! Exact: y = x Phi(x), dy/dx = Phi(x) + x phi(x), with Phi and phi the distribution and density of the
-//! standard normal; the negative tail keeps its relative accuracy. Approximation: y = x s(2 u) with s
-//! the logistic function and u = sqrt(2 / pi) (x + 0.044715 x^3), because (1 + tanh u) / 2 = s(2 u).
+//! Exact: y = x Phi(x), dy/dx = Phi(x) + x phi(x), where Phi and phi are the distribution and density of the standard
+//! normal; the negative tail keeps its relative accuracy. Approximation: y = x s(2 u), where s is the logistic
+//! function and u = sqrt(2 / pi) (x + 0.044715 x^3), because (1 + tanh u) / 2 = s(2 u).
 
 use crate::composed;
 use crate::kernel::Real;
 use crate::kernel::pointwise::{Pointwise, apply};
 use candle_core::{Result, Tensor};
 
-/// x Phi(x), any shape. An error if `x` is not of floats.
+/// x Phi(x), for any shape. It is an error if `x` is not of floats.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     apply(x, Gelu, composed::gelu)
 }
 
-/// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, any shape. An error if `x` is not of floats.
+/// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, for any shape. It is an error if `x` is not of floats.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     apply(x, GeluTanh, composed::gelu_tanh)
 }
@@ -39,7 +39,7 @@ impl Pointwise for Gelu {
 
 struct GeluTanh;
 
-/// sqrt(8 / pi) and 0.044715 times it: the polynomial of 2 u.
+/// The coefficients of the polynomial 2 u: sqrt(8 / pi), and 0.044715 times it.
 const LINEAR: f64 = 1.595_769_121_605_730_7;
 const CUBIC: f64 = 0.044_715 * LINEAR;
 
@@ -58,7 +58,7 @@ impl Pointwise for GeluTanh {
     fn slope<T: Real, const FMA: bool>(&self, x: T) -> T {
         let square = x * x;
         let (s, slope) = (x * (T::of(LINEAR) + T::of(CUBIC) * square)).sigmoid::<FMA>();
-        // Far out the slope is 0 and the polynomial may be infinite.
+        // For large |x| the slope is 0 and the polynomial may be infinite, and their product must be 0.
         let inner = x * (T::of(LINEAR) + T::of(3.0 * CUBIC) * square);
         let inner = if slope == T::NIL { T::NIL } else { inner };
         s + slope * inner

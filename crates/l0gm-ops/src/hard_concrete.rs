@@ -1,8 +1,8 @@
-//! A hard-concrete sample (Louizos et al. 2018; Algorithm 1 of the paper) as one op.
+//! A hard-concrete sample (Louizos et al. 2018; Algorithm 1 of the paper), computed as one op.
 //!
 //! With a = (log(u / (1 - u)) + log_alpha) / tau, s = sigmoid(a) and t = s (zeta - gamma) + gamma:
 //! z = clip(t, 0, 1), and dz/dlog_alpha = (zeta - gamma) s (1 - s) / tau where 0 < t < 1, else 0.
-//! Both factors of s (1 - s) are computed from exp(-|a|), so neither end loses its digits.
+//! Both factors of s (1 - s) are computed from exp(-|a|), so that both ends keep their digits.
 
 use crate::device::{self, Call, Fresh, OnDevice};
 use crate::kernel::{
@@ -12,7 +12,7 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// The stretch interval (gamma, zeta), gamma < 0 < 1 < zeta.
+/// The stretch interval (gamma, zeta), with gamma < 0 < 1 < zeta.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stretch {
     /// Lower end, below 0.
@@ -31,7 +31,7 @@ impl Default for Stretch {
 }
 
 impl Stretch {
-    /// The stretch must hold \[0, 1\] inside, and the temperature be positive.
+    /// Checks that the stretch contains \[0, 1\] in its interior and that the temperature is positive.
     pub(crate) fn check(&self, op: &str, temperature: f64) -> Result<()> {
         if !(temperature > 0.0 && temperature.is_finite()) {
             bail!("{op}: temperature {temperature} must be positive and finite");
@@ -45,10 +45,10 @@ impl Stretch {
 }
 
 /// z = clip(sigmoid((log u - log(1 - u) + log_alpha) / tau) * (zeta - gamma) + gamma, 0, 1).
-/// `noise` u in (0, 1) has shape (.., gates); `log_alpha` (gates,) broadcasts over the leading
-/// dimensions, or has noise's shape. Returns noise's shape; the gradient reaches `log_alpha` only.
-/// An error if the shapes do not fit, `temperature` is not positive, or the stretch does not hold
-/// \[0, 1\] inside.
+/// `noise` holds u in (0, 1) and has shape (.., gates). `log_alpha` has shape (gates,) and is broadcast over the
+/// leading dimensions, or it has noise's shape. Returns noise's shape. The gradient reaches `log_alpha` only. It is
+/// an error if the shapes do not fit, `temperature` is not positive, or the stretch does not contain \[0, 1\] in its
+/// interior.
 pub fn hard_concrete(
     log_alpha: &Tensor,
     noise: &Tensor,
@@ -81,10 +81,10 @@ struct HardConcrete {
     stretch: Stretch,
 }
 
-/// s and s (1 - s).
+/// Returns s and s (1 - s).
 #[inline(always)]
 fn sigmoid<T: Real, const FMA: bool>(u: T, log_alpha: T, inverse_temperature: T) -> (T, T) {
-    // Two logarithms rather than that of a quotient, which could overflow for u next to 1.
+    // Take two logarithms, because the quotient of u next to 1 could overflow.
     let logistic = u.ln_positive::<FMA>() - (T::UNIT - u).ln_positive::<FMA>();
     ((logistic + log_alpha) * inverse_temperature).sigmoid::<FMA>()
 }
@@ -100,7 +100,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// out += dz dz/dlog_alpha
+    /// Adds dz dz/dlog_alpha to `out`.
     fn backward<T: Real>(
         log_alpha: &[T],
         u: &[T],
@@ -121,7 +121,7 @@ multiversion! {
 }
 
 impl HardConcrete {
-    /// 1 / tau, gamma, zeta.
+    /// Returns 1 / tau, gamma, zeta.
     fn constants<T: Real>(&self) -> (T, T, T) {
         let Stretch { gamma, zeta } = self.stretch;
         (T::of(1.0 / self.temperature), T::of(gamma), T::of(zeta))
@@ -144,7 +144,7 @@ impl CustomOp2 for HardConcrete {
             let log_alpha = slice::<T>(log_alpha, log_alpha_layout)?;
             let u = slice::<T>(noise, noise_layout)?;
             let (inverse, gamma, zeta) = self.constants::<T>();
-            // log_alpha repeats every `width` values: its own shape is one repetition.
+            // log_alpha repeats every `width` values. If it has noise's shape, it occurs once.
             let width = log_alpha.len();
             let z = if width == u.len() {
                 rows::build(u.len(), 1, |first, z: &mut [T]| {

@@ -1,9 +1,9 @@
-//! Weighted pairwise products of two stacks of vectors: the kernel of a compressed interaction
-//! network (eq. 10 of the paper).
+//! Weighted pairwise products of two stacks of vectors, the kernel of a compressed interaction network (eq. 10 of the
+//! paper).
 //!
-//! For a group of examples the products P[ij, bd] = x[b, i, d] y[b, j, d] are laid out as one matrix,
-//! and out = W P with W the (maps, m n) weights. Backward, with G the gradient laid out alike:
-//! dW = G P^T, dP = W^T G, dx[b, i, d] = sum_j dP[ij, bd] y[b, j, d] and dy likewise. P is recomputed.
+//! For a group of examples, the products P[ij, bd] = x[b, i, d] y[b, j, d] are laid out as one matrix, and out = W P
+//! with W the (maps, m n) weights. Backward, with G the gradient in the same layout: dW = G P^T, dP = W^T G,
+//! dx[b, i, d] = sum_j dP[ij, bd] y[b, j, d], and dy likewise. P is computed again.
 
 use crate::device::{Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
@@ -14,14 +14,14 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// Columns of P one product works on: wide enough for the matrix kernels.
+/// Number of columns of P in one product: wide enough for the matrix kernels.
 const COLUMNS: usize = 256;
-/// Parts of a batch whose weight gradients are summed apart, then added up in order.
+/// Number of parts of a batch whose weight gradients are summed separately and then added in order.
 const PARTS: usize = 16;
 
-/// out[b, h, d] = sum_ij weight[h, i, j] * x[b, i, d] * y[b, j, d].
-/// `x`: (batch, m, dim); `y`: (batch, n, dim); `weight`: (maps, m, n). Returns (batch, maps, dim).
-/// `x` and `y` may be the same tensor. An error if shapes, dtypes or devices do not fit.
+/// out[b, h, d] = sum_ij weight[h, i, j] * x[b, i, d] * y[b, j, d]. `x`: (batch, m, dim); `y`: (batch, n, dim);
+/// `weight`: (maps, m, n). Returns (batch, maps, dim). `x` and `y` may be the same tensor. It is an error if shapes,
+/// dtypes or devices do not fit.
 pub fn pairwise_interaction(x: &Tensor, y: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let fits = match (x.dims(), y.dims(), weight.dims()) {
         (&[batch, m, dim], &[batch_y, n, dim_y], &[_, m_w, n_w]) => {
@@ -72,14 +72,14 @@ impl Sizes {
         self.batch * self.m * self.n * self.dim * self.maps == 0
     }
 
-    /// Examples whose products form one matrix.
+    /// Number of examples whose products form one matrix.
     fn group(&self) -> usize {
         (COLUMNS / self.dim).max(1)
     }
 }
 
 multiversion! {
-    /// P of consecutive examples; `sizes` is (m, n, dim).
+    /// Computes P for consecutive examples. `sizes` is (m, n, dim).
     fn outer<T: Real>(x: &[T], y: &[T], sizes: (usize, usize, usize), products: &mut [T]) {
         let (m, n, dim) = sizes;
         let columns = x.len() / m;
@@ -97,7 +97,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// dx and dy (which are added to) from dP of consecutive examples.
+    /// Adds to dx and dy what follows from dP of consecutive examples.
     fn outer_backward<T: Real>(
         x: &[T],
         y: &[T],
@@ -123,7 +123,7 @@ multiversion! {
     }
 }
 
-/// (examples, maps, dim) from (maps, examples * dim).
+/// Rearranges (maps, examples * dim) into (examples, maps, dim).
 fn scatter<T: Real>(columns: &[T], rows: &mut [T], maps: usize, dim: usize) {
     let width = columns.len() / maps;
     for (map, columns) in columns.chunks_exact(width).enumerate() {
@@ -133,7 +133,7 @@ fn scatter<T: Real>(columns: &[T], rows: &mut [T], maps: usize, dim: usize) {
     }
 }
 
-/// (maps, examples * dim) from (examples, maps, dim).
+/// Rearranges (examples, maps, dim) into (maps, examples * dim).
 fn gather<T: Real>(rows: &[T], columns: &mut [T], maps: usize, dim: usize) {
     let width = columns.len() / maps;
     for (map, columns) in columns.chunks_exact_mut(width).enumerate() {
@@ -173,7 +173,7 @@ fn forward<T: Real>(s: Sizes, x: &[T], y: &[T], weight: &[T]) -> Vec<T> {
     out
 }
 
-/// dx, dy and dW.
+/// Computes dx, dy and dW.
 fn backward<T: Real>(s: Sizes, x: &[T], y: &[T], weight: &[T], grad: &[T]) -> [Vec<T>; 3] {
     let pairs = s.m * s.n;
     let mut dx = vec![T::NIL; x.len()];
@@ -183,7 +183,7 @@ fn backward<T: Real>(s: Sizes, x: &[T], y: &[T], weight: &[T], grad: &[T]) -> [V
         return [dx, dy, dw];
     }
     let group = s.group();
-    // A whole number of groups in each of at most PARTS parts.
+    // Use at most PARTS parts, each with a whole number of groups.
     let part = s.batch.div_ceil(group).div_ceil(PARTS) * group;
     let partial: Vec<Vec<T>> = dx
         .par_chunks_mut(part * s.m * s.dim)
@@ -273,7 +273,7 @@ impl Sizes {
         Self::of(x[0].dims(), x[1].dims(), x[2].dims())
     }
 
-    /// Passes m, n, dim and maps.
+    /// Passes the sizes m, n, dim and maps.
     fn pass(&self, call: Call) -> Call {
         call.size(self.m)
             .size(self.n)

@@ -1,8 +1,8 @@
-//! Layer normalisation over the last dimension (Ba et al. 2016), fused with its backward.
+//! Layer normalisation over the last dimension (Ba et al. 2016), fused with its backward pass.
 //!
-//! With h = (x - mean) r and r = 1 / sqrt(var + epsilon): y = h w + b. Backward, with g = dy w and
-//! means over the row: dx = r (g - mean(g) - h mean(g h)); dw and db are the sums of dy h and dy
-//! over the rows. Mean and r are recomputed: the row is in the cache anyway.
+//! With h = (x - mean) r and r = 1 / sqrt(var + epsilon): y = h w + b. Backward, with g = dy w and means over the
+//! row: dx = r (g - mean(g) - h mean(g h)); dw and db are the sums of dy h and dy over the rows. Mean and r are
+//! computed again, because the row is in the cache anyway.
 
 use crate::device::{self, Call, Fresh, OnDevice, if_tracked};
 use crate::kernel::{
@@ -12,9 +12,8 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-/// (x - mean) / sqrt(var + epsilon) * weight + bias; `x`: (.., dim), `weight` and `bias`: (dim,).
-/// `epsilon` is at least 0 (above 0 unless every row varies). An error if shapes or dtypes do not
-/// fit.
+/// (x - mean) / sqrt(var + epsilon) * weight + bias. `x`: (.., dim); `weight` and `bias`: (dim,). `epsilon` must be
+/// at least 0 (above 0 unless every row varies). It is an error if shapes or dtypes do not fit.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
     let width = check::last_dim("layer_norm", x)?;
     for (name, parameter) in [("weight", weight), ("bias", bias)] {
@@ -41,7 +40,7 @@ struct LayerNorm {
     epsilon: f64,
 }
 
-/// Mean and 1 / sqrt(var + epsilon) of a row.
+/// The mean and 1 / sqrt(var + epsilon) of a row.
 #[inline(always)]
 fn moments<T: Real>(x: &[T], epsilon: f64) -> (T, T) {
     let count = T::of(x.len() as f64);
@@ -63,7 +62,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// `scratch` holds one row; `sums` is dw and then db, which are added to.
+    /// `scratch` has room for one row. `sums` holds dw and then db, to which this adds.
     fn backward<T: Real>(
         x: &[T],
         weight: &[T],
@@ -79,7 +78,7 @@ multiversion! {
         let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
         for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
             let (mean, scale) = moments(x, epsilon);
-            // dx holds g = dy w for a while, scratch the normalised row.
+            // At first dx holds g = dy w, and scratch holds the normalised row.
             for ((((g, h), &x), &dy), &w) in
                 dx.iter_mut().zip(scratch.iter_mut()).zip(x).zip(dy).zip(weight)
             {

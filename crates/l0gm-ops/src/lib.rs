@@ -1,8 +1,8 @@
-//! Differentiable, fused, seeded ops for candle.
+//! Differentiable, fused and seeded operations for candle.
 //!
-//! candle's fused norms and softmax have no backward, its CPU device cannot be seeded, and its
-//! optimiser can be neither grouped nor saved. These are the ops a training loop needs instead,
-//! each with an exact gradient and with randomness drawn from a seeded [`Generator`].
+//! candle's fused norms and softmax have no backward pass, its CPU device cannot be seeded, and its optimiser has no
+//! parameter groups and cannot be saved. This crate has the operations that a training loop needs instead. Each has
+//! an exact gradient, and randomness comes from a seeded [`Generator`].
 
 pub mod composed;
 
@@ -76,7 +76,7 @@ pub use silu::silu;
 pub use softmax::{masked_softmax, softmax};
 pub use tape::Tape;
 
-/// The README's example, compiled and run as a test.
+/// Compiles and runs the README's example as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,7 +1,7 @@
-//! x W^T + b with a bias gradient in one pass and no gradient for untracked inputs.
+//! x W^T + b, with the gradient of the bias in one pass and no gradient for inputs that are not tracked.
 //!
-//! With the leading dimensions flattened to n rows: y = x W^T + b; dx = dy W, dW = dy^T x, and
-//! db = the sum of dy's rows.
+//! With the leading dimensions flattened to n rows: y = x W^T + b, dx = dy W, dW = dy^T x, and db is the sum of the
+//! rows of dy.
 
 use crate::bias;
 use crate::composed;
@@ -13,8 +13,8 @@ use crate::kernel::{
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-/// `x`: (.., in); `weight`: (out, in); `bias`: (out,). Returns (.., out). An error if shapes,
-/// dtypes or devices do not fit.
+/// x W^T + b. `x`: (.., in); `weight`: (out, in); `bias`: (out,). Returns (.., out). It is an error if shapes, dtypes
+/// or devices do not fit.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (out, inner) = match weight.dims() {
         &[out, inner] => (out, inner),
@@ -38,7 +38,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         }
         crate::check::alike("linear", "x", x, "bias", bias)?;
     }
-    // Without a bias there is nothing to add to candle's product on a device.
+    // On a device, candle's own product is used as it is when there is no bias to add.
     if !fused(x) || (bias.is_none() && device::has_kernels(x)) {
         return composed::linear(x, weight, bias);
     }
@@ -68,7 +68,7 @@ fn forward<T: Real>(
     let y = match bias {
         None => product_of(sizes, a, b),
         Some((storage, layout)) => {
-            // The product is added to what is there, so a bias costs no pass of its own.
+            // The product is added to the content of y, so the bias does not cost a separate pass.
             let bias = slice::<T>(storage, layout)?;
             // SAFETY: parts are whole rows, and each row is written.
             let mut y = unsafe {
@@ -87,7 +87,7 @@ fn forward<T: Real>(
     Ok(owned(y, shape))
 }
 
-/// dx and dW, each only if its argument is tracked.
+/// Computes dx and dW, each only if its argument is tracked.
 fn backward<T: Real>(
     x: &Tensor,
     weight: &Tensor,

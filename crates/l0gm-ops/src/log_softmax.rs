@@ -1,4 +1,4 @@
-//! Logarithm of the softmax over the last dimension with an exact backward.
+//! The logarithm of the softmax over the last dimension, with an exact backward pass.
 //!
 //! y_i = x_i - max x - log sum_j exp(x_j - max x); dx_i = dy_i - exp(y_i) sum_j dy_j.
 
@@ -10,7 +10,7 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-/// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
+/// The logarithm of the softmax, in x's shape (.., dim). It is an error if `x` is not of floats or dim is 0.
 pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     check::last_dim("log_softmax", x)?;
     check::floats("log_softmax", x)?;
@@ -20,9 +20,9 @@ pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     apply1(&x.contiguous()?, LogSoftmax { open: None })
 }
 
-/// As [`log_softmax`] over the entries where `mask` is 1. The others give 0, and so does a row without any:
-/// minus infinity, which they would have, makes a sum in which they weigh nothing a NaN. `mask`: u8 of x's
-/// shape, or (dim,) for all rows. An error if it does not fit.
+/// Like [`log_softmax`], but over the entries where `mask` is 1. All other entries are 0, and so is a row without
+/// open entries. Their true value is minus infinity, which would turn a sum in which they have weight 0 into NaN.
+/// `mask`: u8, of x's shape or (dim,) for all rows. It is an error if the mask does not fit.
 pub fn masked_log_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     check::floats("masked_log_softmax", x)?;
     check::mask("masked_log_softmax", x, mask)?;
@@ -34,11 +34,11 @@ pub fn masked_log_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
 }
 
 struct LogSoftmax {
-    /// u8, 1 = open, an entry each or a column each; all open if absent.
+    /// The mask, u8 with 1 = open, one value per entry or per column. Absent: all are open.
     open: Option<Tensor>,
 }
 
-/// The mask of a row; none where all is open.
+/// The mask of one row; empty where all entries are open.
 #[inline(always)]
 fn open_of(open: &[u8], row: usize, width: usize) -> &[u8] {
     let at = if open.len() > width { row * width } else { 0 };
@@ -46,7 +46,7 @@ fn open_of(open: &[u8], row: usize, width: usize) -> &[u8] {
 }
 
 multiversion! {
-    /// Rows `first..`; `open` is the mask of all rows.
+    /// Handles the rows `first..`. `open` is the mask of all rows.
     fn forward<T: Real>(x: &[T], y: &mut [T], open: &[u8], first: usize, width: usize) {
         let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
         for (row, (x, y)) in rows.enumerate() {
@@ -58,7 +58,7 @@ multiversion! {
             let max = lanes::max(y);
             let log = lanes::exp_in_place::<T, FMA>(y, max).ln_positive::<FMA>();
             for (y, &x) in y.iter_mut().zip(x) {
-                // The difference first: max alone may be too large to add a logarithm to.
+                // Take the difference first, because adding a logarithm to a very large max alone would lose it.
                 *y = (x - max) - log;
             }
             for (y, &open) in y.iter_mut().zip(open) {
@@ -69,7 +69,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Rows `first..`; `open` is the mask of all rows.
+    /// Handles the rows `first..`. `open` is the mask of all rows.
     fn backward<T: Real>(y: &[T], dy: &[T], dx: &mut [T], open: &[u8], first: usize, width: usize) {
         let chunks = y.chunks_exact(width).zip(dy.chunks_exact(width));
         for (row, ((y, dy), dx)) in chunks.zip(dx.chunks_exact_mut(width)).enumerate() {
@@ -90,7 +90,7 @@ multiversion! {
 }
 
 impl LogSoftmax {
-    /// Runs `inner` with the mask's values, none without a mask.
+    /// Runs `inner` with the values of the mask; without a mask they are empty.
     fn with_open<R>(&self, inner: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
         let Some(mask) = &self.open else {
             return inner(&[]);
@@ -99,7 +99,7 @@ impl LogSoftmax {
         inner(open)
     }
 
-    /// Passes the mask and how many entries it has.
+    /// Passes the mask, and returns its number of entries as well.
     fn pass_open(&self, call: Call, width: usize) -> (Call, usize) {
         let open = self.open.as_ref();
         let period = open.map_or(width, |open| open.elem_count());

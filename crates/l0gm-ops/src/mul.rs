@@ -1,5 +1,5 @@
-//! The entrywise product of two tensors of one shape, on all threads: dx = dz y and dy = dz x, each
-//! only where it is asked for.
+//! The entrywise product of two tensors of the same shape, computed on all threads. dx = dz y and dy = dz x are
+//! computed only for tracked arguments.
 
 use crate::device::{Fresh, OnDevice, if_tracked};
 use crate::kernel::pairs::{Product, pairs, pairs_on_device};
@@ -8,7 +8,7 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// x y, entry by entry: a gate on what it gates. An error if shapes, dtypes or devices differ.
+/// x y, entry by entry, as a gate multiplies its input. It is an error if shapes, dtypes or devices differ.
 pub fn mul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if x.dims() != y.dims() {
         bail!("mul: x {:?} and y {:?} differ in shape", x.dims(), y.dims());

@@ -1,4 +1,4 @@
-//! The squared Euclidean norms of tensors, for clipping gradients by their global norm.
+//! Squared Euclidean norms of tensors, for clipping gradients by their global norm.
 
 use crate::device::{self, Call};
 use crate::kernel::access::storage_slice;
@@ -6,13 +6,14 @@ use crate::kernel::{Real, fused, multiversion, rows};
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
-/// Sum of the squares of all entries, accumulated in f64 in a fixed order, so that the result does
-/// not depend on the number of threads. `x`: f32 or f64, any shape.
+/// The sum of the squares of all entries. It is accumulated in f64 in a fixed order, so that it does not depend on
+/// the number of threads. `x`: f32 or f64, any shape.
 pub fn squared_norm(x: &Tensor) -> Result<f64> {
     squared_norms(&[x]).map(|norms| norms[0])
 }
 
-/// [`squared_norm`] of each tensor, to the bit, in one pass whose chunks are shared among the threads.
+/// The [`squared_norm`] of each tensor, with the same bits, in one pass whose chunks are distributed among the
+/// threads.
 pub fn squared_norms(tensors: &[&Tensor]) -> Result<Vec<f64>> {
     let contiguous = tensors
         .iter()
@@ -27,7 +28,7 @@ pub fn squared_norms(tensors: &[&Tensor]) -> Result<Vec<f64>> {
         .iter()
         .map(|x| x.as_ref().map(Tensor::storage_and_layout))
         .collect();
-    // A chunk with the number of its tensor.
+    // Each chunk is stored with the number of its tensor.
     let mut tasks: Vec<(usize, Chunk<'_>)> = Vec::new();
     let mut on_device: Vec<(usize, &Tensor)> = Vec::new();
     let mut norms = vec![0.0; tensors.len()];
@@ -51,7 +52,7 @@ pub fn squared_norms(tensors: &[&Tensor]) -> Result<Vec<f64>> {
         true => tasks.iter().map(|(_, chunk)| chunk.squares()).collect(),
         false => tasks.par_iter().map(|(_, chunk)| chunk.squares()).collect(),
     };
-    // In the order of the chunks.
+    // Add the partial sums in the order of the chunks.
     for ((i, _), partial) in tasks.iter().zip(partial) {
         norms[*i] += partial;
     }
@@ -59,8 +60,8 @@ pub fn squared_norms(tensors: &[&Tensor]) -> Result<Vec<f64>> {
     Ok(norms)
 }
 
-/// Adds the norms of tensors on a device with kernels. Every stretch is summed there; the sums of all tensors
-/// come back in one copy, because a copy waits for the device.
+/// Adds the norms of tensors on a device with kernels. Every stretch is summed there. The sums of all tensors come
+/// back in one copy, because each copy waits for the device.
 fn add_from_device(tensors: &[(usize, &Tensor)], norms: &mut [f64]) -> Result<()> {
     let mut sums = Vec::new();
     let mut of = Vec::new();
@@ -84,10 +85,10 @@ fn add_from_device(tensors: &[(usize, &Tensor)], norms: &mut [f64]) -> Result<()
     Ok(())
 }
 
-/// By candle's own operations, on other devices and of other dtypes.
+/// Computes the norm with candle's own operations, for other devices and dtypes.
 fn composed(x: &Tensor) -> Result<f64> {
     let x = match x.device() {
-        // It has no f64.
+        // Metal has no f64.
         Device::Metal(_) => x.to_device(&Device::Cpu)?,
         _ => x.clone(),
     };
@@ -95,7 +96,7 @@ fn composed(x: &Tensor) -> Result<f64> {
     values.sqr()?.sum_all()?.to_scalar::<f64>()
 }
 
-/// Consecutive values of one tensor.
+/// Consecutive values of one tensor, in its precision.
 enum Chunk<'a> {
     Single(&'a [f32]),
     Double(&'a [f64]),

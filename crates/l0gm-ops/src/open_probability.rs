@@ -1,13 +1,13 @@
-//! P(z != 0) of hard-concrete gates, the terms of the expected L0 (Louizos et al. 2018, eq. 12; Algorithm
-//! 1 of the paper, line 16): s(log_alpha - tau log(-gamma / zeta)) with s the logistic function.
+//! P(z != 0) of hard-concrete gates, the terms of the expected L0 (Louizos et al. 2018, eq. 12; Algorithm 1 of the
+//! paper, line 16). It is s(log_alpha - tau log(-gamma / zeta)), with s the logistic function.
 
 use crate::kernel::Real;
 use crate::kernel::pointwise::{Pointwise, apply};
 use crate::{Stretch, composed};
 use candle_core::{Result, Tensor};
 
-/// The probability that each gate is not 0, in `log_alpha`'s shape; its sum is the penalty. An error if
-/// `temperature` is not positive or the stretch does not hold \[0, 1\] inside.
+/// The probability that each gate is not 0, in the shape of `log_alpha`. Its sum is the penalty. It is an error if
+/// `temperature` is not positive or the stretch does not contain \[0, 1\] in its interior.
 pub fn open_probability(log_alpha: &Tensor, temperature: f64, stretch: Stretch) -> Result<Tensor> {
     stretch.check("open_probability", temperature)?;
     let Stretch { gamma, zeta } = stretch;

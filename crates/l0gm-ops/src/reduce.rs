@@ -1,6 +1,5 @@
-//! Sum and mean over any one dimension. With x seen as (outer, n, inner), y[o, i] = sum_j x[o, j, i];
-//! the gradient is dy repeated n times. Rows are added four at a time, in an order that depends on the
-//! shape alone.
+//! Sum and mean over any one dimension. With x seen as (outer, n, inner), y[o, i] = sum_j x[o, j, i], and the
+//! gradient is dy repeated n times. Rows are added four at a time, in an order that depends only on the shape.
 
 use crate::composed;
 use crate::device::{self, Call, Fresh, OnDevice};
@@ -11,8 +10,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// The sum over dimension `dim`, which the result no longer has. An error if there is no such
-/// dimension.
+/// The sum over dimension `dim`, which is removed from the shape. It is an error if there is no such dimension.
 pub fn sum(x: &Tensor, dim: usize) -> Result<Tensor> {
     if dim >= x.rank() {
         bail!("sum: x {:?} has no dimension {dim}", x.dims());
@@ -23,8 +21,8 @@ pub fn sum(x: &Tensor, dim: usize) -> Result<Tensor> {
     apply1(&x.contiguous()?, Sum { dim })
 }
 
-/// The mean over dimension `dim`, which the result no longer has. An error if there is no such
-/// dimension or it is empty.
+/// The mean over dimension `dim`, which is removed from the shape. It is an error if there is no such dimension or it
+/// is empty.
 pub fn mean(x: &Tensor, dim: usize) -> Result<Tensor> {
     match x.dims().get(dim) {
         Some(&n) if n > 0 => sum(x, dim)? / n as f64,
@@ -39,7 +37,7 @@ struct Sum {
     dim: usize,
 }
 
-/// (outer, n, inner) of a shape around one dimension.
+/// The sizes (outer, n, inner) of a shape around one dimension.
 fn around(dims: &[usize], dim: usize) -> (usize, usize, usize) {
     (
         dims[..dim].iter().product(),
@@ -49,7 +47,7 @@ fn around(dims: &[usize], dim: usize) -> (usize, usize, usize) {
 }
 
 multiversion! {
-    /// Each row of `x` summed.
+    /// Sums each row of `x`.
     fn sum_each<T: Real>(x: &[T], y: &mut [T], width: usize) {
         for (x, y) in x.chunks_exact(width).zip(y) {
             *y = lanes::sum(x);

@@ -1,11 +1,11 @@
-//! The rectifier max(x, 0); its slope at 0 is 0, as in PyTorch.
+//! The rectifier max(x, 0). Its slope at 0 is 0, as in PyTorch.
 
 use crate::composed;
 use crate::kernel::Real;
 use crate::kernel::pointwise::{Pointwise, apply};
 use candle_core::{Result, Tensor};
 
-/// max(x, 0), any shape; a NaN stays one. An error if `x` is not of floats.
+/// max(x, 0), for any shape. NaN stays NaN. It is an error if `x` is not of floats.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     apply(x, Relu, composed::relu)
 }

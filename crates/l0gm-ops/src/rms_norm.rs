@@ -1,8 +1,7 @@
-//! Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019), fused with its
-//! backward.
+//! Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019), fused with its backward pass.
 //!
-//! With r = 1 / sqrt(mean(x^2) + epsilon) and h = x r: y = h w. Backward, with g = dy w and means over the
-//! row: dx = r (g - h mean(g h)); dw is the sum of dy h over the rows. r is recomputed: the row is in the
+//! With r = 1 / sqrt(mean(x^2) + epsilon) and h = x r: y = h w. Backward, with g = dy w and means over the row:
+//! dx = r (g - h mean(g h)); dw is the sum of dy h over the rows. r is computed again, because the row is in the
 //! cache anyway.
 
 use crate::device::{self, Call, Fresh, OnDevice, if_tracked};
@@ -13,8 +12,8 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// x / sqrt(mean(x^2) + epsilon) * weight; `x`: (.., dim), `weight`: (dim,). `epsilon` is at least 0 (above
-/// 0 unless no row is all zeros). An error if shapes, dtypes or devices do not fit.
+/// x / sqrt(mean(x^2) + epsilon) * weight. `x`: (.., dim); `weight`: (dim,). `epsilon` must be at least 0 (above 0 if
+/// a row may be all zeros). It is an error if shapes, dtypes or devices do not fit.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
     let width = check::last_dim("rms_norm", x)?;
     if weight.dims() != [width] {
@@ -38,7 +37,7 @@ struct RmsNorm {
     epsilon: f64,
 }
 
-/// 1 / sqrt(mean(x^2) + epsilon)
+/// 1 / sqrt(mean(x^2) + epsilon) of a row.
 #[inline(always)]
 fn inverse_size<T: Real>(x: &[T], epsilon: f64) -> T {
     let square = lanes::dot(x, x) / T::of(x.len() as f64);
@@ -58,7 +57,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// `sums` is dw, which is added to.
+    /// `sums` holds dw, to which this adds.
     fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], epsilon: f64, dx: &mut [T], sums: &mut [T]) {
         let width = weight.len();
         let count = T::of(width as f64);

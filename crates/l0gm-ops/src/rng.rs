@@ -1,20 +1,20 @@
-//! A seeded, counter-based generator: the value drawn depends on (key, counter) alone, so that a
-//! dropout mask can be recomputed in the backward pass, a tensor can be filled by any number of
-//! threads to the same bits, and a run can continue where it was cut off.
+//! A seeded, counter-based generator. Each value depends only on (key, counter), so that a dropout mask can be
+//! computed again in the backward pass, a tensor can be filled with the same bits by any number of threads, and a run
+//! can continue where it was interrupted.
 //!
-//! Bits and uniforms are integer arithmetic, the same on every machine. Normals go through the
-//! platform's `ln` and `cos`, whose last bit may differ from one platform to another.
+//! Bits and uniform numbers are computed with integers and are the same on every machine. Normal numbers use the
+//! platform's `ln` and `cos`, whose last bit may differ between platforms.
 
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// 2^64 divided by the golden ratio: consecutive counters land far apart before they are mixed.
+/// 2^64 divided by the golden ratio. It moves consecutive counters far apart before they are mixed.
 const WEYL: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Values one task fills; the result does not depend on it.
+/// Number of values that one task fills. The result does not depend on it.
 const FILL_CHUNK: usize = 8192;
 
-/// A bijection of 64 bits that changes about half the output bits for each input bit (the
-/// finaliser with Stafford's variant 13 constants).
+/// A bijection of 64 bits in which each input bit changes about half of the output bits (a finaliser with Stafford's
+/// variant 13 constants).
 #[inline(always)]
 fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,20 +22,20 @@ fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The draw number `counter` of the stream `key`. The key enters twice, with a mixing round
-/// between, so that two streams are never shifted copies of each other.
+/// Draw number `counter` of the stream `key`. The key enters twice, with a mixing round between, so that two streams
+/// are never shifted copies of each other.
 #[inline(always)]
 pub(crate) fn draw(key: u64, counter: u64) -> u64 {
     mix(mix(counter.wrapping_mul(WEYL).wrapping_add(key)) ^ key.rotate_left(32))
 }
 
-/// 64 bits as an f64 in the open interval (0, 1): the middle of one of 2^52 equal cells.
+/// Maps 64 bits to an f64 in the open interval (0, 1), the middle of one of 2^52 equal cells.
 #[inline(always)]
 fn open_unit(bits: u64) -> f64 {
     ((bits >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
 }
 
-/// One standard normal from two draws (Box and Muller 1958, the cosine half).
+/// One standard normal number from two draws (Box and Muller 1958, the cosine half).
 #[inline(always)]
 fn normal_pair(key: u64, counter: u64) -> f64 {
     let radius = (-2.0 * open_unit(draw(key, counter)).ln()).sqrt();
@@ -43,13 +43,13 @@ fn normal_pair(key: u64, counter: u64) -> f64 {
     radius * angle.cos()
 }
 
-/// The 64-bit draw below which a value is dropped with probability `p`.
+/// The threshold below which a 64-bit draw drops a value, so that this happens with probability `p`.
 pub(crate) fn drop_threshold(p: f64) -> u64 {
     // The cast saturates: p = 1 (refused by every caller) would give the largest u64.
     (p * 18_446_744_073_709_551_616.0) as u64
 }
 
-/// A stream of random numbers; the same seed gives the same stream on every machine.
+/// A stream of random numbers. The same seed gives the same stream on every machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generator {
     key: u64,
@@ -65,7 +65,7 @@ impl Generator {
         }
     }
 
-    /// An independent stream derived from this one's key, a name and an index (a step, an epoch, a
+    /// An independent stream, derived from this stream's key, a name and an index (such as a step, an epoch or a
     /// layer). Does not advance `self`.
     pub fn stream(&self, name: &str, index: u64) -> Self {
         let mut key = mix(self.key ^ name.len() as u64);
@@ -80,18 +80,18 @@ impl Generator {
         }
     }
 
-    /// The stream's key and the number of values drawn, enough to rebuild it.
+    /// The key of the stream and the number of values drawn, which are enough to rebuild it.
     pub fn state(&self) -> (u64, u64) {
         (self.key, self.counter)
     }
 
-    /// Rebuilds a stream from [`Generator::state`].
+    /// Rebuilds a stream from its [`Generator::state`].
     pub fn from_state(key: u64, counter: u64) -> Self {
         Self { key, counter }
     }
 
-    /// Sets `draws` values aside: returns a copy that stands at the first of them and moves `self`
-    /// past the last. An op keeps the copy to recompute its noise in the backward pass.
+    /// Reserves `draws` values: returns a copy that stands at the first of them, and moves `self` past the last. An
+    /// op keeps the copy to compute its noise again in the backward pass.
     pub fn reserve(&mut self, draws: usize) -> Self {
         let here = self.clone();
         self.counter = self.counter.wrapping_add(draws as u64);
@@ -110,19 +110,19 @@ impl Generator {
         open_unit(self.next_u64())
     }
 
-    /// The next standard normal f64 (two draws).
+    /// The next standard normal f64, which takes two draws.
     pub fn normal(&mut self) -> f64 {
         let here = self.reserve(2);
         normal_pair(here.key, here.counter)
     }
 
-    /// The next integer in `0..n`, without bias; `n` must not be 0 (0 gives 0).
+    /// The next integer in `0..n`, without bias. Returns 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         if n == 0 {
             return 0;
         }
-        // The high word of bits * n is uniform once the few low words that would favour small
-        // results are rejected (Lemire 2019). Those lie below n, so that the division is rarely met.
+        // The high word of bits * n is uniform once the few low words that would favour small results are rejected
+        // (Lemire 2019). Those lie below n, so the division is rarely needed.
         loop {
             let product = u128::from(self.next_u64()) * u128::from(n);
             let low = product as u64;
@@ -132,7 +132,7 @@ impl Generator {
         }
     }
 
-    /// Shuffles in place (Fisher-Yates).
+    /// Shuffles the items in place (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let chosen = self.below(last as u64 + 1) as usize;
@@ -147,7 +147,7 @@ impl Generator {
         order
     }
 
-    /// A tensor of uniform values in [low, high), one draw a value. `dtype` is f32 or f64.
+    /// A tensor of uniform values in [low, high), with one draw per value. `dtype` is f32 or f64.
     pub fn uniform_tensor<S: Into<Shape>>(
         &mut self,
         shape: S,
@@ -165,7 +165,7 @@ impl Generator {
             let unit = open_unit(draw(here.key, here.counter.wrapping_add(index as u64)));
             low + (high - low) * unit
         };
-        // Rounding to the tensor's precision may reach `high`: step back to the value below it.
+        // Rounding to the tensor's precision may reach `high`. Use the next lower value then.
         match dtype {
             DType::F32 => {
                 let largest = below_f32(high);
@@ -180,7 +180,7 @@ impl Generator {
         }
     }
 
-    /// A tensor of normal values, two draws a value. `dtype` is f32 or f64; `std` >= 0.
+    /// A tensor of normal values, with two draws per value. `dtype` is f32 or f64; `std` >= 0.
     pub fn normal_tensor<S: Into<Shape>>(
         &mut self,
         shape: S,
@@ -210,8 +210,8 @@ impl Generator {
         }
     }
 
-    /// 1 / (1 - p) where a value is kept and 0 where it is dropped with probability `p`: the
-    /// dropout mask of the draws from here on. Does not advance the stream.
+    /// The dropout mask of the next draws: 1 / (1 - p) where a value is kept, and 0 where it is dropped, which
+    /// happens with probability `p`. Does not advance the stream.
     pub(crate) fn keep_mask(
         &self,
         shape: &Shape,
@@ -241,7 +241,7 @@ fn below_f32(high: f64) -> f32 {
     }
 }
 
-/// `len` values computed from their index, by all threads.
+/// A vector of `len` values, each computed from its index, on all threads.
 fn filled<T: Copy + Default + Send>(len: usize, value: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let mut out = vec![T::default(); len];
     let fill = |(chunk, values): (usize, &mut [T])| {
@@ -260,9 +260,9 @@ fn filled<T: Copy + Default + Send>(len: usize, value: impl Fn(usize) -> T + Syn
 /// Whether a forward pass trains (and may draw noise from the generator) or evaluates.
 #[derive(Debug)]
 pub enum Mode<'a> {
-    /// Training: dropout and gate noise are drawn from this generator.
+    /// In training, dropout and gate noise are drawn from this generator.
     Train(&'a mut Generator),
-    /// Evaluation: deterministic.
+    /// In evaluation, everything is deterministic.
     Eval,
 }
 
@@ -272,7 +272,7 @@ impl Mode<'_> {
         matches!(self, Mode::Train(_))
     }
 
-    /// The same mode for a callee, so that `&mut` can be handed down several times.
+    /// The same mode for a callee, so that the generator can be passed on several times.
     pub fn reborrow(&mut self) -> Mode<'_> {
         match self {
             Mode::Train(generator) => Mode::Train(generator),

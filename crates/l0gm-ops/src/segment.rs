@@ -1,6 +1,6 @@
-//! Sums over consecutive segments of rows, the pooling of samplers and of graphs in a batch.
+//! Sums over consecutive segments of rows, for pooling in samplers and over the graphs of a batch.
 //!
-//! Y[s] = the sum of X's rows offsets[s]..offsets[s + 1]; a segment's gradient is given to each of its rows.
+//! Y[s] is the sum of the rows offsets[s]..offsets[s + 1] of X. Each of these rows gets the segment's gradient.
 
 use crate::composed;
 use crate::device::{Call, Fresh, OnDevice, upload};
@@ -8,8 +8,8 @@ use crate::kernel::{apply1, by_dtype, fused, owned, read, rows, slice, tensor};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-/// `x`: (rows, width); `offsets`: segments + 1 non-decreasing numbers from 0 to rows. Returns
-/// (segments, width). An error if the offsets do not fit.
+/// Sums each segment of rows. `x`: (rows, width); `offsets`: segments + 1 non-decreasing numbers from 0 to rows.
+/// Returns (segments, width). It is an error if the offsets do not fit.
 pub fn segment_sum(x: &Tensor, offsets: &[u32]) -> Result<Tensor> {
     let &[rows, _] = x.dims() else {
         bail!("segment_sum: x {:?}, expected (rows, width)", x.dims());
@@ -68,7 +68,7 @@ impl CustomOp1 for SegmentSum {
         by_dtype!("segment_sum", grad.dtype(), T => {
             read!(dy: T = grad);
             let dx = rows::build(rows * width, width.max(1), |first, dx| {
-                // The last segment that begins at or before this row.
+                // Find the last segment that begins at or before this row.
                 let mut segment = self.offsets.partition_point(|&o| o as usize <= first) - 1;
                 for (at, dx) in dx.chunks_exact_mut(width).enumerate() {
                     while self.offsets[segment + 1] as usize <= first + at {

@@ -1,12 +1,11 @@
-//! SiLU, or swish (Elfwing et al. 2018): y = x s(x) with s the logistic function, and
-//! dy/dx = s + x s (1 - s).
+//! SiLU, or swish (Elfwing et al. 2018): y = x s(x), with s the logistic function, and dy/dx = s + x s (1 - s).
 
 use crate::composed;
 use crate::kernel::Real;
 use crate::kernel::pointwise::{Pointwise, apply};
 use candle_core::{Result, Tensor};
 
-/// x / (1 + exp(-x)), any shape. An error if `x` is not of floats.
+/// x / (1 + exp(-x)), for any shape. It is an error if `x` is not of floats.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
     apply(x, Silu, composed::silu)
 }

@@ -1,8 +1,8 @@
-//! Softmax over the last dimension, whole or over the entries that a mask leaves open, with an exact
-//! backward.
+//! Softmax over the last dimension, over all entries or over those that a mask leaves open, with an exact backward
+//! pass.
 //!
-//! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j). Closed entries count
-//! as minus infinity: their y and dx are 0. A row without an open entry is all zeros.
+//! y_i = exp(x_i - max x) / sum_j exp(x_j - max x); dx_i = y_i (dy_i - sum_j dy_j y_j). Closed entries count as minus
+//! infinity, so their y and dx are 0. A row without an open entry is all zeros.
 
 use crate::device::{Call, Fresh, OnDevice};
 use crate::kernel::{
@@ -12,7 +12,7 @@ use crate::{check, composed};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-/// Any shape (.., dim), the same out. An error if `x` is not of floats or dim is 0.
+/// The softmax, in x's shape (.., dim). It is an error if `x` is not of floats or dim is 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     check::last_dim("softmax", x)?;
     check::floats("softmax", x)?;
@@ -22,8 +22,8 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     apply1(&x.contiguous()?, Softmax { open: None })
 }
 
-/// As [`softmax`] over the entries where `mask` is 1; the others give 0, and so does a row without any.
-/// `mask`: u8 of x's shape, or (dim,) for all rows. An error if it does not fit.
+/// Like [`softmax`], but over the entries where `mask` is 1. All other entries are 0, and so is a row without open
+/// entries. `mask`: u8, of x's shape or (dim,) for all rows. It is an error if the mask does not fit.
 pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     check::floats("masked_softmax", x)?;
     check::mask("masked_softmax", x, mask)?;
@@ -35,7 +35,7 @@ pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
 }
 
 struct Softmax {
-    /// u8, 1 = open, an entry each or a column each; all open if absent.
+    /// The mask, u8 with 1 = open, one value per entry or per column. Absent: all are open.
     open: Option<Tensor>,
 }
 
@@ -52,13 +52,13 @@ multiversion! {
 }
 
 multiversion! {
-    /// Softmax of each row in place over the open entries; a row without any becomes zeros. `open` goes
-    /// round as often as there are rows; empty: all are open.
+    /// Replaces each row by its softmax over the open entries; a row without open entries becomes zeros. `open` is
+    /// repeated as often as there are rows; if it is empty, all entries are open.
     pub(crate) fn masked_in_place<T: Real>(x: &mut [T], width: usize, open: &[u8]) {
         for (row, x) in x.chunks_exact_mut(width).enumerate() {
             let at = if open.len() > width { row * width } else { 0 };
             let open = open.get(at..at + width).unwrap_or_default();
-            // Asked of the mask, not of the values: a NaN must stay one.
+            // Ask the mask and not the values, because a NaN must stay NaN.
             if !open.is_empty() && open.iter().all(|&open| open == 0) {
                 x.fill(T::NIL);
                 continue;

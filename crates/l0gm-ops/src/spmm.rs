@@ -1,10 +1,10 @@
-//! The kernel of sparse times dense: Y = A X, row by row, summed in registers.
+//! The kernel of sparse times dense, Y = A X: row by row, with the sums in registers.
 //!
-//! For a stretch of columns that fits into registers, a row of Y is the sum over A's entries of rows of
-//! X; nothing is loaded or stored but X's rows and, once, the sums. What limits it is where these rows
-//! come from: a graph's neighbours are anywhere, and X rarely fits into a core's cache. So where X is
-//! wide, it is cut into stretches of columns, each copied into a dense block that does fit; the copies
-//! cost a pass over X, while the product reads a row of X once for every entry in its column.
+//! For a stretch of columns that fits into registers, a row of Y is a sum over A's entries of rows of X. Nothing is
+//! loaded or stored except the rows of X and, once, the sums. The speed is limited by where these rows come from: the
+//! neighbours in a graph are anywhere, and X rarely fits into a core's cache. So where X is wide, it is cut into
+//! stretches of columns, and each is copied into a dense block that does fit. The copies cost one pass over X, while
+//! the product reads a row of X once for every entry in its column.
 
 use crate::Csr;
 use crate::kernel::{Real, multiversion, rows};
@@ -12,15 +12,15 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Columns of a stretch: few enough for the block of a graph of 16,000 nodes to stay in a cache of 2 MiB,
-/// enough to pay for reading the entries again for each stretch.
+/// Number of columns in a stretch: few enough for the block of a graph of 16,000 nodes to stay in a cache of 2 MiB,
+/// and enough to pay for reading the entries again for each stretch.
 const STRETCH: usize = 32;
-/// Stored entries times columns one task handles.
+/// The work of one task, as stored entries times columns.
 const TASK: usize = 1 << 17;
-/// Most values of a block that is worth its copy: most of it has to stay in a core's second cache.
+/// Largest number of values in a block that is worth copying: most of it must stay in a core's second cache.
 const BLOCK: usize = 1 << 19;
 
-/// A X for `x` of (columns of A, width).
+/// The product A X, for `x` of (columns of A, width).
 pub(crate) fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
     let len = matrix.rows * width;
     let mut out = Vec::with_capacity(len);
@@ -30,7 +30,7 @@ pub(crate) fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
     let parts = cut(matrix, width);
     let spare = Rows(out.spare_capacity_mut().as_mut_ptr());
     let run = |part: &Range<usize>, x: &[T], first: usize, columns: usize| {
-        // No two calls have both a part and a stretch of columns in common, and there is room for all rows.
+        // No two calls share both a row and a column, and there is room for all rows.
         let out = Stretch {
             out: spare.at(part.start * width + first),
             width,
@@ -45,7 +45,7 @@ pub(crate) fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
             let block = columns_of(x, width, first, columns);
             for_parts(&parts, |part| run(part, &block, first, columns));
         };
-        // A thread with a stretch of its own copies the block into its own cache and keeps it there.
+        // A thread that handles a whole stretch copies its block into the core's cache and keeps it there.
         let stretches = width.div_ceil(STRETCH);
         (0..stretches)
             .into_par_iter()
@@ -58,7 +58,7 @@ pub(crate) fn multiply<T: Real>(matrix: &Csr, x: &[T], width: usize) -> Vec<T> {
     out
 }
 
-/// `columns` columns of `x` from `first` on, as a dense matrix.
+/// Copies `columns` columns of `x`, from `first` on, into a dense matrix.
 fn columns_of<T: Real>(x: &[T], width: usize, first: usize, columns: usize) -> Vec<T> {
     let len = x.len() / width * columns;
     let mut block = Vec::with_capacity(len);
@@ -76,7 +76,7 @@ fn columns_of<T: Real>(x: &[T], width: usize, first: usize, columns: usize) -> V
     block
 }
 
-/// The result's memory, of which each task writes a part of its own.
+/// The memory of the result. Each task writes its own part of it.
 struct Rows<T>(*mut MaybeUninit<T>);
 
 // SAFETY: see `multiply`.
@@ -95,10 +95,10 @@ fn for_parts(parts: &[Range<usize>], task: impl Fn(&Range<usize>) + Send + Sync)
     }
 }
 
-/// Cuts the rows into ranges with about equally many entries each.
+/// Cuts the rows into ranges with nearly the same number of entries.
 fn cut(matrix: &Csr, width: usize) -> Vec<Range<usize>> {
     let per_task = (TASK / width).max(1);
-    // A row counts as one entry more, for the sums it writes.
+    // A row counts as one more entry, for the sums that it writes.
     let cost = |row: usize| matrix.indptr[row] as usize + row;
     let mut parts = Vec::new();
     let mut first = 0;
@@ -119,7 +119,7 @@ fn cut(matrix: &Csr, width: usize) -> Vec<Range<usize>> {
     parts
 }
 
-/// The memory of `columns` columns of the result's rows `first..`, which are `width` wide: that of one task.
+/// The memory for one task: `columns` columns of the result's rows `first..`, each `width` wide.
 struct Stretch<T> {
     out: *mut MaybeUninit<T>,
     width: usize,
@@ -127,10 +127,10 @@ struct Stretch<T> {
 }
 
 impl<T> Stretch<T> {
-    /// Row `number` of the task.
+    /// The memory of the task's row `number`.
     ///
     /// # Safety
-    /// There is room for it, and nobody else uses these columns of it meanwhile.
+    /// There must be room for the row, and nobody else may use these columns of it meanwhile.
     #[inline(always)]
     unsafe fn row(&mut self, number: usize) -> &mut [MaybeUninit<T>] {
         // SAFETY: the caller vouches for the memory, which may be uninitialised.
@@ -139,7 +139,7 @@ impl<T> Stretch<T> {
 }
 
 multiversion! {
-    /// Writes the columns and rows of `out`; `x` holds these columns alone.
+    /// Writes the columns and rows of `out`. `x` holds only these columns.
     fn multiply_rows<T: Real>(matrix: &Csr, rows: Range<usize>, x: &[T], out: Stretch<T>) {
         let columns = out.columns;
         let mut out = out;
@@ -169,7 +169,7 @@ multiversion! {
     }
 }
 
-/// The first `count` of at most `W` columns of one row of the result, from x's column `first` on.
+/// Computes `count` (at most `W`) columns of one row of the result, from x's column `first` on.
 #[inline(always)]
 fn sum_entries<T: Real, const W: usize, const FMA: bool>(
     indices: &[u32],

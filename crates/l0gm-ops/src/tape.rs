@@ -1,13 +1,13 @@
-//! A tape beside candle's graph: the same ops, the same gradients, without what candle's `backward`
-//! spends on handing them on.
+//! A tape that replaces candle's graph for our ops. It gives the same gradients, without the time that candle's
+//! `backward` spends on passing them on.
 //!
-//! candle adds every gradient to a fresh tensor of zeros, on one thread for most sizes: two passes over
-//! memory for each edge of the graph, more than a fused op itself needs. While a [`Tape`] records, this
-//! crate's ops note here what they did, and their results are leaves as far as candle knows; the tape's
-//! [`backward`](Tape::backward) moves the first gradient of a tensor instead of adding it to zeros, and
-//! lets go of what an op noted as soon as its gradients are known. candle's own operations may stand anywhere
-//! between ours: each such stretch is differentiated by candle, once for each result of ours that it starts
-//! from, so what is cheap to write with our ops (`add` for a residual) is best written with them.
+//! candle adds every gradient to a new tensor of zeros, on one thread for most sizes. That costs two passes over
+//! memory for each edge of the graph, more than a fused op itself needs. While a [`Tape`] records, the ops of this
+//! crate record here what they did, and candle sees their results as leaves. The tape's [`backward`](Tape::backward)
+//! moves the first gradient of a tensor instead of adding it to zeros, and frees what an op recorded as soon as its
+//! gradients are known. candle's own operations may stand anywhere between ours. candle differentiates each such
+//! stretch, once for each of our results from which it starts, so operations that our ops can express (`add` for a
+//! residual) are best written with our ops.
 
 use crate::{check, sum_of};
 use candle_core::backend::{BackendDevice, BackendStorage};
@@ -19,7 +19,7 @@ use candle_core::{
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-/// Gradients of an op's arguments from its result and the result's gradient.
+/// Computes the gradients of an op's arguments from the arguments, its result and the result's gradient.
 pub(crate) type Backward = Box<dyn Fn(&[Tensor], &Tensor, &Tensor) -> Result<Vec<Option<Tensor>>>>;
 
 struct Node {
@@ -28,16 +28,16 @@ struct Node {
     backward: Backward,
 }
 
-/// What was recorded.
+/// Everything that a tape has recorded.
 #[derive(Default)]
 struct Record {
     nodes: Vec<Node>,
-    /// Reshaped tensors and what they are a view of.
+    /// Reshaped tensors, and the tensors of which they are views.
     views: HashMap<TensorId, Tensor>,
 }
 
 thread_local! {
-    /// What this thread has recorded; absent while no tape runs.
+    /// The record of this thread. Absent while no tape runs.
     static RECORD: RefCell<Option<Record>> = const { RefCell::new(None) };
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn recording() -> bool {
     RECORD.with_borrow(Option::is_some)
 }
 
-/// Notes that `view` is `of` in another shape, which candle knows too.
+/// Records that `view` is `of` in another shape. candle also knows this.
 pub(crate) fn record_view(of: &Tensor, view: &Tensor) {
     RECORD.with_borrow_mut(|record| {
         if let Some(record) = record {
@@ -55,8 +55,8 @@ pub(crate) fn record_view(of: &Tensor, view: &Tensor) {
     });
 }
 
-/// Runs a kernel with the record put aside. While its thread waits for others, rayon may have it run another
-/// job of the pool; that job's ops must not be taken for this one's.
+/// Runs a kernel with the record put aside. While the kernel's thread waits for others, rayon may let it run another
+/// job of the pool, whose ops must not be recorded with this job's.
 pub(crate) fn aside<R>(kernel: impl FnOnce() -> R) -> R {
     struct Back(Option<Record>);
     impl Drop for Back {
@@ -68,7 +68,7 @@ pub(crate) fn aside<R>(kernel: impl FnOnce() -> R) -> R {
     kernel()
 }
 
-/// Notes one op; `result` must be a leaf for candle.
+/// Records one op. `result` must be a leaf for candle.
 pub(crate) fn record(arguments: Vec<Tensor>, result: &Tensor, backward: Backward) {
     RECORD.with_borrow_mut(|record| {
         if let Some(record) = record {
@@ -81,13 +81,12 @@ pub(crate) fn record(arguments: Vec<Tensor>, result: &Tensor, backward: Backward
     });
 }
 
-/// Records the ops of this crate on this thread until it is dropped or its gradients are asked for.
+/// Records the ops of this crate on this thread until it is dropped or asked for gradients.
 ///
-/// Meanwhile the gradients of anything computed must come from [`Tape::backward`]: candle's own
-/// `backward` would stop at the first result of an op of ours. All that is computed from a variable is kept
-/// until then, an evaluation included: record training steps alone. A tape belongs to its thread; one training
-/// loop a pool of threads is what it is made for. Gradients may share memory with each other: read them, or copy
-/// what you change in place.
+/// Meanwhile all gradients must come from [`Tape::backward`], because candle's own `backward` would stop at the first
+/// result of one of our ops. Everything that is computed from a variable is kept until then, even during an
+/// evaluation, so record training steps only. A tape belongs to its thread; it is made for one training loop per pool
+/// of threads. Gradients may share memory with each other, so only read them, or copy those that you change in place.
 ///
 /// ```
 /// use candle_core::{DType, Device, Var};
@@ -104,12 +103,12 @@ pub(crate) fn record(arguments: Vec<Tensor>, result: &Tensor, backward: Backward
 /// ```
 #[derive(Debug)]
 pub struct Tape {
-    /// A tape belongs to its thread.
+    /// Prevents the tape from being sent to another thread, because the record belongs to this one.
     _not_send: std::marker::PhantomData<*const ()>,
 }
 
 impl Tape {
-    /// Starts recording. An error if this thread records already.
+    /// Starts recording. It is an error if this thread is already recording.
     pub fn start() -> Result<Self> {
         if recording() {
             bail!(
@@ -122,8 +121,8 @@ impl Tape {
         })
     }
 
-    /// The gradients of `loss`, a tensor of one entry, with respect to every variable before it, as
-    /// candle's `backward` would give them.
+    /// The gradients of `loss`, a tensor with one entry, with respect to every variable that it depends on. They are
+    /// those that candle's `backward` would give.
     pub fn backward(self, loss: &Tensor) -> Result<GradStore> {
         if loss.elem_count() != 1 {
             bail!(
@@ -134,8 +133,8 @@ impl Tape {
         self.backward_from(loss, &loss.ones_like()?.detach())
     }
 
-    /// The gradients of sum(y * dy) with respect to every variable before `y`; `dy` has y's shape.
-    /// What `backward` is for a loss, this is for any result whose gradient is known.
+    /// The gradients of sum(y * dy) with respect to every variable that `y` depends on; `dy` has y's shape. Like
+    /// `backward`, but for any result whose gradient is known.
     pub fn backward_from(self, y: &Tensor, dy: &Tensor) -> Result<GradStore> {
         if y.dims() != dy.dims() {
             bail!(
@@ -145,7 +144,7 @@ impl Tape {
             );
         }
         check::alike("Tape", "gradient", dy, "its tensor", y)?;
-        // Recording ends before the gradients are computed: they are no part of the graph.
+        // Stop recording before the gradients are computed, because they are not part of the graph.
         let Record { nodes, views } = RECORD.take().unwrap_or_default();
         let mut gradients = Gradients::new(&nodes, views);
         gradients.add(y, dy.clone())?;
@@ -178,22 +177,22 @@ impl Drop for Tape {
 struct Stretch {
     output: Tensor,
     gradient: Tensor,
-    /// The variables that candle's operations reach from it.
+    /// The variables that it depends on through candle's operations.
     leaves: Vec<Tensor>,
 }
 
-/// Gradients that have arrived so far.
+/// The gradients that have arrived so far.
 struct Gradients {
-    /// Number of the node that made a recorded result.
+    /// For each recorded result, the number of the node that computed it.
     numbers: HashMap<TensorId, usize>,
-    /// Reshaped tensors and what they are a view of.
+    /// Reshaped tensors, and the tensors of which they are views.
     views: HashMap<TensorId, Tensor>,
-    /// Of variables and of recorded results.
+    /// Gradients of variables and of recorded results.
     leaves: HashMap<TensorId, Tensor>,
-    /// Stretches of candle's own operations, by the number of the last node they depend on; those
-    /// that depend on none under `None`.
+    /// Stretches of candle's own operations, by the number of the last node that they depend on. Those that depend on
+    /// no node are under `None`.
     waiting: HashMap<Option<usize>, Vec<Stretch>>,
-    /// Where the stretch with this output waits.
+    /// For the output of a stretch, where the stretch waits.
     places: HashMap<TensorId, (Option<usize>, usize)>,
 }
 
@@ -209,7 +208,7 @@ impl Gradients {
         }
     }
 
-    /// Adds to the gradient of `tensor`, if anything is to be learned behind it.
+    /// Adds to the gradient of `tensor`, if it depends on any variable.
     fn add(&mut self, tensor: &Tensor, gradient: Tensor) -> Result<()> {
         if tensor.is_variable() {
             return self.add_to_leaf(tensor, gradient);
@@ -232,7 +231,7 @@ impl Gradients {
             .filter(|node| node.is_variable())
             .cloned()
             .collect();
-        // Its gradient is complete when every node after the last one it depends on is done.
+        // The gradient is complete once all nodes after the last one that it depends on are done.
         let last = leaves
             .iter()
             .filter_map(|leaf| self.numbers.get(&leaf.id()));
@@ -256,7 +255,7 @@ impl Gradients {
         Ok(())
     }
 
-    /// Hands on the gradients of the stretches that depend on node `number` and on no later one.
+    /// Passes on the gradients of the stretches for which node `number` is the last that they depend on.
     fn settle(&mut self, number: usize) -> Result<()> {
         match self.waiting.remove(&Some(number)) {
             Some(stretches) => self.hand_on(stretches),
@@ -271,7 +270,7 @@ impl Gradients {
         }
     }
 
-    /// One `backward` of candle's for all of them, so that what they share is walked once.
+    /// Calls candle's `backward` once for all of them, so that shared parts are visited only once.
     fn hand_on(&mut self, stretches: Vec<Stretch>) -> Result<()> {
         let mut leaves: Vec<Tensor> = Vec::new();
         let mut known = HashSet::new();
@@ -301,7 +300,7 @@ impl Gradients {
     }
 
     fn into_store(self) -> Result<GradStore> {
-        // candle offers no empty store; this one holds the gradient of a scalar nobody knows.
+        // candle cannot create an empty store, so this one holds the gradient of a scalar that nobody else uses.
         let mut store = Tensor::zeros((), DType::F32, &Device::Cpu)?.backward()?;
         for (id, gradient) in self.leaves {
             store.insert_id(id, gradient);
@@ -320,7 +319,7 @@ where
     Ok((root, shape))
 }
 
-/// A root for candle's `backward` that hands a given gradient on.
+/// A root for candle's `backward` that passes on a given gradient.
 struct Given(Tensor);
 
 impl CustomOp1 for Given {
@@ -332,7 +331,7 @@ impl CustomOp1 for Given {
         Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
     }
 
-    // Whatever this crate's features are: a tape may run over candle's operations alone.
+    // This does not depend on the features of this crate, because a tape may also run over candle's operations alone.
     fn cuda_fwd(&self, storage: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
         scalar_zero(storage)
     }

@@ -1,5 +1,5 @@
-//! Entrywise ops, normalisations, reductions and losses against their composition and against finite
-//! differences, on odd shapes and through views; then at their extremes.
+//! Compares entrywise ops, normalisations, reductions and losses with their composition and with finite differences,
+//! on odd shapes and through views. Then tests them with extreme values.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -10,7 +10,7 @@ use l0gm_ops::{Stretch, composed};
 
 type Unary = fn(&Tensor) -> Result<Tensor>;
 
-/// Values and the gradient of their sum.
+/// The values of an op, and the gradient of their sum.
 fn slopes(op: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> (Vec<f64>, Vec<f64>) {
     let x = Var::from_tensor(x).unwrap();
     let y = op(&x).unwrap();
@@ -91,7 +91,7 @@ fn the_open_probability_equals_the_gates_formula_and_its_gradient() {
                 &reference,
             );
         }
-        // Louizos et al.'s constants at tau = 2/3.
+        // The constants of Louizos et al. at tau = 2/3.
         let x = Tensor::new(&[-4.605f64, 0.0, 2.0, 4.605], &device()).unwrap();
         let p = values(&l0gm_ops::open_probability(&x, 2.0 / 3.0, stretch).unwrap());
         for (p, expected) in p.iter().zip([0.04713, 0.83182, 0.97337, 0.99798]) {

@@ -1,4 +1,5 @@
-//! AdamW over many parameters at once: the formula's values, the same bits as one after the other, and refusals.
+//! AdamW for many parameters at once: it follows the formula, gives the same bits as one parameter after the other,
+//! and refuses bad input.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -7,7 +8,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use common::{device, on_every_device};
 use l0gm_ops::{AdamWSlot, AdamWStep, Generator, adamw_step, adamw_steps};
 
-/// Parameter, gradient and both moments.
+/// A parameter, its gradient, both moments and the coefficients.
 struct Slot(Var, Tensor, Var, Var, AdamWStep);
 
 impl Slot {
@@ -41,7 +42,8 @@ fn draw(seed: u64, shape: &[usize], dtype: DType) -> Tensor {
         .unwrap()
 }
 
-/// Parameters of all sizes around a chunk, none among them, in both precisions, as (step, seed) say.
+/// Parameters of all sizes around a chunk, including empty ones, in both precisions. Their values depend on
+/// (step, seed).
 fn slots(sizes: &[usize]) -> Vec<Slot> {
     let make = |(i, &size): (usize, &usize)| {
         let dtype = [DType::F32, DType::F32, DType::F64][i % 3];
@@ -50,7 +52,7 @@ fn slots(sizes: &[usize]) -> Vec<Slot> {
         let second = if size == 0 { root } else { root.sqr().unwrap() };
         Slot(
             var(i as u64),
-            // A view: every second value of a longer tensor.
+            // The gradient is a view: every second value of a longer tensor.
             draw(2000 + i as u64, &[size, 2], dtype)
                 .narrow(1, 1, 1)
                 .unwrap()
@@ -66,7 +68,7 @@ fn slots(sizes: &[usize]) -> Vec<Slot> {
 
 fn bits(slots: &[Slot]) -> Vec<Vec<u64>> {
     let values = |var: &Var| -> Vec<u64> {
-        // candle launches no kernel over nothing on a GPU.
+        // On a GPU, candle launches no kernel for a tensor without entries.
         if var.elem_count() == 0 {
             return Vec::new();
         }
@@ -90,13 +92,14 @@ fn all_at_once(slots: &[Slot]) -> Result<()> {
     adamw_steps(&slots.iter().map(Slot::lend).collect::<Vec<_>>())
 }
 
-/// A tensor's values in f64.
+/// The values of a tensor as f64.
 fn wide(tensor: &Tensor) -> Vec<f64> {
     let wide = tensor.to_dtype(DType::F64).unwrap();
     wide.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Parameter and both moments after one step, by the formula in f64 (Loshchilov and Hutter 2019, Algorithm 2).
+/// Parameter and both moments after one step, computed in f64 by the formula of Loshchilov and Hutter (2019),
+/// Algorithm 2.
 fn by_formula(slot: &Slot) -> [Vec<f64>; 3] {
     let Slot(parameter, gradient, first, second, step) = slot;
     let power = |beta: f64| beta.powi(step.step as i32);
@@ -151,7 +154,7 @@ fn all_parameters_at_once_give_the_bits_of_one_after_the_other_with_any_number_o
         all_at_once(&together).unwrap();
         assert_ne!(bits(&alone), bits(&slots(&sizes)));
         assert!(bits(&alone) == bits(&together), "on this thread");
-        // The host's stand-in for a GPU is this thread's alone: there a pool's threads use the CPU's kernels.
+        // The stand-in for a GPU works on this thread only; the threads of a pool use the CPU's kernels.
         let mut expected = None;
         for threads in [1, 2, 3] {
             let (alone, together) = (slots(&sizes), slots(&sizes));

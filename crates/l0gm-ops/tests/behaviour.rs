@@ -1,4 +1,4 @@
-//! Extreme values, independence of the number of threads, in-place updates, and refusals.
+//! Tests extreme values, independence of the number of threads, updates in place, and refusals.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -79,7 +79,7 @@ fn hard_concrete_is_finite_at_the_ends_of_noise_and_of_log_alpha() {
     });
 }
 
-/// Every op at a size that takes several tasks: values and gradients, one after the other.
+/// Runs every op at a size that takes several tasks, and returns all values and gradients.
 fn everything() -> Vec<Tensor> {
     let shape = [9, 67, 96];
     let x = f32(&normal(1, &shape));
@@ -111,7 +111,7 @@ fn everything() -> Vec<Tensor> {
         out.extend(grads);
     };
     add(&|x| l0gm_ops::linear(&x[0], &x[1], Some(&x[2])), &inputs);
-    // Sums over k long enough to be cut into blocks.
+    // The sums over k are long enough to be cut into blocks.
     let long = [
         f32(&normal(12, &[150, 1999])),
         f32(&normal(13, &[203, 1999])),
@@ -178,7 +178,7 @@ fn results_are_the_same_bits_with_one_and_with_two_threads() {
 
 #[test]
 fn matrix_products_are_the_same_bits_for_any_number_of_threads() {
-    // Around the sizes at which the matrix kernels choose another way: small results, long sums, one row.
+    // Use sizes around those at which the matrix kernels choose another way: small results, long sums, one row.
     let sizes = [
         (1, 5000, 1000),
         (2, 3000, 65),
@@ -288,7 +288,7 @@ fn adamw_equals_its_composition_over_several_steps() {
 #[test]
 fn adamw_takes_a_first_step_of_the_learning_rate() {
     on_every_device(|| {
-        // With zero moments the corrected update is the gradient's sign.
+        // With zero moments, the corrected update is the sign of the gradient.
         let p = Var::new(&[1.0f64, -2.0], &device()).unwrap();
         let (m, v) = (p.zeros_like().unwrap(), p.zeros_like().unwrap());
         let (m, v) = (Var::from_tensor(&m).unwrap(), Var::from_tensor(&v).unwrap());
@@ -312,7 +312,7 @@ fn squared_norm_is_the_sum_of_squares() {
         assert!((got - expected).abs() < 1e-9 * expected);
         let transposed = l0gm_ops::squared_norm(&x.t().unwrap()).unwrap();
         assert!((transposed - expected).abs() < 1e-9 * expected);
-        // The square of 1e30 is beyond f32.
+        // The square of 1e30 is too large for f32.
         let huge = Tensor::full(1e30f32, 5000, &device()).unwrap();
         let got = l0gm_ops::squared_norm(&huge).unwrap();
         assert!((got - 5e63).abs() < 1e-6 * 5e63, "{got:e}");
@@ -337,7 +337,7 @@ fn dropout_keeps_the_right_share_and_is_the_identity_in_evaluation() {
         let y = values(&l0gm_ops::dropout(&x, 0.25, &mut Mode::Train(&mut generator)).unwrap());
         assert_eq!(generator.state().1, 100_003);
         let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / y.len() as f64;
-        // Five standard errors.
+        // The tolerance is five standard errors.
         assert!((kept - 0.75).abs() < 0.007, "kept {kept}");
         assert!(y.iter().all(|y| *y == 0.0 || *y == f64::from(4.0f32 / 3.0)));
         let same = l0gm_ops::dropout(&x, 0.25, &mut Mode::Eval).unwrap();
@@ -364,7 +364,7 @@ fn attention_gives_zeros_where_every_key_is_padding_and_ignores_padded_keys() {
 #[test]
 fn attention_over_equal_keys_is_their_mean_even_where_scores_are_of_the_order_of_a_billion() {
     on_every_device(|| {
-        // 32 products of 4e8: every partial sum is exact in f32, in any order; 1 / sqrt(32) is not.
+        // A score is 32 products of 4e8. Every partial sum is exact in f32, in any order, but 1 / sqrt(32) is not.
         let large = Tensor::full(2e4f32, (1, 5, 32), &device()).unwrap();
         let v = f32(&normal(4, &[1, 5, 32]));
         let mean = v
@@ -394,7 +394,7 @@ fn untracked_inputs_get_no_gradient() {
     });
 }
 
-/// The message of an error that must come.
+/// The message of an error that must occur.
 fn refusal<T>(result: Result<T>) -> String {
     match result {
         Ok(_) => panic!("an unfit input was accepted"),

@@ -1,4 +1,4 @@
-//! The generator's known answers, its statistics, and what its streams promise.
+//! Known answers of the generator, its statistics, and the promises of its streams.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -67,7 +67,7 @@ fn uniform_values_have_the_moments_of_the_uniform_distribution() {
         .sum::<f64>()
         * 12.0
         / n;
-    // Five standard errors of each.
+    // Each tolerance is five standard errors.
     assert!((mean - 0.5).abs() < 0.0033, "mean {mean}");
     assert!(serial.abs() < 0.0112, "serial correlation {serial}");
     let mut counts = [0f64; 64];
@@ -141,7 +141,7 @@ fn below_is_uniform_and_permutations_hold_every_number_once() {
     let mut generator = Generator::new(6);
     let mut counts = [0u32; 7];
     (0..70_000).for_each(|_| counts[generator.below(7) as usize] += 1);
-    // Five standard deviations of a binomial count.
+    // The tolerance is five standard deviations of a binomial count.
     assert!(
         counts.iter().all(|c| c.abs_diff(10_000) < 463),
         "{counts:?}"
@@ -153,7 +153,7 @@ fn below_is_uniform_and_permutations_hold_every_number_once() {
     assert!(generator.permutation(0).is_empty());
 }
 
-// Computed apart from this crate, from the definition in `rng.rs`.
+// Computed independently of this crate, from the definition in `rng.rs`.
 const KNOWN_DRAWS: [u64; 3] = [
     4_415_354_622_385_899_382,
     14_724_042_343_938_855_852,

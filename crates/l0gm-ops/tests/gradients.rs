@@ -1,4 +1,4 @@
-//! Every op in f64 against its composition from candle's ops and against finite differences.
+//! Compares every op in f64 with its composition of candle's operations and with finite differences.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -221,7 +221,7 @@ fn attention_has_the_gradients_of_its_composition() {
             let shape = [batch, length, heads * dim];
             let inputs = [normal(18, &shape), normal(19, &shape), normal(20, &shape)];
             let mut open: Vec<u8> = (0..batch * length).map(|i| u8::from(i % 3 != 1)).collect();
-            // The last example is padding only.
+            // The last example consists of padding only.
             open[(batch - 1) * length..].fill(0);
             let padded = Tensor::from_vec(open, (batch, length), &device()).unwrap();
             for mask in [None, Some(&padded)] {
@@ -265,7 +265,7 @@ fn attention_over_one_tensor_adds_all_three_gradients() {
 #[test]
 fn csr_matmul_has_the_gradients_of_its_composition() {
     on_every_device(|| {
-        // Row 1 is empty, column 2 is not used, row 3 is longer than one unrolled step.
+        // Row 1 is empty, column 2 is unused, and row 3 is longer than one unrolled step.
         let matrix = Csr::new(
             4,
             7,

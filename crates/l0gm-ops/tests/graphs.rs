@@ -1,4 +1,4 @@
-//! Ops on sparse matrices against their composition and against finite differences.
+//! Compares ops on sparse matrices with their composition and with finite differences.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -9,7 +9,7 @@ use l0gm_ops::{
     Csr, SparseMatrix, composed, csr_matmul, csr_max, edge_softmax, edge_sum, segment_sum,
 };
 
-/// 5 x 4 with an empty row, a full one, and an entry that is stored twice.
+/// A 5 x 4 matrix with an empty row, a full row, and an entry that is stored twice.
 fn matrix() -> SparseMatrix {
     let indptr = vec![0, 2, 2, 6, 9, 10];
     let indices = vec![0, 3, 0, 1, 2, 3, 1, 1, 2, 3];
@@ -20,7 +20,7 @@ fn matrix() -> SparseMatrix {
 #[test]
 fn a_product_has_the_gradients_of_its_composition_at_every_width() {
     on_every_device(|| {
-        // One column, part of a register, a stretch, several stretches and a rest.
+        // The widths cover one column, part of a register, a whole stretch, and several stretches with a rest.
         for width in [1, 2, 15, 16, 31, 64, 100, 131] {
             let x = [normal(1, &[4, width])];
             let what = format!("csr_matmul, width {width}");
@@ -34,7 +34,7 @@ fn a_product_has_the_gradients_of_its_composition_at_every_width() {
 #[test]
 fn a_wide_product_of_a_denser_matrix_equals_its_composition() {
     on_every_device(|| {
-        // Enough entries a column for the columns to be packed.
+        // There are enough entries per column for the columns to be packed.
         let (rows, columns, degree) = (90usize, 70usize, 40u32);
         let indptr = (0..=rows as u32).map(|row| row * degree).collect();
         let indices: Vec<u32> = (0..rows as u32)

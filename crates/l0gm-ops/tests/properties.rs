@@ -1,5 +1,5 @@
-//! What must hold for any shape and any values: the fused ops against their compositions on random sizes,
-//! and laws that need no reference.
+//! Properties that must hold for any shape and any values: the fused ops agree with their compositions on random
+//! sizes, and laws that need no reference.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -9,7 +9,7 @@ use common::{assert_close, gradients, normal, values};
 use l0gm_ops::{Csr, Generator, SparseMatrix, composed};
 use proptest::prelude::*;
 
-/// A matrix with any number of entries a row, repeated ones included.
+/// A matrix with any number of entries per row, including repeated ones.
 fn matrix(rows: usize, columns: usize, entries: usize, seed: u64) -> SparseMatrix {
     let mut random = Generator::new(seed);
     let mut of_row: Vec<Vec<u32>> = vec![Vec::new(); rows];

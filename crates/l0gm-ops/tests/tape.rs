@@ -1,4 +1,4 @@
-//! A tape's gradients are those of candle's own `backward`, whatever stands between our ops.
+//! The gradients of a tape are those of candle's own `backward`, whatever stands between our ops.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -12,7 +12,7 @@ fn var(seed: u64, shape: &[usize]) -> Var {
     Var::from_tensor(&normal(seed, shape)).unwrap()
 }
 
-/// Gradients by a tape and by candle, of the same computation.
+/// Compares the gradients of the same computation by a tape and by candle.
 fn both(loss: impl Fn() -> Result<Tensor>, variables: &[&Var]) {
     let tape = Tape::start().unwrap();
     let ours = tape.backward(&loss().unwrap()).unwrap();
@@ -34,7 +34,7 @@ fn a_residual_block_gives_the_gradients_of_candles_backward() {
         let (scale, unused) = (var(4, &[5]), var(5, &[3]));
         let loss = || {
             let h = gelu(&linear(&x, &w, Some(&b))?)?;
-            // The same weight twice, the same activation three times.
+            // Use the same weight twice and the same activation three times.
             let h = add(&linear(&h, &w, None)?, &h)?;
             let h = add(&layer_norm(&h, &scale, &b, 1e-5)?, &h)?;
             sum(&sum(&relu(&h)?, 1)?, 0)
@@ -50,7 +50,7 @@ fn candles_own_operations_may_stand_before_between_and_behind_ours() {
         let loss = || {
             let before = (x.as_tensor() * 2.0)?.tanh()?;
             let h = linear(&before, &w.t()?.contiguous()?, None)?;
-            // Two outputs of one stretch, each used by two ops of ours, and a path around them.
+            // Two outputs of one stretch, each used by two of our ops, and a path around them.
             let halves = [h.narrow(1, 0, 3)?, h.narrow(1, 3, 3)?];
             let product = (&halves[0] * &halves[1])?;
             let left = softmax(&product.contiguous()?)?;

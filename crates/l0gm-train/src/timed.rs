@@ -17,8 +17,8 @@ const LOOKED_AT: usize = 64;
 /// Number of times that building a batch is timed.
 const GATHERINGS: usize = 5;
 
-/// One forward pass over a fixed batch in evaluation mode. It waits for its device and returns logits, (rows,
-/// classes).
+/// One forward pass over a fixed batch in evaluation mode. It waits for its device and returns the logits,
+/// (rows, classes).
 pub type Pass = Box<dyn Fn() -> Result<Tensor>>;
 /// A function of test rows, used to build passes for a batch.
 type OfRows<T> = Box<dyn Fn(&[u32]) -> Result<T>>;

@@ -1,32 +1,32 @@
-//! The values of many variables at once, to be changed in place.
+//! Borrows the values of many variables at once, so that they can be changed in place.
 
 use crate::kernel::Real;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use std::sync::Mutex;
 
-/// Where a tensor's storage stands: tensors of one storage have the same place.
+/// The address of a tensor's storage. Tensors that share a storage have the same address.
 pub(super) fn place(x: &Tensor) -> usize {
     std::ptr::from_ref(&*x.storage_and_layout().0).addr()
 }
 
-/// Runs `inner` with the values of contiguous CPU variables, no two of which share a storage.
+/// Runs `inner` with the values of contiguous CPU variables. No two of them may share a storage.
 ///
-/// candle lends a variable's values for the length of a call, so each is borrowed inside the call of the
-/// one before: about a kilobyte of stack a variable.
+/// candle lends a variable's values only for the duration of a call, so each variable is borrowed inside the call for
+/// the previous one. This takes about a kilobyte of stack per variable.
 pub(super) fn with_values<T: Real>(
     variables: &[&Var],
     inner: &mut dyn FnMut(Vec<&mut [T]>),
 ) -> Result<()> {
     let values = variables.iter().map(|_| <&mut [T]>::default()).collect();
-    // In the order of their places, as candle takes its locks: two calls at once with the same
+    // Borrow them by ascending address, in which candle also takes its locks. So two concurrent calls with the same
     // variables cannot wait for each other.
     let mut order: Vec<_> = variables.iter().copied().enumerate().collect();
     order.sort_by_cached_key(|(_, var)| place(var));
     hold(&order, values, inner)
 }
 
-/// Borrows the variables one after the other, each into its own place among `values`.
+/// Borrows the variables one after the other, and puts the values of each at its own place in `values`.
 fn hold<T: Real>(
     variables: &[(usize, &Var)],
     values: Vec<&mut [T]>,
@@ -65,7 +65,7 @@ fn with_one<T: Real>(var: &Var, inner: impl FnOnce(&mut [T]) -> Result<()>) -> R
     var.inplace_op1(&InPlace(Mutex::new(Some(inner))))
 }
 
-/// Where the values of a contiguous variable begin and end in its storage.
+/// Where the values of a contiguous variable begin and end within its storage.
 fn range(layout: &Layout) -> Result<(usize, usize)> {
     match layout.contiguous_offsets() {
         Some(range) => Ok(range),
@@ -73,8 +73,8 @@ fn range(layout: &Layout) -> Result<(usize, usize)> {
     }
 }
 
-/// Runs `inner` with the addresses of contiguous variables on a device with kernels, no two of which share a
-/// storage; they are its own until it returns.
+/// Runs `inner` with the addresses of contiguous variables on a device with kernels. No two of them may share a
+/// storage. Until `inner` returns, nobody else uses the addresses.
 pub(super) fn with_addresses(
     variables: &[&Var],
     inner: &mut dyn FnMut(&[u64]) -> Result<()>,
@@ -84,7 +84,7 @@ pub(super) fn with_addresses(
     hold_addresses(&order, &mut vec![0; variables.len()], inner)
 }
 
-/// What [`hold_addresses`] does with the address of one variable.
+/// What [`hold_addresses`] does with the address of a variable.
 struct Address<F>(Mutex<F>);
 
 impl<F: FnMut(u64) -> Result<()>> Address<F> {

@@ -1,4 +1,4 @@
-//! Applying an op's device kernels to tensors: through candle's graph, or noted on the tape.
+//! Applies an op's device kernels to tensors, either through candle's graph or recorded on the tape.
 
 use super::Fresh;
 use crate::tape;
@@ -7,16 +7,16 @@ use candle_core::{
 };
 use std::sync::Mutex;
 
-/// An op's kernels. The tensors it is given are contiguous; no graph knows what it computes.
+/// The device kernels of an op. They receive contiguous tensors, and no graph records what they compute.
 pub(crate) trait OnDevice: Send + Sync + 'static {
-    /// The result for the arguments `x`.
+    /// Computes the result for the arguments `x`.
     fn forward(&self, x: &[Tensor]) -> Result<Fresh>;
 
-    /// The gradient of each argument that is tracked.
+    /// Computes the gradient of each argument that is tracked.
     fn backward(&self, x: &[Tensor], y: &Tensor, dy: &Tensor) -> Result<Vec<Option<Tensor>>>;
 }
 
-/// The result of `op`, one to three arguments, with what its backward needs.
+/// Applies `op` to one to three arguments, and keeps what its backward pass needs.
 pub(crate) fn apply(name: &'static str, x: &[&Tensor], op: impl OnDevice) -> Result<Tensor> {
     let detached: Vec<Tensor> = x.iter().map(|x| x.detach()).collect();
     let fresh = op.forward(&detached)?;
@@ -43,7 +43,7 @@ pub(crate) fn apply(name: &'static str, x: &[&Tensor], op: impl OnDevice) -> Res
     }
 }
 
-/// An op whose result is there already, for candle's graph.
+/// An op for candle's graph whose result has been computed already.
 struct Ready<O> {
     name: &'static str,
     op: O,

@@ -1,10 +1,10 @@
-//! One launch of a kernel, as an op describes it and a launcher carries it out.
+//! One launch of a kernel: an op describes it, and a launcher carries it out.
 
 use super::launcher;
 use candle_core::op::BackpropOp;
 use candle_core::{DType, Result, Shape, Storage, Tensor, bail};
 
-/// Threads of a block of [`Grid::Blocks`]; `THREADS` in the sources.
+/// Number of threads in a block of [`Grid::Blocks`]. The sources call it `THREADS`.
 pub const THREADS: usize = 128;
 
 /// An argument of a kernel, in the order of its parameters.
@@ -14,24 +14,24 @@ pub enum Argument {
     Read(Tensor),
     /// A null pointer.
     Nothing,
-    /// A result to be allocated: `T*` (or the type of its dtype).
+    /// A result to be allocated: `T*` (or a pointer to its own dtype).
     Write(Shape, DType),
-    /// A result that starts as zeros.
+    /// A result to be allocated and filled with zeros.
     Zeros(Shape, DType),
     /// An address that the caller holds exclusively.
     Address(u64),
     /// A number in the call's dtype: `T`.
     Real(f64),
-    /// A count or 64 bits: `u64`.
+    /// A count, or 64 arbitrary bits: `u64`.
     Whole(u64),
 }
 
-/// How many threads run.
+/// The number of threads that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
-    /// At least one thread for each of so many items, or threads that walk them in strides.
+    /// At least one thread for each of this many items, or fewer threads that walk over them in strides.
     Each(usize),
-    /// So many blocks of [`THREADS`] threads.
+    /// This many blocks of [`THREADS`] threads.
     Blocks(usize),
 }
 
@@ -40,20 +40,20 @@ pub enum Grid {
 pub struct Call {
     /// The kernel's name in the source.
     pub kernel: &'static str,
-    /// A tensor on the device it runs on, with the dtype that `T` stands for.
+    /// A tensor on the device on which the kernel runs. `T` stands for its dtype.
     pub like: Tensor,
-    /// Its arguments.
+    /// The kernel's arguments, in the order of its parameters.
     pub arguments: Vec<Argument>,
 }
 
 /// Runs kernels on a device.
 pub trait Launcher {
-    /// Runs the call with its grid and gives the results, in the order of their arguments. Every tensor it
-    /// is given is contiguous.
+    /// Runs the call with this grid and returns the results, in the order of their arguments. Every tensor in the
+    /// call is contiguous.
     fn launch(&self, call: &Call, grid: Grid) -> Result<Vec<Storage>>;
 }
 
-/// What a kernel wrote, not yet a tensor.
+/// The output of a kernel, before it is made a tensor.
 #[derive(Debug)]
 pub struct Fresh {
     pub(crate) storage: Storage,
@@ -61,12 +61,12 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    /// A tensor that no graph knows.
+    /// Makes it a tensor that is not part of a graph.
     pub(crate) fn tensor(self) -> Tensor {
         self.into_tensor(false)
     }
 
-    /// The same values in another shape of as many entries.
+    /// The same values in another shape with the same number of entries.
     pub(crate) fn shaped(self, shape: impl Into<Shape>) -> Self {
         Self {
             storage: self.storage,
@@ -74,14 +74,14 @@ impl Fresh {
         }
     }
 
-    /// A tensor that candle takes for a variable if `leaf`.
+    /// Makes it a tensor, which candle treats as a variable if `leaf`.
     pub(crate) fn into_tensor(self, leaf: bool) -> Tensor {
         Tensor::from_storage(self.storage, self.shape, BackpropOp::none(), leaf)
     }
 }
 
 impl Call {
-    /// A call of `kernel` on the device of `like` with `T` its dtype, f32 or f64.
+    /// A call of `kernel` on the device of `like`. `T` is the dtype of `like`, f32 or f64.
     pub(crate) fn new(kernel: &'static str, like: &Tensor) -> Self {
         Self {
             kernel,
@@ -145,12 +145,12 @@ impl Call {
         self.with(Argument::Whole(value))
     }
 
-    /// Runs a thread an item; gives the `N` results.
+    /// Runs one thread per item and returns the `N` results.
     pub(crate) fn each<const N: usize>(self, items: usize) -> Result<[Fresh; N]> {
         self.run(items, Grid::Each(items))
     }
 
-    /// Runs a block an item; gives the `N` results.
+    /// Runs one block per item and returns the `N` results.
     pub(crate) fn blocks<const N: usize>(self, items: usize) -> Result<[Fresh; N]> {
         self.run(items, Grid::Blocks(items))
     }

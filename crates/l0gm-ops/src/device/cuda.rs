@@ -10,13 +10,14 @@ use candle_core::cuda_backend::{CudaStorageSlice, WrapErr};
 use candle_core::{CudaDevice, CudaStorage, DType, Device, Error, Result, Shape, Storage, bail};
 use std::sync::OnceLock;
 
-/// Most blocks of a launch over items: enough to fill any GPU many times over; the threads walk the rest.
+/// Largest number of blocks in a launch over items. It fills any GPU many times over, and the threads walk over the
+/// remaining items.
 const MOST_BLOCKS: usize = 1 << 16;
 
-/// Runs calls on the device of their tensors.
+/// Runs calls on the CUDA device of their tensors.
 pub(super) struct Cuda;
 
-/// The module's name and its machine code for a dtype, compiled once a process.
+/// The name and the machine code of the module for a dtype. It is compiled once per process.
 pub(super) fn module(dtype: DType) -> Result<(&'static str, &'static str)> {
     static F32: OnceLock<std::result::Result<String, String>> = OnceLock::new();
     static F64: OnceLock<std::result::Result<String, String>> = OnceLock::new();
@@ -41,14 +42,14 @@ pub(super) fn module(dtype: DType) -> Result<(&'static str, &'static str)> {
     }
 }
 
-/// A parameter's value as the driver takes it.
+/// The value of a parameter in the form that the driver takes.
 enum Word {
     Whole(u64),
     Single(f32),
     Double(f64),
 }
 
-/// The address of a storage's entry `start`, and the guard that orders this use of it with others.
+/// The address of entry `start` of a storage, and the guard that orders this use among others.
 fn address<'a>(
     storage: &'a CudaStorage,
     start: usize,
@@ -64,7 +65,7 @@ fn address<'a>(
     Ok((base + (start * size) as u64, guard))
 }
 
-/// The same for a storage that is written.
+/// The same as `address`, for a storage that is written.
 pub(crate) fn address_mut<'a>(
     storage: &'a mut CudaStorage,
     start: usize,
@@ -79,7 +80,7 @@ pub(crate) fn address_mut<'a>(
     Ok((base + (start * size) as u64, guard))
 }
 
-/// Memory for a result. Never of 0 bytes, which the driver refuses.
+/// Allocates memory for a result, but never 0 bytes, which the driver refuses.
 fn allocate(device: &CudaDevice, shape: &Shape, dtype: DType, zeros: bool) -> Result<CudaStorage> {
     let count = Shape::from(shape.elem_count().max(1));
     if zeros {
@@ -121,7 +122,7 @@ fn run(device: &CudaDevice, call: &Call, blocks: usize, results: &mut [CudaStora
     let (name, code) = module(call.like.dtype())?;
     let function = device.get_or_load_custom_func(call.kernel, name, code)?;
     let stream = device.cuda_stream();
-    // The tensors' locks and the guards of their memory are held until the kernel is in the stream.
+    // Hold the tensors' locks and the guards of their memory until the kernel is in the stream.
     let held: Vec<_> = call
         .arguments
         .iter()
@@ -143,7 +144,7 @@ fn run(device: &CudaDevice, call: &Call, blocks: usize, results: &mut [CudaStora
                         device.location()
                     );
                 };
-                // An address means nothing on another GPU.
+                // An address is only valid on its own GPU.
                 let at = storage.device().location();
                 if at != device.location() {
                     bail!(

@@ -1,12 +1,12 @@
-//! The ops on a device other than the CPU: kernels in CUDA C, one `.cu` file beside each op, compiled at run
-//! time.
+//! Runs the ops on devices other than the CPU. Each op has its kernels in CUDA C in a `.cu` file beside it, and they
+//! are compiled at run time.
 //!
-//! An op describes a launch as a [`Call`]; a [`Launcher`] carries it out. With the feature `cuda` there is one
-//! for candle's CUDA device. Another one can stand in for the length of a closure ([`with_launcher`]): the
-//! tests run the very same sources and calls on the host, so that both are proved where there is no GPU.
+//! An op describes a launch as a [`Call`], and a [`Launcher`] carries it out. With the feature `cuda` there is a
+//! launcher for candle's CUDA device. Another one can replace it for the duration of a closure ([`with_launcher`]):
+//! the tests run the same sources and calls on the host, so that they are also tested where there is no GPU.
 //!
-//! No kernel uses atomics: every value is written by one thread, and sums are added in an order that depends
-//! on the shapes alone, so the bits are the same in every run.
+//! No kernel uses atomics. Every value is written by one thread, and sums are added in an order that depends only on
+//! the shapes, so the result has the same bits in every run.
 
 mod apply;
 mod call;
@@ -27,12 +27,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 thread_local! {
-    /// What runs kernels for tensors on the CPU, if anything does.
+    /// The launcher that runs kernels for tensors on the CPU, if a test has set one.
     static STAND_IN: RefCell<Option<Rc<dyn Launcher>>> = const { RefCell::new(None) };
 }
 
-/// Runs `inner` with the device kernels launched by `launcher` for tensors on the CPU, in place of the CPU's
-/// own kernels. For tests.
+/// Runs `inner` with device kernels instead of the CPU's own for tensors on the CPU; `launcher` launches them. For
+/// tests.
 pub fn with_launcher<R>(launcher: Rc<dyn Launcher>, inner: impl FnOnce() -> R) -> R {
     struct Back(Option<Rc<dyn Launcher>>);
     impl Drop for Back {
@@ -44,7 +44,7 @@ pub fn with_launcher<R>(launcher: Rc<dyn Launcher>, inner: impl FnOnce() -> R) -
     inner()
 }
 
-/// What runs kernels on the device of `x`; none for the CPU and for devices without kernels.
+/// The launcher for the device of `x`. `None` for the CPU and for devices without kernels.
 pub(crate) fn launcher(x: &Tensor) -> Option<Rc<dyn Launcher>> {
     if x.device().is_cpu() {
         return STAND_IN.with_borrow(Clone::clone);
@@ -61,7 +61,7 @@ pub(crate) fn has_kernels(x: &Tensor) -> bool {
     launcher(x).is_some()
 }
 
-/// A gradient that is computed only where `argument` asks for one.
+/// Computes a gradient only if `argument` needs one.
 pub(crate) fn if_tracked(
     argument: &Tensor,
     gradient: impl FnOnce() -> Result<Tensor>,
@@ -69,8 +69,8 @@ pub(crate) fn if_tracked(
     argument.track_op().then(gradient).transpose()
 }
 
-/// Values as a tensor on `device`, in one dimension. Where there are none, one entry that nothing reads: a GPU
-/// allocates no empty memory.
+/// Copies values to `device` as a tensor of one dimension. If there are no values, it has one entry that nothing
+/// reads, because a GPU cannot allocate empty memory.
 pub(crate) fn upload<T: WithDType>(values: &[T], device: &Device) -> Result<Tensor> {
     match values.is_empty() {
         true => Tensor::zeros(1, T::DTYPE, device),

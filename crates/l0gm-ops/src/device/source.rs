@@ -1,6 +1,6 @@
-//! The kernels' source, one text for all of them: they share helpers and are compiled in one go.
+//! The source of all kernels as one text, because they share helpers and are compiled together.
 
-/// The text with `T` standing for `scalar`, `float` or `double`.
+/// The text in which `T` stands for `scalar`, which is `float` or `double`.
 pub fn source(scalar: &str) -> String {
     let parts = [
         include_str!("prelude.cu"),

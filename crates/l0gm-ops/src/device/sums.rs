@@ -1,10 +1,10 @@
-//! Sums that several ops need. One thread adds up a stretch, in order; the sums of the stretches are added
-//! in a second launch. The stretches follow from the shape alone.
+//! Sums that several ops need. One thread adds up each stretch of entries in order, and a second launch adds the sums
+//! of the stretches. The stretches depend only on the shape.
 
 use super::{Call, Fresh};
 use candle_core::{Result, Tensor};
 
-/// Rows from which a second launch is worth it.
+/// Number of rows from which a second launch is worth its cost.
 const SHORT: usize = 64;
 
 /// y[o, i] = sum_j x[o, j, i] with x seen as (outer, n, inner).
@@ -33,12 +33,12 @@ fn stretch_sums(x: &Tensor, outer: usize, n: usize, inner: usize, stretch: usize
     Ok(y)
 }
 
-/// The sums of the columns of x seen as (rows, width).
+/// The sums of the columns of x, seen as (rows, width).
 pub(crate) fn column_sums(x: &Tensor, width: usize) -> Result<Tensor> {
     Ok(sums(x, 1, x.elem_count() / width.max(1), width)?.tensor())
 }
 
-/// The mean of all entries, accumulated in f64, as a scalar.
+/// The mean of all entries as a scalar, accumulated in f64.
 pub(crate) fn mean(x: &Tensor) -> Result<Fresh> {
     let call = Call::new("mean", x).read(x).write(());
     let [y] = call.size(x.elem_count()).blocks(1)?;

@@ -1,4 +1,4 @@
-//! From a tensor to the slice behind it and back.
+//! Access to the slice behind a tensor, and tensors from values.
 
 use super::Real;
 use crate::device;
@@ -6,7 +6,7 @@ use candle_core::{
     CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
 };
 
-/// Whether an op on `x` runs on kernels of ours; otherwise it is composed from candle's ops.
+/// Whether an op on `x` runs on our kernels. Otherwise it is composed of candle's operations.
 pub(crate) fn fused(x: &Tensor) -> bool {
     let known = matches!(x.dtype(), DType::F32 | DType::F64);
     known && (x.device().is_cpu() || device::has_kernels(x))
@@ -15,7 +15,7 @@ pub(crate) fn fused(x: &Tensor) -> bool {
 /// The contiguous values of a CPU storage.
 pub(crate) fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     let values = T::cpu_storage_as_slice(storage)?;
-    // A view of nothing may begin behind the end of its storage.
+    // A view without entries may begin after the end of its storage.
     if layout.shape().elem_count() == 0 {
         return Ok(&[]);
     }
@@ -63,12 +63,12 @@ macro_rules! by_dtype {
 }
 pub(crate) use by_dtype;
 
-/// What a forward kernel returns to candle.
+/// Wraps values in what a forward kernel returns to candle.
 pub(crate) fn owned<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> (CpuStorage, Shape) {
     (T::to_cpu_storage_owned(values), shape.into())
 }
 
-/// What a backward kernel returns to candle.
+/// Wraps values in what a backward kernel returns to candle.
 pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Option<Tensor>> {
     Tensor::from_vec(values, shape.into(), &Device::Cpu).map(Some)
 }
@@ -83,7 +83,7 @@ mod tests {
         let nothing = CpuStorage::F32(Vec::new());
         let layout = Layout::contiguous_with_offset((0, 3), 2);
         assert!(slice::<f32>(&nothing, &layout).unwrap().is_empty());
-        // The dtype is still checked.
+        // The dtype is checked even though there are no values.
         assert!(slice::<f64>(&nothing, &layout).is_err());
     }
 }

@@ -1,9 +1,9 @@
-//! How far the vectorised f32 functions are from the truth, in units of the last place (ulp): the largest error
-//! over floats taken from the whole range, with and without fused multiply-adds.
+//! Measures the accuracy of the vectorised f32 functions in units of the last place (ulp): the largest error over
+//! floats taken from the whole range, with and without fused multiply-adds.
 
 use super::Real;
 
-/// Every float of a range in steps of `STEP` of them, a prime, so that all low bits occur.
+/// Only every `STEP`-th float of a range is tested. `STEP` is a prime, so that all low bits occur.
 const STEP: usize = 641;
 
 fn floats(from: f32, to: f32) -> impl Iterator<Item = f32> {
@@ -13,14 +13,14 @@ fn floats(from: f32, to: f32) -> impl Iterator<Item = f32> {
         .map(f32::from_bits)
 }
 
-/// |found - expected| in units of the last place of the expected value as an f32.
+/// |found - expected| in units of the last place of the expected f32 value.
 fn ulps(found: f32, expected: f64) -> f64 {
     let near = (expected as f32).abs().max(f32::MIN_POSITIVE);
     let unit = f64::from(near.next_up()) - f64::from(near);
     (f64::from(found) - expected).abs() / unit
 }
 
-/// The largest error of `ours` against `truth` at x and, if `both`, at -x.
+/// The largest error of `ours` against `truth` at x and, if `both`, also at -x.
 fn worst(
     range: (f32, f32),
     signs: &[f32],
@@ -53,7 +53,7 @@ fn errors<const FMA: bool>() {
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
     let distribution =
         |x: f64| 0.5 * candle_core::cpu::erf::erfc_f64(-x * std::f64::consts::FRAC_1_SQRT_2);
-    // Results down to the smallest normal number.
+    // The range covers results down to the smallest normal number.
     let exp = worst(
         (1e-30, 87.0),
         &[-1.0],
@@ -75,7 +75,7 @@ fn errors<const FMA: bool>() {
         logistic,
     );
     bound(&format!("sigmoid, {fused}"), 2.5, sigmoid);
-    // exp(-x^2 / 2) multiplies the rounding of x^2: the tail's error grows with x.
+    // exp(-x^2 / 2) amplifies the rounding of x^2, so the error in the tail grows with x.
     for (to, limit) in [(1.0, 6.5), (4.0, 7.5), (13.0, 64.0)] {
         let normal = worst(
             (1e-30, to),

@@ -1,5 +1,5 @@
-//! Applying an op of ours to tensors: on its device's kernels, or on the CPU's through candle's graph or noted
-//! on the [tape](crate::Tape) while one records.
+//! Applies our ops to tensors: on the kernels of their device, or on the CPU's through candle's graph or, while a
+//! [tape](crate::Tape) records, through the tape.
 
 use crate::device::{self, OnDevice};
 use crate::tape;
@@ -8,12 +8,12 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail,
 };
 
-/// A result that candle takes for a variable; nothing before it is known to candle.
+/// A result that candle treats as a variable, so that candle knows nothing before it.
 fn leaf((storage, shape): (CpuStorage, Shape)) -> Tensor {
     Tensor::from_storage(Storage::Cpu(storage), shape, BackpropOp::none(), true)
 }
 
-/// The CPU storage behind a tensor, for the length of `inner`.
+/// Lends the CPU storage behind a tensor to `inner`.
 fn with_cpu<R>(x: &Tensor, inner: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
     let (storage, layout) = x.storage_and_layout();
     match &*storage {
@@ -22,7 +22,7 @@ fn with_cpu<R>(x: &Tensor, inner: impl FnOnce(&CpuStorage, &Layout) -> Result<R>
     }
 }
 
-/// Whether the op is to be noted on the tape.
+/// Whether the op must be recorded on the tape.
 fn noted(arguments: &[&Tensor]) -> bool {
     arguments.iter().any(|x| x.track_op()) && tape::recording()
 }

@@ -1,13 +1,12 @@
-//! A graph's edges as the entries of a sparse matrix, in ranges of rows for the ops that have a value an
-//! entry.
+//! The edges of a graph as entries of a sparse matrix, in ranges of rows. For ops that have one value per entry.
 
 use crate::{Csr, SparseMatrix};
 use candle_core::{Result, Tensor, bail};
 
-/// Rows one task handles.
+/// Number of rows that one task handles.
 pub(crate) const ROWS: usize = 256;
 
-/// `x` has a row an entry of the matrix; the number of its columns.
+/// Checks that `x` has one row per entry of the matrix, and returns the number of its columns.
 pub(crate) fn check_entries(what: &str, matrix: &SparseMatrix, x: &Tensor) -> Result<usize> {
     let entries = matrix.matrix().indices().len();
     match x.dims() {
@@ -16,7 +15,8 @@ pub(crate) fn check_entries(what: &str, matrix: &SparseMatrix, x: &Tensor) -> Re
     }
 }
 
-/// Cuts `out`, `width` values an entry, into the entries of ranges of rows, with the first row of each.
+/// Cuts `out`, with `width` values per entry, into parts that hold the entries of a range of rows. Returns each part
+/// with the range's first row.
 pub(crate) fn by_rows<'a, T>(
     matrix: &Csr,
     out: &'a mut [T],
@@ -34,7 +34,7 @@ pub(crate) fn by_rows<'a, T>(
     parts
 }
 
-/// The entries of row `row`.
+/// The numbers of the entries of row `row`.
 #[inline(always)]
 pub(crate) fn entries(matrix: &Csr, row: usize) -> std::ops::Range<usize> {
     matrix.indptr[row] as usize..matrix.indptr[row + 1] as usize

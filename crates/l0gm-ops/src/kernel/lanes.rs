@@ -1,12 +1,12 @@
-//! Reductions over one row. A float sum must not be reordered by the compiler, so the order that
-//! suits vector registers is written out: 16 running sums, added up at the end.
+//! Reductions over one row. The compiler must not reorder a sum of floats, so the order that suits vector registers
+//! is written out: 16 running sums that are added up at the end.
 
 use super::Real;
 
-/// Running sums; a whole number of vector registers for f32 and f64.
+/// Number of running sums. It fills a whole number of vector registers for f32 and f64.
 const LANES: usize = 16;
 
-/// Adds the lanes pairwise.
+/// Adds up the lanes pairwise.
 #[inline(always)]
 fn join<T: Real>(mut lanes: [T; LANES]) -> T {
     let mut half = LANES / 2;
@@ -19,7 +19,7 @@ fn join<T: Real>(mut lanes: [T; LANES]) -> T {
     lanes[0]
 }
 
-/// sum_i x_i
+/// The sum of all x_i.
 #[inline(always)]
 pub(crate) fn sum<T: Real>(x: &[T]) -> T {
     if x.len() < LANES {
@@ -38,7 +38,7 @@ pub(crate) fn sum<T: Real>(x: &[T]) -> T {
     join(lanes)
 }
 
-/// sum_i x_i y_i over the shorter of the two.
+/// The sum of all x_i y_i, over the length of the shorter slice.
 #[inline(always)]
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     if x.len() < LANES {
@@ -61,7 +61,7 @@ pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     join(lanes)
 }
 
-/// sum_i (x_i - centre)^2
+/// The sum of all (x_i - centre)^2.
 #[inline(always)]
 pub(crate) fn squared_distance<T: Real>(x: &[T], centre: T) -> T {
     let mut lanes = [T::NIL; LANES];
@@ -79,7 +79,7 @@ pub(crate) fn squared_distance<T: Real>(x: &[T], centre: T) -> T {
     join(lanes)
 }
 
-/// The largest entry; minus infinity for none.
+/// The largest entry; minus infinity for an empty slice.
 #[inline(always)]
 pub(crate) fn max<T: Real>(x: &[T]) -> T {
     let larger = |a: T, b: T| if b > a { b } else { a };
@@ -99,7 +99,7 @@ pub(crate) fn max<T: Real>(x: &[T]) -> T {
     lanes.into_iter().fold(T::LOWEST, larger)
 }
 
-/// Replaces x by exp(x - shift) and returns the sum; every entry must be at most `shift`.
+/// Replaces each x by exp(x - shift) and returns the sum. Every entry must be at most `shift`.
 #[inline(always)]
 pub(crate) fn exp_in_place<T: Real, const FMA: bool>(x: &mut [T], shift: T) -> T {
     for value in x.iter_mut() {

@@ -1,10 +1,10 @@
-//! What the fused CPU kernels share: access to a tensor's memory, the two float types with their
-//! vectorisable functions, loops split into fixed chunks, and small matrix products.
+//! The shared parts of the fused CPU kernels: access to a tensor's memory, the two float types with their
+//! vectorisable functions, loops that are cut into fixed chunks, and small matrix products.
 //!
-//! Two rules hold throughout. Work is cut into chunks whose size depends on the shapes alone, never
-//! on the number of threads, so that a result is the same, bit for bit, however many threads there
-//! are. And inner loops are plain Rust that the compiler vectorises, built once for each
-//! instruction set by [`multiversion`](simd) and chosen at run time.
+//! Two rules hold everywhere. First, work is cut into chunks whose size depends only on the shapes and never on the
+//! number of threads, so that a result is the same, bit for bit, for any number of threads. Second, inner loops are
+//! plain Rust that the compiler vectorises. They are built once for each instruction set by [`multiversion`](simd)
+//! and chosen at run time.
 
 pub(crate) mod access;
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! Functions of two values, applied entry by entry to two arrays of one length, on all threads.
+//! Functions of two values, applied entry by entry to two arrays of the same length, on all threads.
 
 use super::{Real, multiversion, rows};
 use crate::device::{Call, Fresh};
 use candle_core::{Result, Tensor};
 use std::mem::MaybeUninit;
 
-/// f(a, b); `#[inline(always)]` and free of branches, so that the loop around it is vectorised.
+/// A function f(a, b). It must be `#[inline(always)]` and without branches, so that the loop around it is vectorised.
 pub(crate) trait Pair: Sync {
-    /// One entry.
+    /// The value of f for one pair of entries.
     fn of<T: Real>(a: T, b: T) -> T;
 }
 
-/// a + b.
+/// f(a, b) = a + b.
 pub(crate) struct Sum;
-/// a b.
+/// f(a, b) = a b.
 pub(crate) struct Product;
 
 impl Pair for Sum {
@@ -38,7 +38,7 @@ multiversion! {
     }
 }
 
-/// f of each pair of entries.
+/// Applies f to each pair of entries.
 pub(crate) fn pairs<T: Real, P: Pair>(a: &[T], b: &[T], pair: P) -> Vec<T> {
     assert_eq!(a.len(), b.len(), "pairs of arrays of different lengths");
     // SAFETY: the lengths are equal, so `each` writes every value of its part.
@@ -50,7 +50,7 @@ pub(crate) fn pairs<T: Real, P: Pair>(a: &[T], b: &[T], pair: P) -> Vec<T> {
     }
 }
 
-/// `kernel` of each pair of entries, on a device with kernels.
+/// Applies `kernel` to each pair of entries, on a device with kernels.
 pub(crate) fn pairs_on_device(kernel: &'static str, a: &Tensor, b: &Tensor) -> Result<Fresh> {
     let n = a.elem_count();
     let call = Call::new(kernel, a).read(a).read(b).write(a.shape());

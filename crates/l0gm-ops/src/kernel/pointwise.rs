@@ -1,5 +1,5 @@
-//! Functions of one value, applied to every entry of a tensor, with their exact slope: an activation
-//! is its two formulas, and everything else about it stands here once.
+//! Functions of one value with their exact slope, applied to every entry of a tensor. An activation only defines its
+//! two formulas; everything else is done here once for all.
 
 use super::{Real, apply1, by_dtype, fused, multiversion, owned, read, rows, slice, tensor};
 use crate::device::{Call, Fresh, OnDevice};
@@ -7,14 +7,14 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use std::mem::MaybeUninit;
 
-/// y = f(x) and dx = f'(x) dy. The methods must be `#[inline(always)]` and free of branches, so that
-/// the loops around them are vectorised.
+/// A function y = f(x) with dx = f'(x) dy. The methods must be `#[inline(always)]` and without branches, so that the
+/// loops around them are vectorised.
 pub(crate) trait Pointwise: Send + Sync + 'static {
-    /// Name in errors.
+    /// The op's name in error messages.
     const NAME: &'static str;
-    /// The device kernels of f and f'.
+    /// Names of the device kernels for f and f'.
     const KERNELS: [&'static str; 2];
-    /// The one constant of f, if it has any.
+    /// The constant of f, if it has one.
     fn constant(&self) -> f64 {
         0.0
     }
@@ -24,7 +24,7 @@ pub(crate) trait Pointwise: Send + Sync + 'static {
     fn slope<T: Real, const FMA: bool>(&self, x: T) -> T;
 }
 
-/// f applied to `x`; composed of candle's operations where there is no kernel for it.
+/// Applies f to `x`. Where there is no kernel for it, it is composed of candle's operations.
 pub(crate) fn apply<F: Pointwise>(
     x: &Tensor,
     f: F,

@@ -1,10 +1,10 @@
-//! Matrix products on strided views, through the `gemm` crate that candle itself uses.
+//! Matrix products on strided views, computed by the `gemm` crate, which candle itself uses.
 
 use super::Real;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// A view of a matrix: where it starts, and how far apart rows and columns are.
+/// A view of a matrix: where it starts, and the distances between its rows and between its columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a, T> {
     values: &'a [T],
@@ -22,7 +22,7 @@ impl<'a, T> Operand<'a, T> {
         }
     }
 
-    /// The transpose.
+    /// The transposed view.
     pub(crate) fn t(self) -> Self {
         Self {
             values: self.values,
@@ -40,14 +40,14 @@ impl<'a, T> Operand<'a, T> {
     }
 }
 
-/// out = scale * a b, added to what `out` holds if `accumulate`.
+/// Computes out = scale * a b, and adds it to the content of `out` if `accumulate`.
 ///
-/// a: (m, k); b: (k, n); `out` points at a row-major (m, n) matrix whose rows are `out_stride`
-/// apart. The products are the same, bit for bit, for any number of threads.
+/// a: (m, k); b: (k, n). `out` points at a row-major (m, n) matrix whose rows are `out_stride` apart. The products
+/// are the same, bit for bit, for any number of threads.
 ///
 /// # Safety
-/// `out` must be valid for writes (and initialised, if `accumulate`) at every entry of the matrix,
-/// and nobody else may touch those entries meanwhile.
+/// `out` must be valid for writes (and initialised, if `accumulate`) at every entry of the matrix, and nobody else
+/// may access those entries meanwhile.
 #[expect(
     clippy::too_many_arguments,
     reason = "a matrix product takes what BLAS's gemm takes"
@@ -93,9 +93,9 @@ pub(crate) unsafe fn product_into<T: Real>(
     }
 }
 
-/// Into how many ranges of rows and of columns to cut an (m, n) result for so many parts: each part
-/// packs its rows of one operand and its columns of the other (which costs a little more), so the parts
-/// should be about square.
+/// The number of ranges of rows and of columns into which an (m, n) result is cut for `parts` parts. Each part packs
+/// its rows of one operand and its columns of the other (which costs a little more), so the parts should be roughly
+/// square.
 fn grid(m: usize, n: usize, parts: usize) -> (usize, usize) {
     let cost = |rows: usize| 10 * m / rows + 12 * n / (parts / rows);
     let divisors = (1..=parts).filter(|rows| parts.is_multiple_of(*rows));
@@ -103,15 +103,15 @@ fn grid(m: usize, n: usize, parts: usize) -> (usize, usize) {
     (rows, parts / rows)
 }
 
-/// Range `number` of `parts` about equal ranges of whole tiles.
+/// Range `number` out of `parts` ranges of nearly equal size, each of whole tiles.
 fn cut(whole: usize, parts: usize, number: usize, tile: usize) -> Range<usize> {
     let part = whole.div_ceil(parts).next_multiple_of(tile);
     (number * part).min(whole)..((number + 1) * part).min(whole)
 }
 
-/// How many parts a product is cut into: a number that depends on its shape alone. gemm chooses its
-/// kernel and its cuts of the sums over k by m and n, so a part's bits depend on its shape, and the shapes
-/// must not depend on the number of threads.
+/// The number of parts into which a product is cut. It depends only on the shape: gemm chooses its kernel and its
+/// cuts of the sums over k by m and n, so the bits of a part depend on the part's shape, and the shapes must not
+/// depend on the number of threads.
 fn parts(m: usize, k: usize, n: usize) -> usize {
     match 2 * m * k * n {
         work if work < WORTH_CUTTING => 1,
@@ -119,17 +119,18 @@ fn parts(m: usize, k: usize, n: usize) -> usize {
     }
 }
 
-/// Fewest operations that are worth two threads. One product a thread beats gemm's own division of labour,
-/// whose threads wait for each other's packing.
+/// Smallest number of operations that are worth two threads. One product per thread is faster than gemm's own
+/// division of work, whose threads wait for each other's packing.
 const WORTH_CUTTING: usize = 4_000_000;
-/// Operations of a part: enough that packing its operands once more is a few hundredths of its time.
+/// Number of operations in a part. It is so large that packing the operands again takes only a few hundredths of the
+/// time.
 const PART: usize = 300_000_000;
-/// Most parts, and so most threads, of one product.
+/// Largest number of parts, and so of threads, for one product.
 const PARTS: usize = 16;
-/// Rows and columns of the AVX-512 kernels' tile of f32: parts are whole tiles, the last one excepted.
+/// Rows and columns of a tile of the AVX-512 kernels for f32. Parts consist of whole tiles, except the last one.
 const TILE: (usize, usize) = (6, 64);
 
-/// One product, to be cut into parts of its result.
+/// One product whose result is computed in parts.
 struct Task<'a, T> {
     inner: usize,
     out: *mut T,
@@ -144,10 +145,10 @@ struct Task<'a, T> {
 unsafe impl<T: Sync> Sync for Task<'_, T> {}
 
 impl<T: Real> Task<'_, T> {
-    /// The entries in these rows and columns.
+    /// Computes the entries in these rows and columns.
     ///
     /// # Safety
-    /// As for [`product_into`], for these entries.
+    /// As for [`product_into`], but for these entries only.
     unsafe fn multiply(&self, rows: Range<usize>, columns: Range<usize>) {
         if rows.is_empty() || columns.is_empty() {
             return;
@@ -192,7 +193,7 @@ impl<T: Real> Task<'_, T> {
     }
 }
 
-/// A new (m x n) matrix: a b. Nothing is cleared first.
+/// The product a b as a new (m x n) matrix. Its memory is not cleared first.
 pub(crate) fn product_of<T: Real>(
     sizes: (usize, usize, usize),
     a: Operand<'_, T>,
@@ -212,7 +213,7 @@ pub(crate) fn product_of<T: Real>(
     out
 }
 
-/// As [`product_into`], for a dense `out` (m x n) and scale 1.
+/// Like [`product_into`], for a dense `out` (m x n) and scale 1.
 pub(crate) fn product<T: Real>(
     sizes: (usize, usize, usize),
     out: &mut [T],

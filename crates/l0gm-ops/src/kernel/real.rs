@@ -1,41 +1,34 @@
-//! f32 and f64 behind one trait, with the functions the kernels need. Those of f32 are polynomials
-//! without branches, accurate to about 1e-7, which the compiler turns into vector code; those of
-//! f64 are the standard library's and candle's, because f64 serves tests and references.
+//! f32 and f64 behind one trait, with the functions that the kernels need. For f32 they are polynomials without
+//! branches, accurate to about 1e-7, which the compiler turns into vector code. For f64 they are the standard
+//! library's and candle's, because f64 only serves tests and references.
 
 use candle_core::{CpuStorage, Result, WithDType, bail};
 
-/// A float the kernels compute in.
+/// A float type in which the kernels compute.
 pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> {
-    /// 0.
     const NIL: Self;
-    /// 1.
     const UNIT: Self;
     /// Minus infinity.
     const LOWEST: Self;
-    /// The nearest value to an f64.
+    /// The value nearest to an f64.
     fn of(value: f64) -> Self;
-    /// Widens from f32.
     fn of_f32(value: f32) -> Self;
-    /// Widens to f64.
     fn wide(self) -> f64;
-    /// Whether it is no number.
     fn nan(self) -> bool;
-    /// Square root.
     fn root(self) -> Self;
-    /// Magnitude.
     fn magnitude(self) -> Self;
-    /// self a + b, rounded once if `FMA` (which needs the instruction to be fast).
+    /// self a + b, rounded only once if `FMA` (which is fast only where the processor has the instruction).
     fn fma<const FMA: bool>(self, a: Self, b: Self) -> Self;
-    /// exp(x) for x <= 0; results too small for a normal number are 0.
+    /// exp(x) for x <= 0. Results that are too small for a normal number become 0.
     fn exp_nonpositive<const FMA: bool>(self) -> Self;
     /// Distribution and density of the standard normal at x.
     fn normal<const FMA: bool>(self) -> (Self, Self);
     /// The values of a storage of this type, to be changed in place.
     fn values_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
-    /// ln(x) for positive x; x too small for a normal number counts as the smallest one.
+    /// ln(x) for positive x. An x that is too small for a normal number counts as the smallest one.
     fn ln_positive<const FMA: bool>(self) -> Self;
 
-    /// s = 1 / (1 + exp(-x)) and s (1 - s); both keep their digits at either end.
+    /// Returns s = 1 / (1 + exp(-x)) and s (1 - s). Both keep their digits at either end.
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> (Self, Self) {
         let e = (-self.magnitude()).exp_nonpositive::<FMA>();
@@ -46,7 +39,7 @@ pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> {
     }
 }
 
-/// Horner's rule, highest power first.
+/// Evaluates a polynomial by Horner's rule, with the highest power first.
 #[inline(always)]
 fn horner<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
@@ -101,13 +94,13 @@ impl Real for f32 {
         self.abs()
     }
 
-    /// 2^n * exp(r) with n the nearest integer to x / ln 2 and exp(r) interpolated at Chebyshev
+    /// Computes 2^n * exp(r), where n is the integer nearest to x / ln 2 and exp(r) is interpolated at Chebyshev
     /// nodes on |r| <= ln(2) / 2.
     #[inline(always)]
     fn exp_nonpositive<const FMA: bool>(self) -> Self {
         // Adding 1.5 * 2^23 rounds to an integer, which then sits in the low bits of the mantissa.
         const ROUND: f32 = 12_582_912.0;
-        // ln 2 in two parts: the first has few enough bits for n * LN2_HIGH to be exact.
+        // ln 2 is split into two parts. The first has few enough bits for n * LN2_HIGH to be exact.
         const LN2_HIGH: f32 = 0.693_359_4;
         const LN2_LOW: f32 = -2.121_944_4e-4;
         let shifted = self.fma::<FMA>(std::f32::consts::LOG2_E, ROUND);
@@ -131,13 +124,13 @@ impl Real for f32 {
             .wrapping_add(127)
             << 23;
         let value = fraction * f32::from_bits(exponent);
-        // Below this the exponent leaves the range of normal numbers.
+        // Below this, the exponent leaves the range of normal numbers.
         if self < -87.0 { 0.0 } else { value }
     }
 
-    /// The tail beyond |x| is exp(-x^2 / 2) * t * Q(t) / 2 with t = 1 / (1 + |x| / (2 sqrt 2)); Q
-    /// interpolates exp(z^2) erfc(z) / t at Chebyshev nodes to 5e-8, for every z whose tail is not
-    /// 0 in f32. The tail keeps its relative accuracy, which 1 + erf(x) would lose.
+    /// The tail beyond |x| is exp(-x^2 / 2) * t * Q(t) / 2 with t = 1 / (1 + |x| / (2 sqrt 2)). Q interpolates
+    /// exp(z^2) erfc(z) / t at Chebyshev nodes to 5e-8, for every z whose tail is not 0 in f32. This way the tail
+    /// keeps its relative accuracy, which 1 + erf(x) would lose.
     #[inline(always)]
     fn normal<const FMA: bool>(self) -> (Self, Self) {
         let x = self.abs();
@@ -159,11 +152,11 @@ impl Real for f32 {
         let bell = (-0.5 * x * x).exp_nonpositive::<FMA>();
         let tail = 0.5 * t * q * bell;
         let distribution = if self < 0.0 { tail } else { 1.0 - tail };
-        // 1 / sqrt(2 pi)
+        // The factor is 1 / sqrt(2 pi).
         (distribution, bell * 0.398_942_3)
     }
 
-    /// With x = 2^e m and m in [sqrt(1/2), sqrt 2): e ln 2 + 2 artanh((m - 1) / (m + 1)).
+    /// With x = 2^e m and m in [sqrt(1/2), sqrt 2), computes e ln 2 + 2 artanh((m - 1) / (m + 1)).
     #[inline(always)]
     fn ln_positive<const FMA: bool>(self) -> Self {
         let x = if self < f32::MIN_POSITIVE {
@@ -171,7 +164,7 @@ impl Real for f32 {
         } else {
             self
         };
-        // Measured from sqrt(1/2), the exponent bits count whole octaves.
+        // Relative to sqrt(1/2), the exponent bits count whole octaves.
         const SQRT_HALF: u32 = 0x3f35_04f3;
         let offset = x.to_bits().wrapping_sub(SQRT_HALF);
         let e = (offset as i32) >> 23;
@@ -182,7 +175,7 @@ impl Real for f32 {
         let fraction = 2.0 * s + s * s2 * series;
         let e = e as f32;
         let value = (e * -2.121_944_4e-4 + fraction) + e * 0.693_359_4;
-        // The bits of a NaN would be read as a number's.
+        // Return NaN itself, because its bits would be read as a number's.
         if self.is_nan() { self } else { value }
     }
 }
@@ -243,7 +236,7 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn ln_positive<const FMA: bool>(self) -> Self {
-        // Not `max`, which would drop a NaN.
+        // Do not use `max` here, because it would drop a NaN.
         let x = if self < f64::MIN_POSITIVE {
             f64::MIN_POSITIVE
         } else {
@@ -277,7 +270,7 @@ mod tests {
             let x = step as f32 * 1e-4;
             let (p, density) = x.normal::<true>();
             let (exact_p, exact_density) = f64::from(x).normal::<true>();
-            // x^2 / 2 is rounded before exp sees it, hence the growth with it.
+            // x^2 / 2 is rounded before exp is applied, so the error grows with it.
             let bound = 4e-7 * (1.0 + 0.5 * f64::from(x * x));
             let error = (f64::from(p) - exact_p).abs() / exact_p;
             assert!(error < bound, "Phi({x}): relative error {error:e}");

@@ -1,19 +1,19 @@
-//! Loops over the rows of a matrix, cut into chunks that depend on the shape alone.
+//! Loops over the rows of a matrix, cut into chunks that depend only on the shape.
 
 use super::{Real, multiversion};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Values one task handles: long enough to pay for handing it out, short enough for the cache.
+/// Number of values that one task handles: enough to pay for starting it, and few enough for the cache.
 pub(crate) const CHUNK: usize = 1 << 14;
-/// Rows one partial sum over rows covers at least, so that partial sums stay few.
+/// Smallest number of rows of one partial sum, so that there are few partial sums.
 const SUM_ROWS: usize = 64;
 
-/// A new vector of `len` values, written by `task(first_row, rows)` for consecutive groups of rows.
+/// Builds a vector of `len` values, which `task(first_row, rows)` writes for consecutive groups of rows.
 ///
-/// Each task finds zeros: it clears its own part just before, while it is in the cache, and not in a
-/// pass of its own through memory.
+/// Each task receives zeros. It clears its own part just before, while the part is in the cache, and not in a
+/// separate pass through memory.
 pub(crate) fn build<T: Real>(
     len: usize,
     width: usize,
@@ -23,11 +23,11 @@ pub(crate) fn build<T: Real>(
     unsafe { write(len, width, |first, part| task(first, cleared(part))) }
 }
 
-/// As [`build`], where `task` finds nothing and writes everything: for loops so short that clearing would
-/// be felt.
+/// Like [`build`], but `task` receives uninitialised memory and writes all of it. For loops so short that clearing
+/// would matter.
 ///
 /// # Safety
-/// `task` must write every value of the part it is given.
+/// `task` must write every value of the part that it receives.
 pub(crate) unsafe fn write<T: Real>(
     len: usize,
     width: usize,
@@ -50,7 +50,7 @@ pub(crate) unsafe fn write<T: Real>(
     values
 }
 
-/// Uninitialised values, set to 0.
+/// Sets uninitialised values to 0.
 pub(crate) fn cleared<T: Real>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
     for value in part.iter_mut() {
         value.write(T::NIL);
@@ -59,8 +59,8 @@ pub(crate) fn cleared<T: Real>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
     unsafe { &mut *(std::ptr::from_mut(part) as *mut [T]) }
 }
 
-/// Calls `task(first, values)` for consecutive groups of one value a row, each of which costs as much
-/// as `width` values.
+/// Calls `task(first, values)` for consecutive groups with one value per row. Each value costs as much work as
+/// `width` values.
 pub(crate) fn for_rows_of<T: Send>(
     out: &mut [T],
     width: usize,
@@ -75,8 +75,8 @@ pub(crate) fn for_rows_of<T: Send>(
         .for_each(|(chunk, out)| task(chunk * rows, out));
 }
 
-/// As [`build`], where each task also adds to `sums` running sums of its own; returns the values and
-/// the sums' total, added up in the rows' order.
+/// Like [`build`], but each task also adds to its own running sums in `sums`. Returns the values and the total of the
+/// sums, added in the order of the rows.
 pub(crate) fn build_sum<T: Real>(
     len: usize,
     width: usize,
@@ -111,8 +111,8 @@ pub(crate) fn build_sum<T: Real>(
     (values, total)
 }
 
-/// The total of `width` sums over `rows` rows: `task(rows, sums)` adds a range of rows to sums that
-/// start at 0; the ranges' sums are added up in the rows' order.
+/// The total of `width` sums over `rows` rows. `task(rows, sums)` adds a range of rows to sums that start at 0. The
+/// sums of the ranges are added in the order of the rows.
 pub(crate) fn sum_rows<T: Real>(
     rows: usize,
     width: usize,
@@ -138,7 +138,7 @@ pub(crate) fn sum_rows<T: Real>(
     total
 }
 
-/// Sums the rows of `x` (rows x width): the gradient of anything broadcast over leading dimensions.
+/// Sums the rows of `x` (rows x width). This is the gradient of anything that was broadcast over leading dimensions.
 pub(crate) fn column_sums<T: Real>(x: &[T], width: usize) -> Vec<T> {
     sum_rows(x.len() / width.max(1), width, |rows, total| {
         add_rows(total, &x[rows.start * width..rows.end * width]);
@@ -146,7 +146,7 @@ pub(crate) fn column_sums<T: Real>(x: &[T], width: usize) -> Vec<T> {
 }
 
 multiversion! {
-    /// total += x
+    /// Adds `x` to `total`, entry by entry.
     pub(crate) fn add<T: Real>(total: &mut [T], x: &[T]) {
         for (total, x) in total.iter_mut().zip(x) {
             *total += *x;
@@ -155,7 +155,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Adds every row of `x` to `total`, four at a time to spare the loads of `total`.
+    /// Adds every row of `x` to `total`. It takes four rows at a time, so that `total` is loaded less often.
     pub(crate) fn add_rows<T: Real>(total: &mut [T], x: &[T]) {
         let width = total.len();
         if width == 0 {

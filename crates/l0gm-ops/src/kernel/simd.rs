@@ -1,22 +1,22 @@
-//! One inner loop, built for several instruction sets and chosen at run time: the crate needs no
-//! `target-cpu` flag and still uses 512-bit registers where the machine has them. A body knows as
-//! `FMA` whether a product and a sum may be rounded together ([`Real::fma`](super::Real::fma)): they
-//! are with AVX2 and AVX-512, which therefore give the same bits, and on a machine without either
-//! (none that was built after 2013, nearly) the bits differ in the last place.
+//! Builds an inner loop for several instruction sets and chooses one at run time. So the crate needs no `target-cpu`
+//! flag and still uses 512-bit registers where the machine has them. The constant `FMA` tells a body whether a
+//! product and a sum may be rounded together ([`Real::fma`](super::Real::fma)). They are with AVX2 and with AVX-512,
+//! which therefore give the same bits. On a machine with neither (nearly none built after 2013), the bits differ in
+//! the last place.
 
-/// The widest instruction set this machine has, of those the loops are built for.
+/// The widest instruction set of this machine among those for which the loops are built.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// What every x86-64 machine has.
+    /// The instruction set that every x86-64 machine has.
     Baseline,
-    /// 256-bit registers.
+    /// AVX2 with 256-bit registers.
     Avx2,
-    /// 512-bit registers.
+    /// AVX-512 with 512-bit registers.
     Avx512,
 }
 
-/// Asks the processor; the answer is cached by the standard library.
+/// Detects the level of the processor. The standard library caches the answer.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn level() -> Level {
@@ -35,14 +35,14 @@ pub(crate) fn level() -> Level {
     }
 }
 
-/// Defines a function whose body is compiled for each [`Level`]; calling it picks the widest one.
-/// Everything the body calls must be `#[inline(always)]`, or it stays at the baseline.
+/// Defines a function whose body is compiled for each [`Level`]. A call picks the widest one. Everything that the
+/// body calls must be `#[inline(always)]`, otherwise it stays at the baseline.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$($T:ident: $bound:path),+>($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $crate::kernel::simd::multiversion!(@ [$(#[$meta])*] [$vis] $name [$($T: $bound),+] [$($T),+] [$($arg: $ty),*] [$($arg),*] [$(-> $ret)?] $body);
     };
     (@ [$($meta:tt)*] [$vis:vis] $name:ident [$($generics:tt)*] [$($T:ident),+] [$($parameters:tt)*] [$($arg:ident),*] [$($ret:tt)*] $body:block) => {
-        // One body takes as many as a fused kernel has inputs.
+        // A body has as many arguments as a fused kernel has inputs.
         #[allow(clippy::too_many_arguments)]
         $($meta)*
         $vis fn $name<$($generics)*>($($parameters)*) $($ret)* {

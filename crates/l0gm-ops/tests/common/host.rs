@@ -1,5 +1,5 @@
-//! A launcher that runs the device kernels on the host: the same sources and the same calls as on a GPU, for
-//! a suite that proves them where there is none. Needs a C++ compiler (`CXX`, else `c++`).
+//! A launcher that runs the device kernels on the host. It uses the same sources and the same calls as on a GPU, so
+//! that the tests cover them where there is none. Needs a C++ compiler (`CXX`, otherwise `c++`).
 
 use candle_core::{CpuStorage, DType, Result, Shape, Storage, bail};
 use l0gm_ops::device::{Argument, Call, Grid, Launcher, source};
@@ -10,17 +10,17 @@ use std::process::Command;
 use std::rc::Rc;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Blocks of a launch over items: few, so that the threads have to walk in strides.
+/// Number of blocks in a launch over items. It is small, so that the threads must walk in strides.
 const FEW_BLOCKS: usize = 3;
 
 type Run = unsafe extern "C" fn(*const *const u64, u32, bool);
 
-/// The kernels compiled for the host, f32 and f64. One launch at a time.
+/// The kernels for f32 and f64, compiled for the host. They allow one launch at a time.
 struct Kernels(Mutex<[Library; 2]>);
 
 struct Host(&'static Kernels);
 
-/// The launcher; none, with a message, where there is no C++ compiler.
+/// The launcher, or `None` (with a message) where there is no C++ compiler.
 pub fn launcher() -> Option<Rc<dyn Launcher>> {
     static KERNELS: OnceLock<std::result::Result<Kernels, String>> = OnceLock::new();
     let kernels = KERNELS.get_or_init(|| {
@@ -36,7 +36,7 @@ pub fn launcher() -> Option<Rc<dyn Launcher>> {
     }
 }
 
-/// The kernels' names, in the source's order.
+/// The names of the kernels, in the order of the source.
 fn names(source: &str) -> Vec<&str> {
     let starts = source.split("__global__ void ").skip(1);
     starts.filter_map(|rest| rest.split('(').next()).collect()
@@ -62,11 +62,11 @@ fn compile(scalar: &str) -> std::result::Result<Library, String> {
     if !library.exists() {
         build(&text, &library)?;
     }
-    // SAFETY: the library is the one built above; it runs nothing when it is loaded.
+    // SAFETY: this is the library built above, and loading it runs no code.
     unsafe { Library::new(&library) }.map_err(|error| error.to_string())
 }
 
-/// Products and sums are rounded together, as on a GPU, where this machine can.
+/// Rounds products and sums together where this machine can, as a GPU does.
 fn options() -> &'static [&'static str] {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("fma") {
@@ -99,7 +99,7 @@ fn build(text: &str, library: &Path) -> std::result::Result<(), String> {
     std::fs::rename(&built, library).map_err(|error| error.to_string())
 }
 
-/// Memory for a result; what a kernel forgets to write shows.
+/// Allocates memory for a result, filled so that a value a kernel forgets to write is noticed.
 fn allocate(shape: &Shape, dtype: DType, zeros: bool) -> Result<CpuStorage> {
     let count = shape.elem_count();
     Ok(match (dtype, zeros) {
@@ -113,7 +113,7 @@ fn allocate(shape: &Shape, dtype: DType, zeros: bool) -> Result<CpuStorage> {
 }
 
 fn address(storage: &CpuStorage, start: usize) -> Result<u64> {
-    // A view of nothing may begin behind the end.
+    // A view without entries may begin after the end of its storage.
     fn from<T>(values: &[T], start: usize) -> u64 {
         values[start.min(values.len())..].as_ptr() as u64
     }

@@ -1,4 +1,4 @@
-//! Devices, finite differences and comparisons, shared by the integration tests.
+//! Devices, finite differences and comparisons that the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod host;
@@ -11,13 +11,13 @@ thread_local! {
     static DEVICE: RefCell<Device> = const { RefCell::new(Device::Cpu) };
 }
 
-/// The device that a test runs on now.
+/// The device on which the current test runs.
 pub fn device() -> Device {
     DEVICE.with_borrow(Clone::clone)
 }
 
-/// Runs a test on the CPU's kernels, on the device kernels as compiled for the host, and on a GPU if the
-/// tests are built for one and it is there.
+/// Runs a test on the CPU's kernels, on the device kernels compiled for the host, and on a GPU if there is one and
+/// the tests are built for it.
 pub fn on_every_device(test: impl Fn()) {
     eprintln!("on the CPU's kernels:");
     test();
@@ -51,7 +51,7 @@ pub fn values(x: &Tensor) -> Vec<f64> {
     x.to_vec1::<f64>().unwrap()
 }
 
-/// |a - b| <= tolerance * max(1, |b|) everywhere, and no NaN.
+/// Asserts |a - b| <= tolerance * max(1, |b|) for all entries, and that there is no NaN.
 pub fn assert_close(what: &str, a: &Tensor, b: &Tensor, tolerance: f64) {
     assert_eq!(a.dims(), b.dims(), "{what}: shapes differ");
     for (i, (a, b)) in values(a).into_iter().zip(values(b)).enumerate() {
@@ -60,14 +60,14 @@ pub fn assert_close(what: &str, a: &Tensor, b: &Tensor, tolerance: f64) {
     }
 }
 
-/// sum(op(inputs) * weights) with fixed weights, so that no gradient is trivially uniform.
+/// Computes sum(op(inputs) * weights) with fixed weights, so that no gradient is trivially uniform.
 fn objective(op: Op<'_>, inputs: &[Tensor]) -> Tensor {
     let y = op(inputs).unwrap();
     let weights = normal(991, y.dims()).to_dtype(y.dtype()).unwrap();
     y.mul(&weights).unwrap().sum_all().unwrap()
 }
 
-/// The value of `op` and the gradient of the weighted sum of it with respect to each input.
+/// The value of `op`, and the gradient of its weighted sum with respect to each input.
 pub fn gradients(op: Op<'_>, inputs: &[Tensor]) -> (Tensor, Vec<Tensor>) {
     let vars: Vec<Var> = inputs
         .iter()
@@ -86,7 +86,7 @@ pub fn gradients(op: Op<'_>, inputs: &[Tensor]) -> (Tensor, Vec<Tensor>) {
     (value, gradients)
 }
 
-/// Central differences of the weighted sum of `op`, entry by entry.
+/// Central differences of the weighted sum of `op`, one entry at a time.
 fn finite_differences(op: Op<'_>, inputs: &[Tensor], which: usize) -> Tensor {
     let shape = inputs[which].shape().clone();
     let centre = values(&inputs[which]);
@@ -107,8 +107,8 @@ fn finite_differences(op: Op<'_>, inputs: &[Tensor], which: usize) -> Tensor {
     Tensor::from_vec(slopes, &shape, &device()).unwrap()
 }
 
-/// Value and every gradient of `op` in f64 against `reference` and against finite differences, and
-/// in f32 against f64.
+/// Compares the value and every gradient of `op` in f64 with `reference` and with finite differences, and those in
+/// f32 with f64.
 pub fn check(name: &str, inputs: &[Tensor], op: Op<'_>, reference: Op<'_>) {
     let (value, grads) = gradients(op, inputs);
     let (expected, expected_grads) = gradients(reference, inputs);
@@ -141,8 +141,8 @@ pub fn check(name: &str, inputs: &[Tensor], op: Op<'_>, reference: Op<'_>) {
     }
 }
 
-/// As [`check`] with the same inputs seen through a transpose and through a narrow, which are not
-/// contiguous, as the op's last step before it is called.
+/// Like [`check`], but the op receives the same inputs as views through a transpose and through a narrow, which are
+/// not contiguous.
 pub fn check_views(name: &str, inputs: &[Tensor], op: Op<'_>, reference: Op<'_>) {
     let swap = |inputs: &[Tensor]| -> Vec<Tensor> {
         let swap = |x: &Tensor| match x.rank() {

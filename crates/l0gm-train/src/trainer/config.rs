@@ -28,8 +28,8 @@ pub struct TrainConfig {
     pub validate_every: usize,
     /// Only epochs in this last share of training, in (0, 1], may be selected, because the gates must be final.
     pub select_from_last: f64,
-    /// Stops after this many validations without a better validation loss, counted from when selection starts; 0 =
-    /// never.
+    /// Stops after this many validations without a better validation loss, counted from when selection starts;
+    /// 0 = never.
     pub patience: usize,
     /// Whether the trained model is also judged under the twelve conditions of the robustness protocol.
     pub robustness: bool,
