@@ -68,11 +68,11 @@
 //!
 //! - Give [`Gate::log_alpha`] an optimiser group of its own: 10 to 100 times the weights' learning rate
 //!   and no weight decay. At 1e-3 no gate ever closes.
-//! - Keep the warm-up. Without it a great lambda closes nearly everything before the model has learnt
+//! - Keep the warm-up. Without it a large lambda closes nearly everything before the model has learnt
 //!   what it needs.
 //! - The penalty is a sum, as in the paper. [`PenaltyReduction::Mean`] makes lambda comparable across
 //!   widths; a sum over fewer, wider gates ([`Granularity::Group`]) pays lambda once a gate, not once a
-//!   dimension, and needs a greater lambda.
+//!   dimension, and needs a larger lambda.
 //! - Noise comes from the [`Generator`] in [`GateMode::Train`]: the same seed gives the same run.
 
 pub mod calibration;

@@ -127,16 +127,16 @@ impl MethodInfo {
 
 /// A method of the modality `M`. One file in the modality's `methods/` folder implements it.
 pub trait Method<M: ?Sized> {
-    /// What anyone needs to know of it.
+    /// The method's name, label, role and whatever else others may ask about it.
     fn info(&self) -> MethodInfo;
 
-    /// The method's own settings with their defaults, set as `method.NAME.KEY`. Default: it has none beside the
+    /// The method's own settings with their defaults, set as `method.NAME.KEY`. Default: it has only the
     /// modality's.
     fn settings(&self) -> Value {
         Value::Null
     }
 
-    /// Refuses settings of its own that are out of range. `settings` are complete.
+    /// Refuses a value out of range among the method's own settings. `settings` contains all of them.
     ///
     /// # Errors
     /// Names the setting, its value and the allowed range.
@@ -161,15 +161,14 @@ pub trait Method<M: ?Sized> {
         Ok(Vec::new())
     }
 
-    /// Fits and judges, or continues a run that was cut off. Everything is written into `context.dir`, the record
-    /// last.
+    /// Fits and judges, or continues an interrupted run. Everything is written into `context.dir`, the record last.
     ///
     /// # Errors
-    /// Bad data or settings, a file that cannot be written, a stop request.
+    /// The data or settings are bad, a file cannot be written, or a stop was requested.
     fn run(&self, modality: &M, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
 
-    /// The models of the finished run in `dir`, built again on `device` to be timed. Default: an error that says
-    /// so.
+    /// The models of the finished run in `dir`, built again on `device` to be timed. Default: an error which says
+    /// that the method keeps no model.
     ///
     /// # Errors
     /// The run's files are missing or damaged, or the method keeps no model.
@@ -196,15 +195,15 @@ impl<M: ?Sized> Methods<M> {
         Self { data, all }
     }
 
-    /// What is known of every method.
+    /// The description of every method, in the list's order.
     pub fn infos(&self) -> Vec<MethodInfo> {
         self.all.iter().map(|method| method.info()).collect()
     }
 
-    /// The method of that name.
+    /// The method called `name`.
     ///
     /// # Errors
-    /// Names the nearest known method and lists all.
+    /// There is no such method. The error names the nearest known one and lists all.
     pub fn find(&self, name: &str) -> Result<&'static (dyn Method<M> + Sync)> {
         let found = self.all.iter().find(|method| method.info().name == name);
         found.copied().ok_or_else(|| self.unknown(name))

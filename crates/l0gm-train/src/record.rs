@@ -207,7 +207,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// A record as it was written before methods described themselves.
+    /// A record from the time before records described their method.
     fn old(gate: &str) -> String {
         let calibration = r#"{"bins": 15, "ece": 0.01, "ece_low": 0, "ece_high": 0.02, "ece_noise": 0.01,
             "ece_noise_p95": 0.02, "ece_positive": null, "ece_equal_mass": 0.01, "ece_l2_debiased": 0,

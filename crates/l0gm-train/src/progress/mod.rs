@@ -28,7 +28,7 @@ pub struct ProgressEvent {
 pub trait Progress {
     /// Called with the state of the run at this moment.
     fn event(&mut self, event: &ProgressEvent);
-    /// What was found in the data, said once before training: rows, columns and their kinds, classes with counts,
+    /// Called once before training with a summary of the data: rows, columns and their kinds, classes with counts,
     /// missing cells, the split.
     fn found(&mut self, _summary: &str) {}
 }
