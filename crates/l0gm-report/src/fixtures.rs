@@ -114,6 +114,7 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
         data: data(shape),
         test: metrics(shape, accuracy, 9769),
         valid: metrics(shape, accuracy + 0.001, 3907),
+        valid_nll: None,
         calibration: calibration(ece, accuracy),
         calibration_scaled: calibration(ece * 0.6, accuracy),
         scaling_temperature: 1.08,

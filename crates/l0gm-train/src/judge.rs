@@ -49,6 +49,16 @@ pub fn judge<P: Predictor>(
     } = fitted;
     let valid = predictor.predict(Split::Valid, context)?;
     let test = predictor.predict(Split::Test, context)?;
+    for table in [&valid, &test] {
+        table.check()?;
+        let classes = judging.data.classes.len();
+        if table.classes != classes && classes > 0 {
+            return Err(Error::Task(format!(
+                "method {} predicts {} classes, but the data have {classes}",
+                judging.method.name, table.classes
+            )));
+        }
+    }
     if test.rows.is_empty() {
         return Err(Error::Task(
             "the test split is empty: there is nothing to judge by".to_owned(),
@@ -106,6 +116,7 @@ pub fn judge<P: Predictor>(
         data: judging.data,
         test: Metrics::from_predictions(&test),
         valid: Metrics::from_predictions(&valid),
+        valid_nll: Some(valid.nll()),
         calibration: report(&as_trained)?,
         calibration_scaled: report(&scaled)?,
         scaling_temperature: scaling,

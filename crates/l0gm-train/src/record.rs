@@ -108,6 +108,9 @@ pub struct RunRecord {
     pub test: Metrics,
     /// Metrics on the validation split.
     pub valid: Metrics,
+    /// NLL on validation as trained, in nats; absent from records of before it was kept, whose learning curve has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_nll: Option<f64>,
     /// Calibration on the test split, before temperature scaling.
     pub calibration: CalibrationReport,
     /// Calibration on the test split, after temperature scaling fitted on validation.

@@ -79,11 +79,6 @@ impl RunDir {
         record_path(&self.path).exists()
     }
 
-    /// The final record, or `None` if the run is not finished.
-    pub fn read_record(&self) -> Result<Option<RunRecord>> {
-        finished_record(&self.path)
-    }
-
     /// Writes the final record, as the last act of a run.
     pub fn write_record(&self, record: &RunRecord) -> Result<()> {
         write_json(&record_path(&self.path), record)

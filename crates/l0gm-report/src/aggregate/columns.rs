@@ -137,11 +137,9 @@ pub fn is_twin(record: &RunRecord) -> bool {
     record.spec.twin || record.data.twin
 }
 
-/// The validation loss of the selected epoch.
+/// The validation loss of the selected epoch; of a method without epochs, that of its predictions.
 pub fn selected_loss(record: &RunRecord) -> Option<f64> {
-    record
-        .history
-        .iter()
-        .find(|epoch| epoch.epoch == record.best_epoch)
-        .map(|epoch| epoch.valid_loss)
+    let mut epochs = record.history.iter();
+    let selected = epochs.find(|epoch| epoch.epoch == record.best_epoch);
+    selected.map(|epoch| epoch.valid_loss).or(record.valid_nll)
 }

@@ -80,7 +80,9 @@ pub(crate) fn ours<'s, 'a>(study: &'s Study<'a>, method: &str) -> Option<&'s Poi
         return arms::best(study);
     }
     let named = |p: &&Point<'a>| p.method.rival_of.as_deref() == Some(method);
-    if let Some(point) = study.points.iter().find(named) {
+    // Of several settings of a rival the one of best validation loss, as for L0GM.
+    let by_loss = |a: &&Point<'a>, b: &&Point<'a>| a.valid_loss().total_cmp(&b.valid_loss());
+    if let Some(point) = study.points.iter().filter(named).min_by(by_loss) {
         return Some(point);
     }
     if method != backbone(study.modality) {

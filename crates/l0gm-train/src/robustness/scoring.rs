@@ -35,6 +35,13 @@ pub(crate) fn score_conditions(
     began: Instant,
 ) -> Result<Robustness> {
     let Perturbed { rows, outcomes } = perturbed;
+    if outcomes.len() != Condition::PROTOCOL.len() {
+        return Err(Error::Task(format!(
+            "robustness: {} conditions were predicted, the protocol has {}",
+            outcomes.len(),
+            Condition::PROTOCOL.len()
+        )));
+    }
     let mut untouched = Vec::with_capacity(rows.len() * scoring.clean.classes);
     for &row in &rows {
         untouched.extend_from_slice(clean_row(scoring.clean, row)?);

@@ -119,7 +119,9 @@ fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<
             }));
         }
         if study.gated().next().is_none() {
-            let alone = study.points.iter().flat_map(seeds);
+            // The table's columns are the backbone's, the gated and the compact model's.
+            let backbones = study.points.iter().filter(|p| p.method.is_backbone());
+            let alone = backbones.flat_map(seeds);
             pairs.extend(alone.map(|run| Pair { run, dense: None }));
         }
     }
