@@ -1,13 +1,13 @@
-//! The arms of a comparison: which points of a study are the lambda sweep, and which have one thing of the
-//! gate's design changed.
+//! Selects the points that a comparison needs: the lambda sweep, and the points that change one choice of the gate's
+//! design.
 
 use super::design::Axis;
 use super::settings::{TARGET, flat};
 use super::study::{Point, Study};
 use std::collections::BTreeMap;
 
-/// The lambda sweep: points of the default design that differ in lambda alone, by lambda. Of several
-/// such groups (another recipe, another head) the one with the most lambdas, then the most runs.
+/// The lambda sweep: points of the default design that differ in lambda alone, ordered by lambda. If several groups
+/// of settings qualify (another recipe, another head), takes the one with the most lambdas, then the most runs.
 pub fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let mut groups: Vec<(BTreeMap<String, String>, Vec<&Point<'a>>)> = Vec::new();
     let plain = study
@@ -38,8 +38,9 @@ pub fn sweep<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     most
 }
 
-/// What a figure over sparsity shows: the sweep, and points of the default design for which an active fraction
-/// was asked with otherwise the sweep's settings; the most open first.
+/// The points that a figure over sparsity shows: the sweep, and points of the default design that were trained
+/// towards an active fraction with otherwise the sweep's settings. The point with the largest active fraction comes
+/// first.
 pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let settings = |point: &Point<'_>| {
         let mut settings = flat(&point.first().spec.settings);
@@ -63,13 +64,13 @@ pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     points
 }
 
-/// The sweep's point of best validation loss: how the paper selects.
+/// The sweep's point with the lowest validation loss, which is the paper's selection rule.
 pub fn best<'s, 'a>(study: &'s Study<'a>) -> Option<&'s Point<'a>> {
     let points = sweep(study).into_iter();
     points.min_by(|a, b| a.valid_loss().total_cmp(&b.valid_loss()))
 }
 
-/// The sweep's point at a lambda.
+/// The sweep's point with this lambda.
 pub fn at<'s, 'a>(study: &'s Study<'a>, lambda: f64) -> Option<&'s Point<'a>> {
     let mut points = sweep(study).into_iter();
     points.find(|p| p.lambda.is_some_and(|l| same(l, lambda)))
@@ -87,7 +88,7 @@ pub fn changed<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
         .collect()
 }
 
-/// Of those, the ones with a lambda and otherwise the settings of the [`sweep`].
+/// The points of [`changed`] that have a lambda and otherwise the settings of the [`sweep`].
 pub fn changed_in_sweep<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Point<'a>> {
     let sweep = sweep(study);
     let Some(settings) = sweep.first().map(|point| rest(point, axis)) else {
@@ -98,8 +99,8 @@ pub fn changed_in_sweep<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<&'s Poi
     points
 }
 
-/// Each of [`changed`] beside the point of the default design that has the same lambda and otherwise the same
-/// settings; those without such a point are left out.
+/// Pairs each point of [`changed`] with the point of the default design that has the same lambda and otherwise the
+/// same settings. Points without such a partner are left out.
 pub fn pairs<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<(&'s Point<'a>, &'s Point<'a>)> {
     let plain = |other: &Point<'_>| {
         let settings = rest(other, axis);
@@ -116,10 +117,10 @@ pub fn pairs<'s, 'a>(study: &'s Study<'a>, axis: Axis) -> Vec<(&'s Point<'a>, &'
         .collect()
 }
 
-/// A point's settings without those of an axis.
+/// A point's settings, without those that belong to the axis.
 fn rest(point: &Point<'_>, axis: Axis) -> BTreeMap<String, String> {
     let mut settings = flat(&point.first().spec.settings);
-    // Stated or not, a default is the same setting.
+    // An older record may leave a default out, so a stated default counts as absent.
     settings.retain(|key, value| {
         let default = Axis::ALL
             .iter()

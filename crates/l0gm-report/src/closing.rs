@@ -1,5 +1,5 @@
-//! The parts of the report around the figures: what is missing, how to read it, where the paper is at
-//! odds with itself, settings, versions, and how to make it again.
+//! The sections around the figures: missing runs, how to read the report, where the paper contradicts itself,
+//! settings, versions, and the commands that make the report again.
 
 use super::context::ReportContext;
 use super::document::{Block, Section};
@@ -19,7 +19,7 @@ fn section(id: &str, heading: &str, blocks: Vec<Block>) -> Section {
     }
 }
 
-/// Failed and unfinished runs, and those with two results; `None` where there are none.
+/// Lists failed and unfinished runs, and runs with two different results; `None` if there are none.
 pub(super) fn missing(context: &ReportContext) -> Option<Section> {
     let mut blocks = Vec::new();
     if !context.failures.is_empty() {
@@ -62,7 +62,7 @@ pub(super) fn missing(context: &ReportContext) -> Option<Section> {
     (!blocks.is_empty()).then(|| section("missing", "What is missing or in doubt", blocks))
 }
 
-/// What a study's runs saw: rows, notes, reductions, source.
+/// Describes the data that a study's runs read: rows, notes, reductions and source.
 pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
     let mut rows = BTreeSet::new();
     let mut sources = BTreeSet::new();
@@ -77,7 +77,7 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
             .collect();
         rows.insert(parts.join(", "));
         sources.insert(without_machine(&run.data.source));
-        // The backbone's and L0GM's notes are the study's; those of other methods say whose they are.
+        // Notes of the backbone and of L0GM concern the whole study; notes of other methods name their method.
         let whose = match run.method.is_backbone() || run.method.is_subject() {
             true => String::new(),
             false => format!("{}: ", run.method.label),
@@ -109,7 +109,8 @@ pub(super) fn what_it_saw(study: &Study<'_>) -> Vec<Block> {
     vec![Block::Heading("What it saw".to_owned()), Block::List(list)]
 }
 
-/// A source with absolute paths cut to their last two folders: where somebody keeps files is no result.
+/// Shortens absolute paths to their last two folders, because the report must not depend on where somebody keeps
+/// files.
 fn without_machine(source: &str) -> String {
     let words = source.split(' ').map(|word| {
         let path = Path::new(word);
@@ -123,7 +124,7 @@ fn without_machine(source: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The words of the tables.
+/// Explains the terms that the tables use.
 pub(super) fn how_to_read() -> Section {
     let items = [
         "Active: the share of the interface's dimensions that the deterministic gate leaves non-zero. \
@@ -143,7 +144,7 @@ pub(super) fn how_to_read() -> Section {
     )
 }
 
-/// Where the paper leaves a question open, and how it is answered here.
+/// Lists the questions that the paper leaves open, and the answer this project chose.
 pub(super) fn at_odds() -> Section {
     let items = [
         "Equation 6 penalises the mean of z, Algorithm 1 the probability that z is not zero. We use Algorithm 1's.",
@@ -165,7 +166,7 @@ pub(super) fn at_odds() -> Section {
     )
 }
 
-/// Settings that all runs of a study share, and the versions.
+/// Lists the settings that all runs of a study share, and the software versions.
 pub(super) fn settings_and_versions(records: &[RunRecord], studies: &[Study<'_>]) -> Section {
     let mut blocks = Vec::new();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -226,7 +227,7 @@ pub(super) fn settings_and_versions(records: &[RunRecord], studies: &[Study<'_>]
     section("settings", "Settings and versions", blocks)
 }
 
-/// The command.
+/// Gives the command that makes the report again.
 pub(super) fn how_to_reproduce(context: &ReportContext, studies: &[Study<'_>]) -> Section {
     let mut blocks = Vec::new();
     if context.command.command.is_empty() {

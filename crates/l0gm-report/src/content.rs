@@ -1,4 +1,4 @@
-//! What the report says, in which order. Pure: run records and context in, a document out.
+//! Decides what the report says and in which order. Pure: takes run records and the context, returns a document.
 
 use super::context::ReportContext;
 use super::document::{Block, Document, Fact, Section};
@@ -14,7 +14,6 @@ use super::{
 };
 use l0gm_train::RunRecord;
 
-/// The whole report.
 pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &Paper) -> Document {
     let studies = studies(records);
     let mut sections = vec![glance(&studies)];
@@ -93,14 +92,14 @@ fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
     lead
 }
 
-/// One study in one sentence.
+/// Summarises one study in one sentence.
 fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
     let dense = study.dense()?;
     let pick = study.pick()?;
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
     let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
     let scaled = |p: &Point<'_>| p.over(|r| r.calibration_scaled.ece).mean;
-    // Scaling can do a dense model harm.
+    // Scaling can make a dense model's calibration worse, so compare with the better of its two ECEs.
     let change = scaled(pick) - scaled(dense).min(ece(dense));
     let verdict = if change.abs() < claims::scaled_ece_margin(pick, dense) {
         "a difference within the noise".to_owned()
@@ -133,7 +132,8 @@ fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
     ))
 }
 
-/// ", no difference shown" or ", a difference beyond the luck of the test examples"; empty where that was not tested.
+/// States whether the difference is larger than chance among the test examples would explain; empty if that was not
+/// tested.
 fn beyond_luck(
     study: &Study<'_>,
     comparisons: &[Comparison],
@@ -317,7 +317,7 @@ fn facts(study: &Study<'_>) -> Vec<Fact> {
     facts
 }
 
-/// Whether lambda does what it should.
+/// Says whether a larger lambda closes more gates, as it should.
 fn sweep_sentence(study: &Study<'_>) -> Option<String> {
     let sweep = arms::sweep(study);
     let (first, last) = (sweep.first()?, sweep.last()?);

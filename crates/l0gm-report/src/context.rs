@@ -1,25 +1,25 @@
-//! What a report says beyond its records.
+//! What a report needs besides the run records.
 
 use crate::latency_record::LatencyRecord;
 use crate::out::CommandRecord;
 use crate::significance::Comparison;
 use std::collections::BTreeMap;
 
-/// What a report says beyond its records.
+/// What a report needs besides the run records.
 #[derive(Clone, Debug, Default)]
 pub struct ReportContext {
-    /// What people type before a command of the runner: "l0gm", "cargo xtask".
+    /// What people type before a command of the runner, such as "l0gm" or "cargo xtask".
     pub program: String,
-    /// What was last asked for.
+    /// The last command that filled the output folder.
     pub command: CommandRecord,
-    /// Failed runs: id to error.
+    /// Error message of each failed run, by run id.
     pub failures: BTreeMap<String, String>,
-    /// Planned runs that neither finished nor failed.
+    /// Ids of planned runs that neither finished nor failed.
     pub unfinished: Vec<String>,
-    /// Runs that joined folders have different results of: id to where.
+    /// Where the results differ, by id, for runs of which joined folders hold different results.
     pub disagreements: BTreeMap<String, String>,
-    /// What was timed by itself.
+    /// Results of the `latency` command.
     pub latencies: Vec<LatencyRecord>,
-    /// L0GM against each rival, from the runs' predictions.
+    /// Paired tests of L0GM against each rival, made from the runs' predictions.
     pub comparisons: Vec<Comparison>,
 }

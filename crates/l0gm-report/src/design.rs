@@ -1,25 +1,25 @@
-//! The gate's design as the paper has it by default (a gate an interface dimension, own noise an example,
-//! annealed, no calibration term), and the choices in which a run may depart from it. Read from the
-//! settings that all modalities share (`gate.*`, `train.*`); a setting that an older run does not state
-//! had its default.
+//! The choices of the gate's design that the paper ablates, and their defaults: one gate for each dimension of the
+//! interface, noise drawn for each example, annealing, and no calibration term. They are read from the settings that
+//! all modalities share (`gate.*`, `train.*`). If the record of an older run does not state a setting, the run had
+//! its default.
 
 use std::collections::BTreeMap;
 
 /// One choice of the gate's design that the paper ablates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
-    /// Whose noise, or whose gate: static, per-example, conditional.
+    /// Whether the gate is static, drawn per example, or conditional on the input.
     Kind,
-    /// What one gate covers: interface, group, fine.
+    /// What one gate covers: a dimension of the interface, a group of them, or something finer.
     Granularity,
-    /// annealed or none.
+    /// Whether the penalty and the temperature are annealed: `annealed` or `none`.
     Schedule,
-    /// none, soft-ece or mmce.
+    /// The calibration term of the objective: `none`, `soft-ece` or `mmce`.
     Coupling,
 }
 
 impl Axis {
-    /// All of them.
+    /// Every axis.
     pub const ALL: [Self; 4] = [
         Self::Kind,
         Self::Granularity,
@@ -27,7 +27,7 @@ impl Axis {
         Self::Coupling,
     ];
 
-    /// The setting that says it.
+    /// The key of the setting that holds this choice.
     pub fn key(self) -> &'static str {
         match self {
             Self::Kind => "gate.kind",
@@ -47,7 +47,7 @@ impl Axis {
         }
     }
 
-    /// The ablation of the runner that changes it, as `--ablation` names it.
+    /// The name under which `--ablation` changes this axis.
     pub fn ablation(self) -> &'static str {
         match self {
             Self::Kind => "static",
@@ -57,7 +57,7 @@ impl Axis {
         }
     }
 
-    /// Settings that belong to it and may differ with it.
+    /// Whether a setting belongs to this axis and may differ with it.
     pub(crate) fn owns(self, key: &str) -> bool {
         match self {
             Self::Kind => key == self.key(),
@@ -67,13 +67,13 @@ impl Axis {
         }
     }
 
-    /// Its value in some settings, flat.
+    /// This axis's value in flat settings, or its default.
     pub fn value(self, settings: &BTreeMap<String, String>) -> String {
         let value = settings.get(self.key()).cloned();
         value.unwrap_or_else(|| self.default().to_owned())
     }
 
-    /// What departs from the default, in the paper's words; absent where nothing does.
+    /// Describes the departure from the default in the paper's words; `None` if there is none.
     fn in_words(self, settings: &BTreeMap<String, String>) -> Option<String> {
         let value = self.value(settings);
         let with = |key: &str| settings.get(key).map_or("", String::as_str);
@@ -92,13 +92,13 @@ impl Axis {
     }
 }
 
-/// What of a gated run's design departs from the default: "fine gates", "soft-ece 0.3".
+/// Describes every departure of a gated run's design from the default, such as "fine gates" or "soft-ece 0.3".
 pub(crate) fn in_words(settings: &BTreeMap<String, String>) -> Vec<String> {
     let axes = Axis::ALL.into_iter();
     axes.filter_map(|axis| axis.in_words(settings)).collect()
 }
 
-/// The axes in which some settings, flat, depart from the default design.
+/// The axes in which these flat settings depart from the default design.
 pub(crate) fn departures(settings: &BTreeMap<String, String>) -> Vec<Axis> {
     let axes = Axis::ALL.into_iter();
     axes.filter(|axis| axis.value(settings) != axis.default())

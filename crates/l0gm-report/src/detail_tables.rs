@@ -5,7 +5,7 @@ use super::table::{Cell, Table, numbers, words};
 use super::{arms, format, gate_maps, tables};
 use l0gm_gate::calibration::Bin;
 
-/// Open dimensions of each field, by lambda; `None` where the interface has no fields.
+/// Number of open dimensions in each field, by lambda; `None` if the interface has no fields.
 pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
     let mut gated: Vec<&Point<'_>> = arms::sweep(study);
     gated.retain(|p| !p.first().gate.fields.is_empty());
@@ -19,7 +19,7 @@ pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
         .collect();
     let width = gated.first()?.first().gate.total_dims / names.len().max(1);
     let seeds = gated.iter().map(|p| p.runs.len()).max()?;
-    // A row a field, a column a lambda; the files name the columns by lambda too.
+    // One row for each field and one column for each lambda; the keys in the files also name the columns by lambda.
     let mut columns = vec![words("field", "field")];
     for point in &gated {
         let lambda = point.lambda.map_or_else(String::new, format::lambda);

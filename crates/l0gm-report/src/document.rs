@@ -1,5 +1,5 @@
-//! The report before it has a form: headings, paragraphs, tables and figures, which `html.rs` and
-//! `markdown.rs` each render in full. Text between backticks is code in both.
+//! The report before it is rendered: headings, paragraphs, tables and figures. `html.rs` and `markdown.rs` each
+//! render all of it. Text between backticks is code in both.
 
 use super::figures::Figure;
 use super::table::Table;
@@ -7,56 +7,56 @@ use super::table::Table;
 /// A whole report.
 #[derive(Debug, Default)]
 pub struct Document {
-    /// Says whether it is about twins.
+    /// Title of the page; says whether the report is about twins.
     pub title: String,
-    /// A few sentences before everything else.
+    /// A few sentences that stand before everything else.
     pub lead: Vec<String>,
-    /// In order.
+    /// The sections in reading order.
     pub sections: Vec<Section>,
 }
 
-/// A heading and what stands under it.
+/// A heading and the blocks under it.
 #[derive(Debug)]
 pub struct Section {
-    /// For links within the report.
+    /// Anchor for links within the report.
     pub id: String,
-    /// The heading.
+    /// Text of the heading.
     pub heading: String,
-    /// In order.
+    /// The blocks in reading order.
     pub blocks: Vec<Block>,
 }
 
 /// One piece of a section.
 #[derive(Debug)]
 pub enum Block {
-    /// A smaller heading.
+    /// A heading below the section's.
     Heading(String),
     /// A paragraph.
     Paragraph(String),
-    /// A paragraph that must not be overlooked.
+    /// A paragraph that is set off so that readers do not overlook it.
     Warning(String),
-    /// A list.
+    /// A list of items.
     List(Vec<String>),
-    /// Large numbers with a label each.
+    /// Key figures, each set large with its label.
     Facts(Vec<Fact>),
-    /// A table.
+    /// A table that is shown in full.
     Table(Table),
     /// A table that is folded away at first.
     Folded(Table),
-    /// Figures side by side where there is room.
+    /// Figures, side by side where the page is wide enough.
     Figures(Vec<Figure>),
-    /// Text as it stands.
+    /// Preformatted text, such as a command.
     Code(String),
 }
 
-/// A number worth a glance.
+/// A key figure at the top of the report.
 #[derive(Debug)]
 pub struct Fact {
-    /// "87.4%".
+    /// The number as shown, such as "87.4%".
     pub value: String,
-    /// What it is.
+    /// What the number measures.
     pub label: String,
-    /// What it should be held against.
+    /// What the number should be compared with.
     pub note: String,
 }
 

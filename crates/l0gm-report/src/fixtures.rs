@@ -1,4 +1,4 @@
-//! Records made up for tests: none of these numbers was measured.
+//! Made-up records for tests: none of these numbers was measured.
 #![allow(clippy::unwrap_used)]
 
 use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, TurnsRecord};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 const GRID: [f64; 5] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2];
 
-/// What a made-up dataset looks like.
+/// Describes one made-up dataset.
 struct Shape {
     modality: &'static str,
     dataset: &'static str,
@@ -58,7 +58,7 @@ const SHAPES: [Shape; 3] = [
     },
 ];
 
-/// Dense and the whole grid in all three modalities; adult is real with three seeds, the others twins.
+/// Dense and the whole lambda grid in all three modalities. Adult is real with three seeds; the others are twins.
 pub fn records() -> Vec<RunRecord> {
     let mut records = Vec::new();
     for shape in &SHAPES {
@@ -72,7 +72,7 @@ pub fn records() -> Vec<RunRecord> {
     records
 }
 
-/// The same with no twin among them.
+/// Like [`records`], with every twin marked as real data.
 pub fn real_records() -> Vec<RunRecord> {
     let mut records = records();
     for record in &mut records {
@@ -84,7 +84,7 @@ pub fn real_records() -> Vec<RunRecord> {
 }
 
 fn active_at(lambda: f64) -> f64 {
-    // Falls from .88 to .05 over the grid.
+    // Falls from .88 to .05 over the lambda grid.
     0.9 / (1.0 + (lambda / 8e-4).powf(1.1))
 }
 
@@ -159,7 +159,7 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
     }
 }
 
-/// Falls with the condition's place, most of all where half is missing.
+/// Made-up scores that fall with the severity, most of all where half of the fields are missing.
 fn robustness(shape: &Shape, accuracy: f64, ece: f64) -> Robustness {
     let score = |loss: f64| Score {
         accuracy: accuracy - loss,
@@ -352,7 +352,8 @@ fn history(active: f64) -> Vec<EpochRecord> {
         .collect()
 }
 
-/// Copies of a dataset's runs at a lambda with settings laid over theirs: an ablation.
+/// Copies of a dataset's runs at one lambda with other settings laid over theirs, which is what an ablation looks
+/// like.
 pub fn variant(
     records: &[RunRecord],
     dataset: &str,
@@ -394,7 +395,7 @@ fn times(median_us: f64, spread: f64) -> ModelTimes {
     }
 }
 
-/// Made up: none of it was measured.
+/// A made-up latency record: none of its times was measured.
 pub fn timed(run_id: &str, spread: f64) -> LatencyRecord {
     let size = |parameters| Sizes {
         parameters,

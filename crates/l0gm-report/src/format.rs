@@ -1,22 +1,22 @@
-//! Numbers as people read them: as many digits as mean something, with their unit.
+//! Formats numbers for readers: as many digits as carry meaning, with their unit.
 
 use std::time::Duration;
 
-/// Four decimals: accuracies, losses, calibration errors.
+/// Four decimals, for accuracies, losses and calibration errors.
 pub fn fraction(x: f64) -> String {
     decimals(x, 4)
 }
 
-/// A signed difference, four decimals.
+/// A signed difference with four decimals.
 pub fn difference(x: f64) -> String {
-    // A difference that would print as zero carries no sign.
+    // A difference that prints as zero carries no sign.
     if x.abs() < 0.000_05 {
         return "0.0000".to_owned();
     }
     format!("{}{:.4}", if x < 0.0 { "−" } else { "+" }, x.abs())
 }
 
-/// A share as a percentage with one decimal.
+/// A share between 0 and 1 as a percentage with one decimal.
 pub fn percent(x: f64) -> String {
     if x.is_finite() {
         format!("{:.1}%", x * 100.0)
@@ -25,7 +25,7 @@ pub fn percent(x: f64) -> String {
     }
 }
 
-/// Fixed decimals; a dash where there is no number.
+/// A number with this many decimals, or a dash if it is not finite.
 pub fn decimals(x: f64, digits: usize) -> String {
     if x.is_finite() {
         format!("{x:.digits$}")
@@ -34,7 +34,7 @@ pub fn decimals(x: f64, digits: usize) -> String {
     }
 }
 
-/// A penalty's weight: 1e-4, 3e-3, 0.
+/// The weight of a penalty, such as 1e-4, 3e-3 or 0.
 pub fn lambda(x: f64) -> String {
     if x == 0.0 {
         "0".to_owned()
@@ -43,7 +43,7 @@ pub fn lambda(x: f64) -> String {
     }
 }
 
-/// Thousands separated: 12,345.
+/// A count with separated thousands, such as 12,345.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -56,7 +56,7 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// Bytes in the unit that fits: 980 B, 12.3 kB, 90.9 MB.
+/// A number of bytes in the unit that fits: 980 B, 12.3 kB, 90.9 MB.
 pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     let mut unit = "B";
@@ -74,7 +74,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// Microseconds in the unit that fits: 2.3 µs, 1.2 ms, 1.2 s.
+/// A number of microseconds in the unit that fits: 2.3 µs, 1.2 ms, 1.2 s.
 pub fn microseconds(us: f64) -> String {
     if !us.is_finite() {
         "–".to_owned()
@@ -89,13 +89,13 @@ pub fn microseconds(us: f64) -> String {
     }
 }
 
-/// A measured time in the unit that fits, with three digits, or two where the third is noise: 312 µs, 1.2 ms.
+/// A measured time in the unit that fits, such as 312 µs or 1.2 ms. It has three digits, or two if `noisy`.
 pub fn timing(us: f64, noisy: bool) -> String {
     if !(us.is_finite() && us > 0.0) {
         return "–".to_owned();
     }
     let digits = if noisy { 2 } else { 3 };
-    // Rounded first: 999.9 µs is 1.00 ms.
+    // Round before choosing the unit, so that 999.9 µs becomes 1.00 ms.
     let place = 10f64.powi(us.log10().floor() as i32 + 1 - digits);
     let us = (us / place).round() * place;
     let (value, unit) = match us {
@@ -107,12 +107,12 @@ pub fn timing(us: f64, noisy: bool) -> String {
     format!("{value:.*} {unit}", decimals.max(0) as usize)
 }
 
-/// Seconds as a duration.
+/// A number of seconds as a duration.
 pub fn seconds(s: f64) -> String {
     duration(Duration::try_from_secs_f64(s).unwrap_or_default())
 }
 
-/// 45 s, 3 min 20 s, 2 h 5 min.
+/// A duration such as 45 s, 3 min 20 s or 2 h 5 min.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 9.95 {
@@ -128,7 +128,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// "a", "a and b", "a, b and c".
+/// Joins items for a sentence: "a", "a and b", "a, b and c".
 pub fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),

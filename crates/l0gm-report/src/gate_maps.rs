@@ -1,11 +1,11 @@
-//! From a study's sweep to its gate map.
+//! Makes the data of the gate map from a study's sweep.
 
 use super::arms;
 use super::figures::{Figure, GateMap, Map, Plot};
 use super::format;
 use super::study::{Point, Study};
 
-/// The map of the sweep; `None` without gated runs that state their gates.
+/// The gate map of the sweep; `None` if no gated run recorded its gates.
 pub(crate) fn figure(study: &Study<'_>) -> Option<Figure> {
     let sweep = arms::sweep(study);
     let has_fields = sweep.iter().all(|p| !p.first().gate.fields.is_empty());
@@ -63,7 +63,7 @@ fn fields(sweep: &[&Point<'_>]) -> Map {
     }
 }
 
-/// Open dimensions of a field at each lambda, mean over seeds.
+/// Number of open dimensions of a field at each lambda, as a mean over seeds.
 pub(super) fn open_in(sweep: &[&Point<'_>], field: usize) -> Vec<f64> {
     let open = |p: &&Point<'_>| {
         let of_run =

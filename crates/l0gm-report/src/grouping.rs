@@ -1,5 +1,4 @@
-//! Run records sorted into studies and points. Runs are averaged only where they differ in nothing
-//! but their seed.
+//! Sorts run records into studies and points. Runs are averaged only if they differ in nothing but their seed.
 
 use super::settings::{TARGET, flat};
 use super::study::{Point, Study};
@@ -8,7 +7,7 @@ use crate::aggregate::is_twin;
 use l0gm_train::{Role, RunRecord};
 use std::collections::BTreeMap;
 
-/// Groups records; modalities in the order tabular, text, graph, then others.
+/// Groups records into studies. Tabular comes first, then text, graph, and any other modality.
 pub fn studies(records: &[RunRecord]) -> Vec<Study<'_>> {
     let mut by_dataset: BTreeMap<(usize, &str, &str, bool), Vec<&RunRecord>> = BTreeMap::new();
     for record in records {
@@ -34,7 +33,7 @@ pub fn studies(records: &[RunRecord]) -> Vec<Study<'_>> {
 }
 
 fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
-    // Runs whose settings differ must never be averaged, whatever else they share.
+    // Runs with different settings must never be averaged, whatever else they share.
     let mut groups: Vec<(BTreeMap<String, String>, Point<'a>)> = Vec::new();
     for &run in runs {
         let settings = flat(&run.spec.settings);
@@ -85,8 +84,8 @@ fn rank(role: Role) -> usize {
     }
 }
 
-/// Says what a gated point's design is, where it is not the default; then what settings differ in where two
-/// points share method, lambda and design.
+/// Names how each gated point's design departs from the default. If two points still share method, lambda and design,
+/// names the settings in which they differ.
 fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
     let design = |settings: &BTreeMap<String, String>, point: &Point<'_>| match point.is_subject() {
         true => design::in_words(settings),
@@ -120,7 +119,8 @@ fn name_variants(groups: &mut [(BTreeMap<String, String>, Point<'_>)]) {
                 differing.push(format!("{short} {value}"));
             }
         }
-        // What a default design states of its schedule, say, still keeps two points apart.
+        // Settings that the design's description leaves out, such as the length of a default schedule, must still
+        // tell two points apart.
         if differing.len() == said && twins_of_it.len() > 1 {
             for (key, value) in settings.iter().filter(|(key, _)| of_an_axis(key)) {
                 if twins_of_it

@@ -1,4 +1,4 @@
-//! The report as one HTML file: styles and figures inside, nothing loaded from anywhere.
+//! Renders the report as one HTML file that holds its styles and figures and loads nothing from elsewhere.
 
 use super::document::{Block, Document, Fact};
 use super::figures::Figure;
@@ -7,7 +7,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Renders the whole page.
 pub(crate) fn page(document: &Document) -> anyhow::Result<String> {
     let mut body = Vec::new();
     for section in &document.sections {
@@ -139,10 +138,10 @@ fn figures(figures: &[Figure]) -> anyhow::Result<Markup> {
     })
 }
 
-/// Letters from which on a cell is given room.
+/// Number of letters from which a cell gets a wider column.
 const LONG: usize = 60;
 
-/// Text with what stands between backticks as code.
+/// Marks up text, with the parts between backticks as code.
 fn inline(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() {

@@ -1,5 +1,5 @@
-//! What `cargo xtask latency` found, for one study: times by model and batch, and by how much parameters, operations,
-//! bytes and time fall from dense and from gated to compact.
+//! The latencies of one study, as `cargo xtask latency` measured them: times by model and batch size, and the
+//! reduction in parameters, operations, bytes and time from dense to compact and from gated to compact.
 
 use super::document::Block;
 use super::figures::{Bar, Figure, LatencyBars, Panel, Plot};
@@ -9,20 +9,20 @@ use super::table::{Cell, Table, numbers, words};
 use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio};
 use l0gm_train::{Sizes, THIRD_DIGIT};
 
-/// A point with what was timed of it.
+/// A point with its timings.
 struct Timed<'s, 'a> {
     point: &'s Point<'a>,
     record: &'s LatencyRecord,
 }
 
-/// The part of a study's section; empty where nothing was timed.
+/// The blocks of a study's section on latency; empty if nothing was timed.
 pub(super) fn blocks(study: &Study<'_>, records: &[LatencyRecord]) -> Vec<Block> {
     let timed: Vec<Timed<'_, '_>> = study
         .points
         .iter()
         .filter_map(|point| {
             let of_point = |r: &&LatencyRecord| point.runs.iter().any(|run| run.run_id == r.run_id);
-            // Earlier versions wrote a record where no batch could be timed.
+            // Earlier versions wrote a record even if no batch could be timed.
             let mut timed = records.iter().filter(|r| !r.batches.is_empty());
             let record = timed.find(of_point)?;
             Some(Timed { point, record })
@@ -42,7 +42,7 @@ pub(super) fn blocks(study: &Study<'_>, records: &[LatencyRecord]) -> Vec<Block>
     blocks
 }
 
-/// The point that the figure and the sentence are about: the one we would deploy, else the first.
+/// The timing that the figure and the sentence show: that of the recommended point, or else the first.
 fn shown<'s, 'a>(study: &Study<'_>, timed: &'s [Timed<'s, 'a>]) -> Option<&'s Timed<'s, 'a>> {
     let pick = study.pick().map(|pick| pick.first().run_id.as_str());
     timed
@@ -65,7 +65,7 @@ fn warning(timed: &[Timed<'_, '_>]) -> Option<String> {
     })
 }
 
-/// By how much the compact model is smaller and faster.
+/// States how much smaller and faster the compact model is.
 fn sentence(timed: &Timed<'_, '_>) -> Option<String> {
     let record = timed.record;
     let compact = record.sizes.get("compact")?;
@@ -111,7 +111,7 @@ fn quotient(a: u64, b: u64) -> f64 {
     a as f64 / b as f64
 }
 
-/// "−33.0%" of a quotient of 0.67.
+/// Turns a quotient into a change: 0.67 gives "−33.0%".
 fn change(ratio: f64) -> String {
     let percent = (ratio - 1.0) * 100.0;
     let sign = if percent < 0.0 { "−" } else { "+" };
@@ -216,7 +216,7 @@ fn note(timed: &[Timed<'_, '_>]) -> String {
     notes.join(" ")
 }
 
-/// Device and threads, mostly one.
+/// Names the devices and thread counts; usually there is one of each.
 fn places(timed: &[Timed<'_, '_>]) -> String {
     let mut places: Vec<String> = timed
         .iter()
@@ -261,7 +261,7 @@ fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
         let of = |model: &str| point.record.sizes.get(model);
         let mut row = names(point);
         for (_, _, of_size, shown) in &quantities {
-            // 0 operations: they were not counted.
+            // Zero operations means that they were not counted.
             let value = |model: &str| of(model).map(of_size).filter(|&n| n > 0);
             for model in ["dense", "gated", "compact"] {
                 row.push(Cell::maybe(value(model).map(|n| n as f64), |n| {

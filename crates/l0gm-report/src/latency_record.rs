@@ -1,5 +1,5 @@
-//! What `cargo xtask latency` found for one run, `latency/RUN_ID.json` in the output folder: every figure of its
-//! table and where it was taken.
+//! The results of `cargo xtask latency` for one run, stored as `latency/RUN_ID.json` in the output folder: every
+//! figure of its table, and the machine settings under which it was taken.
 
 use crate::out::OutDir;
 use anyhow::{Context, bail};
@@ -8,103 +8,103 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The folder's name.
 const FOLDER: &str = "latency";
 
-/// The models of one gated run beside dense, or of a dense run alone.
+/// Timings of one gated run's models beside dense, or of a dense run alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyRecord {
-    /// Layout of this file; see [`LatencyRecord::FORMAT`].
+    /// Version of this file's layout; see [`LatencyRecord::FORMAT`].
     pub format: u32,
-    /// The gated run; of a study without gated runs, the dense one.
+    /// Id of the gated run, or of the dense run if the study has no gated runs.
     pub run_id: String,
-    /// The dense run with the same settings and seed, if it has been made.
+    /// Id of the dense run with the same settings and seed, if that run exists.
     pub dense_run_id: Option<String>,
-    /// "cpu" or "cuda:0".
+    /// Device that computed the passes, such as "cpu" or "cuda:0".
     pub device: String,
-    /// Threads in use.
+    /// Number of threads in use.
     pub threads: usize,
-    /// How turns were taken.
+    /// How the models took turns.
     pub turns: TurnsRecord,
-    /// By model: "dense", "gated", "compact".
+    /// Sizes by model: "dense", "gated", "compact".
     pub sizes: BTreeMap<String, Sizes>,
-    /// Largest difference of a logit between compact and gated, over the run's test rows.
+    /// Largest difference of a logit between compact and gated over the run's test rows.
     pub compact_logit_difference: Option<f64>,
     /// Largest difference of a logit between the models built again and what their runs predicted.
     pub rebuilt_logit_difference: f64,
-    /// Seconds of what comes before any pass: reading, encoding, tokenising.
+    /// Names and seconds of the steps before any pass: reading, encoding, tokenising.
     pub preparation: Vec<(String, f64)>,
-    /// What a table must say of these times.
+    /// Remarks that a table of these times must show.
     pub notes: Vec<String>,
-    /// What comes before all models and is not in their times, such as a frozen encoder.
+    /// Names the work before all models that their times leave out, such as a frozen encoder.
     pub before: Option<String>,
-    /// By size.
+    /// Times by batch size, smallest first.
     pub batches: Vec<BatchTimes>,
     /// Versions of l0gm, candle and rustc.
     pub versions: BTreeMap<String, String>,
 }
 
-/// [`l0gm_train::Turns`] as a file says it.
+/// [`l0gm_train::Turns`] in the form that the file stores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TurnsRecord {
-    /// Asked for.
+    /// Number of rounds that were requested.
     pub rounds: usize,
-    /// Passes a turn that are not counted.
+    /// Uncounted passes at the start of each turn.
     pub warmup: usize,
-    /// Passes a turn that are.
+    /// Counted passes of each turn.
     pub repeats: usize,
     /// Seconds after which a turn ends early.
     pub turn_seconds: f64,
 }
 
-/// One batch size.
+/// Times at one batch size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchTimes {
-    /// Examples.
+    /// Number of examples in the batch.
     pub batch: usize,
-    /// Microseconds to make the batch from data in memory, median.
+    /// Median microseconds for making the batch from data in memory.
     pub gathering_us: f64,
-    /// By model: "dense", "gated", "compact".
+    /// Times by model: "dense", "gated", "compact".
     pub models: BTreeMap<String, ModelTimes>,
-    /// What comes before them, on the same rows; absent where it takes too long.
+    /// Time of the work before all models, on the same rows; absent if it takes too long.
     pub before: Option<ModelTimes>,
-    /// Compact's time over dense's, compared within a round.
+    /// Compact's time divided by dense's, compared within each round.
     pub compact_to_dense: Option<Ratio>,
-    /// Compact's time over gated's.
+    /// Compact's time divided by gated's, compared within each round.
     pub compact_to_gated: Option<Ratio>,
     /// Largest difference of a logit between compact and gated on this batch.
     pub compact_logit_difference: Option<f64>,
 }
 
-/// Microseconds a batch.
+/// One model's times, in microseconds per batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelTimes {
-    /// Of all passes.
+    /// Median over all counted passes.
     pub median_us: f64,
-    /// Of all passes.
+    /// 95th percentile over all counted passes.
     pub p95_us: f64,
-    /// How many.
+    /// Number of counted passes.
     pub passes: usize,
     /// The median of each round.
     pub round_medians_us: Vec<f64>,
-    /// Width of the middle half of these, as a share of their median.
+    /// Interquartile range of the rounds' medians, as a share of their median.
     pub spread: f64,
 }
 
-/// A quotient of two models' times.
+/// One model's time divided by another's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
-    /// The rounds' median.
+    /// Median of the rounds' quotients.
     pub ratio: f64,
-    /// Width of the rounds' middle half, as a share of it.
+    /// Interquartile range of the rounds' quotients, as a share of their median.
     pub spread: f64,
 }
 
 impl LatencyRecord {
-    /// The layout this version writes and reads.
+    /// The layout that this version writes and reads.
     pub const FORMAT: u32 = 1;
 
-    /// Writes it, whole or not at all. One without a batch is an error: it must not take the place of an earlier one.
+    /// Writes the record atomically. A record without a batch is an error, because it must not replace an earlier
+    /// one.
     pub fn write(&self, out: &OutDir) -> anyhow::Result<()> {
         if self.batches.is_empty() {
             bail!(
@@ -131,7 +131,7 @@ impl From<&Timing> for ModelTimes {
 }
 
 impl BatchTimes {
-    /// Whether a third digit of any of its times would be noise.
+    /// Whether a third digit would be noise in any of the record's times.
     pub fn is_noisy(&self) -> bool {
         let times = self.models.values().chain(&self.before);
         times.into_iter().any(ModelTimes::is_noisy)
@@ -139,17 +139,17 @@ impl BatchTimes {
 }
 
 impl ModelTimes {
-    /// Whether a third digit would be noise.
+    /// Whether a third digit of these times would be noise.
     pub fn is_noisy(&self) -> bool {
-        // NaN is noise too.
+        // A spread that is NaN counts as noise.
         self.spread.is_nan() || self.spread > THIRD_DIGIT
     }
 }
 
-/// Every file of the folder, by run.
+/// Reads every latency record of the folder, ordered by run.
 ///
 /// # Errors
-/// One that cannot be read, or of another version; each is named.
+/// A file that cannot be read or has another version; the error names it.
 pub fn read_all(out: &OutDir) -> anyhow::Result<Vec<LatencyRecord>> {
     let folder = out.path().join(FOLDER);
     if !folder.exists() {
@@ -170,7 +170,7 @@ pub fn read_all(out: &OutDir) -> anyhow::Result<Vec<LatencyRecord>> {
     Ok(records)
 }
 
-/// Copies what another folder timed and this one did not.
+/// Copies the latency records that another folder has and this one lacks.
 pub fn take_over(from: &OutDir, into: &OutDir) -> anyhow::Result<()> {
     let here = read_all(into)?;
     for record in read_all(from)? {

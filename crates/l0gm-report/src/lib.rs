@@ -1,9 +1,9 @@
-//! Records in, documents out: the summary, tables, figures and report of an output folder, made from run
-//! records alone.
+//! Makes documents from run records: the summary, tables, figures and report of an output folder. Nothing else is
+//! needed as input.
 //!
-//! [`OutDir`] finds the records of a folder, [`aggregate::write_summary`] makes a row of each, and [`write`] makes
-//! the report of all of them. Everything up to the writing is pure: records and a [`ReportContext`] in, a
-//! [`Document`] out.
+//! [`OutDir`] finds the records of a folder, [`aggregate::write_summary`] writes one row for each, and [`write`]
+//! makes the report. Everything before the writing is pure: it takes records and a [`ReportContext`] and returns a
+//! [`Document`].
 //!
 //! ```no_run
 //! use l0gm_report::{OutDir, aggregate, publish};
@@ -13,7 +13,7 @@
 //! let records = out.records()?;
 //! aggregate::write_summary(&out, &records)?;
 //! let document = l0gm_report::write(&out, &records, "l0gm")?;
-//! // The small files that a repository can hold.
+//! // These files are small enough to keep in a repository.
 //! publish::publish(&document, Path::new("results/mine"))?;
 //! # Ok::<(), anyhow::Error>(())
 //! ```
@@ -70,11 +70,11 @@ use l0gm_train::RunRecord;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Writes `report.html`, `report.md`, `tables/` and `figures/`. `program` is what the commands in the report begin
-/// with: "l0gm", "cargo xtask".
+/// Writes `report.html`, `report.md`, `tables/` and `figures/`. The commands that the report quotes begin with
+/// `program`, such as "l0gm" or "cargo xtask".
 ///
 /// # Errors
-/// Files of the folder that cannot be read or written.
+/// Fails if a file of the folder cannot be read or written.
 pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> anyhow::Result<Document> {
     let command = out.command()?;
     let failures = out.failures()?;
@@ -121,7 +121,7 @@ pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> anyhow::Resu
     Ok(document)
 }
 
-/// Removes what an older report left: another deployed model, say, has another figure.
+/// Removes files of an older report, which may have had figures that this one lacks.
 fn remove_older(folder: &Path, keep: &BTreeSet<&str>) -> anyhow::Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Ok(());

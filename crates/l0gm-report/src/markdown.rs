@@ -1,10 +1,9 @@
-//! The report as Markdown; figures are the SVG files beside it.
+//! Renders the report as Markdown; its figures are the SVG files beside it.
 
 use super::document::{Block, Document};
 use super::table::Table;
 use std::fmt::Write;
 
-/// Renders the whole report.
 pub(crate) fn text(document: &Document) -> String {
     let mut parts = vec![format!("# {}", document.title)];
     parts.extend(document.lead.iter().cloned());
@@ -29,7 +28,7 @@ fn block(block: &Block) -> String {
                 .map(|fact| format!("**{}** {} ({})", fact.value, fact.label, fact.note)),
         ),
         Block::Table(content) => format!("**{}**\n\n{}", content.title, table(content)),
-        // As HTML, because Markdown has nothing that folds; the blank lines make its inside Markdown again.
+        // Markdown cannot fold a table, so this is HTML; the blank lines make its content Markdown again.
         Block::Folded(content) => format!(
             "<details>\n<summary>{}</summary>\n\n{}\n\n</details>",
             escaped(&content.title),

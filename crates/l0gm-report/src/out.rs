@@ -1,6 +1,6 @@
-//! The output folder: `runs/RUN_ID/` for each run, `claims/` by which processes share them out, the summaries, `tables/`, `figures/` and the report,
-//! and a marker that says which version of this layout it has. Files of another version are refused
-//! before anything is run or written.
+//! The output folder. It holds `runs/RUN_ID/` for each run, `claims/` through which processes divide the runs, the
+//! summaries, `tables/`, `figures/`, the report, and a marker with the version of this layout. A folder of another
+//! version is refused before anything is run or written.
 
 use anyhow::{Context, bail};
 use l0gm_train::{RunRecord, RunSpec, write_atomically};
@@ -15,34 +15,33 @@ const COMMAND: &str = "command.json";
 const FAILURES: &str = "failures.json";
 const DISAGREEMENTS: &str = "disagreements.json";
 
-/// The marker's content.
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
     format: u32,
     made_by: String,
 }
 
-/// What the last `reproduce` into this folder was asked for.
+/// The flags of the last `reproduce` into this folder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CommandRecord {
-    /// As typed after `cargo xtask`.
+    /// The command as typed, without the program's name.
     pub command: String,
-    /// "quick" or "paper".
+    /// Name of the profile: "quick" or "paper".
     pub profile: String,
-    /// Ids of its runs.
+    /// Ids of the runs that the command planned.
     pub planned: Vec<String>,
 }
 
-/// A failed run as it is remembered.
+/// A failed run as the folder stores it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(from = "FailureForms")]
 struct FailureRecord {
     message: String,
-    /// Whether the record of a run that had finished before stood in the folder when it failed.
+    /// Whether the folder already held the run's record, from an earlier success, when the run failed.
     beside_record: bool,
 }
 
-/// Folders written before the flag hold the message alone.
+/// Folders written before the flag `beside_record` existed hold the message alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum FailureForms {
@@ -69,14 +68,14 @@ impl From<FailureForms> for FailureRecord {
     }
 }
 
-/// An output folder that is there and of this version.
+/// An output folder that exists and has this version's layout.
 #[derive(Debug)]
 pub struct OutDir {
     path: PathBuf,
 }
 
 impl OutDir {
-    /// Creates the folder or opens one of this version. Nothing is made where it is refused.
+    /// Creates the folder, or opens one of this version. If it refuses a folder, it creates nothing.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let is_ours = path.join(MARKER).exists();
         Self::refuse_foreign(path)?;
@@ -92,12 +91,12 @@ impl OutDir {
         Self::open(path)
     }
 
-    /// An error where the folder is of another version or holds somebody's files; makes nothing.
+    /// Fails if the folder has another version or holds other files; creates nothing.
     pub fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
         if path.join(MARKER).exists() {
             Self::open(path)?;
         } else if has_foreign_files(path)? && !path.join(MARKER).exists() {
-            // Looked at again: another process may be making the same folder right now.
+            // Check again, because another process may be creating the same folder now.
             bail!(
                 "{}: holds files that this command did not write; choose another folder with --out",
                 path.display()
@@ -106,7 +105,7 @@ impl OutDir {
         Ok(())
     }
 
-    /// Opens a folder that `create` made.
+    /// Opens a folder that `create` made earlier.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         if !path.exists() {
             bail!("there is no folder {}", path.display());
@@ -133,29 +132,29 @@ impl OutDir {
         })
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder of one run.
+    /// Path of one run's folder.
     pub fn run(&self, run_id: &str) -> PathBuf {
         self.path.join("runs").join(run_id)
     }
 
-    /// The file by which something here is claimed: a run by its id, the list of failures by its name.
+    /// The file whose lock claims something: a run by its id, or the list of failures by its name.
     pub fn claim(&self, name: &str) -> PathBuf {
         self.path.join("claims").join(name)
     }
 
-    /// The record of a finished run, `None` where it has not finished.
+    /// The record of a finished run; `None` if it has not finished.
     pub fn record(&self, spec: &RunSpec) -> anyhow::Result<Option<RunRecord>> {
         let path = self.run(&spec.id()).join("record.json");
         if !path.exists() {
             return Ok(None);
         }
         let record = read_record(&path)?;
-        // Ids, not specs: JSON may lose a number's last bit on the way back.
+        // Compare ids rather than specs, because JSON may lose the last bit of a number.
         if record.run_id != spec.id() {
             bail!(
                 "{}: the record of another run than its folder's name says; move the folder away",
@@ -165,8 +164,8 @@ impl OutDir {
         Ok(Some(record))
     }
 
-    /// Every finished run in the folder, by id. A folder under another name than its run's, such as a copy, is
-    /// passed over with a warning on stderr: its run would count as a second seed.
+    /// Every finished run in the folder, ordered by id. A folder whose name is not its run's id, such as a copy, is
+    /// skipped with a warning on stderr, because its run would count as a second seed.
     pub fn records(&self) -> anyhow::Result<Vec<RunRecord>> {
         let mut records = Vec::new();
         for name in self.run_ids()? {
@@ -203,17 +202,17 @@ impl OutDir {
         Ok(ids)
     }
 
-    /// Remembers what was asked for.
+    /// Stores the command that filled the folder.
     pub fn write_command(&self, command: &CommandRecord) -> anyhow::Result<()> {
         self.write(COMMAND, &serde_json::to_vec_pretty(command)?)
     }
 
-    /// What was last asked for, empty where nothing was.
+    /// The last command that filled the folder; empty if there was none.
     pub fn command(&self) -> anyhow::Result<CommandRecord> {
         self.read_json(COMMAND)
     }
 
-    /// Remembers failed runs: id to error.
+    /// Stores the error messages of failed runs, by run id.
     pub fn write_failures(&self, failures: &BTreeMap<String, String>) -> anyhow::Result<()> {
         let remembered: BTreeMap<&String, FailureRecord> = failures
             .iter()
@@ -228,8 +227,8 @@ impl OutDir {
         self.write(FAILURES, &serde_json::to_vec_pretty(&remembered)?)
     }
 
-    /// Runs that failed and have not finished since. A record that stood there already when the run failed
-    /// (its data changed afterwards) does not excuse the failure.
+    /// Runs that failed and have not finished since. A record from before the failure does not count as finishing:
+    /// the data changed afterwards.
     pub fn failures(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let remembered: BTreeMap<String, FailureRecord> = self.read_json(FAILURES)?;
         Ok(remembered
@@ -239,7 +238,7 @@ impl OutDir {
             .collect())
     }
 
-    /// Remembers cells that joined folders have different results of: id to where.
+    /// Stores where the results of joined folders differ, by run id.
     pub fn write_disagreements(
         &self,
         disagreements: &BTreeMap<String, String>,
@@ -247,7 +246,7 @@ impl OutDir {
         self.write(DISAGREEMENTS, &serde_json::to_vec_pretty(disagreements)?)
     }
 
-    /// Such cells, of every joining so far.
+    /// The differences that all joins so far have found, by run id.
     pub fn disagreements(&self) -> anyhow::Result<BTreeMap<String, String>> {
         self.read_json(DISAGREEMENTS)
     }
@@ -256,7 +255,7 @@ impl OutDir {
         self.run(id).join("record.json").exists()
     }
 
-    /// Writes one file of the folder, whole or not at all; makes its folder.
+    /// Writes one file of the folder atomically and creates its parent folders.
     pub fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.path.join(name);
         if let Some(parent) = path.parent() {
@@ -279,7 +278,7 @@ impl OutDir {
     }
 }
 
-/// Anything but an empty `runs` folder, which a `create` that was cut off leaves.
+/// Whether the folder holds anything besides an empty `runs` folder, which an interrupted `create` leaves.
 fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
     if !path.exists() {
         return Ok(false);
@@ -296,7 +295,8 @@ fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        // The marker under its temporary name: of a process that makes this folder, or was killed doing so.
+        // The marker under its temporary name belongs to a process that is creating this folder or was killed doing
+        // so.
         if name.starts_with(&format!(".{MARKER}.")) && name.ends_with(".tmp") {
             continue;
         }
@@ -308,10 +308,10 @@ fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// What to do about a record that cannot be used.
+/// Advice for a record that cannot be used.
 const MAKE_AGAIN: &str = "delete it and give the same `reproduce` or `run` command again";
 
-/// Reads one record; another layout is an error that says so before any field is looked at.
+/// Reads one record. The layout's version is checked before any other field.
 fn read_record(path: &Path) -> anyhow::Result<RunRecord> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
@@ -371,7 +371,7 @@ mod tests {
         let error = OutDir::create(folder.path()).unwrap_err().to_string();
         assert!(error.contains("did not write"), "{error}");
         assert_eq!(names(folder.path()), ["thesis.tex"], "nothing was made");
-        // A file where the folder should be, and an empty folder, which is anybody's to use.
+        // A file in place of the folder is refused; an empty folder may be used.
         let file = OutDir::create(&folder.path().join("thesis.tex")).unwrap_err();
         assert!(file.to_string().contains("--out"), "{file}");
         let empty = tempfile::tempdir().unwrap();
@@ -398,7 +398,7 @@ mod tests {
         finish("new");
         let left = out.failures().unwrap();
         assert_eq!(left.keys().collect::<Vec<_>>(), ["old"]);
-        // Written again while both records stand, it is still the same failure.
+        // Writing the failure again while both records exist must not make it count as finished.
         out.write_failures(&left).unwrap();
         assert_eq!(out.failures().unwrap(), left);
 

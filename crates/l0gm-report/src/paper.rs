@@ -1,4 +1,5 @@
-//! The paper's figures, as transcribed in `results/paper/tables.toml`; nothing here knows a number.
+//! The paper's figures, read from their transcription in `results/paper/tables.toml`. The code itself contains none
+//! of these numbers.
 
 use super::study::Study;
 use anyhow::Context;
@@ -9,26 +10,18 @@ pub(crate) const OURS: &str = "L0GM";
 /// What the paper's Table 6 calls the backbone without a gate.
 pub(crate) const DENSE: &str = "dense";
 
-/// The part of the transcription that is compared.
+/// The part of the transcription that reports compare with.
 #[derive(Debug, Deserialize)]
 pub struct Paper {
-    /// Table 4.
     pub(super) environment: Environment,
-    /// Table 2.
     pub(super) dataset: Vec<Dataset>,
-    /// Table 3, first block.
     pub(super) q1: Vec<Block<MethodRow>>,
-    /// Table 3, second block.
     pub(super) q2: Vec<Block<MethodRow>>,
-    /// Table 6.
     pub(super) ablation: Vec<Ablation>,
-    /// Table 8.
     pub(super) lambda_sweep: Vec<Block<LambdaRow>>,
-    /// Table 9.
     pub(super) annealing: Vec<Block<AnnealingRow>>,
-    /// Table 10.
     pub(super) coupling: Vec<Block<CouplingRow>>,
-    /// Table 7.
+    /// The search space of the paper's Table 7.
     pub search: toml::Table,
 }
 
@@ -52,7 +45,7 @@ pub(super) struct Dataset {
     pub(super) test: u64,
 }
 
-/// Rows of one modality.
+/// The rows of one modality.
 #[derive(Debug, Deserialize)]
 pub(super) struct Block<R> {
     pub(super) modality: String,
@@ -66,7 +59,7 @@ pub(super) struct MethodRow {
     pub(super) worst: f64,
     pub(super) ece: f64,
     pub(super) rob_mu: f64,
-    /// Q2 alone.
+    /// Latency in microseconds, which only the block Q2 states.
     pub(super) latency_us: Option<f64>,
 }
 
@@ -112,7 +105,7 @@ pub(super) struct CouplingRow {
 }
 
 impl Paper {
-    /// The transcription compiled in.
+    /// Parses the transcription, which is compiled in.
     pub fn load() -> anyhow::Result<Self> {
         toml::from_str(include_str!("../../../results/paper/tables.toml"))
             .context("results/paper/tables.toml")
@@ -126,7 +119,7 @@ impl Paper {
             .map(|d| d.name.as_str())
     }
 
-    /// Whether the paper has figures for this very dataset.
+    /// Whether the paper has figures for this study's dataset.
     pub(crate) fn has(&self, study: &Study<'_>) -> bool {
         self.dataset_of(study.modality) == Some(study.dataset)
     }

@@ -1,4 +1,4 @@
-//! A study's figures: from points to the data that `figures/` draws.
+//! Turns a study's points into the data that `figures/` draws.
 
 use super::arms::{by_sparsity, sweep};
 use super::figures::{
@@ -10,13 +10,13 @@ use super::study::{Point, Study};
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use l0gm_train::RunRecord;
 
-/// Fit for file names: "dense", "l0gm-1e-3".
+/// A point's name for use in file names, such as "dense" or "l0gm-1e-3".
 pub(crate) fn point_slug(point: &Point<'_>) -> String {
     let mut slug = point.method.name.to_string();
     if let Some(lambda) = point.lambda {
         slug.push_str(&format!("-{}", format::lambda(lambda)));
     } else if point.is_subject() {
-        // An active fraction was asked for.
+        // A point without a lambda was trained towards an active fraction, which its variant states.
         let words = point.variant.chars();
         slug.push('-');
         slug.extend(words.map(|c| {
@@ -84,7 +84,7 @@ pub(crate) fn frontier(study: &Study<'_>) -> Option<Figure> {
     ))
 }
 
-/// Training and validation loss and active fraction by epoch.
+/// Training loss, validation loss and active fraction by epoch.
 pub(crate) fn learning(study: &Study<'_>) -> Figure {
     let gated = by_sparsity(study);
     let shown = study.dense_beside_all(&gated).into_iter().chain(gated);
@@ -125,7 +125,7 @@ pub(crate) fn learning(study: &Study<'_>) -> Figure {
     )
 }
 
-/// Before and after scaling, for dense and for the point we would deploy.
+/// Reliability before and after scaling, for dense and for the recommended point.
 pub(crate) fn reliability(study: &Study<'_>) -> Vec<Figure> {
     let mut figures = Vec::new();
     for point in [study.dense(), study.pick()].into_iter().flatten() {
@@ -188,7 +188,7 @@ pub(crate) fn reliability(study: &Study<'_>) -> Vec<Figure> {
     figures
 }
 
-/// Bins of several seeds as one: counts add, means are weighted by them.
+/// Pools the bins of several seeds: counts are added, and means are weighted by the counts.
 fn pooled(seeds: &[&[Bin]]) -> Vec<Bin> {
     let mut pooled: Vec<Bin> = seeds.first().map(|bins| bins.to_vec()).unwrap_or_default();
     for bins in seeds.iter().skip(1) {
@@ -204,7 +204,7 @@ fn pooled(seeds: &[&[Bin]]) -> Vec<Bin> {
     pooled
 }
 
-/// For dense and for the point we would deploy.
+/// Confusion matrices of dense and of the recommended point.
 pub(crate) fn confusion(study: &Study<'_>) -> Vec<Figure> {
     let points = [study.dense(), study.pick()].into_iter().flatten();
     points
@@ -240,7 +240,7 @@ pub(crate) fn confusion(study: &Study<'_>) -> Vec<Figure> {
         .collect()
 }
 
-/// How decided the gates are; `None` without gated runs.
+/// Shows how close the gates are to fully open or closed; `None` if the study has no gated runs.
 pub(crate) fn gates(study: &Study<'_>) -> Option<Figure> {
     let rows: Vec<GateRow> = sweep(study)
         .iter()

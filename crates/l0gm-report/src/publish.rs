@@ -1,5 +1,5 @@
-//! A report as the small files that a repository can hold: the page as Markdown, its figures as SVG, its
-//! tables as CSV. Runs, predictions and pictures in pixels stay in the output folder.
+//! Publishes a report as files small enough for a repository: the page as Markdown, its figures as SVG and its tables
+//! as CSV. Runs, predictions and PNG pictures stay in the output folder.
 
 use super::document::Document;
 use super::markdown;
@@ -8,13 +8,13 @@ use l0gm_train::write_atomically;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Names the files of a published report, a line each: nothing else is ever replaced.
+/// File that names the files of a published report, one on each line. Only files named here are ever replaced.
 const LIST: &str = "published.txt";
 
-/// Writes the document into `dir`; the files of a report published there before are removed.
+/// Writes the document into `dir` and removes the files of the report published there before.
 ///
 /// # Errors
-/// Where a file of somebody else is in the way, where the folder is an output folder, or cannot be written.
+/// Fails if a file from elsewhere is in the way, if `dir` is an output folder, or if it cannot be written.
 pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
     if dir.join("l0gm-out.json").exists() {
         bail!(
@@ -45,7 +45,8 @@ pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
         );
     }
     let names: BTreeSet<String> = files.iter().map(|(name, _)| name.clone()).collect();
-    // Both lists until all is done: what an interruption leaves is still known as ours.
+    // Until all files are written, list the old and the new names, so that an interruption leaves only files known as
+    // ours.
     write(&dir.join(LIST), &lines(before.union(&names)))?;
     for (name, bytes) in &files {
         write(&dir.join(name), bytes)?;
@@ -59,7 +60,7 @@ pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
     write(&dir.join(LIST), &lines(names.iter()))
 }
 
-/// What the list in a folder names, as far as it is of a report.
+/// The files that a folder's list names, as far as they can belong to a report.
 fn listed(dir: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(dir.join(LIST)).unwrap_or_default();
     let of_a_report = |name: &&str| {

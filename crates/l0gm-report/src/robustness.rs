@@ -1,5 +1,5 @@
-//! A study under the robustness protocol: Rob mu of every point, the twelve conditions one by one, and their
-//! figure. Calibration under perturbation stands beside accuracy everywhere.
+//! A study under the robustness protocol: mean accuracy over the conditions (Rob mu) of every point, each of the
+//! twelve conditions, and their figure. Calibration under perturbation is shown beside accuracy throughout.
 
 mod figure;
 #[cfg(test)]
@@ -14,7 +14,7 @@ use figure::figure;
 use l0gm_train::{Condition, ConditionKind, Robustness, RunRecord, Score};
 use std::collections::BTreeSet;
 
-/// The tables and the figure; a sentence where no run of the study was judged.
+/// The tables and the figure, or a sentence if no run of the study was judged.
 pub(super) fn blocks(study: &Study<'_>) -> Vec<Block> {
     let mut blocks = vec![Block::Heading("Under perturbation".to_owned())];
     if !study.points.iter().any(is_judged) {
@@ -40,14 +40,14 @@ pub(super) fn blocks(study: &Study<'_>) -> Vec<Block> {
     blocks
 }
 
-/// Rob mu over seeds: the mean of a seed's mean accuracy over the conditions. Absent where a run was not judged.
+/// Rob mu over seeds, where a seed's Rob mu is its mean accuracy over the conditions. Absent if a run was not judged.
 pub(super) fn rob_mu(point: &Point<'_>) -> Option<Estimate> {
     Some(point)
         .filter(|p| is_judged(p))
         .and_then(|p| p.maybe(|run| run.robustness.as_ref().map(Robustness::rob_mu)))
 }
 
-/// Whether every run of it was judged under every condition.
+/// Whether every run of the point was judged under every condition.
 fn is_judged(point: &Point<'_>) -> bool {
     let all = |run: &&RunRecord| {
         let mut conditions = Condition::PROTOCOL.into_iter();
@@ -56,7 +56,7 @@ fn is_judged(point: &Point<'_>) -> bool {
     point.runs.iter().all(all)
 }
 
-/// Dense and the point we would deploy, as far as they were judged; else the first that was.
+/// Dense and the recommended point if they were judged; otherwise the first point that was.
 fn shown<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     let both = [study.dense(), study.pick()].into_iter().flatten();
     let mut shown: Vec<_> = both.filter(|p| is_judged(p)).collect();
@@ -66,7 +66,7 @@ fn shown<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     shown
 }
 
-/// What is measured of some rows: key, header, and how it is read from a score.
+/// One measure of a set of rows: its key, its header, and how a score gives it.
 type Measure = (&'static str, String, fn(&Score) -> Option<f64>);
 
 fn measures(bins: usize) -> Vec<Measure> {
@@ -89,14 +89,14 @@ fn measures(bins: usize) -> Vec<Measure> {
     ]
 }
 
-/// A column a measure, with a prefix to its key.
+/// One column for each measure, with a prefix to its key.
 fn columns(prefix: &str, bins: usize) -> impl Iterator<Item = Column> {
     measures(bins)
         .into_iter()
         .map(move |(key, header, _)| numbers(format!("{prefix}{key}"), header))
 }
 
-/// A quantity of every run's robustness, over seeds.
+/// Estimates a quantity of the runs' robustness over seeds.
 fn over(point: &Point<'_>, f: impl Fn(&Robustness) -> Option<f64>) -> Cell {
     let of = |run: &RunRecord| run.robustness.as_ref().and_then(&f);
     point
@@ -151,7 +151,7 @@ fn by_point(study: &Study<'_>) -> Table {
     table.without_empty_columns()
 }
 
-/// The mean over conditions, absent where one lacks it.
+/// The mean over conditions; absent if one of them lacks the measure.
 fn mean(robustness: &Robustness, of: impl Fn(&Score) -> Option<f64>) -> Option<f64> {
     let values = robustness.conditions.iter().map(|c| of(&c.score));
     let values: Option<Vec<f64>> = values.collect();
@@ -159,7 +159,7 @@ fn mean(robustness: &Robustness, of: impl Fn(&Score) -> Option<f64>) -> Option<f
     Some(values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Mean accuracy over seeds under the condition where it is lowest.
+/// The lowest mean accuracy, over seeds, among the conditions.
 fn lowest(point: &Point<'_>) -> Option<f64> {
     let means = Condition::PROTOCOL.into_iter().map(|condition| {
         point
@@ -170,7 +170,7 @@ fn lowest(point: &Point<'_>) -> Option<f64> {
     means?.into_iter().reduce(f64::min)
 }
 
-/// A run's score under a condition, or of the rows as they are.
+/// A run's score under a condition, or on the unperturbed rows if `condition` is `None`.
 fn score(run: &RunRecord, condition: Option<Condition>) -> Option<&Score> {
     let robustness = run.robustness.as_ref()?;
     match condition {
@@ -183,16 +183,16 @@ fn score(run: &RunRecord, condition: Option<Condition>) -> Option<&Score> {
     }
 }
 
-/// Whose conditions a table is about.
+/// Which points a table of conditions lists.
 #[derive(Clone, Copy)]
 enum Models {
-    /// Those of the figure.
+    /// The points that the figure shows.
     Shown,
-    /// The rest.
+    /// All other points.
     Others,
 }
 
-/// A row a condition and point; the rows as they are first.
+/// One row for each condition and point; the unperturbed rows come first.
 fn by_condition(study: &Study<'_>, models: Models, points: &[&Point<'_>]) -> Table {
     let (id, whose) = match models {
         Models::Shown => ("conditions", ""),
@@ -250,7 +250,7 @@ fn by_condition(study: &Study<'_>, models: Models, points: &[&Point<'_>]) -> Tab
     table.without_empty_columns()
 }
 
-/// What a kind perturbs in these runs.
+/// The parts of the input that one kind of condition perturbs in these runs.
 fn places<'r>(runs: impl Iterator<Item = &'r RunRecord>, kind: ConditionKind) -> String {
     let robustness = runs.filter_map(|run| run.robustness.as_ref());
     let of_kind = robustness
@@ -260,7 +260,7 @@ fn places<'r>(runs: impl Iterator<Item = &'r RunRecord>, kind: ConditionKind) ->
     places.into_iter().collect::<Vec<_>>().join(" or ")
 }
 
-/// Rows judged, and what was perturbed where.
+/// States how many rows were judged and what was perturbed.
 fn setting(study: &Study<'_>) -> String {
     let judged = study.runs().filter_map(|run| run.robustness.as_ref());
     let rows: BTreeSet<usize> = judged.map(|r| r.rows).collect();
@@ -272,7 +272,7 @@ fn setting(study: &Study<'_>) -> String {
     )
 }
 
-/// "fields (missingness, occlusion)": what was perturbed, by which kinds.
+/// Lists what was perturbed and by which kinds, such as "fields (missingness, occlusion)".
 fn perturbed(study: &Study<'_>) -> Vec<String> {
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
     for kind in ConditionKind::ALL {

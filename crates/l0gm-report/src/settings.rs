@@ -1,17 +1,17 @@
-//! A run's settings as dotted keys and values, and which of them say what: the weight of the penalty, the
-//! active fraction asked for, the gate.
+//! A run's settings as dotted keys and values, and the keys of those that have a special role: the penalty's weight,
+//! the target active fraction and the gate.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The one setting that the spec says again beside its settings. Everything else, a split's own seed
-/// among it, keeps runs apart.
+/// The spec states lambda outside its settings too, so this key is left out. Every other setting, including the seed
+/// of a split, tells runs apart.
 const LAMBDA: &str = "train.objective.lambda";
 
-/// The active fraction asked for; `null` where lambda was given.
+/// The target active fraction; `null` if lambda was given instead.
 pub(crate) const TARGET: &str = "train.target";
 
-/// Settings as dotted keys and values, without lambda.
+/// Flattens settings into dotted keys and values, without lambda.
 pub fn flat(settings: &Value) -> BTreeMap<String, String> {
     fn walk(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
         match value {
@@ -39,8 +39,8 @@ pub fn flat(settings: &Value) -> BTreeMap<String, String> {
     into
 }
 
-/// The settings that training without a gate depends on: two runs that agree in these differ in
-/// nothing but the gate, and may be set against one another.
+/// The settings that training without a gate depends on. Two runs that agree in these differ only in the gate and may
+/// be compared.
 pub(crate) fn without_gate(settings: &Value) -> BTreeMap<String, String> {
     let of_the_gate = |key: &str| {
         let folders = [

@@ -1,5 +1,5 @@
-//! What is read together: a study is one dataset (or its twin), a point is one (method,
-//! lambda, settings) over its seeds.
+//! Groups of runs that are read together. A study is one dataset (or its twin); a point is one method with one lambda
+//! and one set of settings, over its seeds.
 
 use crate::aggregate::selected_loss;
 use crate::design::{self, Axis};
@@ -8,40 +8,41 @@ use crate::settings::{flat, without_gate};
 use l0gm_train::{MethodInfo, RunRecord};
 use std::collections::BTreeMap;
 
-/// All runs of one dataset.
+/// All runs on one dataset.
 #[derive(Debug)]
 pub struct Study<'a> {
-    /// "tabular", "text" or "graph".
+    /// Name of the modality: "tabular", "text" or "graph".
     pub modality: &'a str,
-    /// Catalogue name or path.
+    /// The dataset's name in the catalogue, or its path.
     pub dataset: &'a str,
-    /// Whether the synthetic twin stood in.
+    /// Whether the synthetic twin replaced the dataset.
     pub twin: bool,
-    /// The backbone first, then baselines and rivals, then L0GM by lambda.
+    /// The backbone first, then baselines and rivals, then L0GM ordered by lambda.
     pub points: Vec<Point<'a>>,
 }
 
-/// The runs that differ in their seed alone.
+/// Runs that differ in their seed alone.
 #[derive(Debug)]
 pub struct Point<'a> {
-    /// Its method.
+    /// The method that the runs share.
     pub method: &'a MethodInfo,
-    /// Absent for methods without one, and where an active fraction was asked for (which the variant then says).
+    /// Weight of the penalty. Absent for methods without one, and for runs with a target active fraction, which
+    /// `variant` then states.
     pub lambda: Option<f64>,
-    /// What its settings differ in from other points of the same method and lambda; mostly empty.
+    /// How the settings differ from those of other points with the same method and lambda; usually empty.
     pub variant: String,
-    /// By seed; at least one.
+    /// The runs ordered by seed; there is at least one.
     pub runs: Vec<&'a RunRecord>,
 }
 
-/// A quantity over seeds.
+/// A quantity estimated over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Mean.
+    /// Mean over seeds.
     pub mean: f64,
-    /// Sample standard deviation, absent for one seed.
+    /// Sample standard deviation; absent if there is only one seed.
     pub std: Option<f64>,
-    /// Smallest.
+    /// Smallest value of any seed.
     pub min: f64,
 }
 
@@ -62,29 +63,29 @@ impl Estimate {
 }
 
 impl<'a> Point<'a> {
-    /// A quantity over the seeds.
+    /// Estimates a quantity over the seeds.
     pub fn over(&self, f: impl Fn(&RunRecord) -> f64) -> Estimate {
         Estimate::of(&self.runs.iter().map(|run| f(run)).collect::<Vec<_>>())
     }
 
-    /// The mean of a quantity that runs may lack; absent where one lacks it.
+    /// Estimates a quantity that runs may lack; absent if any of them lacks it.
     pub fn maybe(&self, f: impl Fn(&RunRecord) -> Option<f64>) -> Option<Estimate> {
         let values: Option<Vec<f64>> = self.runs.iter().map(|run| f(run)).collect();
         values.map(|values| Estimate::of(&values))
     }
 
-    /// The first seed's run.
+    /// The run of the lowest seed.
     pub fn first(&self) -> &'a RunRecord {
         self.runs[0]
     }
 
-    /// Whether this is L0GM: a point of the sweep, and a model that may be recommended for use. Rivals with gates of
-    /// their own are not.
+    /// Whether this is L0GM: a point of the sweep, and a candidate for recommendation. Rivals with gates of their own
+    /// are not.
     pub fn is_subject(&self) -> bool {
         self.method.is_subject()
     }
 
-    /// "1e-3", or "target 15.0%" where that was asked for; empty for dense.
+    /// Lambda or target for a table cell: "1e-3" or "target 15.0%"; empty for dense.
     pub fn sparsity(&self) -> String {
         match self.lambda {
             Some(lambda) => format::lambda(lambda),
@@ -93,7 +94,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// "λ 1e-3", or "target 15.0%".
+    /// Lambda or target for a sentence: "λ 1e-3" or "target 15.0%".
     pub fn sparsity_in_words(&self) -> String {
         match self.lambda {
             Some(_) => format!("λ {}", self.sparsity()),
@@ -101,27 +102,27 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// What it was trained with along one axis of the gate's design.
+    /// The value of this point's settings on one axis of the gate's design.
     pub fn value_of(&self, axis: Axis) -> String {
         axis.value(&flat(&self.first().spec.settings))
     }
 
-    /// The axes in which it departs from the default design.
+    /// The axes in which this point departs from the default design.
     pub fn departures(&self) -> Vec<Axis> {
         design::departures(&flat(&self.first().spec.settings))
     }
 
-    /// What dense would have to share with it.
+    /// The settings that a dense point must share to be comparable.
     fn settings_without_gate(&self) -> BTreeMap<String, String> {
         without_gate(&self.first().spec.settings)
     }
 
-    /// Share of open dimensions.
+    /// Mean share of open dimensions.
     pub fn active(&self) -> f64 {
         self.over(|r| r.gate.active_fraction).mean
     }
 
-    /// "dense", "L0GM, lambda 1e-3".
+    /// Name of the point in tables and figures, such as "dense" or "L0GM, lambda 1e-3".
     pub fn label(&self) -> String {
         let method = &self.method.label;
         let mut label = match self.lambda {
@@ -134,15 +135,15 @@ impl<'a> Point<'a> {
         label
     }
 
-    /// The validation loss that selected the checkpoints.
+    /// Mean validation loss at the selected epochs.
     pub fn valid_loss(&self) -> f64 {
         self.maybe(selected_loss).map_or(f64::INFINITY, |e| e.mean)
     }
 }
 
 impl<'a> Study<'a> {
-    /// What stands beside the study's gated models: dense trained with the settings of the point of
-    /// [`Study::pick`], absent where that has not been run. Without a gated point, the first dense one.
+    /// The dense point to show beside the study's gated points: the one with the settings of [`Study::pick`], absent
+    /// if it was not run. Without a gated point, the first dense one.
     pub fn dense(&self) -> Option<&Point<'a>> {
         match self.pick() {
             Some(pick) => self.dense_beside(pick),
@@ -150,8 +151,8 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// Dense trained with the settings of `gated`, but for those of the gate: the only one that it may
-    /// be compared with.
+    /// The dense point whose settings equal those of `gated` apart from the gate. No other dense point may be
+    /// compared with it.
     pub fn dense_beside(&self, gated: &Point<'_>) -> Option<&Point<'a>> {
         let settings = gated.settings_without_gate();
         self.points
@@ -159,7 +160,7 @@ impl<'a> Study<'a> {
             .find(|p| p.method.is_backbone() && p.settings_without_gate() == settings)
     }
 
-    /// The dense point that every one of `points` may be compared with.
+    /// The dense point that may be compared with every one of `points`.
     pub fn dense_beside_all(&self, points: &[&Point<'_>]) -> Option<&Point<'a>> {
         let Some((first, others)) = points.split_first() else {
             return self.dense();
@@ -172,8 +173,8 @@ impl<'a> Study<'a> {
             .then_some(dense)
     }
 
-    /// Dense, and the gated points of the default design; where there are none of it, all points. What departs
-    /// from it is no candidate for anything: its gates may count something else.
+    /// Dense, and the gated points of the default design; if there are none of these, all points. Other designs are
+    /// never recommended, because their gates may count something else.
     pub fn main(&self) -> Vec<&Point<'a>> {
         let of_default = |p: &&Point<'a>| !p.is_subject() || p.departures().is_empty();
         let main: Vec<&Point<'a>> = self.points.iter().filter(of_default).collect();
@@ -183,7 +184,7 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// Points with one thing or more of the gate's design changed, beside a default design.
+    /// Points whose gate departs from the default design, if the study also has points of the default design.
     pub fn designs(&self) -> Vec<&Point<'a>> {
         let main = self.main();
         let others = self.points.iter();
@@ -192,26 +193,26 @@ impl<'a> Study<'a> {
             .collect()
     }
 
-    /// Baselines and rivals.
+    /// Points of baselines and rivals.
     pub fn others(&self) -> impl Iterator<Item = &Point<'a>> {
         let points = self.points.iter();
         points.filter(|p| !p.is_subject() && !p.method.is_backbone())
     }
 
-    /// The main points of L0GM.
+    /// The points of L0GM among [`Study::main`].
     pub fn gated(&self) -> impl Iterator<Item = &Point<'a>> {
         self.main().into_iter().filter(|p| p.is_subject())
     }
 
-    /// The gated point of best validation loss: how the paper selects.
+    /// The gated point with the lowest validation loss, which is the paper's selection rule.
     pub fn best(&self) -> Option<&Point<'a>> {
         self.gated()
             .min_by(|a, b| a.valid_loss().total_cmp(&b.valid_loss()))
     }
 
-    /// The gated point we would deploy, chosen on validation alone: the sparsest whose validation
-    /// accuracy is within half a point of that of dense with the same settings; where none is, the one
-    /// of best validation loss.
+    /// The gated point to recommend, chosen on validation alone. It is the sparsest one whose validation accuracy is
+    /// within half a percentage point of dense with the same settings; if there is none, the one with the lowest
+    /// validation loss.
     pub fn pick(&self) -> Option<&Point<'a>> {
         let accuracy = |p: &Point<'_>| p.over(|r| r.valid.accuracy).mean;
         let is_near = |p: &&Point<'_>| {
@@ -224,7 +225,7 @@ impl<'a> Study<'a> {
             .or_else(|| self.best())
     }
 
-    /// "adult" or "adult (TWIN: synthetic stand-in)".
+    /// Name in sentences: "adult" or "adult (TWIN: synthetic stand-in)".
     pub fn name(&self) -> String {
         if self.twin {
             format!("{} (TWIN: synthetic stand-in)", self.short_name())
@@ -233,7 +234,7 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// "adult" or "adult TWIN".
+    /// Short name: "adult" or "adult TWIN".
     pub fn tag(&self) -> String {
         format!(
             "{}{}",
@@ -249,7 +250,7 @@ impl<'a> Study<'a> {
             .unwrap_or(self.dataset)
     }
 
-    /// Fit for file names and anchors.
+    /// Name for use in file names and anchors.
     pub fn slug(&self) -> String {
         let name: String = self
             .short_name()
@@ -269,7 +270,7 @@ impl<'a> Study<'a> {
         )
     }
 
-    /// All runs.
+    /// All runs of the study.
     pub fn runs(&self) -> impl Iterator<Item = &'a RunRecord> + '_ {
         self.points
             .iter()

@@ -1,66 +1,66 @@
-//! A table of the report: what people read and, behind each cell, the number with all its digits for
-//! the Parquet and CSV files.
+//! A table of the report. Each cell holds what people read and, for numbers, the exact value that the Parquet and CSV
+//! files store.
 
 use crate::aggregate::{Frame, Kind, Value};
 
-/// A table.
+/// A table with typed columns and one cell for each column in each row.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// File name under `tables/`, without its ending.
+    /// File name under `tables/`, without the extension.
     pub id: String,
-    /// What it shows; names twins.
+    /// Title, which names the dataset and marks twins.
     pub title: String,
-    /// How to read it; empty where the title says all.
+    /// How to read the table; empty if the title suffices.
     pub note: String,
-    /// In order.
+    /// The columns from left to right.
     pub columns: Vec<Column>,
-    /// One cell a column each.
+    /// The rows; each has one cell for every column.
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// A column.
+/// The header of one column.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Name in the files.
+    /// Name in the CSV and Parquet files.
     pub key: String,
-    /// Header for people.
+    /// Header that people read.
     pub header: String,
-    /// Text is set to the left, numbers to the right.
+    /// Whether the cells are text, aligned left, rather than numbers, aligned right.
     pub text: bool,
 }
 
-/// A cell.
+/// One cell of a table.
 #[derive(Clone, Debug)]
 pub enum Cell {
-    /// Nothing to say.
+    /// An empty cell.
     Empty,
-    /// Words.
+    /// Text of the cell.
     Text(String),
-    /// A number and how it is shown.
+    /// A number and its formatted form.
     Number {
-        /// With all its digits.
+        /// The number with all its digits.
         value: f64,
-        /// For people.
+        /// The number as shown to people.
         shown: String,
     },
-    /// A mean over seeds; its deviation goes into a column of its own in the files.
+    /// A mean over seeds. The files store its standard deviation in a column of its own.
     Estimate {
-        /// Mean.
+        /// Mean over seeds.
         mean: f64,
-        /// Standard deviation, absent for one seed.
+        /// Sample standard deviation; absent if there is only one seed.
         std: Option<f64>,
-        /// For people.
+        /// Mean and deviation as shown to people.
         shown: String,
     },
 }
 
 impl Cell {
-    /// Words.
+    /// A text cell.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A number shown by `format`, empty where it is not finite.
+    /// A number formatted by `format`; empty if it is not finite.
     pub fn number(value: f64, format: impl Fn(f64) -> String) -> Self {
         if value.is_finite() {
             Self::Number {
@@ -72,12 +72,12 @@ impl Cell {
         }
     }
 
-    /// The same for a number that may be absent.
+    /// Like [`Cell::number`], for a number that may be absent.
     pub fn maybe(value: Option<f64>, format: impl Fn(f64) -> String) -> Self {
         value.map_or(Self::Empty, |value| Self::number(value, format))
     }
 
-    /// What people read.
+    /// The cell as shown to people.
     pub fn shown(&self) -> &str {
         match self {
             Self::Empty => "–",
@@ -88,7 +88,7 @@ impl Cell {
 }
 
 impl Table {
-    /// A table without rows; columns as (key, header), those in `text` hold words.
+    /// A table without rows. `columns` holds (key, header) pairs; the keys in `text` are text columns.
     pub fn new(
         id: impl Into<String>,
         title: impl Into<String>,
@@ -104,7 +104,7 @@ impl Table {
         }
     }
 
-    /// Adds a row, one cell a column.
+    /// Adds a row, which must have one cell for each column.
     pub fn push(&mut self, row: Vec<Cell>) {
         debug_assert_eq!(
             row.len(),
@@ -115,7 +115,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Drops number columns without any value: they say nothing.
+    /// Drops number columns that hold no value.
     pub fn without_empty_columns(mut self) -> Self {
         let keep: Vec<bool> = (0..self.columns.len())
             .map(|c| {
@@ -138,7 +138,7 @@ impl Table {
         self
     }
 
-    /// The numbers behind the table; a column of estimates gives `KEY` and `KEY_std`.
+    /// The numbers behind the table. A column of estimates gives the two columns `KEY` and `KEY_std`.
     pub fn frame(&self) -> Frame {
         let mut frame = Frame::default();
         for (c, column) in self.columns.iter().enumerate() {
@@ -173,7 +173,7 @@ impl Table {
     }
 }
 
-/// A column of words.
+/// A text column.
 pub fn words(key: impl Into<String>, header: impl Into<String>) -> Column {
     Column {
         key: key.into(),
@@ -182,7 +182,7 @@ pub fn words(key: impl Into<String>, header: impl Into<String>) -> Column {
     }
 }
 
-/// A column of numbers.
+/// A number column.
 pub fn numbers(key: impl Into<String>, header: impl Into<String>) -> Column {
     Column {
         key: key.into(),

@@ -7,7 +7,7 @@ use super::study::{Estimate, Point, Study};
 use super::table::{Cell, Column, Table, numbers, words};
 use l0gm_train::RunRecord;
 
-/// A mean over seeds, with its deviation where there is one.
+/// Formats a mean over seeds, with its standard deviation if there is one.
 pub(crate) fn estimate(e: Estimate, shown: impl Fn(f64) -> String) -> Cell {
     if !e.mean.is_finite() {
         return Cell::Empty;
@@ -23,7 +23,7 @@ pub(crate) fn estimate(e: Estimate, shown: impl Fn(f64) -> String) -> Cell {
     }
 }
 
-/// Share of dimensions open; empty for a method without an interface, such as a tree ensemble.
+/// Share of open dimensions; empty for a method without an interface, such as a tree ensemble.
 pub(crate) fn active_cell(point: &Point<'_>) -> Cell {
     match has_interface(point) {
         true => estimate(point.over(|r| r.gate.active_fraction), format::percent),
@@ -44,7 +44,7 @@ pub(crate) fn name_columns() -> Vec<Column> {
     vec![words("method", "method"), numbers("lambda", "λ")]
 }
 
-/// What stands in them.
+/// The cells of [`name_columns`].
 pub(crate) fn name_cells(point: &Point<'_>) -> Vec<Cell> {
     let mut name = point.method.label.to_string();
     if !point.variant.is_empty() {
@@ -64,7 +64,7 @@ fn table(study: &Study<'_>, id: &str, title: &str, note: String, columns: Vec<Co
     )
 }
 
-/// Accuracy and its company, by lambda.
+/// Accuracy and related measures, by lambda.
 pub(crate) fn quality(study: &Study<'_>) -> Table {
     let note = if study.has_spread() {
         "Test split. Mean ± standard deviation over seeds; worst is the lowest seed's accuracy. \
@@ -111,7 +111,8 @@ pub(crate) fn quality(study: &Study<'_>) -> Table {
     table.without_empty_columns()
 }
 
-/// The gate's design with one thing changed, beside the default at the same lambda; `None` where nothing was.
+/// Points with one choice of the gate's design changed, beside the default at the same lambda; `None` if there are
+/// none.
 pub(crate) fn designs(study: &Study<'_>) -> Option<Table> {
     let designs = study.designs();
     if designs.is_empty() {
@@ -178,7 +179,7 @@ pub(crate) fn designs(study: &Study<'_>) -> Option<Table> {
     Some(table.without_empty_columns())
 }
 
-/// Every calibration measure that is worth a column, by lambda.
+/// The calibration measures, by lambda.
 pub(crate) fn calibration(study: &Study<'_>) -> Table {
     let bins = bins_of(study);
     let note = format!(
@@ -234,7 +235,7 @@ pub(crate) fn calibration(study: &Study<'_>) -> Table {
     table.without_empty_columns()
 }
 
-/// What is left of the model and how long it takes, by lambda.
+/// Remaining size of the model and its latency, by lambda.
 pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
     let places = places_of(study);
     let place = places.join("; ");
@@ -308,7 +309,7 @@ pub(crate) fn size_and_speed(study: &Study<'_>) -> Table {
     table.without_empty_columns()
 }
 
-/// A count, with a decimal where it is a mean that is none.
+/// A count, with one decimal if it is a fractional mean.
 pub(super) fn few(x: f64) -> String {
     if x.fract() == 0.0 {
         format::count(x as u64)
@@ -317,7 +318,7 @@ pub(super) fn few(x: f64) -> String {
     }
 }
 
-/// The bin counts in use, mostly one.
+/// The numbers of calibration bins in use; usually one.
 pub(crate) fn bins_of(study: &Study<'_>) -> String {
     let mut counts: Vec<usize> = study.runs().map(|r| r.calibration.bins).collect();
     counts.sort_unstable();
@@ -326,7 +327,7 @@ pub(crate) fn bins_of(study: &Study<'_>) -> String {
     format::list(&counts)
 }
 
-/// Device, threads and batch of the latencies, mostly one.
+/// Device, threads and batch size of the latencies; usually one of each.
 fn places_of(study: &Study<'_>) -> Vec<String> {
     let mut places: Vec<String> = study
         .runs()

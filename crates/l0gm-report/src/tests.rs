@@ -79,7 +79,7 @@ fn the_page_loads_nothing() {
     ] {
         assert!(!html.contains(loading), "{loading}");
     }
-    // SVG's namespace is a name, not an address to load.
+    // The namespace of SVG is a name, not an address that a browser loads.
     let rest = html.replace("http://www.w3.org/2000/svg", "");
     assert!(!rest.contains("http://") && !rest.contains("https://"));
 }
@@ -128,7 +128,7 @@ fn no_number_is_shown_with_more_digits_than_it_deserves() {
             if let Some((whole, digits)) = word.split_once('.') {
                 let number = whole.chars().all(|c| c.is_ascii_digit())
                     && digits.chars().all(|c| c.is_ascii_digit());
-                // arXiv:2603.26801 is a name.
+                // "arXiv:2603.26801" is a name, not an address that a browser loads.
                 assert!(
                     !number || digits.len() <= 4 || word == "2603.26801",
                     "{word}"
@@ -138,7 +138,7 @@ fn no_number_is_shown_with_more_digits_than_it_deserves() {
     }
 }
 
-/// Coordinates in pictures are nobody's reading.
+/// Removes pictures, because the test is about numbers that people read, not coordinates.
 fn strip_pictures(html: &str) -> String {
     html.split("<svg ")
         .map(|part| part.split_once("</svg>").map_or(part, |(_, rest)| rest))
@@ -173,7 +173,7 @@ fn seeds_are_averaged_and_other_settings_kept_apart() {
 fn another_split_is_never_averaged_as_if_it_were_another_seed() {
     let mut records = fixtures::real_records();
     for record in &mut records {
-        // As every modality writes it: lambda again, and a split with a seed of its own.
+        // Every modality writes lambda again in its settings, and a seed for the split.
         record.spec.settings["train"]["objective"] =
             serde_json::json!({"lambda": record.spec.lambda.unwrap_or(0.0)});
         record.spec.settings["split"] = serde_json::json!({"seed": 0});
@@ -190,8 +190,8 @@ fn another_split_is_never_averaged_as_if_it_were_another_seed() {
 #[test]
 fn gated_runs_are_held_against_dense_with_their_own_settings_or_against_none() {
     let mut records = fixtures::real_records();
-    // A second recipe: its dense and one lambda, sorted before the first by its variant's name, and a
-    // gated run of a third, without a dense one.
+    // Adds a second recipe with a dense point and one lambda, whose variant sorts before the first recipe's. Also
+    // adds a gated run of a third recipe that has no dense point.
     for (lambda, epochs, accuracy) in [
         (None, 10, 0.7),
         (Some(1e-3), 10, 0.69),
@@ -203,7 +203,7 @@ fn gated_runs_are_held_against_dense_with_their_own_settings_or_against_none() {
             .unwrap()
             .clone();
         other.spec.settings["train"]["epochs"] = epochs.into();
-        // A gate's settings do not part it from dense.
+        // Settings of the gate must not separate a gated run from its dense one.
         if lambda.is_some() {
             other.spec.settings["gate"]["inference"] = "median".into();
         }
@@ -232,7 +232,7 @@ fn gated_runs_are_held_against_dense_with_their_own_settings_or_against_none() {
     let near = adult.gated().find(|p| p.variant.is_empty()).unwrap();
     let dense = adult.dense_beside(near).unwrap();
     assert_eq!(dense.runs.len(), 3);
-    // The pick is no longer whatever beats the weakest dense.
+    // The pick must not be a point that merely beats the weakest dense point.
     assert_eq!(adult.dense().unwrap().runs.len(), 3);
     assert_eq!(
         adult
@@ -245,13 +245,13 @@ fn gated_runs_are_held_against_dense_with_their_own_settings_or_against_none() {
 #[test]
 fn the_pick_is_made_on_validation_alone() {
     let mut records = fixtures::real_records();
-    // Test accuracy of the sparsest points is ruined; validation's is not: the pick must not move.
+    // Spoil the test accuracy of the sparsest points but not their validation accuracy: the pick must not move.
     let before = studies(&records)[0].pick().unwrap().lambda;
     for record in &mut records {
         record.test.accuracy = 0.1;
     }
     assert_eq!(studies(&records)[0].pick().unwrap().lambda, before);
-    // Validation accuracy of the pick is ruined: now it must.
+    // Spoil the validation accuracy of the pick: now it must move.
     for record in &mut records {
         if record.spec.lambda == before {
             record.valid.accuracy = 0.1;
@@ -260,7 +260,7 @@ fn the_pick_is_made_on_validation_alone() {
     assert_ne!(studies(&records)[0].pick().unwrap().lambda, before);
 }
 
-/// Writes a whole output folder; `L0GM_SHOW_REPORT=DIR` keeps it for a look.
+/// Writes a whole output folder. Set `L0GM_SHOW_REPORT=DIR` to keep it.
 #[test]
 fn an_output_folder_is_written_whole_and_again() {
     let temporary = tempfile::tempdir().unwrap();
@@ -371,7 +371,7 @@ fn runs_with_a_target_are_gated_points_of_their_own_named_by_what_was_asked_for(
         }
     }
     for record in &mut records {
-        // As every modality writes it.
+        // Every modality writes its settings in this form.
         let train = &mut record.spec.settings["train"];
         if train.get("target").is_none() {
             train["target"] = serde_json::Value::Null;
@@ -383,7 +383,7 @@ fn runs_with_a_target_are_gated_points_of_their_own_named_by_what_was_asked_for(
     let labels: Vec<String> = aimed.iter().map(|p| p.label()).collect();
     assert_eq!(labels, ["L0GM (target 10.0%)", "L0GM (target 25.0%)"]);
     assert_eq!(aimed[0].sparsity_in_words(), "target 10.0%");
-    // The lambda points keep their names, and all are held against the same dense.
+    // The lambda points keep their names, and all are compared with the same dense point.
     let plain = adult.gated().filter(|p| p.variant.is_empty()).count();
     assert_eq!(plain, adult.gated().count() - 2);
     assert!(
@@ -435,7 +435,7 @@ fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
         "{noisy}"
     );
     assert!(noisy.contains("| 310 µs | 390 µs |"), "{noisy}");
-    // Without such a file nothing is said.
+    // Without a latency record the report must not mention the timing.
     assert!(!render(&records).2.contains("compact by turns"));
 }
 
@@ -449,7 +449,7 @@ fn other_designs_are_named_by_what_they_change_and_never_stand_for_the_study() {
         serde_json::json!({"train": {"schedule": {"kind": "none"}}}),
         serde_json::json!({"train": {"objective": {"coupling": {"kind": "mmce", "weight": 0.3}}}}),
     ] {
-        // Far sparser than any of the default design.
+        // Far sparser than any point of the default design.
         let mut others = fixtures::variant(&plain, "adult", 1e-3, &settings);
         for record in &mut others {
             record.gate.active_fraction = 0.001;
@@ -482,7 +482,7 @@ fn other_designs_are_named_by_what_they_change_and_never_stand_for_the_study() {
 
 #[test]
 fn the_lead_calls_a_difference_noise_by_the_rule_of_the_claims() {
-    // √2 (.0098 - .0067) = .0044 of the fixtures' floors counts.
+    // Differences of √2 (.0098 - .0067) = .0044 or more count, given the fixtures' noise floors.
     for (ece, said) in [
         (0.0143, "within the noise"),
         (0.0150, "0.5 points worse"),

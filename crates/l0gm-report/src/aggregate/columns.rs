@@ -1,10 +1,9 @@
-//! The summary's columns: name, type, and where in a run record the value stands.
+//! The summary's columns: their names, their types, and how a run record gives each value.
 
 use super::frame::{Kind, Value};
 use Kind::{Bool, Float, Int, Text};
 use l0gm_train::{RunRecord, Score};
 
-/// One column of the summary.
 pub(super) struct Column {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -15,7 +14,7 @@ const fn column(name: &'static str, kind: Kind, value: fn(&RunRecord) -> Value) 
     Column { name, kind, value }
 }
 
-/// All columns. The order up to `epochs` is a contract with readers of the files; add behind it.
+/// All columns. Readers of the files rely on the order up to `epochs`; add new columns after it.
 pub(super) const COLUMNS: &[Column] = &[
     column("run_id", Text, |r| Value::text(&r.run_id)),
     column("dataset", Text, |r| Value::text(&r.spec.dataset)),
@@ -54,7 +53,7 @@ pub(super) const COLUMNS: &[Column] = &[
     column("device", Text, |r| Value::text(&r.device)),
     column("train_seconds", Float, |r| Value::float(r.train_seconds)),
     column("epochs", Int, |r| Value::count(r.epochs)),
-    // Behind the contract.
+    // Columns from here on are not part of that fixed order.
     column("best_epoch", Int, |r| Value::count(r.best_epoch)),
     column("valid_accuracy", Float, |r| Value::float(r.valid.accuracy)),
     column("valid_nll", Float, |r| Value::maybe(selected_loss(r))),
@@ -119,7 +118,7 @@ pub(super) const COLUMNS: &[Column] = &[
     column("compact_latency_us_per_example", Float, |r| {
         Value::maybe(r.compact.as_ref().and_then(|c| c.latency_us_per_example))
     }),
-    // Means over the conditions of the robustness protocol, absent where it was not run.
+    // Means over the conditions of the robustness protocol; absent if it was not run.
     column("rob_mu", Float, |r| under_perturbation(r, |s| s.accuracy)),
     column("rob_nll", Float, |r| under_perturbation(r, |s| s.nll)),
     column("rob_ece", Float, |r| under_perturbation(r, |s| s.ece)),
@@ -132,7 +131,7 @@ fn under_perturbation(record: &RunRecord, of: fn(&Score) -> f64) -> Value {
     Value::maybe(record.robustness.as_ref().map(|r| r.mean(of)))
 }
 
-/// Whether a run saw a twin, whichever side says so.
+/// Whether a run used a twin, according to its spec or to its data.
 pub fn is_twin(record: &RunRecord) -> bool {
     record.spec.twin || record.data.twin
 }

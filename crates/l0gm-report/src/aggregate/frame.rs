@@ -1,22 +1,22 @@
-//! A small table of typed columns that may hold gaps.
+//! A small table of typed columns in which values may be missing.
 
 /// One cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// No value.
+    /// A missing value.
     Null,
-    /// Text.
+    /// A text value.
     Text(String),
-    /// Yes or no.
+    /// A truth value.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number; never NaN (see [`Value::float`]).
+    /// A finite number; [`Value::float`] turns any other into a missing value.
     Float(f64),
 }
 
 impl Value {
-    /// A number, or a gap where it is not finite.
+    /// A number, or a missing value if it is not finite.
     pub fn float(x: f64) -> Self {
         if x.is_finite() {
             Self::Float(x)
@@ -25,55 +25,55 @@ impl Value {
         }
     }
 
-    /// A number, or a gap where there is none.
+    /// A number, or a missing value if it is `None`.
     pub fn maybe(x: Option<f64>) -> Self {
         x.map_or(Self::Null, Self::float)
     }
 
-    /// A count.
+    /// A count as an integer.
     pub fn count(n: impl TryInto<i64>) -> Self {
         n.try_into().map_or(Self::Null, Self::Int)
     }
 
-    /// Text.
+    /// A text value.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 }
 
-/// A column's type.
+/// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Text.
+    /// Text values.
     Text,
-    /// Yes or no.
+    /// Truth values.
     Bool,
-    /// Whole numbers.
+    /// Integers.
     Int,
-    /// Numbers.
+    /// Floating-point numbers.
     Float,
 }
 
-/// A named column.
+/// A named column of values that have one type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameColumn {
-    /// Lower case with underscores.
+    /// Name in lower case, with underscores.
     pub name: String,
-    /// What its values are, gaps aside.
+    /// Type of the values that are not missing.
     pub kind: Kind,
-    /// One a row.
+    /// One value for each row.
     pub values: Vec<Value>,
 }
 
 /// Columns of equal length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
-    /// In order.
+    /// The columns from left to right.
     pub columns: Vec<FrameColumn>,
 }
 
 impl Frame {
-    /// Adds a column. A value of another kind than the column's becomes a gap.
+    /// Adds a column. A value of another type than `kind` becomes a missing value.
     pub fn push(&mut self, name: &str, kind: Kind, values: Vec<Value>) {
         let values = values
             .into_iter()

@@ -1,5 +1,5 @@
-//! A frame as JSON (an array of objects), CSV and Parquet. Numbers are written with all their digits;
-//! a gap is `null`, an empty field, a null.
+//! Writes a frame as JSON (an array of objects), CSV and Parquet. Numbers keep all their digits. A missing value is
+//! `null` in JSON and Parquet and an empty field in CSV.
 
 use super::frame::{Frame, FrameColumn, Kind, Value};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
@@ -11,9 +11,9 @@ use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
 
 impl Frame {
-    /// An array of objects with the keys in column order.
+    /// A JSON array with one object for each row, its keys in column order.
     pub fn to_json(&self) -> anyhow::Result<Vec<u8>> {
-        // Written by hand around serde_json's values, because its map sorts the keys.
+        // The rows are put together by hand, because the map of serde_json sorts its keys.
         let mut text = String::from("[");
         for row in 0..self.rows() {
             text.push_str(if row == 0 { "\n  {" } else { ",\n  {" });
@@ -38,7 +38,7 @@ impl Frame {
         Ok(text.into_bytes())
     }
 
-    /// With a header.
+    /// CSV with a header row.
     pub fn to_csv(&self) -> anyhow::Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(self.columns.iter().map(|column| &column.name))?;
@@ -49,7 +49,7 @@ impl Frame {
                     Value::Text(text) => text.clone(),
                     Value::Bool(b) => b.to_string(),
                     Value::Int(n) => n.to_string(),
-                    // The shortest text that reads back as the same number.
+                    // Rust prints the shortest text that reads back as the same number.
                     Value::Float(x) => x.to_string(),
                 }
             }))?;
@@ -59,7 +59,7 @@ impl Frame {
             .map_err(|error| anyhow::anyhow!("writing CSV: {error}"))
     }
 
-    /// Every column nullable, compressed with zstd.
+    /// Parquet compressed with zstd; every column may hold nulls.
     pub fn to_parquet(&self) -> anyhow::Result<Vec<u8>> {
         let fields: Vec<Field> = self
             .columns

@@ -1,5 +1,5 @@
-//! From run records to one table: a row a run, the same in `summary.json`, `summary.csv` and
-//! `summary.parquet`. The first columns are fixed by contract; what came later stands behind them.
+//! Turns run records into one table with a row for each run, written identically as `summary.json`, `summary.csv` and
+//! `summary.parquet`. The order of the first columns is fixed; newer columns follow them.
 
 mod columns;
 mod frame;
@@ -11,7 +11,7 @@ pub use frame::{Frame, Kind, Value};
 use crate::out::OutDir;
 use l0gm_train::RunRecord;
 
-/// The summary of these runs, in their order.
+/// Summarises these runs, in the order given.
 pub fn summary(records: &[RunRecord]) -> Frame {
     let mut frame = Frame::default();
     for column in columns::COLUMNS {
@@ -21,7 +21,7 @@ pub fn summary(records: &[RunRecord]) -> Frame {
     frame
 }
 
-/// Writes the summary's three files.
+/// Writes the summary in its three formats.
 pub fn write_summary(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
     let frame = summary(records);
     out.write("summary.json", &frame.to_json()?)?;

@@ -7,7 +7,7 @@ use arrow::array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-/// The columns that the issue fixes, in its order.
+/// The fixed columns of the summary, in their order.
 const CONTRACT: &str = "run_id dataset twin modality method lambda seed gate_kind granularity \
     inference_gate accuracy auc macro_f1 nll brier ece ece_bins ece_low ece_high active_fraction \
     expected_l0 open_dims total_dims latency_us_per_example batch threads device train_seconds epochs";
@@ -98,7 +98,7 @@ fn csv_and_json_reread_equal() {
                 Value::Int(n) => assert!(text.parse() == Ok(*n) && json == n),
                 Value::Float(x) => {
                     assert_eq!(text.parse::<f64>().unwrap().to_bits(), x.to_bits());
-                    // serde_json's reader may miss the last bit.
+                    // The reader of serde_json may lose the last bit.
                     assert!((json.as_f64().unwrap() - x).abs() <= x.abs() * 1e-15);
                 }
             }

@@ -1,5 +1,5 @@
-//! What a choice of the gate's design does, against the default at the same lambda or active fraction: F2
-//! (annealing), coupling, granularity, whose noise.
+//! Judges choices of the gate's design against the default at the same lambda or active fraction: annealing (F2),
+//! calibration coupling, granularity, and whether noise is shared between examples.
 
 use super::judge::{Standing, accuracy_margin, ece, ece_floor, ece_margin};
 use super::pairs::{Pair, as_they_are, at_equal_sparsity, compared, mean, same_seeds, seeds};
@@ -98,7 +98,7 @@ fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
         };
         return lacks(Axis::Coupling, what);
     }
-    // Gains of the term over its absence.
+    // How much the calibration term improves on the objective without it.
     let gain = |pairs: &[Pair<'_, '_>]| {
         let margin = mean(pairs, |p| ece_margin(p.near, p.other));
         (mean(pairs, |p| p.ours.ece - ece(p.other)), margin)
@@ -215,7 +215,7 @@ fn instance(evidence: &Evidence<'_, '_>) -> Finding {
     finding
 }
 
-/// Each point beside the sweep at its own sparsity; `None` where the sweep reaches none of them.
+/// Each point beside the sweep at the same active fraction; `None` if the sweep reaches none of them.
 fn beside_sweep<'s, 'a>(
     study: &'s Study<'a>,
     points: Vec<&'s Point<'a>>,
@@ -234,12 +234,12 @@ fn out_of_reach() -> Finding {
     Finding::untested(what, vec![Missing::Words(wanted.to_owned())])
 }
 
-/// By how much the default design's ECE is lower than the others', on average.
+/// By how much the default design's ECE is lower than the others', as a mean over pairs.
 struct EceGain {
     gain: f64,
     margin: f64,
-    /// What perfectly calibrated models of the default design's confidences would read, where even that would not
-    /// count as lower.
+    /// The mean ECE of perfectly calibrated predictions with the default design's confidences, if even that would not
+    /// count as lower than the other's.
     out_of_reach: Option<f64>,
 }
 
@@ -257,7 +257,7 @@ impl EceGain {
 
     fn standing(&self) -> Standing {
         match Standing::of(self.gain, self.margin) {
-            // Luck, where even perfect calibration would not do.
+            // If even perfect calibration would not count as better, a measured gain is chance.
             Standing::Better if self.out_of_reach.is_some() => Standing::Same,
             standing => standing,
         }
@@ -278,7 +278,7 @@ impl EceGain {
     }
 }
 
-/// Accuracy and ECE of the default design against the others'.
+/// Compares accuracy and ECE of the default design with those of the others.
 fn of_pairs(pairs: &[Pair<'_, '_>], whose: &str) -> Finding {
     let gain = mean(pairs, |p| {
         p.ours.accuracy - p.other.over(|r| r.test.accuracy).mean
@@ -302,13 +302,13 @@ fn of_pairs(pairs: &[Pair<'_, '_>], whose: &str) -> Finding {
     }
 }
 
-/// "56.1% and 11.2%": the other designs' active fractions.
+/// The other designs' active fractions, such as "56.1% and 11.2%".
 fn fractions(pairs: &[Pair<'_, '_>]) -> String {
     let each = pairs.iter().map(|p| format::percent(p.other.active()));
     format::list(&each.collect::<Vec<_>>())
 }
 
-/// A claim of two things.
+/// The verdict on a claim with two parts.
 fn both(one: Standing, other: Standing) -> Verdict {
     use Standing::{Better, Worse};
     match (one, other) {

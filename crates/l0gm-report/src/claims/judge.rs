@@ -1,10 +1,10 @@
-//! When two models differ by more than chance: in accuracy, and in ECE.
+//! Decides whether two models differ by more than chance, in accuracy and in ECE.
 
 use crate::study::Point;
 use l0gm_gate::calibration::CalibrationReport;
 use l0gm_train::RunRecord;
 
-/// How a first model stands to a second.
+/// How one model compares with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     Better,
@@ -13,7 +13,7 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    /// Of `gain` (positive: the first is better), which counts from `margin` on.
+    /// Judges `gain`, which is positive if the first model is better and counts from `margin` on.
     pub(super) fn of(gain: f64, margin: f64) -> Self {
         if gain > margin {
             Self::Better
@@ -32,13 +32,13 @@ pub(super) fn accuracy_margin(point: &Point<'_>) -> f64 {
     (accuracy * (1.0 - accuracy) / examples.max(1) as f64).sqrt()
 }
 
-/// The least difference of two ECEs that counts: what a reading of a perfectly calibrated model lies above
-/// another's once in twenty times, from the larger of the two noise floors.
+/// The smallest difference of two ECEs that counts. Two perfectly calibrated models differ by this much once in
+/// twenty times; it is computed from the larger of the two noise floors.
 pub(super) fn ece_margin(a: &Point<'_>, b: &Point<'_>) -> f64 {
     margin(a, b, |run| &run.calibration)
 }
 
-/// The same of two ECEs after temperature scaling.
+/// Like [`ece_margin`], for ECEs after temperature scaling.
 pub(crate) fn scaled_ece_margin(a: &Point<'_>, b: &Point<'_>) -> f64 {
     margin(a, b, |run| &run.calibration_scaled)
 }
@@ -65,7 +65,7 @@ pub(super) fn ece(point: &Point<'_>) -> f64 {
     point.over(|r| r.calibration.ece).mean
 }
 
-/// The ECE that a perfectly calibrated model with this one's confidences would read on average.
+/// The mean ECE that a perfectly calibrated model with the same confidences would have.
 pub(super) fn ece_floor(point: &Point<'_>) -> f64 {
     point.over(|r| r.calibration.ece_noise).mean
 }

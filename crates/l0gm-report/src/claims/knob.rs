@@ -1,4 +1,4 @@
-//! What the one knob does: F1 (the active fraction follows lambda) and F3 (calibration comes for free).
+//! Judges what lambda does: F1 (the active fraction follows lambda) and F3 (calibration improves at no cost).
 
 use super::judge::{Standing, ece, ece_floor, ece_margin};
 use super::pairs::seeds;
@@ -133,7 +133,7 @@ fn f3(evidence: &Evidence<'_, '_>) -> Finding {
     }
 }
 
-/// "0.0066 at 27.5% active and 0.0063 at 11.9% active".
+/// Lists the ECE of each point, such as "0.0066 at 27.5% active and 0.0063 at 11.9% active".
 fn each(points: &[&Point<'_>]) -> String {
     let each = points.iter().map(|p| {
         let (ece, active) = (format::fraction(ece(p)), format::percent(p.active()));

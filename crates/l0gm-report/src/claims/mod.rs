@@ -1,5 +1,6 @@
-//! The paper's claims, each with a rule that says when it holds; and the verdict that the runs at hand give. Pure: studies and tests of significance in, findings out.
-//! docs/claims.md quotes the claims and their rules; a test holds the two together.
+//! The paper's claims, each with the rule that decides whether it holds, and the verdict on the existing runs. Pure:
+//! takes studies and significance tests, returns findings. docs/claims.md quotes the claims and their rules, and a
+//! test keeps the two equal.
 
 mod designs;
 mod judge;
@@ -16,18 +17,18 @@ use super::significance::Comparison;
 use super::study::Study;
 use crate::latency_record::LatencyRecord;
 
-/// What the runs say about a claim.
+/// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Holds,
     InPart,
     DoesNotHold,
-    /// Runs are missing.
+    /// The runs that would decide it are missing.
     Untested,
 }
 
 impl Verdict {
-    /// For people.
+    /// The verdict as readers see it.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Holds => "holds",
@@ -38,22 +39,21 @@ impl Verdict {
     }
 }
 
-/// One claim: what the paper says in our words, and when it holds.
+/// One claim: what the paper says, in our words, and when it holds.
 pub(crate) struct Claim {
-    /// "F1".
+    /// Short identifier, such as "F1".
     pub(crate) id: &'static str,
-    /// A few words.
     pub(crate) name: &'static str,
-    /// Where the paper says it.
+    /// Where the paper states it.
     pub(crate) place: &'static str,
-    /// What it says, in our words.
+    /// What the paper says, in our words.
     pub(crate) says: &'static str,
-    /// When it holds on one dataset.
+    /// The rule that decides whether it holds on one dataset.
     pub(crate) rule: &'static str,
     judge: fn(&Evidence<'_, '_>) -> Finding,
 }
 
-/// What a claim is judged on.
+/// The input from which a claim is judged.
 pub(crate) struct Evidence<'e, 'a> {
     pub(crate) study: &'e Study<'a>,
     pub(crate) comparisons: &'e [Comparison],
@@ -61,22 +61,22 @@ pub(crate) struct Evidence<'e, 'a> {
     pub(crate) paper: &'e Paper,
 }
 
-/// One claim on one dataset.
+/// The result for one claim on one dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
-    /// The figures, in a sentence or two.
+    /// The figures behind the verdict, in a sentence or two.
     pub(crate) evidence: String,
-    /// Flags that would make the missing runs, or what is not built.
+    /// What is missing for a verdict.
     pub(crate) missing: Vec<Missing>,
 }
 
-/// What a finding lacks.
+/// Something that a finding lacks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Missing {
-    /// Flags of `cargo xtask reproduce`.
+    /// Flags of `cargo xtask reproduce` that would make the missing runs.
     Flags(String),
-    /// Something that no command makes, or that a command made badly.
+    /// Something that no command makes, or that a command failed to make properly.
     Words(String),
 }
 
@@ -102,20 +102,20 @@ pub(crate) const CLAIMS: [Claim; 8] = [
     designs::INSTANCE,
 ];
 
-/// How the datasets' verdicts become one; quoted in docs/claims.md.
+/// How the verdicts on the datasets are combined into one; quoted in docs/claims.md.
 pub(crate) const OVERALL: &str = "Over all: only real data count, twins never. A claim holds where it holds on \
     every dataset at hand and all three modalities are among them. It does not hold where it holds, even in part, on \
     none of the datasets on which it can be tested. In between, one modality missing included, it holds in part. \
     Where nothing can be tested, neither can the claim.";
 
-/// One claim over all studies.
+/// One claim judged over all studies.
 pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
-    /// A finding a study.
+    /// One finding for each study.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Judges a claim on every study, and over all real ones.
+/// Judges a claim on every study, and over all real datasets.
 pub(crate) fn judge(
     claim: &Claim,
     studies: &[Study<'_>],
@@ -146,7 +146,7 @@ pub(crate) fn judge(
     }
 }
 
-/// (modality, verdict) of the real datasets as one verdict.
+/// Combines the (modality, verdict) pairs of the real datasets into one verdict.
 fn overall(real: &[(&str, Verdict)]) -> Verdict {
     let tested = || real.iter().filter(|(_, v)| *v != Verdict::Untested);
     let all_modalities = ["tabular", "text", "graph"]

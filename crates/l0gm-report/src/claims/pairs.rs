@@ -1,28 +1,27 @@
-//! What is compared with what: a run of another design beside one of the default design, at the same lambda or at
-//! the same active fraction.
+//! Pairs a run of another design with one of the default design, at the same lambda or at the same active fraction.
 
 use super::judge::{accuracy, ece};
 use crate::format;
 use crate::study::Point;
 
-/// By which factor a point may lie beyond an end of the sweep's active fractions and still be compared with the end.
+/// Factor by which a point may lie outside the sweep's active fractions and still be compared with the nearest end.
 const BEYOND: f64 = 1.2;
 
-/// A point of another design, and what the default design reads beside it.
+/// A point of another design, and the default design's values for comparison.
 pub(super) struct Pair<'p, 'a> {
     pub(super) ours: Readings,
-    /// The default design's point whose noise counts: that of the pair, or the nearest of the sweep.
+    /// The default design's point that gives the noise margins: that of the pair, or the nearest of the sweep.
     pub(super) near: &'p Point<'a>,
     pub(super) other: &'p Point<'a>,
 }
 
-/// Means over seeds.
+/// Values of a point, as means over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Readings {
     pub(super) accuracy: f64,
-    /// The lowest seed's accuracy.
+    /// Accuracy of the worst seed.
     pub(super) worst: f64,
-    /// Standard deviation of the accuracy over seeds; 0 for one seed.
+    /// Standard deviation of the accuracy over seeds; 0 if there is one seed.
     pub(super) deviation: f64,
     pub(super) ece: f64,
     pub(super) active: f64,
@@ -40,7 +39,7 @@ impl Readings {
         }
     }
 
-    /// `share` of the way from here to there.
+    /// Interpolates linearly: a `share` of 0 gives `self`, 1 gives `there`.
     fn towards(&self, there: &Self, share: f64) -> Self {
         let between = |a: f64, b: f64| a + share * (b - a);
         Self {
@@ -53,7 +52,7 @@ impl Readings {
     }
 }
 
-/// Two points that differ in one choice, as they are.
+/// Pairs two points that differ in one choice, with their own values.
 pub(super) fn as_they_are<'p, 'a>(plain: &'p Point<'a>, other: &'p Point<'a>) -> Pair<'p, 'a> {
     Pair {
         ours: Readings::of(plain),
@@ -62,8 +61,9 @@ pub(super) fn as_they_are<'p, 'a>(plain: &'p Point<'a>, other: &'p Point<'a>) ->
     }
 }
 
-/// The sweep as it would read at the other point's active fraction: between its two neighbours there, linear in the
-/// fraction's logarithm. Absent where the sweep does not reach so far or has other seeds, and where nothing is open.
+/// The values of the sweep at the other point's active fraction, interpolated between its two neighbours, linearly in
+/// the logarithm of the fraction. Absent if the sweep does not reach that far or has other seeds, or if no gate is
+/// open.
 pub(super) fn at_equal_sparsity<'p, 'a>(
     sweep: &[&'p Point<'a>],
     other: &'p Point<'a>,
@@ -93,7 +93,7 @@ pub(super) fn at_equal_sparsity<'p, 'a>(
     Some(Pair { ours, near, other })
 }
 
-/// The larger over the smaller.
+/// The larger number divided by the smaller.
 fn beyond(a: f64, b: f64) -> f64 {
     a.max(b) / a.min(b)
 }
@@ -108,14 +108,14 @@ pub(super) fn same_seeds(a: &Point<'_>, b: &Point<'_>) -> bool {
     seeds(a) == seeds(b)
 }
 
-/// The mean of something over pairs.
+/// The mean of a quantity over pairs.
 pub(super) fn mean(pairs: &[Pair<'_, '_>], f: impl Fn(&Pair<'_, '_>) -> f64) -> f64 {
     pairs.iter().map(f).sum::<f64>() / pairs.len() as f64
 }
 
-/// "1 pair at λ 1e-3", "2 pairs at λ 1e-3 and 3e-3".
+/// Describes the pairs, such as "1 pair at λ 1e-3" or "2 pairs at λ 1e-3 and 3e-3".
 pub(super) fn compared(pairs: &[Pair<'_, '_>]) -> String {
-    // In their order, each once: several terms and weights are compared at one lambda.
+    // Name each lambda once, because several terms and weights are compared at one lambda.
     let mut lambdas: Vec<String> = Vec::new();
     for pair in pairs {
         let lambda = pair.other.lambda.map(format::lambda);
@@ -125,7 +125,7 @@ pub(super) fn compared(pairs: &[Pair<'_, '_>]) -> String {
     format!("{} {plural} at λ {}", pairs.len(), format::list(&lambdas))
 }
 
-/// "one seed", "3 seeds": the fewest of any point.
+/// The smallest number of seeds of any point, in words: "one seed" or "3 seeds".
 pub(super) fn seeds(points: &[&Point<'_>]) -> String {
     match points.iter().map(|p| p.runs.len()).min() {
         Some(1) | None => "one seed".to_owned(),

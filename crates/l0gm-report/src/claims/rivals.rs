@@ -1,4 +1,4 @@
-//! L0GM against the paper's rivals: Q1 (the gate as a module) and Q2 (the system).
+//! Judges L0GM against the paper's rivals: Q1 (the gate as a module) and Q2 (the whole system).
 
 use super::judge::{Standing, ece, ece_margin};
 use super::{Claim, Evidence, Finding, Missing, Verdict};
@@ -82,8 +82,8 @@ fn q2(evidence: &Evidence<'_, '_>) -> Finding {
     }
 }
 
-/// The compact model's time over dense's, as the two were timed by turns at the largest batch: mean over the seeds
-/// that were timed at it.
+/// The compact model's time divided by dense's, timed by turns at the largest batch: the mean over the seeds timed at
+/// that size.
 fn by_turns(latencies: &[LatencyRecord], ours: &Point<'_>) -> Option<(f64, String)> {
     let timed: Vec<(usize, f64, &LatencyRecord)> = latencies
         .iter()
@@ -118,10 +118,10 @@ fn by_turns(latencies: &[LatencyRecord], ours: &Point<'_>) -> Option<(f64, Strin
     Some((ratio, text))
 }
 
-/// The same from what each run timed at its own end.
+/// The same quotient from the times that each run measured at its own end.
 ///
 /// # Errors
-/// Why that cannot be.
+/// Explains why the times cannot be compared.
 fn by_run(ours: &Point<'_>, dense: &Point<'_>) -> Result<(f64, String), String> {
     let compact = ours.maybe(|r| r.compact.as_ref().and_then(|c| c.latency_us_per_example));
     let compact = compact
@@ -150,13 +150,13 @@ fn by_run(ours: &Point<'_>, dense: &Point<'_>) -> Result<(f64, String), String> 
     Ok((compact / time, text))
 }
 
-/// How L0GM stands to its rivals in accuracy, and to dense in ECE.
+/// How L0GM compares with its rivals in accuracy, and with dense in ECE.
 struct Stands<'e, 'a> {
     ours: &'e Point<'a>,
     dense: &'e Point<'a>,
     worse_than: Vec<String>,
     ece: Standing,
-    /// Rivals of the paper's without a run here.
+    /// The paper's rivals for which there is no run.
     absent: Vec<String>,
     text: String,
 }

@@ -1,5 +1,5 @@
-//! The report's section on the claims: a row a claim, then each with its rule, its evidence and what is
-//! missing.
+//! The report's section on the claims: a table with a row for each claim, then each claim with its rule, its evidence
+//! and what is missing.
 
 use super::{CLAIMS, Claim, Finding, Judged, Missing, OVERALL, Verdict, judge};
 use crate::context::ReportContext;
@@ -11,7 +11,6 @@ use crate::study::Study;
 use crate::table::{Cell, Table, words};
 use std::collections::BTreeSet;
 
-/// The whole section.
 pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Paper) -> Section {
     let profile = &context.command.profile;
     let command = Command::new(&context.program, profile);
@@ -76,7 +75,7 @@ pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Pa
     }
 }
 
-/// "tested on 2 of 3 modalities".
+/// States how much was tested, such as "tested on 2 of 3 modalities".
 fn coverage(studies: &[Study<'_>], judged: &Judged) -> String {
     let tested: BTreeSet<&str> = studies
         .iter()
@@ -87,7 +86,7 @@ fn coverage(studies: &[Study<'_>], judged: &Judged) -> String {
     format!("tested on {} of 3 modalities", tested.len())
 }
 
-/// What makes these verdicts weaker than those of the whole protocol.
+/// States what makes these verdicts weaker than those of the whole protocol.
 fn caveat(studies: &[Study<'_>], profile: &str) -> Option<String> {
     let mut reasons = Vec::new();
     if profile != "paper" {
@@ -176,7 +175,7 @@ fn line(study: &Study<'_>, finding: &Finding, command: &Command) -> String {
     text
 }
 
-/// A sentence begins with a capital.
+/// Capitalises the first letter.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {

@@ -1,4 +1,4 @@
-//! Each verdict of each claim, from made-up runs; and docs/claims.md says what the code says.
+//! Every verdict of every claim, from made-up runs; and a check that docs/claims.md agrees with the code.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -14,7 +14,7 @@ fn claim(id: &str) -> &'static Claim {
     CLAIMS.iter().find(|c| c.id == id).unwrap()
 }
 
-/// The verdict on adult.
+/// The verdict on the Adult dataset.
 fn on_adult(id: &str, records: &[RunRecord], comparisons: &[Comparison]) -> Finding {
     let studies = studies(records);
     let judged = super::judge(
@@ -28,7 +28,7 @@ fn on_adult(id: &str, records: &[RunRecord], comparisons: &[Comparison]) -> Find
     judged.findings[at].clone()
 }
 
-/// Copies of adult's runs at a lambda with other settings, accuracy and ECE moved.
+/// Copies of Adult's runs at one lambda with other settings and shifted accuracy and ECE.
 fn ablation(
     records: &[RunRecord],
     lambda: f64,
@@ -44,7 +44,7 @@ fn ablation(
     runs
 }
 
-/// Sets adult's active fraction or ECE of one lambda (none: dense).
+/// Changes Adult's records at one lambda (`None` means dense).
 fn change(records: &mut [RunRecord], lambda: Option<f64>, f: impl Fn(&mut RunRecord)) {
     let runs = records.iter_mut();
     for run in runs.filter(|r| r.spec.dataset == "adult" && r.spec.lambda == lambda) {
@@ -65,7 +65,7 @@ fn f1_holds_in_part_or_not_as_the_active_fraction_falls() {
         on_adult("F1", &records, &[])
     };
     assert_eq!(verdict(&[], None).verdict, Verdict::Holds);
-    // One step up in between.
+    // The active fraction rises once in between.
     assert_eq!(verdict(&[(1e-3, 0.9)], None).verdict, Verdict::InPart);
     assert_eq!(verdict(&[(1e-2, 0.99)], None).verdict, Verdict::DoesNotHold);
     let untested = verdict(&[], Some(1e-3));
@@ -78,7 +78,7 @@ fn f1_holds_in_part_or_not_as_the_active_fraction_falls() {
 
 #[test]
 fn f3_counts_the_moderate_points_that_beat_dense_by_more_than_noise() {
-    // The fixture's noise: mean .0067, 95th percentile .0098, so differences count from .0044.
+    // The fixtures' noise floor has mean .0067 and 95th percentile .0098, so differences count from .0044.
     let verdict = |eces: &[(f64, f64)]| {
         let mut records = fixtures::real_records();
         change(&mut records, None, |r| r.calibration.ece = 0.02);
@@ -94,9 +94,9 @@ fn f3_counts_the_moderate_points_that_beat_dense_by_more_than_noise() {
     };
     assert_eq!(verdict(&[(1e-3, 0.01), (3e-3, 0.01)]), Verdict::Holds);
     assert_eq!(verdict(&[(1e-3, 0.01)]), Verdict::InPart);
-    // All better, all within the noise.
+    // All are better, but only within the noise.
     assert_eq!(verdict(&[]), Verdict::DoesNotHold);
-    // A perfectly calibrated gate reads .0067: from .0111 on it would count as better than dense.
+    // A perfectly calibrated gate has an ECE of .0067, so it would count as better than dense from .0111 on.
     for (dense, tested) in [(0.0110, false), (0.0112, true)] {
         let mut records = fixtures::real_records();
         change(&mut records, None, |r| r.calibration.ece = dense);
@@ -115,7 +115,7 @@ fn f3_counts_the_moderate_points_that_beat_dense_by_more_than_noise() {
     );
 }
 
-/// F2, G and I ask the same of pairs: accuracy (Worst) and ECE.
+/// Claims F2, G and I ask the same of pairs: accuracy (of the worst seed) and ECE.
 #[test]
 fn designs_are_judged_by_accuracy_and_ece_of_pairs() {
     for (id, settings) in [
@@ -128,7 +128,7 @@ fn designs_are_judged_by_accuracy_and_ece_of_pairs() {
             records.extend(ablation(&records, 1e-3, &settings, accuracy, ece));
             on_adult(id, &records, &[])
         };
-        // A standard error on 9,769 rows is .0034; an ECE counts from .0044.
+        // The standard error on 9,769 rows is .0034; a difference of ECEs counts from .0044.
         assert_eq!(finding(-0.02, 0.02).verdict, Verdict::Holds, "{id}");
         assert_eq!(finding(-0.02, 0.001).verdict, Verdict::InPart, "{id}");
         assert_eq!(finding(0.001, 0.02).verdict, Verdict::InPart, "{id}");
@@ -161,7 +161,7 @@ fn designs_that_close_gates_further_are_held_against_the_sweep_where_it_is_as_sp
         ("F2", json!({"train": {"schedule": {"kind": "none"}}})),
         ("G", json!({"gate": {"granularity": "fine"}})),
     ] {
-        // The sweep falls from .90 at 40% active to .80 at 10%, and the geometric mean of both, 20%, reads .85.
+        // The sweep falls from .90 at 40% active to .80 at 10%; at their geometric mean, 20%, it gives .85.
         let finding = |active: f64, accuracy: f64, seeds: u64| {
             let mut records = fixtures::real_records();
             records.retain(|r| r.spec.lambda != Some(3e-3));
@@ -178,7 +178,7 @@ fn designs_that_close_gates_further_are_held_against_the_sweep_where_it_is_as_sp
             records.extend(runs);
             on_adult(id, &records, &[])
         };
-        // At the same lambda (.90) all of these would have lost.
+        // Compared at the same lambda (.90), all of these would lose.
         let equal = finding(0.2, 0.85, 3);
         assert_eq!(equal.verdict, Verdict::DoesNotHold, "{}", equal.evidence);
         let said = ["changes Worst by 0.0000", "accuracy differs by 0.0000"];
@@ -186,12 +186,12 @@ fn designs_that_close_gates_further_are_held_against_the_sweep_where_it_is_as_sp
         assert!(said, "{}", equal.evidence);
         assert_eq!(finding(0.2, 0.84, 3).verdict, Verdict::InPart, "{id}");
         assert_eq!(finding(0.2, 0.86, 3).verdict, Verdict::DoesNotHold, "{id}");
-        // Just beyond the sweep's end, its end; further out, nothing.
+        // Just outside the sweep, its end is used; farther out, there is no comparison.
         assert_eq!(finding(0.085, 0.79, 3).verdict, Verdict::InPart, "{id}");
         assert_eq!(finding(0.07, 0.79, 3).verdict, Verdict::Untested, "{id}");
-        // Nothing open is no sparsity to compare at.
+        // With no gate open, there is no active fraction to compare at.
         assert_eq!(finding(0.0, 0.79, 3).verdict, Verdict::Untested, "{id}");
-        // Other seeds than the sweep's.
+        // The seeds differ from the sweep's.
         assert_eq!(finding(0.2, 0.84, 2).verdict, Verdict::Untested, "{id}");
     }
 }
@@ -217,7 +217,8 @@ fn a_design_with_another_recipe_is_not_held_against_the_sweep() {
 
 #[test]
 fn an_ece_within_the_noise_cannot_be_beaten_by_luck() {
-    // A perfectly calibrated model reads .0067 and .0044 count: .0105 cannot be beaten, even where .0055 was read.
+    // Perfect calibration gives .0067 and differences count from .0044, so .0105 cannot be beaten even by a measured
+    // .0055.
     let fixed = json!({"gate": {"kind": "static"}});
     let verdict = |others: f64| {
         let mut records = fixtures::real_records();
@@ -249,7 +250,7 @@ fn coupling_must_help_below_a_tenth_and_leave_the_rest_alone() {
     let term = json!({"train": {"objective": {"coupling": {"kind": "mmce", "weight": 0.3}}}});
     let of = |without: f64, aggressive: Option<f64>, moderate: Option<f64>| {
         let mut records = fixtures::real_records();
-        // 1e-2 has 5% active, 1e-3 40%.
+        // Lambda 1e-2 has 5% active, 1e-3 has 40%.
         change(&mut records, Some(1e-2), |r| r.calibration.ece = without);
         for (lambda, ece) in [(1e-2, aggressive), (1e-3, moderate)] {
             if let Some(ece) = ece {
@@ -263,7 +264,7 @@ fn coupling_must_help_below_a_tenth_and_leave_the_rest_alone() {
     assert_eq!(finding(Some(-0.008), Some(-0.008)).verdict, Verdict::InPart);
     assert_eq!(finding(Some(0.0), Some(0.0)).verdict, Verdict::DoesNotHold);
     assert_eq!(finding(Some(0.02), Some(0.0)).verdict, Verdict::DoesNotHold);
-    // A perfectly calibrated model reads .0067, and .0044 count: below .0111 nothing can be won.
+    // Perfect calibration gives .0067 and differences count from .0044, so nothing below .0111 can be improved on.
     let calibrated = of(0.0110, Some(-0.008), Some(0.0));
     assert_eq!(calibrated.verdict, Verdict::Untested);
     assert!(
@@ -280,7 +281,7 @@ fn coupling_must_help_below_a_tenth_and_leave_the_rest_alone() {
     );
 }
 
-/// A test of adult's best point against a rival with this outcome.
+/// A made-up test of Adult's best point against a rival, with this outcome.
 fn tested(records: &[RunRecord], rival: &str, difference: f64, p: f64) -> Comparison {
     let studies = studies(records);
     let adult = studies.iter().find(|s| s.dataset == "adult").unwrap();
@@ -341,7 +342,7 @@ fn q1_and_q2_need_every_rival_no_loss_and_a_faster_model() {
     };
     let verdict =
         |id: &str, comparisons: &[Comparison]| on_adult(id, &records, comparisons).verdict;
-    // Less accurate, but it may be luck; more accurate; less accurate for sure.
+    // Lower accuracy that may be chance; higher accuracy; significantly lower accuracy.
     assert_eq!(verdict("Q1", &all(-0.001, 0.4)), Verdict::Holds);
     assert_eq!(verdict("Q1", &all(0.01, 0.001)), Verdict::Holds);
     assert_eq!(verdict("Q1", &all(-0.01, 0.001)), Verdict::DoesNotHold);
@@ -359,7 +360,7 @@ fn q1_and_q2_need_every_rival_no_loss_and_a_faster_model() {
         on_adult("Q2", &slow, &all(0.01, 0.001)).verdict,
         Verdict::DoesNotHold
     );
-    // Timed by turns, it is a third faster, whatever the runs' own times say.
+    // Timed by turns it is a third faster, whatever times the runs themselves recorded.
     let studies = studies(&slow);
     let adult = studies.iter().find(|s| s.dataset == "adult").unwrap();
     let best = crate::arms::best(adult).unwrap();
@@ -384,7 +385,7 @@ fn q1_and_q2_need_every_rival_no_loss_and_a_faster_model() {
         on_adult("Q1", &miscalibrated, &all(0.01, 0.001)).verdict,
         Verdict::DoesNotHold
     );
-    // Dense alone: the missing rivals are named.
+    // With dense alone, the finding names the missing rivals.
     let few = fixtures::real_records();
     let finding = on_adult("Q1", &few, &[tested(&few, "dense", 0.001, 0.4)]);
     assert_eq!(finding.verdict, Verdict::InPart);
@@ -414,7 +415,7 @@ fn twins_never_count_and_all_three_modalities_must_hold() {
         super::judge(claim("F1"), &studies, &[], &[], &Paper::load().unwrap()).verdict
     };
     assert_eq!(verdict(&fixtures::real_records()), Holds);
-    // Only adult is real: text and graph are twins.
+    // Only Adult is real data: text and graph are twins.
     assert_eq!(verdict(&fixtures::records()), InPart);
     let mut twins = fixtures::records();
     twins.retain(|r| r.spec.twin);

@@ -6,15 +6,15 @@ use plotters::element::Rectangle;
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// More classes than this are shaded without figures and names.
+/// Above this number of classes, cells are shaded without numbers and names.
 const NAMED: usize = 12;
 
-/// Data of the figure.
+/// The data of a confusion matrix.
 #[derive(Clone, Debug)]
 pub struct Confusion {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// By class.
+    /// Names of the classes.
     pub classes: Vec<String>,
     /// Counts by true class, then by predicted class.
     pub counts: Vec<Vec<u64>>,

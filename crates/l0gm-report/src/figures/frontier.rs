@@ -1,5 +1,5 @@
-//! The accuracy-sparsity-ECE frontier over lambda: accuracy above, ECE before and after temperature
-//! scaling below, on one axis of active fraction.
+//! The frontier of accuracy, sparsity and ECE over lambda: accuracy above, ECE before and after temperature scaling
+//! below, over a shared axis of active fraction.
 
 use super::labels::{self, Frame, Pixel, Surroundings};
 use super::pen::{Area, Axes, BLUE, Canvas, INK, Mark, ORANGE, PALETTE, Pen, digits_of, padded};
@@ -9,52 +9,53 @@ use plotters::element::{Circle, EmptyElement, PathElement, Text};
 use plotters::series::LineSeries;
 use plotters::style::Color;
 
-/// Size of the labels' type.
+/// Font size of the labels.
 const LABEL: i32 = 11;
 
-/// Data of the figure.
+/// The data of the frontier.
 #[derive(Clone, Debug)]
 pub struct Frontier {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// Gated points, by lambda.
+    /// Gated points, ordered by lambda.
     pub points: Vec<FrontierPoint>,
-    /// The reference.
+    /// The dense model for reference.
     pub dense: Option<Dense>,
-    /// ECE that perfectly calibrated predictions like these would read, the highest of any of them.
+    /// The mean ECE that perfectly calibrated predictions with the same confidences would have; the highest of any
+    /// point.
     pub noise: f64,
 }
 
-/// One lambda.
+/// One point of the sweep.
 #[derive(Clone, Debug)]
 pub struct FrontierPoint {
-    /// "1e-3".
+    /// Lambda as shown beside the point, such as "1e-3".
     pub label: String,
-    /// Active fraction, 0 to 1.
+    /// Active fraction, from 0 to 1.
     pub active: f64,
-    /// Mean over seeds.
+    /// Mean accuracy over seeds.
     pub accuracy: f64,
-    /// Standard deviation over seeds.
+    /// Standard deviation of the accuracy over seeds; absent for one seed.
     pub accuracy_std: Option<f64>,
-    /// As trained.
+    /// Mean ECE before temperature scaling.
     pub ece: f64,
-    /// After temperature scaling.
+    /// Mean ECE after temperature scaling.
     pub ece_scaled: f64,
 }
 
-/// The dense model.
+/// The reference values of the dense model.
 #[derive(Clone, Debug)]
 pub struct Dense {
-    /// Mean over seeds.
+    /// Mean accuracy over seeds.
     pub accuracy: f64,
-    /// As trained.
+    /// Mean ECE before temperature scaling.
     pub ece: f64,
-    /// After temperature scaling.
+    /// Mean ECE after temperature scaling.
     pub ece_scaled: f64,
 }
 
 impl Frontier {
-    /// Whether no other point is at least as sparse, as accurate and as calibrated.
+    /// Whether no other point is at least as sparse, as accurate and as well calibrated.
     pub fn is_on_frontier(&self, index: usize) -> bool {
         let a = &self.points[index];
         !self.points.iter().enumerate().any(|(i, b)| {
@@ -139,7 +140,7 @@ impl Frontier {
         self.draw_labels(&mut chart, pen)
     }
 
-    /// Each point's lambda beside it.
+    /// Writes each point's lambda beside it.
     fn draw_labels<DB: Canvas>(&self, chart: &mut Axes<'_, DB>, pen: &Pen) -> anyhow::Result<()> {
         let at = |p: &FrontierPoint| (p.active * 100.0, p.accuracy);
         let texts: Vec<String> = self
@@ -164,7 +165,7 @@ impl Frontier {
             lines.push((end(0.0), end(105.0)));
         }
         for point in &self.points {
-            // The error bar.
+            // Draw the error bar.
             let std = point.accuracy_std.unwrap_or(0.0);
             let end = |by| chart.backend_coord(&(point.active * 100.0, point.accuracy + by));
             lines.push((end(-std), end(std)));

@@ -1,6 +1,6 @@
-//! The gate map: what stays open at which lambda. Where the interface has named fields, a row a field
-//! and a column a lambda, with the number of its dimensions open; else a strip a lambda with a cell a
-//! dimension, so that one sees whether the same dimensions stay open all along.
+//! The gate map shows what stays open at each lambda. If the interface has named fields, it has a row for each field
+//! and a column for each lambda, with the number of open dimensions. Otherwise it has a strip for each lambda with a
+//! cell for each dimension, which shows whether the same dimensions stay open.
 
 use super::pen::{Area, BLUE, Canvas, INK, Pen};
 use crate::format;
@@ -12,28 +12,28 @@ const FIELD_ROW: i32 = 24;
 const STRIP: i32 = 50;
 const BELOW: i32 = 46;
 
-/// Data of the figure.
+/// The data of a gate map.
 #[derive(Clone, Debug)]
 pub struct GateMap {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// What is mapped.
+    /// The fields or dimensions to show.
     pub map: Map,
 }
 
-/// What is mapped.
+/// The content of a gate map.
 #[derive(Clone, Debug)]
 pub enum Map {
-    /// Named fields.
+    /// An interface with named fields.
     Fields {
-        /// "1e-3", ascending.
+        /// The lambdas in ascending order, such as "1e-3".
         lambdas: Vec<String>,
-        /// Name, and open dimensions at each lambda.
+        /// Name of each field, and the number of its open dimensions at each lambda.
         rows: Vec<(String, Vec<f64>)>,
-        /// Dimensions of a field.
+        /// Number of dimensions of a field.
         width: f64,
     },
-    /// A flat interface: label and z of every dimension, by lambda.
+    /// An interface without fields: the label of each lambda, and the gate value z of every dimension.
     Strips(Vec<(String, Vec<f32>)>),
 }
 
@@ -96,7 +96,7 @@ fn draw_fields<DB: Canvas>(
     Ok(())
 }
 
-/// A count, with a decimal where it is a mean that is none.
+/// A count, with one decimal if it is a fractional mean.
 fn count(x: f64) -> String {
     format::decimals(x, usize::from((x - x.round()).abs() > 1e-9))
 }

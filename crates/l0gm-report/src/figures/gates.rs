@@ -1,5 +1,5 @@
-//! The gate histogram: for each lambda, how many gates have which probability of being open. A
-//! trained gate should be decided: heaps at both ends, little between.
+//! The gate histogram: for each lambda, the distribution of the gates' probabilities of being open. Trained gates
+//! should gather at both ends, with few in between.
 
 use super::pen::{Area, BLUE, Canvas, INK, Pen};
 use plotters::element::{PathElement, Rectangle};
@@ -9,21 +9,21 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 const BINS: usize = 25;
 const ROW: i32 = 66;
 
-/// Data of the figure.
+/// The data of a gate histogram.
 #[derive(Clone, Debug)]
 pub struct Gates {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// By lambda.
+    /// One row for each lambda.
     pub rows: Vec<GateRow>,
 }
 
-/// One lambda.
+/// The gates at one lambda.
 #[derive(Clone, Debug)]
 pub struct GateRow {
-    /// "λ 1e-3: 33 of 224 open".
+    /// Label of the row, such as "λ 1e-3: 33 of 224 open".
     pub label: String,
-    /// P(z != 0) of every gate.
+    /// Probability P(z != 0) of every gate.
     pub open_probability: Vec<f64>,
 }
 
@@ -72,7 +72,7 @@ impl Gates {
     }
 }
 
-/// Counts by equal-width bin; 1 falls into the last.
+/// Counts values in bins of equal width; 1 belongs to the last bin.
 fn histogram(values: &[f64]) -> [usize; BINS] {
     let mut counts = [0; BINS];
     for value in values.iter().filter(|v| v.is_finite()) {

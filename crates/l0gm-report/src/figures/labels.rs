@@ -1,10 +1,10 @@
-//! Where the labels of points on a line stand, so that none covers another, a point or, where that can be
-//! had, the line: each takes the best of a few places around its point, in order.
+//! Places the labels of points on a line so that none covers another label, a point or, if possible, the line. Each
+//! label in turn takes the best of a few places around its point.
 
-/// A point of the canvas, in pixels; y grows downwards.
+/// A point of the canvas in pixels; y grows downwards.
 pub(super) type Pixel = (i32, i32);
 
-/// What a place costs for covering something.
+/// Cost of a place where the label would cover another label.
 const ON_LABEL: u32 = 1000;
 const ON_DOT: u32 = 100;
 const ON_LINE: u32 = 10;
@@ -18,22 +18,22 @@ pub(super) struct Frame {
     pub(super) bottom: i32,
 }
 
-/// What labels have to keep clear of.
+/// What the labels have to avoid.
 pub(super) struct Surroundings<'a> {
-    /// The labelled points, one a label.
+    /// The labelled points, one for each label.
     pub(super) points: &'a [Pixel],
-    /// Radius of their dots.
+    /// Radius of the points' dots, in pixels.
     pub(super) radius: i32,
-    /// Room between a dot and its label.
+    /// Distance between a dot and its label, in pixels.
     pub(super) gap: i32,
-    /// Lines between two points.
+    /// Lines, each between two points.
     pub(super) lines: &'a [(Pixel, Pixel)],
-    /// No label leaves this.
+    /// Every label stays inside this frame.
     pub(super) inside: Frame,
 }
 
-/// The top left corner of each label of these sizes (width, height), or `None` for one that would cover
-/// another wherever it stood.
+/// Returns the top left corner of each label, given the sizes (width, height). The result is `None` for a label that
+/// would cover another one in every place.
 pub(super) fn place(sizes: &[(i32, i32)], around: &Surroundings<'_>) -> Vec<Option<Pixel>> {
     let mut placed: Vec<Frame> = Vec::new();
     sizes
@@ -55,7 +55,7 @@ pub(super) fn place(sizes: &[(i32, i32)], around: &Surroundings<'_>) -> Vec<Opti
         .collect()
 }
 
-/// Above and below, then beside, then at the corners, then the same farther away.
+/// The places to try: above and below, then beside, then at the corners, then the same farther away.
 fn candidates((x, y): Pixel, (width, height): (i32, i32), near: i32) -> Vec<Frame> {
     let mut found = Vec::new();
     for away in [near, near + height] {
@@ -115,7 +115,8 @@ impl Frame {
             && other.top <= self.bottom
     }
 
-    /// Whether the line from `a` to `b` passes through: what is left of it after a cut at each edge.
+    /// Whether the line from `a` to `b` passes through the frame. Clips the line at each edge and checks that
+    /// something remains.
     fn is_crossed(&self, a: Pixel, b: Pixel) -> bool {
         let (mut from, mut to) = (0f64, 1f64);
         for (a, b, low, high) in [
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn neighbours_do_not_cover_each_other_nor_points_nor_the_line() {
-        // Close together, steep, and at the edges.
+        // Points that are close together, on a steep line, and at the edges.
         for points in [
             vec![(100, 150), (110, 148), (122, 151), (134, 150)],
             vec![(30, 280), (40, 20), (50, 150), (390, 10)],

@@ -1,43 +1,43 @@
-//! Percentile bars: for each batch size, each model's median as a bar and its 95th percentile as a line beyond it,
-//! on a scale of the batch's own.
+//! Latency bars: for each batch size, each model's median as a bar and its 95th percentile as a line beyond it. Each
+//! batch size has its own scale.
 
 use super::pen::{Area, Canvas, INK, PALETTE, Pen};
 use plotters::element::{PathElement, Rectangle};
 use plotters::style::Color;
 
-/// Heights in CSS pixels.
+/// Heights of the figure's parts in CSS pixels.
 const HEAD: i32 = 24;
 const ROW: i32 = 34;
 const GAP: i32 = 10;
 
-/// Data of the figure.
+/// The data of the latency bars.
 #[derive(Clone, Debug)]
 pub struct LatencyBars {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// By batch.
+    /// One panel for each batch size.
     pub panels: Vec<Panel>,
 }
 
-/// One batch size.
+/// The bars at one batch size.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// "batch 64".
+    /// Title of the panel, such as "batch 64".
     pub title: String,
-    /// By model.
+    /// One bar for each model.
     pub bars: Vec<Bar>,
 }
 
-/// One model.
+/// The times of one model.
 #[derive(Clone, Debug)]
 pub struct Bar {
-    /// "compact".
+    /// Name of the model, such as "compact".
     pub label: String,
-    /// Microseconds.
+    /// Median, in microseconds.
     pub median: f64,
-    /// Microseconds.
+    /// 95th percentile, in microseconds.
     pub p95: f64,
-    /// Both, for people.
+    /// Both times as shown to people.
     pub text: String,
 }
 

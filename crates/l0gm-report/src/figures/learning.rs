@@ -1,4 +1,4 @@
-//! Learning curves: training loss, validation loss and active fraction by epoch, one line a point.
+//! Learning curves: training loss, validation loss and active fraction by epoch, with one line for each point.
 
 use super::pen::{Area, Canvas, INK, Mark, PALETTE, Pen, digits_of, padded};
 use crate::format;
@@ -7,23 +7,23 @@ use plotters::element::Circle;
 use plotters::series::LineSeries;
 use plotters::style::{Color, RGBAColor};
 
-/// Data of the figure.
+/// The data of the learning curves.
 #[derive(Clone, Debug)]
 pub struct Learning {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// Dense first.
+    /// The curves; dense comes first.
     pub curves: Vec<Curve>,
 }
 
-/// One run's curve.
+/// The curve of one run.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    /// "dense", "1e-3".
+    /// Name in the legend, such as "dense" or "1e-3".
     pub label: String,
-    /// Whether a gate was trained.
+    /// Whether the run trained a gate.
     pub gated: bool,
-    /// By epoch.
+    /// One entry for each validation, ordered by epoch.
     pub epochs: Vec<Moment>,
     /// The selected epoch.
     pub best: f64,
@@ -32,13 +32,13 @@ pub struct Curve {
 /// One validation during training.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// Epochs done.
+    /// Number of completed epochs.
     pub epoch: f64,
-    /// Mean task loss over the training batches since the last one.
+    /// Mean task loss over the training batches since the previous validation.
     pub train_loss: f64,
-    /// Under the deterministic gate.
+    /// Validation loss under the deterministic gate.
     pub valid_loss: f64,
-    /// Of the deterministic gate.
+    /// Active fraction of the deterministic gate.
     pub active: f64,
 }
 
@@ -79,7 +79,7 @@ impl Learning {
         self.draw_active(&bottom, pen, &colours, last)
     }
 
-    /// Ink for dense, the palette for the others.
+    /// The text colour for dense, and the palette for the others.
     fn colours(&self) -> Vec<RGBAColor> {
         let mut next = PALETTE.iter().cycle();
         self.curves
@@ -102,7 +102,7 @@ impl Learning {
         last: f64,
         loss: &Loss,
     ) -> anyhow::Result<()> {
-        // The first epochs of a run can lie far above the rest and would flatten it.
+        // The first epochs of a run may lie far above the rest and would flatten the other curves.
         let mut losses: Vec<f64> = self
             .curves
             .iter()
@@ -173,10 +173,10 @@ impl Learning {
     }
 }
 
-/// One of the two panels of losses.
+/// One of the two panels that show a loss.
 struct Loss {
     name: &'static str,
     of: fn(&Moment) -> f64,
-    /// Whether the selected epochs are marked in it.
+    /// Whether the panel marks the selected epochs.
     marks_best: bool,
 }

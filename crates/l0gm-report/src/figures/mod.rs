@@ -1,5 +1,5 @@
-//! Figures: drawn once by plotters, onto SVG and PNG. Each is narrow enough to be read on a phone
-//! without zooming; wide pages set them side by side.
+//! The figures, drawn by plotters as SVG and PNG. Each is narrow enough to be read on a phone without zooming; wide
+//! pages set them side by side.
 
 mod confusion;
 mod frontier;
@@ -29,23 +29,23 @@ use plotters::drawing::IntoDrawingArea;
 use plotters::style::WHITE;
 use std::path::Path;
 
-/// Pixels of a PNG for one of the figure's own.
+/// Scale of a PNG relative to the figure's own pixels.
 const PNG_SCALE: u32 = 2;
 
-/// One figure.
+/// A figure with its caption.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// File name under `figures/`, without its ending.
+    /// File name under `figures/`, without the extension.
     pub id: String,
-    /// What it shows; names twins.
+    /// Caption, which names twins.
     pub caption: String,
-    /// The same for people who do not see it.
+    /// Description for readers who cannot see the figure.
     pub alt: String,
-    /// What is drawn.
+    /// The data to draw.
     pub plot: Plot,
 }
 
-/// What a figure shows.
+/// The kind of a figure, with its data.
 #[derive(Clone, Debug)]
 pub enum Plot {
     /// Accuracy and ECE against the active fraction.
@@ -56,13 +56,13 @@ pub enum Plot {
     Confusion(Confusion),
     /// Training and validation loss and active fraction by epoch.
     Learning(Learning),
-    /// How the gates' probabilities of being open are spread.
+    /// Distribution of the gates' probabilities of being open.
     Gates(Gates),
     /// Which fields or dimensions stay open, by lambda.
     GateMap(GateMap),
     /// Accuracy and ECE under each perturbation, by severity.
     Robustness(Robustness),
-    /// Median and 95th percentile of a forward pass by model and batch.
+    /// Median and 95th percentile of a forward pass, by model and batch size.
     Latency(LatencyBars),
 }
 
@@ -80,17 +80,17 @@ impl Figure {
         }
     }
 
-    /// As a file: on white, in fixed colours.
+    /// The figure as an SVG file: white background, fixed colours.
     pub fn svg(&self) -> anyhow::Result<String> {
         self.draw_svg(true)
     }
 
-    /// For a page: on the page's background, its ink the page's text colour.
+    /// The figure as SVG for an HTML page: transparent background, and text in the page's colour.
     pub fn inline_svg(&self) -> anyhow::Result<String> {
         let svg = self
             .draw_svg(false)?
             .replace(&pen::ink_hex(), "currentColor");
-        // The page scales it: fixed sizes would not shrink on a phone. The view box stays.
+        // The page scales the figure. Fixed sizes would not shrink on a phone, so only the view box stays.
         let (width, height) = self.size();
         let svg = svg.replacen(&format!("width=\"{width}\" height=\"{height}\" "), "", 1);
         let role = "<svg role=\"img\" aria-hidden=\"true\" ";
@@ -108,15 +108,15 @@ impl Figure {
         Ok(text)
     }
 
-    /// Writes the PNG, whole or not at all, and leaves nothing else behind.
+    /// Writes the PNG atomically and leaves no other file behind.
     pub fn write_png(&self, path: &Path) -> anyhow::Result<()> {
-        // plotters encodes into files only, so one is drawn beside it and read back.
+        // plotters can encode PNG into a file only, so draw into a temporary file and read that back.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let drawn = path.with_file_name(format!(".{name}.{}.drawn.png", std::process::id()));
         let bytes = self.draw_png(&drawn).and_then(|()| {
             std::fs::read(&drawn).with_context(|| format!("{}: cannot be read", drawn.display()))
         });
-        // Where drawing failed there may be nothing to remove.
+        // If drawing failed, there may be no file to remove.
         let _ = std::fs::remove_file(&drawn);
         Ok(write_atomically(path, &bytes?)?)
     }

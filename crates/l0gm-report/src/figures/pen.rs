@@ -1,5 +1,5 @@
-//! What all figures share: colours that hold on light and dark pages, sizes that scale for PNG, axes
-//! and legends. No system font is needed: one comes with the binary.
+//! What all figures share: colours that are legible on light and dark pages, sizes that scale for PNG, axes and
+//! legends. Needs no system font, because one is compiled in.
 
 use plotters::chart::ChartContext;
 use plotters::coord::Shift;
@@ -16,10 +16,10 @@ use plotters::style::{
 use std::ops::Range;
 use std::sync::Once;
 
-/// How an axis writes its numbers.
+/// Formats the numbers of an axis.
 type Format<'a> = &'a dyn Fn(&f64) -> String;
 
-/// A backend whose errors can travel in `anyhow`.
+/// A drawing backend whose errors can be converted into those of `anyhow`.
 pub(super) trait Canvas: DrawingBackend<ErrorType: 'static> {}
 impl<DB: DrawingBackend<ErrorType: 'static>> Canvas for DB {}
 
@@ -28,9 +28,9 @@ pub(super) type Area<DB> = DrawingArea<DB, Shift>;
 /// An area with two numeric axes.
 pub(super) type Axes<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Text, axes and grids. Nothing else has this colour: inline figures replace it by the page's.
+/// Colour of text, axes and grids. No series may use it, because inline figures replace it by the page's text colour.
 pub(super) const INK: RGBColor = RGBColor(31, 41, 55);
-/// Series, distinguishable on white and on near-black.
+/// Colours of series, distinguishable on white and on near-black.
 pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(47, 128, 206),
     RGBColor(226, 135, 32),
@@ -39,9 +39,9 @@ pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(140, 104, 205),
     RGBColor(23, 162, 168),
 ];
-/// The first series.
+/// Colour of the first series.
 pub(super) const BLUE: RGBColor = PALETTE[0];
-/// The second.
+/// Colour of the second series.
 pub(super) const ORANGE: RGBColor = PALETTE[1];
 
 /// `INK` as plotters writes it into SVG.
@@ -49,7 +49,7 @@ pub(super) fn ink_hex() -> String {
     format!("#{:02X}{:02X}{:02X}", INK.0, INK.1, INK.2)
 }
 
-/// Registers the font with plotters, once a process.
+/// Registers the font with plotters, once per process.
 pub(super) fn register_font() -> anyhow::Result<()> {
     static ONCE: Once = Once::new();
     let mut registered = true;
@@ -65,7 +65,7 @@ pub(super) fn register_font() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sizes, scaled.
+/// Draws with sizes multiplied by the figure's scale.
 pub(super) struct Pen {
     scale: u32,
 }
@@ -75,27 +75,27 @@ impl Pen {
         Self { scale }
     }
 
-    /// CSS pixels as the canvas's.
+    /// Converts CSS pixels into pixels of the canvas.
     pub(super) fn px(&self, n: i32) -> i32 {
         n * self.scale as i32
     }
 
-    /// Ink-coloured text.
+    /// Text in the colour [`INK`].
     pub(super) fn text(&self, size: i32) -> TextStyle<'static> {
         self.coloured(size, &INK.to_rgba())
     }
 
-    /// Text of a colour.
+    /// Text in a given colour.
     pub(super) fn coloured(&self, size: i32, colour: &RGBAColor) -> TextStyle<'static> {
         ("sans-serif", self.px(size)).into_font().color(colour)
     }
 
-    /// Text whose point is its centre.
+    /// Text centred on its point.
     pub(super) fn centred(&self, size: i32) -> TextStyle<'static> {
         self.text(size).pos(Pos::new(HPos::Center, VPos::Center))
     }
 
-    /// A line.
+    /// Style of a line.
     pub(super) fn stroke(&self, colour: impl Color, width: u32) -> ShapeStyle {
         ShapeStyle {
             color: colour.to_rgba(),
@@ -104,7 +104,7 @@ impl Pen {
         }
     }
 
-    /// A surface.
+    /// Style of a filled area.
     pub(super) fn fill(&self, colour: impl Color) -> ShapeStyle {
         ShapeStyle {
             color: colour.to_rgba(),
@@ -139,7 +139,7 @@ impl Pen {
         Ok(())
     }
 
-    /// Title at the top; returns what is left below.
+    /// Draws the title and returns the area below it.
     pub(super) fn title<DB: Canvas>(
         &self,
         area: &Area<DB>,
@@ -150,7 +150,7 @@ impl Pen {
         Ok(rest)
     }
 
-    /// Colours and their names in rows; returns what is left below.
+    /// Draws the legend in rows and returns the area below it.
     pub(super) fn legend<DB: Canvas>(
         &self,
         area: &Area<DB>,
@@ -226,7 +226,7 @@ impl Pen {
     }
 }
 
-/// How a legend shows a series.
+/// The sign that a legend shows for a series.
 pub(super) enum Mark {
     Line(RGBAColor),
     Dashed(RGBAColor),
@@ -235,7 +235,7 @@ pub(super) enum Mark {
     Ring(RGBAColor),
 }
 
-/// The range of some values with room around them; never empty.
+/// The range of the values with a margin around them; never empty.
 pub(super) fn padded(values: impl IntoIterator<Item = f64>, room: f64) -> Range<f64> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.into_iter().filter(|v| v.is_finite()) {
@@ -249,7 +249,7 @@ pub(super) fn padded(values: impl IntoIterator<Item = f64>, room: f64) -> Range<
     low - margin..high + margin
 }
 
-/// Digits that tell the labels of a range apart.
+/// Number of decimals that tell the labels of an axis apart.
 pub(super) fn digits_of(range: &Range<f64>) -> usize {
     let step = (range.end - range.start) / 5.0;
     (-step.log10()).ceil().clamp(0.0, 6.0) as usize

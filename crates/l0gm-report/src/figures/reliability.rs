@@ -1,4 +1,4 @@
-//! A reliability diagram: how often predictions of a confidence are right, and how many there are.
+//! A reliability diagram: the accuracy of predictions by their confidence, and how many there are.
 
 use super::pen::{Area, BLUE, Canvas, INK, Mark, ORANGE, Pen};
 use crate::format;
@@ -7,10 +7,10 @@ use plotters::chart::ChartBuilder;
 use plotters::element::{PathElement, Rectangle};
 use plotters::style::Color;
 
-/// Data of the figure.
+/// The data of a reliability diagram.
 #[derive(Clone, Debug)]
 pub struct Reliability {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
     /// Equal-width bins over the confidence.
     pub bins: Vec<Bin>,
@@ -28,7 +28,7 @@ impl Reliability {
             ],
         )?;
         let (top, bottom) = rest.split_vertically(pen.px(262));
-        // Confidences below 1 / classes do not occur: the axis starts where there is something.
+        // Confidences below 1 / classes do not occur, so the axis starts at the first bin that holds something.
         let low = self
             .bins
             .iter()
@@ -48,7 +48,7 @@ impl Reliability {
             .filled()
             .map(|bin| bin.accuracy.min(bin.confidence))
             .fold(low, f64::min);
-        // From 0 where that costs little, else from just below the lowest bar.
+        // Start the axis at 0 if that wastes little room, else just below the lowest bar.
         let floor = if lowest < 0.35 {
             0.0
         } else {

@@ -1,5 +1,5 @@
-//! The robustness figure: accuracy above, ECE below, over the severities of each kind of perturbation; every
-//! kind starts at the rows as they are.
+//! The robustness figure: accuracy above and ECE below, over the severities of each kind of perturbation. Every kind
+//! starts with the unperturbed rows.
 
 use super::pen::{Area, Axes, BLUE, Canvas, INK, Mark, Pen, digits_of, padded};
 use crate::format;
@@ -10,46 +10,46 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBAColor};
 use std::ops::Range;
 
-/// Left and right of the axes, in CSS pixels: the margins and the labels of y.
+/// Space to the left and right of the axes in CSS pixels: the margins and the labels of y.
 const LEFT: i32 = 10 + 64;
 const RIGHT: i32 = 14;
-/// Below the axes: ticks and the names of the kinds.
+/// Space below the axes, for ticks and the names of the kinds.
 const BELOW: i32 = 44;
 
-/// Data of the figure.
+/// The data of the robustness figure.
 #[derive(Clone, Debug)]
 pub struct Robustness {
-    /// Stands above; names a twin.
+    /// Title above the figure; names a twin.
     pub title: String,
-    /// Name of a kind of perturbation and its ticks, the unperturbed rows first.
+    /// Name of each kind of perturbation and its ticks; the unperturbed rows come first.
     pub kinds: Vec<(String, Vec<String>)>,
-    /// Dense first.
+    /// One series for each model; dense comes first.
     pub series: Vec<Shifted>,
-    /// Mean of the ECE's noise floor.
+    /// Mean ECE that perfectly calibrated predictions with the same confidences would have.
     pub noise: f64,
 }
 
 /// One model under all conditions.
 #[derive(Clone, Debug)]
 pub struct Shifted {
-    /// "dense", "L0GM, λ 1e-3".
+    /// Name in the legend, such as "dense" or "L0GM, λ 1e-3".
     pub label: String,
-    /// Whether a gate was trained.
+    /// Whether the model trained a gate.
     pub gated: bool,
-    /// By kind and tick.
+    /// The results, by kind and then by tick.
     pub spots: Vec<Vec<Spot>>,
 }
 
-/// One model at one tick, means over seeds.
+/// One model at one tick, as means over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spot {
     /// Accuracy.
     pub accuracy: f64,
-    /// Its deviation, absent for one seed.
+    /// Standard deviation of the accuracy; absent for one seed.
     pub accuracy_std: Option<f64>,
-    /// ECE as trained.
+    /// ECE before temperature scaling.
     pub ece: f64,
-    /// After temperature scaling.
+    /// ECE after temperature scaling.
     pub ece_scaled: f64,
 }
 
@@ -72,7 +72,7 @@ impl Robustness {
         self.draw_ticks(&below, pen)
     }
 
-    /// x of the tick of a kind: a step between ticks, two between kinds.
+    /// The x of a kind's tick: ticks are one step apart, kinds two.
     fn x(&self, kind: usize, tick: usize) -> f64 {
         let before: usize = self.kinds[..kind].iter().map(|k| k.1.len() + 1).sum();
         (before + tick) as f64
@@ -139,7 +139,7 @@ impl Robustness {
         Ok(())
     }
 
-    /// Axes without ticks of x, with a line between two kinds.
+    /// Axes without ticks on x, with a line between two kinds.
     fn axes<'a, DB: Canvas>(
         &self,
         area: &'a Area<DB>,

@@ -1,15 +1,15 @@
-//! The command that would make the runs that a table or a claim lacks.
+//! Builds the command that would make the runs which a table or a claim lacks.
 
 use super::Place;
 
-/// Makes commands of the profile that the runs at hand were made with.
+/// Builds commands with the profile of the existing runs.
 pub(crate) struct Command {
     program: String,
     profile: String,
 }
 
 impl Command {
-    /// `program`: what people type before a command. `profile` as recorded; where none was, the paper's.
+    /// `program` is what people type before a command. If no profile is recorded, the paper's is used.
     pub(crate) fn new(program: &str, profile: &str) -> Self {
         let profile = if profile.is_empty() { "paper" } else { profile };
         Self {
@@ -18,13 +18,13 @@ impl Command {
         }
     }
 
-    /// Runs of a place, with more flags behind.
+    /// The command for one place of a table, with further flags appended.
     pub(super) fn at(&self, place: &Place<'_, '_>, flags: &str) -> String {
         let dataset = place.study.map(|study| (study.dataset, study.twin));
         self.of(place.modality, dataset, flags)
     }
 
-    /// Runs of a modality; without a dataset its default.
+    /// The command for a modality, on its default dataset if none is named.
     pub(crate) fn of(&self, modality: &str, dataset: Option<(&str, bool)>, flags: &str) -> String {
         let mut text = format!(
             "{} reproduce --profile {} --modality {modality}",

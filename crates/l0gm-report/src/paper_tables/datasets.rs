@@ -1,11 +1,11 @@
-//! Table 2: the data, as the paper counts them and as our runs read them.
+//! Table 2: the datasets as the paper counts them and as our runs read them.
 
 use super::Place;
 use crate::format;
 use crate::paper::Paper;
 use crate::table::{Cell, Table, numbers, words};
 
-/// Two rows a place: the paper's and ours.
+/// Two rows for each place: the paper's counts and ours.
 pub(super) fn table(places: &[Place<'_, '_>], paper: &Paper) -> Table {
     let mut table = Table::new(
         "paper-table-2",
@@ -28,7 +28,7 @@ pub(super) fn table(places: &[Place<'_, '_>], paper: &Paper) -> Table {
     let mut named = "";
     for place in places {
         let theirs = paper.dataset.iter().find(|d| d.name == place.dataset);
-        // Once, whatever number of our studies stands beside it.
+        // Show the paper's row once, even if several of our studies follow it.
         if let Some(data) = theirs.filter(|data| data.name != named) {
             named = &data.name;
             table.push(vec![

@@ -1,4 +1,4 @@
-//! Table 4: the machine and the software.
+//! Table 4: the machine and the software of the paper and of our runs.
 
 use crate::format;
 use crate::paper::Paper;
@@ -6,10 +6,9 @@ use crate::table::{Cell, Table, words};
 use l0gm_train::RunRecord;
 use std::collections::BTreeSet;
 
-/// Where a record names its machine.
+/// Key under which a record names its machine.
 const MACHINE: &str = "machine";
 
-/// The paper's and ours side by side.
 pub(super) fn table(records: &[RunRecord], paper: &Paper) -> Table {
     let mut table = Table::new(
         "paper-table-4",

@@ -1,4 +1,4 @@
-//! A row of the paper beside a point of ours, and the columns that all such tables share.
+//! One row of the paper beside a point of ours, and the columns that all such tables share.
 
 use super::Place;
 use crate::format;
@@ -7,7 +7,7 @@ use crate::study::Point;
 use crate::table::{Cell, Column, Table, numbers, words};
 use crate::tables::estimate;
 
-/// What the paper's row says; what it does not say is absent.
+/// The figures of one row of the paper; those it does not state are absent.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Figures {
     pub(super) active: Option<f64>,
@@ -20,20 +20,20 @@ pub(super) struct Figures {
 
 /// Our side of a row.
 pub(super) enum Ours<'s, 'a> {
-    /// A point, with a word on the choice where one was made.
+    /// Our point, and a remark if it was chosen among several.
     Point(&'s Point<'a>),
-    /// Nothing: what is missing.
+    /// We have no point; the text says what is missing.
     Missing(String),
 }
 
-/// One row.
+/// A row of the paper with our counterpart.
 pub(super) struct Line<'s, 'a> {
     pub(super) name: String,
     pub(super) paper: Figures,
     pub(super) ours: Ours<'s, 'a>,
 }
 
-/// A table with the shared columns and these rows; number columns that stay empty are dropped.
+/// Makes a table of these rows with the shared columns; number columns that stay empty are dropped.
 pub(super) fn table(
     id: &str,
     title: &str,
@@ -102,7 +102,7 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
     let ece = point.map(|p| p.over(|r| r.calibration.ece));
     let rob_mu = point.filter(|_| paper.rob_mu.is_some());
     let rob_mu = rob_mu.and_then(robustness::rob_mu);
-    // The lowest of one seed is no worst.
+    // With only one seed there is no worst one.
     let worst = accuracy.filter(|e| e.std.is_some()).map(|e| e.min);
     let worst_nll = point
         .filter(|p| is_text && p.runs.len() > 1)
@@ -161,7 +161,7 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
     ]
 }
 
-/// The paper's graph latencies lie below a hundredth of a microsecond.
+/// The paper's graph latencies are below a hundredth of a microsecond and need more digits.
 fn paper_microseconds(us: f64) -> String {
     if us < 0.1 {
         format!("{:.2} ns", us * 1e3)

@@ -1,4 +1,4 @@
-//! Table 3: every method of the paper, in both blocks.
+//! Table 3: every method of the paper, in both of its blocks.
 
 use super::lines::{Figures, Line, Ours, table as lines_table};
 use super::{Command, Place};
@@ -7,16 +7,16 @@ use crate::paper::{self, MethodRow};
 use crate::study::{Point, Study};
 use crate::table::Table;
 
-/// Which half of the table.
+/// One half of Table 3.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Block {
     /// The gate as a module.
     Q1,
-    /// The system, with latency.
+    /// The whole system, with latency.
     Q2,
 }
 
-/// One block, all modalities.
+/// The table of one block, for all modalities.
 pub(super) fn table(
     places: &[Place<'_, '_>],
     blocks: &[paper::Block<MethodRow>],
@@ -73,8 +73,8 @@ fn line<'s, 'a>(place: &Place<'s, 'a>, row: &MethodRow, command: &Command) -> Li
     }
 }
 
-/// Our point beside a method of the paper: the one that says it reproduces that row, else dense for the backbone that
-/// it is.
+/// Our point for a method of the paper: the one whose method says that it reproduces that row, or dense for the
+/// backbone it corresponds to.
 pub(crate) fn ours<'s, 'a>(study: &'s Study<'a>, method: &str) -> Option<&'s Point<'a>> {
     if method == paper::OURS {
         return arms::best(study);
@@ -89,13 +89,13 @@ pub(crate) fn ours<'s, 'a>(study: &'s Study<'a>, method: &str) -> Option<&'s Poi
         return None;
     }
     match arms::best(study) {
-        // With the settings of the point beside the paper's L0GM, so that both rows mean one recipe.
+        // Take dense with the settings of the point shown as L0GM, so that both rows use one recipe.
         Some(best) => study.dense_beside(best),
         None => study.dense(),
     }
 }
 
-/// The paper's method that our dense model is nearest to.
+/// The method of the paper that is closest to our dense model.
 pub(crate) fn backbone(modality: &str) -> &'static str {
     match modality {
         "tabular" => "MLP",

@@ -1,5 +1,5 @@
-//! Every table of the paper that holds a figure, one after the other: its rows, ours beside them, and
-//! for each row that nothing here was run for, the command that would make it or what is not built.
+//! Every table of the paper that holds figures: its rows with ours beside them. If nothing was run for a row, the
+//! table gives the command that would make it, or says what is not implemented.
 
 mod command;
 mod datasets;
@@ -18,18 +18,18 @@ use super::paper::Paper;
 use super::study::Study;
 use l0gm_train::RunRecord;
 
-/// Who stands where in a table: one modality of the paper, with our study of it or none.
+/// One modality of the paper, with our study of it if there is one.
 struct Place<'s, 'a> {
     modality: &'s str,
-    /// The paper's dataset.
+    /// The dataset that the paper uses.
     dataset: &'s str,
     study: Option<&'s Study<'a>>,
-    /// Whether the study's data are the paper's, so that differences mean something.
+    /// Whether the study uses the paper's dataset, so that differences are meaningful.
     comparable: bool,
 }
 
 impl Place<'_, '_> {
-    /// "adult", "ogbn-products; ours amazon-computers".
+    /// Name for the table, such as "adult" or "ogbn-products; ours amazon-computers".
     fn name(&self) -> String {
         match self.study {
             Some(study) if study.dataset != self.dataset => {
@@ -41,7 +41,7 @@ impl Place<'_, '_> {
     }
 }
 
-/// The modalities in the paper's order; each with all of our studies of it, or once with none.
+/// The modalities in the paper's order, each with every study of ours, or once without a study.
 fn places<'s, 'a>(studies: &'s [Study<'a>], paper: &'s Paper) -> Vec<Place<'s, 'a>> {
     let mut places = Vec::new();
     for dataset in &paper.dataset {
@@ -63,7 +63,6 @@ fn places<'s, 'a>(studies: &'s [Study<'a>], paper: &'s Paper) -> Vec<Place<'s, '
     places
 }
 
-/// The section.
 pub(super) fn section(
     studies: &[Study<'_>],
     records: &[RunRecord],

@@ -6,8 +6,8 @@ use crate::study::Study;
 use crate::table::{Cell, Table, words};
 use std::collections::BTreeSet;
 
-/// The paper's name of a setting, its key in the transcription, and ours: a key of the settings, or the
-/// last part of one that each modality keeps elsewhere.
+/// The paper's name of a setting, its key in the transcription, and our keys. One of ours is either a full key or the
+/// last part of a key whose path differs between modalities.
 const SETTINGS: [(&str, &str, &[&str]); 9] = [
     (
         "learning rate",
@@ -36,7 +36,7 @@ const SETTINGS: [(&str, &str, &[&str]); 9] = [
     ),
 ];
 
-/// A row a setting, a column a study.
+/// One row for each setting and one column for each study.
 pub(super) fn table(studies: &[Study<'_>], space: &toml::Table) -> Table {
     let mut columns = vec![
         words("setting", "setting"),
@@ -93,7 +93,7 @@ fn shown(value: &toml::Value) -> String {
     }
 }
 
-/// 1e-4 rather than 0.0001, 0.15 rather than 1.5e-1.
+/// Formats a setting: 1e-4 rather than 0.0001, but 0.15 rather than 1.5e-1.
 fn small(x: f64) -> String {
     if x != 0.0 && x.abs() < 0.01 {
         format::lambda(x)
@@ -103,7 +103,7 @@ fn small(x: f64) -> String {
 }
 
 fn used(study: &Study<'_>, keys: &[&str]) -> Vec<String> {
-    // Numbers in order of size, then words.
+    // List numbers in ascending order, then words.
     let mut values: BTreeSet<String> = BTreeSet::new();
     for run in study.runs() {
         if keys.is_empty() {

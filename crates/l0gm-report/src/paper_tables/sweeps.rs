@@ -1,4 +1,4 @@
-//! Tables 6, 8, 9 and 10: what changes with lambda, and with one thing of the gate's design.
+//! Tables 6, 8, 9 and 10: what changes with lambda, and with one choice of the gate's design.
 
 use super::lines::{Figures, Line, Ours, table as lines_table};
 use super::{Command, Place};
@@ -11,7 +11,7 @@ use crate::table::Table;
 
 type Rows<'p, 's, 'a> = Vec<(&'p Place<'s, 'a>, Line<'s, 'a>)>;
 
-/// Table 8.
+/// Table 8: the lambda sweep.
 pub(super) fn lambdas(places: &[Place<'_, '_>], paper: &Paper, command: &Command) -> Table {
     let mut rows: Rows<'_, '_, '_> = Vec::new();
     for place in places {
@@ -48,7 +48,7 @@ pub(super) fn lambdas(places: &[Place<'_, '_>], paper: &Paper, command: &Command
     )
 }
 
-/// Table 6.
+/// Table 6: the ablations.
 pub(super) fn ablations(places: &[Place<'_, '_>], paper: &Paper, command: &Command) -> Table {
     let mut rows: Rows<'_, '_, '_> = Vec::new();
     for place in places {
@@ -101,11 +101,11 @@ pub(super) fn ablations(places: &[Place<'_, '_>], paper: &Paper, command: &Comma
     )
 }
 
-/// Table 9.
+/// Table 9: annealing.
 pub(super) fn annealing(places: &[Place<'_, '_>], paper: &Paper, command: &Command) -> Table {
     let mut rows: Rows<'_, '_, '_> = Vec::new();
     for place in places {
-        // Ours beside both rows: one pair, at the lambda nearest to what the paper's default row reads.
+        // Show one pair of ours beside both rows, at the lambda nearest to that of the paper's default row.
         let pairs = place
             .study
             .map(|study| arms::pairs(study, Axis::Schedule))
@@ -153,7 +153,7 @@ pub(super) fn annealing(places: &[Place<'_, '_>], paper: &Paper, command: &Comma
     )
 }
 
-/// Table 10, two rows for each of the paper's: without the term and with it.
+/// Table 10: calibration coupling. Each row of the paper gives two of ours, without the term and with it.
 pub(super) fn coupling(places: &[Place<'_, '_>], paper: &Paper, command: &Command) -> Table {
     let mut rows: Rows<'_, '_, '_> = Vec::new();
     for place in places {
@@ -163,7 +163,7 @@ pub(super) fn coupling(places: &[Place<'_, '_>], paper: &Paper, command: &Comman
             .flat_map(|b| &b.rows)
         {
             let lambda = format::lambda(row.lambda);
-            // Of several terms and weights, as the paper selects: by validation loss.
+            // Among several terms and weights, select by validation loss, as the paper does.
             let coupled = |study| {
                 let points = arms::changed(study, Axis::Coupling).into_iter();
                 points
@@ -216,7 +216,7 @@ fn not_run<'s, 'a>(place: &Place<'s, 'a>, flags: &str, command: &Command) -> Our
     Ours::Missing(format!("not run: `{}`", command.at(place, flags)))
 }
 
-/// The flags that run an ablation beside the default design.
+/// The flags that run this ablation beside the default design.
 pub(crate) fn flags_of(axis: Axis) -> String {
     format!("--method l0gm --ablation {}", axis.ablation())
 }
@@ -230,7 +230,7 @@ fn axis_of(variant: &str) -> Option<Axis> {
     }
 }
 
-/// Our points of one of the paper's variants.
+/// Our points for one of the paper's variants.
 fn of_variant<'s, 'a>(study: &'s Study<'a>, variant: &str) -> Vec<&'s Point<'a>> {
     let Some(axis) = axis_of(variant) else {
         return Vec::new();
@@ -251,7 +251,7 @@ fn dense<'s, 'a>(study: &'s Study<'a>) -> Option<&'s Point<'a>> {
     }
 }
 
-/// The point of nearest active fraction.
+/// The point whose active fraction is nearest to `active`.
 fn nearest<'s, 'a>(points: Vec<&'s Point<'a>>, active: f64) -> Option<&'s Point<'a>> {
     points.into_iter().min_by(|a, b| {
         let distance = |p: &Point<'_>| (p.active() - active).abs();

@@ -1,4 +1,4 @@
-//! Every row of the paper has its place, with our figure or with what is missing.
+//! Every row of the paper appears with our figure or with what is missing.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -26,7 +26,7 @@ fn table<'t>(tables: &'t [Table], id: &str) -> &'t Table {
     tables.iter().find(|t| t.id == id).unwrap()
 }
 
-/// The cell of the first row whose data and paper's row are these.
+/// The cell in column `key` of the first row with this dataset and this row of the paper.
 fn cell(table: &Table, data: &str, row: &str, key: &str) -> Cell {
     let column = |key: &str| table.columns.iter().position(|c| c.key == key);
     let (data_column, row_column) = (column("data").unwrap(), column("paper_row").unwrap());
@@ -57,7 +57,7 @@ fn every_table_has_a_place_and_every_row_of_the_paper_is_in_it() {
         ]
     );
     let rows = |id: &str| table(&tables, id).rows.len();
-    // As many as the paper prints; table 10 has two of ours for each of its own.
+    // The paper's number of rows; for Table 10 we show two rows for each.
     assert_eq!(
         (rows("paper-table-3-q1"), rows("paper-table-3-q2")),
         (16, 16)
@@ -119,7 +119,7 @@ fn the_lambda_sweep_meets_the_same_lambda_with_the_difference() {
     );
     let q1 = table(&tables, "paper-table-3-q1");
     assert_eq!(cell(q1, "adult", "MLP", "our_row").shown(), "dense");
-    // 0.8906 is the paper's headline figure for Adult.
+    // 0.8906 is the paper's headline accuracy on Adult.
     assert_eq!(
         cell(q1, "adult", "L0GM", "accuracy_paper").shown(),
         "0.8906"
@@ -217,7 +217,7 @@ fn rob_mu_stands_beside_the_papers_where_it_was_measured() {
         };
         assert!((value - (mean - paper)).abs() < 1e-12);
     }
-    // Table 3, Q1, as printed; a twin is not held against it.
+    // Table 3, Q1, as printed; a twin is not compared with it.
     let q1 = table(&measured, "paper-table-3-q1");
     assert_eq!(cell(q1, "adult", "L0GM", "rob_mu_paper").shown(), "0.8714");
     let twin = cell(q1, "imdb TWIN", "L0GM", "rob_mu_difference");

@@ -1,11 +1,10 @@
-//! From a study's judged points to the figure of metric and ECE by condition and severity.
+//! Turns a study's judged points into the figure of metric and ECE by condition and severity.
 
 use super::{bins, mean, score, setting};
 use crate::figures::{self, Figure, Plot, Shifted, Spot};
 use crate::study::{Point, Study};
 use l0gm_train::{Condition, ConditionKind, Score};
 
-/// Metric and ECE by condition and severity.
 pub(super) fn figure(study: &Study<'_>, points: &[&Point<'_>]) -> Figure {
     let ticks = |kind: ConditionKind| {
         let own = Condition::PROTOCOL.into_iter();
@@ -15,7 +14,7 @@ pub(super) fn figure(study: &Study<'_>, points: &[&Point<'_>]) -> Figure {
     let kinds = ConditionKind::ALL.into_iter().map(|kind| {
         let labels = ticks(kind).map(|condition| match condition {
             None => "–".to_owned(),
-            // As ".05": the ticks stand close together.
+            // Written as ".05" to save room, because the ticks are close together.
             Some(condition) => {
                 let severity = condition.severity.to_string();
                 severity.strip_prefix('0').unwrap_or(&severity).to_owned()

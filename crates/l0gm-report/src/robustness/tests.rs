@@ -1,4 +1,4 @@
-//! What the report says of the robustness protocol, on made-up records.
+//! The report's account of the robustness protocol, tested on made-up records.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -69,7 +69,7 @@ fn every_condition_has_a_row_a_model_with_calibration_before_and_after_scaling_a
             "conditions-others-tabular-adult"
         ]
     );
-    // Dense and the pick; the other four of the grid.
+    // The first table has dense and the pick; the second the other four points of the grid.
     assert_eq!((tables[1].rows.len(), tables[2].rows.len()), (26, 52));
     let perturbed = column(tables[1], "perturbed");
     let severity = column(tables[1], "severity");
@@ -135,7 +135,7 @@ fn runs_of_before_are_reported_as_without() {
     let studies = studies(&records);
     let adult = by_point(&studies[0]);
     let rob = column(&adult, "rob_mu");
-    // One seed of three is not a mean over seeds.
+    // If only one of three seeds was judged, there is no mean over seeds.
     assert!(matches!(adult.rows[1][rob], Cell::Empty));
     assert!(matches!(adult.rows[2][rob], Cell::Estimate { .. }));
     assert_eq!(adult.rows.len(), studies[0].points.len());

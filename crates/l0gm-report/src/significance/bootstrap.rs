@@ -1,38 +1,37 @@
-//! The paired bootstrap: is the mean of differences, each of one test example under two models, other
-//! than zero?
+//! The paired bootstrap. It tests whether the mean difference between two models on the same test examples is zero.
 //!
-//! Examples are drawn again with replacement, a pair at a time, so that what makes an example hard for
-//! both models cancels. Strata (seeds with test rows of their own) are drawn again each in itself, and
-//! every stratum weighs the same, as in a mean over seeds. The p value is two-sided: the share of means,
-//! centred on zero, that lie at least as far out as the mean observed.
+//! Pairs of predictions on one example are resampled with replacement, so that the difficulty of an example, which
+//! both models share, cancels. Strata (seeds that have test rows of their own) are resampled separately and have
+//! equal weight, as in a mean over seeds. The p value is two-sided: the share of resampled means, centred on zero,
+//! that lie at least as far from zero as the observed mean.
 
 use l0gm_gate::{Generator, quantile};
 use rayon::prelude::*;
 
-/// Resamples of every test: p values below 1 in this many cannot be told apart.
+/// Number of resamples in every test; p values below 1 in this number cannot be told apart.
 pub(crate) const RESAMPLES: usize = 2000;
 
-/// Differences that are compared at once, since they share the examples drawn.
+/// Number of measures tested together, because they share the resampled examples.
 pub(crate) const MEASURES: usize = 3;
 
-/// One stratum: for every example its difference in each measure.
+/// One stratum: the differences of every example, one for each measure.
 pub(crate) type Stratum = Vec<[f64; MEASURES]>;
 
-/// One measure's result.
+/// The result for one measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Estimate {
-    /// Mean over strata of the mean difference.
+    /// Mean over strata of the mean difference in each.
     pub(crate) difference: f64,
     /// 2.5th percentile of the resampled means.
     pub(crate) low: f64,
-    /// 97.5th percentile.
+    /// 97.5th percentile of the resampled means.
     pub(crate) high: f64,
-    /// Two-sided, in (0, 1].
+    /// Two-sided p value, in (0, 1].
     pub(crate) p: f64,
 }
 
-/// Tests every measure; `None` where there is no example or a difference is not finite. The result
-/// depends on the generator alone, not on threads.
+/// Tests every measure; `None` if there is no example or a difference is not finite. The result depends on the
+/// generator alone, not on the number of threads.
 pub(crate) fn paired(
     strata: &[Stratum],
     resamples: usize,
@@ -59,7 +58,7 @@ pub(crate) fn paired(
     Some(std::array::from_fn(|m| {
         let mut values: Vec<f64> = means.iter().map(|mean| mean[m]).collect();
         values.sort_by(f64::total_cmp);
-        // Sums in another order differ in their last bits: such a draw is as far out, not nearer.
+        // Sums in another order differ in their last bits; the tolerance counts such draws as at least as far out.
         let far = observed[m].abs() * (1.0 - 1e-9);
         let out = values
             .iter()
@@ -74,7 +73,7 @@ pub(crate) fn paired(
     }))
 }
 
-/// The mean over strata of their mean; `sum` gives a stratum's sum over its (re)drawn examples.
+/// The mean over strata of the mean in each; `sum` returns the sum of a stratum's (resampled) examples.
 fn mean(
     strata: &[Stratum],
     mut sum: impl FnMut(&Stratum, usize) -> [f64; MEASURES],
@@ -117,7 +116,7 @@ mod tests {
                 }
             );
         }
-        // As many examples one way as the other: no resample can be nearer to zero.
+        // Equal numbers of examples in either direction: no resample can be closer to zero.
         let mut even = vec![[1.0; 3]; 20];
         even.extend(vec![[-1.0; 3]; 20]);
         assert_eq!(test(&[even], 1)[0].p, 1.0);
@@ -136,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_interval_is_that_of_a_mean() {
-        // 30 of 120 are 1: the mean is .25, its standard error sqrt(.25 * .75 / 120) = .0395.
+        // 30 of 120 are 1, so the mean is .25 and its standard error sqrt(.25 * .75 / 120) = .0395.
         let stratum: Stratum = (0..120).map(|i| [f64::from(u8::from(i < 30)); 3]).collect();
         let found = paired(&[stratum], 4000, &Generator::new(3)).unwrap()[0];
         let error = (0.25f64 * 0.75 / 120.0).sqrt();
@@ -154,7 +153,7 @@ mod tests {
     fn every_stratum_weighs_the_same_whatever_its_size() {
         let found = test(&[vec![[1.0; 3]; 10], vec![[0.0; 3]; 1000]], 4);
         assert!((found[0].difference - 0.5).abs() < 1e-12);
-        // Nothing varies within a stratum, so nothing varies.
+        // The values within a stratum are equal, so resampling cannot change the mean.
         assert!((found[0].low - 0.5).abs() < 1e-9 && (found[0].high - 0.5).abs() < 1e-9);
     }
 
@@ -170,7 +169,7 @@ mod tests {
                 *count += usize::from(p <= level);
             }
         }
-        // Five standard errors of a share on each side.
+        // Allow five standard errors of a share on each side.
         for (count, level) in below.into_iter().zip([0.05f64, 0.25, 0.5]) {
             let share = count as f64 / trials as f64;
             let error = (level * (1.0 - level) / trials as f64).sqrt();

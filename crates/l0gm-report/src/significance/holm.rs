@@ -1,7 +1,7 @@
-//! Holm's correction (1979): of many tests at once, which p values still say something?
+//! Holm's correction (1979) of p values for testing several hypotheses at once.
 
-/// The corrected p values, in the order given: the k-th smallest of m times (m - k + 1), never below a
-/// smaller one's, at most 1.
+/// Corrects p values and returns them in the given order. The k-th smallest of m is multiplied by (m - k + 1), never
+/// falls below the corrected value of a smaller one, and is at most 1.
 pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn holm_matches_a_worked_example() {
-        // .01 x 4, .02 x 3, .03 x 2, .04 x 1 raised to the one before.
+        // .01 x 4, .02 x 3, .03 x 2, and .04 x 1 raised to the value before it.
         let found = holm(&[0.03, 0.01, 0.04, 0.02]);
         for (found, expected) in found.iter().zip([0.06, 0.04, 0.06, 0.06]) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");

@@ -1,7 +1,6 @@
-//! Is L0GM better than its rivals, or is it luck of the test examples? A paired bootstrap on the
-//! predictions that every run left behind, for accuracy, NLL and Brier score, corrected over all tests
-//! of a family. Rivals are dense and every other method; the gate's designs with one thing changed are a family of
-//! their own.
+//! Tests whether L0GM differs from its rivals by more than the choice of test examples would explain. A paired
+//! bootstrap on the stored predictions compares accuracy, NLL and Brier score, corrected over all tests of a family.
+//! Dense and the other methods form families; designs with one changed choice are a family of their own.
 
 mod bootstrap;
 mod holm;
@@ -22,41 +21,41 @@ use l0gm_train::{Role, RunRecord, Split, read_predictions};
 use pairing::{Scored, differences};
 use std::collections::BTreeMap;
 
-/// Of every test in every report.
+/// Seed of the resampling, the same for every test of every report.
 const SEED: u64 = 0;
 
-/// What is compared.
+/// A measure that the tests compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Higher is better.
+    /// Accuracy, where higher is better.
     Accuracy,
-    /// Lower is better.
+    /// Negative log-likelihood in nats, where lower is better.
     Nll,
-    /// Lower is better.
+    /// Brier score, where lower is better.
     Brier,
 }
 
 const MEASURES: [Measure; 3] = [Measure::Accuracy, Measure::Nll, Measure::Brier];
 
-/// One measure of one pair.
+/// The test of one measure for one pair of models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
-    /// What is compared.
+    /// The measure that was tested.
     pub measure: Measure,
-    /// Ours minus the rival's.
+    /// Our value minus the rival's.
     pub difference: f64,
-    /// Lower end of the 95% interval.
+    /// Lower end of the 95% interval of the difference.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the 95% interval of the difference.
     pub high: f64,
-    /// Two-sided.
+    /// Two-sided p value before correction.
     pub p: f64,
-    /// After Holm's correction over the family's tests.
+    /// p value after Holm's correction over the family's tests.
     pub p_holm: f64,
 }
 
 impl Test {
-    /// How ours stands to the rival at the 5% level, after correction.
+    /// Whether ours is better, worse or not distinguishable at the 5% level, after correction.
     pub fn outcome(&self) -> Outcome {
         let higher_is_better = self.measure == Measure::Accuracy;
         if self.p_holm > 0.05 {
@@ -69,61 +68,62 @@ impl Test {
     }
 }
 
-/// What a test says.
+/// The conclusion of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Ours is better.
     Better,
-    /// The difference is within luck.
+    /// The difference could be due to chance.
     Same,
     /// Ours is worse.
     Worse,
 }
 
-/// Tests that answer one question, and are corrected for being many together.
+/// Tests that answer one question and are corrected together for multiple testing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// L0GM against dense and every rival.
     Rivals,
-    /// L0GM against the cheap methods that belong to every study.
+    /// L0GM against the inexpensive methods that every study includes.
     Baselines,
-    /// The default design against those with one thing changed.
+    /// The default design against designs with one changed choice.
     Designs,
 }
 
 impl Family {
-    /// All of them, in the report's order.
+    /// Every family, in the report's order.
     pub(crate) const ALL: [Self; 3] = [Self::Rivals, Self::Baselines, Self::Designs];
 }
 
-/// One pair of models.
+/// A comparison of one pair of points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The study's slug.
+    /// Slug of the study.
     pub study: String,
-    /// Which tests are corrected together.
+    /// The family whose tests are corrected together.
     pub family: Family,
     /// Label of our point.
     pub ours: String,
-    /// Label of the rival.
+    /// Label of the rival's point.
     pub rival: String,
-    /// Seeds that both have.
+    /// Number of seeds that both points have.
     pub seeds: usize,
-    /// Pairs of predictions drawn from: examples, or (seed, example) where each seed has its own.
+    /// Number of resampled pairs of predictions: examples, or (seed, example) pairs if each seed has test rows of its
+    /// own.
     pub examples: usize,
-    /// A test a measure; or why there is none.
+    /// One test for each measure, or the reason why there is none.
     pub tests: Result<Vec<Test>, String>,
 }
 
 impl Comparison {
-    /// The test of one measure, where there is one.
+    /// The test of one measure, if there is one.
     pub fn test(&self, measure: Measure) -> Option<&Test> {
         let tests = self.tests.as_ref().ok()?;
         tests.iter().find(|test| test.measure == measure)
     }
 }
 
-/// The test of one measure between two points of a study, by their labels.
+/// The test of one measure between two points of a study, identified by their labels.
 pub fn test_between<'c>(
     comparisons: &'c [Comparison],
     study: &str,
@@ -136,8 +136,8 @@ pub fn test_between<'c>(
         .find_map(|c| c.test(measure))
 }
 
-/// All comparisons of a folder's runs. A run whose predictions cannot be read takes its pairs with it,
-/// and says so there and on stderr.
+/// Compares all pairs of a folder's runs. If the predictions of a run cannot be read, its pairs say so instead of
+/// giving tests, and stderr does too.
 pub fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
     let studies = studies(records);
     let read = |run: &RunRecord| {
@@ -149,7 +149,7 @@ pub fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
         .collect()
 }
 
-/// One run's test predictions.
+/// Reads and scores one run's test predictions.
 fn scored(out: &OutDir, run: &RunRecord) -> Result<Scored, String> {
     let path = out.run(&run.run_id).join("predictions.parquet");
     let broken = |what: String| {
@@ -183,12 +183,12 @@ fn compare_study(study: &Study<'_>, read: Read<'_>) -> Vec<Comparison> {
     found
 }
 
-/// Ours and a rival.
+/// Our point and the rival's, with their family.
 type Pair<'s, 'a> = (Family, &'s Point<'a>, &'s Point<'a>);
 
-/// Ours beside each rival: the gated model that would be deployed, and the one of best validation loss,
-/// beside dense with their settings and beside every other method; an ablation beside the default design
-/// at its lambda.
+/// The pairs to compare. The gated points that are recommended and that have the lowest validation loss are each
+/// compared with dense at their settings and with every other method; an ablation is compared with the default design
+/// at the same lambda.
 fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
     let mut pairs: Vec<Pair<'s, 'a>> = Vec::new();
     let rivals = |pair: (&'s Point<'a>, &'s Point<'a>)| (Family::Rivals, pair.0, pair.1);
@@ -273,7 +273,7 @@ fn compare_pair(
     }
 }
 
-/// Corrects all tests of a family of a study together.
+/// Applies Holm's correction to all tests of one family of a study together.
 fn correct(comparisons: &mut [Comparison], family: Family) {
     let mut tests: Vec<&mut Test> = comparisons
         .iter_mut()

@@ -1,20 +1,20 @@
-//! From two models' predictions on the same test rows to differences an example.
+//! Turns two models' predictions on the same test rows into one difference for each example.
 
 use super::bootstrap::Stratum;
 use l0gm_train::PredictionTable;
 
-/// A run's predictions, scored an example: right or wrong, NLL in nats, Brier score.
+/// A run's predictions scored per example: right or wrong, NLL in nats, Brier score.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scored {
     rows: Vec<u32>,
     labels: Vec<u32>,
     classes: usize,
-    /// (accuracy, NLL, Brier) of every example.
+    /// (accuracy, NLL, Brier score) of every example.
     scores: Vec<[f64; 3]>,
 }
 
 impl Scored {
-    /// Scores one split's predictions.
+    /// Scores the predictions of one split.
     pub(crate) fn of(table: &PredictionTable) -> Self {
         let classes = table.classes.max(1);
         let probabilities = table.probabilities();
@@ -41,13 +41,13 @@ impl Scored {
         }
     }
 
-    /// Whether both stand for the same examples: row numbers, labels and classes agree.
+    /// Whether both hold the same examples: their row numbers, labels and classes agree.
     fn is_of_the_examples_of(&self, other: &Self) -> bool {
         self.rows == other.rows && self.labels == other.labels && self.classes == other.classes
     }
 }
 
-/// The first of the largest, as accuracy counts it everywhere.
+/// The first of the largest logits, which is how accuracy breaks ties everywhere.
 fn top(logits: &[f32]) -> usize {
     let mut best = 0;
     for (k, logit) in logits.iter().enumerate() {
@@ -58,7 +58,7 @@ fn top(logits: &[f32]) -> usize {
     best
 }
 
-/// From the logits: a probability that rounds to zero would give an infinite loss.
+/// Computed from logits, because a probability that rounds to zero would give an infinite loss.
 fn nll(logits: &[f32], label: usize) -> f64 {
     let highest = logits.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
     let sum: f64 = logits
@@ -68,11 +68,11 @@ fn nll(logits: &[f32], label: usize) -> f64 {
     f64::from(highest) + sum.ln() - f64::from(logits[label])
 }
 
-/// Differences `ours - rival` an example, one stratum a seed; where all seeds have the same test rows,
-/// one stratum of their means, since the examples are the same ones each time.
+/// The differences `ours - rival` of each example, in one stratum for each seed. If all seeds have the same test
+/// rows, these are the same examples each time, so one stratum holds their means.
 ///
 /// # Errors
-/// What keeps them from being paired.
+/// Explains why the predictions cannot be paired.
 pub(crate) fn differences(pairs: &[(&Scored, &Scored)]) -> Result<Vec<Stratum>, String> {
     let Some(((first, _), others)) = pairs.split_first() else {
         return Err("no seed that both have finished".to_owned());
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn an_example_is_scored_as_by_hand() {
-        // Even odds: NLL ln 2, Brier .25 + .25; the first of equals is the guess.
+        // Even odds give an NLL of ln 2 and a Brier score of .25 + .25; of equal logits the first is the guess.
         let even = scored(&[0, 1], &[0.0, 0.0, 0.0, 0.0]);
         let ln2 = std::f64::consts::LN_2;
         for (found, expected) in even.scores.iter().zip([[1.0, ln2, 0.5], [0.0, ln2, 0.5]]) {
@@ -126,7 +126,7 @@ mod tests {
                 assert!((a - b).abs() < 1e-12, "{found:?}");
             }
         }
-        // A certain miss stays finite.
+        // A wrong prediction with certainty has a finite loss.
         let miss = scored(&[1], &[900.0, 0.0]);
         assert_eq!(miss.scores[0], [0.0, 900.0, 2.0]);
     }

@@ -6,7 +6,7 @@ use crate::format;
 use crate::study::Study;
 use crate::table::{Cell, Table, numbers, words};
 
-/// Heading and table; nothing where the study has no pair.
+/// The heading and the table; empty if the study has no pair.
 pub(crate) fn blocks(study: &Study<'_>, all: &[Comparison]) -> Vec<Block> {
     let slug = study.slug();
     let of_study: Vec<&Comparison> = all.iter().filter(|c| c.study == slug).collect();
@@ -119,7 +119,7 @@ fn row(comparison: &Comparison, test: &Test) -> Vec<Cell> {
     ]
 }
 
-/// Three decimals; the resamples cannot tell smaller ones apart.
+/// Formats a p value with three decimals; the number of resamples does not resolve smaller ones.
 fn p_value(p: f64) -> String {
     if p < 0.001 {
         "< 0.001".to_owned()

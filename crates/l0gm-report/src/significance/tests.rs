@@ -1,11 +1,11 @@
-//! Runs on disk become comparisons; what is missing is said.
+//! Comparisons made from runs on disk, including the reasons for missing ones.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::fixtures;
 use l0gm_train::{PredictionTable, write_predictions};
 
-/// 400 examples; a model of quality q gives the true label the logit q.
+/// Writes 400 examples; a model of quality q gives the true label the logit q.
 fn write(out: &OutDir, run: &RunRecord, quality: f32) {
     let labels: Vec<u32> = (0..400u32)
         .map(|i| (i + run.spec.seed as u32) % 2)
@@ -54,9 +54,9 @@ fn a_clear_winner_is_named_and_the_same_folder_gives_the_same_numbers() {
     assert!(!found.is_empty());
     for comparison in &found {
         assert_eq!((comparison.rival.as_str(), comparison.seeds), ("dense", 3));
-        // Each seed has its own labels: three strata.
+        // Each seed has its own labels, so there are three strata.
         assert_eq!(comparison.examples, 1200);
-        // Both are right on the same nine tenths; ours is surer of them.
+        // Both models are right on the same nine tenths; ours gives them higher confidence.
         let outcome = |measure| comparison.test(measure).unwrap().outcome();
         assert_eq!(outcome(Measure::Accuracy), Outcome::Same);
         assert_eq!(comparison.test(Measure::Accuracy).unwrap().p, 1.0);
