@@ -22,3 +22,4 @@ pub use checksum::checksums_of;
 pub use error::{Error, Result};
 pub use manifest::{Alternative, Entry, FileSpec, Source, TwinSpec};
 pub use npz::Npz;
+pub use presence::{is_file, is_there};

@@ -11,7 +11,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Something else stands there, or what stands there cannot be looked at.
-pub(crate) fn is_file(path: &Path) -> Result<bool> {
+pub fn is_file(path: &Path) -> Result<bool> {
     match looked_at(path)? {
         None => Ok(false),
         Some(found) if found.is_file() => Ok(true),
@@ -41,7 +41,7 @@ pub(crate) fn is_folder(path: &Path) -> Result<bool> {
 ///
 /// # Errors
 /// What stands there cannot be looked at.
-pub(crate) fn is_there(path: &Path) -> Result<bool> {
+pub fn is_there(path: &Path) -> Result<bool> {
     Ok(looked_at(path)?.is_some())
 }
 

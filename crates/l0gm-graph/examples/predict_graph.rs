@@ -1,26 +1,28 @@
 //! Predicts every node of a graph with a finished run's compact model, as CSV on standard output.
 //!
-//!     cargo run --example predict_graph -- RUN/compact GRAPH-FOLDER
+//!     cargo run --example predict_graph -- RUN/compact GRAPH
 
 use candle_core::Device;
 use clap::Parser;
 use l0gm_graph::CompactGraph;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Predicts every node of a graph with a finished run's compact model.
+/// Predicts every node of a graph with a finished run's compact model, as CSV on standard output.
+///
+/// What a person would like to know of the files, such as cells that training never met, goes to standard error.
 #[derive(Parser)]
+#[command(name = "predict_graph")]
 struct Arguments {
-    /// The folder `compact` of a finished run
-    folder: PathBuf,
-    /// A folder in OGB's layout, or an edge list with a table of nodes beside it
+    /// The folder `compact` of a finished run.
+    compact: PathBuf,
+    /// A folder with edges and nodes (or in OGB's layout), or the path of the edges. Labels are not looked at.
     graph: PathBuf,
 }
 
 fn main() -> ExitCode {
-    let given = Arguments::parse();
-    match run(&given.folder, &given.graph) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -29,15 +31,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(folder: &Path, graph: &Path) -> Result<(), Box<dyn Error>> {
-    let model = CompactGraph::load(folder, &Device::Cpu)?;
-    let found = model.predict_folder(graph)?;
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let model = CompactGraph::load(&arguments.compact, &Device::Cpu)?;
+    let found = model.predict_files(&arguments.graph)?;
+    for line in &found.said {
+        eprintln!("note: {line}");
+    }
+    let probabilities = &found.probabilities;
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
     let header = ["node", "class"].into_iter().map(str::to_owned);
-    out.write_record(header.chain(found.classes().iter().cloned()))?;
-    for node in 0..found.rows() {
-        let head = [node.to_string(), found.best(node).0.to_owned()];
-        let shares = found.row(node).iter().map(|p| format!("{p:.4}"));
+    out.write_record(header.chain(probabilities.classes().iter().cloned()))?;
+    for (node, name) in found.names.iter().enumerate() {
+        let head = [name.clone(), probabilities.best(node).0.to_owned()];
+        let shares = probabilities.row(node).iter().map(|p| format!("{p:.4}"));
         out.write_record(head.into_iter().chain(shares))?;
     }
     Ok(out.flush()?)

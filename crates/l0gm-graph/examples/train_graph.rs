@@ -1,18 +1,18 @@
-//! Trains a GCN with an L0 gate on its node representations and prints what came out.
+//! Trains a GCN with an L0 gate on its node representations: says what it found in the data, then what came out.
 //!
 //!     cargo run --example train_graph -- amazon-photo
 //!     cargo run --example train_graph -- my/folder --method dense --seed 1
 //!     cargo run --example train_graph -- amazon-photo --lambda 3e-3 --profile paper \
 //!         --set '{"gcn": {"width": 64}, "train": {"epochs": 100}}'
 //!
-//! The first argument is a catalogue name (looked for under `--data-dir`, else `L0GM_DATA_DIR`), a folder
-//! in OGB's layout, or the path of an edge list with a table of nodes beside it.
+//! The first argument is a catalogue name (looked for under `--data-dir`, else `L0GM_DATA_DIR`), a folder with edges
+//! and nodes or in OGB's layout, or the path of the edges.
 use candle_core::Device;
 use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::GraphModality;
 use l0gm_train::{LineProgress, Modality, Profile, RunContext, SpecRequest, StopFlag};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,10 +22,12 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Trains a GCN with an L0 gate on its node representations and prints what came out.
+/// Trains a GCN with an L0 gate on its node representations: says what it found in the data, then what came out.
+///
+/// `docs/rows.md` says which files of nodes and edges are read, and what is made of their cells.
 #[derive(Parser)]
 struct Arguments {
-    /// A catalogue name, a folder in OGB's layout, or an edge list with a table of nodes beside it
+    /// A catalogue name, a folder with edges and nodes or in OGB's layout, or the path of the edges
     dataset: String,
     /// dense or l0gm
     #[arg(long, default_value = "l0gm")]
@@ -41,6 +43,18 @@ struct Arguments {
     /// quick or paper
     #[arg(long, default_value = "quick", value_parser = profile)]
     profile: Profile,
+    /// The nodes' column of labels
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// Columns of the nodes to leave out before they are looked at
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    ignore: Vec<String>,
+    /// Columns of the nodes to keep though they look like an identifier or a copy of the label
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    keep: Vec<String>,
+    /// Columns of the nodes to read as categories whatever they look like
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    categorical: Vec<String>,
     /// Settings as JSON, such as '{"gcn": {"width": 64}}'
     #[arg(long = "set", default_value = "{}", value_parser = settings)]
     settings: Value,
@@ -70,10 +84,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut given: Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(target) = given.target {
-        given.settings["train"]["target"] = target.into();
+/// Everything that the flags set, laid over `--set`.
+fn overrides(given: &Arguments) -> Result<Value, Box<dyn Error>> {
+    let mut set = given.settings.clone();
+    if !set.is_object() {
+        return Err(format!("--set takes a JSON table, not {set}").into());
     }
+    if let Some(target) = &given.target {
+        set["train"]["target"] = json!(target);
+    }
+    if let Some(label) = &given.label {
+        set["table"]["label-column"] = json!(label);
+    }
+    let lists = [
+        ("ignore", &given.ignore),
+        ("keep", &given.keep),
+        ("categorical", &given.categorical),
+    ];
+    for (name, columns) in lists.into_iter().filter(|(_, columns)| !columns.is_empty()) {
+        set["table"][name] = json!(columns);
+    }
+    Ok(set)
+}
+
+fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
+    let settings = overrides(&given)?;
     let catalogue = Catalogue::new(DataOptions {
         data_dir: given.data_dir,
         allow_twin: given.profile == Profile::Quick,
@@ -81,7 +116,7 @@ fn run(mut given: Arguments) -> Result<(), Box<dyn Error>> {
     })?;
     let graphs = GraphModality::new(catalogue);
     // With a target, lambda is found by the controller.
-    let aimed = !given.settings["train"]["target"].is_null();
+    let aimed = !settings["train"]["target"].is_null();
     let takes_lambda = graphs
         .methods()
         .iter()
@@ -92,9 +127,10 @@ fn run(mut given: Arguments) -> Result<(), Box<dyn Error>> {
         lambda,
         seed: given.seed,
         profile: given.profile,
-        overrides: &given.settings,
+        overrides: &settings,
         ..SpecRequest::new(&given.dataset, &given.method)
     })?;
+    print!("{}", graphs.summary(&spec)?);
     let root = given
         .out
         .unwrap_or_else(|| std::env::temp_dir().join("l0gm-train-graph"));

@@ -21,6 +21,9 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// Rows of nodes or edges that cannot be read as asked.
+    #[error(transparent)]
+    Rows(#[from] l0gm_data::rows::Error),
     /// Parts of a graph in memory that do not fit each other.
     #[error("{}", readable(.0))]
     Graph(String),

@@ -7,14 +7,16 @@ use petgraph::visit::{
 };
 
 /// Nodes get numbers in the order in which `graph` lists them. `features` writes one node's features
-/// (always as many) and `label` says its class number, both from the node's weight.
-pub fn from_petgraph<G>(
+/// (always as many) and `label` says its class number, both from the node's weight; where some nodes have
+/// no label, `label` returns an `Option`.
+pub fn from_petgraph<G, L>(
     graph: G,
     mut features: impl FnMut(&G::NodeWeight) -> Vec<f32>,
-    mut label: impl FnMut(&G::NodeWeight) -> u32,
+    mut label: impl FnMut(&G::NodeWeight) -> L,
 ) -> Result<Graph>
 where
     G: IntoNodeReferences + IntoEdgeReferences + NodeIndexable + Data,
+    L: Into<Option<u32>>,
 {
     // Indices of a graph that nodes were removed from have holes; ours have none.
     let mut numbers = vec![None; graph.node_bound()];
@@ -31,7 +33,7 @@ where
             )));
         }
         values.extend(row);
-        labels.push(label(node.weight()));
+        labels.push(label(node.weight()).into());
     }
     let mut edges = Vec::new();
     for edge in graph.edge_references() {
@@ -70,7 +72,7 @@ mod tests {
         let without_2 = NodeFiltered::from_fn(&g, |id| id != ids[2]);
         let ours = from_petgraph(&without_2, |&(x, _)| vec![x, -x], |&(_, label)| label).unwrap();
         assert_eq!(ours.nodes(), 4);
-        assert_eq!(ours.labels(), &[0, 1, 1, 0]);
+        assert_eq!(ours.labels(), &[0, 1, 1, 0].map(Some));
         assert_eq!(ours.features().row(NodeId(3)), &[4.0, -4.0]);
         let mut pairs = Vec::new();
         for node in 0..4 {

@@ -1,5 +1,5 @@
-//! An attributed, undirected graph in memory: one row of features and one label a node, and who is
-//! joined to whom. This is G = (V, E) with features X of the paper's section 3, before any
+//! An attributed, undirected graph in memory: one row of features a node, a label where it has one, and who
+//! is joined to whom. A node without a label takes part in message passing, and in no loss. This is G = (V, E) with features X of the paper's section 3, before any
 //! normalisation; everything a reader produces goes through [`Graph::new`], which checks it once.
 use crate::{Adjacency, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -68,20 +68,22 @@ impl Features {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     features: Features,
-    labels: Vec<u32>,
+    labels: Vec<Option<u32>>,
     classes: Vec<String>,
     adjacency: Adjacency,
 }
 
 impl Graph {
-    /// `labels` holds one class number a node, each below `classes.len()`; `adjacency` has as many
-    /// nodes as `features` has rows. What does not fit is an error that says both counts.
-    pub fn new(
+    /// `labels` holds one class number a node, each below `classes.len()`, or `None` where a node has no
+    /// label (a list of plain numbers will do where all have one); `adjacency` has as many nodes as
+    /// `features` has rows. What does not fit is an error that says both counts.
+    pub fn new<L: Into<Option<u32>>>(
         features: Features,
-        labels: Vec<u32>,
+        labels: Vec<L>,
         classes: Vec<String>,
         adjacency: Adjacency,
     ) -> Result<Self> {
+        let labels: Vec<Option<u32>> = labels.into_iter().map(Into::into).collect();
         let nodes = adjacency.nodes();
         if features.rows() != nodes {
             return Err(Error::Graph(format!(
@@ -101,10 +103,11 @@ impl Graph {
                 classes.len()
             )));
         }
-        if let Some(node) = labels.iter().position(|&l| l as usize >= classes.len()) {
+        let outside = |label: &Option<u32>| label.filter(|l| *l as usize >= classes.len());
+        let mut found = labels.iter().enumerate();
+        if let Some((node, label)) = found.find_map(|(node, l)| Some((node, outside(l)?))) {
             return Err(Error::Graph(format!(
-                "node {node} has label {}, outside the classes 0 to {}",
-                labels[node],
+                "node {node} has label {label}, outside the classes 0 to {}",
                 classes.len() - 1
             )));
         }
@@ -127,8 +130,8 @@ impl Graph {
     pub fn features(&self) -> &Features {
         &self.features
     }
-    /// One class number a node.
-    pub fn labels(&self) -> &[u32] {
+    /// Each node's class number; `None` where it has no label.
+    pub fn labels(&self) -> &[Option<u32>] {
         &self.labels
     }
     /// The classes' names.
@@ -145,11 +148,12 @@ impl Graph {
 }
 
 /// Names "0", "1", ... for labels that are plain numbers.
-pub(crate) fn numbered_classes(labels: &[u32]) -> Vec<String> {
+pub(crate) fn numbered_classes(labels: &[Option<u32>]) -> Vec<String> {
     // A label beyond the number of nodes cannot be a class; `Graph::new` refuses it by name.
     let most = labels.len().max(2);
     let count = labels
         .iter()
+        .flatten()
         .max()
         .map_or(0, |&m| (m as usize + 1).min(most));
     (0..count).map(|c| c.to_string()).collect()
@@ -177,7 +181,7 @@ mod tests {
         let features = Features::new(1, vec![0.0; 3]).unwrap();
         let error = Graph::new(
             features,
-            vec![0, 1, 2],
+            vec![0u32, 1, 2],
             vec!["a".into(), "b".into()],
             path_graph(),
         )
@@ -191,7 +195,7 @@ mod tests {
         let features = Features::new(1, vec![0.0; 2]).unwrap();
         let error = Graph::new(
             features,
-            vec![0, 1, 0],
+            vec![0u32, 1, 0],
             vec!["a".into(), "b".into()],
             path_graph(),
         )

@@ -12,6 +12,8 @@ mod build;
 mod compact;
 mod defaults;
 mod error;
+mod feature_matrix;
+mod feature_schema;
 #[cfg(test)]
 mod fine_tests;
 mod from_petgraph;
@@ -22,6 +24,7 @@ mod input;
 mod load;
 mod methods;
 mod modality;
+mod node_ids;
 mod node_table;
 mod normalise;
 #[cfg(test)]
@@ -30,6 +33,7 @@ mod propagation;
 mod read_edge_list;
 mod read_ogb_binary;
 mod read_ogb_raw;
+mod reading;
 mod robustness;
 pub mod settings;
 mod sizes;
@@ -41,7 +45,7 @@ mod text_matrix;
 
 pub use adjacency::Adjacency;
 pub use build::build_model;
-pub use compact::{CompactGraph, CompactModel};
+pub use compact::{CompactGraph, CompactModel, NodePredictions};
 pub use defaults::profile_settings;
 pub use error::{Error, Result};
 pub use from_petgraph::from_petgraph;

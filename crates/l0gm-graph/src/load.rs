@@ -1,39 +1,87 @@
 //! One door for every kind of graph: a folder in OGB's raw or binary layout, a folder with an edge list
 //! and a table of nodes, or the edge list's own path.
-use crate::read_edge_list::node_table_path;
+use crate::feature_schema::FeatureSchema;
+use crate::read_edge_list::{node_table_path, read_new_graph, read_with_summary, rows_file};
+use crate::reading::GraphReading;
 use crate::settings::{GraphSettings, TableSettings};
 use crate::split::{RANDOM, split_kinds};
-use crate::{Error, Graph, Result, read_edge_list, read_ogb_binary, read_ogb_raw};
-use l0gm_data::checksums_of;
+use crate::{Error, Graph, Result, read_ogb_binary, read_ogb_raw};
+use l0gm_data::{checksums_of, is_file, is_there};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Reads whatever stands at `path`.
 pub fn read_graph(path: &Path, table: &TableSettings) -> Result<Graph> {
-    if path.is_file() {
-        return read_edge_list(path, table);
-    }
-    if path.join("raw").join("edge.csv.gz").is_file() {
-        return read_ogb_raw(path);
-    }
-    if path.join("raw").join("data.npz").is_file() {
-        return read_ogb_binary(path);
-    }
-    if let Some(edges) = edge_list_in(path) {
-        return read_edge_list(&edges, table);
-    }
-    Err(Error::file(
-        path,
-        "no graph here; expected raw/edge.csv.gz (OGB's raw layout), raw/data.npz (its binary layout) or \
-         edges.csv beside nodes.csv or nodes.parquet",
-    ))
+    Ok(read_with_words(path, table)?.graph)
 }
 
-fn edge_list_in(folder: &Path) -> Option<PathBuf> {
-    ["edges.csv", "edges.csv.gz"]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+/// The same with what is said of it before training.
+pub(crate) fn read_with_words(path: &Path, table: &TableSettings) -> Result<GraphReading> {
+    match layout(path)? {
+        Layout::OgbRaw | Layout::OgbBinary => read_ogb(path),
+        Layout::EdgeList(edges) => read_with_summary(&edges, table),
+    }
+}
+
+/// A graph of the catalogue, in one of OGB's layouts.
+pub(crate) fn read_ogb(path: &Path) -> Result<GraphReading> {
+    let graph = match is_file(&path.join("raw").join("data.npz"))?
+        && !is_file(&path.join("raw").join("edge.csv.gz"))?
+    {
+        true => read_ogb_binary(path)?,
+        false => read_ogb_raw(path)?,
+    };
+    Ok(GraphReading::of_ogb(path, graph))
+}
+
+/// A graph whose labels are to be predicted, the names of its nodes where they have any, and what a person
+/// would like to know. `schema`: what the features of the graph that was trained on are; without it, and for
+/// OGB's layouts, labels are read along.
+pub(crate) fn read_to_predict(
+    path: &Path,
+    table: &TableSettings,
+    schema: Option<&FeatureSchema>,
+    classes: &[String],
+) -> Result<(Graph, Option<Vec<String>>, Vec<String>)> {
+    match (layout(path)?, schema) {
+        (Layout::EdgeList(edges), Some(schema)) => {
+            let (graph, names, said) = read_new_graph(&edges, table, schema, classes)?;
+            Ok((graph, Some(names), said))
+        }
+        _ => Ok((read_graph(path, table)?, None, Vec::new())),
+    }
+}
+
+enum Layout {
+    OgbRaw,
+    OgbBinary,
+    EdgeList(PathBuf),
+}
+
+fn layout(path: &Path) -> Result<Layout> {
+    if !is_there(path)? {
+        return Err(Error::file(
+            path,
+            "there is nothing; give a folder with a graph, or the path of its edges",
+        ));
+    }
+    if path.is_file() {
+        return Ok(Layout::EdgeList(path.to_path_buf()));
+    }
+    if is_file(&path.join("raw").join("edge.csv.gz"))? {
+        return Ok(Layout::OgbRaw);
+    }
+    if is_file(&path.join("raw").join("data.npz"))? {
+        return Ok(Layout::OgbBinary);
+    }
+    let edges = rows_file(path, "edges")?;
+    edges.map(Layout::EdgeList).ok_or_else(|| {
+        Error::file(
+            path,
+            "no graph here; expected raw/edge.csv.gz (OGB's raw layout), raw/data.npz (its binary layout) or edges.csv \
+             beside nodes.csv (both also as .tsv, .txt, .data, .parquet and .arff; text also as .gz and .zst)",
+        )
+    })
 }
 
 /// sha256 of the files that [`read_graph`] reads at `path`, a graph of one's own, and of its splits.
@@ -41,14 +89,9 @@ pub(crate) fn own_checksums(
     path: &Path,
     table: &TableSettings,
 ) -> Result<BTreeMap<String, String>> {
-    let edges = if path.is_file() {
-        Some(path.to_path_buf())
-    } else {
-        edge_list_in(path)
-    };
-    let mut parts = match edges {
-        Some(edges) => vec![node_table_path(&edges, table)?, edges],
-        None => vec![path.join("raw")],
+    let mut parts = match layout(path)? {
+        Layout::EdgeList(edges) => vec![node_table_path(&edges, table)?, edges],
+        Layout::OgbRaw | Layout::OgbBinary => vec![path.join("raw")],
     };
     let split = split_folder(path).join("split");
     if split.is_dir() {

@@ -1,12 +1,19 @@
 //! The runner's door to graphs: where they come from, their default settings, and their methods.
 
 use crate::defaults::profile_settings;
-use crate::load::{own_checksums, read_graph, resolve_split, split_folder, usual_split};
+use crate::feature_schema::FeatureSchema;
+use crate::load::{
+    own_checksums, read_ogb, read_with_words, resolve_split, split_folder, usual_split,
+};
 use crate::methods::METHODS;
 use crate::normalise::scale_features;
+use crate::reading::GraphReading;
+use crate::settings::UNWRITTEN;
 use crate::{Error, Graph, GraphSettings, GraphTask, NodeSplit, Result};
 use candle_core::Device;
+use l0gm_data::rows::Summary;
 use l0gm_data::{Catalogue, Resolved};
+use l0gm_train::settings::merge_settings_with;
 use l0gm_train::{
     DataSummary, Hyperparameter, Located, Methods, ModalityParts, RunSpec, SpecRequest, Split,
     Task, TrainConfig, usual_setting_of,
@@ -55,15 +62,56 @@ impl GraphModality {
         if resolved.checksums.is_empty() {
             resolved.checksums = own_checksums(&resolved.dir, &settings.table)?;
         }
-        let mut graph = read_graph(&resolved.dir, &settings.table)?;
-        let split = NodeSplit::load(&split_folder(&resolved.dir), graph.nodes(), &settings.split)?;
+        let (reading, split) = self.read_and_split(&resolved, settings)?;
+        let summary = reading.summary(&split, settings.features);
+        let GraphReading {
+            mut graph, schema, ..
+        } = reading;
         scale_features(&mut graph, settings.features);
         let task = GraphTask::new(&graph, split, device)?;
         Ok(LoadedGraph {
             graph,
             task,
             resolved,
+            schema,
+            summary,
         })
+    }
+
+    /// What is found in a spec's graph, to be said before training: nodes and edges, columns and what each
+    /// was taken for, classes with counts, nodes without a label, missing cells, the split.
+    ///
+    /// # Errors
+    /// A graph or settings that cannot be used.
+    pub fn summary(&self, spec: &RunSpec) -> Result<Summary> {
+        let given: serde_json::Value = spec.modality_settings()?;
+        let settings: GraphSettings =
+            merge_settings_with(&GraphSettings::default(), &given, &UNWRITTEN)?;
+        settings.check()?;
+        let (reading, split) = self.read_and_split(&self.resolve(&spec.dataset)?, &settings)?;
+        Ok(reading.summary(&split, settings.features))
+    }
+
+    fn read_and_split(
+        &self,
+        resolved: &Resolved,
+        settings: &GraphSettings,
+    ) -> Result<(GraphReading, NodeSplit)> {
+        let name = resolved.name.as_str();
+        let reading = match self.catalogue.names("graph").contains(&name) {
+            true => match self.catalogue.entry(name)?.reader.as_str() {
+                "ogb" => read_ogb(&resolved.dir)?,
+                other => {
+                    return Err(Error::Setting(format!(
+                        "the catalogue says that '{name}' is read by '{other}', which is no reader of graphs (readers: ogb)"
+                    )));
+                }
+            },
+            false => read_with_words(&resolved.dir, &settings.table)?,
+        };
+        let folder = split_folder(&resolved.dir);
+        let split = NodeSplit::load(&folder, reading.graph.labels(), &settings.split)?;
+        Ok((reading, split))
     }
 }
 
@@ -75,6 +123,10 @@ pub(crate) struct LoadedGraph {
     pub(crate) task: GraphTask,
     /// Where it came from.
     pub(crate) resolved: Resolved,
+    /// What its features are; `None` where they have no names.
+    pub(crate) schema: Option<FeatureSchema>,
+    /// What was found in its files, to be said before training.
+    pub(crate) summary: Summary,
 }
 
 impl LoadedGraph {
@@ -94,7 +146,7 @@ impl LoadedGraph {
             classes: self.graph.classes().to_vec(),
             reductions,
             notes,
-            reading: None,
+            reading: Some(self.summary.to_value()),
         }
     }
 }
@@ -103,6 +155,7 @@ impl ModalityParts for GraphModality {
     type Settings = GraphSettings;
     const NAME: &'static str = "graph";
     const METHODS: &'static Methods<Self> = &METHODS;
+    const UNWRITTEN: &'static [&'static str] = &UNWRITTEN;
 
     fn datasets(&self) -> Vec<String> {
         DATASETS.map(String::from).to_vec()

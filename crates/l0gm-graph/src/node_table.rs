@@ -1,262 +1,227 @@
-//! A table of nodes from CSV or Parquet: an id, a label and any number of numeric features a row, found
-//! by their column names. The first half of "any edge list + feature table".
-use crate::text_matrix::open_text;
-use crate::{Error, Result};
-use arrow::array::{Array, Float64Array, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
+//! The table of nodes, a file of rows (`docs/rows.md`): an id, a label and any number of features a row,
+//! found by their column names. The first half of "any edge list + feature table".
+use crate::feature_matrix::{Met, read_features, said};
+use crate::feature_schema::{FeatureSchema, Reading};
+use crate::node_ids::NodeIds;
+use crate::settings::TableSettings;
+use crate::{Error, Features, Result};
+use l0gm_data::rows::kind::Kind;
+use l0gm_data::rows::label::{self, LabelOptions, Labels, Unlabelled};
+use l0gm_data::rows::summary::ColumnSummary;
+use l0gm_data::rows::suspicious::{self, Finding, Oddity};
+use l0gm_data::rows::{self, RawTable, ReadOptions, Source, Summary, list};
+use rayon::prelude::*;
 use std::path::Path;
 
+/// Features larger than this are said where they are not scaled.
+const LARGE: f32 = 100.0;
+
 /// The nodes of a graph, in the table's order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct NodeTable {
-    /// Which row an id stands in.
-    pub(crate) rows: HashMap<String, u32>,
-    /// Class number of each row.
-    pub(crate) labels: Vec<u32>,
-    /// The classes' names, sorted (as numbers where all are numbers).
-    pub(crate) classes: Vec<String>,
-    /// Number of feature columns.
-    pub(crate) columns: usize,
-    /// rows x columns.
-    pub(crate) features: Vec<f32>,
+    /// Their names.
+    pub(crate) ids: NodeIds,
+    /// Their labels.
+    pub(crate) labels: Labels,
+    /// Their features.
+    pub(crate) features: Features,
+    /// What the features are.
+    pub(crate) schema: FeatureSchema,
+    /// Columns with numbers beyond 100 and the largest of these.
+    pub(crate) large: Option<(Vec<String>, f32)>,
+    /// What was found in the file.
+    pub(crate) summary: Summary,
 }
 
-/// Reads `.parquet`, else CSV (`.gz` is decompressed). Every column but the two named is a feature.
-pub(crate) fn read_node_table(
-    path: &Path,
-    id_column: &str,
-    label_column: &str,
-) -> Result<NodeTable> {
-    let mut builder = Builder::default();
-    if path.extension().is_some_and(|e| e == "parquet") {
-        read_parquet(path, id_column, label_column, &mut builder)?;
-    } else {
-        read_csv(path, id_column, label_column, &mut builder)?;
+/// Reads the nodes of a graph to train on.
+pub(crate) fn read_node_table(path: &Path, settings: &TableSettings) -> Result<NodeTable> {
+    let mut table = rows::read(&Source::path(path), &settings.node_options())?;
+    let ids = take_ids(path, &mut table, settings)?;
+    let label = settings.label_column.as_str();
+    expect_column(path, &table, label, "table.label-column")?;
+    for listed in settings.keep.iter().chain(&settings.categorical) {
+        table.column(listed)?;
     }
-    builder.finish(path)
-}
-
-#[derive(Default)]
-struct Builder {
-    rows: HashMap<String, u32>,
-    labels: Vec<String>,
-    columns: usize,
-    features: Vec<f32>,
-}
-
-impl Builder {
-    /// Takes one node's id and label; `place` says where it stands, for an error.
-    fn node(&mut self, path: &Path, place: &str, id: &str, label: &str) -> Result<()> {
-        let row = self.labels.len() as u32;
-        if label.is_empty() {
-            return Err(Error::file(
-                path,
-                format!("{place}: the label is empty; every node needs one"),
-            ));
-        }
-        if let Some(before) = self.rows.insert(id.to_string(), row) {
-            return Err(Error::file(
-                path,
-                format!("{place}: node {id:?} stood already in row {before}; ids must be unique"),
-            ));
-        }
-        self.labels.push(label.to_string());
-        Ok(())
-    }
-
-    fn finish(self, path: &Path) -> Result<NodeTable> {
-        if self.labels.is_empty() {
-            return Err(Error::file(
-                path,
-                "the table has no rows; write one row a node",
-            ));
-        }
-        let classes = class_names(&self.labels);
-        let numbers: HashMap<&str, u32> = classes
-            .iter()
-            .enumerate()
-            .map(|(i, c)| (c.as_str(), i as u32))
-            .collect();
-        let labels = self.labels.iter().map(|l| numbers[l.as_str()]).collect();
-        Ok(NodeTable {
-            rows: self.rows,
-            labels,
-            classes,
-            columns: self.columns,
-            features: self.features,
-        })
-    }
-}
-
-/// Distinct names; "10" comes after "9" where all are numbers.
-fn class_names(labels: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = labels
-        .iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .cloned()
-        .collect();
-    let numbers: Option<Vec<f64>> = names
-        .iter()
-        .map(|n| n.parse().ok().filter(|v: &f64| v.is_finite()))
-        .collect();
-    if numbers.is_some() {
-        names.sort_by(|a, b| {
-            let value = |s: &str| s.parse::<f64>().unwrap_or_default();
-            value(a).total_cmp(&value(b)).then_with(|| a.cmp(b))
-        });
-    }
-    names
-}
-
-/// Positions of the id and the label column, and of the features.
-fn locate(
-    path: &Path,
-    names: &[String],
-    id_column: &str,
-    label_column: &str,
-) -> Result<(usize, usize, Vec<usize>)> {
-    let find = |wanted: &str, setting: &str| {
-        names.iter().position(|n| n == wanted).ok_or_else(|| {
-            Error::file(
-                path,
-                format!(
-                    "no column {wanted:?} among {}; name the right one in the setting {setting}",
-                    names.join(", ")
-                ),
-            )
-        })
+    let options = LabelOptions {
+        classes: settings.classes.as_deref(),
+        unlabelled: Unlabelled::Keep,
     };
-    let id = find(id_column, "table.id-column")?;
-    let label = find(label_column, "table.label-column")?;
-    let features: Vec<usize> = (0..names.len())
-        .filter(|&c| c != id && c != label)
-        .collect();
-    if features.is_empty() {
-        return Err(Error::file(
-            path,
-            "no feature columns beside id and label; a node needs at least one number",
-        ));
+    let labels = label::read(&table, label, &options)?;
+    let kinds = kinds(&table, label, &labels, settings)?;
+    let asked = [settings.keep.as_slice(), settings.categorical.as_slice()].concat();
+    let mut found = suspicious::find(&table, &kinds, Some((label, &labels.codes)), &asked);
+    let constants = keep_constants(&table, &kinds, &mut found);
+    let mut schema = FeatureSchema::of(&table, &kinds, label, &found, settings)?;
+    let (features, met) = read_features(&table, &mut schema, true)?;
+
+    let mut summary = Summary::of(&table, &kinds, Some(label)).with_labels(&labels);
+    summary.unlabelled = labels.unlabelled;
+    add_id_column(&mut summary, &settings.id_column);
+    for column in found.iter().filter(|f| f.left_out) {
+        summary.leave_out(&column.column);
     }
-    Ok((id, label, features))
+    summary.notes.extend(labels.note(&options));
+    let dates = "read as numbers: year, month, day, weekday and, where there are times, hour";
+    summary
+        .notes
+        .extend(suspicious::lines(&found, "table.", dates));
+    summary.notes.extend(constants);
+    summary.notes.extend(notes_of(&schema));
+    Ok(NodeTable {
+        ids,
+        labels,
+        features,
+        large: large(&schema, &met),
+        schema,
+        summary,
+    })
 }
 
-fn read_csv(path: &Path, id_column: &str, label_column: &str, builder: &mut Builder) -> Result<()> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(open_text(path)?);
-    let names: Vec<String> = reader
-        .headers()
-        .map_err(|e| csv_error(path, e))?
-        .iter()
-        .map(String::from)
-        .collect();
-    if names.iter().all(String::is_empty) {
-        return Err(Error::file(
-            path,
-            "the file is empty; write a header and one row a node",
-        ));
-    }
-    let (id, label, features) = locate(path, &names, id_column, label_column)?;
-    builder.columns = features.len();
-    for record in reader.records() {
-        let record = record.map_err(|e| csv_error(path, e))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        builder.node(path, &format!("line {line}"), &record[id], &record[label])?;
-        for &column in &features {
-            let value: f32 = record[column].parse().unwrap_or(f32::NAN);
-            if !value.is_finite() {
-                return Err(Error::file(
-                    path,
-                    format!(
-                        "line {line}, column {:?}: {:?} is not a finite number",
-                        names[column], &record[column]
-                    ),
-                ));
-            }
-            builder.features.push(value);
-        }
-    }
-    Ok(())
-}
-
-/// The csv crate's message, with io errors (a truncated gzip) in this crate's wording.
-pub(crate) fn csv_error(path: &Path, error: csv::Error) -> Error {
-    match error.kind() {
-        csv::ErrorKind::Io(io) => Error::read(path, io),
-        _ => Error::file(path, error.to_string()),
-    }
-}
-
-fn read_parquet(
+/// The nodes of a graph whose labels are to be predicted: their names, their features by the schema of the
+/// graph that was trained on, and what a person would like to know. Other columns are not looked at.
+pub(crate) fn read_new_nodes(
     path: &Path,
-    id_column: &str,
-    label_column: &str,
-    builder: &mut Builder,
+    settings: &TableSettings,
+    schema: &FeatureSchema,
+) -> Result<(NodeIds, Features, Vec<String>)> {
+    let names = schema.columns.iter().map(|column| column.name.clone());
+    let options = ReadOptions {
+        ignore: Vec::new(),
+        only: Some(names.chain([settings.id_column.clone()]).collect()),
+        usual_decimal: Some(schema.decimal),
+        ..settings.node_options()
+    };
+    let mut table = rows::read(&Source::path(path), &options)?;
+    let ids = take_ids(path, &mut table, settings)?;
+    let mut schema = schema.clone();
+    let (features, met) = read_features(&table, &mut schema, false)?;
+    let mut lines = table.said().to_vec();
+    lines.extend(said(&schema, &met));
+    Ok((ids, features, lines))
+}
+
+/// Reads the ids and drops their column: it is no feature.
+fn take_ids(path: &Path, table: &mut RawTable, settings: &TableSettings) -> Result<NodeIds> {
+    let name = settings.id_column.as_str();
+    expect_column(path, table, name, "table.id-column")?;
+    let ids = NodeIds::read(table, table.column(name)?)?;
+    table.retain_columns(|column| column.name != name);
+    Ok(ids)
+}
+
+/// An error that says which columns there are and which setting names another.
+pub(crate) fn expect_column(
+    path: &Path,
+    table: &RawTable,
+    wanted: &str,
+    setting: &str,
 ) -> Result<()> {
-    let file = File::open(path).map_err(|e| Error::read(path, &e))?;
-    let bad =
-        |e: &dyn std::fmt::Display| Error::file(path, format!("not a readable Parquet file: {e}"));
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(&e))?;
-    let names: Vec<String> = reader
-        .schema()
-        .fields()
-        .iter()
-        .map(|f| f.name().clone())
-        .collect();
-    let (id, label, features) = locate(path, &names, id_column, label_column)?;
-    builder.columns = features.len();
-    for batch in reader.build().map_err(|e| bad(&e))? {
-        let batch = batch.map_err(|e| bad(&e))?;
-        let as_type = |column: usize, kind: &DataType| {
-            cast(batch.column(column), kind).map_err(|e| {
-                Error::file(
-                    path,
-                    format!("column {:?} cannot be read: {e}", names[column]),
-                )
-            })
-        };
-        let (ids, labels) = (
-            as_type(id, &DataType::Utf8)?,
-            as_type(label, &DataType::Utf8)?,
-        );
-        let numbers = features
-            .iter()
-            .map(|&c| as_type(c, &DataType::Float64))
-            .collect::<Result<Vec<_>>>()?;
-        for row in 0..batch.num_rows() {
-            let place = format!("row {}", builder.labels.len());
-            let id = text(&ids, row).ok_or_else(|| Error::file(path, format!("{place}: no id")))?;
-            builder.node(path, &place, id, text(&labels, row).unwrap_or_default())?;
-            for (at, column) in numbers.iter().enumerate() {
-                match number(column, row) {
-                    Some(value) if value.is_finite() => builder.features.push(value),
-                    _ => {
-                        return Err(Error::file(
-                            path,
-                            format!(
-                                "{place}, column {:?}: missing or not a finite number",
-                                names[features[at]]
-                            ),
-                        ));
-                    }
-                }
-            }
-        }
+    match table.find(wanted) {
+        Some(_) => Ok(()),
+        None => Err(Error::file(
+            path,
+            format!(
+                "no column {} among {}; name the right one in the setting {setting} (where the first row is no header, set \
+                 {}header to absent)",
+                rows::shown(wanted),
+                list(table.names()),
+                table.prefix()
+            ),
+        )),
     }
-    Ok(())
 }
 
-fn text(column: &dyn Array, row: usize) -> Option<&str> {
-    let column = column.as_any().downcast_ref::<StringArray>()?;
-    column.is_valid(row).then(|| column.value(row))
+/// The kind of each column; one that is listed as categorical is what it is taken for otherwise, and a word
+/// among its numbers makes no difference.
+fn kinds(
+    table: &RawTable,
+    label: &str,
+    labels: &Labels,
+    settings: &TableSettings,
+) -> Result<Vec<Kind>> {
+    let kinds: Vec<rows::Result<Kind>> = table
+        .columns()
+        .par_iter()
+        .map(|column| match column.name == label {
+            true => Ok(labels.kind),
+            false if settings.categorical.contains(&column.name) => {
+                Ok(table.kind(column).unwrap_or(Kind::Category))
+            }
+            false => table.kind(column),
+        })
+        .collect();
+    Ok(kinds.into_iter().collect::<rows::Result<_>>()?)
 }
 
-fn number(column: &dyn Array, row: usize) -> Option<f32> {
-    let column = column.as_any().downcast_ref::<Float64Array>()?;
-    column.is_valid(row).then(|| column.value(row) as f32)
+/// Numbers that are the same for every node say nothing in a table of rows. On a graph they do: message
+/// passing turns them into a number that depends on a node's neighbours.
+fn keep_constants(table: &RawTable, kinds: &[Kind], found: &mut Vec<Finding>) -> Option<String> {
+    let numeric = |name: &str| {
+        let at = table.columns().iter().position(|c| c.name == name);
+        at.is_some_and(|at| matches!(kinds[at], Kind::Number(_) | Kind::Boolean))
+    };
+    let (constants, others): (Vec<_>, Vec<_>) = std::mem::take(found)
+        .into_iter()
+        .partition(|f| f.oddity == Oddity::Constant && f.left_out && numeric(&f.column));
+    *found = others;
+    let names: Vec<&str> = constants.iter().map(|f| f.column.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the same number in every row: used, because message passing makes it depend on a node's neighbours: {}",
+            list(names)
+        )
+    })
+}
+
+fn add_id_column(summary: &mut Summary, name: &str) {
+    summary.column_count += 1;
+    summary.kinds.insert("node id".to_owned(), 1);
+    let column = ColumnSummary {
+        name: name.to_owned(),
+        kind: "node id".to_owned(),
+        ..ColumnSummary::default()
+    };
+    summary.columns.insert(0, column);
+}
+
+/// How columns became features.
+fn notes_of(schema: &FeatureSchema) -> Vec<String> {
+    let columns = &schema.columns;
+    let mut notes = Vec::new();
+    let words: Vec<&str> = columns
+        .iter()
+        .filter(|column| matches!(column.reading, Reading::Words { .. }))
+        .map(|column| column.name.as_str())
+        .collect();
+    if !words.is_empty() {
+        notes.push(format!(
+            "one feature a word (1 where the node has it): {}",
+            list(words)
+        ));
+    }
+    let missing: Vec<&str> = columns
+        .iter()
+        .filter(|column| column.missing)
+        .map(|column| column.name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        notes.push(format!(
+            "missing cells: a number becomes its column's mean, a word none of the words, and one more feature a column \
+             says where they are: {}",
+            list(missing)
+        ));
+    }
+    notes.push(format!("{} features a node", schema.width()));
+    notes
+}
+
+fn large(schema: &FeatureSchema, met: &[Met]) -> Option<(Vec<String>, f32)> {
+    let columns = schema.columns.iter().zip(met);
+    let some: Vec<(&str, f32)> = columns
+        .filter(|(_, met)| met.largest > LARGE)
+        .map(|(column, met)| (column.name.as_str(), met.largest))
+        .collect();
+    let largest = some.iter().map(|(_, size)| *size).fold(0.0, f32::max);
+    let names = some.iter().map(|(name, _)| (*name).to_owned()).collect();
+    (!some.is_empty()).then_some((names, largest))
 }

@@ -153,7 +153,7 @@ mod tests {
         let features = Features::new(2, vec![1.0, 5.0, 2.0, 5.0, 3.0, 5.0]).unwrap();
         let mut graph = Graph::new(
             features,
-            vec![0, 1, 0],
+            vec![0u32, 1, 0],
             vec!["a".into(), "b".into()],
             adjacency,
         )

@@ -1,70 +1,171 @@
-//! Any graph of one's own: a CSV of edges with a header, and a table of nodes (CSV or Parquet) with an
-//! id, a label and numeric features. Ids may be any text; edges name nodes by them.
-use crate::node_table::{csv_error, read_node_table};
+//! Any graph of one's own: a file of edges and a table of nodes, both files of rows (`docs/rows.md`). Nodes
+//! have an id, a label (or none) and features; ids may be any text, and edges name nodes by them.
+use crate::feature_schema::FeatureSchema;
+use crate::node_ids::{NodeIds, name};
+use crate::node_table::{expect_column, read_new_nodes, read_node_table};
+use crate::reading::GraphReading;
 use crate::settings::TableSettings;
-use crate::text_matrix::open_text;
-use crate::{Adjacency, Error, Features, Graph, NodeId, Result};
+use crate::{Adjacency, Error, Graph, NodeId, Result};
+use l0gm_data::is_there;
+use l0gm_data::rows::{self, HeaderRow, RawColumn, RawTable, Source, list};
 use std::path::{Path, PathBuf};
 
-/// Names under which a folder's table of nodes is looked for.
-const NODE_TABLES: [&str; 3] = ["nodes.parquet", "nodes.csv", "nodes.csv.gz"];
+/// Endings under which a folder's nodes and edges are looked for, in this order.
+const ENDINGS: [&str; 16] = [
+    "parquet", "csv", "csv.gz", "csv.zst", "tsv", "tsv.gz", "tsv.zst", "txt", "txt.gz", "txt.zst",
+    "data", "data.gz", "data.zst", "arff", "arff.gz", "arff.zst",
+];
 
-/// Reads the edges in `edges`; the table of nodes is `settings.nodes`, or, where that is empty,
-/// `nodes.parquet`, `nodes.csv` or `nodes.csv.gz` beside it.
+/// Reads the edges in `edges`; the table of nodes is `settings.nodes`, or, where that is empty, the file
+/// beside it whose name is `nodes` with the ending of a file of rows.
 pub fn read_edge_list(edges: &Path, settings: &TableSettings) -> Result<Graph> {
+    Ok(read_with_summary(edges, settings)?.graph)
+}
+
+/// The same with what was found in the files.
+pub(crate) fn read_with_summary(edges: &Path, settings: &TableSettings) -> Result<GraphReading> {
     let nodes = node_table_path(edges, settings)?;
-    let table = read_node_table(&nodes, &settings.id_column, &settings.label_column)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(open_text(edges)?);
-    let names: Vec<String> = reader
-        .headers()
-        .map_err(|e| csv_error(edges, e))?
-        .iter()
-        .map(String::from)
-        .collect();
-    if names.iter().all(String::is_empty) {
-        return Err(Error::file(
-            edges,
-            "the file is empty; write a header and one edge a line",
+    let table = read_node_table(&nodes, settings)?;
+    let (adjacency, said) = read_edges(edges, settings, &table.ids, &nodes)?;
+    let mut summary = table.summary;
+    // What is found in the nodes stands first.
+    summary.notes.extend(said);
+    let graph = Graph::new(
+        table.features,
+        table.labels.codes,
+        table.labels.classes,
+        adjacency,
+    )
+    .map_err(|e| Error::file(&nodes, e.to_string()))?;
+    Ok(GraphReading {
+        graph,
+        schema: Some(table.schema),
+        summary,
+        large: table.large,
+    })
+}
+
+/// A graph whose labels are to be predicted: the names of its nodes, and what a person would like to know.
+pub(crate) fn read_new_graph(
+    edges: &Path,
+    settings: &TableSettings,
+    schema: &FeatureSchema,
+    classes: &[String],
+) -> Result<(Graph, Vec<String>, Vec<String>)> {
+    let nodes = node_table_path(edges, settings)?;
+    let (ids, features, mut said) = read_new_nodes(&nodes, settings, schema)?;
+    let (adjacency, of_edges) = read_edges(edges, settings, &ids, &nodes)?;
+    said.extend(of_edges);
+    let unlabelled: Vec<Option<u32>> = vec![None; ids.len()];
+    let graph = Graph::new(features, unlabelled, classes.to_vec(), adjacency)?;
+    Ok((graph, ids.into_names(), said))
+}
+
+/// Reads the edges between known nodes, and says what was found.
+fn read_edges(
+    path: &Path,
+    settings: &TableSettings,
+    ids: &NodeIds,
+    nodes: &Path,
+) -> Result<(Adjacency, Vec<String>)> {
+    let table = rows::read(&Source::path(path), &settings.edge_options())?;
+    let (source, target) = end_columns(settings);
+    expect_column(path, &table, source, "table.source-column")?;
+    expect_column(path, &table, target, "table.target-column")?;
+    let ends = [table.column(source)?, table.column(target)?];
+    let mut pairs = Vec::with_capacity(table.rows());
+    let mut unknown: Option<(usize, &RawColumn)> = None;
+    let mut lost = 0;
+    for row in 0..table.rows() {
+        let mut pair = [None; 2];
+        for (end, column) in pair.iter_mut().zip(ends) {
+            *end = ids.find(name(&table, column, row)?);
+            if end.is_none() {
+                unknown.get_or_insert((row, column));
+            }
+        }
+        match pair {
+            [Some(a), Some(b)] => pairs.push((a, b)),
+            _ => lost += 1,
+        }
+    }
+    if let Some((row, column)) = unknown {
+        let more = match lost {
+            1 => String::new(),
+            lost => format!("; {lost} of {} edges name such nodes", table.rows()),
+        };
+        let expected = format!(
+            "the id of one of the {} nodes in {} (add the node there, or delete the edge{more})",
+            ids.len(),
+            nodes.display()
+        );
+        return Err(table.cell_error(row, column, &expected).into());
+    }
+    let adjacency = Adjacency::from_edges(ids.len(), &pairs)?;
+    let said = said(&table, &pairs, &adjacency, [source, target]);
+    Ok((adjacency, said))
+}
+
+/// The columns of the two ends. Without a header the first two are meant.
+fn end_columns(settings: &TableSettings) -> (&str, &str) {
+    let usual = TableSettings::default();
+    let absent = settings.edges_header == Some(HeaderRow::Absent);
+    let column = |set: &'_ str, usual: &str, place: &'static str| -> Option<&'static str> {
+        (absent && set == usual).then_some(place)
+    };
+    let source = column(&settings.source_column, &usual.source_column, "column 1");
+    let target = column(&settings.target_column, &usual.target_column, "column 2");
+    (
+        source.unwrap_or(&settings.source_column),
+        target.unwrap_or(&settings.target_column),
+    )
+}
+
+/// One line for each thing that a person would like to know of the edges.
+fn said(
+    table: &RawTable,
+    pairs: &[(NodeId, NodeId)],
+    adjacency: &Adjacency,
+    ends: [&str; 2],
+) -> Vec<String> {
+    let file = Path::new(table.name());
+    let file = file
+        .file_name()
+        .map_or_else(|| table.name().into(), |name| name.to_string_lossy());
+    let mut lines = Vec::new();
+    let loops = pairs.iter().filter(|(a, b)| a == b).count();
+    let mut line = format!(
+        "edges: {} rows in {file} join {} pairs of nodes; an edge has no direction",
+        pairs.len(),
+        adjacency.edges()
+    );
+    match pairs.len() - loops - adjacency.edges() {
+        0 => {}
+        again => line += &format!(", and {again} rows that name a pair again count once"),
+    }
+    lines.push(line);
+    if loops > 0 {
+        lines.push(format!(
+            "edges: {loops} rows join a node to itself and are left out (every node gets one such edge, eq. 2)"
         ));
     }
-    let column = |wanted: &str, setting: &str| {
-        names.iter().position(|n| n == wanted).ok_or_else(|| {
-            Error::file(
-                edges,
-                format!(
-                    "no column {wanted:?} among {}; name the right one in the setting {setting}",
-                    names.join(", ")
-                ),
-            )
-        })
-    };
-    let source = column(&settings.source_column, "table.source-column")?;
-    let target = column(&settings.target_column, "table.target-column")?;
-    let mut pairs = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| csv_error(edges, e))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let end = |at: usize| {
-            table.rows.get(&record[at]).map(|&row| NodeId(row)).ok_or_else(|| {
-                Error::file(
-                    edges,
-                    format!(
-                        "line {line}: an edge to node {:?}, which does not exist: {} lists {} nodes",
-                        &record[at],
-                        nodes.display(),
-                        table.labels.len()
-                    ),
-                )
-            })
-        };
-        pairs.push((end(source)?, end(target)?));
+    let others: Vec<&str> = table.names().filter(|name| !ends.contains(name)).collect();
+    if !others.is_empty() {
+        lines.push(format!(
+            "edges: not used, every edge counts the same: {} (weights, times and kinds of edges enter no model)",
+            list(others)
+        ));
     }
-    let adjacency = Adjacency::from_edges(table.labels.len(), &pairs)?;
-    let features = Features::new(table.columns, table.features)?;
-    Graph::new(features, table.labels, table.classes, adjacency)
-        .map_err(|e| Error::file(&nodes, e.to_string()))
+    let alone = (0..adjacency.nodes() as u32)
+        .filter(|node| adjacency.neighbours(NodeId(*node)).is_empty())
+        .count();
+    if alone > 0 {
+        lines.push(format!(
+            "edges: {alone} nodes have none; they are classified by their own features"
+        ));
+    }
+    lines.extend(table.said().iter().map(|said| format!("{file}: {said}")));
+    lines
 }
 
 /// Where the table of nodes of an edge list stands.
@@ -73,17 +174,34 @@ pub(crate) fn node_table_path(edges: &Path, settings: &TableSettings) -> Result<
     if !settings.nodes.is_empty() {
         return Ok(folder.join(&settings.nodes));
     }
-    NODE_TABLES
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
-        .ok_or_else(|| {
-            Error::file(
-                folder,
-                format!(
-                    "no table of nodes ({}) beside the edges; name it in the setting table.nodes",
-                    NODE_TABLES.join(", ")
-                ),
-            )
-        })
+    rows_file(folder, "nodes")?.ok_or_else(|| {
+        Error::file(
+            folder,
+            "no table of nodes beside the edges (nodes.csv, nodes.parquet, nodes.tsv.gz, ...); name it in the setting \
+             table.nodes",
+        )
+    })
+}
+
+/// The file of rows with this name in a folder, whatever its ending. Two of them are an error: which one is
+/// meant cannot be known.
+pub(crate) fn rows_file(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for ending in ENDINGS {
+        let path = folder.join(format!("{name}.{ending}"));
+        if is_there(&path)? {
+            found.push(path);
+        }
+    }
+    match found.as_slice() {
+        [first, second, ..] => Err(Error::file(
+            folder,
+            format!(
+                "both {} and {} are there; keep one of them, or name the file itself",
+                first.file_name().unwrap_or_default().to_string_lossy(),
+                second.file_name().unwrap_or_default().to_string_lossy()
+            ),
+        )),
+        _ => Ok(found.pop()),
+    }
 }

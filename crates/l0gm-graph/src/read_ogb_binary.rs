@@ -35,15 +35,19 @@ pub fn read_ogb_binary(dir: &Path) -> Result<Graph> {
     Graph::new(features, labels, classes, adjacency)
 }
 
-fn read_labels(path: &Path, nodes: usize) -> Result<Vec<u32>> {
+/// Fractions that are whole are labels too, and NaN is a node without a label, as in ogbn-papers100M.
+fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
     let file = Npz::open(path)?;
-    let labels = file.whole_numbers("node_label")?;
+    let labels = file.numbers("node_label")?;
     check_rows(path, "labels", labels.len(), nodes)?;
     let labels = labels.iter().enumerate();
     labels
-        .map(|(node, &label)| match u32::try_from(label) {
+        .map(|(node, &label)| match label {
+            label if label.is_nan() => Ok(None),
             // A label far beyond the number of nodes is a slip, not a class of its own.
-            Ok(class) if label < nodes.max(2) => Ok(class),
+            label if label >= 0.0 && label.fract() == 0.0 && label < nodes.max(2) as f32 => {
+                Ok(Some(label as u32))
+            }
             _ => {
                 let what = format!("node {node} has label {label}, outside the classes");
                 Err(file.fault("node_label", what).into())

@@ -3,6 +3,7 @@
 use crate::graph::numbered_classes;
 use crate::text_matrix::{fields, parse_f32, parse_id, parse_lines};
 use crate::{Adjacency, Error, Features, Graph, NodeId, Result};
+use l0gm_data::rows::MISSING_WORDS;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -93,23 +94,31 @@ fn read_features(path: &Path, nodes: usize) -> Result<Features> {
     Features::new(columns, values)
 }
 
-fn read_labels(path: &Path, nodes: usize) -> Result<Vec<u32>> {
+/// Labels may be written as fractions (`3.0`), and a missing one (`nan`) is a node without a label.
+fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
     let labels = parse_lines(path, |line, out| {
-        out.push(parse_id(line).map_err(|message| format!("the label {message}"))?);
+        let text = line.trim_ascii();
+        let whole = text.strip_suffix(b".0").unwrap_or(text);
+        out.push(
+            match MISSING_WORDS.iter().any(|word| word.as_bytes() == text) {
+                true => None,
+                false => Some(parse_id(whole).map_err(|message| format!("the label {message}"))?),
+            },
+        );
         Ok(())
     })?;
     check_rows(path, "labels", labels.len(), nodes)?;
     // A label far beyond the number of nodes is a slip, not a class of its own.
     if let Some(line) = labels
         .iter()
-        .position(|&label| label as usize >= nodes.max(2))
+        .position(|label| label.is_some_and(|label| label as usize >= nodes.max(2)))
     {
         return Err(Error::file(
             path,
             format!(
                 "line {}: label {} is outside any number of classes that {nodes} nodes can have",
                 line + 1,
-                labels[line]
+                labels[line].unwrap_or_default()
             ),
         ));
     }

@@ -1,6 +1,7 @@
 //! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
 //! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
 use crate::{Error, Result};
+use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, InferenceGate, Interface, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
@@ -46,11 +47,12 @@ impl Default for SplitSettings {
     }
 }
 
-/// Columns of an edge list and its table of nodes. Not used for OGB's layouts.
+/// How an edge list and its table of nodes are read (`docs/rows.md`). Not used for OGB's layouts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TableSettings {
-    /// File of nodes, relative to the edges' folder; empty: nodes.parquet or nodes.csv beside them.
+    /// File of nodes, relative to the edges' folder; empty: the file beside them whose name is `nodes` with the
+    /// ending of a file of rows.
     pub nodes: String,
     /// The nodes' column of ids.
     pub id_column: String,
@@ -60,6 +62,92 @@ pub struct TableSettings {
     pub source_column: String,
     /// The edges' column of the other end.
     pub target_column: String,
+    /// Columns of the nodes to leave out before they are looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Columns of the nodes to keep though they look like an identifier or a copy of the label.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// Columns of the nodes to read as categories whatever they look like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+    /// Class names in the order of their numbers; absent: the distinct labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+    /// Cells that mean "missing" beside the empty one; absent: the list of `docs/rows.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
+    /// What stands between cells, in both files; absent: found in each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
+    /// The decimal mark; absent: found from the cells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// Where the names of the nodes' columns come from; absent: the first row, unless it looks like data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<HeaderRow>,
+    /// The same for the edges. Without a header the first two columns are the ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edges_header: Option<HeaderRow>,
+    /// Columns of the edges to leave out before they are looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edges_ignore: Vec<String>,
+}
+
+/// Settings that are not written where they have their defaults: the identity of every run from before
+/// they existed stays what it was.
+pub(crate) const UNWRITTEN: [&str; 10] = [
+    "table.ignore",
+    "table.keep",
+    "table.categorical",
+    "table.classes",
+    "table.missing",
+    "table.separator",
+    "table.decimal",
+    "table.header",
+    "table.edges-header",
+    "table.edges-ignore",
+];
+
+impl TableSettings {
+    /// How the table of nodes is read.
+    pub(crate) fn node_options(&self) -> ReadOptions {
+        ReadOptions {
+            header: self.header.into(),
+            ignore: self.ignore.clone(),
+            decimal: self.decimal,
+            prefix: "table.",
+            ..self.options()
+        }
+    }
+
+    /// How the edges are read.
+    pub(crate) fn edge_options(&self) -> ReadOptions {
+        ReadOptions {
+            header: self.edges_header.into(),
+            ignore: self.edges_ignore.clone(),
+            prefix: "table.edges-",
+            ..self.options()
+        }
+    }
+
+    fn options(&self) -> ReadOptions {
+        let default = ReadOptions::default();
+        ReadOptions {
+            separator: self.separator.map(|separator| separator as u8),
+            missing: self.missing.clone().unwrap_or(default.missing),
+            ..ReadOptions::default()
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.separator {
+            Some(separator) if !separator.is_ascii() => Err(Error::Setting(format!(
+                "table.separator is {separator:?}; it must be a single ASCII character"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for TableSettings {
@@ -70,6 +158,16 @@ impl Default for TableSettings {
             label_column: "label".into(),
             source_column: "source".into(),
             target_column: "target".into(),
+            ignore: Vec::new(),
+            keep: Vec::new(),
+            categorical: Vec::new(),
+            classes: None,
+            missing: None,
+            separator: None,
+            decimal: None,
+            header: None,
+            edges_header: None,
+            edges_ignore: Vec::new(),
         }
     }
 }
@@ -185,6 +283,7 @@ impl Default for GraphSettings {
 impl GraphSettings {
     /// Checks every range; an error names the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
+        self.table.check()?;
         let gcn = &self.gcn;
         whole("gcn.layers", gcn.layers, 1, 64)?;
         whole("gcn.width", gcn.width, 1, 1 << 16)?;

@@ -1,5 +1,5 @@
 //! Which nodes are trained on, validated on and tested on: read from `split/<kind>/` as OGB ships it, or
-//! drawn at random by seed. Checked once: every node in exactly one part.
+//! drawn at random by seed. Checked once: every node that has a label in exactly one part, every other in none.
 use crate::settings::SplitSettings;
 use crate::text_matrix::{parse_id, parse_lines};
 use crate::{Error, NodeId, Result};
@@ -16,6 +16,7 @@ pub struct NodeSplit {
     train: Vec<NodeId>,
     valid: Vec<NodeId>,
     test: Vec<NodeId>,
+    left_out: usize,
 }
 
 impl NodeSplit {
@@ -28,6 +29,14 @@ impl NodeSplit {
         test: Vec<NodeId>,
         allow_missing: bool,
     ) -> Result<Self> {
+        let labelled = vec![true; nodes];
+        Self::among(&labelled, [train, valid, test], allow_missing)
+    }
+
+    /// Like [`new`](Self::new), of the nodes that have a label; the parts hold no other.
+    fn among(labelled: &[bool], parts: [Vec<NodeId>; 3], allow_missing: bool) -> Result<Self> {
+        let nodes = labelled.len();
+        let [train, valid, test] = parts;
         let mut part_of = vec![None; nodes];
         for (name, part) in [("train", &train), ("valid", &valid), ("test", &test)] {
             if part.is_empty() {
@@ -51,20 +60,35 @@ impl NodeSplit {
                 }
             }
         }
-        if !allow_missing && let Some(id) = part_of.iter().position(Option::is_none) {
-            let missing = part_of.iter().filter(|p| p.is_none()).count();
+        let nowhere = |node: &usize| labelled[*node] && part_of[*node].is_none();
+        if !allow_missing && let Some(id) = (0..nodes).find(nowhere) {
+            let missing = (0..nodes).filter(nowhere).count();
             return Err(Error::Graph(format!(
                 "node {id} stands in no part of the split ({missing} nodes in all); \
                  set split.allow-missing to leave nodes out on purpose"
             )));
         }
-        Ok(Self { train, valid, test })
+        Ok(Self {
+            train,
+            valid,
+            test,
+            left_out: 0,
+        })
     }
 
-    /// The split the settings ask for: `dir`/split/KIND/{train,valid,test}.csv.gz, or a random one.
-    pub fn load(dir: &Path, nodes: usize, settings: &SplitSettings) -> Result<Self> {
+    /// The split the settings ask for: `dir`/split/KIND/{train,valid,test}.csv.gz, or a random one. Nodes
+    /// without a label (`labels` is [`Graph::labels`](crate::Graph::labels)) are in no part, also where a file
+    /// lists them; see [`left_out`](Self::left_out).
+    pub fn load(dir: &Path, labels: &[Option<u32>], settings: &SplitSettings) -> Result<Self> {
+        let nodes = labels.len();
+        let labelled: Vec<bool> = labels.iter().map(Option::is_some).collect();
         if settings.kind == RANDOM {
-            return Self::random(nodes, settings.train, settings.valid, settings.seed);
+            let known: Vec<NodeId> = (0..nodes as u32)
+                .map(NodeId)
+                .filter(|node| labelled[node.0 as usize])
+                .collect();
+            let parts = shares(&known, settings.train, settings.valid, settings.seed);
+            return Self::among(&labelled, parts, false);
         }
         let folder = dir.join("split").join(&settings.kind);
         if !folder.is_dir() {
@@ -79,8 +103,9 @@ impl NodeSplit {
                 ),
             ));
         }
-        let part = |name: &str| {
-            parse_lines(&folder.join(format!("{name}.csv.gz")), |line, out| {
+        let mut left_out = 0;
+        let mut part = |name: &str| {
+            let mut listed = parse_lines(&folder.join(format!("{name}.csv.gz")), |line, out| {
                 let NodeId(id) = NodeId(parse_id(line)?);
                 if id as usize >= nodes {
                     return Err(format!(
@@ -90,38 +115,27 @@ impl NodeSplit {
                 }
                 out.push(NodeId(id));
                 Ok(())
-            })
+            })?;
+            let before = listed.len();
+            listed.retain(|node| labelled[node.0 as usize]);
+            left_out += before - listed.len();
+            Ok::<_, Error>(listed)
         };
-        Self::new(
-            nodes,
-            part("train")?,
-            part("valid")?,
-            part("test")?,
-            settings.allow_missing,
-        )
-        .map_err(|e| Error::file(&folder, e.to_string()))
+        let parts = [part("train")?, part("valid")?, part("test")?];
+        let split = Self::among(&labelled, parts, settings.allow_missing)
+            .map_err(|e| Error::file(&folder, e.to_string()))?;
+        Ok(Self { left_out, ..split })
+    }
+
+    /// How many nodes without a label the split's files list.
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Shares `train` and `valid` of a seeded random order; the rest is test.
     pub fn random(nodes: usize, train: f64, valid: f64, seed: u64) -> Result<Self> {
-        let mut order: Vec<NodeId> = Generator::new(seed)
-            .stream("node-split", 0)
-            .permutation(nodes)
-            .into_iter()
-            .map(NodeId)
-            .collect();
-        let count = |share: f64| (share * nodes as f64).round() as usize;
-        let (a, b) = (count(train).min(nodes), count(train + valid).min(nodes));
-        for part in [0..a, a..b, b..nodes] {
-            order[part].sort_unstable();
-        }
-        Self::new(
-            nodes,
-            order[..a].to_vec(),
-            order[a..b].to_vec(),
-            order[b..].to_vec(),
-            false,
-        )
+        let all: Vec<NodeId> = (0..nodes as u32).map(NodeId).collect();
+        Self::among(&vec![true; nodes], shares(&all, train, valid, seed), false)
     }
 
     /// The nodes of one part.
@@ -132,6 +146,20 @@ impl NodeSplit {
             Split::Test => &self.test,
         }
     }
+}
+
+/// Shares `train` and `valid` of these nodes in a seeded random order, and the rest; each part sorted.
+fn shares(known: &[NodeId], train: f64, valid: f64, seed: u64) -> [Vec<NodeId>; 3] {
+    let order = Generator::new(seed)
+        .stream("node-split", 0)
+        .permutation(known.len());
+    let count = |share: f64| ((share * known.len() as f64).round() as usize).min(known.len());
+    let (a, b) = (count(train), count(train + valid));
+    [0..a, a..b, b..known.len()].map(|part| {
+        let mut nodes: Vec<NodeId> = order[part].iter().map(|&at| known[at as usize]).collect();
+        nodes.sort_unstable();
+        nodes
+    })
 }
 
 /// Names of the splits that stand as files under `dir`/split, sorted.

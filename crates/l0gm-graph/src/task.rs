@@ -1,7 +1,7 @@
 //! A graph as the training loop sees it: full batch, one batch an epoch and a split. The graph's tensors
 //! and each split's rows are made once and shared by every step.
 use crate::robustness::{feature_scales, perturbed};
-use crate::{Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
+use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_train::{Batch, ConditionKind, FeatureScale, Perturbation, Split, Task};
@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 pub struct GraphTask {
     graph: Arc<GraphTensors>,
     split: NodeSplit,
-    labels: Vec<u32>,
+    labels: Vec<Option<u32>>,
     classes: usize,
     /// Rows and labels of train, valid and test.
     whole: [(Arc<NodeRows>, Tensor); 3],
@@ -62,8 +62,14 @@ impl GraphTask {
     }
 }
 
-fn labels_of(labels: &[u32], nodes: &[NodeId], device: &Device) -> Result<Tensor> {
-    let labels: Vec<u32> = nodes.iter().map(|n| labels[n.0 as usize]).collect();
+fn labels_of(labels: &[Option<u32>], nodes: &[NodeId], device: &Device) -> Result<Tensor> {
+    let label = |node: &NodeId| {
+        labels[node.0 as usize].ok_or_else(|| {
+            let message = format!("node {} stands in the split, but has no label", node.0);
+            Error::Graph(message)
+        })
+    };
+    let labels = nodes.iter().map(label).collect::<Result<Vec<u32>>>()?;
     let count = labels.len();
     Ok(Tensor::from_vec(labels, count, device)?)
 }

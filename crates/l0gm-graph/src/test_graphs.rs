@@ -11,7 +11,7 @@ pub(crate) fn small_graph() -> Graph {
     let features = Features::new(4, (0..24).map(|i| ((i * 7) % 5) as f32 - 1.5).collect()).unwrap();
     Graph::new(
         features,
-        vec![0, 1, 2, 0, 1, 2],
+        vec![0u32, 1, 2, 0, 1, 2],
         vec!["a".into(), "b".into(), "c".into()],
         adjacency,
     )

@@ -74,12 +74,18 @@ pub fn find(
     keep: &[String],
 ) -> Vec<Finding> {
     let label_column = label.and_then(|(name, _)| table.find(name));
+    // Once, not for each of thousands of columns.
+    let label_kind = match label_column {
+        Some(label) if table.rows() >= ROWS => table.kind(label).unwrap_or(Kind::Category),
+        _ => Kind::Category,
+    };
     let mut found = Vec::new();
     for (column, kind) in table.columns().iter().zip(kinds) {
         if label_column.is_some_and(|label| label.name == column.name) {
             continue;
         }
-        let copy = || label_column.is_some_and(|label| is_copy(column, *kind, label, table));
+        let copy =
+            || label_column.is_some_and(|label| is_copy(column, *kind, label, label_kind, table));
         let names = || label.is_some_and(|(_, classes)| names_the_class(column, *kind, classes));
         let oddity = match kind {
             Kind::Empty => Some(Oddity::Empty),
@@ -151,11 +157,16 @@ fn is_constant(column: &RawColumn, kind: Kind) -> bool {
         && cells.all(|cell| cell.is_some_and(|cell| cell == first || kind.canonical(cell) == one))
 }
 
-fn is_copy(column: &RawColumn, kind: Kind, label: &RawColumn, table: &RawTable) -> bool {
-    let label_kind = match column.cells.get(0).is_some() && table.rows() >= ROWS {
-        true => table.kind(label).unwrap_or(Kind::Category),
-        false => return false,
-    };
+fn is_copy(
+    column: &RawColumn,
+    kind: Kind,
+    label: &RawColumn,
+    label_kind: Kind,
+    table: &RawTable,
+) -> bool {
+    if column.cells.get(0).is_none() || table.rows() < ROWS {
+        return false;
+    }
     (0..table.rows()).all(|row| match (column.cell(row), label.cell(row)) {
         (Some(a), Some(b)) => a == b || kind.canonical(a) == label_kind.canonical(b),
         (_, None) => true,

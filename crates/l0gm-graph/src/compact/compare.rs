@@ -1,6 +1,7 @@
 //! The compact model held against the gated one on the test nodes: what a run's record says of it.
 
 use super::CompactModel;
+use crate::feature_schema::FeatureSchema;
 use crate::{GraphModel, GraphSettings, GraphTask, Result, sizes};
 use l0gm_train::{CompactSummary, Compacted, Split, Task, latency_of, latency_rows};
 
@@ -11,6 +12,7 @@ use l0gm_train::{CompactSummary, Compacted, Split, Task, latency_of, latency_row
 pub(crate) fn compacted(
     model: &GraphModel,
     task: &GraphTask,
+    schema: Option<&FeatureSchema>,
     settings: &GraphSettings,
 ) -> Result<Compacted> {
     let small = CompactModel::new(model)?;
@@ -34,7 +36,7 @@ pub(crate) fn compacted(
     };
     Ok(Compacted {
         summary,
-        parts: Some(small.parts(features, settings)?),
+        parts: Some(small.parts_with(features, schema, settings)?),
     })
 }
 

@@ -3,10 +3,10 @@
 use super::CompactModel;
 use super::layer::{CompactLayer, CompactNorm};
 use super::spread::Spread;
+use crate::feature_schema::FeatureSchema;
+use crate::load::read_to_predict;
 use crate::settings::{FeatureScaling, GraphSettings, TableSettings};
-use crate::{
-    Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, Result, read_graph, scale_features,
-};
+use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, Result, scale_features};
 use candle_core::{Device, Tensor};
 use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,17 @@ pub struct CompactGraph {
     device: Device,
 }
 
+/// What a model says of every node of a graph.
+#[derive(Clone, Debug)]
+pub struct NodePredictions {
+    /// Calibrated probabilities, in the order of the nodes' file.
+    pub probabilities: ClassProbabilities,
+    /// The nodes' ids; in OGB's layouts their numbers.
+    pub names: Vec<String>,
+    /// What a person would like to know of the files, one line each.
+    pub said: Vec<String>,
+}
+
 /// The modality's part of `model.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +46,9 @@ struct Body {
     scaling: FeatureScaling,
     /// How an edge list and its table of nodes are read.
     table: TableSettings,
+    /// What the columns of nodes stand for; absent where they have no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<FeatureSchema>,
     /// The channels of the interface that stay.
     kept: Vec<u32>,
     /// Channels of the interface before.
@@ -63,6 +77,16 @@ impl CompactModel {
     /// # Errors
     /// Where the model cannot be written as JSON.
     pub fn parts(&self, features: usize, settings: &GraphSettings) -> Result<CompactParts> {
+        self.parts_with(features, None, settings)
+    }
+
+    /// Like [`parts`](Self::parts), with what the columns of nodes stand for.
+    pub(crate) fn parts_with(
+        &self,
+        features: usize,
+        schema: Option<&FeatureSchema>,
+        settings: &GraphSettings,
+    ) -> Result<CompactParts> {
         let mut tensors = BTreeMap::from([("head.bias".to_owned(), self.bias.clone())]);
         let mut layers = Vec::new();
         for (number, layer) in self.layers.iter().enumerate() {
@@ -100,6 +124,7 @@ impl CompactModel {
             features,
             scaling: settings.features,
             table: settings.table.clone(),
+            schema: schema.cloned(),
             kept: self.kept.clone(),
             interface: self.interface,
             layers,
@@ -140,12 +165,23 @@ impl CompactGraph {
     }
 
     /// Calibrated probabilities of every node of the graph whose files stand at `path`, by node number.
-    /// Labels are read along but not looked at.
     ///
     /// # Errors
-    /// What cannot be read as a graph; another number of features.
+    /// What cannot be read as a graph; a column of features that is not there, or another number of them.
     pub fn predict_folder(&self, path: &Path) -> Result<ClassProbabilities> {
-        let graph = read_graph(path, &self.body.table)?;
+        Ok(self.predict_files(path)?.probabilities)
+    }
+
+    /// The same with the nodes' names and what a person would like to know of the files, such as cells that
+    /// training never met. The column of labels is not looked at, and need not be there.
+    ///
+    /// # Errors
+    /// As [`predict_folder`](Self::predict_folder).
+    pub fn predict_files(&self, path: &Path) -> Result<NodePredictions> {
+        let body = &self.body;
+        let schema = body.schema.as_ref();
+        let (graph, names, said) =
+            read_to_predict(path, &body.table, schema, &self.header.classes)?;
         let (found, expected) = (graph.features().columns(), self.body.features);
         if found != expected {
             return Err(Error::file(
@@ -153,7 +189,12 @@ impl CompactGraph {
                 format!("its nodes have {found} features, this model reads {expected}"),
             ));
         }
-        self.predict(graph)
+        let names = names.unwrap_or_else(|| (0..graph.nodes()).map(|n| n.to_string()).collect());
+        Ok(NodePredictions {
+            probabilities: self.predict(graph)?,
+            names,
+            said,
+        })
     }
 
     /// Calibrated probabilities of every node, by node number. Features are given as they came, before

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::compact::model::tests::gated;
+use crate::read_graph;
 use crate::settings::GcnSettings;
 use crate::test_graphs::two_communities;
 use crate::{GraphModality, NodeSplit};
@@ -127,7 +128,7 @@ fn files(dir: &Path) {
     for node in 0..graph.nodes() as u32 {
         let row = graph.features().row(NodeId(node));
         let row: Vec<String> = row.iter().map(f32::to_string).collect();
-        let label = ["left", "right"][graph.labels()[node as usize] as usize];
+        let label = ["left", "right"][graph.labels()[node as usize].unwrap() as usize];
         nodes += &format!("n{node},{label},{}\n", row.join(","));
         for other in graph.adjacency().neighbours(NodeId(node)) {
             edges += &format!("n{node},n{other}\n");
@@ -167,21 +168,30 @@ fn a_finished_run_leaves_a_model_that_predicts_its_graph_again() {
     let record = run(dir.path().to_str().unwrap(), None, &out);
     let split = NodeSplit::random(60, 0.6, 0.2, 0).unwrap();
     predicts_its_graph_again(&record, &out, dir.path(), split.part(Split::Test));
-    // Another graph: a feature fewer.
+    // Another graph: without labels, and features are missing.
     let loaded = CompactGraph::load(out.join("compact"), &Device::Cpu).unwrap();
     let other = dir.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("nodes.csv"), "id,label,a\n1,x,0\n2,y,1\n").unwrap();
     std::fs::write(other.join("edges.csv"), "source,target\n1,2\n").unwrap();
     let text = loaded.predict_folder(&other).unwrap_err().to_string();
+    assert!(text.contains("no column 'b'"), "{text}");
+    let words = "id,a,b,c,d,e,f,g,h\n1,0,0,0,x,0,0,0,0\n2,0,0,0,0,0,0,0,0\n";
+    std::fs::write(other.join("nodes.csv"), words).unwrap();
+    let text = loaded.predict_folder(&other).unwrap_err().to_string();
     assert!(
-        text.contains("1 features") && text.contains("reads 8"),
+        text.contains("a finite number") && text.contains("'d'"),
         "{text}"
     );
-    let nan = "id,label,a,b,c,d,e,f,g,h\n1,x,0,0,0,nan,0,0,0,0\n2,y,0,0,0,0,0,0,0,0\n";
-    std::fs::write(other.join("nodes.csv"), nan).unwrap();
-    let text = loaded.predict_folder(&other).unwrap_err().to_string();
-    assert!(text.contains("not a finite number"), "{text}");
+    let blank = "id,a,b,c,d,e,f,g,h\n1,0,0,0,,0,0,0,0\n2,0,0,0,0,0,0,0,0\n";
+    std::fs::write(other.join("nodes.csv"), blank).unwrap();
+    let found = loaded.predict_files(&other).unwrap();
+    assert_eq!(found.names, ["1", "2"]);
+    assert!(
+        found.said[0].contains("1 cells are missing"),
+        "{:?}",
+        found.said
+    );
 }
 
 #[test]
@@ -230,7 +240,7 @@ fn the_real_graph_is_predicted_again_from_its_files() {
     let dir = tempfile::tempdir().unwrap();
     let record = run("amazon-photo", Some(root), dir.path());
     let settings: GraphSettings = serde_json::from_value(record.spec.settings.clone()).unwrap();
-    let nodes = read_graph(&path, &settings.table).unwrap().nodes();
-    let split = NodeSplit::load(&path, nodes, &settings.split).unwrap();
+    let graph = read_graph(&path, &settings.table).unwrap();
+    let split = NodeSplit::load(&path, graph.labels(), &settings.split).unwrap();
     predicts_its_graph_again(&record, dir.path(), &path, split.part(Split::Test));
 }

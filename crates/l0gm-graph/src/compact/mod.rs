@@ -8,5 +8,5 @@ mod model;
 mod spread;
 
 pub(crate) use compare::compacted;
-pub use file::CompactGraph;
+pub use file::{CompactGraph, NodePredictions};
 pub use model::CompactModel;

@@ -4,11 +4,11 @@
 use crate::build::build_model;
 use crate::compact::compacted;
 use crate::modality::LoadedGraph;
-use crate::settings::FeatureScaling;
+use crate::settings::{FeatureScaling, UNWRITTEN};
 use crate::{CompactGraph, GraphModality, GraphSettings, sizes};
 use candle_core::Device;
 use l0gm_gate::{GateKind, Granularity};
-use l0gm_train::settings::merge_settings;
+use l0gm_train::settings::merge_settings_with;
 use l0gm_train::{
     Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, TimedRun,
 };
@@ -80,6 +80,7 @@ pub(super) fn run(
 ) -> Result<RunRecord> {
     let settings = settings_of(spec)?;
     let loaded = modality.load(spec, &settings, &context.device)?;
+    context.progress.found(&loaded.summary.to_string());
     let data = loaded.data_summary(reductions(&settings), notes(&settings, info.gated));
     let LoadedGraph { graph, task, .. } = &loaded;
     let model = build_model(graph, &settings, info.gated, spec.seed, &context.device)?;
@@ -90,7 +91,14 @@ pub(super) fn run(
         config: &settings.train,
         fields: &[],
         sizes: sizes(&model, graph.nodes(), entries),
-        compact: Box::new(|model| Ok(Some(compacted(model, task, &settings)?))),
+        compact: Box::new(|model| {
+            Ok(Some(compacted(
+                model,
+                task,
+                loaded.schema.as_ref(),
+                &settings,
+            )?))
+        }),
     };
     let experiment = Experiment {
         spec,
@@ -195,7 +203,8 @@ fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
 
 fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
     let given: serde_json::Value = spec.modality_settings()?;
-    let settings: GraphSettings = merge_settings(&GraphSettings::default(), &given)?;
+    let settings: GraphSettings =
+        merge_settings_with(&GraphSettings::default(), &given, &UNWRITTEN)?;
     settings.check()?;
     Ok(settings)
 }

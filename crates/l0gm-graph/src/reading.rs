@@ -1,0 +1,95 @@
+//! What was read of a graph: the graph itself, what its features are, and what is said of it before training.
+use crate::feature_schema::FeatureSchema;
+use crate::settings::FeatureScaling;
+use crate::{Graph, NodeSplit};
+use l0gm_data::rows::summary::ClassSummary;
+use l0gm_data::rows::{Summary, list};
+use l0gm_train::Split;
+use std::path::Path;
+
+/// A graph with what was found in its files.
+#[derive(Debug)]
+pub(crate) struct GraphReading {
+    /// The graph.
+    pub(crate) graph: Graph,
+    /// What its features are; `None` for OGB's layouts, whose features have no names.
+    pub(crate) schema: Option<FeatureSchema>,
+    /// What was found.
+    pub(crate) summary: Summary,
+    /// Columns with large numbers, and the largest of these.
+    pub(crate) large: Option<(Vec<String>, f32)>,
+}
+
+impl GraphReading {
+    /// Of a graph in one of OGB's layouts: counts are all there is to say.
+    pub(crate) fn of_ogb(path: &Path, graph: Graph) -> Self {
+        let mut classes: Vec<ClassSummary> = graph
+            .classes()
+            .iter()
+            .map(|name| ClassSummary {
+                name: name.clone(),
+                rows: 0,
+            })
+            .collect();
+        let mut unlabelled = 0;
+        for label in graph.labels() {
+            match label {
+                Some(class) => classes[*class as usize].rows += 1,
+                None => unlabelled += 1,
+            }
+        }
+        let mut notes = vec![format!(
+            "edges: {} pairs of nodes are joined; an edge has no direction",
+            graph.edges()
+        )];
+        if unlabelled > 0 {
+            notes.push(format!(
+                "{unlabelled} nodes have no label: they stay, and take part in no loss"
+            ));
+        }
+        let summary = Summary {
+            source: path.display().to_string(),
+            rows: graph.nodes(),
+            column_count: graph.features().columns(),
+            kinds: [("number".to_owned(), graph.features().columns())].into(),
+            label: Some("node-label".to_owned()),
+            classes,
+            unlabelled,
+            notes,
+            ..Summary::default()
+        };
+        Self {
+            graph,
+            schema: None,
+            summary,
+            large: None,
+        }
+    }
+
+    /// What is said before training: what was found, how it is split, and what the settings make of it.
+    pub(crate) fn summary(&self, split: &NodeSplit, scaling: FeatureScaling) -> Summary {
+        let mut summary = self.summary.clone();
+        let parts = [
+            ("train", Split::Train),
+            ("valid", Split::Valid),
+            ("test", Split::Test),
+        ];
+        summary.split = parts
+            .map(|(name, part)| (name.to_owned(), split.part(part).len()))
+            .into();
+        if split.left_out() > 0 {
+            summary.notes.push(format!(
+                "the split's files list {} nodes without a label, which are in no part",
+                split.left_out()
+            ));
+        }
+        if let (FeatureScaling::None, Some((columns, largest))) = (scaling, &self.large) {
+            summary.notes.push(format!(
+                "features enter as they are, some as large as {largest} (in {}); the setting features=\"standard\" brings \
+                 all to one scale",
+                list(columns.iter().map(String::as_str))
+            ));
+        }
+        summary
+    }
+}
