@@ -57,8 +57,9 @@ pub(crate) fn read_node_table(path: &Path, settings: &TableSettings) -> Result<N
     let mut summary = Summary::of(&table, &kinds, Some(label)).with_labels(&labels);
     summary.unlabelled = labels.unlabelled;
     add_id_column(&mut summary, &settings.id_column);
-    for column in found.iter().filter(|f| f.left_out) {
-        summary.leave_out(&column.column);
+    for finding in found.iter().filter(|f| f.left_out) {
+        let at = table.position(&finding.column)?;
+        summary.leave_out(&finding.column, kinds[at]);
     }
     summary.notes.extend(labels.note(&options));
     let dates = "read as numbers: year, month, day, weekday and, where there are times, hour";
