@@ -1,13 +1,13 @@
-//! `cargo xtask reproduce --dry-run | head`: a reader that has seen enough is no error.
+//! In `cargo xtask reproduce --dry-run | head`, a reader that closes the pipe early is not an error.
 
-/// What a shell reports of a tool that a broken pipe ended: 128 and SIGPIPE's 13.
+/// The exit code that a shell reports for a tool ended by a broken pipe: 128 plus SIGPIPE's 13.
 const ENDED_BY_PIPE: u8 = 141;
 
-/// From here on a `println!` whose reader is gone ends the process without a word; Rust would panic. Files are
-/// renamed when they are whole and finished runs are kept, so that the same command goes on later.
+/// Makes `println!` to a closed pipe end the process silently from now on, where Rust would panic. Files are written
+/// under a temporary name and renamed, and finished runs are kept, so the same command can continue later.
 ///
-/// SIGPIPE itself stays ignored: the benchmark's peers are written to through pipes too, and one that dies is
-/// reported.
+/// SIGPIPE itself stays ignored. The peer processes of the benchmark are also written to through pipes, and the
+/// benchmark reports one that dies.
 pub fn end_quietly() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -18,14 +18,14 @@ pub fn end_quietly() {
     }));
 }
 
-/// The code to end with where a command failed because the reader of its output is gone; else nothing.
+/// The exit code for a command that failed because the reader of its output closed the pipe; `None` for other errors.
 pub fn quiet_code(error: &anyhow::Error) -> Option<u8> {
     let gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     let mut causes = error.chain().filter_map(|e| e.downcast_ref());
     causes.any(gone).then_some(ENDED_BY_PIPE)
 }
 
-/// The standard library has no other sign of it than the message: a `println!` returns nothing.
+/// Recognises the panic by its message, because `println!` returns no error.
 fn is_reader_gone(message: &str) -> bool {
     message.starts_with("failed printing to std") && message.contains("Broken pipe")
 }

@@ -1,6 +1,6 @@
-//! `cargo xtask calibration FILE`: scores anybody's predictions. Nothing of ours has to have made them: a
-//! label and probabilities (or logits) a row are enough. All measures with their intervals and noise
-//! floors, as text or JSON, and the reliability diagram as SVG and PNG.
+//! `cargo xtask calibration FILE`: scores predictions of any model. Each row needs a label and probabilities (or
+//! logits). Reports all measures with intervals and noise floors, as text or JSON, and draws the reliability diagram
+//! as SVG and PNG.
 
 mod cells;
 mod classes;
@@ -29,7 +29,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The split that is scored where there is one of this name, and the one a temperature is fitted on.
+/// The split that is scored if the file has it. The constant below names the split on which a temperature is fitted.
 const TEST: &str = "test";
 const VALID: &str = "valid";
 
@@ -114,12 +114,12 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
         FormatFlag::Text => findings.text(),
         FormatFlag::Json => format!("{}\n", serde_json::to_string_pretty(&findings)?),
     };
-    // A reader that went away (`| head`) is no failure of ours.
+    // A reader that closes the pipe early (`| head`) is not a failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 
-/// How the flags ask calibration to be measured.
+/// Makes the settings of the measures from the flags.
 fn settings(flags: &CalibrationFlags) -> CalibrationSettings {
     CalibrationSettings {
         bins: flags.bins,
@@ -128,7 +128,7 @@ fn settings(flags: &CalibrationFlags) -> CalibrationSettings {
     }
 }
 
-/// The split to be scored and its rows: all rows of a file without splits.
+/// Finds the split to score and its rows; a file without splits is scored whole.
 fn chosen_rows(
     source: &Source,
     labelled: &Labelled,
@@ -171,8 +171,8 @@ fn rows_of(splits: &[String], name: &str) -> Vec<usize> {
         .collect()
 }
 
-/// The scored rows after temperature scaling fitted on the split `valid`, where there is one; with `--scale` else
-/// on themselves.
+/// Scores the rows after temperature scaling. The temperature is fitted on the split `valid` if there is one, or on
+/// the scored rows themselves with `--scale`.
 fn scaled(
     labelled: &Labelled,
     split: Option<&str>,
@@ -200,7 +200,7 @@ fn scaled(
     Ok(Some((scaled, predictions)))
 }
 
-/// Writes both forms of a figure; their paths.
+/// Writes the figure in both formats and returns the paths.
 fn draw(figure: &Figure, folder: &Path) -> anyhow::Result<[String; 2]> {
     let svg = folder.join(format!("{}.svg", figure.id));
     let png = folder.join(format!("{}.png", figure.id));
@@ -209,7 +209,7 @@ fn draw(figure: &Figure, folder: &Path) -> anyhow::Result<[String; 2]> {
     Ok([svg.display().to_string(), png.display().to_string()])
 }
 
-/// What figures are named after: the file or, for a run's predictions, the run.
+/// The name on which file names of figures are based: the file's, or the run's for a run's predictions.
 fn stem(path: &Path) -> String {
     if path.as_os_str() == "-" {
         return "predictions".to_owned();

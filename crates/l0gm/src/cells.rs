@@ -1,5 +1,5 @@
-//! `cargo xtask plan` and `cargo xtask run`: the plan of `reproduce` as a list of independent cells, and the
-//! running of some of them. This is all that a Slurm array, MPI ranks or a Kubernetes job need.
+//! `cargo xtask plan` lists the runs of `reproduce` as independent cells, and `cargo xtask run` carries out some of
+//! them. A Slurm array, MPI ranks or a Kubernetes job need nothing else.
 
 use crate::flags::{PlanFlags, RunFlags};
 use crate::job::{self, Job};
@@ -11,7 +11,7 @@ use anyhow::Context;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// `cargo xtask plan`: the cells on stdout, what they run on, on stderr.
+/// `cargo xtask plan`: prints the cells on stdout, and the data they use on stderr.
 pub fn plan(flags: &PlanFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let job = Job::new(&flags.cells, runner, Purpose::Look)?;
     for line in job.data().first_lines() {
@@ -25,11 +25,11 @@ pub fn plan(flags: &PlanFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `cargo xtask run`: exit code 0, 1 where a cell failed, 130 where it was stopped.
+/// `cargo xtask run`: returns exit code 0, 1 if a cell failed, or 130 if it was stopped.
 pub fn run(flags: &RunFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let share = Share::new(&flags.cell, flags.shard.as_deref())?;
     let machine = job::machine(&flags.cells)?;
-    // On a thread of the pool, as `reproduce` does.
+    // Run on a thread of the pool, as `reproduce` does.
     rayon::scope(|_| {
         let mut console = Console::new();
         let purpose = console.purpose();

@@ -1,28 +1,28 @@
-//! Claims: what one process at a time may do in an output folder, whichever machine it runs on. A claim is
-//! an operating system's lock on a small file, so a process that is killed lets go of it by that.
+//! Claims make sure that only one process at a time does something in an output folder, on whichever machine it runs.
+//! A claim is an operating system's lock on a small file, so it ends when its process is killed.
 
 use anyhow::Context;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 
-/// A claim, held for as long as this value lives.
+/// A claim, held until this value is dropped.
 #[derive(Debug)]
 pub struct Claim {
     file: File,
 }
 
-/// What became of an attempt.
+/// The result of trying to take a claim.
 #[derive(Debug)]
 pub enum Attempt {
-    /// It is ours.
+    /// This process now holds the claim.
     Held(Claim),
-    /// It is another process's: "process 4711 on node7", as far as that one has said so.
+    /// Another process holds it; the text describes that process, such as "process 4711 on node7", if it is known.
     Elsewhere(String),
 }
 
 impl Claim {
-    /// Takes the claim if nobody has it.
+    /// Takes the claim if no process holds it.
     pub fn attempt(path: &Path) -> anyhow::Result<Attempt> {
         let mut file = open(path)?;
         match file.try_lock() {
@@ -35,7 +35,7 @@ impl Claim {
         }
     }
 
-    /// Who has the claim at this moment, `None` where nobody has; takes and signs nothing.
+    /// Describes the process that holds the claim now; `None` if there is none. Takes no claim.
     pub fn holder(path: &Path) -> anyhow::Result<Option<String>> {
         let mut file = open(path)?;
         match file.try_lock() {
@@ -48,7 +48,7 @@ impl Claim {
         }
     }
 
-    /// Takes the claim, after waiting for whoever has it.
+    /// Waits until no other process holds the claim, then takes it.
     pub fn wait(path: &Path) -> anyhow::Result<Self> {
         let mut file = open(path)?;
         file.lock().with_context(|| no_locks(path))?;
@@ -58,14 +58,16 @@ impl Claim {
 }
 
 impl Drop for Claim {
-    /// Closing alone would not do: a child process that is just being started shares the open file.
+    /// Unlocks explicitly. Closing the file is not enough, because a child process that is just being started shares
+    /// it.
     fn drop(&mut self) {
-        // The end of the process unlocks it in any case.
+        // If this fails, the end of the process unlocks the file anyway.
         let _ = self.file.unlock();
     }
 }
 
-/// The file stays: to remove it while another process opens it would leave two holders of two files.
+/// The lock file is never removed: if another process opened it at that moment, there would be two files and two
+/// holders.
 fn open(path: &Path) -> anyhow::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
@@ -80,7 +82,7 @@ fn open(path: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("{}: cannot be opened", path.display()))
 }
 
-/// Says who holds it. Nothing depends on that, so a failure is none.
+/// Writes who holds the claim. Nothing depends on this text, so failures are ignored.
 fn sign(file: &mut File) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let on = match host.trim() {
@@ -91,7 +93,7 @@ fn sign(file: &mut File) {
     let _ = file.write_all(format!("process {}{on}\n", std::process::id()).as_bytes());
 }
 
-/// What `sign` wrote. Only for people; on some systems a locked file cannot be read.
+/// Reads what `sign` wrote, for messages only: some systems do not allow reading a locked file.
 fn signature(file: &mut File) -> String {
     let mut holder = String::new();
     let _ = file.read_to_string(&mut holder);

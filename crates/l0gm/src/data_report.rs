@@ -1,25 +1,26 @@
-//! What a plan runs on, in words: real data and where it was found, or twins, and then how to run on
-//! real data. These are the first and last lines of `reproduce`.
+//! Describes the data of a plan: real data and where they were found, or twins and then how to use real data. These
+//! are the first and last lines of `reproduce`.
 
 use crate::outlook::{Outlook, Standing};
 use crate::plan::Plan;
 use l0gm_data::DataOptions;
 use std::collections::BTreeSet;
 
-/// What every dataset of a plan is.
+/// The origin of every dataset in a plan.
 #[derive(Debug, Default, PartialEq)]
 pub struct DataReport {
     /// What people type before a command.
     program: String,
-    /// "adult (files in DIR)".
+    /// Descriptions of real datasets, such as "adult (files in DIR)".
     real: Vec<String>,
-    /// Names of datasets that a twin stands in for.
+    /// Names of datasets that are replaced by their twins.
     twins: Vec<String>,
-    /// "adult would be downloaded from URL (else its twin)": of a plan alone, never of a run.
+    /// Datasets that a run would download, such as "adult would be downloaded from URL (else its twin)". Filled for a
+    /// dry run only.
     missing: Vec<String>,
 }
 
-/// Looks at the plan's datasets without fetching anything.
+/// Describes the plan's datasets without fetching anything.
 pub fn describe(plan: &Plan, options: &DataOptions, program: &str) -> DataReport {
     let outlook = Outlook::new(options).ok();
     let mut report = DataReport {
@@ -55,7 +56,7 @@ pub fn describe(plan: &Plan, options: &DataOptions, program: &str) -> DataReport
     report
 }
 
-/// Pretrained models that settings name and that are not here yet.
+/// Pretrained models that the settings name and that are not present yet.
 fn missing_weights(plan: &Plan, outlook: &Outlook) -> Vec<String> {
     let models = outlook.local().names("model");
     let mut named = BTreeSet::new();
@@ -77,7 +78,7 @@ fn missing_weights(plan: &Plan, outlook: &Outlook) -> Vec<String> {
 }
 
 impl DataReport {
-    /// One line, two where real data and twins are mixed.
+    /// The lines before the runs: one line, or two if the plan has both real data and twins.
     pub fn first_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.twins.is_empty() {
@@ -93,7 +94,7 @@ impl DataReport {
         lines
     }
 
-    /// What it ran on again, and for twins how to run on real data.
+    /// The lines after the runs: the data again and, for twins, how to use real data.
     pub fn last_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.real.is_empty() {
@@ -109,7 +110,7 @@ impl DataReport {
         lines
     }
 
-    /// How to run on real data, where twins stand in.
+    /// How to use real data; `None` if there are no twins.
     pub fn real_data_hint(&self) -> Option<String> {
         let program = &self.program;
         (!self.twins.is_empty()).then(|| {

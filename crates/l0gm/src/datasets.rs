@@ -1,13 +1,13 @@
-//! `cargo xtask datasets`: the catalogue, and where each dataset and pretrained model is found.
+//! `cargo xtask datasets`: lists the catalogue, and where each dataset and pretrained model is found.
 
 use crate::flags::DatasetsFlags;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use std::process::ExitCode;
 
-/// The catalogue's kinds, in the order they are listed.
+/// The kinds of the catalogue's entries, in the order of the list.
 const KINDS: [&str; 4] = ["tabular", "text", "graph", "model"];
 
-/// Prints the list; looks at local folders only.
+/// Prints the list. Looks at local folders only.
 pub fn run(flags: &DatasetsFlags) -> anyhow::Result<ExitCode> {
     let catalogue = Catalogue::new(DataOptions {
         data_dir: flags.data_dir.clone(),

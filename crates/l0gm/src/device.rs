@@ -1,9 +1,9 @@
-//! `--device`: a name made a device, or a clear error where there is none.
+//! Turns the name given to `--device` into a device, or into an error if there is none.
 
 use crate::usage::usage;
 use candle_core::Device;
 
-/// `cpu`, `cuda` or `cuda:N`, with the name that records carry.
+/// Parses `cpu`, `cuda` or `cuda:N`, and returns the device with the name that records store.
 pub fn parse(name: &str) -> anyhow::Result<(Device, String)> {
     if name == "cpu" {
         return Ok((Device::Cpu, "cpu".to_owned()));
@@ -24,7 +24,7 @@ pub fn parse(name: &str) -> anyhow::Result<(Device, String)> {
              `cargo run -p xtask --features cuda -- reproduce --device {name}` or use --device cpu"
         )));
     }
-    // One stream for all threads: `new_cuda` has one a thread, and nothing orders them.
+    // Use one stream for all threads: `new_cuda` creates one for each thread, and nothing orders work between them.
     match Device::new_cuda_with_stream(ordinal) {
         Ok(device) => Ok((device, format!("cuda:{ordinal}"))),
         Err(error) => Err(usage(format!(

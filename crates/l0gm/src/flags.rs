@@ -1,11 +1,11 @@
-//! The command line as documentation: every command and flag with what it is for. Names that only a
-//! modality knows (datasets, methods, settings) are checked when the plan is made. Texts name the command
-//! `cargo xtask`; [`Flags::of`] puts another program's name in its place.
+//! The command line with its documentation: every command and flag. Names that depend on a modality (datasets,
+//! methods, settings) are checked when the plan is made. Help texts call the program `cargo xtask`;
+//! [`Flags::of_this_process`] replaces that by this program's name.
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// What help texts call the program.
+/// The program's name as help texts write it.
 const WRITTEN_FOR: &str = "cargo xtask";
 
 /// Trains, judges and reports models with L0 gates (L0GM, arXiv:2603.26801) on tables, texts and graphs.
@@ -25,14 +25,14 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The flags that this process was started with; ends the process where they ask for help or are wrong.
+    /// Parses the flags of this process, and ends the process if they ask for help or are wrong.
     pub fn of_this_process() -> Self {
         let matches = called("l0gm", Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
 
-/// The same command with another program's name in all help texts.
+/// Replaces the program's name in all help texts of a command.
 fn called(program: &str, mut command: clap::Command) -> clap::Command {
     let rewritten =
         |text: &clap::builder::StyledStr| text.to_string().replace(WRITTEN_FOR, program);
@@ -53,22 +53,22 @@ fn called(program: &str, mut command: clap::Command) -> clap::Command {
     command
 }
 
-/// The runner's commands.
+/// The commands of the runner.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Plan, run, aggregate and report: the paper's experiments on real data or twins.
     Reproduce(Box<ReproduceFlags>),
-    /// Print the plan as JSON, a line a cell: what `run` can do apart, on any machine.
+    /// Print the plan as JSON, one line per cell: what `run` can carry out separately, on any machine.
     Plan(Box<PlanFlags>),
     /// Run cells of the plan: one, a share, or all; without a report.
     Run(Box<RunFlags>),
-    /// Write the tables, figures and report of an output folder again, or of several joined.
+    /// Write the tables, figures and report of an output folder again, or of several joined folders.
     Report(ReportFlags),
-    /// Choose settings from the paper's search space on the validation split, equal budgets for all methods.
+    /// Choose settings from the paper's search space on the validation split, with equal budgets for all methods.
     Search(Box<SearchFlags>),
     /// Time the models of finished runs side by side: dense, gated and compact, at three batch sizes.
     Latency(LatencyFlags),
-    /// Score anybody's predictions: calibration measures with intervals, and a reliability diagram.
+    /// Score predictions of any model: calibration measures with intervals, and a reliability diagram.
     Calibration(CalibrationFlags),
     /// List the datasets and pretrained models and where each is found.
     Datasets(DatasetsFlags),
@@ -76,16 +76,16 @@ pub enum Command {
     Methods(MethodsFlags),
 }
 
-/// Which size of experiment.
+/// The size of the experiments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProfileFlag {
-    /// One seed, reduced sizes (each reduction is named in the report): minutes.
+    /// One seed and reduced sizes (the report names each reduction); takes minutes.
     Quick,
-    /// The full recipe, three seeds; refuses twins; what is still reduced is named in the report.
+    /// The full recipe with three seeds; refuses twins; the report names what is still reduced.
     Paper,
 }
 
-/// Flags that choose cells of a plan and where they are run.
+/// Flags that choose cells of a plan, and the machine and folders to use.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct CellFlags {
     /// Size of the experiments.
@@ -116,8 +116,8 @@ pub struct CellFlags {
         allow_hyphen_values = true
     )]
     pub lambda: Vec<String>,
-    /// Active fractions asked for instead of lambdas, such as 10%,25%: the controller finds lambda. The lambda
-    /// grid is then left out, but for what --lambda names.
+    /// Target active fractions, such as 10%,25%, for which a controller finds lambda. The default lambdas are then
+    /// left out; lambdas that --lambda names are run too.
     #[arg(
         long,
         value_delimiter = ',',
@@ -125,41 +125,41 @@ pub struct CellFlags {
         allow_hyphen_values = true
     )]
     pub target: Vec<String>,
-    /// The gate's design with one thing changed, beside the default: static, conditional, fine, no-annealing,
-    /// soft-ece, mmce; all or none. At the paper's lambdas, or at those of --lambda and --target. Default: all for
-    /// paper, unless --method, --lambda or --target say what to run; none for quick.
+    /// Designs of the gate with one choice changed, to run beside the default: static, conditional, fine,
+    /// no-annealing, soft-ece, mmce; all or none. They run at the paper's lambdas, or at those of --lambda and
+    /// --target. Default: all for paper, unless --method, --lambda or --target say what to run; none for quick.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub ablation: Vec<String>,
-    /// Where to compute: cpu, cuda or cuda:N.
+    /// Device to compute on: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
+    /// Number of threads; default: RAYON_NUM_THREADS if it is set, else all cores.
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,
-    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    /// Folder of the datasets; default: L0GM_DATA_DIR if it is set, else datasets/cache.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
     /// Output folder; default out/quick or out/paper.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Settings file with one table a modality: tabular, text, graph.
+    /// Settings file with one table per modality: tabular, text, graph.
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// One setting: MODALITY.path.to.setting=VALUE (repeatable; wins over --settings).
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Use the synthetic twins even where real data is at hand.
+    /// Use the synthetic twins even if real data is available.
     #[arg(long)]
     pub twin: bool,
-    /// Touch no network.
+    /// Never use the network.
     #[arg(long)]
     pub offline: bool,
 }
 
-/// What a command line without flags says.
+/// The values that a command line without flags gives.
 impl Default for CellFlags {
     fn default() -> Self {
         Self {
@@ -210,7 +210,7 @@ Ctrl-C or SIGTERM stops after the step in hand and saves; the same command goes 
 finished run is not run again: to start anew, choose another --out or delete the run's folder in
 OUT/runs.")]
 pub struct ReproduceFlags {
-    /// Which cells, and where they are run.
+    /// Which cells to run, and how.
     #[command(flatten)]
     pub cells: CellFlags,
     /// Print the plan with its estimated cost and what would be downloaded; run, fetch and generate nothing.
@@ -236,7 +236,7 @@ Examples:
   cargo xtask plan --profile paper --modality tabular | wc -l
   cargo xtask plan | jq -r 'select(.finished | not).cell'")]
 pub struct PlanFlags {
-    /// Which cells, and where they are run.
+    /// Which cells to plan, and how they would run.
     #[command(flatten)]
     pub cells: CellFlags,
 }
@@ -257,10 +257,10 @@ Examples:
   cargo xtask run --shard 0/4 --profile paper --out out/paper
   mpirun -n 2 sh -c 'cargo xtask run --shard $OMPI_COMM_WORLD_RANK/$OMPI_COMM_WORLD_SIZE'")]
 pub struct RunFlags {
-    /// Which cells, and where they are run.
+    /// The plan that the cells belong to, and how they run.
     #[command(flatten)]
     pub cells: CellFlags,
-    /// Only this cell: its hash or the folder's name, or the first letters of either (repeatable).
+    /// Only this cell: its hash or its folder's name, or the first letters of either (repeatable).
     #[arg(
         long,
         value_delimiter = ',',
@@ -268,10 +268,10 @@ pub struct RunFlags {
         conflicts_with = "shard"
     )]
     pub cell: Vec<String>,
-    /// Only every N-th cell, from the I-th on: I counts from 0 to N - 1.
+    /// Only every N-th cell, starting with cell I; I counts from 0 to N - 1.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
-    /// Wait for cells that other processes work on, and take them over where these stop.
+    /// Wait for cells that other processes work on, and take them over if those processes stop.
     #[arg(long)]
     pub wait: bool,
 }
@@ -294,7 +294,8 @@ pub struct ReportFlags {
     /// Output folders of `reproduce` and `run`.
     #[arg(required = true, value_name = "DIR")]
     pub dirs: Vec<PathBuf>,
-    /// Folder for what several hold together; may be one of them. Default: the one folder itself.
+    /// Folder for the joined results; may be one of the joined folders. Default: the folder itself if there is only
+    /// one.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Folder for a copy to keep in a repository: report.md, figures as SVG, tables as CSV.
@@ -302,12 +303,12 @@ pub struct ReportFlags {
     pub publish: Option<PathBuf>,
 }
 
-/// How a search takes its points.
+/// How a search chooses its points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WayFlag {
     /// Independent draws from the space.
     Random,
-    /// Points of the product of all candidates, in a drawn order.
+    /// Points of the grid of all candidates, in random order.
     Grid,
 }
 
@@ -339,20 +340,20 @@ Examples:
   cargo xtask search --modality graph --by grid --trials 49 --set graph.train.epochs=80
   cargo xtask search --modality text --incumbent results/reference/imdb-frozen.toml")]
 pub struct SearchFlags {
-    /// Which cells, and where they are run.
+    /// What to search, and how its runs are carried out.
     #[command(flatten)]
     pub cells: CellFlags,
-    /// Settings that each method is trained with, those in use (trial 0) among them.
+    /// Number of settings that each method is trained with, including the current ones (trial 0).
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub trials: usize,
-    /// Seed of the draws; runs have --seeds.
+    /// Seed of the search; the runs themselves use --seeds.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub search_seed: u64,
-    /// Settings file whose searched settings trial 0 has instead of the defaults; its other settings hold in every
-    /// trial. (What --settings and --set name is not searched.)
+    /// Settings file whose searched settings replace the defaults in trial 0; its other settings hold in every trial.
+    /// (What --settings and --set name is not searched.)
     #[arg(long, value_name = "FILE")]
     pub incumbent: Option<PathBuf>,
-    /// How points of the space are taken.
+    /// How points of the space are chosen.
     #[arg(long, value_enum, default_value = "random")]
     pub by: WayFlag,
     /// Print the trials with their settings and cost; run, fetch and generate nothing.
@@ -393,10 +394,10 @@ pub struct LatencyFlags {
     /// Only gated runs with these weights of the penalty.
     #[arg(long, value_delimiter = ',', value_name = "X")]
     pub lambda: Vec<f64>,
-    /// Runs with these seeds; default: the lowest of each point.
+    /// Runs with these seeds; default: the lowest seed of each point.
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub seeds: Vec<u64>,
-    /// Rows a batch.
+    /// Numbers of rows per batch.
     #[arg(
         long,
         value_delimiter = ',',
@@ -404,27 +405,27 @@ pub struct LatencyFlags {
         default_value = "1,64,1024"
     )]
     pub batch: Vec<usize>,
-    /// Rounds, of one turn a model each.
+    /// Number of rounds; each model has one turn in a round.
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub rounds: usize,
-    /// Where to compute: cpu, cuda or cuda:N.
+    /// Device to compute on: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// Threads; default: RAYON_NUM_THREADS where it is set, else all cores.
+    /// Number of threads; default: RAYON_NUM_THREADS if it is set, else all cores.
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,
-    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    /// Folder of the datasets; default: L0GM_DATA_DIR if it is set, else datasets/cache.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
 }
 
-/// How findings are printed.
+/// The form of a command's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FormatFlag {
-    /// A table and what it means.
+    /// Text for people.
     Text,
     /// One JSON object, with all digits.
     Json,
@@ -458,10 +459,10 @@ pub struct CalibrationFlags {
     /// Rows with labels and probabilities: CSV and its dialects (also .gz, .zst), Parquet, - for standard input, or a
     /// run's folder.
     pub file: PathBuf,
-    /// The true label's column.
+    /// Column of the true label.
     #[arg(long, value_name = "NAME")]
     pub label: Option<String>,
-    /// The columns of the scores, in the order of the classes; one alone is P(y = 1).
+    /// Columns of the scores, in the order of the classes; a single column is P(y = 1).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub columns: Vec<String>,
     /// For a single column: the label whose probability it is.
@@ -470,40 +471,40 @@ pub struct CalibrationFlags {
     /// The scores are logits.
     #[arg(long)]
     pub logits: bool,
-    /// Divides each row of probabilities by its sum, where they were rounded or are percentages.
+    /// Divide each row of probabilities by its sum, for values that were rounded or are percentages.
     #[arg(long)]
     pub renormalise: bool,
-    /// Fits a temperature on the scored rows where there is no split `valid` to fit it on.
+    /// Fit a temperature on the scored rows if there is no split `valid` to fit it on.
     #[arg(long)]
     pub scale: bool,
-    /// Leaves rows without a label out, instead of refusing the first.
+    /// Leave out rows without a label instead of refusing the first one.
     #[arg(long)]
     pub drop_unlabelled: bool,
-    /// Words that mean "missing" beside the empty cell, instead of NA, N/A, NaN, nan, null, NULL, None, \N and ?.
+    /// Words that mean "missing" besides the empty cell, instead of NA, N/A, NaN, nan, null, NULL, None, \N and ?.
     #[arg(long, value_delimiter = ',', value_name = "WORD")]
     pub missing: Option<Vec<String>>,
-    /// Columns that are left out before they are looked at.
+    /// Columns to ignore completely.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub ignore: Vec<String>,
-    /// What stands between cells; else found from the first rows.
+    /// Character between cells; default: found from the first rows.
     #[arg(long, value_name = "CHARACTER")]
     pub separator: Option<char>,
-    /// The split to score, where the file has a column `split`; default `test`.
+    /// The split to score, if the file has a column `split`; default `test`.
     #[arg(long, value_name = "NAME")]
     pub split: Option<String>,
-    /// Bins of every binned measure.
+    /// Number of bins of every binned measure.
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub bins: usize,
-    /// Draws of the bootstrap intervals and of the noise floor.
+    /// Number of draws for the bootstrap intervals and the noise floor.
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub resamples: usize,
     /// Seed of these draws.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// How the findings are printed.
+    /// How the results are printed.
     #[arg(long, value_enum, default_value = "text")]
     pub format: FormatFlag,
-    /// Folder for the diagrams, SVG and PNG; made if it is not there.
+    /// Folder for the diagrams (SVG and PNG); created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = "out/calibration")]
     pub out: PathBuf,
 }
@@ -511,10 +512,10 @@ pub struct CalibrationFlags {
 /// Flags of `datasets`.
 #[derive(Clone, Debug, Args)]
 pub struct DatasetsFlags {
-    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    /// Folder of the datasets; default: L0GM_DATA_DIR if it is set, else datasets/cache.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
 }
@@ -522,7 +523,7 @@ pub struct DatasetsFlags {
 /// Flags of `methods`.
 #[derive(Clone, Debug, Args)]
 pub struct MethodsFlags {
-    /// List the methods of these modalities alone: tabular, text, graph.
+    /// List only the methods of these modalities: tabular, text, graph.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub modality: Vec<String>,
     /// How the list is printed.

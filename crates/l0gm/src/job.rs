@@ -1,5 +1,5 @@
-//! What `reproduce`, `plan` and `run` have in common: from flags to a plan on its data, and from a part of
-//! the plan to finished runs. There is one way to run a cell, whoever asks.
+//! What `reproduce`, `plan` and `run` share: they turn flags into a plan with its data, and carry out a part of the
+//! plan. All commands run a cell in the same way.
 
 use crate::data_report::{self, DataReport};
 use crate::flags::{CellFlags, ProfileFlag};
@@ -17,11 +17,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A plan and all it needs.
+/// A plan with everything needed to carry it out.
 pub struct Job {
-    /// Every cell.
+    /// The plan with every cell.
     pub plan: Plan,
-    /// The output folder.
+    /// Path of the output folder.
     pub path: PathBuf,
     modalities: Vec<Box<dyn Modality>>,
     options: DataOptions,
@@ -29,22 +29,22 @@ pub struct Job {
     program: String,
 }
 
-/// A part of a job, carried out.
+/// The result of carrying out a part of a job.
 pub struct Done {
-    /// Where.
+    /// The output folder that holds the results.
     pub out: OutDir,
-    /// How it went.
+    /// What became of each run.
     pub outcome: Outcome,
-    /// How many cells it was to do.
+    /// Number of cells that were to be done.
     cells: usize,
     data: DataReport,
 }
 
 impl Job {
-    /// The job of these flags.
+    /// Makes the job that these flags describe.
     ///
     /// # Errors
-    /// Flags that name what is not known, or that contradict each other; data that cannot be read.
+    /// Fails if flags name something unknown or contradict each other, or if data cannot be read.
     pub fn new(flags: &CellFlags, runner: &Runner, purpose: Purpose) -> anyhow::Result<Self> {
         Self::planned(flags, runner, purpose, Plan::new)
     }
@@ -52,7 +52,7 @@ impl Job {
     /// Like [`Job::new`], with the caller's planner.
     ///
     /// # Errors
-    /// Those of [`Job::new`], and the planner's.
+    /// Fails like [`Job::new`], or with the planner's error.
     pub fn planned(
         flags: &CellFlags,
         runner: &Runner,
@@ -79,12 +79,12 @@ impl Job {
         })
     }
 
-    /// What the plan runs on.
+    /// Describes the plan's data.
     pub fn data(&self) -> DataReport {
         data_report::describe(&self.plan, &self.options, &self.program)
     }
 
-    /// Ids of the cells that are finished already; makes nothing.
+    /// Ids of the cells that are already finished. Creates nothing.
     pub fn finished(&self) -> anyhow::Result<BTreeSet<String>> {
         OutDir::refuse_foreign(&self.path)?;
         match OutDir::open(&self.path) {
@@ -93,7 +93,7 @@ impl Job {
         }
     }
 
-    /// Runs what of a share is not finished. `wait`: also for what other processes work on.
+    /// Runs the unfinished cells of a share. With `wait`, also waits for cells that other processes work on.
     pub fn carry_out(
         &self,
         share: &Share,
@@ -138,8 +138,8 @@ impl Job {
 }
 
 impl Done {
-    /// The last lines and the exit code: 0, 1 where a run failed, 130 where it was stopped. `report`: a line
-    /// about the report.
+    /// Prints the last lines and returns the exit code: 0, 1 if a run failed, or 130 if it was stopped. `report` is a
+    /// line about the report.
     pub fn close(&self, report: Option<&str>) -> ExitCode {
         let outcome = &self.outcome;
         println!(
@@ -182,12 +182,13 @@ impl Done {
     }
 }
 
-/// The device and the threads of these flags; sizes rayon's pool, so once a process.
+/// The device and threads that these flags ask for. Sets the size of rayon's pool, so it may be called once per
+/// process.
 pub fn machine(flags: &CellFlags) -> anyhow::Result<Machine> {
     machine_of(flags.threads.as_deref(), &flags.device)
 }
 
-/// The same of `--threads` and `--device` alone.
+/// Like [`machine`], given `--threads` and `--device` alone.
 pub fn machine_of(threads_flag: Option<&str>, device: &str) -> anyhow::Result<Machine> {
     let threads = threads(threads_flag)?;
     let (device, device_name) = device::parse(device)?;
@@ -210,7 +211,7 @@ fn profile(flags: &CellFlags) -> anyhow::Result<Profile> {
     }
 }
 
-/// With `--twin` every dataset must be one.
+/// Fails if the plan has a dataset without a twin, because `--twin` asks for twins throughout.
 fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
     match plan.data().iter().find(|(_, _, twin)| !twin) {
         None => Ok(()),
@@ -240,7 +241,8 @@ fn out_path(flags: &CellFlags, runner: &Runner) -> PathBuf {
     flags.out.clone().unwrap_or_else(default)
 }
 
-/// Sizes rayon's pool; candle reads the same number from the environment, which a user may have set.
+/// Sets the size of rayon's pool. candle takes its number of threads from the environment, so `--threads` is written
+/// there.
 fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
     if asked {
         // SAFETY: no other thread has been started yet that could read the environment.
@@ -252,8 +254,8 @@ fn use_threads(asked: bool, threads: usize) -> anyhow::Result<()> {
         .context("cannot size the thread pool")
 }
 
-/// What was typed, for the report: `PROGRAM reproduce ...`. A share of a plan is of no use to who makes it
-/// again: the whole plan's command stands for it.
+/// The typed command, for the report: `PROGRAM reproduce ...`. A command for a share would not make the whole report
+/// again, so it is replaced by the command for the whole plan.
 fn typed_command(program: &str) -> String {
     whole_plan(program, std::env::args().skip(1))
 }
@@ -283,7 +285,7 @@ fn whole_plan(program: &str, arguments: impl Iterator<Item = String>) -> String 
     words.join(" ")
 }
 
-/// As a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: String) -> String {
     let is_plain = |c: char| !c.is_whitespace() && !"'\"$&|;<>(){}*?`\\".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,5 +1,5 @@
-//! Several output folders become one: what machines without a common file system did of a plan. Finished
-//! cells are taken over with everything but their checkpoints; a cell that two folders hold is compared.
+//! Joins output folders, for machines without a common file system that carried out parts of one plan. Finished cells
+//! are copied with everything but their checkpoints; if two folders hold the same cell, its results are compared.
 
 use anyhow::{Context, bail};
 use l0gm_report::out::{CommandRecord, OutDir};
@@ -7,12 +7,12 @@ use l0gm_train::{RunRecord, write_atomically};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What is left behind: a finished run needs neither.
+/// Files that are not copied, because a finished run needs neither.
 const LEFT: [&str; 2] = ["checkpoint.safetensors", "lock"];
-/// The file that makes a run finished: taken over last.
+/// The file that marks a run as finished; it is copied last.
 const RECORD: &str = "record.json";
-/// Parts of a record that must agree: all that the data and the settings decide, none of what a machine does
-/// (seconds, latencies, threads, paths).
+/// Parts of a record that must agree: everything that data and settings determine, and nothing that depends on the
+/// machine (seconds, latencies, threads, paths).
 const RESULTS: [&str; 6] = [
     "test",
     "valid",
@@ -22,22 +22,23 @@ const RESULTS: [&str; 6] = [
     "epochs",
 ];
 
-/// How a joining went.
+/// The result of joining folders.
 #[derive(Debug, Default, PartialEq)]
 pub struct Joined {
-    /// Cells taken over.
+    /// Number of cells that were copied.
     pub taken: usize,
-    /// Cells that were there already with the same results.
+    /// Number of cells that were present already, with the same results.
     pub agreeing: usize,
-    /// Cells whose results differ: id to where.
+    /// Cells whose results differ: the place of the difference by id.
     pub differing: BTreeMap<String, String>,
 }
 
-/// Joins `folders` into `into`, which may be one of them.
+/// Copies the finished cells of `folders` into `into`, which may be one of them.
 pub fn join(folders: &[OutDir], into: &OutDir) -> anyhow::Result<Joined> {
     let mut joined = Joined::default();
     let mut command = into.command()?;
-    // Those beside a record, whose data changed after it, are not made good by that record.
+    // If a run failed after its record was written, because its data had changed, that record does not excuse the
+    // failure.
     let beside = |out: &OutDir, id: &String| out.run(id).join(RECORD).exists();
     let of = |out: &OutDir| -> anyhow::Result<Vec<(String, String, bool)>> {
         let failures = out.failures()?.into_iter();
@@ -53,7 +54,7 @@ pub fn join(folders: &[OutDir], into: &OutDir) -> anyhow::Result<Joined> {
         if same_place(folder.path(), into.path()) {
             continue;
         }
-        // Everything is looked at before anything is taken over.
+        // Check the whole folder before copying anything.
         let records = folder.records()?;
         for record in &records {
             match into.record(&record.spec)? {
@@ -90,7 +91,7 @@ pub fn join(folders: &[OutDir], into: &OutDir) -> anyhow::Result<Joined> {
     Ok(joined)
 }
 
-/// Adds what another folder was asked for.
+/// Adds the command of another folder and the runs that it planned.
 fn add(command: &mut CommandRecord, other: CommandRecord) {
     let line = |into: &mut String, text: String, between: &str| {
         if text.is_empty() || into.split(between).any(|known| known == text) {
@@ -110,7 +111,7 @@ fn add(command: &mut CommandRecord, other: CommandRecord) {
     }
 }
 
-/// Two runs of the same settings on other data are two experiments: no report may mix them.
+/// Fails if two folders used different data for one dataset: those are two experiments, which no report may mix.
 fn check_data(
     there: &RunRecord,
     into: &OutDir,
@@ -130,7 +131,7 @@ fn check_data(
     }
 }
 
-/// Where the results of two records of one cell differ first: "test.accuracy .87, here .88".
+/// Describes the first difference between two records of one cell, such as "test.accuracy .87, here .88".
 fn difference(here: &RunRecord, there: &RunRecord) -> anyhow::Result<Option<String>> {
     let (here, there) = (serde_json::to_value(here)?, serde_json::to_value(there)?);
     Ok(RESULTS
@@ -157,8 +158,8 @@ fn leaf_difference(
     }
 }
 
-/// A finished run's files; the record last, so that a joining that is cut off leaves no half run that
-/// looks whole.
+/// Copies the files of a finished run. The record comes last, so that an interrupted copy never looks like a finished
+/// run.
 fn take(from: &Path, to: &Path) -> anyhow::Result<()> {
     copy_folder(from, to, &|name| LEFT.contains(&name) || name == RECORD)?;
     let record = from.join(RECORD);
@@ -216,7 +217,7 @@ mod tests {
         (disk, out)
     }
 
-    /// Records whose id is their spec's.
+    /// Records whose ids match their specs.
     fn records() -> Vec<RunRecord> {
         let mut records = fixtures::records();
         records.truncate(3);
@@ -262,7 +263,7 @@ mod tests {
         let run = into.run(&all[0].run_id);
         assert!(run.join("compact/model.json").exists() && run.join("format").exists());
         assert!(!run.join("checkpoint.safetensors").exists());
-        // Once more, nothing is left to do.
+        // Joining again must find nothing to do.
         let again = join(&both, &into).unwrap();
         assert_eq!((again.taken, again.agreeing), (0, 4));
     }

@@ -1,9 +1,9 @@
-//! The runner: plan -> run -> aggregate -> report, for tables, texts and graphs. Everything a run needs to know
-//! stands in its plan, everything it found in its record.
+//! The runner: it plans, runs, aggregates and reports experiments on tables, texts and graphs. A run's plan holds all
+//! of its settings, and its record all of its results.
 //!
-//! The same code is behind the command `l0gm`, `cargo xtask` and a program of your own. A [`runner::Runner`] says who
-//! runs: the program's name, and what its profiles take where the flags say nothing. [`flags::CellFlags`] say
-//! what is asked for, [`job::Job`] makes a plan of it.
+//! The command `l0gm`, `cargo xtask` and programs of your own use the same code. A [`runner::Runner`] gives the
+//! program's name and the defaults of its profiles. [`flags::CellFlags`] state what to run, and [`job::Job`] turns
+//! them into a plan.
 //!
 //! ```
 //! use l0gm::flags::CellFlags;
@@ -27,8 +27,7 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
-//! A job that is made to be run is carried out cell by cell; whoever carries out a cell claims it, so that many
-//! processes can share a plan:
+//! A job is carried out cell by cell. A process claims a cell before running it, so many processes can share a plan:
 //!
 //! ```no_run
 //! use l0gm::flags::CellFlags;
@@ -92,10 +91,10 @@ use runner::Runner;
 use std::process::ExitCode;
 
 impl Command {
-    /// Carries the command out: exit code 0, 1 where a run failed, 130 where it was stopped.
+    /// Carries out the command. Returns exit code 0, 1 if a run failed, or 130 if it was stopped.
     ///
     /// # Errors
-    /// What keeps the command from being carried out; a [`usage::UsageError`] where the command line is at fault.
+    /// Explains why the command cannot be carried out. A mistake on the command line gives a [`usage::UsageError`].
     pub fn run(&self, runner: &Runner) -> anyhow::Result<ExitCode> {
         match self {
             Self::Reproduce(flags) => reproduce::run(flags, runner),

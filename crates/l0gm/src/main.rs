@@ -1,5 +1,5 @@
-//! The command `l0gm`: plan, run, search, time and report, for one's own data too. Everything it does is in
-//! the library of the same name; `src/flags.rs` is the command line as documentation.
+//! The command `l0gm`: plans, runs, searches, times and reports experiments, on your own data too. Everything it does
+//! is in the library of the same name; `src/flags.rs` documents the command line.
 
 use l0gm::flags::Flags;
 use l0gm::runner::Runner;

@@ -1,4 +1,4 @@
-//! `methods`: every method that `--method` takes, one line each.
+//! `methods`: lists every method that `--method` takes.
 
 use crate::flags::{FormatFlag, MethodsFlags};
 use crate::{modalities, names};
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Prints the list.
 ///
 /// # Errors
-/// An unknown modality, or standard output that cannot be written.
+/// Fails for an unknown modality, or if standard output cannot be written.
 pub fn run(flags: &MethodsFlags) -> anyhow::Result<ExitCode> {
     let known = modalities::NAMES.map(str::to_owned);
     for name in &flags.modality {

@@ -1,4 +1,4 @@
-//! The three doors of the runner. This is the only file that names a modality crate.
+//! Opens the three modalities. This is the only file of the runner that names a modality crate.
 
 use crate::outlook::{Looking, Outlook};
 use l0gm_data::{Catalogue, DataOptions};
@@ -7,22 +7,22 @@ use l0gm_tabular::TabularModality;
 use l0gm_text::TextModality;
 use l0gm_train::{MethodInfo, Modality, ModalityParts};
 
-/// What a job is made for.
+/// Why a job is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To be looked at: nothing is fetched, generated or run.
+    /// For inspection only: nothing is fetched, generated or run.
     Look,
-    /// To be carried out.
+    /// The job will be carried out.
     Run {
-        /// Whether downloads may draw bars.
+        /// Whether downloads may show progress bars.
         bars: bool,
     },
 }
 
-/// Their names.
+/// Names of the modalities.
 pub const NAMES: [&str; 3] = ["tabular", "text", "graph"];
 
-/// What is known of every method, by modality.
+/// The description of every method, by modality.
 pub fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
     let infos = [
         TabularModality::METHODS.infos(),
@@ -33,16 +33,16 @@ pub fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
     NAMES.map(|name| (name, infos.next().unwrap_or_default()))
 }
 
-/// Whether a method of that name takes a lambda or a target in any modality.
+/// Whether any modality has a method of this name that takes a lambda or a target.
 pub(crate) fn has_knob(method: &str) -> bool {
     let mut all = methods().into_iter().flat_map(|(_, infos)| infos);
     all.any(|info| info.name == method && info.has_knob())
 }
 
-/// Every modality, as a job of this purpose sees it.
+/// Every modality, opened for this purpose.
 ///
 /// # Errors
-/// A folder of the options that is not there.
+/// Fails if a folder that the options name does not exist.
 pub fn of(options: &DataOptions, purpose: Purpose) -> anyhow::Result<Vec<Box<dyn Modality>>> {
     match purpose {
         Purpose::Look => looking(options),
@@ -55,7 +55,7 @@ pub fn all(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
     Ok(on(&Catalogue::new(options.clone())?))
 }
 
-/// The same for a plan alone: what is not here is neither fetched nor made.
+/// Like [`all`], for inspecting a plan: missing data are neither fetched nor generated.
 pub fn looking(options: &DataOptions) -> anyhow::Result<Vec<Box<dyn Modality>>> {
     let outlook = Outlook::new(options)?;
     let looking = |modality| -> Box<dyn Modality> {

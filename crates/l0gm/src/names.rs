@@ -1,9 +1,10 @@
-//! Names typed by people: the nearest known one where a name is unknown.
+//! Checks names that people type, and suggests the nearest known name.
 
 use crate::usage::usage;
 use l0gm_train::nearest_name;
 
-/// `Ok` if `name` is known; else a usage error that names `what`, the nearest name and all of them.
+/// Fails with a usage error if `name` is unknown. The error names `what` was expected, the nearest known name and all
+/// of them.
 pub fn check(what: &str, name: &str, known: &[String]) -> anyhow::Result<()> {
     if known.iter().any(|candidate| candidate == name) {
         return Ok(());

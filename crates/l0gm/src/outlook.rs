@@ -1,5 +1,5 @@
-//! What would become of a dataset that is not here: downloaded, or its twin in its place. A dry run asks
-//! this instead of the catalogue's doors, which download and generate.
+//! Predicts what a run would do about a missing dataset: download it, or use its twin. A dry run asks this instead of
+//! opening the catalogue, which would download and generate.
 
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, Entry, Error, FetchPolicy, Resolved, Source};
@@ -10,28 +10,28 @@ use l0gm_train::{
 use std::path::Path;
 use std::time::Duration;
 
-/// Where a dataset of the catalogue stands.
+/// The state of a dataset in the catalogue.
 pub enum Standing {
-    /// Its files are here.
+    /// Its files are present.
     Here(Box<Resolved>),
-    /// A real run would download it from this address.
+    /// A run would download it from this address.
     ToDownload(String),
-    /// A real run would take its twin.
+    /// A run would use its twin.
     Twin,
-    /// Not in the catalogue, broken, or not to be had: the modality says it in its own words.
+    /// The dataset is not in the catalogue, damaged or unavailable; the modality explains which when it is asked.
     Unknown,
 }
 
-/// Looks without touching.
+/// Inspects datasets without changing anything.
 #[derive(Clone, Debug)]
 pub struct Outlook {
-    /// What a real run would be allowed.
+    /// The options of the run that is predicted.
     options: DataOptions,
     local: Catalogue,
 }
 
 impl Outlook {
-    /// For a run with these options.
+    /// Predicts a run with these options.
     pub fn new(options: &DataOptions) -> anyhow::Result<Self> {
         Ok(Self {
             options: options.clone(),
@@ -44,17 +44,17 @@ impl Outlook {
         })
     }
 
-    /// The catalogue of what is here.
+    /// The catalogue restricted to local files.
     pub fn local(&self) -> &Catalogue {
         &self.local
     }
 
-    /// Whether the twin may stand in where a download fails.
+    /// Whether the twin may be used if a download fails.
     pub fn allows_twins(&self) -> bool {
         self.options.allow_twin
     }
 
-    /// A dataset's.
+    /// Where one dataset would come from.
     pub fn of(&self, dataset: &str) -> Standing {
         let Ok(entry) = self.local.entry(dataset) else {
             return Standing::Unknown;
@@ -64,7 +64,7 @@ impl Outlook {
         }
         match self.local.dataset(dataset) {
             Ok(found) => Standing::Here(Box::new(found)),
-            // A file that is here and wrong; what is missing is named by its folder.
+            // The path is a file if the file is present but wrong; for a missing dataset it is the folder.
             Err(Error::File { path, .. }) if path.is_file() => Standing::Unknown,
             Err(_) => match self.download(entry) {
                 Some(address) => Standing::ToDownload(address),
@@ -74,7 +74,7 @@ impl Outlook {
         }
     }
 
-    /// The address of pretrained weights that a real run would download.
+    /// The address from which a run would download pretrained weights; `None` if it would not.
     pub fn weights(&self, name: &str) -> Option<String> {
         let entry = self.local.entry(name).ok()?;
         match self.local.model(name) {
@@ -92,11 +92,11 @@ impl Outlook {
     }
 }
 
-/// A modality that plans on what is here and on what may be expected of the rest.
+/// A modality for planning, with predictions about data that are not present.
 pub struct Looking {
-    /// Made on [`Outlook::local`].
+    /// The modality, opened on [`Outlook::local`].
     pub modality: Box<dyn Modality>,
-    /// Says what may be expected.
+    /// Predicts what happens to missing data.
     pub outlook: Outlook,
 }
 

@@ -1,11 +1,11 @@
-//! What every binary of the runner does around its command: the allocator, the log on stderr, and an error
-//! as one line with its exit code.
+//! What every binary of the runner does around its command: it sets up the allocator and the log on stderr, and
+//! prints an error on one line.
 
 use crate::{allocator, broken_pipe, usage};
 use std::process::ExitCode;
 
-/// Carries out a command of the process: its exit code, or an error on stderr with exit code 2 where the
-/// command line is at fault, else 1. `L0GM_LOG=debug` shows what the crates log.
+/// Carries out a command and returns its exit code. An error is printed on stderr and gives exit code 2 for a mistake
+/// on the command line, else 1. Set `L0GM_LOG=debug` to see the crates' log messages.
 pub fn carry_out(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
     broken_pipe::end_quietly();
     allocator::keep_pages();

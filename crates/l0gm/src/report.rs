@@ -1,4 +1,4 @@
-//! `cargo xtask report DIR...`: the report of an output folder, or of several joined.
+//! `cargo xtask report DIR...`: writes the report of an output folder, or of several joined folders.
 
 use crate::flags::ReportFlags;
 use crate::join;
@@ -42,9 +42,9 @@ pub fn run(flags: &ReportFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folders in one, with a line about each cell that they do not agree on.
+/// Joins the folders, and prints a line about each cell on which they disagree.
 fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
-    // All of them are opened before anything is made.
+    // Open all folders before creating anything.
     let folders = folders
         .iter()
         .map(|folder| OutDir::open(folder))

@@ -1,5 +1,5 @@
-//! `cargo xtask reproduce`: plan -> run -> aggregate -> report. The first line on the console and the
-//! last ones say what it ran on: real data, or twins and how to run on real data.
+//! `cargo xtask reproduce`: plans, runs, aggregates and reports. Its first and last lines say which data it used:
+//! real data, or twins and how to use real data.
 
 use crate::flags::ReproduceFlags;
 use crate::job::{self, Job};
@@ -11,11 +11,11 @@ use anyhow::Context;
 use l0gm_report::aggregate;
 use std::process::ExitCode;
 
-/// Runs the command; exit code 0, 1 where a run failed, 130 where it was stopped.
+/// Runs the command. Returns exit code 0, 1 if a run failed, or 130 if it was stopped.
 pub fn run(flags: &ReproduceFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let machine = job::machine(&flags.cells)?;
-    // On a thread of the pool, so that no op has to wake a worker and to sleep until it is done, which small
-    // training steps feel.
+    // Run on a thread of the pool. From any other thread, every operation would have to wake a worker and sleep until
+    // it is done, which slows small training steps noticeably.
     rayon::scope(|_| {
         if flags.dry_run {
             dry_run(flags, runner)

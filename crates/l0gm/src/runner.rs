@@ -1,11 +1,12 @@
-//! Who runs, and what a profile takes where the flags say nothing. `cargo xtask` and `l0gm` are two programs
-//! with one runner: they differ in the name that messages and records give them.
+//! The program that runs, and the defaults of its profiles. `cargo xtask` and `l0gm` are two programs with one
+//! runner: they differ in the name that messages and records give them.
 
 use crate::flags::ProfileFlag;
 use crate::plan::ablation::Ablation;
 use std::path::PathBuf;
 
-/// The lambda grid of `quick` and `paper` (the ends of the paper's Table 7 and its Table 8 between).
+/// The lambda grid of `quick` and `paper`: both ends of the paper's Table 7 and, between them, the values of its
+/// Table 8.
 pub const LAMBDA_GRID: [f64; 5] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2];
 
 /// A program that runs experiments.
@@ -13,28 +14,28 @@ pub const LAMBDA_GRID: [f64; 5] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2];
 pub struct Runner {
     /// What people type before a command: "l0gm", "cargo xtask".
     pub program: String,
-    /// Weights of the penalty without `--lambda` and `--target`.
+    /// Lambdas to use without `--lambda` and `--target`.
     pub lambdas: Vec<f64>,
-    /// What `--profile quick` takes.
+    /// Defaults of `--profile quick`.
     pub quick: Defaults,
-    /// What `--profile paper` takes.
+    /// Defaults of `--profile paper`.
     pub paper: Defaults,
 }
 
-/// What a profile takes where the flags say nothing.
+/// The values that a profile uses if the flags state none.
 #[derive(Clone, Debug)]
 pub struct Defaults {
     /// Seeds of the runs.
     pub seeds: Vec<u64>,
-    /// Designs with one thing changed, where no flag says which points to run.
+    /// Ablations to run, if no flag says which points to run.
     pub ablations: Vec<Ablation>,
-    /// Output folder.
+    /// Path of the output folder.
     pub out: PathBuf,
 }
 
 impl Runner {
-    /// A program with the defaults of docs/protocol.md: the paper's grid; one seed and the default design alone
-    /// for quick, three seeds and all ablations for paper.
+    /// A program with the defaults of docs/protocol.md: the paper's lambda grid, with one seed and the default design
+    /// alone for quick, and with three seeds and all ablations for paper.
     pub fn new(program: &str) -> Self {
         Self {
             program: program.to_owned(),

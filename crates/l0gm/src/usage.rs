@@ -1,9 +1,9 @@
-//! What was wrong with the command line, told apart from what went wrong while running: the first
-//! ends with exit code 2 and one line, the second with exit code 1.
+//! Errors of the command line. Unlike errors while running, which give exit code 1, they end the process with exit
+//! code 2 and one line.
 
 use std::fmt;
 
-/// A flag or setting that cannot be used; the message says what can.
+/// A flag or setting that cannot be used; the message says what can be used.
 #[derive(Debug)]
 pub struct UsageError(pub String);
 
@@ -15,12 +15,12 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// A usage error as `anyhow::Error`.
+/// Makes a usage error as an `anyhow::Error`.
 pub fn usage(message: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(UsageError(message.into()))
 }
 
-/// 2 where the command line is at fault, else 1.
+/// The exit code for an error: 2 for a mistake on the command line, else 1.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<UsageError>().is_some() {
         2
@@ -29,12 +29,12 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// The error and its causes on one line of readable length.
+/// The error and its causes on one line, shortened to a readable length.
 pub fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let part = cause.to_string();
-        // A transparent wrapper repeats its source word for word.
+        // A transparent error repeats the text of its source, so show it once.
         if text.ends_with(&part) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! `cargo xtask calibration` as people type it: known answers, layouts, mistakes.
+//! `cargo xtask calibration` as people use it: known answers, layouts and mistakes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -46,7 +46,7 @@ impl Folder {
             .unwrap()
     }
 
-    /// The findings, with few draws: most tests ask for values, which need none.
+    /// The results with few draws, because most tests check values that do not depend on them.
     fn json(&self, file: &Path, flags: &[&str]) -> Value {
         let draws: &[&str] = match flags.contains(&"--resamples") {
             true => &[],
@@ -63,7 +63,7 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The one line that a mistake ends with.
+    /// The single line that a mistake prints.
     fn mistake(&self, file: &Path, flags: &[&str]) -> String {
         let output = self.score(file, flags);
         let text = stderr(&output);
@@ -89,7 +89,7 @@ fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
 }
 
-/// Five predictions of two classes whose measures are known: ECE .29 with two bins.
+/// Five predictions of two classes with known measures: the ECE is .29 with two bins.
 const FIVE: &str = "label,p\n0,.25\n0,.25\n1,.55\n1,.75\n1,.75\n";
 
 #[test]
@@ -113,7 +113,7 @@ fn two_classes_in_one_column_give_the_known_answers() {
     near(value(&found, "accuracy"), 1.0);
     assert_eq!(found["rows"], 5);
     assert_eq!(found["classes"], serde_json::json!(["0", "1"]));
-    // Confidences .55 and .75 lie in the upper of two bins, and all five are right.
+    // Confidences .55 and .75 lie in the upper of two bins, and all five predictions are right.
     let bin = &found["reliability"][1];
     assert_eq!(bin["count"], 5);
     near(bin["accuracy"].as_f64().unwrap(), 1.0);
@@ -132,7 +132,7 @@ fn many_classes_by_name_give_what_a_pencil_gives() {
     let folder = Folder::new();
     let text = "id;truth;prob_cat;prob_dog;prob_fish\n7;cat;.7;.2;.1\n8;fish;.5;.1;.4\n";
     let found = folder.json(&folder.file("pets.csv", text), &["--bins", "1"]);
-    // One bin: a class's gap is its mean probability minus its share.
+    // With one bin, the gap of a class is its mean probability minus its share.
     near(value(&found, "ece_class_wise"), (0.1 + 0.15 + 0.25) / 3.0);
     near(value(&found, "nll"), -(0.7f64.ln() + 0.4f64.ln()) / 2.0);
     near(
@@ -153,7 +153,7 @@ fn smooth_ece_of_the_top_label_is_the_published_packages() {
         (&[0.1, 0.3, 0.6, 0.7, 0.8, 0.9], &[0, 1, 0, 1, 1, 1], 0.1342),
     ];
     for (scores, right, expected) in cases {
-        // Eleven classes, so that even .1 is the greatest probability of its row.
+        // There are eleven classes, so that even .1 is the largest probability of its row.
         let mut text = String::from("label");
         (0..11).for_each(|class| text.push_str(&format!(",p_{class}")));
         for (score, right) in scores.iter().zip(right) {
@@ -169,7 +169,7 @@ fn smooth_ece_of_the_top_label_is_the_published_packages() {
 #[test]
 fn every_layout_of_the_same_predictions_reads_the_same() {
     let folder = Folder::new();
-    // No two confidences are equal: rounding in a layout must not part what equal-mass bins keep together.
+    // No two confidences are equal, so rounding in a layout cannot change the equal-mass bins.
     let rows = [(0, 0.21), (0, 0.34), (1, 0.55), (1, 0.76), (1, 0.83)];
     let csv = |header: &str, row: &dyn Fn(i32, f64) -> String| {
         let lines: Vec<String> = rows.iter().map(|&(y, p)| row(y, p)).collect();
@@ -278,7 +278,7 @@ fn draws_are_seeded_and_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_split_is_scored_alone_and_scaled_by_the_validation_rows() {
     let folder = Folder::new();
-    // Half the rows are validation; logits of magnitude 4 that are right three times in four.
+    // Half of the rows are validation rows; logits of magnitude 4 are right three times in four.
     let mut text = String::from("split,label,logit_0,logit_1\n");
     for i in 0..400 {
         let split = if i % 2 == 0 { "valid" } else { "test" };
@@ -291,7 +291,7 @@ fn a_split_is_scored_alone_and_scaled_by_the_validation_rows() {
         (&found["split"], &found["rows"]),
         (&"test".into(), &200.into())
     );
-    // The NLL is least where sigmoid(4 / T) = 3/4, so T = 4 / ln 3, and there the ECE is 0.
+    // The NLL is lowest if sigmoid(4 / T) = 3/4, so T = 4 / ln 3, and the ECE is 0 there.
     near(
         found["scaled"]["temperature"].as_f64().unwrap(),
         4.0 / 3f64.ln(),
@@ -361,7 +361,7 @@ fn the_docs_quote_what_is_printed() {
     let text = folder.text(&folder.file("bold.csv", &rows));
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/calibration.md");
     let docs = std::fs::read_to_string(docs).unwrap();
-    // The first line and the last name folders.
+    // The first line and the last one name folders, which differ.
     let lines: Vec<&str> = text.lines().skip(1).collect();
     assert!(lines.len() > 12, "{text}");
     for line in &lines[..lines.len() - 1] {
@@ -580,7 +580,7 @@ fn columns_named_by_numbers_are_the_classes_of_these_numbers() {
         assert_eq!(found["classes"], serde_json::json!(classes), "{header}");
         assert_eq!(found["notes"], serde_json::json!([]), "{header}");
     }
-    // A label that no column is for is refused, even where a place could be found for it.
+    // A label without a column is refused, even if it could be taken for a position.
     let file = folder.file("bad.csv", &table("p1,p2,p3", ["0", "1", "2"]));
     std::fs::remove_dir_all(folder.path("figures")).unwrap();
     let message = folder.mistake(&file, &[]);
@@ -588,7 +588,7 @@ fn columns_named_by_numbers_are_the_classes_of_these_numbers() {
         message.contains("row 1 (line 2)") && message.contains("`1`, `2`, `3`"),
         "{message}"
     );
-    // Where names say nothing, places are counted from 0, or from 1 where the last label needs it; and that is said.
+    // If names do not match, positions count from 0, or from 1 if the last label needs it; the output says so.
     for labels in [["0", "1", "2"], ["1", "2", "3"]] {
         let file = folder.file("named.csv", &table("p_cat,p_dog,p_fish", labels));
         let found = folder.json(&file, &[]);
@@ -682,7 +682,7 @@ fn a_probability_of_0_is_clipped_and_said_and_a_temperature_is_fitted_all_the_sa
         "{notes}"
     );
     assert_eq!(folder.json(&file, &["--scale"])["scaled"], found["scaled"]);
-    // Without rows to validate on, a temperature is fitted only where it is asked for.
+    // Without validation rows, a temperature is fitted only if `--scale` asks for it.
     let file = folder.file("five.csv", FIVE);
     assert!(folder.json(&file, &[])["scaled"].is_null());
     let found = folder.json(&file, &["--scale"]);

@@ -1,5 +1,5 @@
-//! `plan`, `run` and `report DIR...` as a cluster uses them: processes that race, are killed, and whose
-//! folders are joined. Everything on twins, one thread a process.
+//! `plan`, `run` and `report DIR...` as a cluster uses them: processes compete and are killed, and their folders are
+//! joined. Everything runs on twins, with one thread per process.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-/// One test at a time: each trains with two processes, and kills are timed by what stands on disk.
+/// Runs one test at a time: each trains with two processes, and kills are timed by what is on disk.
 static ONE: Mutex<()> = Mutex::new(());
 
 /// Four small cells: dense and three lambdas.
@@ -25,7 +25,7 @@ const CELLS: [&str; 8] = [
     "--threads=1",
 ];
 
-/// What makes a folder an output folder.
+/// The marker that makes a folder an output folder.
 const MARKER: &str = r#"{"format": 1, "made_by": "l0gm 0.1.0"}"#;
 
 struct Folder(tempfile::TempDir);
@@ -81,7 +81,7 @@ impl Folder {
         command.arg("--out").arg(self.path(out)).output().unwrap()
     }
 
-    /// Each finished run's record and when it was written.
+    /// The record of each finished run, and when it was written.
     fn records(&self, out: &str) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
         let Ok(runs) = std::fs::read_dir(self.path(out).join("runs")) else {
             return BTreeMap::new();
@@ -111,7 +111,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// (now, before, failed) of "4 of 4 runs done (3 now, 1 before), 0 failed".
+/// (now, before, failed) from "4 of 4 runs done (3 now, 1 before), 0 failed".
 fn done(output: &Output) -> (usize, usize, usize) {
     assert!(
         output.status.success(),
@@ -131,7 +131,7 @@ fn done(output: &Output) -> (usize, usize, usize) {
     (numbers[2], numbers[3], numbers[4])
 }
 
-/// Waits until something stands on disk, and fails where the child ends before.
+/// Waits until `what` holds, and fails if the child process ends first.
 fn until(child: &mut Child, what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
@@ -218,7 +218,7 @@ fn of_two_processes_that_race_for_a_cell_one_does_it() {
     let folder = Folder::new();
     let cells = folder.plan("out");
     let hash = cells[1]["cell"].as_str().unwrap();
-    // Long enough for both to meet in it.
+    // The cell takes long enough for both processes to compete for it.
     let flags = ["--cell", hash];
     let mut first = folder.start("out", &flags);
     until(&mut first, || folder.path("out/claims").exists());
@@ -235,7 +235,7 @@ fn of_two_processes_that_race_for_a_cell_one_does_it() {
         counts.iter().all(|(_, _, failed)| *failed == 0),
         "{counts:?}"
     );
-    // Who waited ends with the cell done, whoever did it.
+    // The waiting process ends with the cell done, whichever process did it.
     let (now, before, _) = counts[2];
     assert_eq!(now + before, 1, "{counts:?}");
     for (output, (now, before, _)) in outputs.iter().zip(counts) {
@@ -250,7 +250,7 @@ fn who_waits_takes_a_cell_over_when_its_holder_is_gone() {
     let _one = ONE.lock();
     let folder = Folder::new();
     let cell = folder.plan("out")[0]["run"].as_str().unwrap().to_owned();
-    // This test is the holder: it locks as a process does, and lets go as one that dies.
+    // This test holds the claim: it takes the lock like a process and releases it like one that dies.
     std::fs::create_dir_all(folder.path("out/claims")).unwrap();
     std::fs::write(folder.path("out/l0gm-out.json"), MARKER).unwrap();
     std::fs::create_dir_all(folder.path("out/runs")).unwrap();
@@ -290,7 +290,7 @@ fn processes_on_the_whole_plan_share_it_without_repeating_a_cell() {
     let children = [(); 2].map(|()| folder.start("out", &["--wait"]));
     let counts = children.map(|child| done(&child.wait_with_output().unwrap()));
     assert_eq!(counts[0].0 + counts[1].0, 4, "{counts:?}");
-    // Each knows of all four in the end.
+    // In the end, each process knows that all four are done.
     assert!(
         counts.iter().all(|(now, before, _)| now + before == 4),
         "{counts:?}"
@@ -309,7 +309,7 @@ fn a_killed_shard_started_again_loses_nothing_finished_and_repeats_none() {
         .collect();
     let share = [&all[0], &all[2]];
     let mut child = folder.start("out", &["--shard", "0/2"]);
-    // The second cell of the share has saved for the first time: the first is finished, this one is not.
+    // The share's first cell is finished, and its second has just saved its first checkpoint.
     let second = folder.path("out/runs").join(share[1]);
     until(&mut child, || {
         second.join("checkpoint.safetensors").exists()
@@ -325,7 +325,7 @@ fn a_killed_shard_started_again_loses_nothing_finished_and_repeats_none() {
     assert_eq!(after.len(), 2);
     assert_eq!(after[share[0]], before[share[0]], "not touched");
 
-    // The other share, elsewhere; joined, the plan is whole.
+    // The other share is run elsewhere; joined, the plan is complete.
     assert_eq!(done(&folder.run("other", &["--shard", "1/2"])), (2, 0, 0));
     let joined = folder.report(&["out", "other"], "joined");
     assert!(joined.status.success(), "{}", stderr(&joined));
@@ -334,13 +334,13 @@ fn a_killed_shard_started_again_loses_nothing_finished_and_repeats_none() {
     assert_eq!(folder.records("joined").len(), 4);
     let page = std::fs::read_to_string(folder.path("joined/report.md")).unwrap();
     assert!(!page.contains("What is missing"), "{page}");
-    // A share's command would make half of the report: the page gives the whole plan's.
+    // A share's command would make half of the report, so the page shows the whole plan's command.
     assert!(
         page.contains("cargo xtask reproduce --twin") && !page.contains("--shard"),
         "{page}"
     );
 
-    // `reproduce` finds the whole plan done, by whomever, and what was cut off has the bits of what was not.
+    // `reproduce` finds the whole plan done, and the interrupted cell has the same bits as an uninterrupted one.
     let output = folder.command("reproduce", "joined", &[]).output().unwrap();
     assert_eq!(done(&output), (0, 4, 0));
     assert_eq!(done(&folder.run("whole", &["--cell", share[1]])), (1, 0, 0));
@@ -386,7 +386,7 @@ fn a_second_call_trains_nothing_and_reads_no_data() {
     let before = folder.records("out");
     let again = folder.run("out", &[]);
     assert_eq!(done(&again), (0, 4, 0));
-    // Loading, training and scoring tell of themselves on stderr; here nothing does.
+    // Loading, training and scoring write to stderr; nothing of that happens here.
     let told = stderr(&again);
     assert_eq!(
         told.trim(),

@@ -1,5 +1,5 @@
-//! `cargo xtask latency` on twins of all three modalities: every run's models are built again, say what the run
-//! predicted, and are timed beside one another.
+//! `cargo xtask latency` on twins of all three modalities: every run's models are built again, predict what the run
+//! predicted, and are timed side by side.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,7 @@ fn text(output: &Output) -> String {
     )
 }
 
-/// Dense and one gated run of a modality's twin.
+/// Trains dense and one gated run on a modality's twin.
 fn train(out: &Path, modality: &str, settings: &[&str]) {
     let mut arguments = vec![
         "reproduce",
@@ -68,7 +68,7 @@ fn finished_runs_of_every_modality_are_timed_beside_dense() {
             ],
             &[1, 8],
         ),
-        // Full batch: all test nodes, whatever was asked for.
+        // Full batch: all test nodes, whatever batch size the flags name.
         (
             "graph",
             &["graph.train.epochs=4", "graph.gcn.width=16"],
@@ -118,7 +118,7 @@ fn a_run_whose_predictions_are_not_its_models_is_not_timed() {
         .map(|run| run.unwrap().path())
         .collect();
     assert_eq!(runs.len(), 2);
-    // Dense has what the gated one predicted, and the other way round.
+    // Swap the predictions of the dense and the gated run.
     let file = |run: &Path| run.join("predictions.parquet");
     let kept = folder.path().join("kept");
     std::fs::rename(file(&runs[0]), &kept).unwrap();

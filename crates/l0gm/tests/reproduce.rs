@@ -1,4 +1,4 @@
-//! The command as people type it: plans, mistakes, and a whole tiny job on twins.
+//! The command as people use it: plans, mistakes, and a whole small job on twins.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Every file and folder below one, by name.
+/// Every file and folder below `folder`, by name.
 fn tree(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -36,7 +36,7 @@ fn tree(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A dry run of everything, in an empty folder that must stay so.
+/// A dry run of everything, in an empty folder that must stay empty.
 fn dry_run(flags: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_l0gm"))

@@ -1,5 +1,5 @@
-//! `cargo xtask search` as people type it, on a twin: a plan that writes nothing, a small search, the same again, and
-//! its choice read by `reproduce`.
+//! `cargo xtask search` as people use it, on a twin: a plan that writes nothing, a small search, the same search
+//! again, and its choice read by `reproduce`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -71,7 +71,8 @@ fn a_search_spends_its_budget_once_and_reproduce_reads_its_choice() {
         said.contains("trial  0: dense 0.") && said.contains("<- chosen"),
         "{said}"
     );
-    // The runs' last line is about validation; a finished run's usual line is about the test split.
+    // The last line about a trial is about validation, whereas the usual line about a finished run is about the test
+    // split.
     assert!(
         said.contains("validation loss 0.") && !said.contains("ECE"),
         "{said}"

@@ -1,56 +1,56 @@
-//! What is read from a file of predictions, whatever its format: the header's columns, and the cells of those
-//! that were asked for.
+//! What is read from a file of predictions in any format: the columns of its header, and the cells of the columns
+//! that are needed.
 
 use l0gm_data::rows::Place;
 
-/// What a column holds, as far as the header tells (for text, its first cell).
+/// The type of a column, as far as the header tells (for text files, its first cell).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Numbers.
+    /// Numbers in each row.
     Number,
-    /// Text, or anything that is best read as text (truth values, dates).
+    /// Text, or anything best read as text, such as truth values and dates.
     Text,
-    /// A list of numbers in each row: all classes in one column (Parquet only).
+    /// A list of numbers in each row, with all classes in one column (Parquet only).
     List,
 }
 
 /// One column of the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
-    /// As it stands in the file.
+    /// Name as the file writes it.
     pub(super) name: String,
-    /// What it holds.
     pub(super) kind: Kind,
 }
 
-/// The columns to be read, by their place in the header.
+/// The columns to read, by their position in the header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// Read as text.
+    /// Columns to read as text.
     pub(super) texts: Vec<usize>,
-    /// Read as numbers; one of kind [`Kind::List`] stands for several.
+    /// Columns to read as numbers; one of kind [`Kind::List`] gives several numbers.
     pub(super) numbers: Vec<usize>,
 }
 
-/// The columns that were asked for.
+/// The cells of the columns that were read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Cells {
-    /// `texts[k][row]` of the k-th text column.
+    /// The cells of the k-th text column are `texts[k]`, one for each row.
     pub(super) texts: Vec<Vec<String>>,
-    /// Row by row: what the number columns hold, a list's entries one after the other.
+    /// The numbers of all rows, row by row. Entries of a list follow one another.
     pub(super) numbers: Vec<f64>,
-    /// Numbers a row.
+    /// Number of numbers in a row.
     pub(super) width: usize,
-    /// Rows.
+    /// Number of rows.
     pub(super) rows: usize,
-    /// Each row's number from 0 and its place in the file.
+    /// Number of each row, from 0, and its place in the file.
     pub(super) places: Vec<(usize, Place)>,
-    /// What was found in the file and a person would like to know.
+    /// Remarks on the file for the user.
     pub(super) notes: Vec<String>,
 }
 
 impl Cells {
-    /// "row 3" or, where the file has lines, "row 3 (line 4)": rows are counted from 1, without the header.
+    /// Describes a row's place: "row 3", or "row 3 (line 4)" if the file has lines. Rows count from 1, without the
+    /// header.
     pub(super) fn place(&self, row: usize) -> String {
         match self.places.get(row) {
             Some((number, Place::Line(line))) => format!("row {} (line {line})", number + 1),

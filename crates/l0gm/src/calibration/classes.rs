@@ -1,4 +1,4 @@
-//! From the labels as a file writes them to classes: by name, or by number where no name fits.
+//! Matches the labels of a file with classes: by name, or by number if no name fits.
 
 use super::cells::Cells;
 use super::source::{Source, quoted};
@@ -7,45 +7,46 @@ use l0gm_data::rows::label::numbered_classes;
 use l0gm_data::rows::number::{self, Decimal};
 use std::collections::BTreeSet;
 
-/// How many names an error lists.
+/// Number of names that an error lists.
 const LISTED: usize = 12;
 
-/// The classes of a lone column.
+/// The two classes of a file with a single score column.
 pub(super) struct TwoClasses {
-    /// Names.
+    /// Names of the classes.
     pub(super) names: Vec<String>,
-    /// A class a row.
+    /// The class of each row.
     pub(super) labels: Vec<u32>,
-    /// Whether the column's name says that it is the other class's: `p_0`, which is P(y = 0).
+    /// Whether the column's name says that it holds P(y = 0) instead of P(y = 1), as `p_0` does.
     pub(super) is_zeros: bool,
 }
 
 /// The labels as the file writes them.
 pub(super) struct Named<'a> {
-    /// Their file.
+    /// The file, for errors.
     pub(super) source: &'a Source,
-    /// Its cells, for the places of rows.
+    /// The file's cells, from which errors take the place of a row.
     pub(super) cells: &'a Cells,
-    /// The label's column.
+    /// Name of the label's column.
     pub(super) column: &'a str,
-    /// A label a row, in the form of [`canonical`].
+    /// The label of each row, in the spelling of [`canonical`].
     pub(super) texts: &'a [String],
 }
 
-/// The classes of as many columns.
+/// The classes of a file with one score column for each class.
 pub(super) struct ManyClasses {
-    /// Names.
+    /// Names of the classes.
     pub(super) names: Vec<String>,
-    /// A class a row.
+    /// The class of each row.
     pub(super) labels: Vec<u32>,
-    /// What a person should know about how they were matched.
+    /// A remark for the user about how labels and classes were matched.
     pub(super) note: Option<String>,
 }
 
 impl Named<'_> {
-    /// A column a class: labels are the classes' names; where none is, the numbers at the end of the columns' names,
-    /// wherever these start counting; where these have none either, the columns' places. `columns`: their names
-    /// in the file; `classes`: what those say of the classes, nothing where they are the entries of a list.
+    /// Matches labels with score columns. Labels are names of classes; if none is, they are the numbers at the end of
+    /// the columns' names, which may start anywhere; if those have no numbers either, they are the columns'
+    /// positions. `columns` holds the names in the file, and `classes` their class names, or `None` for the entries
+    /// of a list.
     pub(super) fn many_classes(
         &self,
         columns: &[String],
@@ -73,7 +74,7 @@ impl Named<'_> {
         }
     }
 
-    /// Every label is the name of a class.
+    /// Every label must be the name of a class.
     fn by_name(&self, classes: Vec<String>) -> anyhow::Result<ManyClasses> {
         let mut labels = Vec::with_capacity(self.texts.len());
         for (row, text) in self.texts.iter().enumerate() {
@@ -88,7 +89,8 @@ impl Named<'_> {
         })
     }
 
-    /// Every label is the number of a column, from 0 or, where there is no 0 and the last one needs it, from 1.
+    /// Every label must be the position of a column, counted from 0, or from 1 if there is no 0 and the last column
+    /// needs it.
     fn by_place(&self, seen: &BTreeSet<&str>, classes: Vec<String>) -> anyhow::Result<ManyClasses> {
         let count = classes.len();
         let first = usize::from(!seen.contains("0") && seen.contains(count.to_string().as_str()));
@@ -110,7 +112,7 @@ impl Named<'_> {
             count - 1 + first,
             quoted(&classes[count - 1])
         );
-        // A list's entries have no names but their numbers.
+        // The entries of a list have no names other than their numbers.
         let are_numbers = classes
             .iter()
             .zip(0..)
@@ -128,8 +130,8 @@ impl Named<'_> {
         })
     }
 
-    /// One column of P(y = 1): labels are 0 and 1, false and true, or two names of which one is known
-    /// to be the positive one.
+    /// Classes of a single column of P(y = 1). Labels are 0 and 1, false and true, or two names of which one is known
+    /// to be positive.
     pub(super) fn two_classes(
         &self,
         column: &str,
@@ -152,7 +154,7 @@ impl Named<'_> {
             None if seen.len() == 2 && seen.contains(column.as_str()) => column.clone(),
             None => {
                 let is_number = |text: &str| text.parse::<f64>().is_ok();
-                // One odd label among zeros and ones is a mistake; two names are names.
+                // One other label among zeros and ones is a mistake; two other labels are names.
                 let odd = self.texts.iter().position(|text| {
                     !["0", "1"].contains(&text.as_str())
                         && (seen.len() > 2 || seen.iter().any(|other| is_number(other)))
@@ -193,7 +195,7 @@ impl Named<'_> {
     }
 }
 
-/// The labels of a column in one spelling each. Where true and false stand beside 1 and 0, those are truth values too.
+/// The labels of a column in one spelling. If true and false occur beside 1 and 0, the numbers are truth values too.
 pub(super) fn spelled(texts: &[String]) -> Vec<String> {
     let mut texts: Vec<String> = texts.iter().map(|text| canonical(text)).collect();
     let is_truth = |text: &String| ["true", "false"].contains(&text.as_str());
@@ -206,7 +208,8 @@ pub(super) fn spelled(texts: &[String]) -> Vec<String> {
     texts
 }
 
-/// One spelling of a number (`1.0` and `01` are `1`), truth values in small letters, the rest as it is.
+/// One spelling for each label: numbers in their shortest form (`1.0` and `01` become `1`), truth values in lower
+/// case, anything else unchanged.
 pub(super) fn canonical(text: &str) -> String {
     let text = text.trim();
     if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
@@ -223,7 +226,7 @@ fn names(classes: &[String]) -> impl Iterator<Item = &str> {
     classes.iter().map(String::as_str)
 }
 
-/// The first few names.
+/// Lists the first names.
 pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let shown = names.iter().take(LISTED).map(|name| quoted(name));

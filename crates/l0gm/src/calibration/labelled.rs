@@ -1,4 +1,4 @@
-//! From cells to checked predictions: a class and a row of scores each. Errors name row and column.
+//! Turns cells into checked predictions: a class and scores for each row. Errors name the row and the column.
 
 use super::cells::Cells;
 use super::classes::{Named, spelled};
@@ -8,30 +8,30 @@ use super::source::Source;
 use crate::usage::usage;
 use l0gm_gate::calibration::Predictions;
 
-/// What a probability of 0 is clipped to before its logarithm is taken, here and in the gate crate's NLL.
+/// Probabilities of 0 become this before the logarithm, here and in the NLL of the gate crate.
 const LEAST: f64 = f64::MIN_POSITIVE;
 
-/// The file's rows, checked.
+/// The checked rows of a file.
 #[derive(Debug)]
 pub(super) struct Labelled {
     /// Names of the classes.
     pub(super) classes: Vec<String>,
-    /// A class a row.
+    /// The class of each row.
     pub(super) labels: Vec<u32>,
-    /// A split's name a row, where the file tells.
+    /// The split of each row, if the file states it.
     pub(super) splits: Option<Vec<String>>,
-    /// rows x classes.
+    /// Scores in row order, of shape (rows, classes).
     scores: Vec<f64>,
-    /// Whether these are logits.
+    /// Whether the scores are logits.
     pub(super) logits: bool,
-    /// The columns they come from.
+    /// Names of the columns that hold the scores.
     pub(super) columns: Vec<String>,
-    /// What the reader should know about the reading.
+    /// Remarks for the user on how the file was read.
     pub(super) notes: Vec<String>,
 }
 
 impl Labelled {
-    /// Checks the cells and finds each label's class.
+    /// Checks the cells and finds the class of each label.
     pub(super) fn new(
         source: &Source,
         layout: &Layout,
@@ -93,12 +93,12 @@ impl Labelled {
         Ok(labelled)
     }
 
-    /// Rows in all.
+    /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Some rows' predictions.
+    /// The predictions of these rows.
     pub(super) fn predictions(&self, rows: &[usize]) -> anyhow::Result<Predictions> {
         let (scores, labels) = (self.of(rows), self.labels_of(rows));
         let classes = self.classes.len();
@@ -109,12 +109,12 @@ impl Labelled {
         })
     }
 
-    /// Some rows' labels.
+    /// The labels of these rows.
     pub(super) fn labels_of(&self, rows: &[usize]) -> Vec<u32> {
         rows.iter().map(|&row| self.labels[row]).collect()
     }
 
-    /// Some rows' logits; of probabilities their logarithms, at least that of [`LEAST`].
+    /// The logits of these rows. For probabilities, these are logarithms, none below that of [`LEAST`].
     pub(super) fn logits_of(&self, rows: &[usize]) -> Vec<f64> {
         let scores = self.of(rows);
         match self.logits {
@@ -123,7 +123,7 @@ impl Labelled {
         }
     }
 
-    /// What is to be said of probabilities of 0, if these rows have any.
+    /// A remark about probabilities of 0, if these rows have any.
     pub(super) fn zeros_note(&self, rows: &[usize]) -> Option<String> {
         let scores = match self.logits {
             true => Vec::new(),
@@ -147,7 +147,7 @@ impl Labelled {
             .collect()
     }
 
-    /// Logits that stand beside the probabilities are scored where both are the same predictions: they
+    /// If the file has logits beside the probabilities and both give the same predictions, scores the logits, which
     /// have more digits.
     fn prefer_logits(&mut self, beside: Columns<'_>, cells: &Cells, notes: &mut Vec<String>) {
         let named = format!("`{}`...", beside.names[0]);

@@ -1,5 +1,4 @@
-//! Which column is what: found by name, by the conventions people use, or told by flags. Nothing of the
-//! rows is read here.
+//! Finds the role of each column, from flags or from common names. No rows are read here.
 
 use super::cells::{Column, Kind, Wanted};
 use super::source::Source;
@@ -7,7 +6,7 @@ use crate::names;
 use crate::usage::usage;
 use anyhow::bail;
 
-/// Names of the true label's column, most telling first.
+/// Names of the true label's column; the most specific come first.
 pub(super) const LABELS: [&str; 9] = [
     "label",
     "labels",
@@ -19,7 +18,8 @@ pub(super) const LABELS: [&str; 9] = [
     "true",
     "y",
 ];
-/// Before `_CLASS`, `.CLASS` or `-CLASS`, or alone for P(y = 1) or for a list of all classes.
+/// Prefixes of columns with probabilities. They precede `_CLASS`, `.CLASS` or `-CLASS`; alone they name P(y = 1) or a
+/// list of all classes.
 pub(super) const PROBABILITIES: [&str; 10] = [
     "p",
     "prob",
@@ -32,9 +32,9 @@ pub(super) const PROBABILITIES: [&str; 10] = [
     "score",
     "scores",
 ];
-/// The same for logits.
+/// Prefixes of columns with logits.
 pub(super) const LOGITS: [&str; 2] = ["logit", "logits"];
-/// Columns that are nobody's probability.
+/// Names of columns that hold no scores.
 const BESIDE: [&str; 13] = [
     "",
     "row",
@@ -54,39 +54,40 @@ const BESIDE: [&str; 13] = [
 /// What the flags say about columns.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
-    /// `--label`.
+    /// Value of `--label`.
     pub(super) label: Option<String>,
-    /// `--columns`.
+    /// Values of `--columns`.
     pub(super) columns: Vec<String>,
-    /// `--logits`.
+    /// Value of `--logits`.
     pub(super) logits: bool,
-    /// `--positive`.
+    /// Value of `--positive`.
     pub(super) positive: Option<String>,
-    /// `--renormalise`.
+    /// Value of `--renormalise`.
     pub(super) renormalise: bool,
 }
 
-/// Columns of one meaning.
+/// The columns that together hold one kind of scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scores {
-    /// In the order of the classes; one alone is P(y = 1), or a list of all classes.
+    /// Columns in the order of the classes; a single one is P(y = 1) or a list of all classes.
     pub(super) columns: Vec<usize>,
-    /// What their names say of the classes, one a column.
+    /// The class in each column's name.
     pub(super) classes: Vec<String>,
     /// Whether they are logits.
     pub(super) logits: bool,
 }
 
-/// Which column is what.
+/// The role of each column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// The true label.
+    /// Column of the true label.
     pub(super) label: usize,
-    /// Names of splits, where the file has several.
+    /// Column of the split's name, if the file has one.
     pub(super) split: Option<usize>,
-    /// What is scored.
+    /// The scores to use.
     pub(super) scores: Scores,
-    /// Logits beside probabilities: of the same predictions, if they agree, and with more digits.
+    /// Logits beside probabilities. If both give the same predictions, the logits are used, because they have more
+    /// digits.
     pub(super) beside: Option<Scores>,
 }
 
@@ -104,7 +105,7 @@ impl Layout {
         })
     }
 
-    /// What has to be read: the label, the split where there is one, the scores, those beside them.
+    /// The columns to read: the label, the split if there is one, the scores, and the logits beside them.
     pub(super) fn wanted(&self) -> Wanted {
         let mut wanted = Wanted {
             texts: vec![self.label],
@@ -196,8 +197,8 @@ fn scores_of(header: &[Column], columns: Vec<usize>, logits: bool) -> Scores {
     }
 }
 
-/// The columns of the one prefix that the header has: `p_0`, `p_1`, or `p` alone. Text is taken for
-/// scores only where nothing else is: the reading of it then names the cell.
+/// The columns of the only prefix that the header has: `p_0`, `p_1`, or `p` alone. Text columns are used only if
+/// there are no others; reading them then gives an error that names the cell.
 fn named(source: &Source, prefixes: &[&str], label: usize) -> anyhow::Result<Option<Vec<usize>>> {
     let header = &source.header;
     let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -230,7 +231,7 @@ fn named(source: &Source, prefixes: &[&str], label: usize) -> anyhow::Result<Opt
     }
 }
 
-/// `PREFIX_0`, `PREFIX_1`, ..., numbered classes in their order; else `PREFIX` alone.
+/// `PREFIX_0`, `PREFIX_1`, ... with numbered classes in their order, or else `PREFIX` alone.
 fn group(header: &[Column], candidates: &[usize], prefix: &str) -> Vec<usize> {
     let class = |at: usize| suffix(&header[at].name, prefix);
     let mut columns: Vec<usize> = candidates
@@ -251,11 +252,11 @@ fn group(header: &[Column], candidates: &[usize], prefix: &str) -> Vec<usize> {
     columns
 }
 
-/// Where no name tells: every number column that is not known to be something else.
+/// If no name matches, uses every number column that is not known to be something else.
 fn unnamed(header: &[Column], label: usize) -> Vec<usize> {
     let is_beside = |at: usize| {
         let name = header[at].name.to_lowercase();
-        // What a column without a name is called.
+        // Readers give such names to columns without one.
         let nameless = name == format!("column {}", at + 1) || name.starts_with("unnamed");
         BESIDE.contains(&name.as_str()) || nameless
     };
@@ -270,8 +271,8 @@ fn unnamed(header: &[Column], label: usize) -> Vec<usize> {
     rest
 }
 
-/// What stands behind `PREFIX_`, `PREFIX.` or `PREFIX-`; a number may follow at once, as in `p1`. Behind `p_-1` and
-/// `p-1` stand -1 and 1.
+/// The class behind `PREFIX_`, `PREFIX.` or `PREFIX-`. A number may also follow directly, as in `p1`. The class of
+/// `p_-1` is -1, and that of `p-1` is 1.
 fn suffix<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     let start = name.get(..prefix.len())?;
     let rest = name.get(prefix.len()..)?;
@@ -283,14 +284,14 @@ fn suffix<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     (start.eq_ignore_ascii_case(prefix) && !class.is_empty()).then_some(class)
 }
 
-/// The column of a name, whatever its case.
+/// Finds a column by name, ignoring case.
 fn position(header: &[Column], name: &str) -> Option<usize> {
     header
         .iter()
         .position(|column| column.name.eq_ignore_ascii_case(name))
 }
 
-/// A column that a flag names, letter by letter or else whatever its case.
+/// Finds a column that a flag names, first exactly and then ignoring case.
 fn told_column(source: &Source, flag: &str, name: &str) -> anyhow::Result<usize> {
     let exact = source.header.iter().position(|column| column.name == name);
     match exact.or_else(|| position(&source.header, name)) {
@@ -304,7 +305,7 @@ fn told_column(source: &Source, flag: &str, name: &str) -> anyhow::Result<usize>
     }
 }
 
-/// Whether the header looks like a row.
+/// Whether the header looks like a row of data.
 fn is_headerless(header: &[Column]) -> bool {
     header
         .iter()

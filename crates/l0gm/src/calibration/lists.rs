@@ -1,5 +1,5 @@
-//! What only Parquet has: its header without its rows, and columns of lists, with all classes of a row in one cell.
-//! A damaged file is an error, whatever the library does with it.
+//! Reading that only Parquet needs: its header without its rows, and columns of lists that hold all classes of a row
+//! in one cell. A damaged file gives an error even if the library panics.
 
 use super::cells::{Column, Kind};
 use anyhow::{anyhow, bail};
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use l0gm_data::rows::{self, ReadOptions, Source};
 use parquet::arrow::ProjectionMask;
 
-/// The columns.
+/// The columns of a Parquet file.
 pub(super) fn header(source: &Source, options: &ReadOptions) -> anyhow::Result<Vec<Column>> {
     let builder = rows::open_parquet(source, &options.caps)?;
     let fields = builder.schema().fields().iter();
@@ -28,7 +28,7 @@ pub(super) fn header(source: &Source, options: &ReadOptions) -> anyhow::Result<V
         .collect())
 }
 
-/// A column of lists of numbers, one list a row.
+/// Reads a column of lists of numbers, one list for each row.
 pub(super) fn read(
     source: &Source,
     name: &str,
@@ -66,7 +66,7 @@ pub(super) fn read(
     Ok(lists)
 }
 
-/// One row's list.
+/// The list of one row.
 fn numbers(array: &ArrayRef, row: usize) -> anyhow::Result<Vec<f64>> {
     if array.is_null(row) {
         bail!("the list is missing; expected a number a class");

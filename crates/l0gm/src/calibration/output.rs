@@ -1,4 +1,4 @@
-//! What `cargo xtask calibration` says: the same facts as text for people and as JSON for programs.
+//! Prints the results of `cargo xtask calibration`, as text for people and as JSON for programs.
 
 use l0gm_gate::calibration::{Bin, CalibrationReport, Measure, Measured};
 use l0gm_report::format;
@@ -9,69 +9,69 @@ use std::fmt::Write;
 /// Everything found out about one file.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Findings {
-    /// The file.
+    /// Name of the file.
     pub(super) file: String,
-    /// The split that was scored, where the file has several.
+    /// The scored split, if the file has several.
     pub(super) split: Option<String>,
-    /// Rows scored.
+    /// Number of scored rows.
     pub(super) rows: usize,
     /// Names of the classes.
     pub(super) classes: Vec<String>,
-    /// The label's column.
+    /// Name of the label's column.
     pub(super) label: String,
-    /// "probabilities" or "logits".
+    /// The kind of scores: "probabilities" or "logits".
     pub(super) read: &'static str,
-    /// The columns they come from.
+    /// Names of the score columns.
     pub(super) columns: Vec<String>,
-    /// Bins of every binned measure.
+    /// Number of bins of every binned measure.
     pub(super) bins: usize,
-    /// Draws of the bootstrap and of the noise floor.
+    /// Number of draws of the bootstrap and of the noise floor.
     pub(super) resamples: usize,
-    /// Their seed.
+    /// Seed of these draws.
     pub(super) seed: u64,
-    /// Every measure.
+    /// Measures of the predictions as given.
     #[serde(serialize_with = "by_key")]
     pub(super) measures: BTreeMap<Measure, Measured>,
-    /// After temperature scaling; absent where the file has no validation rows to fit it on.
+    /// Measures after temperature scaling; absent if the file has no validation rows and `--scale` is not given.
     pub(super) scaled: Option<Scaled>,
     /// The bins of the reliability diagram.
     pub(super) reliability: Vec<Bin>,
-    /// Files written.
+    /// Paths of the figures that were written.
     pub(super) figures: Vec<String>,
-    /// What the reader should know about the reading.
+    /// Remarks for the user on how the file was read.
     pub(super) notes: Vec<String>,
 }
 
-/// The same predictions after temperature scaling.
+/// The predictions after temperature scaling.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Scaled {
-    /// By which logits are divided.
+    /// The temperature by which logits are divided.
     pub(super) temperature: f64,
-    /// Rows it was fitted on.
+    /// Number of rows on which it was fitted.
     pub(super) fitted_on: usize,
-    /// Which rows these are.
+    /// Which rows these were.
     pub(super) on: FittedOn,
-    /// Every measure.
+    /// Measures of the scaled predictions.
     pub(super) calibration: CalibrationReport,
 }
 
-/// The rows that a temperature was fitted on.
+/// The rows on which a temperature was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum FittedOn {
     /// The split `valid`.
     Valid,
-    /// Those that are scored, for want of others.
+    /// The scored rows, because there are no others.
     Scored,
 }
 
 impl Findings {
-    /// For people.
+    /// The results as text.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         let split = self.split.as_ref();
         let of = split.map_or_else(String::new, |name| format!(" of split `{name}`"));
-        // Writing into a string cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             out,
             "{}: {} rows{of}, {} classes ({})",
@@ -110,7 +110,8 @@ impl Findings {
         }
         let mut rows: Vec<Vec<String>> = vec![header.into_iter().map(str::to_owned).collect()];
         for (&measure, measured) in &self.measures {
-            // The mean NLL of redrawn labels is no floor, but what the predictions expect of themselves.
+            // For the NLL, the mean over redrawn labels is not a floor but the value that the predictions expect of
+            // themselves.
             let floor = |x: f64| match measure.is_error() {
                 true => format::fraction(x),
                 false => String::new(),
@@ -135,7 +136,7 @@ impl Findings {
                 floor(measured.noise_p95),
             ];
             if let Some(scaled) = &self.scaled {
-                // Scaling leaves every row's order of classes, and so the accuracy, as it was.
+                // Scaling does not change the order of a row's classes, so the accuracy stays the same.
                 let value = scaled.calibration.value(measure);
                 let value = value.unwrap_or(measured.value);
                 row.push(format::fraction(value));
@@ -156,7 +157,7 @@ impl Findings {
         }
     }
 
-    /// What the marks mean.
+    /// Explains the marks in the table.
     fn verdict(&self) -> &'static str {
         if self
             .measures
@@ -199,12 +200,12 @@ impl Findings {
     }
 }
 
-/// Whether a calibration error is more than noise.
+/// Whether a calibration error exceeds its noise.
 fn is_beyond(measure: Measure, measured: &Measured) -> bool {
     measure.is_error() && measured.value > measured.noise_p95
 }
 
-/// As an object by key, in alphabetical order.
+/// Serialises a map as an object with its keys in alphabetical order.
 fn by_key<S: Serializer>(
     measures: &BTreeMap<Measure, Measured>,
     serializer: S,
@@ -215,7 +216,7 @@ fn by_key<S: Serializer>(
     by_key.collect::<BTreeMap<_, _>>().serialize(serializer)
 }
 
-/// The first few, and how many more.
+/// Lists the first names, and how many more there are.
 fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 6;
     let mut text = names

@@ -1,32 +1,31 @@
-//! The columns of probabilities or logits: which numbers of a row they are, and whether each of them can be
-//! what it should be.
+//! The score columns: finds their numbers in a row, and checks that each can be a probability or a logit.
 
 use super::cells::Cells;
 use super::layout::{Layout, Scores};
 use super::source::Source;
 use anyhow::bail;
 
-/// How far a probability may lie outside [0, 1] and a row's sum from 1; what half precision needs, and
-/// what `l0gm_gate::calibration::Predictions` allows.
+/// How far a probability may lie outside [0, 1], and a row's sum from 1. Half precision needs this much, and
+/// `l0gm_gate::calibration::Predictions` allows it.
 pub(super) const TOLERANCE: f64 = 1e-3;
-/// Score columns of the cells, in the order of the classes.
+/// The score columns, in the order of the classes.
 pub(super) struct Columns<'a> {
-    /// Places within a row of `Cells::numbers`.
+    /// Their positions within a row of `Cells::numbers`.
     pub(super) scores: Vec<usize>,
-    /// What the columns' names say of the classes; nothing where they are the entries of a list.
+    /// The classes in the columns' names; `None` for the entries of a list.
     pub(super) classes: Option<Vec<String>>,
-    /// A name a column, for errors and the report.
+    /// A name for each column, for errors and the report.
     pub(super) names: Vec<String>,
     logits: bool,
-    /// Of a lone column: whether it is P(y = 0) instead of P(y = 1).
+    /// For a single column, whether it holds P(y = 0) instead of P(y = 1).
     pub(super) is_zeros: bool,
-    /// The rest of a row: the scores beside these.
+    /// The other scores of a row, with their positions.
     rest: Option<(&'a Scores, Vec<usize>)>,
     header: &'a Source,
 }
 
 impl<'a> Columns<'a> {
-    /// The scores of a layout; a list's length is known from the cells alone.
+    /// The score columns of a layout. The length of a list is known only from the cells.
     pub(super) fn new(
         source: &'a Source,
         layout: &'a Layout,
@@ -36,7 +35,7 @@ impl<'a> Columns<'a> {
         let name = |&column: &usize| source.header[column].name.clone();
         let beside = layout.beside.as_ref().map_or(0, |b| b.columns.len());
         let own = scores.columns.len();
-        // More numbers than columns: one of them is a list.
+        // There are more numbers than columns if one of them is a list.
         let width = if cells.width == own + beside {
             own
         } else if own + beside == 1 {
@@ -73,7 +72,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// The logits beside the probabilities.
+    /// The logits beside the probabilities, if there are any.
     pub(super) fn beside(&mut self) -> Option<Columns<'a>> {
         let (scores, places) = self.rest.take()?;
         Some(Columns {
@@ -102,7 +101,7 @@ impl<'a> Columns<'a> {
         (0..cells.rows).flat_map(move |row| self.row(cells, row))
     }
 
-    /// Every number is a logit, or a probability in a row that sums to 1.
+    /// Checks that the numbers are finite logits, or probabilities whose rows sum to 1.
     pub(super) fn check(&self, source: &Source, cells: &Cells) -> anyhow::Result<()> {
         let path = source.path();
         for row in 0..cells.rows {
@@ -149,7 +148,8 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    /// Divides each row by its sum, and says how many were changed. For probabilities, a column a class.
+    /// Divides each row by its sum and returns a remark on how many rows changed. For probabilities with a column for
+    /// each class.
     pub(super) fn renormalise(&self, source: &Source, cells: &mut Cells) -> anyhow::Result<String> {
         let (mut changed, mut farthest) = (0usize, 1.0f64);
         for row in 0..cells.rows {
@@ -186,8 +186,8 @@ impl<'a> Columns<'a> {
         ))
     }
 
-    /// rows x classes, and whether these are logits. A lone column becomes two: of P(y = 1) the
-    /// complement, of its logit a 0.
+    /// The scores of shape (rows, classes), and whether they are logits. A single column becomes two: P(y = 1) gets
+    /// its complement, and its logit gets a 0.
     pub(super) fn as_rows(&self, cells: &Cells) -> (Vec<f64>, bool) {
         let rows = self.values(cells);
         let pair = |(other, own)| {

@@ -1,6 +1,5 @@
-//! A file of predictions before anybody knows which column is what: its header, and then those columns
-//! that are asked for. Rows are read in the room that every file of rows is read in (`l0gm_data::rows`); only
-//! Parquet's columns of lists, which no table has, are read here.
+//! A file of predictions whose columns have no roles yet: reads its header, and later the columns that are needed.
+//! `l0gm_data::rows` reads the rows of all formats; only Parquet columns of lists, which no table has, are read here.
 
 use super::cells::{Cells, Column, Kind, Wanted};
 use super::lists;
@@ -12,29 +11,29 @@ use l0gm_data::rows::{
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A file that is there and has a header.
+/// A file whose header has been read.
 #[derive(Debug)]
 pub(super) struct Source {
     path: PathBuf,
     from: rows::Source,
     options: ReadOptions,
     drop_unlabelled: bool,
-    /// Its rows, where all of them had to be read to know its columns.
+    /// Its rows, if its columns could only be found by reading all of it.
     table: Option<RawTable>,
-    /// Its columns.
+    /// The columns of its header.
     pub(super) header: Vec<Column>,
 }
 
-/// What the flags say of the reading.
+/// What the flags say about reading the file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
-    /// `--separator`.
+    /// Value of `--separator`.
     pub(super) separator: Option<char>,
-    /// `--missing`.
+    /// Value of `--missing`.
     pub(super) missing: Option<Vec<String>>,
-    /// `--ignore`.
+    /// Value of `--ignore`.
     pub(super) ignore: Vec<String>,
-    /// `--drop-unlabelled`.
+    /// Value of `--drop-unlabelled`.
     pub(super) drop_unlabelled: bool,
 }
 
@@ -53,8 +52,8 @@ impl Reading {
             separator,
             missing: self.missing.clone().unwrap_or(default.missing),
             ignore: self.ignore.clone(),
-            // Columns are often named after classes, which may be numbers; a file without a label's column
-            // is asked for a header.
+            // The first row is always a header: columns are often named after classes, which may be numbers. A file
+            // without a label's column gives an error that asks for a header.
             header: Header::FirstRow,
             ..ReadOptions::default()
         })
@@ -62,7 +61,7 @@ impl Reading {
 }
 
 impl Source {
-    /// Opens a file, standard input (`-`) or the `predictions.parquet` of a run's folder, and reads its header.
+    /// Opens a file, standard input (`-`), or the `predictions.parquet` in a run's folder, and reads its header.
     pub(super) fn open(path: &Path, reading: &Reading) -> anyhow::Result<Self> {
         let options = reading.options()?;
         let path = if path.is_dir() {
@@ -92,7 +91,7 @@ impl Source {
         Ok(source)
     }
 
-    /// Whether it is a file on disk that begins as Parquet does.
+    /// Whether this is a file on disk that begins like Parquet.
     fn is_parquet_file(&self) -> anyhow::Result<bool> {
         if self.from == rows::Source::Stdin {
             return Ok(false);
@@ -112,13 +111,12 @@ impl Source {
         Ok(start == *b"PAR1")
     }
 
-    /// The file.
+    /// Path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads some columns whole. An error names the row and the column of the first cell that is not
-    /// what it should be.
+    /// Reads some columns completely. An error names the row and the column of the first cell with a wrong type.
     pub(super) fn read(&self, wanted: &Wanted) -> anyhow::Result<Cells> {
         let names: Vec<&str> = wanted
             .texts
@@ -212,7 +210,7 @@ impl Source {
         Ok(table.column(&self.header[at].name)?)
     }
 
-    /// A column's numbers, one a row.
+    /// The numbers of a column, one for each row.
     fn numbers(
         &self,
         table: &RawTable,
@@ -273,7 +271,7 @@ impl Source {
         self.bad_cell(cells, place, &column.name, &what, &expected)
     }
 
-    /// The error of one cell.
+    /// The error about one cell.
     pub(super) fn bad_cell(
         &self,
         cells: &Cells,
@@ -290,19 +288,19 @@ impl Source {
         )
     }
 
-    /// "`label`, `p_0`, `p_1`".
+    /// The names of all columns for an error, such as "`label`, `p_0`, `p_1`".
     pub(super) fn column_names(&self) -> String {
         super::classes::listed(self.header.iter().map(|column| column.name.as_str()))
     }
 }
 
-/// A cell or a name in backquotes, shortened, control characters escaped.
+/// A cell or name in backquotes, shortened, with control characters escaped.
 pub(super) fn quoted(text: &str) -> String {
     let text = shown(text);
     format!("`{}`", &text[1..text.len() - 1])
 }
 
-/// A column as far as its first cell tells that is not missing.
+/// The type of a column, as far as its first cell that is not missing tells.
 fn column(raw: &RawColumn) -> Column {
     let number = |cell: &str| {
         let either = |decimal| number::parse(cell, decimal).is_some();

@@ -1,4 +1,5 @@
-//! One gated run beside dense: their models built again, held against what the runs predicted, and timed by turns.
+//! Times one gated run beside dense: builds their models again, compares them with what the runs predicted, and times
+//! them by turns.
 
 use crate::run::Machine;
 use anyhow::{Context, bail};
@@ -10,12 +11,13 @@ use l0gm_train::{
 };
 use std::collections::BTreeMap;
 
-/// A batch is left out where one pass would take longer than this, going by the batch before.
+/// Longest acceptable time of one pass. A batch size is left out if the previous one suggests that it would take
+/// longer.
 const PASS_SECONDS: f64 = 10.0;
 
-/// What is timed, and how.
+/// What to time, and how.
 pub(super) struct Protocol {
-    /// Ascending.
+    /// Batch sizes in ascending order.
     pub(super) batches: Vec<usize>,
     pub(super) turns: Turns,
 }
@@ -24,14 +26,14 @@ pub(super) struct Protocol {
 pub(super) struct Loaded<'a> {
     pub(super) record: &'a RunRecord,
     timed: TimedRun,
-    /// From what the run predicted.
+    /// Largest difference of a logit from what the run predicted.
     difference: f64,
 }
 
-/// Builds a finished run's models again.
+/// Builds the models of a finished run again.
 ///
 /// # Errors
-/// Files of the run that are gone; models that are not the run's.
+/// Fails if files of the run are missing, or if the models' predictions are not the run's.
 pub(super) fn load<'a>(
     record: &'a RunRecord,
     modality: &dyn Modality,
@@ -57,8 +59,8 @@ pub(super) fn load<'a>(
     })
 }
 
-/// Times a run beside dense (or a dense run alone, as `run`). `before`: what earlier runs of the same study took for
-/// what comes before all models, by batch; filled in.
+/// Times a run beside dense, or a dense run alone as `run`. `before` maps batch sizes to the time of the work before
+/// all models, which the runs of a study share; missing entries are measured and added.
 pub(super) fn measure(
     run: &Loaded<'_>,
     dense: Option<&Loaded<'_>>,
@@ -92,7 +94,7 @@ pub(super) fn measure(
             continue;
         };
         if batches.iter().any(|done| done.batch == batch.rows.len()) {
-            // A task that works on all rows or none.
+            // The task works on all rows or none, so this batch size is the same as an earlier one.
             continue;
         }
         let beside = match dense {
@@ -185,7 +187,7 @@ fn one_batch(
     })
 }
 
-/// What comes before all models, timed by itself; `None` where a pass would take too long.
+/// Times the work before all models; `None` if a pass would take too long.
 fn apart(
     pass: &Pass,
     size: usize,
@@ -196,7 +198,7 @@ fn apart(
     let last = earlier.last();
     let known = last.and_then(|last| Some((last.batch, last.before.as_ref()?.median_us)));
     match (last, known) {
-        // The batch before was too long already.
+        // It took too long at the previous batch size already.
         (Some(_), None) => return Ok(None),
         (_, Some((batch, us))) if us * 1e-6 * size as f64 / batch as f64 > PASS_SECONDS => {
             return Ok(None);
@@ -207,7 +209,7 @@ fn apart(
     Ok(timings.first().map(ModelTimes::from))
 }
 
-/// By model, as the runs' records say them.
+/// The sizes in the runs' records, by model.
 fn sizes(record: &RunRecord, dense: Option<&RunRecord>) -> BTreeMap<String, l0gm_train::Sizes> {
     let mut sizes = BTreeMap::new();
     if let Some(dense) = dense {

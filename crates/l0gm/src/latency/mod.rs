@@ -1,5 +1,5 @@
-//! `cargo xtask latency DIR`: the forward passes of finished runs, dense, gated and compact by turns, timed when
-//! nothing else is being trained; the report shows them.
+//! `cargo xtask latency DIR`: times the forward passes of finished runs, with dense, gated and compact by turns and
+//! nothing else being trained. The report shows the times.
 
 mod measure;
 
@@ -17,13 +17,13 @@ use measure::{Loaded, Protocol};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-/// A gated run and the dense one that it may be compared with; a dense run without gated ones stands alone.
+/// A gated run and the dense run that it may be compared with, or a dense run alone if there are no gated ones.
 struct Pair<'a> {
     run: &'a RunRecord,
     dense: Option<&'a RunRecord>,
 }
 
-/// Runs the command: exit code 0, 1 where a run could not be timed, 130 where it was stopped.
+/// Runs the command. Returns exit code 0, 1 if a run could not be timed, or 130 if it was stopped.
 pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let protocol = protocol(flags)?;
     let out = OutDir::open(&flags.dir)?;
@@ -31,7 +31,7 @@ pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let chosen = chosen(&records, flags)?;
     let machine = job::machine_of(flags.threads.as_deref(), &flags.device)?;
     run::on_ctrl_c(machine.stop.clone())?;
-    // On a thread of the pool, as training is.
+    // Run on a thread of the pool, as training does.
     rayon::scope(|_| {
         let timing = Timing {
             flags,
@@ -67,7 +67,7 @@ fn protocol(flags: &LatencyFlags) -> anyhow::Result<Protocol> {
     Ok(Protocol { batches, turns })
 }
 
-/// The runs that the flags choose, of each point the lowest seed where no --seeds are given.
+/// The runs that the flags choose; without --seeds, the lowest seed of each point.
 fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<Vec<Pair<'a>>> {
     let studies = grouping::studies(records);
     let known = |name: fn(&study::Study<'_>) -> String| -> Vec<String> {
@@ -119,7 +119,7 @@ fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<
             }));
         }
         if study.gated().next().is_none() {
-            // The table's columns are the backbone's, the gated and the compact model's.
+            // The table has columns for the backbone, the gated model and the compact model.
             let backbones = study.points.iter().filter(|p| p.method.is_backbone());
             let alone = backbones.flat_map(seeds);
             pairs.extend(alone.map(|run| Pair { run, dense: None }));
@@ -134,7 +134,7 @@ fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<
     Ok(pairs)
 }
 
-/// The modalities that see a run's data: its twin, or the real files.
+/// Opens the modalities on the data that a run used: its twin, or the real files.
 fn doors(flags: &LatencyFlags, twin: bool) -> anyhow::Result<Vec<Box<dyn Modality>>> {
     modalities::all(&DataOptions {
         data_dir: flags.data_dir.clone(),
@@ -146,7 +146,7 @@ fn doors(flags: &LatencyFlags, twin: bool) -> anyhow::Result<Vec<Box<dyn Modalit
     })
 }
 
-/// How runs are timed, where, and where to the times go.
+/// How and where runs are timed, and where the times are stored.
 #[derive(Clone, Copy)]
 struct Timing<'a> {
     flags: &'a LatencyFlags,
@@ -224,7 +224,7 @@ fn time_one<'a>(
     let Some(modality) = doors.iter().find(|door| door.name() == name) else {
         anyhow::bail!("this version has no modality {name}");
     };
-    // The one dense run of a sweep is built once, and let go before another is built.
+    // A sweep's dense run is built once and kept. Drop it before building another, to save memory.
     let same = |kept: &Loaded<'_>| pair.dense.is_some_and(|d| d.run_id == kept.record.run_id);
     if !dense.as_ref().is_some_and(same) {
         *dense = None;
@@ -241,7 +241,8 @@ fn time_one<'a>(
     Ok(())
 }
 
-/// "batch 64: compact 210 µs, dense 312 µs, gated 340 µs; compact takes 33% less than dense; spread 0.8%".
+/// The line about a batch, such as "batch 64: compact 210 µs, dense 312 µs, gated 340 µs; compact takes 33% less than
+/// dense; spread 0.8%".
 fn line(times: &BatchTimes) -> String {
     let models: Vec<String> = times
         .models

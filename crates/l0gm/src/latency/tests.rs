@@ -1,4 +1,4 @@
-//! Which runs are timed, and what is said of it.
+//! Which runs are timed, and how the times are reported.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,36 +1,36 @@
-//! The gate's design with one thing changed: what the paper's Tables 6, 9 and 10 compare with the default.
-//! An ablation is nothing but settings that all modalities share, at a few lambdas.
+//! Ablations: the gate's design with one choice changed, as in the paper's Tables 6, 9 and 10. An ablation consists
+//! of settings that all modalities share, and a few lambdas to run them at.
 
 use crate::names;
 use serde_json::{Value, json};
 
-/// `--ablation all`.
+/// The value of `--ablation` that stands for all of them.
 pub(super) const ALL_ABLATIONS: &str = "all";
-/// `--ablation none`.
+/// The value of `--ablation` that stands for none of them.
 pub(super) const NO_ABLATION: &str = "none";
 
 /// Weights of the calibration term (the paper's Table 7).
 const COUPLING_WEIGHTS: [f64; 3] = [0.1, 0.3, 1.0];
 
-/// One thing changed.
+/// A change of one choice in the gate's design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ablation {
-    /// One mask for all examples: one draw a step.
+    /// One mask for all examples, drawn once per step.
     Static,
-    /// Gates that read the example.
+    /// Gates that depend on the example.
     Conditional,
-    /// Finer gates than one a dimension of the interface.
+    /// Finer gates than one for each dimension of the interface.
     Fine,
-    /// The whole penalty and the final temperature from the first step.
+    /// The full penalty and the final temperature from the first step on.
     NoAnnealing,
-    /// Soft-binned ECE in the objective.
+    /// Soft-binned ECE as a term of the objective.
     SoftEce,
-    /// MMCE in the objective.
+    /// MMCE as a term of the objective.
     Mmce,
 }
 
 impl Ablation {
-    /// All, in the order of running.
+    /// Every ablation, in the order of running.
     pub const ALL: [Self; 6] = [
         Self::Static,
         Self::Conditional,
@@ -40,7 +40,7 @@ impl Ablation {
         Self::Mmce,
     ];
 
-    /// As `--ablation` takes it.
+    /// The name that `--ablation` takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Static => "static",
@@ -52,7 +52,7 @@ impl Ablation {
         }
     }
 
-    /// Of a name; an unknown one is a usage error that says the nearest.
+    /// The ablation of this name. An unknown name is a usage error that suggests the nearest one.
     pub fn of(name: &str) -> anyhow::Result<Self> {
         let named = Self::ALL.map(Self::name).into_iter();
         let names: Vec<String> = named
@@ -64,7 +64,7 @@ impl Ablation {
         known.ok_or_else(|| crate::usage::usage(format!("--ablation {name} stands alone")))
     }
 
-    /// What it runs: for each variant its name and the settings to lay over a modality's.
+    /// Its variants: each has a name and the settings to lay over a modality's.
     pub fn variants(self) -> Vec<(String, Value)> {
         let name = self.name().to_owned();
         match self {
@@ -83,10 +83,10 @@ impl Ablation {
         }
     }
 
-    /// The lambdas it is compared at where none are asked for: those of the paper's table, one of them at least
-    /// moderate and one aggressive. Table 9 reads what Table 8 reads at 3e-4; Table 10 has 1e-3 and 3e-3, which
-    /// is not yet aggressive at every width. Finer gates are many more, each with its share of the penalty, so
-    /// their lambdas are smaller for the same active fractions.
+    /// The lambdas to run it at if the flags name none: those of the paper's table, of which at least one closes a
+    /// moderate share of gates and one closes most. Table 9 states what Table 8 states at 3e-4. Table 10 has 1e-3 and
+    /// 3e-3; 1e-2 is added because 3e-3 does not close most gates at every width. Finer gates are more numerous and
+    /// each adds to the penalty, so smaller lambdas give the same active fractions.
     pub fn lambdas(self) -> &'static [f64] {
         match self {
             Self::Static | Self::Conditional | Self::NoAnnealing => &[3e-4, 3e-3],
@@ -119,7 +119,8 @@ mod tests {
                     .collect();
                 assert_eq!(changed.len(), 1, "{}", ablation.name());
             }
-            // Compared with the default design at the same lambda, or, for finer gates, where it has as much open.
+            // Ablations are compared with the default at the same lambda; finer gates are compared at the same active
+            // fraction.
             let mut lambdas = ablation.lambdas().iter();
             let in_grid = lambdas.all(|lambda| LAMBDA_GRID.contains(lambda));
             assert!(in_grid || ablation == Ablation::Fine);

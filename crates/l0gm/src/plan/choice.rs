@@ -1,4 +1,4 @@
-//! What the flags choose, parsed and checked: the part of a plan that needs no modality.
+//! What the flags choose, parsed and checked: the part of a plan that does not need the modalities.
 
 use super::ablation::{ALL_ABLATIONS, Ablation, NO_ABLATION};
 use crate::flags::CellFlags;
@@ -11,26 +11,26 @@ use l0gm_train::MethodInfo;
 /// The flags that choose runs; an empty list means "all" or "the default".
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice {
-    /// Modality names, unchecked.
+    /// Names of modalities, not checked yet.
     pub modalities: Vec<String>,
-    /// Dataset names or paths, unchecked.
+    /// Names or paths of datasets, not checked yet.
     pub datasets: Vec<String>,
-    /// Method names, unchecked.
+    /// Names of methods, not checked yet.
     pub methods: Vec<String>,
-    /// At least one, each once.
+    /// The seeds without repetitions; at least one.
     pub seeds: Vec<u64>,
-    /// Ascending, each once, all at least 0; empty only beside targets.
+    /// Lambdas in ascending order without repetitions, none negative. Empty only if there are targets.
     pub lambdas: Vec<f64>,
-    /// Ascending, each once.
+    /// Target active fractions in ascending order, without repetitions.
     pub targets: Vec<Target>,
-    /// In the order of running, each once.
+    /// Ablations in the order of running, without repetitions.
     pub ablations: Vec<Ablation>,
-    /// Lambdas or targets were asked for: then the ablations are run at those.
+    /// Whether lambdas or targets were given; ablations are then run at those.
     pub points_given: bool,
 }
 
 impl Choice {
-    /// Whether these flags ask for a method: by its name, or by naming none and it is planned by default.
+    /// Whether the flags ask for this method: they name it, or they name none and it is planned by default.
     pub(crate) fn takes(&self, method: &MethodInfo) -> bool {
         match self.methods.is_empty() {
             true => method.is_planned_by_default(),
@@ -136,8 +136,8 @@ fn targets(flags: &CellFlags) -> anyhow::Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// Those named; else all for `paper` and none for `quick`. Who picks methods, lambdas or targets gets those
-/// alone.
+/// The ablations that are named; otherwise all for `paper` and none for `quick`. If the flags choose methods, lambdas
+/// or targets, only named ablations are run.
 fn ablations(flags: &CellFlags, defaults: &Defaults) -> anyhow::Result<Vec<Ablation>> {
     if flags.ablation.is_empty() {
         let picked =
@@ -165,7 +165,7 @@ fn ablations(flags: &CellFlags, defaults: &Defaults) -> anyhow::Result<Vec<Ablat
     Ok(ablations)
 }
 
-/// Threads to use: `--threads` as `flag`, else RAYON_NUM_THREADS, else as many as there are cores.
+/// Number of threads: `flag` (the value of `--threads`), else RAYON_NUM_THREADS, else the number of cores.
 pub fn threads(flag: Option<&str>) -> anyhow::Result<usize> {
     let variable = std::env::var("RAYON_NUM_THREADS").ok();
     threads_of(flag, variable.as_deref())
@@ -174,7 +174,7 @@ pub fn threads(flag: Option<&str>) -> anyhow::Result<usize> {
 fn threads_of(flag: Option<&str>, variable: Option<&str>) -> anyhow::Result<usize> {
     let (name, text) = match (flag, variable.map(str::trim)) {
         (Some(text), _) => ("--threads ", text),
-        // As rayon reads it: empty and 0 mean that nobody chose.
+        // Like rayon, treat an empty value and 0 as not set.
         (None, Some(text)) if !text.is_empty() && text != "0" => ("RAYON_NUM_THREADS=", text),
         _ => return Ok(std::thread::available_parallelism().map_or(1, usize::from)),
     };

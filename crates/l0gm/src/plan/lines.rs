@@ -1,16 +1,16 @@
-//! A plan as JSON, a line a cell: for programs that hand cells out.
+//! Prints a plan as JSON, one line for each cell, for programs that distribute cells.
 
 use super::Plan;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-/// One cell.
+/// The JSON of one cell.
 #[derive(Serialize)]
 struct Line<'a> {
-    /// What `run --cell` takes.
+    /// The hash that `run --cell` takes.
     cell: String,
-    /// Name of its folder under `runs`.
+    /// Name of the cell's folder under `runs`.
     run: &'a str,
     modality: &'a str,
     dataset: &'a str,
@@ -24,7 +24,7 @@ struct Line<'a> {
     settings: &'a serde_json::Value,
 }
 
-/// Writes the plan. `finished`: ids of cells that are done.
+/// Prints the plan. `finished` holds the ids of cells that are done.
 pub fn print_lines(
     out: &mut impl Write,
     plan: &Plan,

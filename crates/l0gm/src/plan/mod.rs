@@ -1,5 +1,5 @@
-//! From flags to the runs they ask for: modality x dataset x method x (lambda or target, ablation) x seed,
-//! each with its complete settings and an estimated cost. Nothing is trained here and nothing is written.
+//! Turns flags into runs: every combination of modality, dataset, method, lambda or target or ablation, and seed,
+//! each with its complete settings and an estimated cost. Nothing is trained or written here.
 
 pub mod ablation;
 mod choice;
@@ -24,25 +24,25 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// One run to be done.
+/// A run with its settings and estimated cost.
 #[derive(Clone, Debug)]
 pub struct PlannedRun {
-    /// Index of its modality in the list the plan was made with.
+    /// Index of its modality in the list that the plan was made with.
     pub modality: usize,
     /// Everything its result depends on.
     pub spec: RunSpec,
-    /// Its method.
+    /// Description of its method.
     pub method: MethodInfo,
-    /// The ablation that it belongs to: "soft-ece 0.1".
+    /// The ablation that it belongs to, such as "soft-ece 0.1".
     pub ablation: Option<String>,
-    /// What it costs.
+    /// What the run costs.
     pub cost: Cost,
-    /// What it adds to its plan: of what runs share, the first one pays.
+    /// Time that the run adds to its plan. Work that several runs share counts for the first of them only.
     pub estimate: Duration,
 }
 
 impl PlannedRun {
-    /// A run by itself; a plan says what it adds.
+    /// A run on its own. [`Plan::of`] later sets the time that it adds to a plan.
     pub fn new(
         modality: usize,
         spec: RunSpec,
@@ -60,7 +60,7 @@ impl PlannedRun {
         }
     }
 
-    /// The active fraction that its gate aims at; a model without a gate aims at none, whatever the settings say.
+    /// The active fraction at which its gate aims. A model without a gate has none, whatever the settings say.
     pub fn target(&self) -> Option<f64> {
         let target = self.spec.settings["train"]["target"].as_f64();
         target.filter(|_| self.method.has_knob())
@@ -70,12 +70,12 @@ impl PlannedRun {
 /// All runs of a command.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// In the order of running.
+    /// The runs in the order in which they are carried out.
     pub runs: Vec<PlannedRun>,
 }
 
 impl Plan {
-    /// Makes the plan. Unknown names are usage errors that say the nearest known one.
+    /// Makes the plan. An unknown name is a usage error that suggests the nearest known one.
     pub fn new(
         modalities: &[Box<dyn Modality>],
         choice: &Choice,
@@ -109,7 +109,7 @@ impl Plan {
                         let spec = modality
                             .spec(&request)
                             .map_err(|error| spec_error(modality.name(), &dataset, error))?;
-                        // An ablation that the settings ask for anyway is no second run.
+                        // An ablation that the settings contain anyway is not run twice.
                         if !ids.insert(spec.id()) {
                             continue;
                         }
@@ -127,7 +127,7 @@ impl Plan {
         Ok(Self::of(runs))
     }
 
-    /// These runs in this order.
+    /// A plan of these runs, in this order.
     pub fn of(mut runs: Vec<PlannedRun>) -> Self {
         let mut paid = BTreeSet::new();
         for run in &mut runs {
@@ -139,12 +139,12 @@ impl Plan {
         Self { runs }
     }
 
-    /// The estimates' sum.
+    /// The sum of the runs' estimates.
     pub fn estimate(&self) -> Duration {
         self.runs.iter().map(|run| run.estimate).sum()
     }
 
-    /// (dataset, modality, whether its twin stands in), each once, in order.
+    /// (dataset, modality, whether its twin is used) without repetitions, in the plan's order.
     pub fn data(&self) -> Vec<(String, String, bool)> {
         let mut data: Vec<(String, String, bool)> = Vec::new();
         for run in &self.runs {
@@ -158,17 +158,17 @@ impl Plan {
     }
 }
 
-/// Rough estimates of what a run costs.
+/// Rough estimates of the time that a run takes.
 #[derive(Clone, Debug, Default)]
 pub struct Cost {
-    /// Its own work.
+    /// Time for work of this run alone.
     own: Duration,
-    /// Work that other runs with the same key find done.
+    /// Keys and times of work that is done once for all runs with the same key.
     shared: Vec<(String, Duration)>,
 }
 
 impl Cost {
-    /// Of a run.
+    /// Estimates a run.
     pub fn of(modality: &dyn Modality, spec: &RunSpec) -> anyhow::Result<Self> {
         let estimating = || format!("estimating {} on {}", modality.name(), spec.dataset);
         Ok(Self {
@@ -177,22 +177,22 @@ impl Cost {
         })
     }
 
-    /// Of the run where nothing is done yet.
+    /// Time of the run if no shared work has been done yet.
     pub fn alone(&self) -> Duration {
         self.own + self.shared.iter().map(|(_, time)| *time).sum::<Duration>()
     }
 }
 
-/// One setting of a method that is run with every seed.
+/// One combination of settings for a method, which is run with every seed.
 struct PointToRun {
     ablation: Option<String>,
     lambda: Option<f64>,
-    /// What it changes of the modality's settings.
+    /// Changes to the modality's settings.
     settings: Value,
 }
 
-/// A method without a knob is run once a seed. Every other meets all lambdas and targets; L0GM then meets each ablation
-/// at its own lambdas, or at those that were asked for.
+/// A method without a penalty to adjust is run once per seed. Every other method is run at all lambdas and targets.
+/// L0GM is also run with each ablation, at the ablation's own lambdas or at those of the flags.
 fn points_of(method: &MethodInfo, choice: &Choice) -> Vec<PointToRun> {
     let plain = || Value::Object(Map::new());
     if !method.has_knob() {
@@ -219,7 +219,7 @@ fn points_of(method: &MethodInfo, choice: &Choice) -> Vec<PointToRun> {
     points
 }
 
-/// The points of given settings.
+/// The points of these settings: one for each lambda and target.
 fn sparsities(lambdas: &[f64], targets: &[Target], settings: &Value) -> Vec<PointToRun> {
     let by_lambda = lambdas.iter().map(|&lambda| PointToRun {
         ablation: None,
@@ -250,7 +250,7 @@ fn known_methods(modalities: &[Box<dyn Modality>]) -> Vec<String> {
     methods
 }
 
-/// (modality index, dataset) pairs. Without `--dataset`: each chosen modality's default.
+/// Pairs (modality index, dataset). Without `--dataset`, each chosen modality has its default dataset.
 pub fn chosen_datasets(
     modalities: &[Box<dyn Modality>],
     choice: &Choice,
@@ -313,7 +313,7 @@ fn looks_like_a_path(dataset: &str) -> bool {
     dataset.contains(['/', '\\', '.']) || std::path::Path::new(dataset).exists()
 }
 
-/// A setting at fault is the command line's; anything else keeps its own words.
+/// Turns an error in a setting into a usage error; other errors stay as they are.
 pub fn spec_error(modality: &str, dataset: &str, error: l0gm_train::Error) -> anyhow::Error {
     match error {
         l0gm_train::Error::Setting(message) => usage(format!("{modality}: {message}")),

@@ -1,6 +1,6 @@
-//! Settings beyond a modality's defaults: `--settings FILE.toml` with one table a modality, then
-//! `--set MODALITY.path.to.setting=VALUE`. Only the names of modalities are checked here; each modality
-//! checks its own keys.
+//! Settings that differ from a modality's defaults: `--settings FILE.toml` with one table for each modality, then
+//! `--set MODALITY.path.to.setting=VALUE`. Only the modalities' names are checked here; each modality checks its own
+//! keys.
 
 use crate::names;
 use crate::usage::usage;
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Overrides by modality.
+/// Changed settings by modality.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     tables: BTreeMap<String, Value>,
-    /// Modalities that a `--set` names: to name one outside the plan is a mistake.
+    /// Modalities that a `--set` names, to detect one that the plan leaves out.
     set: Vec<String>,
     empty: Empty,
 }
 
-/// An empty table to lend out.
+/// An empty table that [`Overrides::of`] can borrow.
 #[derive(Clone, Debug, PartialEq)]
 struct Empty(Value);
 
@@ -29,7 +29,7 @@ impl Default for Empty {
 }
 
 impl Overrides {
-    /// Reads the file, then lays every `--set` over it. `known`: the modalities' names.
+    /// Reads the file, then applies every `--set`. `known` holds the names of the modalities.
     pub fn new(file: Option<&Path>, set: &[String], known: &[String]) -> anyhow::Result<Self> {
         let mut overrides = Self::default();
         if let Some(path) = file {
@@ -41,29 +41,29 @@ impl Overrides {
         Ok(overrides)
     }
 
-    /// What a file alone holds, given by another flag than `--settings`.
+    /// Reads a file that another flag than `--settings` names.
     pub fn of_file(flag: &str, path: &Path, known: &[String]) -> anyhow::Result<Self> {
         let mut overrides = Self::default();
         overrides.read(flag, path, known)?;
         Ok(overrides)
     }
 
-    /// The modalities that a table stands for.
+    /// The modalities for which there is a table.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.tables.keys().map(String::as_str)
     }
 
-    /// One modality's overrides: a table, empty where there are none.
+    /// The changed settings of one modality; an empty table if there are none.
     pub fn of(&self, modality: &str) -> &Value {
         self.tables.get(modality).unwrap_or(&self.empty.0)
     }
 
-    /// One modality's overrides with the settings of a point laid over them.
+    /// The changed settings of one modality, with the settings of a point laid over them.
     pub fn with(&self, modality: &str, point: &Value) -> Value {
         merged(self.of(modality), point)
     }
 
-    /// A `--set` for a modality that the plan leaves out would be lost in silence: an error.
+    /// Fails if a `--set` names a modality outside the plan, because the setting would have no effect.
     pub fn check_used(
         &self,
         modalities: &[Box<dyn Modality>],
@@ -142,8 +142,8 @@ impl Overrides {
     }
 }
 
-/// A table with another laid over it, entry by entry where both have a table. What is no table in one of them
-/// is the other's: a modality refuses it with its name.
+/// Lays one table over another, entry by entry where both hold tables. In any other case the upper value replaces the
+/// lower one; if it is of the wrong type, the modality refuses it by name.
 pub fn merged(below: &Value, above: &Value) -> Value {
     match (below, above) {
         (Value::Object(below), Value::Object(above)) => {
@@ -173,8 +173,8 @@ fn child<'a>(table: &'a mut Value, key: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// A TOML value where it is one (3, 1e-3, true, [1, 2], "x"), a number that begins with its point (.3), else the
-/// text as it stands.
+/// Parses a TOML value (3, 1e-3, true, [1, 2], "x") or a number that begins with its point (.3); any other text is a
+/// string.
 fn parse_value(text: &str, name: &str) -> Result<Value, String> {
     let as_toml = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
     if let Some(value) = as_toml.and_then(|mut table| table.remove("value")) {
@@ -188,8 +188,8 @@ fn parse_value(text: &str, name: &str) -> Result<Value, String> {
     }
 }
 
-/// A TOML value as JSON. JSON has no NaN and no infinity and would hold null instead, which means "left out":
-/// they are refused by the setting's name.
+/// Converts a TOML value to JSON. JSON would turn NaN and infinities into null, which means "left out", so they are
+/// refused with the setting's name.
 fn in_json(value: toml::Value, name: &str) -> Result<Value, String> {
     Ok(match value {
         toml::Value::Float(number) if !number.is_finite() => {

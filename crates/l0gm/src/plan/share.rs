@@ -1,29 +1,29 @@
-//! Which cells of a plan one process takes: those it names, or every N-th.
+//! The cells of a plan that one process takes: those it names, or every N-th.
 
 use super::{Plan, PlannedRun};
 use crate::usage::usage;
 
-/// How many matches an error lists.
+/// Number of matching cells that an error lists.
 const LISTED: usize = 5;
 
 /// A part of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// The whole.
+    /// The whole plan.
     All,
-    /// Cells by the first letters of their hash or of their run's id.
+    /// Cells named by the first letters of their hash or of their run's id.
     Cells(Vec<String>),
     /// Cells number `index`, `index + of`, ... of the plan.
     Shard {
-        /// From 0.
+        /// Position of the first cell, from 0.
         index: usize,
-        /// At least 1.
+        /// Distance between cells; at least 1.
         of: usize,
     },
 }
 
 impl Share {
-    /// From `--cell` and `--shard`.
+    /// Parses `--cell` and `--shard`.
     pub fn new(cells: &[String], shard: Option<&str>) -> anyhow::Result<Self> {
         match (cells, shard) {
             ([], None) => Ok(Self::All),
@@ -45,12 +45,12 @@ impl Share {
         }
     }
 
-    /// Its cells, in the plan's order; none for a shard of a plan with fewer cells than shards.
+    /// The share's cells in the plan's order. A shard may be empty if the plan has fewer cells than shards.
     pub fn of(&self, plan: &Plan) -> anyhow::Result<Plan> {
         let runs = match self {
             Self::All => plan.runs.clone(),
             Self::Shard { index, of } => {
-                // Neighbours differ least in cost, so taking turns is nearly fair.
+                // Neighbouring cells have similar costs, so taking turns divides the work almost evenly.
                 plan.runs
                     .iter()
                     .skip(*index)
@@ -73,13 +73,13 @@ impl Share {
     }
 }
 
-/// The one cell whose hash or id begins so.
+/// The only cell whose hash or id begins with `name`.
 fn find<'a>(plan: &'a Plan, name: &str) -> anyhow::Result<&'a PlannedRun> {
     let name = name.trim();
     let begins =
         |run: &&PlannedRun| run.spec.hash().starts_with(name) || run.spec.id().starts_with(name);
     let found: Vec<&PlannedRun> = plan.runs.iter().filter(begins).collect();
-    // A whole id may be the beginning of another.
+    // A complete id may be the beginning of another one.
     if let Some(whole) = found.iter().find(|run| run.spec.id() == name) {
         return Ok(whole);
     }
@@ -158,7 +158,7 @@ mod tests {
         let wanted = &plan.runs[7].spec;
         let hash = wanted.hash();
         assert!(wanted.id().ends_with(&hash));
-        // As short as it may be without naming another.
+        // The shortest prefix that does not name another cell.
         let others = |length: usize| {
             let same = |run: &&PlannedRun| run.spec.hash().starts_with(&hash[..length]);
             plan.runs.iter().filter(same).count()

@@ -1,11 +1,11 @@
-//! A plan as a table on the console: one line a (dataset, method, seed), the cost of each and of all.
+//! Prints a plan as a table: one line for each (dataset, method, seed), with its cost and the total.
 
 use super::Plan;
 use l0gm_report::format::{duration, lambda, percent};
 use std::collections::BTreeSet;
 use std::io::Write;
 
-/// Prints the plan. `finished`: ids of runs that need not be done again.
+/// Prints the plan. `finished` holds the ids of runs that are done.
 pub fn print_table(
     out: &mut impl Write,
     plan: &Plan,

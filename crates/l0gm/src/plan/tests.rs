@@ -1,11 +1,11 @@
-//! Plans made with modalities that only name things.
+//! Plans made with modalities that consist of names only.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::runner::LAMBDA_GRID;
 use l0gm_train::{MethodInfo, RunContext, RunRecord, SpecRequest};
 
-/// A modality that knows names and nothing else.
+/// A modality that knows its name and its datasets and can run nothing.
 struct Named(&'static str, &'static [&'static str]);
 
 impl Modality for Named {
@@ -225,7 +225,7 @@ fn ablations_are_run_at_their_own_lambdas_or_at_those_asked_for_and_never_twice(
     with.points_given = true;
     with.ablations.truncate(1);
     assert_eq!(planned(&with, &[]), [" 3e-3", "static 3e-3"]);
-    // The settings ask for the ablation already.
+    // The settings already ask for what the ablation would change.
     let set = ["tabular.gate.kind=static".to_owned()];
     assert_eq!(planned(&with, &set), [" 3e-3"]);
 }
@@ -256,7 +256,7 @@ fn what_runs_share_is_paid_once_a_plan() {
     let plan = Plan::new(&text, &choice, Profile::Quick, &Overrides::default()).unwrap();
     let runs = plan.runs.len() as u64;
     assert_eq!(plan.estimate(), Duration::from_secs(10 * runs + 2 * 60));
-    // A share pays for itself what the rest of the plan would have paid.
+    // A cell of a share pays for the shared work that an earlier run of the whole plan would have paid for.
     let last = plan.runs[plan.runs.len() - 1].clone();
     assert_eq!(last.estimate, Duration::from_secs(10));
     assert_eq!(last.cost.alone(), Duration::from_secs(70));

@@ -1,5 +1,5 @@
-//! What people see while runs go on: on a terminal two bars (the plan's and the run's), elsewhere
-//! plain lines, at most one every few seconds.
+//! Shows progress while runs are made: on a terminal one bar for the plan and one for the run, otherwise plain lines,
+//! at most one every few seconds.
 
 use crate::modalities::Purpose;
 use crate::plan::PlannedRun;
@@ -11,32 +11,32 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Plain lines come at most this often.
+/// Shortest time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// The console of one command.
 pub struct Console {
     bars: Option<(MultiProgress, ProgressBar)>,
-    /// Runs of the plan done so far, earlier ones included.
+    /// Number of the plan's runs that are done, including earlier ones.
     done: usize,
     total: usize,
-    /// Estimates of the runs still to do and of those done now: what time is left is scaled by how
-    /// wrong they have been.
+    /// Estimated time of the runs still to do and of those done now. The remaining time is scaled by how wrong the
+    /// estimates have been so far.
     left: Duration,
     spent: Duration,
     started: Instant,
-    /// Runs last waited for.
+    /// Number of runs that this process last waited for.
     waiting: usize,
-    /// What a finished run is worth saying.
+    /// Makes the line about a finished run.
     result: fn(&RunRecord) -> String,
-    /// What was said about data: the runs of a plan share theirs.
+    /// Descriptions of data that were printed already, because the runs of a plan share their data.
     said: Said,
 }
 
-/// Summaries of data that have been printed.
+/// Descriptions of data that were printed.
 type Said = Arc<Mutex<BTreeSet<String>>>;
 
-/// Whether a summary has not been printed before; notes that it is now.
+/// Whether a description has not been printed before. Marks it as printed.
 fn is_news(said: &Said, summary: &str) -> bool {
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
     said.insert(summary.to_owned())
@@ -49,7 +49,7 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Bars where stderr is a terminal, else lines.
+    /// A console with bars if stderr is a terminal, else with lines.
     pub fn new() -> Self {
         let bars = std::io::stderr().is_terminal().then(|| {
             let multi = MultiProgress::new();
@@ -69,25 +69,25 @@ impl Console {
         }
     }
 
-    /// The same with another line about each finished run.
+    /// Like [`Console::new`], with another line about each finished run.
     pub fn saying(mut self, result: fn(&RunRecord) -> String) -> Self {
         self.result = result;
         self
     }
 
-    /// A run ended well.
+    /// Shows that a run finished.
     pub fn succeeded(&mut self, run: &PlannedRun, record: &RunRecord) {
         self.finished(run, &(self.result)(record));
     }
 
-    /// The purpose of a job that this console shows.
+    /// The purpose of a job whose progress this console shows.
     pub fn purpose(&self) -> Purpose {
         Purpose::Run {
             bars: self.bars.is_some(),
         }
     }
 
-    /// Told once, before the first run.
+    /// Starts the display; called once, before the first run.
     pub fn start(&mut self, total: usize, skipped: usize, todo: &[&PlannedRun]) {
         self.total = total;
         self.done = skipped;
@@ -106,7 +106,7 @@ impl Console {
         }
     }
 
-    /// The listener for one run.
+    /// A listener for the progress of one run.
     pub fn progress(&self, run: &PlannedRun) -> Box<dyn Progress> {
         let name = name(run);
         match &self.bars {
@@ -133,19 +133,19 @@ impl Console {
         }
     }
 
-    /// A run is done, with a line about it.
+    /// Shows that a run is done, with a line about it.
     pub fn finished(&mut self, run: &PlannedRun, result: &str) {
         self.advance(run);
         self.line(&format!("{}: {result}", name(run)));
     }
 
-    /// A run failed.
+    /// Shows that a run failed.
     pub fn failed(&mut self, run: &PlannedRun, message: &str) {
         self.advance(run);
         self.line(message);
     }
 
-    /// Told whenever other processes' runs are all that is left.
+    /// Shows that only runs of other processes are left; called repeatedly.
     pub fn waiting(&mut self, elsewhere: &BTreeMap<String, String>) {
         if self.waiting == elsewhere.len() {
             return;
@@ -160,7 +160,7 @@ impl Console {
         ));
     }
 
-    /// Told once, after the last run.
+    /// Ends the display; called once, after the last run.
     pub fn end(&mut self) {
         if let Some((_, overall)) = &self.bars {
             overall.abandon_with_message(String::new());
@@ -188,15 +188,15 @@ impl Console {
 
     fn line(&self, text: &str) {
         match &self.bars {
-            // Fails only where the terminal is gone, and then nobody reads it.
+            // This fails only if the terminal is gone, and then nobody reads it.
             Some((multi, _)) => drop(multi.println(text)),
             None => say(text),
         }
     }
 }
 
-/// A line on stderr, written at once: `eprintln` writes the line's end apart, and in the common log of
-/// several processes the pieces mix.
+/// Writes a line to stderr in one piece. `eprintln` writes the line's end separately, so lines of several processes
+/// would mix in a common log.
 fn say(line: &str) {
     let line = format!("{line}\n");
     eprint!("{line}");
@@ -226,7 +226,7 @@ fn name(run: &PlannedRun) -> String {
     )
 }
 
-/// Time left of one stage, from its own steps.
+/// Estimates the remaining time of one stage from its steps so far.
 #[derive(Default)]
 struct Clock {
     stage: &'static str,

@@ -1,6 +1,6 @@
-//! Does what a plan says: each run in its own folder, finished ones skipped, a failing one reported
-//! while the others go on, all of it stoppable. Several processes may do the same plan at once: a run is
-//! claimed before it is begun, and whoever comes second passes over it.
+//! Carries out a plan. Each run has its own folder; finished runs are skipped, a failure does not stop the others,
+//! and all of it can be stopped. Several processes may carry out the same plan: each claims a run before starting it,
+//! and skips runs that others have claimed.
 
 mod console;
 mod stop;
@@ -17,35 +17,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-/// How often a process that waits looks again.
+/// How often a waiting process checks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Where runs happen.
+/// The hardware that runs use.
 pub struct Machine {
-    /// Device.
     pub device: candle_core::Device,
-    /// "cpu" or "cuda:0".
+    /// Name of the device: "cpu" or "cuda:0".
     pub device_name: String,
-    /// Threads in use.
+    /// Number of threads.
     pub threads: usize,
-    /// Set by Ctrl-C.
+    /// Flag that Ctrl-C sets.
     pub stop: StopFlag,
 }
 
-/// How a plan went.
+/// The result of carrying out a plan.
 #[derive(Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// Runs finished now.
+    /// Number of runs that this command finished.
     pub finished: usize,
-    /// Runs that had been finished before.
+    /// Number of runs that had been finished before.
     pub skipped: usize,
-    /// Ids of both.
+    /// Ids of the runs counted by `finished` and `skipped`.
     pub done: BTreeSet<String>,
-    /// Id and error of failed runs.
+    /// Error message of each failed run, by id.
     pub failures: BTreeMap<String, String>,
-    /// Id and holder of runs that other processes were working on.
+    /// Holder of each run that another process was working on, by id.
     pub elsewhere: BTreeMap<String, String>,
-    /// Whether a stop was asked for before the end.
+    /// Whether the command was stopped before the end.
     pub stopped: bool,
 }
 
@@ -60,8 +59,8 @@ pub fn finished(plan: &Plan, out: &OutDir) -> anyhow::Result<BTreeSet<String>> {
     Ok(ids)
 }
 
-/// Runs what is not finished, in the plan's order. What other processes work on is passed over or, with
-/// `wait`, waited for at the end and taken over where they stop.
+/// Carries out the unfinished runs in the plan's order and skips runs that other processes hold. With `wait`, waits
+/// for those at the end and takes over any that are abandoned.
 pub fn execute(
     plan: &Plan,
     modalities: &[Box<dyn Modality>],
@@ -122,7 +121,7 @@ pub fn execute(
         if outcome.stopped || left.is_empty() || !wait {
             break;
         }
-        // A run may have been passed over hours ago: only what somebody has now is waited for.
+        // A run may have been skipped hours ago, so wait only if other processes hold all of them now.
         if all_held(&mut outcome.elsewhere, out)? {
             console.waiting(&outcome.elsewhere);
             std::thread::sleep(LOOK_AGAIN);
@@ -133,7 +132,7 @@ pub fn execute(
     Ok(outcome)
 }
 
-/// Whether others still have all these runs; puts down who.
+/// Whether other processes still hold all these runs. Updates who holds each.
 fn all_held(elsewhere: &mut BTreeMap<String, String>, out: &OutDir) -> anyhow::Result<bool> {
     for (id, holder) in elsewhere.iter_mut() {
         match Claim::holder(&out.claim(id))? {
@@ -144,19 +143,20 @@ fn all_held(elsewhere: &mut BTreeMap<String, String>, out: &OutDir) -> anyhow::R
     Ok(true)
 }
 
-/// What became of one run.
+/// The result of one run.
 enum One {
     /// It was run, or continued, to its end.
     Finished(Box<RunRecord>),
-    /// Its record was there.
+    /// Its record was there already.
     Before,
-    /// Another process has it.
+    /// Another process holds it.
     Elsewhere(String),
     Stopped,
     Failed(String),
 }
 
-/// Claims a run and does it. The record is looked for under the claim: then nobody else can be writing it.
+/// Claims a run and carries it out. Checks for its record after taking the claim, when no other process can be
+/// writing it.
 fn one(
     run: &PlannedRun,
     modalities: &[Box<dyn Modality>],
@@ -180,9 +180,9 @@ fn one(
     })
 }
 
-/// Adds this command's failures to those remembered in `out`, without the runs that are done by now.
+/// Adds this command's failures to those stored in `out`, and removes runs that are done by now.
 pub fn remember(out: &OutDir, outcome: &Outcome) -> anyhow::Result<BTreeMap<String, String>> {
-    // Read and written again: not by two processes at once.
+    // Hold a claim while reading and rewriting the list, so that two processes do not do it at once.
     let _claim = Claim::wait(&out.claim("failures.json"))?;
     let mut failures = out.failures()?;
     failures.retain(|id, _| !outcome.done.contains(id));
@@ -191,9 +191,9 @@ pub fn remember(out: &OutDir, outcome: &Outcome) -> anyhow::Result<BTreeMap<Stri
     Ok(failures)
 }
 
-/// Whether a finished run must go through its modality again, which loads the data and refuses the
-/// record of other bytes. A catalogue's files are held against their known sums whenever they are
-/// found, so there the record is trusted unread; files of one's own may be edited at any time.
+/// Whether a finished run must be given to its modality again, which loads the data and refuses a record of other
+/// data. Files of the catalogue are compared with known checksums whenever they are found, so records of those are
+/// trusted; a user's own files may change at any time.
 fn data_may_change(run: &PlannedRun, modalities: &[Box<dyn Modality>]) -> bool {
     !modalities[run.modality]
         .datasets()
@@ -222,7 +222,7 @@ fn run_one(
         progress: progress.as_mut(),
         stop: machine.stop.clone(),
     };
-    // A panic in one modality must not take the other runs with it.
+    // A panic in one run must not end the others.
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| modality.run(&run.spec, &mut context)));
     match done {
         Ok(Ok(record)) => Ok(record),
@@ -242,7 +242,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// What one finished run is worth saying on a line.
+/// The line about a finished run.
 fn result_line(record: &RunRecord) -> String {
     let open = record.gate.active_fraction;
     let nothing = if open == 0.0 {

@@ -1,10 +1,10 @@
-//! Ctrl-C, or SIGTERM as batch systems send it before the end of an allocation: the first asks the run in hand to
-//! stop and save, the second ends the process at once.
+//! Handles Ctrl-C, and SIGTERM, which batch systems send before an allocation ends. The first asks the current run to
+//! save and stop; the second ends the process at once.
 
 use anyhow::Context;
 use l0gm_train::StopFlag;
 
-/// Exit code of a process ended by SIGINT, as shells count it.
+/// Exit code of a process ended by SIGINT, as shells report it.
 pub const INTERRUPTED: u8 = 130;
 
 /// Sets `stop` on the first Ctrl-C, exits on the second.

@@ -8,7 +8,7 @@ use l0gm_train::{MethodInfo, Profile, RunSpec, SpecRequest};
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// Finishes, fails, panics or stops by seed.
+/// A modality whose runs finish, fail, panic or stop, depending on the seed.
 struct Fake {
     ran: RefCell<Vec<u64>>,
 }
@@ -76,7 +76,7 @@ impl Modality for Fake {
     }
 }
 
-/// The file itself stands for its checksum.
+/// Uses the file's content as its checksum.
 fn own_file(dataset: &str) -> BTreeMap<String, String> {
     let content = std::fs::read_to_string(dataset).unwrap_or_default();
     [("own.csv".to_owned(), content)].into()
@@ -141,11 +141,11 @@ fn a_finished_run_of_a_file_that_was_edited_is_not_passed_off_as_this_files() {
         error.contains("the data changed since this run was made: own.csv"),
         "{error}"
     );
-    // Nor is the failure forgotten because the old record stands.
+    // The old record must not make the failure forgotten.
     let remembered = remember(&out, &outcome).unwrap();
     assert_eq!(remembered, outcome.failures);
     assert_eq!(out.failures().unwrap(), outcome.failures);
-    // It is when the old data are back.
+    // The failure is forgotten once the old data are back.
     std::fs::write(&file, "a,b").unwrap();
     assert!(remember(&out, &own()).unwrap().is_empty());
     assert!(out.failures().unwrap().is_empty());

@@ -1,5 +1,5 @@
-//! From trials to what they say on the validation split, and to the settings that are taken. Nothing here reads a
-//! figure of the test split: of a record only its learning curve is parsed.
+//! Compares trials on the validation split and chooses settings. Nothing here reads results on the test split: of a
+//! record, only the learning curve is parsed.
 
 use super::{TOLERANCE, TrialRun};
 use crate::modalities;
@@ -10,26 +10,27 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The part of a run's record that a search may see.
+/// The part of a run's record that a search may read.
 #[derive(Debug, Deserialize)]
 struct LearningCurve {
     history: Vec<EpochRecord>,
     best_epoch: usize,
 }
 
-/// What a trial of one method came to.
+/// The outcome of a trial for one method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Judged {
-    /// Validation loss at the selected epoch, mean over seeds.
+    /// Validation loss at the selected epoch, as a mean over seeds.
     Loss(f64),
-    /// A run ended too far from the active fraction that was asked for, at this one: its loss is one of another sparsity.
+    /// A run ended too far from the target active fraction, at this fraction. Its loss belongs to another sparsity
+    /// and is not compared.
     Missed(f64),
-    /// A run failed, or diverged.
+    /// A run failed or diverged.
     Failed,
 }
 
 impl Judged {
-    /// The loss, where it may be compared.
+    /// The loss, if it may be compared.
     pub(super) fn loss(self) -> Option<f64> {
         match self {
             Self::Loss(loss) => Some(loss),
@@ -38,13 +39,13 @@ impl Judged {
     }
 }
 
-/// One method's trials by number.
+/// The outcomes of one method's trials, by trial number.
 pub(super) type Losses = BTreeMap<usize, Judged>;
 
-/// A study's trials by method.
+/// The outcomes of a study's trials, by method.
 pub(super) type ByMethod = BTreeMap<String, Losses>;
 
-/// The validation losses of every method's trials of one modality. `target`: the active fraction asked of gated runs.
+/// The validation losses of one modality's trials, by method. `target` is the target active fraction of gated runs.
 pub(super) fn losses(
     runs: &[&TrialRun],
     target: Option<f64>,
@@ -66,7 +67,7 @@ pub(super) fn losses(
     Ok(by_method)
 }
 
-/// One trial's seeds together.
+/// Combines one trial's seeds.
 fn judged(epochs: &[EpochRecord], target: Option<f64>) -> Judged {
     let loss = epochs.iter().map(|e| e.valid_loss).sum::<f64>() / epochs.len() as f64;
     let far = |active: f64| target.map_or(0.0, |target| (active - target).abs());
@@ -74,14 +75,14 @@ fn judged(epochs: &[EpochRecord], target: Option<f64>) -> Judged {
     let farthest = active.max_by(|a, b| far(*a).total_cmp(&far(*b)));
     match farthest {
         _ if !loss.is_finite() => Judged::Failed,
-        // Fractions are counts over counts: what is written as two points apart is.
+        // Fractions are quotients of counts, so allow for rounding: a fraction exactly two points away still counts.
         Some(active) if far(active) > TOLERANCE + 1e-9 => Judged::Missed(active),
         _ => Judged::Loss(loss),
     }
 }
 
-/// Mean share of dimensions that a trial's gated runs left open, at the selected epoch; `None` where one has not
-/// finished, or none is gated.
+/// Mean active fraction of a trial's gated runs at the selected epoch; `None` if one of them has not finished or no
+/// run is gated.
 pub(super) fn active(runs: &[TrialRun], trial: usize, out: &OutDir) -> anyhow::Result<Option<f64>> {
     let of_trial = |run: &&TrialRun| run.trial == trial && run.gated;
     let mut shares = Vec::new();
@@ -94,7 +95,7 @@ pub(super) fn active(runs: &[TrialRun], trial: usize, out: &OutDir) -> anyhow::R
     Ok(sum.map(|sum| sum / count).filter(|share| share.is_finite()))
 }
 
-/// The selected epoch; `None` where the run has not finished.
+/// The selected epoch; `None` if the run has not finished.
 fn selected(record: &Path) -> anyhow::Result<Option<EpochRecord>> {
     if !record.exists() {
         return Ok(None);
@@ -108,7 +109,7 @@ fn selected(record: &Path) -> anyhow::Result<Option<EpochRecord>> {
     Ok(epochs.find(|epoch| epoch.epoch == curve.best_epoch))
 }
 
-/// The trial with the lowest loss, the first of equals; `None` where none finished.
+/// The trial with the lowest loss, or the first of several equal ones; `None` if none finished.
 pub(super) fn best(losses: &Losses) -> Option<usize> {
     let finished = losses
         .iter()
@@ -118,7 +119,8 @@ pub(super) fn best(losses: &Losses) -> Option<usize> {
         .map(|(trial, _)| trial)
 }
 
-/// The mean over methods of each trial that counts for all of them: a trial's backbone is the same for all.
+/// The mean loss over methods of each trial that counts for all of them. The methods share a trial's backbone
+/// settings.
 pub(super) fn joint(by_method: &ByMethod) -> Losses {
     let trials = by_method.values().flat_map(|losses| losses.keys().copied());
     let trials: std::collections::BTreeSet<usize> = trials.collect();

@@ -1,5 +1,6 @@
-//! The chosen settings as files that `reproduce --settings` reads: one for all methods together, whose comparison needs
-//! the same backbone, and one for each method's own best. A comment at the top says what they come from.
+//! Writes the chosen settings as files that `reproduce --settings` reads. One file is for all methods together, which
+//! must share the backbone to be compared; others hold each method's own best. A comment at the top states their
+//! origin.
 
 use super::choice::{ByMethod, Losses, active, best, joint};
 use super::space::{Axis, get, insert};
@@ -10,16 +11,16 @@ use l0gm_report::format;
 use l0gm_report::out::OutDir;
 use serde_json::{Map, Value};
 
-/// What a search was asked for, and by whom.
+/// The command that made a search, for the comment in its files.
 pub(super) struct Origin<'a> {
     /// What people type before a command.
     pub(super) program: &'a str,
-    /// As it was typed.
+    /// The command as it was typed.
     pub(super) command: &'a str,
     pub(super) flags: &'a SearchFlags,
 }
 
-/// Writes `chosen.toml` and, where several methods were searched, `chosen-METHOD.toml`; returns their paths.
+/// Writes `chosen.toml` and, if several methods were searched, `chosen-METHOD.toml`. Returns their paths.
 pub(super) fn write(
     out: &OutDir,
     studies: &[(&Study, ByMethod)],
@@ -44,7 +45,7 @@ pub(super) fn write(
     Ok(files)
 }
 
-/// One file; `only`: of one method's own best.
+/// The text of one file. `only` names the method whose own best it holds.
 fn text(
     studies: &[(&Study, ByMethod)],
     origin: &Origin<'_>,
@@ -135,7 +136,7 @@ fn text(
         }
         let dense = only.is_some_and(|method| !modalities::has_knob(method));
         let gate: &[Axis] = if dense { &[] } else { &study.space.gate };
-        // The choice was made beside what was held: without it the file would mean other runs.
+        // Include the settings that were held during the search: without them the file would describe other runs.
         let mut table = study.held.clone();
         for axis in study.space.backbone.iter().chain(gate) {
             if let Some(value) = value_of(study, chosen, axis) {
@@ -150,7 +151,8 @@ fn text(
     Ok(text)
 }
 
-/// What a trial's gated run has there (dense where there is none): for the defaults too, so that the file says all.
+/// The value of a setting in a trial's gated run, or in its dense run if there is none. Trial 0 states its defaults
+/// too, so that the file is complete.
 fn value_of(study: &Study, trial: usize, axis: &Axis) -> Option<Value> {
     let of_trial = |run: &&TrialRun| run.trial == trial;
     let mut runs: Vec<&TrialRun> = study.runs.iter().filter(of_trial).collect();

@@ -1,5 +1,5 @@
-//! `cargo xtask search`: settings from the paper's Table 7, chosen on the validation split, with the same budget for
-//! every method. Each trial is a run like any other: claimed, resumable, done once.
+//! `cargo xtask search`: chooses settings from the paper's Table 7 on the validation split, with the same budget for
+//! every method. Each trial is a run like any other: claimed, resumable and done once.
 
 mod choice;
 mod file;
@@ -24,40 +24,39 @@ use space::{Space, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Where neither a target nor a lambda is said. At one lambda, the settings that close least would win.
+/// Default target active fraction. If lambda were fixed instead, settings that close fewer gates would win.
 const TARGET: &str = "15%";
-/// How far from its target a run may end and its trial still be compared.
+/// Largest distance from the target active fraction at which a trial is still compared.
 const TOLERANCE: f64 = 0.02;
-/// The folder in the output folder.
+/// Name of the search's folder within the output folder.
 const FOLDER: &str = "search";
 
 /// One run of one trial.
 #[derive(Clone, Debug)]
 pub struct TrialRun {
-    /// Number of the trial; 0 is the settings in use: the defaults, or an incumbent.
+    /// Number of the trial; trial 0 has the current settings, which are the defaults or an incumbent.
     trial: usize,
     spec: RunSpec,
-    /// Whether its method has a gate.
     gated: bool,
 }
 
-/// What is searched in one modality.
+/// The search in one modality.
 struct Study {
     modality: String,
     dataset: String,
     space: Space,
-    /// What --settings and --set hold, and what --incumbent has that is not searched.
+    /// Settings that are fixed: those of --settings and --set, and those of --incumbent that are not searched.
     held: serde_json::Value,
     trials: Vec<Trial>,
     runs: Vec<TrialRun>,
-    /// The active fraction asked of gated runs, where lambda is not held.
+    /// Target active fraction of gated runs; `None` if lambda is fixed instead.
     target: Option<f64>,
-    /// Where the settings of trial 0 come from, if they are not the defaults.
+    /// File with the settings of trial 0, if they are not the defaults.
     incumbent: Option<PathBuf>,
 }
 
 impl Study {
-    /// What trial 0 is called.
+    /// What messages call trial 0.
     fn first(&self) -> &'static str {
         match self.incumbent {
             Some(_) => "the incumbent",
@@ -66,7 +65,7 @@ impl Study {
     }
 }
 
-/// Runs the command; exit code 0, 1 where a trial failed, 130 where it was stopped.
+/// Runs the command. Returns exit code 0, 1 if a trial failed, or 130 if it was stopped.
 pub fn run(flags: &SearchFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let cells = checked(flags)?;
     let machine = job::machine(&cells)?;
@@ -86,7 +85,7 @@ pub fn run(flags: &SearchFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
             dry_run(flags, &job, &studies)?;
             return Ok(ExitCode::SUCCESS);
         }
-        // Marked as an output folder of ours, so that `reproduce` may use it too.
+        // Mark it as an output folder, so that `reproduce` may use it too.
         OutDir::create(&whole)?;
         let done = job.carry_out(&Share::All, true, &machine, &mut console)?;
         if done.outcome.stopped {
@@ -125,7 +124,7 @@ pub fn run(flags: &SearchFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The flags of the trials' runs. The sparsity is held: validation loss alone would only ask for less of it.
+/// The flags of the trials' runs. They fix the sparsity, because the validation loss alone would favour open gates.
 fn checked(flags: &SearchFlags) -> anyhow::Result<CellFlags> {
     let mut cells = flags.cells.clone();
     if !cells.ablation.is_empty() {
@@ -141,7 +140,7 @@ fn checked(flags: &SearchFlags) -> anyhow::Result<CellFlags> {
             "--target and --lambda: {points} were given; a search compares at one, for example --target 15%"
         )));
     }
-    // Choice refuses both beside dense alone.
+    // `Choice` refuses a lambda or target if dense is the only method.
     let dense_alone =
         !cells.method.is_empty() && !cells.method.iter().any(|m| modalities::has_knob(m));
     if points == 0 && !dense_alone {
@@ -185,7 +184,7 @@ fn plan(
         }
         let mut runs = Vec::new();
         for method in modality.methods() {
-            // Methods with other settings have no axis in this space.
+            // The space has no settings for other methods.
             let searched = method.is_subject() || method.is_backbone();
             if !searched || !choice.takes(&method) {
                 continue;
@@ -219,7 +218,7 @@ fn plan(
                         spec: spec.clone(),
                         gated,
                     });
-                    // The defaults may be a point of the space.
+                    // A drawn point may equal the defaults; plan it once.
                     if planned.iter().any(|run| run.spec.id() == spec.id()) {
                         continue;
                     }
@@ -249,7 +248,7 @@ fn plan(
     Ok(Plan::of(planned))
 }
 
-/// The incumbent's tables: at least one, and each of a modality that is searched.
+/// Reads the incumbent's tables. There must be at least one, and each must belong to a modality that is searched.
 fn incumbent(
     path: &Path,
     modalities: &[Box<dyn Modality>],
@@ -277,7 +276,7 @@ fn incumbent(
     Ok(incumbent)
 }
 
-/// What a finished trial says on the console: nothing of the test split.
+/// The console's line about a finished trial, which says nothing about the test split.
 fn validation_line(record: &RunRecord) -> String {
     let loss = l0gm_report::aggregate::selected_loss(record).unwrap_or(f64::NAN);
     format!(
@@ -314,7 +313,7 @@ fn keys(study: &Study) -> Vec<&str> {
     axes.map(|axis| axis.key.as_str()).collect()
 }
 
-/// A trial's settings on a line.
+/// The settings of a trial on one line.
 fn shown(study: &Study, number: usize) -> String {
     let trial = &study.trials[number];
     if number == 0 {
@@ -325,7 +324,7 @@ fn shown(study: &Study, number: usize) -> String {
         .map(|(key, value)| {
             let last = key.rsplit('.').next().unwrap_or(key);
             match value.as_f64() {
-                // 1e-5 rather than 0.00001.
+                // Print 1e-5 rather than 0.00001.
                 Some(x) if x < 0.01 => format!("{last} {}", format::lambda(x)),
                 _ => format!("{last} {value}"),
             }

@@ -1,4 +1,4 @@
-//! Table 7's search space as a modality has it, and the points of it that a budget buys.
+//! The search space of the paper's Table 7, in the settings of a modality, and the points that a search tries.
 
 use crate::flags::WayFlag;
 use crate::usage::usage;
@@ -9,15 +9,15 @@ use l0gm_train::{Hyperparameter, Modality};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Draws that may repeat an earlier point before the space counts as used up.
+/// Number of draws after which a random search counts the space as used up, because draws repeat earlier points.
 const REDRAWS: usize = 10_000;
 
-/// How points are taken.
+/// How a search chooses points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Independent draws: candidates with equal chances, ranges evenly.
+    /// Independent draws: candidates are equally likely, and ranges are drawn from uniformly.
     Random,
-    /// Points of the product of all candidates (of a range: both ends and the middle), in a drawn order.
+    /// Points of the grid of all candidates in random order. A range contributes both ends and the middle.
     Grid,
 }
 
@@ -31,7 +31,7 @@ impl From<WayFlag> for Way {
 }
 
 /// The paper's Table 7, as transcribed. Lambda, granularity and coupling are not searched: lambda is swept, and the
-/// other two are designs that the ablations compare.
+/// ablations compare the other two.
 #[derive(Debug, Deserialize)]
 struct Table7 {
     learning_rate: Vec<f64>,
@@ -45,7 +45,7 @@ struct Table7 {
 /// One searched setting of a modality.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Axis {
-    /// Its path among the modality's settings: "train.batch-size".
+    /// Its path in the modality's settings, such as "train.batch-size".
     pub key: String,
     values: Values,
 }
@@ -56,26 +56,26 @@ enum Values {
     Range(f64, f64),
 }
 
-/// What is searched for one modality.
+/// The searched settings of one modality.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Space {
-    /// Settings of every method.
+    /// Settings that every method has.
     pub backbone: Vec<Axis>,
-    /// Settings of gated methods alone.
+    /// Settings that only gated methods have.
     pub gate: Vec<Axis>,
 }
 
-/// One point: settings by path. Trial 0 is the defaults and sets nothing, or what an incumbent has.
+/// One point of the space: values by path. Trial 0 is empty for the defaults, or holds an incumbent's values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Trial {
-    /// Of every method: the same for all of them in one trial.
+    /// Settings for every method; all methods share them within one trial.
     pub backbone: Vec<(String, Value)>,
-    /// Of gated methods.
+    /// Settings for gated methods.
     pub gate: Vec<(String, Value)>,
 }
 
 impl Space {
-    /// Of a modality; settings that `held` names stay as they are.
+    /// The space of a modality; settings that `held` contains are not searched.
     pub(crate) fn new(modality: &dyn Modality, held: &Value) -> anyhow::Result<Self> {
         let paper = Paper::load()?;
         let table: Table7 = paper
@@ -110,7 +110,7 @@ impl Space {
         })
     }
 
-    /// What of a table of settings is searched here, as a trial; and the rest of the table.
+    /// Splits a table of settings into the searched ones, as a trial, and the rest.
     pub(crate) fn split(&self, settings: &Value) -> (Trial, Value) {
         let mut rest = settings.clone();
         let mut of = |axes: &[Axis]| -> Vec<(String, Value)> {
@@ -127,8 +127,8 @@ impl Space {
         (trial, rest)
     }
 
-    /// `count` trials, `first` as trial 0: the defaults or an incumbent. No two have the same settings of the backbone,
-    /// so that every method's budget is spent on as many different points.
+    /// Makes `count` trials, of which `first` is trial 0: the defaults or an incumbent. No two share their backbone
+    /// settings, so that every method tries the same number of different points.
     pub(crate) fn trials(
         &self,
         first: Trial,
@@ -183,7 +183,7 @@ impl Space {
 }
 
 impl Trial {
-    /// As a table of settings; `gated`: with those of the gate.
+    /// The trial as a table of settings; `gated` includes those of the gate.
     pub(crate) fn settings(&self, gated: bool) -> Value {
         let mut table = Value::Object(Map::new());
         let gate = self.gate.iter().filter(|_| gated);
@@ -194,7 +194,7 @@ impl Trial {
     }
 }
 
-/// Puts a value at a dotted path, making tables on the way.
+/// Puts a value at a dotted path and creates tables on the way.
 pub(crate) fn insert(table: &mut Value, key: &str, value: Value) {
     let mut at = table;
     let mut parts = key.split('.').peekable();
@@ -208,13 +208,12 @@ pub(crate) fn insert(table: &mut Value, key: &str, value: Value) {
     }
 }
 
-/// The value at a dotted path.
 pub(crate) fn get<'v>(table: &'v Value, key: &str) -> Option<&'v Value> {
     key.split('.')
         .try_fold(table, |table, part| table.get(part))
 }
 
-/// Takes the value at a dotted path out of its table.
+/// Removes the value at a dotted path and returns it.
 fn remove(table: &mut Value, key: &str) -> Option<Value> {
     let (path, last) = key.rsplit_once('.').unwrap_or(("", key));
     let mut parts = path.split('.').filter(|part| !part.is_empty());
@@ -226,7 +225,7 @@ fn is_set(table: &Value, key: &str) -> bool {
     get(table, key).is_some()
 }
 
-/// Every combination, the last axis fastest; one empty one of no axes.
+/// Every combination of the axes' candidates; the last axis varies fastest. No axes give one empty combination.
 fn product(axes: &[Axis]) -> Vec<Vec<(String, Value)>> {
     let mut points = vec![Vec::new()];
     for axis in axes {
@@ -269,7 +268,7 @@ fn draw(axes: &[Axis], generator: &mut Generator) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Three decimals: no result hangs on more, and people read these.
+/// Three decimals: finer steps do not matter, and people read these values.
 fn rounded(x: f64) -> f64 {
     (x * 1e3).round() / 1e3
 }

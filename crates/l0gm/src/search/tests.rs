@@ -1,4 +1,4 @@
-//! Which points a budget buys, how they are judged, and what the chosen settings' file says.
+//! Which points a search tries, how they are compared, and what the file of chosen settings says.
 #![allow(clippy::unwrap_used)]
 
 use super::space::{Space, Trial, get};
@@ -168,7 +168,7 @@ fn what_a_search_cannot_do_is_a_usage_error() {
     }
 }
 
-/// A study whose trials' records hold these losses, of dense and l0gm, and nothing of the test split.
+/// A study whose records hold these losses for dense and l0gm, and nothing about the test split.
 fn searched(out: &OutDir, losses_of: &[[Option<f64>; 2]]) -> Study {
     let flags = flags(&["--trials", &losses_of.len().to_string()]);
     let modalities = [modality("tabular")];
@@ -194,7 +194,7 @@ fn searched(out: &OutDir, losses_of: &[[Option<f64>; 2]]) -> Study {
             json!({"epoch": epoch, "train_loss": 0.1, "valid_loss": valid_loss, "valid_accuracy": 0.9,
                 "active_fraction": 0.25 + 0.01 * run.trial as f64, "expected_l0": 1.0, "temperature": 1.0, "lambda": 0.0, "seconds": 1.0})
         };
-        // A lower loss at an epoch that was not selected does not count.
+        // A lower loss at an epoch that was not selected must not count.
         let record = json!({"history": [epoch(1, 0.01), epoch(2, loss)], "best_epoch": 2});
         let name = format!("runs/{}/record.json", run.spec.id());
         out.write(&name, record.to_string().as_bytes()).unwrap();
@@ -206,7 +206,7 @@ fn searched(out: &OutDir, losses_of: &[[Option<f64>; 2]]) -> Study {
 fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
     let folder = tempfile::tempdir().unwrap();
     let out = OutDir::create(folder.path()).unwrap();
-    // Dense is best at 1, l0gm at 2, both together at 3; 4 failed for one of them.
+    // Dense is best in trial 1, l0gm in trial 2, and both together in trial 3; trial 4 failed for one of them.
     let study = searched(
         &out,
         &[
@@ -254,7 +254,7 @@ fn the_choice_is_by_validation_loss_alone_and_its_file_is_read_by_reproduce() {
     assert_eq!(read("chosen.toml"), study.trials[3].settings(true));
     assert_eq!(read("chosen-l0gm.toml"), study.trials[2].settings(true));
     assert_eq!(read("chosen-dense.toml"), study.trials[4].settings(false));
-    // The modality takes them.
+    // The modality accepts the chosen settings.
     let spec = modality("tabular").spec(&SpecRequest {
         overrides: &read("chosen.toml"),
         ..SpecRequest::new("adult", "dense")
@@ -285,7 +285,7 @@ fn the_file_holds_what_the_search_held_and_the_command_its_profile() {
         (&table["train"]["epochs"], &table["cin"]),
         (&json!(3), &json!([8]))
     );
-    // What was searched wins.
+    // The searched value replaces the one in the file.
     let rate = get(table, "train.optimiser.learning-rate");
     let trial = study.trials[1].settings(true);
     assert_eq!(rate, get(&trial, "train.optimiser.learning-rate"));
@@ -311,24 +311,24 @@ fn where_the_defaults_are_best_the_file_says_their_values() {
 fn a_trial_that_ends_far_from_its_target_is_not_compared() {
     let folder = tempfile::tempdir().unwrap();
     let out = OutDir::create(folder.path()).unwrap();
-    // 25%, 26%, 27%, 28% open.
+    // The trials end at 25%, 26%, 27% and 28% open.
     let losses_of = [0.3, 0.2, 0.1, 0.1].map(|loss| [Some(loss); 2]);
     let study = searched(&out, &losses_of);
     assert_eq!(study.target, Some(0.15), "the default");
     let runs: Vec<&TrialRun> = study.runs.iter().collect();
     let judged = |target: f64| losses(&runs, Some(target), &out).unwrap();
     let by_method = judged(0.25);
-    // Exactly two points off still counts.
+    // A distance of exactly two percentage points still counts.
     assert_eq!(by_method["l0gm"][&2], Judged::Loss(0.1));
     assert_eq!(by_method["l0gm"][&3], Judged::Missed(0.28));
     let by_method = judged(0.24);
     assert_eq!(best(&by_method["l0gm"]), Some(1));
-    // A dense model has nothing to close.
+    // A dense model has no target, so it cannot miss it.
     assert_eq!(best(&by_method["dense"]), Some(2));
     assert_eq!(best(&joint(&by_method)), Some(1));
     let shown = shown_loss(joint(&by_method).get(&2));
     assert_eq!(shown, "missed (27.0% active)");
-    // What closed further than it was asked to is of another sparsity too.
+    // A trial that closes more gates than the target is not compared either.
     assert_eq!(best(&judged(0.28)["l0gm"]), Some(2));
     let none = losses(&runs, study.target, &out).unwrap();
     assert_eq!(best(&joint(&none)), None);
@@ -347,7 +347,7 @@ fn a_failure_is_not_called_a_missed_target() {
     assert_eq!(joint(&by_method)[&0], Judged::Failed);
 }
 
-/// The one study of tables that these flags plan, and its plan.
+/// The only study of tables that these flags plan.
 fn studied(arguments: &[&str]) -> anyhow::Result<Study> {
     let flags = flags(arguments);
     let cells = checked(&flags)?;
@@ -368,7 +368,7 @@ fn studied(arguments: &[&str]) -> anyhow::Result<Study> {
     Ok(studies.remove(0))
 }
 
-/// The usage error that these flags are.
+/// The usage error that these flags give.
 fn refused(arguments: &[&str]) -> String {
     let error = studied(arguments).map(|_| ()).unwrap_err();
     assert_eq!(crate::usage::exit_code(&error), 2, "{error:#}");
@@ -396,12 +396,12 @@ fn an_incumbent_stands_in_for_the_defaults_and_is_searched_around() {
             assert_eq!(value("train.schedule.warmup") == Some(0.3), first);
         }
     }
-    // What is held is held in trial 0 too.
+    // Fixed settings hold in trial 0 too.
     let held = "tabular.train.optimiser.learning-rate=0.01";
     let study = studied(&["--trials", "3", "--incumbent", file, "--set", held]).unwrap();
     let rate = |run: &TrialRun| get(&run.spec.settings, "train.optimiser.learning-rate").cloned();
     assert!(study.runs.iter().all(|run| rate(run) == Some(json!(0.01))));
-    // A point that would be drawn is not drawn again.
+    // A point that is trial 0 already must not be drawn again.
     let drawn = studied(&["--trials", "4"]).unwrap().trials[2].settings(true);
     let drawn = toml::to_string(&json!({ "tabular": drawn })).unwrap();
     write(&drawn);
