@@ -57,7 +57,7 @@ struct Arguments {
     #[arg(long)]
     drop_unlabelled: bool,
     /// Settings as JSON, such as '{"pooling": "cls"}'.
-    #[arg(long = "set", default_value = "{}", value_name = "JSON")]
+    #[arg(long = "set", default_value = "{}", value_name = "JSON", value_parser = json)]
     settings: Value,
     /// Where datasets are; else L0GM_DATA_DIR.
     #[arg(long, value_name = "DIR")]
@@ -82,6 +82,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The value of `--set`.
+fn json(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 /// Everything that the flags set, laid over `--set`.

@@ -87,11 +87,17 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
     let name = stem(source.path());
     let ece = |predictions: &Predictions| reliability_bins(predictions, flags.bins);
     let mut diagrams = vec![("reliability", "", findings.reliability.clone())];
+    // Rows that the temperature is fitted on are read as well.
+    let mut read = rows.clone();
+    if let (true, Some(splits)) = (scaled.is_some(), &labelled.splits) {
+        let fitted = rows_of(splits, VALID).into_iter();
+        read.extend(fitted.filter(|row| !rows.contains(row)));
+    }
     if let Some((after, predictions)) = scaled {
         diagrams.push(("reliability-scaled", ", after scaling", ece(&predictions)?));
         findings.scaled = Some(after);
     }
-    findings.notes.extend(labelled.zeros_note(&rows));
+    findings.notes.extend(labelled.zeros_note(&read));
     std::fs::create_dir_all(&flags.out).with_context(|| {
         format!(
             "{}: cannot be created; choose another --out",
