@@ -1,5 +1,5 @@
-//! `cargo xtask ci`: every check that guards the main branch, cheapest first, stopping at the first
-//! that fails and naming it. The last line says how many tests were skipped for lack of data.
+//! `cargo xtask ci`: every check that guards the main branch, cheapest first. It stops at the first failure and names
+//! it. The last line says how many tests were skipped for lack of data.
 
 use crate::flags::CiFlags;
 use anyhow::Context;
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// One check: a name, cargo's arguments and variables of its environment.
+/// One check: its name, the arguments for cargo, and environment variables.
 struct Step {
     name: &'static str,
     arguments: &'static [&'static str],
@@ -58,12 +58,11 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// The variable that names the file to which tests that lack their data add a line (`l0gm-test-data`).
+/// Names the file to which tests without their data add a line (see `l0gm-test-data`).
 const SKIPPED: &str = "L0GM_SKIPPED_TESTS";
 
-/// Runs the steps.
 pub(crate) fn run(flags: &CiFlags) -> anyhow::Result<ExitCode> {
-    // The cargo that runs this command, where there is one.
+    // The cargo that runs this command, if cargo started it.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let skipped =
         tempfile::NamedTempFile::new().context("a file for the names of skipped tests")?;
@@ -102,10 +101,10 @@ pub(crate) fn run(flags: &CiFlags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// "3 tests were skipped for lack of data (a, b, c; ...)", or that none was.
+/// Describes the skipped tests: "3 tests were skipped for lack of data (a, b, c; ...)", or that there were none.
 fn skipped_tests(path: &Path) -> anyhow::Result<String> {
     let lines = std::fs::read_to_string(path).context("the names of skipped tests")?;
-    // "skipped for lack of data: TEST (why)"; a test that lacks two datasets has two lines.
+    // Each line reads "skipped for lack of data: TEST (why)"; a test that lacks two datasets has two lines.
     let names: BTreeSet<&str> = lines
         .lines()
         .filter_map(|line| line.split(": ").nth(1)?.split(" (").next())

@@ -1,4 +1,4 @@
-//! The command line of `cargo xtask` as documentation: the runner's commands, and the chores of developing it.
+//! The command line of `cargo xtask`: the runner's commands, and the commands for developing this repository.
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -25,12 +25,12 @@ pub(crate) struct Flags {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The runner's commands, forwarded to the crate `l0gm`.
+    /// The commands of the runner, which the crate `l0gm` carries out.
     #[command(flatten)]
     Runner(l0gm::flags::Command),
     /// Time our ops and training steps against stock candle and, with --peers, PyTorch.
     Bench(BenchFlags),
-    /// Every check that guards the main branch, cheapest first.
+    /// Run every check that guards the main branch, cheapest first.
     Ci(CiFlags),
 }
 
@@ -47,41 +47,41 @@ Examples:
 Read the ratios: ours / PyTorch below 1 means that ours is faster. Nothing else should run
 meanwhile.")]
 pub(crate) struct BenchFlags {
-    /// Only cases with one of these words in their name.
+    /// Only cases whose name contains one of these words.
     #[arg(long, value_delimiter = ',', value_name = "WORD")]
     pub(crate) only: Vec<String>,
     /// List the cases and time nothing.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Print by how many bytes the peak memory grows in one run of each case, and time nothing. A full
-    /// benchmark asks this of a process of its own.
+    /// Print by how many bytes the peak memory grows in one run of each case, and time nothing. A full benchmark does
+    /// this in a separate process.
     #[arg(long, hide = true)]
     pub(crate) memory: bool,
-    /// Run PyTorch on the same work, by turns.
+    /// Also time PyTorch on the same work, by turns.
     #[arg(long)]
     pub(crate) peers: bool,
-    /// Leave stock candle out.
+    /// Do not time stock candle.
     #[arg(long)]
     pub(crate) no_stock: bool,
-    /// Make the virtual environment that --peers needs (PyTorch, some 300 MB).
+    /// Make the virtual environment that --peers needs (PyTorch, about 300 MB).
     #[arg(long)]
     pub(crate) install_peers: bool,
-    /// Where that environment is.
+    /// Folder of that environment.
     #[arg(long, value_name = "DIR", default_value = "target/peers")]
     pub(crate) venv: PathBuf,
-    /// Rounds; each gives a ratio of medians.
+    /// Number of rounds; each gives a ratio of medians.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// Seconds of repetitions a round, for each side.
+    /// Seconds of repetitions in each round, for each side.
     #[arg(long, value_name = "S", default_value_t = 0.5)]
     pub(crate) seconds: f64,
-    /// Threads of each side.
+    /// Number of threads for each side.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Folder of the datasets; else L0GM_DATA_DIR, else datasets/cache.
+    /// Folder of the datasets; default: L0GM_DATA_DIR if it is set, else datasets/cache.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Folder of pretrained models; else L0GM_MODEL_DIR, else datasets/cache/models.
+    /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub(crate) model_dir: Option<PathBuf>,
     /// Folder for bench.md and bench.parquet.

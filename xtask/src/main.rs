@@ -1,5 +1,5 @@
-//! `cargo xtask COMMAND`: the runner of the crate `l0gm`, forwarded, and the chores of developing this
-//! repository. One file a chore; `flags.rs` is the command line as documentation.
+//! `cargo xtask COMMAND`: the commands of the crate `l0gm`, and those for developing this repository. Each of the
+//! latter has a file; `flags.rs` documents the command line.
 
 mod bench;
 mod ci;

@@ -1,17 +1,17 @@
-//! The invariants of `docs/architecture.md`: who may use whom. A dependency that is not listed here
-//! fails the test, so that an arrow is added on purpose or not at all.
+//! Tests the invariants of `docs/architecture.md` on which crate may use which. An unlisted dependency fails the
+//! test, so that every new one is a deliberate choice.
 
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Workspace crate -> the workspace crates it may depend on.
+/// The workspace crates on which each workspace crate may depend.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("l0gm-ops", &[]),
     ("l0gm-gate", &["l0gm-ops"]),
     ("l0gm-data", &[]),
-    // Nobody's dependency but in tests.
+    // Other crates may use it in tests only.
     ("l0gm-test-data", &[]),
     ("l0gm-train", &["l0gm-gate", "l0gm-ops"]),
     (
@@ -56,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The lowest two crates are for anybody's candle project: what else they may pull in is listed too.
+/// The lowest two crates are meant for any candle project, so their outside dependencies are listed too.
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("l0gm-ops", &["candle-core", "gemm", "pulp", "rayon"]),
     (

@@ -1,4 +1,4 @@
-//! Every link from one document of this repository to another leads to a file that is there, and to a heading in it.
+//! Every link from one document of this repository to another leads to an existing file, and to a heading in it.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The Markdown files that people read first.
+/// The Markdown files that readers see first.
 fn documents() -> Vec<PathBuf> {
     let root = root();
     let mut found: Vec<PathBuf> = ["README.md", "CHANGELOG.md", "xtask/README.md"]
@@ -39,7 +39,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The name by which a page links to a heading: "## One knob, and why" is "one-knob-and-why".
+/// The anchor of a heading, by which pages link to it: "## One knob, and why" has "one-knob-and-why".
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = words
@@ -53,7 +53,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// The targets of `[words](target)`, those on the web left out.
+/// The targets of `[words](target)`, without those on the web.
 fn links(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in prose(text) {

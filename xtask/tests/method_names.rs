@@ -1,12 +1,12 @@
-//! An invariant of `docs/architecture.md`: no code compares a method's name with a string outside the file that defines
-//! the method. What code needs to know of a method stands in its `MethodInfo`.
+//! Tests an invariant of `docs/architecture.md`: code compares a method's name with a string only in the file that
+//! defines the method. Everything else that code needs to know about a method is in its `MethodInfo`.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every `.rs` file below `dir`, without build outputs.
+/// Every `.rs` file below `dir`, except build outputs.
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -27,7 +27,7 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Names of all methods, from the lists that the runner prints.
+/// The names of all methods, from the lists that the runner prints.
 fn names() -> Vec<String> {
     let mut names: Vec<String> = l0gm::modalities::methods()
         .into_iter()
@@ -39,8 +39,8 @@ fn names() -> Vec<String> {
     names
 }
 
-/// Where a line asks whether something is called `name`: a comparison, a match arm or a `matches!`. What only builds a
-/// value, such as a key of a table, is no comparison.
+/// Whether a line compares something with `name`: by an operator, a match arm or `matches!`. Using the name in a
+/// value, such as the key of a table, is allowed.
 fn compares(line: &str, name: &str) -> bool {
     let quoted = format!("\"{name}\"");
     let method = line.contains("method");
@@ -56,7 +56,7 @@ fn compares(line: &str, name: &str) -> bool {
     })
 }
 
-/// Whether `path` may name methods: it defines one, or it is a test.
+/// Whether the file at `path` may name methods, because it defines one or is a test.
 fn may_name(path: &Path) -> bool {
     let text = path.to_string_lossy();
     text.contains("/methods/")
@@ -75,7 +75,7 @@ fn no_method_name_is_compared_with_a_string_outside_its_own_file() {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| !may_name(file)) {
         let text = fs::read_to_string(file).unwrap();
-        // Unit tests stand at the end of a file.
+        // Unit tests are at the end of a file.
         let code = text.split("#[cfg(test)]").next().unwrap();
         for (number, line) in code.lines().enumerate() {
             let line = line.trim();

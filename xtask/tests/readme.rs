@@ -1,10 +1,10 @@
-//! The figures that README quotes are those of `results/reference`, to the last digit quoted.
+//! The figures that README quotes equal those of `results/reference`, to the last quoted digit.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A row of a CSV table by column.
+/// A row of a CSV table, by column name.
 type Row = BTreeMap<String, String>;
 
 fn root() -> PathBuf {
@@ -30,7 +30,7 @@ fn cells(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// The row of a model: "dense", or "λ 1e-3".
+/// The row of a model, such as "dense" or "λ 1e-3".
 fn of_model<'a>(rows: &'a [Row], model: &str) -> &'a Row {
     let lambda: Option<f64> = model.strip_prefix("λ ").map(|text| text.parse().unwrap());
     let found = rows.iter().find(|row| match lambda {
@@ -40,7 +40,7 @@ fn of_model<'a>(rows: &'a [Row], model: &str) -> &'a Row {
     found.unwrap_or_else(|| panic!("no row of {model}"))
 }
 
-/// ".8758" or "27.5%" as a number, and one unit of its last digit.
+/// Reads ".8758" or "27.5%" as a number, and returns it with one unit of its last digit.
 fn quoted(text: &str) -> (f64, f64) {
     let digits = text.trim_end_matches('%');
     let scale = if text.ends_with('%') { 0.01 } else { 1.0 };
@@ -66,7 +66,8 @@ fn every_figure_in_readmes_table_is_the_reference_results() {
         if cells[0] == "data" || cells[0].starts_with("--") {
             continue;
         }
-        // [words](results/reference/FOLDER/report.md#DATASET), and tables/quality-MODALITY-DATASET.csv
+        // A link such as [words](results/reference/FOLDER/report.md#DATASET) belongs to
+        // tables/quality-MODALITY-DATASET.csv.
         if let Some((_, link)) = cells[0].split_once("](") {
             let (page, dataset) = link.split_once(')').unwrap().0.split_once('#').unwrap();
             let folder = root().join(page).parent().unwrap().join("tables");

@@ -1,5 +1,5 @@
-//! What this machine can do at most: the rate of a large matrix product and the bandwidth of a large
-//! copy, both measured. A computation's distance to them says how much is left to gain.
+//! Upper limits of this machine, both measured: the rate of a large matrix product and the bandwidth of a large copy.
+//! Their distance from a computation's times shows how much could still be gained.
 
 use crate::bench::case::Run;
 use crate::bench::timing;
@@ -7,17 +7,16 @@ use candle_core::{DType, Device};
 use l0gm_ops::Generator;
 use rayon::prelude::*;
 
-/// The machine's two limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// f32 floating-point operations a second in a 1,024-cubed product.
+    /// f32 floating-point operations per second in a 1,024-cubed product.
     pub(crate) flops: f64,
-    /// Bytes read and written a second in a copy far larger than the caches.
+    /// Bytes read and written per second in a copy far larger than the caches.
     pub(crate) bytes: f64,
 }
 
 impl Limits {
-    /// The least time, in milliseconds, that so much work can take.
+    /// The shortest time, in milliseconds, in which this work can be done.
     pub(crate) fn floor_ms(&self, flops: f64, bytes: f64) -> f64 {
         (flops / self.flops).max(bytes / self.bytes) * 1e3
     }
@@ -34,10 +33,10 @@ impl std::fmt::Display for Limits {
     }
 }
 
-/// Values copied: 256 MiB.
+/// Number of values copied; they take 256 MiB.
 const COPIED: usize = 1 << 26;
 
-/// Measures both.
+/// Measures both limits.
 pub(crate) fn measure(threads: usize) -> anyhow::Result<Limits> {
     let size = 1024;
     let mut generator = Generator::new(0);

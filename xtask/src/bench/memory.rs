@@ -1,21 +1,20 @@
-//! The memory that one run takes beside what its inputs take: the growth of the process's peak resident
-//! memory while it runs.
+//! The memory that one run needs besides its inputs, measured as the growth of the process's peak resident memory.
 //!
-//! Measured in a process of its own, in which the allocator gives freed pages back at once: in this one,
-//! and with pages kept for the next step, a result would land on pages that an earlier case left behind,
-//! and nothing would seem to grow.
+//! The measurement has a process of its own, in which the allocator returns freed pages at once. In the benchmark's
+//! process, which keeps pages for the next step, a result would reuse pages of an earlier case, and nothing would
+//! seem to grow.
 
 use crate::bench::case::Run;
 use crate::flags::BenchFlags;
 use anyhow::{Context, bail};
 use std::process::Command;
 
-/// Bytes of a run's result, and of the growth that was measured.
+/// Bytes of a run's result and the measured growth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Memory {
-    /// Growth of the peak while the run lasted.
+    /// Bytes by which the peak grew during the run.
     pub(crate) extra: f64,
-    /// The values that the run returns.
+    /// Bytes of the values that the run returns.
     pub(crate) result: f64,
 }
 
@@ -26,8 +25,8 @@ impl std::fmt::Display for Memory {
     }
 }
 
-/// Asks a process of its own for the growth during one run of the case; `None` where the system does not
-/// tell, which is everywhere but on Linux.
+/// Measures the growth during one run of the case in a separate process. `None` if the system does not report memory,
+/// which is the case everywhere but on Linux.
 pub(crate) fn ask(
     case: &str,
     result: f64,
@@ -58,7 +57,7 @@ pub(crate) fn ask(
     }
 }
 
-/// Bytes by which the peak grows while `run` runs once.
+/// Number of bytes by which the peak grows while `run` runs once.
 pub(crate) fn growth(run: &mut Run) -> anyhow::Result<u64> {
     let gone = "the system does not tell how much memory this process has";
     let before = peak_since_now().context(gone)?;
@@ -67,13 +66,13 @@ pub(crate) fn growth(run: &mut Run) -> anyhow::Result<u64> {
     Ok(after.saturating_sub(before))
 }
 
-/// Forgets the peak, which is then what is resident now, in bytes.
+/// Resets the peak to the memory that is resident now, and returns that in bytes.
 fn peak_since_now() -> Option<u64> {
     std::fs::write("/proc/self/clear_refs", "5").ok()?;
     status("VmHWM:")
 }
 
-/// A line of `/proc/self/status` given in kB, in bytes.
+/// Reads a line of `/proc/self/status` in kB and returns bytes.
 fn status(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -92,7 +91,7 @@ mod tests {
             eprintln!("skipped: the system does not tell how much memory a process has");
             return;
         }
-        // Larger than anything the other tests may have left to the allocator.
+        // Larger than any memory that other tests may have left with the allocator.
         let mut run: Run = Box::new(|| {
             std::hint::black_box(vec![1u8; 64 << 20]);
             Ok(())

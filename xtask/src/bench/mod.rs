@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: our ops and training steps against stock candle and, with `--peers`, against
-//! PyTorch, by turns in one run. Times depend on the machine and on what else it does; the ratio of two
-//! medians taken a second apart does so much less, and is what the tables show.
+//! `cargo xtask bench`: times our operations and training steps against stock candle and, with `--peers`, against
+//! PyTorch, by turns in one run. Times depend on the machine and its other work. The ratio of two medians taken a
+//! second apart depends on them much less, so the tables show ratios.
 
 mod case;
 mod cases;
@@ -19,7 +19,7 @@ use peers::Peers;
 use std::process::ExitCode;
 use table::Row;
 
-/// Runs the cases asked for and writes their table.
+/// Runs the chosen cases and writes their table.
 pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<ExitCode> {
     if flags.install_peers {
         peers::install(&flags.venv)?;
@@ -34,7 +34,8 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<ExitCode> {
     let threads = flags.threads.unwrap_or(2).max(1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.context("the thread pool cannot be set up")?;
-    // On a thread of the pool, so that no op has to wake a worker and sleep until it is done.
+    // Run on a thread of the pool. From any other thread, every operation would have to wake a worker and sleep until
+    // it is done.
     pool.install(|| run_cases(flags, &wanted, threads))
 }
 
@@ -90,7 +91,7 @@ fn run_cases(
     Ok(ExitCode::SUCCESS)
 }
 
-/// One case's rounds: ours, stock candle and the peer by turns.
+/// Times one case in rounds: ours, stock candle and the peer by turns.
 fn measure(
     name: &'static str,
     mut case: Case,
@@ -107,7 +108,7 @@ fn measure(
         let before = timing::page_faults();
         let times = timing::sample(&mut case.ours, flags.seconds)?;
         row.faults = before.zip(timing::page_faults()).map(|(before, after)| {
-            // The sample's first run is not among its times.
+            // The sample runs once more than it reports times, to warm up.
             after.saturating_sub(before) as f64 / (times.len() + 1) as f64
         });
         row.ours.push(times);
@@ -124,7 +125,7 @@ fn measure(
     Ok(row)
 }
 
-/// The cases whose name holds one of the words, all of them for none.
+/// The cases whose names contain one of the words, or all cases if there are no words.
 fn chosen(words: &[String]) -> anyhow::Result<Vec<&'static cases::Entry>> {
     let wanted: Vec<_> = cases::ALL
         .iter()

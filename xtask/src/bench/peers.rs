@@ -1,5 +1,5 @@
-//! The process that does the same work in PyTorch: a Python of its own, made by `--install-peers`,
-//! which answers one line of JSON with another. It sleeps while ours runs.
+//! The process that does the same work in PyTorch. It runs in a Python environment made by `--install-peers`, answers
+//! each line of JSON with another, and sleeps while our code runs.
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Where the scripts stand, from the workspace's root.
+/// Folder of the scripts, relative to the workspace's root.
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benchmarks/peers")
 }
@@ -39,7 +39,6 @@ fn python(venv: &Path) -> PathBuf {
     venv.join("bin").join("python")
 }
 
-/// The running peer.
 pub(crate) struct Peers {
     child: Child,
     to: ChildStdin,
@@ -48,7 +47,7 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Starts it with so many threads.
+    /// Starts the process with this number of threads.
     pub(crate) fn start(venv: &Path, threads: usize) -> anyhow::Result<Self> {
         let python = python(venv);
         if !python.is_file() {
@@ -79,12 +78,12 @@ impl Peers {
         Ok(peers)
     }
 
-    /// "torch 2.15.0, ..."
+    /// Versions of its packages, such as "torch 2.15.0, ...".
     pub(crate) fn versions(&self) -> &str {
         &self.versions
     }
 
-    /// Builds a case; `false` where the peer says that it cannot (a package is missing).
+    /// Builds a case. Returns `false` if the peer cannot, for example because a package is missing.
     pub(crate) fn prepare(&mut self, case: &str, input: &str) -> anyhow::Result<bool> {
         let answer = self.ask(&json!({"do": "prepare", "case": case, "input": input}))?;
         if let Some(why) = answer["missing"].as_str() {
@@ -94,14 +93,14 @@ impl Peers {
         Ok(true)
     }
 
-    /// Milliseconds of repetitions for so many seconds.
+    /// Repeats the case for this many seconds and returns the time of each repetition in milliseconds.
     pub(crate) fn sample(&mut self, seconds: f64) -> anyhow::Result<Vec<f64>> {
         let answer = self.ask(&json!({"do": "sample", "seconds": seconds}))?;
         let times = answer["ms"].as_array().context("the peer gave no times")?;
         Ok(times.iter().filter_map(Value::as_f64).collect())
     }
 
-    /// Lets the case's memory go.
+    /// Frees the case's memory.
     pub(crate) fn release(&mut self) -> anyhow::Result<()> {
         self.ask(&json!({"do": "release"})).map(drop)
     }
@@ -122,7 +121,7 @@ impl Peers {
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        // Nothing is lost with it.
+        // Nothing is lost if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

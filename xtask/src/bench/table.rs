@@ -1,4 +1,4 @@
-//! The table of a benchmark: on the console as it grows, then as Markdown and Parquet.
+//! The table of a benchmark: printed row by row, then written as Markdown and Parquet.
 
 use crate::bench::case::Case;
 use crate::bench::limits::Limits;
@@ -9,17 +9,17 @@ use anyhow::Context;
 use l0gm_report::aggregate::{Frame, Kind, Value};
 use std::path::Path;
 
-/// One case's times in milliseconds, a vector a round.
+/// Times of one case in milliseconds, with one vector for each round.
 pub(crate) struct Row {
     name: &'static str,
     goal: Option<f64>,
     flops: f64,
     bytes: f64,
-    /// Bytes of the result, where `memory` is to be measured.
+    /// Bytes of the result, if `memory` is to be measured.
     pub(crate) result_bytes: Option<f64>,
-    /// What one run of ours takes beside its inputs.
+    /// Memory that one run of ours needs besides its inputs.
     pub(crate) memory: Option<Memory>,
-    /// Page faults of one run of ours, in the last round.
+    /// Page faults of one run of ours in the last round.
     pub(crate) faults: Option<f64>,
     pub(crate) ours: Vec<Vec<f64>>,
     pub(crate) stock: Vec<Vec<f64>>,
@@ -113,7 +113,7 @@ pub(crate) fn line(row: &Row, limits: &Limits) -> String {
     pad(&row.cells(limits))
 }
 
-/// Writes `bench.md` and `bench.parquet`; returns their names for people.
+/// Writes `bench.md` and `bench.parquet`, and returns their names for a message.
 pub(crate) fn write(
     out: &Path,
     rows: &[Row],
@@ -142,7 +142,7 @@ pub(crate) fn write(
     Ok(format!("{}, {}", markdown.display(), parquet.display()))
 }
 
-/// A row a case, with all digits, for other tools.
+/// One row for each case, with all digits, for other tools.
 fn frame(rows: &[Row], limits: &Limits) -> Frame {
     let mut frame = Frame::default();
     let mut column = |name: &str, kind, value: &dyn Fn(&Row) -> Value| {

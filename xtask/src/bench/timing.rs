@@ -1,11 +1,12 @@
-//! Repetitions of one computation, and the numbers that stand for them.
+//! Times repetitions of a computation and summarises the times.
 
 use crate::bench::case::Run;
 use std::time::{Duration, Instant};
 
-/// Milliseconds of each repetition: as many as fit into `seconds`, at least three unless one is long.
+/// Milliseconds of each repetition. There are as many as fit into `seconds`, and at least three unless one takes
+/// long.
 pub(crate) fn sample(run: &mut Run, seconds: f64) -> anyhow::Result<Vec<f64>> {
-    // Threads of the process that ran before may still be spinning.
+    // Wait for threads of the process that ran before, which may still be spinning.
     std::thread::sleep(Duration::from_millis(30));
     run()?; // brings the caches back
     let started = Instant::now();
@@ -21,15 +22,15 @@ pub(crate) fn sample(run: &mut Run, seconds: f64) -> anyhow::Result<Vec<f64>> {
     }
 }
 
-/// Pages this process has had mapped without reading them from a disk; `None` where the system does not say.
+/// Page faults of this process that needed no disk; `None` if the system does not report them.
 pub(crate) fn page_faults() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name before it, in brackets, may hold spaces; `minflt` is the eighth field after it.
+    // The process name, in brackets, may contain spaces; `minflt` is the eighth field after it.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(7)?.parse().ok()
 }
 
-/// The middle value; 0 for none.
+/// The median; 0 for no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -40,7 +41,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Smallest, middle and largest of the rounds' ratios of medians.
+/// Smallest, median and largest ratio of the rounds' medians.
 pub(crate) fn ratios(ours: &[Vec<f64>], theirs: &[Vec<f64>]) -> Option<(f64, f64, f64)> {
     let ratios: Vec<f64> = ours
         .iter()
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_round_by_round() {
-        // The machine was twice as slow in the second round, for both.
+        // The machine was twice as slow in the second round, for both sides.
         let ours = [vec![1.0, 2.0, 9.0], vec![4.0, 4.0]];
         let theirs = [vec![4.0], vec![8.0]];
         assert_eq!(ratios(&ours, &theirs), Some((0.5, 0.5, 0.5)));

@@ -22,7 +22,8 @@ fn normal(seed: u64, shape: (usize, usize)) -> Result<Tensor> {
     Generator::new(seed).normal_tensor(shape, 0.0, 1.0, DType::F32, &Device::Cpu)
 }
 
-/// Operations and bytes of one product: indices and values once, the dense matrix and the result once.
+/// Operations and bytes of one product, in which indices, values, the dense matrix and the result are each touched
+/// once.
 fn cost(matrix: &SparseMatrix, width: usize) -> (f64, f64) {
     let (rows, entries) = (matrix.matrix().rows(), matrix.matrix().indices().len());
     let bytes = 8 * entries + 4 * (rows + 2 * rows * width);
@@ -64,7 +65,7 @@ pub(crate) fn pyg_128(inputs: &Inputs) -> anyhow::Result<Case> {
     product(inputs, 128, 0.03)
 }
 
-/// Forward and backward from a given gradient of the result.
+/// A forward and backward pass, given the gradient of the result.
 fn train(inputs: &Inputs, width: usize) -> anyhow::Result<Case> {
     let (graph, matrix, input) = graph(inputs)?;
     let shape = (graph.nodes(), width);

@@ -1,4 +1,4 @@
-//! The catalogue of cases; a file a kind of work. Shapes are those of docs/performance.md.
+//! The list of cases, with a file for each kind of work. docs/performance.md gives the reason for the shapes.
 
 mod graphs;
 mod ops;
@@ -7,17 +7,17 @@ mod texts;
 
 use crate::bench::case::{Case, Inputs};
 
-/// A case by name.
+/// A case that has not been built yet.
 pub(crate) struct Entry {
-    /// Known to the peer by the same name.
+    /// Name of the case; the peer uses the same one.
     pub(crate) name: &'static str,
-    /// What is timed.
+    /// Describes the work.
     pub(crate) work: &'static str,
-    /// Builds it; an error says what is missing.
+    /// Builds the case; an error says what is missing.
     pub(crate) build: fn(&Inputs) -> anyhow::Result<Case>,
 }
 
-/// All of them, cheapest first.
+/// All cases, cheapest first.
 pub(crate) const ALL: &[Entry] = &[
     Entry {
         name: "mlp-step",

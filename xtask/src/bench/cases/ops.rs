@@ -1,4 +1,4 @@
-//! Single ops, forward and backward from a given gradient, and the optimiser.
+//! Single operations, forward and then backward from a given gradient, and the optimiser.
 
 use crate::bench::case::{Case, Inputs, Run};
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -21,7 +21,7 @@ fn normal(seed: u64, shape: &[usize]) -> Result<Var> {
     )?)
 }
 
-/// Forward, then backward from a gradient of `dy`.
+/// Runs the forward pass, then the backward pass from the gradient `dy`.
 fn through(op: impl Fn() -> Result<Tensor> + 'static, dy: &Tensor) -> Run {
     let dy = dy.clone();
     Box::new(move || {
@@ -30,7 +30,7 @@ fn through(op: impl Fn() -> Result<Tensor> + 'static, dy: &Tensor) -> Run {
     })
 }
 
-/// `passes` arrays of the shape are read or written at least, forward and backward together.
+/// A case in which at least `passes` arrays of this shape are read or written, forward and backward together.
 fn case(
     passes: f64,
     flops: f64,
@@ -44,7 +44,7 @@ fn case(
         flops: flops * values(),
         bytes: 4.0 * passes * values(),
         ours: through(ours, &dy),
-        // candle can only start from one entry: a product and a sum come on top.
+        // candle's backward pass starts from a scalar, which needs an extra product and sum.
         stock: Some(Box::new(move || {
             Ok((stock()? * &dy)?.sum_all()?.backward().map(drop)?)
         })),
@@ -114,7 +114,6 @@ pub(crate) fn cross_entropy(_: &Inputs) -> anyhow::Result<Case> {
     })
 }
 
-/// The shapes of MiniLM's parameters.
 fn minilm() -> Vec<Vec<usize>> {
     let mut shapes = vec![
         vec![30_522, 384],
@@ -156,7 +155,7 @@ pub(crate) fn adamw(_: &Inputs) -> anyhow::Result<Case> {
         result_bytes: None,
         goal: Some(0.8),
         flops: 15.0 * count as f64,
-        // Four arrays read, three written.
+        // Four arrays are read and three written.
         bytes: 28.0 * count as f64,
         ours: Box::new(move || {
             let slots: Vec<_> = slots

@@ -1,4 +1,4 @@
-//! Training steps of tabular networks: the work is small, so what is timed is mostly overhead.
+//! Training steps of tabular networks. The work is small, so mostly overhead is timed.
 
 use crate::bench::case::{Case, Inputs, Run};
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -6,12 +6,12 @@ use l0gm_ops::{Generator, Tape, composed, cross_entropy, pairwise_interaction};
 use l0gm_train::layers::{Embedding, Linear};
 use l0gm_train::{Optimiser, OptimiserConfig, Parameter, ParameterKind, Part};
 
-/// Rows of each table: six binned numbers and Adult's categories.
+/// Rows of each embedding table: six binned numbers, and Adult's categories.
 const ROWS: [usize; 14] = [32, 32, 32, 32, 32, 32, 10, 18, 9, 16, 8, 7, 4, 44];
 const DIM: usize = 16;
 const MAPS: usize = 16;
 
-/// Linear layers with ReLU between them.
+/// Makes linear layers; ReLU stands between them.
 fn perceptron(sizes: &[usize], random: &mut Generator) -> Result<Vec<Linear>> {
     sizes
         .windows(2)
@@ -42,7 +42,7 @@ fn forward(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
     Ok(x)
 }
 
-/// As [`forward`], in candle's own operations.
+/// Like [`forward`], with candle's own operations.
 fn stock_forward(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
     let mut x = x.clone();
     for (i, layer) in layers.iter().enumerate() {
@@ -54,7 +54,7 @@ fn stock_forward(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
     Ok(x)
 }
 
-/// One table for all fields, each at its own offset: one lookup, one gradient.
+/// One embedding table for all fields, each with its own offset, which needs one lookup and one gradient.
 fn table(random: &mut Generator) -> Result<Embedding> {
     let total = ROWS.iter().sum();
     Embedding::new(
@@ -72,7 +72,7 @@ fn labels(batch: usize, random: &mut Generator) -> Result<Tensor> {
     Tensor::from_iter((0..batch).map(|_| random.below(2) as u32), &Device::Cpu)
 }
 
-/// One optimiser step on a loss; the loss's value is read, as every training loop does.
+/// One optimiser step on a loss. It also reads the loss's value, as every training loop does.
 fn step(
     parameters: &[Parameter],
     loss: impl Fn() -> Result<Tensor> + 'static,
@@ -87,7 +87,7 @@ fn step(
     }))
 }
 
-/// Multiply-adds of the layers, forward and backward, and of one pass over parameters and moments.
+/// Floating-point operations of the layers, forward and backward, and bytes of one pass over parameters and moments.
 fn cost(sizes: &[usize], batch: usize) -> (f64, f64) {
     let weights: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum();
     (6.0 * (weights * batch) as f64, 28.0 * weights as f64)
@@ -115,7 +115,7 @@ pub(crate) fn mlp(_: &Inputs) -> anyhow::Result<Case> {
     })
 }
 
-/// The same with candle's own matmul, log-softmax and AdamW in candle's operations.
+/// The same network with candle's matmul and log-softmax, and AdamW made of candle's operations.
 fn stock_mlp(sizes: &[usize], batch: usize) -> anyhow::Result<Run> {
     let mut random = Generator::new(0);
     let layers = perceptron(sizes, &mut random)?;
@@ -161,7 +161,7 @@ fn stock_step(
     }))
 }
 
-/// Ids of one batch; one table holds all fields, each at its own offset.
+/// The ids of one batch, offset so that one table holds all fields.
 fn ids(batch: usize, random: &mut Generator) -> Result<Tensor> {
     let mut ids = Vec::with_capacity(batch * ROWS.len());
     for _ in 0..batch {

@@ -10,7 +10,7 @@ use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, Optimiser, OptimiserConfig, Part};
 
 const MODEL: &str = "all-MiniLM-L6-v2";
-/// The id that pads; masked, so any would do.
+/// Id of padding tokens; they are masked, so any id would do.
 const PAD: u32 = 0;
 const LAYERS: f64 = 6.0;
 const WIDTH: f64 = 384.0;
@@ -27,7 +27,8 @@ fn encoder(inputs: &Inputs, fine_tune: FineTune) -> anyhow::Result<(LoadedEncode
     Ok((loaded, dir.display().to_string()))
 }
 
-/// Forward operations for one sequence: 12 width^2 of weights a token and layer, and the scores.
+/// Floating-point operations of a forward pass over one sequence: 12 width^2 weights for each token and layer, and
+/// the attention scores.
 fn flops(length: f64) -> f64 {
     LAYERS * (24.0 * WIDTH * WIDTH * length + 4.0 * WIDTH * length * length)
 }
