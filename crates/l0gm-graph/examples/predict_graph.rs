@@ -1,4 +1,4 @@
-//! Predicts every node of a graph with a finished run's compact model, as CSV on standard output.
+//! Predicts every node of a graph with a finished run's compact model, and prints CSV on standard output.
 //!
 //!     cargo run --example predict_graph -- RUN/compact GRAPH
 
@@ -9,15 +9,15 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Predicts every node of a graph with a finished run's compact model, as CSV on standard output.
+/// Predicts every node of a graph with a finished run's compact model, and prints CSV on standard output.
 ///
-/// What a person would like to know of the files, such as cells that training never met, goes to standard error.
+/// Remarks on the files, such as cells with values that did not occur in training, go to standard error.
 #[derive(Parser)]
 #[command(name = "predict_graph")]
 struct Arguments {
     /// The folder `compact` of a finished run.
     compact: PathBuf,
-    /// A folder with edges and nodes (or in OGB's layout), or the path of the edges. Labels are not looked at.
+    /// A folder with edges and nodes (or in OGB's layout), or the path of the edges. Labels are ignored.
     graph: PathBuf,
 }
 

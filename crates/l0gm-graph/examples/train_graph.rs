@@ -1,12 +1,12 @@
-//! Trains a GCN with an L0 gate on its node representations: says what it found in the data, then what came out.
+//! Trains a GCN with an L0 gate on its node representations, and reports what it found in the data and the results.
 //!
 //!     cargo run --example train_graph -- amazon-photo
 //!     cargo run --example train_graph -- my/folder --method dense --seed 1
 //!     cargo run --example train_graph -- amazon-photo --lambda 3e-3 --profile paper \
 //!         --set '{"gcn": {"width": 64}, "train": {"epochs": 100}}'
 //!
-//! The first argument is a catalogue name (looked for under `--data-dir`, else `L0GM_DATA_DIR`), a folder with edges
-//! and nodes or in OGB's layout, or the path of the edges.
+//! The first argument is a name in the catalogue (found under `--data-dir`, or else `L0GM_DATA_DIR`), a folder with
+//! edges and nodes or in OGB's layout, or the path of the edges.
 use candle_core::Device;
 use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions};
@@ -17,14 +17,14 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A step makes and frees tensors of tens of megabytes: an allocator that keeps its pages saves the
-/// kernel from clearing them each time (set MIMALLOC_PURGE_DELAY=-1 to keep all of them).
+/// A step allocates and frees tensors of tens of megabytes. An allocator that keeps its pages saves the kernel from
+/// clearing them each time (set MIMALLOC_PURGE_DELAY=-1 to keep all of them).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Trains a GCN with an L0 gate on its node representations: says what it found in the data, then what came out.
+/// Trains a GCN with an L0 gate on its node representations, and reports what it found in the data and the results.
 ///
-/// `docs/rows.md` says which files of nodes and edges are read, and what is made of their cells.
+/// `docs/rows.md` describes which files of nodes and edges can be read, and how their cells are used.
 #[derive(Parser)]
 struct Arguments {
     /// A catalogue name, a folder with edges and nodes or in OGB's layout, or the path of the edges
@@ -32,10 +32,10 @@ struct Arguments {
     /// dense or l0gm
     #[arg(long, default_value = "l0gm")]
     method: String,
-    /// Weight of the penalty; 3e-3 where neither it nor a target is given
+    /// Weight of the penalty; 3e-3 if neither it nor a target is given
     #[arg(long)]
     lambda: Option<f64>,
-    /// An active fraction instead of lambda, such as 15%
+    /// Target active fraction instead of lambda, such as 15%
     #[arg(long, conflicts_with = "lambda")]
     target: Option<String>,
     #[arg(long, default_value_t = 0)]
@@ -43,25 +43,25 @@ struct Arguments {
     /// quick or paper
     #[arg(long, default_value = "quick", value_parser = profile)]
     profile: Profile,
-    /// The nodes' column of labels
+    /// Column of the nodes with their labels
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
-    /// Columns of the nodes to leave out before they are looked at
+    /// Columns of the nodes to ignore completely
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     ignore: Vec<String>,
-    /// Columns of the nodes to keep though they look like an identifier or a copy of the label
+    /// Columns of the nodes to keep even if they look like an identifier or a copy of the label
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     keep: Vec<String>,
-    /// Columns of the nodes to read as categories whatever they look like
+    /// Columns of the nodes to read as categories, whatever they look like
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     categorical: Vec<String>,
     /// Settings as JSON, such as '{"gcn": {"width": 64}}'
     #[arg(long = "set", default_value = "{}", value_parser = settings)]
     settings: Value,
-    /// Where datasets are; else L0GM_DATA_DIR
+    /// Folder of the datasets; default: L0GM_DATA_DIR
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Where the run's folder goes; else a temporary folder
+    /// Folder for the run; default: a temporary folder
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything that the flags set, laid over `--set`.
+/// All settings that the flags give, laid over `--set`.
 fn overrides(given: &Arguments) -> Result<Value, Box<dyn Error>> {
     let mut set = given.settings.clone();
     if !set.is_object() {
@@ -115,7 +115,7 @@ fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
         ..DataOptions::default()
     })?;
     let graphs = GraphModality::new(catalogue);
-    // With a target, lambda is found by the controller.
+    // With a target, the controller finds lambda.
     let aimed = !settings["train"]["target"].is_null();
     let takes_lambda = graphs
         .methods()

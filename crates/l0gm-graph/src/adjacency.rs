@@ -1,8 +1,8 @@
-//! Undirected neighbour lists in compressed rows: built from any list of edges by a counting sort, each
-//! row sorted, each neighbour once, no self-loops (eq. 2 adds its own).
+//! Undirected neighbour lists in compressed sparse rows, built from any list of edges by a counting sort. Each row is
+//! sorted and names each neighbour once. There are no self-loops, because eq. 2 adds its own.
 use crate::{Error, NodeId, Result};
 
-/// Who is joined to whom; symmetric by construction.
+/// The neighbours of every node; symmetric by construction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adjacency {
     indptr: Vec<u32>,
@@ -10,8 +10,9 @@ pub struct Adjacency {
 }
 
 impl Adjacency {
-    /// Every edge joins both ends, whatever its direction and however often it is listed; self-loops
-    /// are dropped. An end outside `0..nodes` is an error that names the edge's position in the list.
+    /// Builds the lists from edges. An edge joins both of its ends, whatever its direction and however often it is
+    /// listed; self-loops are dropped. An end outside `0..nodes` is an error that names the edge's position in the
+    /// list.
     pub fn from_edges(nodes: usize, edges: &[(NodeId, NodeId)]) -> Result<Self> {
         if u32::try_from(nodes).is_err() || u32::try_from(2 * edges.len() + nodes).is_err() {
             return Err(Error::Graph(format!(
@@ -51,7 +52,7 @@ impl Adjacency {
         for node in 0..nodes {
             let (low, high) = (start[node] as usize, start[node + 1] as usize);
             neighbours[low..high].sort_unstable();
-            // Rows are moved together in place: what is written never overtakes what is read.
+            // Compact the rows in place; the write position never passes the read position.
             for at in low..high {
                 let value = neighbours[at];
                 if kept == indptr[node] as usize || neighbours[kept - 1] != value {
@@ -76,7 +77,7 @@ impl Adjacency {
     pub fn edges(&self) -> usize {
         self.indices.len() / 2
     }
-    /// A node's neighbours, ascending, each once, never itself.
+    /// A node's neighbours in ascending order, each once, without the node itself.
     pub fn neighbours(&self, node: NodeId) -> &[u32] {
         let (low, high) = (
             self.indptr[node.0 as usize],
@@ -84,11 +85,11 @@ impl Adjacency {
         );
         &self.indices[low as usize..high as usize]
     }
-    /// Row offsets, nodes + 1 entries.
+    /// Row offsets; there are nodes + 1 of them.
     pub fn indptr(&self) -> &[u32] {
         &self.indptr
     }
-    /// Every row's neighbours, one row after the other.
+    /// The neighbours of all nodes, row after row.
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }

@@ -1,4 +1,4 @@
-//! An untrained graph model: encoder, gate and head as the settings ask for them and the seed draws them.
+//! Builds an untrained graph model: encoder, gate and head with the settings' shapes, initialised from the seed.
 
 use crate::{Gcn, Graph, GraphModel, GraphSettings, LinearHead, Result};
 use candle_core::Device;
@@ -6,7 +6,7 @@ use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::Encoder;
 
-/// A model as a spec describes it, initialised from the run's seed.
+/// The model that a spec describes, initialised from the run's seed.
 pub fn build_model(
     graph: &Graph,
     settings: &GraphSettings,

@@ -1,15 +1,16 @@
-//! The settings of graphs before anyone's own.
+//! The default settings of each profile.
 
 use crate::GraphSettings;
 use l0gm_train::Profile;
 
-/// The settings of a profile before anybody's overrides.
+/// The settings of a profile before a user's settings are laid over them.
 pub fn profile_settings(profile: Profile) -> GraphSettings {
     let mut settings = GraphSettings::default();
     if profile == Profile::Quick {
         settings.gcn.width = QUICK_WIDTH;
         settings.train.epochs = QUICK_EPOCHS;
-        // What `quick` had before the whole recipe was searched: the search says nothing of 80 epochs.
+        // The search of settings used the full recipe and says nothing about 80 epochs, so `quick` keeps its earlier
+        // dropout.
         settings.gcn.dropout = QUICK_DROPOUT;
         settings.gate.initial_open = QUICK_OPEN;
         let train = &mut settings.train;

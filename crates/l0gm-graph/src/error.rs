@@ -1,48 +1,48 @@
-//! What can go wrong between a graph's files and a trained model. Every message says which file, line
-//! or setting is meant, what was expected and what to do.
+//! The errors between a graph's files and a trained model. Every message names the file, line or setting, and says
+//! what was expected and what to do.
 use l0gm_gate::readable;
 use std::path::{Path, PathBuf};
 
-/// The crate's result.
+/// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The crate's error.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting outside its range; names it, its value and what is allowed.
+    /// A setting outside its range; the message names the setting, its value and what is allowed.
     #[error("{}", readable(.0))]
     Setting(String),
-    /// A file that could not be read, or is not what it should be.
+    /// A file that cannot be read or has the wrong content.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
-        /// Which file or folder.
+        /// The file or folder at fault.
         path: PathBuf,
         /// What is wrong with it and what to do.
         message: String,
     },
-    /// Rows of nodes or edges that cannot be read as asked.
+    /// A file of nodes or edges whose rows cannot be read as the settings ask.
     #[error(transparent)]
     Rows(#[from] l0gm_data::rows::Error),
-    /// Parts of a graph in memory that do not fit each other.
+    /// Parts of a graph in memory that do not match.
     #[error("{}", readable(.0))]
     Graph(String),
-    /// The dataset could not be had.
+    /// A dataset that cannot be found or fetched.
     #[error(transparent)]
     Data(#[from] l0gm_data::Error),
-    /// A gate's error.
+    /// An error of the gate.
     #[error(transparent)]
     Gate(#[from] l0gm_gate::Error),
-    /// Training failed.
+    /// An error of training.
     #[error(transparent)]
     Train(#[from] l0gm_train::Error),
-    /// A tensor operation failed.
+    /// A tensor operation that failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 
 impl Error {
-    /// An error about a file.
+    /// Makes an error about a file.
     pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
         Self::File {
             path: path.to_path_buf(),
@@ -50,8 +50,8 @@ impl Error {
         }
     }
 
-    /// A file that could not be opened or read. A gzip stream that ends early has its own wording,
-    /// because an interrupted download is the usual reason.
+    /// Makes an error about a file that could not be opened or read. A gzip stream that ends early has its own
+    /// wording, because it usually comes from an interrupted download.
     pub(crate) fn read(path: &Path, error: &std::io::Error) -> Self {
         let message = match error.kind() {
             std::io::ErrorKind::NotFound => {

@@ -1,5 +1,5 @@
-//! From the cells of a table of nodes to the matrix of features, by a schema: one pass over the cells, a
-//! few columns at a time, so that a table of thousands of columns needs little more memory than its result.
+//! Turns the cells of a table of nodes into the matrix of features, following a schema. It makes one pass over the
+//! cells, a few columns at a time, so that a table of thousands of columns needs little more memory than its result.
 use crate::feature_schema::{FeatureColumn, FeatureSchema, Reading};
 use crate::{Error, Features, Result};
 use l0gm_data::rows::kind::Kind;
@@ -7,24 +7,24 @@ use l0gm_data::rows::{RawColumn, RawTable, dates, list, number};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Columns that are read at a time: as many floats as a line of cache.
+/// Number of columns read at a time; this many floats fill a cache line.
 const AT_A_TIME: usize = 16;
-/// Larger numbers are refused: products of them overflow single precision, and the loss is NaN.
+/// Larger numbers are refused, because their products overflow single precision and make the loss NaN.
 const LARGEST: f64 = 1e15;
 
-/// What was met while cells were read.
+/// Unusual cells found while a column was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Met {
-    /// Missing cells in columns that had none in training.
+    /// Number of missing cells, if the column had none in training.
     pub(crate) missing: usize,
-    /// Cells with a word that training never met.
+    /// Number of cells with a word that did not occur in training.
     pub(crate) unknown: usize,
-    /// Largest size of a number.
+    /// Largest absolute value of a number.
     pub(crate) largest: f32,
 }
 
-/// The features of all nodes, and what was met in each column of the schema. `learn`: whether what stands in
-/// for missing cells is found now.
+/// The features of all nodes, and what was found in each column of the schema. With `learn`, determines the values
+/// that replace missing cells and writes them into the schema.
 pub(crate) fn read_features(
     table: &RawTable,
     schema: &mut FeatureSchema,
@@ -49,7 +49,7 @@ pub(crate) fn read_features(
             .par_iter_mut()
             .map(|column| read_column(table, column, learn))
             .collect();
-        // Features of one node stand together here.
+        // Blocks are stored by node, so that the features of one node are contiguous.
         let mut blocks = Vec::with_capacity(some.len());
         for (column, read) in some.iter().zip(read) {
             let (block, of_column) = read?;
@@ -68,7 +68,7 @@ pub(crate) fn read_features(
     Ok((Features::new(width, values)?, met))
 }
 
-/// One column's features: rows x its width.
+/// The features of one column: rows x its width.
 fn read_column(table: &RawTable, spec: &mut FeatureColumn, learn: bool) -> Result<(Vec<f32>, Met)> {
     let column = table.column(&spec.name)?;
     let mut out = Block {
@@ -87,7 +87,7 @@ fn read_column(table: &RawTable, spec: &mut FeatureColumn, learn: bool) -> Resul
         Reading::Date { order, parts } => {
             let read = match dates::expand(table, column, *order) {
                 Ok(read) => read,
-                // Another file may write its dates in another order.
+                // Another file may write its dates in a different order.
                 Err(error) => match table.kind(column) {
                     Ok(Kind::Date(other)) => dates::expand(table, column, other)?,
                     _ => return Err(error.into()),
@@ -131,8 +131,8 @@ struct Block {
 }
 
 impl Block {
-    /// Writes numbers as the feature `at`; a missing one becomes `fill`, which is their mean if it is to be
-    /// learnt.
+    /// Writes numbers as feature `at`. A missing number becomes `fill`; with `learn`, `fill` is first set to their
+    /// mean.
     fn numbers(
         &mut self,
         table: &RawTable,
@@ -164,7 +164,7 @@ fn too_large(number: f64) -> bool {
     number.abs() > LARGEST
 }
 
-/// One line for each thing that a person would like to know of new rows.
+/// Remarks on new rows for the user, one on each line.
 pub(crate) fn said(schema: &FeatureSchema, met: &[Met]) -> Vec<String> {
     let names = |has: fn(&Met) -> usize| {
         let columns = schema.columns.iter().zip(met);

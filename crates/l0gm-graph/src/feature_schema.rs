@@ -1,6 +1,6 @@
-//! What each column of a table of nodes becomes: numbers stay numbers, a date becomes numbers, a category
-//! one feature a word. The schema is made from the graph a model is trained on and kept with the compact
-//! model, so that another graph's columns mean the same.
+//! The features that each column of a table of nodes becomes: a number stays a number, a date becomes several
+//! numbers, and a category has one feature for each word. The schema is made from the graph that a model is trained
+//! on and kept with the compact model, so that the columns of another graph mean the same.
 use crate::settings::TableSettings;
 use crate::{Error, Result};
 use l0gm_data::rows::dates::{self, DateOrder};
@@ -11,73 +11,73 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashSet};
 
-/// Words of one column that become a feature each; a column with more is refused by name.
+/// Largest number of words in a column that become features; a column with more is refused.
 const MOST_WORDS: usize = 256;
 
-/// The features of a graph's nodes, in their order.
+/// The features of a graph's nodes, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct FeatureSchema {
-    /// The decimal mark of the file, for cells that do not tell.
+    /// The decimal mark of the file, for columns whose cells do not show it.
     pub(crate) decimal: Decimal,
-    /// The columns that are read.
+    /// The columns that become features.
     pub(crate) columns: Vec<FeatureColumn>,
 }
 
-/// One column of the table of nodes.
+/// How one column of the table of nodes becomes features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct FeatureColumn {
-    /// Its name.
+    /// Name of the column.
     pub(crate) name: String,
-    /// What its cells become.
+    /// The features that its cells become.
     pub(crate) reading: Reading,
-    /// Whether one more feature says where its cells are missing.
+    /// Whether a further feature marks missing cells.
     pub(crate) missing: bool,
 }
 
-/// What the cells of a column become.
+/// The features that the cells of a column become.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reading {
-    /// A number; true and false are 1 and 0.
+    /// One number; true and false are 1 and 0.
     Number {
-        /// What stands in for a missing cell: the mean of the others.
+        /// Value for a missing cell: the mean of the other cells.
         fill: f32,
-        /// The decimal mark found in these cells; absent for another graph's.
+        /// The decimal mark of these cells; `None` for another graph.
         #[serde(skip)]
         decimal: Option<Decimal>,
     },
-    /// Numbers: year, month, day, weekday and hour, as far as they differ.
+    /// Year, month, day, weekday and hour as numbers, without those that never differ.
     Date {
-        /// Which of day, month and year stands where.
+        /// The order of day, month and year.
         order: DateOrder,
-        /// Name of each part, and what stands in for a missing cell.
+        /// Name of each part, and the value for a missing cell.
         parts: Vec<(String, f32)>,
     },
-    /// One feature a word: 1 where the node has it, else 0.
+    /// One feature for each word, which is 1 if the node has that word and 0 otherwise.
     Words {
-        /// The words, sorted.
+        /// The words in sorted order.
         words: Vec<String>,
-        /// What counts as one word.
+        /// Which spellings count as one word.
         spelling: Spelling,
     },
 }
 
-/// What counts as one word.
+/// Which cells count as one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Spelling {
-    /// Cells that are the same text.
+    /// Cells with the same text.
     Text,
-    /// Cells that are the same number: `1` and `1.0`.
+    /// Cells with the same number, such as `1` and `1.0`.
     Number,
-    /// Cells that say the same: `true` and `TRUE`.
+    /// Cells with the same truth value, such as `true` and `TRUE`.
     Boolean,
 }
 
 impl Spelling {
-    /// The kind whose canonical text is the word.
+    /// The kind of cell whose canonical text is the word.
     pub(crate) fn kind(self, decimal: Decimal) -> Kind {
         match self {
             Spelling::Text => Kind::Category,
@@ -88,7 +88,7 @@ impl Spelling {
 }
 
 impl FeatureColumn {
-    /// How many features it becomes.
+    /// Number of features that the column becomes.
     pub(crate) fn width(&self) -> usize {
         let of_cells = match &self.reading {
             Reading::Number { .. } => 1,
@@ -100,13 +100,13 @@ impl FeatureColumn {
 }
 
 impl FeatureSchema {
-    /// How many features a node has.
+    /// Number of features of a node.
     pub(crate) fn width(&self) -> usize {
         self.columns.iter().map(FeatureColumn::width).sum()
     }
 
-    /// What the columns of `table` become: all but the label's and those left out. What stands in for
-    /// missing cells is found when the cells are read.
+    /// Makes the schema of all columns of `table` except the label's and those left out. The values for missing cells
+    /// are determined later, when the cells are read.
     pub(crate) fn of(
         table: &RawTable,
         kinds: &[Kind],
@@ -143,7 +143,7 @@ impl FeatureSchema {
     }
 }
 
-/// `None` where a kept column has no cell, or all its dates are one.
+/// Returns `None` if a kept column has no cells, or if all of its dates are equal.
 fn feature_column(
     table: &RawTable,
     column: &RawColumn,

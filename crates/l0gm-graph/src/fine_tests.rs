@@ -1,5 +1,5 @@
-//! Gates on every layer's channels and on the raw node attributes (granularity fine), and gates that read their
-//! nodes.
+//! Tests of gates on every layer's channels and on the raw node attributes (granularity fine), and of gates that
+//! depend on their nodes.
 #![allow(clippy::unwrap_used)]
 
 use crate::test_graphs::{small_graph, two_communities};
@@ -54,7 +54,7 @@ fn near(a: &[f32], b: &[f32]) -> bool {
 #[test]
 fn there_is_a_gate_a_channel_of_the_attributes_and_of_every_layer() {
     let (model, input) = built(&fine());
-    // Four attributes, two hidden layers of six channels, an interface of five.
+    // Four attributes, two hidden layers of six channels, and an interface of five.
     let widths: Vec<usize> = model
         .gates()
         .iter()
@@ -83,7 +83,7 @@ fn closed_channels_do_what_zeros_in_their_place_do() {
             set(&model, gate, &vec![20.0; width]);
         }
         set(&model, 0, &[20.0, -20.0, 20.0, -20.0]);
-        // The same network on attributes of which two are 0.
+        // The same network, on attributes of which two are 0.
         let graph = small_graph();
         let zeroed: Vec<f32> = graph
             .features()
@@ -108,7 +108,7 @@ fn closed_channels_do_what_zeros_in_their_place_do() {
         let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
         let found = encoded(&model, &input, &mut Mode::Eval);
         assert!(near(&found, &expected), "residual {residual}");
-        // Hidden channels: all of a layer closed leave a constant for every node.
+        // If all hidden channels of a layer are closed, every node has the same value.
         set(&model, 2, &vec![-20.0; width]);
         let found = encoded(&model, &input, &mut Mode::Eval);
         if !residual {
@@ -120,7 +120,7 @@ fn closed_channels_do_what_zeros_in_their_place_do() {
 
 #[test]
 fn one_z_for_all_nodes_commutes_with_aggregation() {
-    // The static gate's shortcut, A X times z, against gating X itself, which a residual asks for.
+    // The static gate multiplies A X by z; compare that with gating X itself, which a residual connection requires.
     let graph = small_graph();
     let mut settings = fine();
     settings.gate.kind = GateKind::Static;
@@ -135,7 +135,7 @@ fn one_z_for_all_nodes_commutes_with_aggregation() {
     let mut generator = Generator::new(4);
     let rows = z(&mut Mode::Train(&mut generator));
     assert!(rows.iter().all(|row| row == &rows[0]));
-    // Same seed, same z: the encoder on attributes times z equals the gated encoder.
+    // The same seed draws the same z, so the encoder on attributes times z must equal the gated encoder.
     for gate in 1..3 {
         set(&model, gate, &[60.0; 6]);
     }
@@ -219,7 +219,7 @@ fn one_training_step_moves_every_gate_below_the_interface_and_a_conditional_gate
         .unwrap();
         for ((name, before), (_, after)) in before.iter().zip(&read()) {
             let moved = before.iter().zip(after).filter(|(a, b)| a != b).count();
-            // Nothing but the penalty need reach a gate: with it every log_alpha moves.
+            // Only the penalty is certain to reach every gate; with it, each log_alpha must change.
             let least = if name.ends_with("log_alpha") {
                 before.len()
             } else {

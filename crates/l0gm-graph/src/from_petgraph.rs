@@ -1,14 +1,14 @@
-//! A `petgraph` graph, of whatever kind, through the same door: closures say what a node's features and
-//! label are, every edge joins both of its ends.
+//! Reads any kind of `petgraph` graph. Closures give a node's features and label, and every edge joins both of its
+//! ends.
 use crate::graph::numbered_classes;
 use crate::{Adjacency, Error, Features, Graph, NodeId, Result};
 use petgraph::visit::{
     Data, EdgeRef, IntoEdgeReferences, IntoNodeReferences, NodeIndexable, NodeRef,
 };
 
-/// Nodes get numbers in the order in which `graph` lists them. `features` writes one node's features
-/// (always as many) and `label` says its class number, both from the node's weight; where some nodes have
-/// no label, `label` returns an `Option`.
+/// Numbers the nodes in the order in which `graph` lists them. From a node's weight, `features` appends its features
+/// (always the same number) and `label` returns its class number. If some nodes have no label, `label` returns an
+/// `Option`.
 pub fn from_petgraph<G, L>(
     graph: G,
     mut features: impl FnMut(&G::NodeWeight) -> Vec<f32>,
@@ -18,7 +18,7 @@ where
     G: IntoNodeReferences + IntoEdgeReferences + NodeIndexable + Data,
     L: Into<Option<u32>>,
 {
-    // Indices of a graph that nodes were removed from have holes; ours have none.
+    // Node indices have gaps if nodes were removed from the graph; our node numbers have none.
     let mut numbers = vec![None; graph.node_bound()];
     let (mut values, mut labels, mut columns) = (Vec::new(), Vec::new(), None);
     for node in graph.node_references() {
@@ -68,7 +68,7 @@ mod tests {
         for (a, b) in [(0, 1), (1, 2), (3, 4), (4, 0), (2, 4)] {
             g.add_edge(ids[a], ids[b], ());
         }
-        // A hole in the numbering: nodes 3 and 4 move up.
+        // Node 2 is missing, so nodes 3 and 4 get the numbers before theirs.
         let without_2 = NodeFiltered::from_fn(&g, |id| id != ids[2]);
         let ours = from_petgraph(&without_2, |&(x, _)| vec![x, -x], |&(_, label)| label).unwrap();
         assert_eq!(ours.nodes(), 4);

@@ -5,11 +5,11 @@
 //! ```
 //!
 //! Ã is the adjacency matrix with self-loops, D̃ its degrees, σ the ReLU; Â below is the product of the three
-//! matrices. Weights are stored as Wᵀ, (out, in). Around the equation, as settings ask for it: a bias, layer
-//! normalisation before σ, a residual connection, dropout behind each layer, and gates on what each layer
-//! aggregates (granularity fine). The last layer's output for the wanted nodes is the interface.
+//! matrices. Weights are stored as Wᵀ, (out, in). Settings add to the equation a bias, layer normalisation before σ,
+//! a residual connection, dropout after each layer, and gates on what each layer aggregates (granularity fine). The
+//! last layer's output for the wanted nodes is the interface.
 //!
-//! A trained model's compact form is another type ([`CompactModel`](crate::CompactModel)).
+//! [`CompactModel`](crate::CompactModel) is the compact form of a trained model.
 
 use crate::input::DTYPE;
 use crate::propagation::{Messages, Receivers};
@@ -29,8 +29,9 @@ pub struct Gcn {
     pub(crate) layers: Vec<GcnLayer>,
     dropout: f64,
     interface_dropout: f64,
-    /// For granularity fine: a gate a channel of what each layer aggregates, the raw node attributes first.
-    /// The last layer's output is the interface, whose gate is the model's. Else empty.
+    /// The gates of granularity fine, one for each channel that a layer aggregates, starting with the raw node
+    /// attributes. They leave out the last layer's output, which is the interface and has the model's gate. Empty for
+    /// other granularities.
     fine: Vec<(String, Gate)>,
 }
 
@@ -38,17 +39,17 @@ pub struct Gcn {
 #[derive(Clone, Debug)]
 pub(crate) struct GcnLayer {
     pub(crate) name: String,
-    /// Wᵀ: (out, in), Glorot-uniform as in Kipf and Welling's code.
+    /// Wᵀ: (out, in), initialised Glorot-uniform as in Kipf and Welling's code.
     pub(crate) weight: Var,
-    /// (out,).
+    /// Bias, (out,).
     pub(crate) bias: Var,
-    /// Scale and shift of the normalisation over channels, each (out,).
+    /// Scale and shift of the normalisation over channels, (out,) each.
     pub(crate) norm: Option<(Var, Var)>,
     pub(crate) residual: bool,
 }
 
 impl GcnLayer {
-    /// σ(norm(Â H W + b)) + H for the receivers: (receivers, out).
+    /// Computes σ(norm(Â H W + b)) + H for the receivers: (receivers, out).
     fn forward(&self, h: &Messages, to: &Receivers<'_>) -> candle_core::Result<Tensor> {
         let out = h.convolve(to, &self.weight, &self.bias)?; // Â H W + b
         let out = match &self.norm {
@@ -64,7 +65,7 @@ impl GcnLayer {
 }
 
 impl Gcn {
-    /// A network for `features` inputs a node, initialised from `generator`.
+    /// A network for nodes with this number of features, initialised from `generator`.
     pub fn new(
         features: usize,
         settings: &GcnSettings,
@@ -108,8 +109,8 @@ impl Gcn {
         })
     }
 
-    /// The same with a gate on every channel of the raw node attributes and of every layer but the last
-    /// (granularity fine), open as `config` says, to be trained by `schedule`.
+    /// Adds a gate to every channel of the raw node attributes and of every layer but the last (granularity fine).
+    /// `config` gives how far they start open, and `schedule` trains them.
     pub fn with_gates(
         mut self,
         config: &GateConfig,
@@ -130,8 +131,8 @@ impl Gcn {
         Ok(self)
     }
 
-    /// H⁽⁰⁾ = X as the first layer aggregates it, through the gate on the raw attributes. Where z is the same for
-    /// every node, Â (X ⊙ z) is (Â X) ⊙ z, and Â X is at hand.
+    /// H⁽⁰⁾ = X as the first layer aggregates it, after the gate on the raw attributes. If z is the same for every
+    /// node, Â (X ⊙ z) equals (Â X) ⊙ z, and Â X has been computed already.
     fn gated_features(
         &self,
         input: &GraphInput,
@@ -155,8 +156,8 @@ impl Gcn {
         Ok(Messages::new(gate.forward(x, mode)?))
     }
 
-    /// All layers, from what the first one aggregates. `before(h, number, mode)`: what happens to the input of
-    /// every later layer.
+    /// Runs all layers on the first layer's input. `before(h, number, mode)` transforms the input of every later
+    /// layer.
     fn through<E: From<candle_core::Error>>(
         &self,
         input: &GraphInput,
@@ -179,8 +180,8 @@ impl Gcn {
         Ok(messages.into_h()) // (wanted nodes, width)
     }
 
-    /// Multiply-adds, times two, of one full forward pass, counting `entries` stored entries of the
-    /// normalised adjacency and Â X as given.
+    /// Floating-point operations of one full forward pass; a multiply-add counts as two. The normalised adjacency has
+    /// `entries` stored entries, and Â X has been computed already.
     pub(crate) fn flops(&self, nodes: usize, entries: usize) -> u64 {
         self.layers
             .iter()

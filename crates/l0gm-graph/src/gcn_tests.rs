@@ -21,7 +21,7 @@ fn network(features: usize, settings: &GcnSettings) -> Gcn {
     Gcn::new(features, settings, &mut Generator::new(5), &Device::Cpu).unwrap()
 }
 
-/// a (n x k) times b (k x m), by its definition.
+/// The product of a (n x k) and b (k x m), by its definition.
 fn product(a: &[f64], b: &[f64], k: usize) -> Vec<f64> {
     let (n, m) = (a.len() / k, b.len() / k);
     let mut out = vec![0.0; n * m];
@@ -45,7 +45,7 @@ fn values(var: &Tensor) -> Vec<f64> {
 
 #[test]
 fn two_layers_without_extras_equal_equation_2_in_dense_form() {
-    // Widths 4 -> 5 -> 5 and 4 -> 2 -> 2: both orders of the product are met.
+    // The widths 4 -> 5 -> 5 and 4 -> 2 -> 2 use both orders of the product.
     for width in [5, 2] {
         let graph = small_graph();
         let n = graph.nodes();
@@ -137,7 +137,7 @@ fn every_parameter_gets_a_gradient_in_one_step() {
     let graph = two_communities(20, 1);
     let split = NodeSplit::random(40, 0.6, 0.2, 0).unwrap();
     let task = GraphTask::new(&graph, split, &Device::Cpu).unwrap();
-    // norm_last off and on: without it every channel's own weight must still be reached.
+    // Test `norm_last` off and on: without it, every channel's own weight must still get a gradient.
     for norm_last in [true, false] {
         let options = GcnSettings {
             residual: true,

@@ -1,15 +1,15 @@
-//! An attributed, undirected graph in memory: one row of features a node, a label where it has one, and who
-//! is joined to whom. A node without a label takes part in message passing, and in no loss. This is G = (V, E) with features X of the paper's section 3, before any
-//! normalisation; everything a reader produces goes through [`Graph::new`], which checks it once.
+//! An attributed, undirected graph in memory: G = (V, E) with features X of the paper's section 3, before any
+//! normalisation. Every node has a row of features and may have a label. A node without a label takes part in message
+//! passing but not in the loss. Every reader ends in [`Graph::new`], which checks the parts once.
 use crate::{Adjacency, Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// A node's number, from 0.
+/// Number of a node, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u32);
 
-/// A dense matrix of node features, row by row.
+/// A dense matrix of node features, stored row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     columns: usize,
@@ -17,8 +17,8 @@ pub struct Features {
 }
 
 impl Features {
-    /// `values` holds nodes x columns finite numbers. A value that is not finite is an error that
-    /// names its row and column.
+    /// Makes the matrix from nodes x columns values. A value that is not finite is an error that names its row and
+    /// column.
     pub fn new(columns: usize, values: Vec<f32>) -> Result<Self> {
         if columns == 0 {
             return Err(Error::Graph(
@@ -45,11 +45,11 @@ impl Features {
     pub fn rows(&self) -> usize {
         self.values.len() / self.columns
     }
-    /// Number of features a node.
+    /// Number of features of each node.
     pub fn columns(&self) -> usize {
         self.columns
     }
-    /// One node's features.
+    /// Features of one node.
     pub fn row(&self, node: NodeId) -> &[f32] {
         let start = node.0 as usize * self.columns;
         &self.values[start..start + self.columns]
@@ -58,13 +58,13 @@ impl Features {
     pub fn values(&self) -> &[f32] {
         &self.values
     }
-    /// The same values, to change in place.
+    /// All values, row by row, to be changed in place.
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 }
 
-/// An attributed graph: features, labels and undirected edges that fit each other.
+/// An attributed graph whose features, labels and undirected edges match each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     features: Features,
@@ -74,9 +74,9 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// `labels` holds one class number a node, each below `classes.len()`, or `None` where a node has no
-    /// label (a list of plain numbers will do where all have one); `adjacency` has as many nodes as
-    /// `features` has rows. What does not fit is an error that says both counts.
+    /// Checks and joins the parts of a graph. `labels` holds for each node a class number below `classes.len()`, or
+    /// `None` if the node has no label; if all nodes have one, plain numbers may be passed. `adjacency` must have as
+    /// many nodes as `features` has rows. An error about parts that do not match states both counts.
     pub fn new<L: Into<Option<u32>>>(
         features: Features,
         labels: Vec<L>,
@@ -122,7 +122,7 @@ impl Graph {
     pub fn nodes(&self) -> usize {
         self.labels.len()
     }
-    /// Number of undirected edges, each counted once; self-loops and repetitions not counted.
+    /// Number of undirected edges. Each is counted once; self-loops and repetitions are not counted.
     pub fn edges(&self) -> usize {
         self.adjacency.edges()
     }
@@ -130,15 +130,15 @@ impl Graph {
     pub fn features(&self) -> &Features {
         &self.features
     }
-    /// Each node's class number; `None` where it has no label.
+    /// The class number of each node; `None` if it has no label.
     pub fn labels(&self) -> &[Option<u32>] {
         &self.labels
     }
-    /// The classes' names.
+    /// Names of the classes.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
-    /// Who is joined to whom.
+    /// The neighbours of every node.
     pub fn adjacency(&self) -> &Adjacency {
         &self.adjacency
     }
@@ -147,9 +147,9 @@ impl Graph {
     }
 }
 
-/// Names "0", "1", ... for labels that are plain numbers.
+/// Class names "0", "1", ... for labels that are plain numbers.
 pub(crate) fn numbered_classes(labels: &[Option<u32>]) -> Vec<String> {
-    // A label beyond the number of nodes cannot be a class; `Graph::new` refuses it by name.
+    // A label above the number of nodes cannot be a class; `Graph::new` refuses it by name.
     let most = labels.len().max(2);
     let count = labels
         .iter()

@@ -1,12 +1,12 @@
-//! The classifier behind the gate: one linear layer from the gated node representation to the classes,
-//! as a GNN's own last step.
+//! The classifier behind the gate: one linear layer from the gated node representation to the classes, like the last
+//! step of a GNN.
 use crate::{Gcn, GraphInput, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{GatedModel, Head, Parameter, Part};
 
-/// A gated or dense model of a graph.
+/// A gated or dense model for a graph.
 pub type GraphModel = GatedModel<Gcn, LinearHead>;
 
 /// A linear classifier.
@@ -17,7 +17,7 @@ pub struct LinearHead {
 }
 
 impl LinearHead {
-    /// From `width` gated channels to `classes` logits.
+    /// A new classifier from `width` gated channels to `classes` logits.
     pub fn new(
         width: usize,
         classes: usize,
@@ -30,7 +30,7 @@ impl LinearHead {
             classes,
         })
     }
-    /// From a given weight (classes, width) and bias (classes,).
+    /// A classifier with the given weight (classes, width) and bias (classes,).
     pub fn from_tensors(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         Ok(Self {
             linear: Linear::from_tensors("head", Part::Head, weight, bias)?,

@@ -1,6 +1,6 @@
-//! What a graph hands to an encoder: the whole graph as tensors, shared by every batch, and the nodes
-//! whose representation is wanted. A full forward pass needs every node up to the last layer; only the
-//! wanted rows are computed there, and only they reach the gate and the head.
+//! The input of a graph encoder: the whole graph as tensors, which all batches share, and the nodes whose
+//! representation is wanted. A forward pass needs every node up to the last layer. There, only the wanted rows are
+//! computed, and only they reach the gate and the head.
 use crate::normalise::{select_rows, symmetric_normalisation};
 use crate::{Graph, NodeId, Result};
 use candle_core::{DType, Device, Tensor};
@@ -16,7 +16,7 @@ pub struct GraphTensors {
 }
 
 impl GraphTensors {
-    /// Features as f32 (nodes, features) and D^-1/2 (A + I) D^-1/2.
+    /// Makes the features, f32 (nodes, features), and D^-1/2 (A + I) D^-1/2.
     pub fn new(graph: &Graph, device: &Device) -> Result<Self> {
         let features = graph.features();
         Ok(Self {
@@ -29,7 +29,7 @@ impl GraphTensors {
             propagated: OnceLock::new(),
         })
     }
-    /// The same graph with other features, (nodes, features).
+    /// The same graph with these features, (nodes, features).
     pub(crate) fn with_features(&self, features: Tensor) -> Self {
         Self {
             features,
@@ -45,8 +45,8 @@ impl GraphTensors {
     pub fn propagation(&self) -> &SparseMatrix {
         &self.propagation
     }
-    /// D^-1/2 (A + I) D^-1/2 X: (nodes, features). No weight comes before it in a GCN's first layer, so
-    /// it is computed once and serves every step.
+    /// D^-1/2 (A + I) D^-1/2 X: (nodes, features). No weight precedes it in a GCN's first layer, so it is computed
+    /// once and used in every step.
     pub fn propagated(&self) -> candle_core::Result<Tensor> {
         if let Some(tensor) = self.propagated.get() {
             return Ok(tensor.clone());
@@ -68,7 +68,7 @@ pub struct NodeRows {
 }
 
 impl NodeRows {
-    /// The rows of `nodes`, in their order.
+    /// Selects the rows of `nodes`, in their order.
     pub fn new(graph: &GraphTensors, nodes: &[NodeId]) -> Result<Self> {
         let ids: Vec<u32> = nodes.iter().map(|n| n.0).collect();
         let count = ids.len();
@@ -81,21 +81,21 @@ impl NodeRows {
     pub fn ids(&self) -> &Tensor {
         &self.ids
     }
-    /// Their rows of D^-1/2 (A + I) D^-1/2: n x nodes.
+    /// The nodes' rows of D^-1/2 (A + I) D^-1/2: n x nodes.
     pub fn propagation(&self) -> &SparseMatrix {
         &self.propagation
     }
-    /// How many there are.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.propagation.matrix().rows()
     }
-    /// Whether there is none.
+    /// Whether there are no nodes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What a batch hands to a graph encoder.
+/// The input of a graph encoder for one batch.
 #[derive(Clone, Debug)]
 pub struct GraphInput {
     /// The whole graph.
@@ -104,5 +104,5 @@ pub struct GraphInput {
     pub rows: Arc<NodeRows>,
 }
 
-/// f32 tensors only: the gate and the losses work in f32.
+/// All tensors are f32, because the gate and the losses work in f32.
 pub(crate) const DTYPE: DType = DType::F32;

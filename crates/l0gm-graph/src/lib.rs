@@ -2,10 +2,9 @@
 //!
 //! # Map
 //!
-//! A graph comes in through one of several doors ([`read_graph`], [`from_petgraph`]), is normalised as
-//! in eq. 2 of the paper, and a [`Gcn`] turns every node into a representation. The gate stands on the
-//! last layer's representation, before the linear classifier; [`CompactModel`] drops what it closed, and
-//! [`CompactGraph`] reads what a finished run left of it.
+//! [`read_graph`] and [`from_petgraph`] read a graph, which is then normalised as in eq. 2 of the paper. A [`Gcn`]
+//! turns every node into a representation. The gate acts on the last layer's representation, before the linear
+//! classifier; [`CompactModel`] drops what it closed, and [`CompactGraph`] reads the compact model of a finished run.
 
 mod adjacency;
 mod build;

@@ -1,5 +1,5 @@
-//! One door for every kind of graph: a folder in OGB's raw or binary layout, a folder with an edge list
-//! and a table of nodes, or the edge list's own path.
+//! Reads every kind of graph: a folder in OGB's raw or binary layout, a folder with an edge list and a table of
+//! nodes, or an edge list.
 use crate::feature_schema::FeatureSchema;
 use crate::read_edge_list::{node_table_path, read_new_graph, read_with_summary, rows_file};
 use crate::reading::GraphReading;
@@ -10,12 +10,12 @@ use l0gm_data::{checksums_of, is_file, is_there};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Reads whatever stands at `path`.
+/// Reads the graph at `path`, in any of the supported layouts.
 pub fn read_graph(path: &Path, table: &TableSettings) -> Result<Graph> {
     Ok(read_with_words(path, table)?.graph)
 }
 
-/// The same with what is said of it before training.
+/// Like [`read_graph`], with what is reported about the graph before training.
 pub(crate) fn read_with_words(path: &Path, table: &TableSettings) -> Result<GraphReading> {
     match layout(path)? {
         Layout::OgbRaw | Layout::OgbBinary => read_ogb(path),
@@ -23,7 +23,7 @@ pub(crate) fn read_with_words(path: &Path, table: &TableSettings) -> Result<Grap
     }
 }
 
-/// A graph of the catalogue, in one of OGB's layouts.
+/// Reads a graph of the catalogue, which has one of OGB's layouts.
 pub(crate) fn read_ogb(path: &Path) -> Result<GraphReading> {
     let graph = match is_file(&path.join("raw").join("data.npz"))?
         && !is_file(&path.join("raw").join("edge.csv.gz"))?
@@ -34,9 +34,9 @@ pub(crate) fn read_ogb(path: &Path) -> Result<GraphReading> {
     Ok(GraphReading::of_ogb(path, graph))
 }
 
-/// A graph whose labels are to be predicted, the names of its nodes where they have any, and what a person
-/// would like to know. `schema`: what the features of the graph that was trained on are; without it, and for
-/// OGB's layouts, labels are read along.
+/// Reads a graph whose labels are to be predicted, the names of its nodes if they have any, and remarks for the user.
+/// `schema` gives the features of the graph that was trained on. Without it, and for OGB's layouts, labels are read
+/// too.
 pub(crate) fn read_to_predict(
     path: &Path,
     table: &TableSettings,
@@ -84,7 +84,7 @@ fn layout(path: &Path) -> Result<Layout> {
     })
 }
 
-/// sha256 of the files that [`read_graph`] reads at `path`, a graph of one's own, and of its splits.
+/// sha256 of the files that [`read_graph`] reads for a user's graph at `path`, and of its splits.
 pub(crate) fn own_checksums(
     path: &Path,
     table: &TableSettings,
@@ -104,7 +104,7 @@ pub(crate) fn own_checksums(
     Ok(sums)
 }
 
-/// The folder in which splits are looked for.
+/// The folder that contains the folder of splits.
 pub(crate) fn split_folder(path: &Path) -> PathBuf {
     if path.is_file() {
         path.parent().unwrap_or(Path::new(".")).to_path_buf()
@@ -113,7 +113,7 @@ pub(crate) fn split_folder(path: &Path) -> PathBuf {
     }
 }
 
-/// The split "auto" stands for: the only one on disk, a well-known one among several, else a random one.
+/// The split that "auto" means: the only one on disk, a well-known one of several, or else a random one.
 pub(crate) fn resolve_split(path: &Path, settings: &mut GraphSettings) -> Result<()> {
     if settings.split.kind != "auto" {
         return Ok(());
@@ -123,7 +123,7 @@ pub(crate) fn resolve_split(path: &Path, settings: &mut GraphSettings) -> Result
     Ok(())
 }
 
-/// Which of these kinds of split a dataset at `path` is used with where nobody chose.
+/// Which of these kinds of split is used for a dataset at `path` if the user did not choose one.
 pub(crate) fn usual_split(kinds: &[String], path: &Path) -> Result<String> {
     let usual = ["random-60-20-20", "sales_ranking"];
     Ok(match kinds {

@@ -1,4 +1,4 @@
-//! The runner's door to graphs: where they come from, their default settings, and their methods.
+//! The modality of graphs for the runner: its datasets, its default settings and its methods.
 
 use crate::defaults::profile_settings;
 use crate::feature_schema::FeatureSchema;
@@ -21,7 +21,7 @@ use l0gm_train::{
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Catalogue names, the default first.
+/// Names in the catalogue; the default comes first.
 const DATASETS: [&str; 3] = ["amazon-computers", "amazon-photo", "ogbn-products"];
 
 /// Node classification on graphs.
@@ -31,7 +31,7 @@ pub struct GraphModality {
 }
 
 impl GraphModality {
-    /// Datasets come from `catalogue`, or from a path.
+    /// Makes the modality; datasets come from `catalogue` or from a path.
     pub fn new(catalogue: Catalogue) -> Self {
         Self { catalogue }
     }
@@ -50,7 +50,7 @@ impl GraphModality {
         Ok(self.catalogue.dataset(dataset)?)
     }
 
-    /// Reads and splits a run's graph and puts it on a device.
+    /// Reads and splits the graph of a run and puts it on a device.
     pub(crate) fn load(
         &self,
         spec: &RunSpec,
@@ -78,11 +78,11 @@ impl GraphModality {
         })
     }
 
-    /// What is found in a spec's graph, to be said before training: nodes and edges, columns and what each
-    /// was taken for, classes with counts, nodes without a label, missing cells, the split.
+    /// Describes a spec's graph before training: nodes and edges, columns and how each is read, classes with their
+    /// counts, nodes without a label, missing cells, and the split.
     ///
     /// # Errors
-    /// A graph or settings that cannot be used.
+    /// Fails if the graph or the settings cannot be used.
     pub fn summary(&self, spec: &RunSpec) -> Result<Summary> {
         let given: serde_json::Value = spec.modality_settings()?;
         let settings: GraphSettings =
@@ -115,22 +115,22 @@ impl GraphModality {
     }
 }
 
-/// A run's graph, ready for a model.
+/// The graph of a run, ready for a model.
 pub(crate) struct LoadedGraph {
-    /// With its features scaled.
+    /// The graph with scaled features.
     pub(crate) graph: Graph,
-    /// With its split.
+    /// The graph with its split, on a device.
     pub(crate) task: GraphTask,
-    /// Where it came from.
+    /// Where the graph came from.
     pub(crate) resolved: Resolved,
-    /// What its features are; `None` where they have no names.
+    /// The features of the nodes; `None` if they have no names.
     pub(crate) schema: Option<FeatureSchema>,
-    /// What was found in its files, to be said before training.
+    /// What is reported about the files before training.
     pub(crate) summary: Summary,
 }
 
 impl LoadedGraph {
-    /// What a run's record says of the graph. `reductions` and `notes` come from the method.
+    /// The description of the graph in a run's record. The method gives `reductions` and `notes`.
     pub(crate) fn data_summary(&self, reductions: Vec<String>, notes: Vec<String>) -> DataSummary {
         let rows = [
             ("train", Split::Train),
@@ -204,7 +204,7 @@ impl ModalityParts for GraphModality {
     fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
         match hyperparameter {
             Hyperparameter::Dropout => Some("gcn.dropout"),
-            // Full batch.
+            // Training uses the full batch.
             Hyperparameter::BatchSize => None,
             other => usual_setting_of(other),
         }

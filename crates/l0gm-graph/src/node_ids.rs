@@ -1,4 +1,4 @@
-//! The names of nodes: any text, each once. Where all of them are whole numbers, `7` and `7.0` are one node,
+//! The names of nodes, which are distinct texts. If all of them are whole numbers, `7` and `7.0` name the same node,
 //! so that edges written by another program find it.
 use crate::{NodeId, Result};
 use l0gm_data::rows::kind::Kind;
@@ -6,18 +6,17 @@ use l0gm_data::rows::{Decimal, RawColumn, RawTable, shown};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The names of all nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NodeIds {
     rows: HashMap<String, u32>,
-    /// As they stand in the file, in its order.
+    /// The names as the file writes them, in its order.
     names: Vec<String>,
-    /// The decimal mark, where names are whole numbers.
+    /// The decimal mark, if all names are whole numbers.
     whole: Option<Decimal>,
 }
 
 impl NodeIds {
-    /// From the column of ids. A name that is missing or stands there twice is an error with its line.
+    /// Reads the names from the column of ids. A missing or repeated name is an error that gives its line.
     pub(crate) fn read(table: &RawTable, column: &RawColumn) -> Result<Self> {
         let mut ids = Self {
             rows: HashMap::with_capacity(table.rows()),
@@ -40,17 +39,16 @@ impl NodeIds {
         Ok(ids)
     }
 
-    /// The node of this name.
+    /// The node with this name.
     pub(crate) fn find(&self, name: &str) -> Option<NodeId> {
         self.rows.get(self.key(name).as_ref()).copied().map(NodeId)
     }
 
-    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// As they stand in the file.
+    /// The names as the file writes them.
     pub(crate) fn into_names(self) -> Vec<String> {
         self.names
     }
@@ -63,7 +61,7 @@ impl NodeIds {
     }
 }
 
-/// The name in a cell, which must be there.
+/// The name in a cell; fails if the cell is missing.
 pub(crate) fn name<'a>(table: &RawTable, column: &'a RawColumn, row: usize) -> Result<&'a str> {
     column.cell(row).ok_or_else(|| {
         let expected = match column.cells.raw(row) {
@@ -74,7 +72,7 @@ pub(crate) fn name<'a>(table: &RawTable, column: &'a RawColumn, row: usize) -> R
     })
 }
 
-/// The decimal mark, if all names are whole numbers. Names such as `1.10` and `1.1` differ.
+/// The decimal mark, if all names are whole numbers; otherwise names such as `1.10` and `1.1` differ.
 fn whole(table: &RawTable, column: &RawColumn) -> Option<Decimal> {
     let Ok(Kind::Number(decimal)) = table.kind(column) else {
         return None;

@@ -1,5 +1,5 @@
-//! The table of nodes, a file of rows (`docs/rows.md`): an id, a label and any number of features a row,
-//! found by their column names. The first half of "any edge list + feature table".
+//! The table of nodes, a file of rows (`docs/rows.md`) with an id, a label and any number of features for each node.
+//! It finds the columns by their names.
 use crate::feature_matrix::{Met, read_features, said};
 use crate::feature_schema::{FeatureSchema, Reading};
 use crate::node_ids::NodeIds;
@@ -13,23 +13,20 @@ use l0gm_data::rows::{self, RawTable, ReadOptions, Source, Summary, list};
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Features larger than this are said where they are not scaled.
+/// Features with numbers larger than this are reported if they are not scaled.
 const LARGE: f32 = 100.0;
 
-/// The nodes of a graph, in the table's order.
+/// The nodes of a graph, in the order of the table.
 #[derive(Debug)]
 pub(crate) struct NodeTable {
-    /// Their names.
     pub(crate) ids: NodeIds,
-    /// Their labels.
     pub(crate) labels: Labels,
-    /// Their features.
     pub(crate) features: Features,
-    /// What the features are.
+    /// How the columns became features.
     pub(crate) schema: FeatureSchema,
-    /// Columns with numbers beyond 100 and the largest of these.
+    /// The columns with numbers larger than 100, and the largest of these numbers.
     pub(crate) large: Option<(Vec<String>, f32)>,
-    /// What was found in the file.
+    /// What is reported about the file.
     pub(crate) summary: Summary,
 }
 
@@ -78,8 +75,8 @@ pub(crate) fn read_node_table(path: &Path, settings: &TableSettings) -> Result<N
     })
 }
 
-/// The nodes of a graph whose labels are to be predicted: their names, their features by the schema of the
-/// graph that was trained on, and what a person would like to know. Other columns are not looked at.
+/// Reads the nodes of a graph whose labels are to be predicted: their names, their features by the schema of the
+/// graph that was trained on, and remarks for the user. Ignores all other columns.
 pub(crate) fn read_new_nodes(
     path: &Path,
     settings: &TableSettings,
@@ -101,7 +98,7 @@ pub(crate) fn read_new_nodes(
     Ok((ids, features, lines))
 }
 
-/// Reads the ids and drops their column: it is no feature.
+/// Reads the ids and removes their column, because it is not a feature.
 fn take_ids(path: &Path, table: &mut RawTable, settings: &TableSettings) -> Result<NodeIds> {
     let name = settings.id_column.as_str();
     expect_column(path, table, name, "table.id-column")?;
@@ -110,7 +107,7 @@ fn take_ids(path: &Path, table: &mut RawTable, settings: &TableSettings) -> Resu
     Ok(ids)
 }
 
-/// An error that says which columns there are and which setting names another.
+/// Fails if there is no column `wanted`. The error lists the columns and names the setting that chooses another one.
 pub(crate) fn expect_column(
     path: &Path,
     table: &RawTable,
@@ -132,8 +129,8 @@ pub(crate) fn expect_column(
     }
 }
 
-/// The kind of each column; one that is listed as categorical is what it is taken for otherwise, and a word
-/// among its numbers makes no difference.
+/// The kind of each column. A column that is listed as categorical gets the kind it would otherwise have, even if
+/// there is a word among its numbers.
 fn kinds(
     table: &RawTable,
     label: &str,
@@ -154,7 +151,7 @@ fn kinds(
     Ok(kinds.into_iter().collect::<rows::Result<_>>()?)
 }
 
-/// Numbers that are the same for every node say nothing in a table of rows. On a graph they do: message
+/// Keeps columns with the same number for every node. In a table of rows they carry no information, but message
 /// passing turns them into a number that depends on a node's neighbours.
 fn keep_constants(table: &RawTable, kinds: &[Kind], found: &mut Vec<Finding>) -> Option<String> {
     let numeric = |name: &str| {
@@ -185,7 +182,7 @@ fn add_id_column(summary: &mut Summary, name: &str) {
     summary.columns.insert(0, column);
 }
 
-/// How columns became features.
+/// Describes how columns became features.
 fn notes_of(schema: &FeatureSchema) -> Vec<String> {
     let columns = &schema.columns;
     let mut notes = Vec::new();

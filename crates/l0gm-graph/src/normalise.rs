@@ -1,5 +1,5 @@
-//! Symmetric normalisation with self-loops, eq. 2 of the paper: D^-1/2 (A + I) D^-1/2, where D counts
-//! each node's neighbours and itself; and the scaling of the features before they enter.
+//! Symmetric normalisation with self-loops, eq. 2 of the paper: D^-1/2 (A + I) D^-1/2, where D counts each node's
+//! neighbours and the node itself. Also scales the features before they enter the network.
 use crate::settings::FeatureScaling;
 use crate::{Adjacency, Graph, NodeId, Result};
 use l0gm_ops::{Csr, SparseMatrix};
@@ -19,7 +19,7 @@ pub fn symmetric_normalisation(adjacency: &Adjacency) -> Result<SparseMatrix> {
     indptr.push(0);
     for node in 0..nodes as u32 {
         let row = adjacency.neighbours(NodeId(node));
-        // The self-loop goes where it keeps the row sorted.
+        // Insert the self-loop where it keeps the row sorted.
         let (before, after) = row.split_at(row.partition_point(|&other| other < node));
         for &other in before.iter().chain(std::iter::once(&node)).chain(after) {
             indices.push(other);
@@ -32,7 +32,7 @@ pub fn symmetric_normalisation(adjacency: &Adjacency) -> Result<SparseMatrix> {
     )?))
 }
 
-/// Some rows of a matrix, in the order given: what the last layer needs of the graph for some nodes.
+/// Selects rows of a matrix in the given order: all that the last layer needs of the graph for the wanted nodes.
 pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix> {
     let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
     for &NodeId(row) in rows {
@@ -51,8 +51,8 @@ pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix>
     )?))
 }
 
-/// Scales the features in place. Labels are not looked at; every node's features are known (the
-/// transductive setting of the paper's graph task).
+/// Scales the features in place, without looking at labels. It uses the features of all nodes, which are known in the
+/// transductive setting of the paper's graph task.
 pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
     let features = graph.features_mut();
     let (rows, columns) = (features.rows(), features.columns());
@@ -62,8 +62,8 @@ pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
             for row in features.values_mut().chunks_exact_mut(columns) {
                 let sum: f64 = row.iter().map(|v| f64::from(v.abs())).sum();
                 if sum > 0.0 {
-                    // Rows sum to the square root of their number: entries stay of a size that the
-                    // first layer's initial weights expect, whatever the number of features.
+                    // A row sums to the square root of the number of features, so its entries have a size that suits
+                    // the first layer's initial weights, however many features there are.
                     let factor = (columns as f64).sqrt() / sum;
                     row.iter_mut()
                         .for_each(|v| *v = (f64::from(*v) * factor) as f32);

@@ -1,4 +1,4 @@
-//! What one step of the real training loop changes: every parameter of network, gate and classifier.
+//! One step of the real training loop must change every parameter of the network, the gate and the classifier.
 #![allow(clippy::unwrap_used)]
 
 use crate::test_graphs::two_communities;
@@ -10,7 +10,8 @@ fn values(var: &Var) -> Vec<f32> {
     var.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// The documented network, narrower, for one full-batch step without decay: only a gradient moves anything.
+/// The default network with smaller layers, for one full-batch step without decay, in which only a gradient changes a
+/// parameter.
 fn settings() -> GraphSettings {
     let mut settings = GraphSettings::default();
     settings.gcn.width = 16;
@@ -37,7 +38,8 @@ fn one_training_step_moves_every_parameter_norm_gains_and_gates_included() {
         settings.gcn.residual = residual;
         let model = build_model(&graph, &settings, gated, 0, &Device::Cpu).unwrap();
         let parameters = model.parameters();
-        // A weight and a bias a layer, a gain and a shift a norm; the classifier's two; the gate.
+        // Each layer has a weight and a bias, each norm a scale and a shift; then there are the classifier's two and
+        // the gate.
         let norms = if norm_last { 3 } else { 2 };
         assert_eq!(model.encoder.parameters().len(), 2 * 3 + 2 * norms);
         assert_eq!(model.head.parameters().len(), 2);
@@ -62,7 +64,7 @@ fn one_training_step_moves_every_parameter_norm_gains_and_gates_included() {
         for (parameter, before) in parameters.iter().zip(before) {
             let after = values(&parameter.var);
             let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
-            // A channel that the ReLU leaves at 0 on all of these few nodes tells its gate nothing.
+            // If the ReLU is 0 for a channel on all of these few nodes, its gate gets no gradient from the task.
             let least = match parameter.name.as_str() {
                 "gate.log_alpha" => before.len() / 2,
                 _ => 1,

@@ -1,31 +1,31 @@
-//! Message passing as a GCN layer needs it: the product Â H Wᵀ of eq. 2, in whichever order costs less, for all
-//! nodes or for those that are wanted, and with Â X taken from memory. `gcn.rs` is the equation; what makes it
-//! fast is here.
+//! Message passing for a GCN layer: the product Â H Wᵀ of eq. 2, in the cheaper order, for all nodes or only for the
+//! wanted ones, and with Â X computed only once. `gcn.rs` holds the equation; this file makes it fast.
 
 use crate::GraphInput;
 use candle_core::{Result, Tensor};
 use l0gm_ops::{SparseMatrix, add_bias, csr_matmul, embedding, linear};
 
-/// What a layer aggregates: H of every node, and Â H where it is at hand.
+/// The input of a layer: H of every node, and Â H if it has been computed already.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
-    /// (nodes, width).
+    /// H of every node, (nodes, width).
     h: Tensor,
-    /// (nodes, width).
+    /// Â H of every node, (nodes, width).
     aggregated: Option<Tensor>,
 }
 
-/// The nodes that a layer computes.
+/// The nodes for which a layer is computed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Receivers<'a> {
-    /// Their rows of Â: receivers x nodes.
+    /// The receivers' rows of Â: receivers x nodes.
     adjacency: &'a SparseMatrix,
-    /// Their numbers; absent where all nodes receive.
+    /// The receivers' numbers; `None` if all nodes receive.
     ids: Option<&'a Tensor>,
 }
 
 impl<'a> Receivers<'a> {
-    /// The wanted nodes in the `last` layer, every node in those before: each may be a neighbour of a neighbour.
+    /// The wanted nodes in the `last` layer and every node in earlier layers, because each may be a neighbour of a
+    /// neighbour.
     pub(crate) fn of(input: &'a GraphInput, last: bool) -> Self {
         match last {
             true => Self {
@@ -39,7 +39,7 @@ impl<'a> Receivers<'a> {
         }
     }
 
-    /// The receivers' rows of (nodes, width).
+    /// Selects the receivers' rows of a (nodes, width) tensor.
     fn rows(&self, of_all: &Tensor) -> Result<Tensor> {
         match self.ids {
             Some(ids) => embedding(of_all, ids),
@@ -49,7 +49,7 @@ impl<'a> Receivers<'a> {
 }
 
 impl Messages {
-    /// H of every node: (nodes, width).
+    /// Messages from H of every node, (nodes, width).
     pub(crate) fn new(h: Tensor) -> Self {
         Self {
             h,
@@ -57,13 +57,13 @@ impl Messages {
         }
     }
 
-    /// H⁽⁰⁾ = X, with Â X: no weight comes before it, so that it is computed once for a graph.
+    /// H⁽⁰⁾ = X with Â X. No weight precedes Â X, so it is computed once for a graph.
     pub(crate) fn features(input: &GraphInput) -> Result<Self> {
         let h = input.graph.features().clone();
         Ok(Self::with_aggregated(h, input.graph.propagated()?))
     }
 
-    /// H and Â H.
+    /// Messages from H and Â H.
     pub(crate) fn with_aggregated(h: Tensor, aggregated: Tensor) -> Self {
         Self {
             h,
@@ -71,7 +71,6 @@ impl Messages {
         }
     }
 
-    /// H of every node.
     pub(crate) fn into_h(self) -> Tensor {
         self.h
     }
@@ -89,7 +88,8 @@ impl Messages {
         }
     }
 
-    /// Â H Wᵀ + b: (receivers, out). Weight (out, width), bias (out,). The sparse product is on the narrower side.
+    /// Â H Wᵀ + b: (receivers, out). The weight is (out, width), the bias (out,). The sparse product uses the
+    /// narrower side.
     pub(crate) fn convolve(
         &self,
         to: &Receivers<'_>,
@@ -106,7 +106,7 @@ impl Messages {
     }
 }
 
-/// Whether (Â H) Wᵀ has fewer multiplications than Â (H Wᵀ).
+/// Whether (Â H) Wᵀ needs fewer multiplications than Â (H Wᵀ).
 fn aggregates_first(adjacency: &SparseMatrix, weight: &Tensor) -> Result<bool> {
     let (out, inputs) = weight.dims2()?;
     let matrix = adjacency.matrix();

@@ -1,5 +1,5 @@
-//! Any graph of one's own: a file of edges and a table of nodes, both files of rows (`docs/rows.md`). Nodes
-//! have an id, a label (or none) and features; ids may be any text, and edges name nodes by them.
+//! Reads a user's graph from a file of edges and a table of nodes, both files of rows (`docs/rows.md`). Nodes have an
+//! id, features and optionally a label; ids may be any text, and edges refer to nodes by them.
 use crate::feature_schema::FeatureSchema;
 use crate::node_ids::{NodeIds, name};
 use crate::node_table::{expect_column, read_new_nodes, read_node_table};
@@ -10,25 +10,25 @@ use l0gm_data::is_there;
 use l0gm_data::rows::{self, HeaderRow, RawColumn, RawTable, Source, list};
 use std::path::{Path, PathBuf};
 
-/// Endings under which a folder's nodes and edges are looked for, in this order.
+/// File name extensions to try for a folder's nodes and edges, in this order.
 const ENDINGS: [&str; 16] = [
     "parquet", "csv", "csv.gz", "csv.zst", "tsv", "tsv.gz", "tsv.zst", "txt", "txt.gz", "txt.zst",
     "data", "data.gz", "data.zst", "arff", "arff.gz", "arff.zst",
 ];
 
-/// Reads the edges in `edges`; the table of nodes is `settings.nodes`, or, where that is empty, the file
-/// beside it whose name is `nodes` with the ending of a file of rows.
+/// Reads the edges in `edges`. The table of nodes is `settings.nodes`; if that is empty, it is the file beside the
+/// edges whose name is `nodes` with the extension of a file of rows.
 pub fn read_edge_list(edges: &Path, settings: &TableSettings) -> Result<Graph> {
     Ok(read_with_summary(edges, settings)?.graph)
 }
 
-/// The same with what was found in the files.
+/// Like [`read_edge_list`], with what is reported about the files.
 pub(crate) fn read_with_summary(edges: &Path, settings: &TableSettings) -> Result<GraphReading> {
     let nodes = node_table_path(edges, settings)?;
     let table = read_node_table(&nodes, settings)?;
     let (adjacency, said) = read_edges(edges, settings, &table.ids, &nodes)?;
     let mut summary = table.summary;
-    // What is found in the nodes stands first.
+    // Report on the nodes before the edges.
     summary.notes.extend(said);
     let graph = Graph::new(
         table.features,
@@ -45,7 +45,7 @@ pub(crate) fn read_with_summary(edges: &Path, settings: &TableSettings) -> Resul
     })
 }
 
-/// A graph whose labels are to be predicted: the names of its nodes, and what a person would like to know.
+/// Reads a graph whose labels are to be predicted, the names of its nodes, and remarks for the user.
 pub(crate) fn read_new_graph(
     edges: &Path,
     settings: &TableSettings,
@@ -61,7 +61,7 @@ pub(crate) fn read_new_graph(
     Ok((graph, ids.into_names(), said))
 }
 
-/// Reads the edges between known nodes, and says what was found.
+/// Reads the edges between known nodes, and remarks on them.
 fn read_edges(
     path: &Path,
     settings: &TableSettings,
@@ -106,7 +106,7 @@ fn read_edges(
     Ok((adjacency, said))
 }
 
-/// The columns of the two ends. Without a header the first two are meant.
+/// The columns of an edge's two ends. Without a header, the first two columns.
 fn end_columns(settings: &TableSettings) -> (&str, &str) {
     let usual = TableSettings::default();
     let absent = settings.edges_header == Some(HeaderRow::Absent);
@@ -121,7 +121,7 @@ fn end_columns(settings: &TableSettings) -> (&str, &str) {
     )
 }
 
-/// One line for each thing that a person would like to know of the edges.
+/// Remarks on the edges for the user, one on each line.
 fn said(
     table: &RawTable,
     pairs: &[(NodeId, NodeId)],
@@ -168,7 +168,7 @@ fn said(
     lines
 }
 
-/// Where the table of nodes of an edge list stands.
+/// Path of the table of nodes that belongs to an edge list.
 pub(crate) fn node_table_path(edges: &Path, settings: &TableSettings) -> Result<PathBuf> {
     let folder = edges.parent().unwrap_or(Path::new("."));
     if !settings.nodes.is_empty() {
@@ -183,8 +183,8 @@ pub(crate) fn node_table_path(edges: &Path, settings: &TableSettings) -> Result<
     })
 }
 
-/// The file of rows with this name in a folder, whatever its ending. Two of them are an error: which one is
-/// meant cannot be known.
+/// The file of rows with this name in a folder, with any of the extensions. Two such files are an error, because the
+/// choice would be ambiguous.
 pub(crate) fn rows_file(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
     let mut found: Vec<PathBuf> = Vec::new();
     for ending in ENDINGS {

@@ -1,6 +1,6 @@
-//! OGB's binary layout, used for its larger graphs: `raw/data.npz` with `edge_index` (2, edges),
-//! `node_feat` (nodes, features), `num_nodes_list` and `num_edges_list`, and `raw/node-label.npz` with
-//! `node_label` (nodes, 1). An array that is missing, damaged or of another shape is named.
+//! Reads OGB's binary layout, which its larger graphs use: `raw/data.npz` with `edge_index` (2, edges), `node_feat`
+//! (nodes, features), `num_nodes_list` and `num_edges_list`, and `raw/node-label.npz` with `node_label` (nodes, 1).
+//! An error about an array that is missing, damaged or of another shape names it.
 use crate::graph::numbered_classes;
 use crate::read_ogb_raw::check_rows;
 use crate::{Adjacency, Error, Features, Graph, NodeId, Result};
@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use l0gm_data::Npz;
 use std::path::Path;
 
-/// Reads the graph under `dir`, the folder that holds `raw/`.
+/// Reads the graph under `dir`, the folder that contains `raw/`.
 pub fn read_ogb_binary(dir: &Path) -> Result<Graph> {
     let path = dir.join("raw").join("data.npz");
     let data = Npz::open(&path)?;
@@ -25,7 +25,8 @@ pub fn read_ogb_binary(dir: &Path) -> Result<Graph> {
         return Err(data.fault("num_nodes_list", what).into());
     };
     check_rows(&path, "rows of node_feat", rows, nodes)?;
-    // The labels come before the edges: room for `nodes` nodes is made only once so many have been read.
+    // Read the labels before the edges, so that memory for `nodes` nodes is allocated only if the file really holds
+    // that many.
     let labels = read_labels(&dir.join("raw").join("node-label.npz"), nodes)?;
     let adjacency = read_edges(&data, nodes)?;
     let values = features.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
@@ -35,7 +36,7 @@ pub fn read_ogb_binary(dir: &Path) -> Result<Graph> {
     Graph::new(features, labels, classes, adjacency)
 }
 
-/// Fractions that are whole are labels too, and NaN is a node without a label, as in ogbn-papers100M.
+/// Floating-point labels are accepted if they are whole. NaN marks a node without a label, as in ogbn-papers100M.
 fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
     let file = Npz::open(path)?;
     let labels = file.numbers("node_label")?;
@@ -44,7 +45,7 @@ fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
     labels
         .map(|(node, &label)| match label {
             label if label.is_nan() => Ok(None),
-            // A label far beyond the number of nodes is a slip, not a class of its own.
+            // A label above the number of nodes is a mistake, not a class.
             label if label >= 0.0 && label.fract() == 0.0 && label < nodes.max(2) as f32 => {
                 Ok(Some(label as u32))
             }

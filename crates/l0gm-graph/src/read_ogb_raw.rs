@@ -1,5 +1,6 @@
-//! OGB's raw layout: `raw/{edge,node-feat,node-label,num-node-list,num-edge-list}.csv.gz`, headerless,
-//! an undirected edge once (its inverse is added here). This is how ogbn-products ships.
+//! Reads OGB's raw layout, in which ogbn-products is published:
+//! `raw/{edge,node-feat,node-label,num-node-list,num-edge-list}.csv.gz`, without headers. An undirected edge is
+//! listed once, and its inverse is added here.
 use crate::graph::numbered_classes;
 use crate::text_matrix::{fields, parse_f32, parse_id, parse_lines};
 use crate::{Adjacency, Error, Features, Graph, NodeId, Result};
@@ -7,12 +8,12 @@ use l0gm_data::rows::MISSING_WORDS;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Reads the graph under `dir`, the folder that holds `raw/`.
+/// Reads the graph under `dir`, the folder that contains `raw/`.
 pub fn read_ogb_raw(dir: &Path) -> Result<Graph> {
     let raw = dir.join("raw");
     let nodes = read_count(&raw.join("num-node-list.csv.gz"))?;
     let edges = read_count(&raw.join("num-edge-list.csv.gz"))?;
-    // The labels come first: room for `nodes` nodes is made only once so many have been read.
+    // Read the labels first, so that memory for `nodes` nodes is allocated only if the file really holds that many.
     let labels = read_labels(&raw.join("node-label.csv.gz"), nodes)?;
     let adjacency = read_edges(&raw.join("edge.csv.gz"), nodes, edges)?;
     let features = read_features(&raw.join("node-feat.csv.gz"), nodes)?;
@@ -20,7 +21,7 @@ pub fn read_ogb_raw(dir: &Path) -> Result<Graph> {
     Graph::new(features, labels, classes, adjacency)
 }
 
-/// A file that holds one number: how many nodes or edges the one graph has.
+/// Reads a file that holds one number: how many nodes or edges the only graph has.
 fn read_count(path: &Path) -> Result<usize> {
     let counts = parse_lines(path, |line, out: &mut Vec<u32>| {
         out.push(parse_id(line)?);
@@ -67,7 +68,7 @@ fn read_edges(path: &Path, nodes: usize, expected: usize) -> Result<Adjacency> {
 }
 
 fn read_features(path: &Path, nodes: usize) -> Result<Features> {
-    // Whichever row is parsed first says how many columns there are; every other is held against it.
+    // The row that is parsed first determines the number of columns; every other row must have as many.
     let columns = AtomicUsize::new(0);
     let values = parse_lines(path, |line, out| {
         let before = out.len();
@@ -94,7 +95,7 @@ fn read_features(path: &Path, nodes: usize) -> Result<Features> {
     Features::new(columns, values)
 }
 
-/// Labels may be written as fractions (`3.0`), and a missing one (`nan`) is a node without a label.
+/// Labels may be written as fractions (`3.0`); a missing one (`nan`) marks a node without a label.
 fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
     let labels = parse_lines(path, |line, out| {
         let text = line.trim_ascii();
@@ -108,7 +109,7 @@ fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
         Ok(())
     })?;
     check_rows(path, "labels", labels.len(), nodes)?;
-    // A label far beyond the number of nodes is a slip, not a class of its own.
+    // A label above the number of nodes is a mistake, not a class.
     if let Some(line) = labels
         .iter()
         .position(|label| label.is_some_and(|label| label as usize >= nodes.max(2)))
@@ -125,7 +126,7 @@ fn read_labels(path: &Path, nodes: usize) -> Result<Vec<Option<u32>>> {
     Ok(labels)
 }
 
-/// One row a node, or an error that says both counts.
+/// Checks that there is one row for each node; the error states both counts.
 pub(crate) fn check_rows(path: &Path, what: &str, found: usize, nodes: usize) -> Result<()> {
     if found == nodes {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What was read of a graph: the graph itself, what its features are, and what is said of it before training.
+//! The result of reading a graph: the graph itself, its features, and what is reported before training.
 use crate::feature_schema::FeatureSchema;
 use crate::settings::FeatureScaling;
 use crate::{Graph, NodeSplit};
@@ -10,18 +10,17 @@ use std::path::Path;
 /// A graph with what was found in its files.
 #[derive(Debug)]
 pub(crate) struct GraphReading {
-    /// The graph.
     pub(crate) graph: Graph,
-    /// What its features are; `None` for OGB's layouts, whose features have no names.
+    /// The features of the nodes; `None` for OGB's layouts, whose features have no names.
     pub(crate) schema: Option<FeatureSchema>,
-    /// What was found.
+    /// What is reported about the files.
     pub(crate) summary: Summary,
-    /// Columns with large numbers, and the largest of these.
+    /// The columns with large numbers, and the largest of these numbers.
     pub(crate) large: Option<(Vec<String>, f32)>,
 }
 
 impl GraphReading {
-    /// Of a graph in one of OGB's layouts: counts are all there is to say.
+    /// The result for a graph in one of OGB's layouts, about which only counts can be reported.
     pub(crate) fn of_ogb(path: &Path, graph: Graph) -> Self {
         let mut classes: Vec<ClassSummary> = graph
             .classes()
@@ -66,7 +65,7 @@ impl GraphReading {
         }
     }
 
-    /// What is said before training: what was found, how it is split, and what the settings make of it.
+    /// The report before training: what was found, how it is split, and how the settings treat it.
     pub(crate) fn summary(&self, split: &NodeSplit, scaling: FeatureScaling) -> Summary {
         let mut summary = self.summary.clone();
         let parts = [

@@ -1,21 +1,21 @@
-//! A graph under the robustness protocol: the features of its test nodes are perturbed, as they enter the
-//! network. Edges and the other nodes stay as they are, so a test node also meets neighbours that are perturbed.
+//! The robustness protocol for graphs. It perturbs the features of the test nodes as they enter the network. Edges
+//! and other nodes stay as they are, so a test node also has neighbours that are perturbed.
 
 use crate::{GraphTensors, NodeId, Result};
 use candle_core::{Device, Tensor};
 use l0gm_train::{FeatureScale, Perturbation};
 use rayon::prelude::*;
 
-/// What stands for a missing feature: a word that is not there, the mean of standardised features.
+/// Value of a missing feature: an absent word, or the mean of standardised features.
 const MISSING: f32 = 0.0;
 
-/// Spread and range of every feature over all nodes, which a graph's training sees too.
+/// Standard deviation and range of every feature over all nodes, whose features training sees too.
 pub(crate) fn feature_scales(graph: &GraphTensors) -> Result<Vec<FeatureScale>> {
     let columns = graph.features().dim(1)?;
     Ok(FeatureScale::of_columns(&values(graph)?, columns))
 }
 
-/// The graph with the features of `nodes` perturbed, each by its node's number.
+/// The graph with the features of `nodes` perturbed; the node's number determines each perturbation.
 pub(crate) fn perturbed(
     graph: &GraphTensors,
     nodes: &[NodeId],
@@ -41,7 +41,7 @@ pub(crate) fn perturbed(
     Ok(graph.with_features(features.to_device(graph.features().device())?))
 }
 
-/// nodes x features, end to end.
+/// The features of all nodes, (nodes x features), row after row.
 fn values(graph: &GraphTensors) -> Result<Vec<f32>> {
     Ok(graph.features().flatten_all()?.to_vec1()?)
 }

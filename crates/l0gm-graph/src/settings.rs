@@ -1,37 +1,38 @@
-//! The settings of a graph run: which split, how features are scaled, the network, the gate, training.
-//! Defaults are the documented defaults; an unknown name is refused; ranges are checked once.
+//! The settings of a graph run: its split, the scaling of features, the network, the gate and training. Their
+//! defaults are the documented ones. Unknown names are refused, and ranges are checked once.
 use crate::{Error, Result};
 use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, InferenceGate, Interface, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-/// How features are scaled before they enter.
+/// How features are scaled before they enter the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureScaling {
-    /// As they are.
+    /// Features are not scaled.
     #[default]
     None,
-    /// Each node's features divided by the sum of their sizes, times the root of their number.
+    /// Each node's features are divided by the sum of their absolute values and multiplied by the square root of
+    /// their number.
     Row,
-    /// Each feature to mean 0 and standard deviation 1 over all nodes.
+    /// Each feature is scaled to mean 0 and standard deviation 1 over all nodes.
     Standard,
 }
 
-/// Which nodes are trained on.
+/// How nodes are divided into training, validation and test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SplitSettings {
-    /// A folder under `split/`, or "random"; "auto" takes the dataset's usual one.
+    /// A folder under `split/`, or "random"; "auto" takes the usual split of the dataset.
     pub kind: String,
-    /// Share of nodes trained on, for a random split.
+    /// Share of training nodes in a random split.
     pub train: f64,
-    /// Share of nodes validated on, for a random split; the rest is test.
+    /// Share of validation nodes in a random split; the rest are test nodes.
     pub valid: f64,
-    /// Seed of a random split (not the run's: all seeds of a run meet the same split).
+    /// Seed of a random split. It is not the run's seed, so that all seeds of a run use the same split.
     pub seed: u64,
-    /// Whether nodes may stand in no part.
+    /// Whether labelled nodes may belong to no part.
     pub allow_missing: bool,
 }
 
@@ -47,55 +48,55 @@ impl Default for SplitSettings {
     }
 }
 
-/// How an edge list and its table of nodes are read (`docs/rows.md`). Not used for OGB's layouts.
+/// How an edge list and its table of nodes are read (`docs/rows.md`); OGB's layouts do not use these settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TableSettings {
-    /// File of nodes, relative to the edges' folder; empty: the file beside them whose name is `nodes` with the
-    /// ending of a file of rows.
+    /// File of nodes, relative to the folder of the edges. If empty, the file beside the edges whose name is `nodes`
+    /// with the extension of a file of rows.
     pub nodes: String,
-    /// The nodes' column of ids.
+    /// Column with the nodes' ids.
     pub id_column: String,
-    /// The nodes' column of labels.
+    /// Column with the nodes' labels.
     pub label_column: String,
-    /// The edges' column of one end.
+    /// Column of the edges' file with one end.
     pub source_column: String,
-    /// The edges' column of the other end.
+    /// Column of the edges' file with the other end.
     pub target_column: String,
-    /// Columns of the nodes to leave out before they are looked at.
+    /// Columns of the nodes to ignore completely.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
-    /// Columns of the nodes to keep though they look like an identifier or a copy of the label.
+    /// Columns of the nodes to keep even if they look like an identifier or a copy of the label.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<String>,
-    /// Columns of the nodes to read as categories whatever they look like.
+    /// Columns of the nodes to read as categories, whatever they look like.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub categorical: Vec<String>,
-    /// Class names in the order of their numbers; absent: the distinct labels.
+    /// Class names in the order of their numbers; default: the distinct labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
-    /// Cells that mean "missing" beside the empty one; absent: the list of `docs/rows.md`.
+    /// Words that mean "missing" besides the empty cell; default: the list in `docs/rows.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<String>>,
-    /// What stands between cells, in both files; absent: found in each.
+    /// Character between cells in both files; default: found for each file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub separator: Option<char>,
-    /// The decimal mark; absent: found from the cells.
+    /// Decimal mark; default: found from the cells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<Decimal>,
-    /// Where the names of the nodes' columns come from; absent: the first row, unless it looks like data.
+    /// Where the names of the nodes' columns come from; default: the first row, unless it looks like data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderRow>,
-    /// The same for the edges. Without a header the first two columns are the ends.
+    /// Where the names of the edges' columns come from. Without a header the first two columns are the ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edges_header: Option<HeaderRow>,
-    /// Columns of the edges to leave out before they are looked at.
+    /// Columns of the edges to ignore completely.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edges_ignore: Vec<String>,
 }
 
-/// Settings that are not written where they have their defaults: the identity of every run from before
-/// they existed stays what it was.
+/// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
+/// keep their identity.
 pub(crate) const UNWRITTEN: [&str; 10] = [
     "table.ignore",
     "table.keep",
@@ -110,7 +111,7 @@ pub(crate) const UNWRITTEN: [&str; 10] = [
 ];
 
 impl TableSettings {
-    /// How the table of nodes is read.
+    /// Options for reading the table of nodes.
     pub(crate) fn node_options(&self) -> ReadOptions {
         ReadOptions {
             header: self.header.into(),
@@ -121,7 +122,7 @@ impl TableSettings {
         }
     }
 
-    /// How the edges are read.
+    /// Options for reading the edges.
     pub(crate) fn edge_options(&self) -> ReadOptions {
         ReadOptions {
             header: self.edges_header.into(),
@@ -172,26 +173,26 @@ impl Default for TableSettings {
     }
 }
 
-/// The graph convolutional network.
+/// Settings of the graph convolutional network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GcnSettings {
-    /// Rounds of message passing; the last one's output is the interface.
+    /// Number of layers; the output of the last one is the interface.
     pub layers: usize,
     /// Width of every layer but the last.
     pub width: usize,
-    /// Width of the last layer, and so of the interface.
+    /// Width of the last layer, which is the width of the interface.
     pub interface_width: usize,
-    /// Whether every layer but the last ends in layer normalisation before its activation.
+    /// Whether every layer but the last applies layer normalisation before its activation.
     pub norm: bool,
-    /// Whether the last layer does too. It mixes the interface's channels: with it, compaction keeps what
-    /// mean and variance over all of them need.
+    /// Whether the last layer applies layer normalisation too. That mixes the channels of the interface, so
+    /// compaction must keep what mean and variance over all of them need.
     pub norm_last: bool,
-    /// Whether a layer of equal input and output width adds its input.
+    /// Whether a layer whose input and output have the same width adds its input.
     pub residual: bool,
     /// Share of hidden values dropped after every layer but the last.
     pub dropout: f64,
-    /// Share of interface values dropped.
+    /// Share of values dropped at the interface.
     pub interface_dropout: f64,
 }
 
@@ -214,34 +215,34 @@ impl Default for GcnSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GraphSettings {
-    /// Which nodes are trained on.
+    /// How nodes are split.
     pub split: SplitSettings,
-    /// Columns of an edge list of one's own.
+    /// How a user's edge list and table of nodes are read.
     pub table: TableSettings,
     /// How features are scaled.
     pub features: FeatureScaling,
-    /// The network.
+    /// The graph convolutional network.
     pub gcn: GcnSettings,
-    /// The gate on the final node representation.
+    /// The gate on the last node representation.
     pub gate: GateConfig,
-    /// Training. One epoch is one full-batch step; the batch sizes are not used.
+    /// Training. One epoch is one full-batch step, so batch sizes are not used.
     pub train: TrainConfig,
 }
 
-/// Learning rate, decay and dropout are the best of a search on amazon-computers (Table 7's space, twelve trials of dense
-/// and of L0GM at 15% active, validation loss). The last layer's normalisation was held against none: .02 of validation
-/// loss better. The gate's own settings are those under which the active fraction answers to lambda over the whole grid
-/// within a few hundred full-batch steps (on amazon-computers 1e-4 leaves over 75% open, 1e-2 under 10%); for them the
-/// reasons are the likely ones, not proved:
+/// Learning rate, decay and dropout are the best of a search on amazon-computers by validation loss (Table 7's space,
+/// twelve trials each of dense and of L0GM at 15% active). Normalising the last layer improved the validation loss by
+/// .02. With the gate's settings, the active fraction follows lambda over the whole grid within a few hundred
+/// full-batch steps (on amazon-computers 1e-4 leaves over 75% open, 1e-2 under 10%). Their likely but unproven
+/// reasons are:
 ///
-/// - Gates that start further open and move faster end further open at 1e-2 (seed 0; start, travel, ramp): .92, 250, .1
-///   at 12%; .87, 120, .1 at 9%; .86, 120, .05 at 8%.
-/// - An epsilon far above a gate's gradient makes gates move in proportion to it, not at Adam's constant
-///   speed: a small lambda closes slowly, a large one fast.
-/// - No warm-up without penalty (the paper's range is .05 to .20): gates that the task alone has driven far
-///   open come back late in so few steps.
-/// - An interface twice as wide as the layers before: how many dimensions the classes need hardly depends
-///   on how many there are.
+/// - Gates that start further open and move faster end further open at 1e-2 (seed 0; start, travel, ramp):
+///   .92, 250, .1 at 12%; .87, 120, .1 at 9%; .86, 120, .05 at 8%.
+/// - With an epsilon far above a gate's gradient, gates move in proportion to the gradient and not at Adam's constant
+///   speed: a small lambda closes gates slowly, a large one fast.
+/// - There is no warm-up without the penalty (the paper's range is .05 to .20): in so few steps, gates that the task
+///   alone has opened far close too late.
+/// - The interface is twice as wide as the layers before it: the number of dimensions that the classes need hardly
+///   depends on how many there are.
 impl Default for GraphSettings {
     fn default() -> Self {
         Self {
@@ -250,8 +251,8 @@ impl Default for GraphSettings {
             features: FeatureScaling::None,
             gcn: GcnSettings::default(),
             gate: GateConfig {
-                // The paper's Algorithm 1, line 10; it closes a gate at log_alpha = 0, which lies above the
-                // median gate's -1.6, so the gates start further open.
+                // The threshold gate of the paper's Algorithm 1, line 10, closes a gate at log_alpha = 0. That is
+                // above -1.6, where the median gate is otherwise, so the gates start further open.
                 inference: InferenceGate::Threshold,
                 initial_open: 0.86,
                 ..GateConfig::default()
@@ -268,7 +269,7 @@ impl Default for GraphSettings {
                     gate_travel: 120.0,
                     ..OptimiserConfig::default()
                 },
-                // No warm-up: see the comment above.
+                // There is no warm-up, for the reason given above.
                 schedule: Schedule {
                     warmup: 0.0,
                     ramp: 0.05,
@@ -281,7 +282,7 @@ impl Default for GraphSettings {
 }
 
 impl GraphSettings {
-    /// Checks every range; an error names the setting, its value and what is allowed.
+    /// Checks every range. An error names the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
         self.table.check()?;
         let gcn = &self.gcn;

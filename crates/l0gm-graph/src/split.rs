@@ -1,5 +1,6 @@
-//! Which nodes are trained on, validated on and tested on: read from `split/<kind>/` as OGB ships it, or
-//! drawn at random by seed. Checked once: every node that has a label in exactly one part, every other in none.
+//! The split into training, validation and test nodes: read from `split/<kind>/` as OGB publishes it, or drawn at
+//! random from a seed. It is checked once: every node with a label is in exactly one part, and every other node in
+//! none.
 use crate::settings::SplitSettings;
 use crate::text_matrix::{parse_id, parse_lines};
 use crate::{Error, NodeId, Result};
@@ -7,7 +8,7 @@ use l0gm_ops::Generator;
 use l0gm_train::Split;
 use std::path::Path;
 
-/// The setting `split.kind` that asks for a seeded random split instead of files.
+/// The value of `split.kind` that asks for a random split instead of files.
 pub const RANDOM: &str = "random";
 
 /// The nodes of the three parts.
@@ -20,8 +21,8 @@ pub struct NodeSplit {
 }
 
 impl NodeSplit {
-    /// Checks that no part is empty, no node stands twice, and none is left out (unless allowed).
-    /// An error says which node, and in which parts.
+    /// Checks that no part is empty, no node occurs twice, and none is left out (unless allowed). An error names the
+    /// node and the parts.
     pub fn new(
         nodes: usize,
         train: Vec<NodeId>,
@@ -33,7 +34,7 @@ impl NodeSplit {
         Self::among(&labelled, [train, valid, test], allow_missing)
     }
 
-    /// Like [`new`](Self::new), of the nodes that have a label; the parts hold no other.
+    /// Like [`new`](Self::new), for the nodes with a label; the parts contain no others.
     fn among(labelled: &[bool], parts: [Vec<NodeId>; 3], allow_missing: bool) -> Result<Self> {
         let nodes = labelled.len();
         let [train, valid, test] = parts;
@@ -76,8 +77,8 @@ impl NodeSplit {
         })
     }
 
-    /// The split the settings ask for: `dir`/split/KIND/{train,valid,test}.csv.gz, or a random one. Nodes
-    /// without a label (`labels` is [`Graph::labels`](crate::Graph::labels)) are in no part, also where a file
+    /// Makes the split that the settings ask for: from `dir`/split/KIND/{train,valid,test}.csv.gz, or at random.
+    /// Nodes without a label (`labels` is [`Graph::labels`](crate::Graph::labels)) are in no part, even if a file
     /// lists them; see [`left_out`](Self::left_out).
     pub fn load(dir: &Path, labels: &[Option<u32>], settings: &SplitSettings) -> Result<Self> {
         let nodes = labels.len();
@@ -127,12 +128,12 @@ impl NodeSplit {
         Ok(Self { left_out, ..split })
     }
 
-    /// How many nodes without a label the split's files list.
+    /// Number of nodes without a label that the split's files list.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
-    /// Shares `train` and `valid` of a seeded random order; the rest is test.
+    /// Splits a random order of the nodes into shares of size `train` and `valid`; the rest are test nodes.
     pub fn random(nodes: usize, train: f64, valid: f64, seed: u64) -> Result<Self> {
         let all: Vec<NodeId> = (0..nodes as u32).map(NodeId).collect();
         Self::among(&vec![true; nodes], shares(&all, train, valid, seed), false)
@@ -148,7 +149,7 @@ impl NodeSplit {
     }
 }
 
-/// Shares `train` and `valid` of these nodes in a seeded random order, and the rest; each part sorted.
+/// Splits a random order of these nodes into shares of size `train` and `valid` and the rest. Each part is sorted.
 fn shares(known: &[NodeId], train: f64, valid: f64, seed: u64) -> [Vec<NodeId>; 3] {
     let order = Generator::new(seed)
         .stream("node-split", 0)
@@ -162,7 +163,7 @@ fn shares(known: &[NodeId], train: f64, valid: f64, seed: u64) -> [Vec<NodeId>; 
     })
 }
 
-/// Names of the splits that stand as files under `dir`/split, sorted.
+/// Names of the splits with files under `dir`/split, sorted.
 pub fn split_kinds(dir: &Path) -> Vec<String> {
     let mut kinds: Vec<String> = std::fs::read_dir(dir.join("split"))
         .into_iter()

@@ -1,5 +1,5 @@
-//! A graph as the training loop sees it: full batch, one batch an epoch and a split. The graph's tensors
-//! and each split's rows are made once and shared by every step.
+//! A graph as the training loop uses it: one batch per epoch and per split, with all nodes of the split. The graph's
+//! tensors and each split's rows are made once and shared by every step.
 use crate::robustness::{feature_scales, perturbed};
 use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
 use candle_core::{Device, Tensor};
@@ -14,9 +14,9 @@ pub struct GraphTask {
     split: NodeSplit,
     labels: Vec<Option<u32>>,
     classes: usize,
-    /// Rows and labels of train, valid and test.
+    /// Rows and labels of training, validation and test.
     whole: [(Arc<NodeRows>, Tensor); 3],
-    /// Of the features, for the robustness protocol.
+    /// Scales of the features, for the robustness protocol.
     scales: OnceLock<Vec<FeatureScale>>,
 }
 
@@ -46,7 +46,7 @@ impl GraphTask {
     pub fn graph(&self) -> &Arc<GraphTensors> {
         &self.graph
     }
-    /// The input whose rows are all nodes of a split.
+    /// The input that selects all nodes of a split.
     pub fn input(&self, split: Split) -> GraphInput {
         GraphInput {
             graph: self.graph.clone(),

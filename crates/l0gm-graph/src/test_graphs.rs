@@ -1,9 +1,9 @@
-//! Small graphs for the tests, and eq. 2 written out in dense form as the reference.
+//! Small graphs for tests, and eq. 2 in dense form as the reference.
 #![allow(clippy::unwrap_used)]
 use crate::{Adjacency, Features, Graph, NodeId};
 use l0gm_ops::Generator;
 
-/// Six nodes: a square with a diagonal, a leaf, and a node alone.
+/// Six nodes: a square with a diagonal, a leaf, and an isolated node.
 pub(crate) fn small_graph() -> Graph {
     let edges =
         [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (3, 4)].map(|(a, b)| (NodeId(a), NodeId(b)));
@@ -18,7 +18,7 @@ pub(crate) fn small_graph() -> Graph {
     .unwrap()
 }
 
-/// Two communities of `half` nodes whose features point, noisily, to the community.
+/// Two communities of `half` nodes each, with noisy features that indicate the community.
 pub(crate) fn two_communities(half: usize, seed: u64) -> Graph {
     let mut random = Generator::new(seed);
     let nodes = 2 * half;

@@ -1,6 +1,6 @@
-//! Headerless numeric CSV, gzipped or plain, read in blocks and parsed by every thread: OGB's raw files
-//! hold nothing but numbers and commas, so no quoting is looked for, and a file larger than memory's
-//! spare part never stands in memory as text.
+//! Reads numeric CSV without headers, gzipped or plain, in blocks that all threads parse. OGB's raw files hold only
+//! numbers and commas, so quoting is not supported. The text is never in memory as a whole, because a file may be
+//! larger than the free memory.
 use crate::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use l0gm_data::limits::{LINE, Limited, UNPACKED};
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-/// Bytes of text held at a time.
+/// Number of bytes of text held at a time.
 const BLOCK: usize = 16 << 20;
 
-/// Opens a text file, decompressing it where its name ends in `.gz`.
+/// Opens a text file, and decompresses it if its name ends in `.gz`.
 pub(crate) fn open_text(path: &Path) -> Result<Box<dyn Read>> {
     let file = File::open(path).map_err(|e| Error::read(path, &e))?;
     Ok(if path.extension().is_some_and(|e| e == "gz") {
@@ -23,9 +23,9 @@ pub(crate) fn open_text(path: &Path) -> Result<Box<dyn Read>> {
     })
 }
 
-/// Parses every line with `parse`, which appends to its output; all outputs are returned in the file's
-/// order. `parse` gets a line without its end and says what is wrong with it; the error then names
-/// file and line (from 1). Empty lines are skipped; a file without any line is an error.
+/// Parses every line with `parse`, which appends to its output, and returns all outputs in the file's order. `parse`
+/// gets a line without its end and returns what is wrong with it; the error then names file and line (from 1). Empty
+/// lines are skipped, and a file without any line is an error.
 pub(crate) fn parse_lines<T, F>(path: &Path, parse: F) -> Result<Vec<T>>
 where
     T: Send,
@@ -55,7 +55,7 @@ where
         if at_end {
             break;
         }
-        // A line longer than a block is read on, up to the limit.
+        // If a line is longer than a block, read on, up to the limit.
         if text.len() as u64 > LINE.bytes() {
             return Err(Error::read(path, &LINE.error()));
         }
@@ -70,7 +70,7 @@ where
     Ok(values)
 }
 
-/// Parses whole lines in parallel; returns how many there were.
+/// Parses complete lines in parallel and returns their number.
 fn parse_block<T, F>(
     path: &Path,
     text: &[u8],
@@ -98,7 +98,7 @@ where
                     return (lines, Err(message));
                 }
             }
-            // The split after a final newline is no line.
+            // The empty piece after a final newline is not a line.
             if piece.ends_with(b"\n") {
                 lines -= 1;
             }
@@ -121,7 +121,7 @@ where
     Ok(lines)
 }
 
-/// About `count` pieces, each ending at a line's end.
+/// Cuts the text into about `count` pieces, each of which ends at the end of a line.
 fn cut_at_lines(text: &[u8], count: usize) -> Vec<&[u8]> {
     let size = (text.len() / count.max(1)).max(1 << 12);
     let mut pieces = Vec::with_capacity(count + 1);
@@ -147,7 +147,7 @@ pub(crate) fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&b| b == b',').map(<[u8]>::trim_ascii)
 }
 
-/// A whole number from 0.
+/// Parses a whole number from 0.
 pub(crate) fn parse_id(field: &[u8]) -> std::result::Result<u32, String> {
     let text = || String::from_utf8_lossy(field).into_owned();
     let mut value: u64 = 0;
@@ -170,7 +170,7 @@ pub(crate) fn parse_id(field: &[u8]) -> std::result::Result<u32, String> {
     Ok(value as u32)
 }
 
-/// A number; single digits, most of a bag of words, take the short way.
+/// Parses a number. Single digits, which are most of a bag of words, take a fast path.
 pub(crate) fn parse_f32(field: &[u8]) -> std::result::Result<f32, String> {
     if let [digit @ b'0'..=b'9'] = field {
         return Ok(f32::from(digit - b'0'));

@@ -1,5 +1,5 @@
-//! Graphs of one's own, as people write them: what is made of nodes without labels, of every kind of column,
-//! of edges with weights, and what is said about it.
+//! Users' graphs as people write them: how nodes without labels, all kinds of columns and edges with weights are
+//! read, and what is reported about them.
 #![allow(clippy::unwrap_used)]
 use l0gm_data::rows::Summary;
 use l0gm_data::{Catalogue, DataOptions};
@@ -125,7 +125,7 @@ fn numbers_are_read_in_every_spelling_and_words_become_a_feature_each() {
     let nodes = nodes.replacen("f0,f1", "f0,pay,town,home,since", 1);
     write(dir.path(), &nodes, &edges);
     let graph = read(dir.path()).unwrap();
-    // f0, pay, three towns and where none is known, home, and of the dates day and weekday.
+    // The features are f0, pay, three towns and one for a missing town, home, and day and weekday of the dates.
     let expected = [7.0, 1010.5, 0.0, 1.0, 0.0, 0.0, 0.0, 2.0, 2.0];
     assert_eq!(graph.features().row(NodeId(1)), &expected);
     assert_eq!(graph.features().row(NodeId(2))[2..6], [0.0, 0.0, 0.0, 1.0]);
@@ -202,7 +202,7 @@ fn ids_that_are_whole_numbers_are_one_node_however_they_are_written() {
     let nodes = "id,label,x\n1,a,0.5\n2,b,1\n3,a,2\n";
     write(dir.path(), nodes, "source,target\n1.0,2.0\n2.0,3.0\n");
     assert_eq!(read(dir.path()).unwrap().edges(), 2);
-    // Codes and versions are names.
+    // Codes and version numbers are names, not numbers.
     let nodes = "id,label,x\n007,a,0.5\n1.1,b,1\n1.10,a,2\n";
     write(dir.path(), nodes, "source,target\n1.1,1.10\n");
     assert_eq!(read(dir.path()).unwrap().edges(), 1);
@@ -314,7 +314,7 @@ fn every_container_gives_the_same_graph() {
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     again([("nodes.csv", nodes.into()), ("edges.parquet", parquet)]);
-    // Which one is meant cannot be known.
+    // Two files would make the choice ambiguous.
     fs::write(dir.path().join("nodes.tsv"), tabs(nodes)).unwrap();
     let error = read(dir.path()).unwrap_err().to_string();
     assert!(

@@ -1,4 +1,4 @@
-//! Graphs from files: what is read back, and what is refused with which words.
+//! Graphs from files: what is read back, and the errors for what is refused.
 #![allow(clippy::unwrap_used)]
 use candle_core::{Device, Tensor};
 use flate2::Compression;
@@ -43,13 +43,13 @@ fn is_the_small_path(graph: &Graph) {
     assert_eq!(graph.adjacency().neighbours(NodeId(3)), &[2]);
 }
 
-/// Replaces one raw file, reads, and returns the error's words.
+/// Replaces one raw file, reads the graph, and returns the error's text.
 fn refused(file: &str, text: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     ogb(dir.path());
     gz(&dir.path().join("raw").join(file), text);
     let error = read(dir.path()).unwrap_err().to_string();
-    // A count is held against the file that it counts, which is the one named.
+    // A count is compared with the file that it counts, which the error names.
     let named = file.replace("num-node-list", "node-label");
     assert!(error.contains(&named), "{error} does not name {named}");
     error
@@ -140,7 +140,8 @@ fn a_binary_edge_to_a_node_that_does_not_exist_is_named() {
     );
 }
 
-/// Reads the folder once for every byte of `path`, with one of its bits flipped: an error, or the same graph.
+/// Reads the folder once for every byte of `path`, with one bit of it flipped. The result must be an error or the
+/// same graph.
 fn no_flipped_bit_changes_the_graph(dir: &Path, path: &Path) {
     let whole = fs::read(path).unwrap();
     let expected = read(dir).unwrap();
@@ -356,7 +357,7 @@ fn an_edge_list_with_a_table_of_nodes_is_read_by_column_names() {
     let graph = read(dir.path()).unwrap();
     is_the_small_path(&graph);
     assert_eq!(graph.classes(), ["cat", "dog"]);
-    // The same through the edge list's own path.
+    // Reading the edge list's own path must give the same graph.
     assert_eq!(read(&dir.path().join("edges.csv")).unwrap(), graph);
 
     file("edges.csv", "source,target\na,b\nb,x\n");

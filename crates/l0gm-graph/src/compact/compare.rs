@@ -1,14 +1,14 @@
-//! The compact model held against the gated one on the test nodes: what a run's record says of it.
+//! Compares the compact model with the gated one on the test nodes, for a run's record.
 
 use super::CompactModel;
 use crate::feature_schema::FeatureSchema;
 use crate::{GraphModel, GraphSettings, GraphTask, Result, sizes};
 use l0gm_train::{CompactSummary, Compacted, Split, Task, latency_of, latency_rows};
 
-/// Builds the compact model, compares its logits on the test nodes with the gated model's and times it.
+/// Builds the compact model, compares its logits on the test nodes with the gated model's, and times it.
 ///
 /// # Errors
-/// Where a forward pass fails, or the model has no compact form.
+/// Fails if a forward pass fails or the model has no compact form.
 pub(crate) fn compacted(
     model: &GraphModel,
     task: &GraphTask,
@@ -23,7 +23,7 @@ pub(crate) fn compacted(
     let nodes = task.graph().nodes();
     let entries = task.graph().propagation().matrix().values().len();
     let latency = match small.is_closed() {
-        // Nothing is left to time but the classifier's bias.
+        // Only the classifier's bias would be left to time.
         true => None,
         false => Some(latency(&small, task, settings.train.eval_batch_size)?),
     };
@@ -40,7 +40,7 @@ pub(crate) fn compacted(
     })
 }
 
-/// Median microseconds a node, on the rows and by the protocol of the gated model's.
+/// Median microseconds per node, with the rows and protocol used for the gated model.
 fn latency(small: &CompactModel, task: &GraphTask, eval_batch_size: usize) -> Result<f64> {
     let device = small.bias.device();
     let rows = latency_rows(task, eval_batch_size)?;

@@ -1,5 +1,5 @@
-//! A compact model as files, and back: weights, kept channels and how a graph's features are scaled, so
-//! that it runs on a graph's files without the run it comes from.
+//! Writes a compact model to files and reads it back. The files hold weights, kept channels and the scaling of
+//! features, so the model can be applied to a graph's files without its run.
 use super::CompactModel;
 use super::layer::{CompactLayer, CompactNorm};
 use super::spread::Spread;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 const MODALITY: &str = "graph";
 
-/// A finished run's compact model, ready for a graph.
+/// The compact model of a finished run, ready for a graph.
 #[derive(Debug)]
 pub struct CompactGraph {
     header: CompactHeader,
@@ -25,35 +25,35 @@ pub struct CompactGraph {
     device: Device,
 }
 
-/// What a model says of every node of a graph.
+/// A model's predictions for every node of a graph.
 #[derive(Clone, Debug)]
 pub struct NodePredictions {
     /// Calibrated probabilities, in the order of the nodes' file.
     pub probabilities: ClassProbabilities,
-    /// The nodes' ids; in OGB's layouts their numbers.
+    /// The nodes' ids; for OGB's layouts their numbers.
     pub names: Vec<String>,
-    /// What a person would like to know of the files, one line each.
+    /// Remarks on the files for the user, one line each.
     pub said: Vec<String>,
 }
 
-/// The modality's part of `model.json`.
+/// The part of `model.json` that graphs define.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Body {
-    /// Columns of features a node.
+    /// Number of features of each node.
     features: usize,
-    /// How they are scaled.
+    /// How features are scaled.
     scaling: FeatureScaling,
     /// How an edge list and its table of nodes are read.
     table: TableSettings,
-    /// What the columns of nodes stand for; absent where they have no names.
+    /// The features that the columns of nodes become; `None` if they have no names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<FeatureSchema>,
-    /// The channels of the interface that stay.
+    /// The interface's channels that are kept.
     kept: Vec<u32>,
-    /// Channels of the interface before.
+    /// Number of channels of the interface before compaction.
     interface: usize,
-    /// Empty where none stays.
+    /// The layers; empty if no channel is kept.
     layers: Vec<LayerShape>,
 }
 
@@ -61,26 +61,26 @@ struct Body {
 #[serde(rename_all = "kebab-case")]
 struct LayerShape {
     inputs: usize,
-    /// Rows of the weight; with a normalisation more than go on from the last layer.
+    /// Rows of the weight. With a normalisation, these may be more than the kept channels.
     outputs: usize,
     norm: bool,
     residual: bool,
-    /// With `norm`: its mean and variance come from the layer's input, and the weight has the kept channels alone,
-    /// centred and scaled.
+    /// Whether, with `norm`, mean and variance are computed from the layer's input. The weight then has only the kept
+    /// channels, centred and scaled.
     #[serde(default)]
     spread: bool,
 }
 
 impl CompactModel {
-    /// What a run writes of it; `features`: the number of features a node.
+    /// The files that a run writes. `features` is the number of features of each node.
     ///
     /// # Errors
-    /// Where the model cannot be written as JSON.
+    /// Fails if the model cannot be written as JSON.
     pub fn parts(&self, features: usize, settings: &GraphSettings) -> Result<CompactParts> {
         self.parts_with(features, None, settings)
     }
 
-    /// Like [`parts`](Self::parts), with what the columns of nodes stand for.
+    /// Like [`parts`](Self::parts), with the features that the columns of nodes become.
     pub(crate) fn parts_with(
         &self,
         features: usize,
@@ -142,7 +142,7 @@ impl CompactGraph {
     /// Reads the folder `compact` of a finished run.
     ///
     /// # Errors
-    /// A file that is missing, cut off, of another format or modality, or does not fit the others.
+    /// Fails if a file is missing, truncated, of another format or modality, or does not match the others.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
@@ -154,29 +154,29 @@ impl CompactGraph {
         })
     }
 
-    /// What `model.json` says: run, classes, temperature, sizes before and after.
+    /// The header in `model.json`: run, classes, temperature, and sizes before and after.
     pub fn header(&self) -> &CompactHeader {
         &self.header
     }
 
-    /// The channels of the interface that stay.
+    /// The interface's channels that are kept.
     pub fn kept(&self) -> &[u32] {
         &self.body.kept
     }
 
-    /// Calibrated probabilities of every node of the graph whose files stand at `path`, by node number.
+    /// Calibrated probabilities of every node of the graph at `path`, ordered by node number.
     ///
     /// # Errors
-    /// What cannot be read as a graph; a column of features that is not there, or another number of them.
+    /// Fails if the files cannot be read as a graph, or if a column of features is missing or their number differs.
     pub fn predict_folder(&self, path: &Path) -> Result<ClassProbabilities> {
         Ok(self.predict_files(path)?.probabilities)
     }
 
-    /// The same with the nodes' names and what a person would like to know of the files, such as cells that
-    /// training never met. The column of labels is not looked at, and need not be there.
+    /// Like [`predict_folder`](Self::predict_folder), with the nodes' names and remarks on the files, such as cells
+    /// with values that did not occur in training. Ignores the column of labels, which may be missing.
     ///
     /// # Errors
-    /// As [`predict_folder`](Self::predict_folder).
+    /// Fails like [`predict_folder`](Self::predict_folder).
     pub fn predict_files(&self, path: &Path) -> Result<NodePredictions> {
         let body = &self.body;
         let schema = body.schema.as_ref();
@@ -197,11 +197,10 @@ impl CompactGraph {
         })
     }
 
-    /// Calibrated probabilities of every node, by node number. Features are given as they came, before
-    /// any scaling.
+    /// Calibrated probabilities of every node, ordered by node number. The features must not be scaled yet.
     ///
     /// # Errors
-    /// Another number of features.
+    /// Fails if the number of features differs.
     pub fn predict(&self, graph: Graph) -> Result<ClassProbabilities> {
         let logits = self.logits(graph)?;
         let (temperature, classes) = (self.header.temperature, &self.header.classes);
@@ -215,7 +214,7 @@ impl CompactGraph {
     /// Logits before temperature scaling: (nodes, classes).
     ///
     /// # Errors
-    /// As [`predict`](Self::predict).
+    /// Fails like [`predict`](Self::predict).
     pub fn logits(&self, mut graph: Graph) -> Result<Tensor> {
         let (found, expected) = (graph.features().columns(), self.body.features);
         if found != expected {
@@ -231,7 +230,7 @@ impl CompactGraph {
         self.model.logits(&GraphInput { graph, rows })
     }
 
-    /// The model, for a graph whose features are scaled already.
+    /// The model, for a graph whose features are already scaled.
     pub fn model(&self) -> &CompactModel {
         &self.model
     }
@@ -290,7 +289,7 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
     })
 }
 
-/// Whether each layer reads what the one before gives, and the kept channels exist.
+/// Whether each layer accepts the output of the one before, and the kept channels exist.
 fn fits(body: &Body, bias: &Tensor) -> bool {
     let kept = &body.kept;
     let rising = kept.is_sorted_by(|a, b| a < b);
@@ -302,7 +301,7 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
         reads
     });
     let last = body.layers.last().is_none_or(|last| {
-        // A normalisation over channels that go needs a spread.
+        // A normalisation over dropped channels needs a spread.
         let whole = !last.norm || last.spread || kept.len() == body.interface;
         let residual = !last.residual || last.inputs == body.interface;
         let spread = !(last.spread && last.residual);

@@ -36,7 +36,7 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
         (1, 16, true, false, false),
         (1, 16, false, false, false),
         (2, 16, true, false, true),
-        // Few channels of many stay: mean and variance come from the layer's input.
+        // Few of many channels are kept, so mean and variance come from the layer's input.
         (3, 48, true, false, false),
     ] {
         let gcn = GcnSettings {
@@ -60,7 +60,7 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), small.parts(8, &settings).unwrap());
         let loaded = CompactGraph::load(dir.path(), &Device::Cpu).unwrap();
-        // A normalised last layer of 16 channels stays whole.
+        // A normalised last layer of 16 channels keeps all of them.
         let kept = match (closed, norm_last && interface_width == 16) {
             (true, _) => 0,
             (false, true) => 16,
@@ -118,7 +118,7 @@ fn run(path: &str, data: Option<PathBuf>, out: &Path) -> RunRecord {
     graphs.run(&spec, &mut context).unwrap()
 }
 
-/// An edge list and its table of nodes: two communities that know mostly each other.
+/// An edge list and its table of nodes: two communities with mostly internal edges.
 fn files(dir: &Path) {
     let graph = two_communities(30, 2);
     let (mut nodes, mut edges) = (
@@ -138,8 +138,7 @@ fn files(dir: &Path) {
     std::fs::write(dir.join("edges.csv"), edges).unwrap();
 }
 
-/// The run's test predictions, found again by the loaded model on the graph's files. `part`: the test
-/// nodes.
+/// The loaded model must reproduce the run's test predictions from the graph's files. `part` holds the test nodes.
 fn predicts_its_graph_again(record: &RunRecord, out: &Path, path: &Path, part: &[NodeId]) {
     let loaded = CompactGraph::load(out.join("compact"), &Device::Cpu).unwrap();
     assert_eq!(loaded.header().temperature, record.scaling_temperature);
@@ -168,7 +167,7 @@ fn a_finished_run_leaves_a_model_that_predicts_its_graph_again() {
     let record = run(dir.path().to_str().unwrap(), None, &out);
     let split = NodeSplit::random(60, 0.6, 0.2, 0).unwrap();
     predicts_its_graph_again(&record, &out, dir.path(), split.part(Split::Test));
-    // Another graph: without labels, and features are missing.
+    // Predict another graph, without labels and with missing features.
     let loaded = CompactGraph::load(out.join("compact"), &Device::Cpu).unwrap();
     let other = dir.path().join("other");
     std::fs::create_dir(&other).unwrap();

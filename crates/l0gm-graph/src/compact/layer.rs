@@ -1,6 +1,6 @@
-//! One layer of a compact GCN: a trained layer's numbers, without the channels that the gate closed. It differs
-//! from [`GcnLayer`], which trains eq. 2, in how it normalises: the mean and the variance over channels that are
-//! gone come from the layer's input ([`Spread`]).
+//! One layer of a compact GCN: the weights of a trained layer without the channels that the gate closed. It differs
+//! from [`GcnLayer`], which trains eq. 2, in its normalisation: the mean and variance over dropped channels are
+//! computed from the layer's input ([`Spread`]).
 
 use super::spread::{Spread, separate};
 use crate::gcn::{EPSILON, GcnLayer};
@@ -9,40 +9,40 @@ use candle_core::{Result, Tensor, Var};
 use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_ops::{add, add_bias, layer_norm, linear, relu};
 
-/// One round of message passing, for use.
+/// One layer of message passing, for inference.
 #[derive(Clone, Debug)]
 pub(super) struct CompactLayer {
-    /// (out, in). Of a spread layer centred and scaled.
+    /// Weight, (out, in); centred and scaled if the layer has a spread.
     pub(super) weight: Tensor,
-    /// (out,).
+    /// Bias, (out,).
     pub(super) bias: Tensor,
     pub(super) norm: CompactNorm,
     pub(super) residual: bool,
-    /// The channels of the residual's input that go on; absent where all do.
+    /// The channels of the residual's input that are kept; `None` if all are.
     pub(super) kept: Option<Tensor>,
 }
 
 /// Normalisation over a layer's channels.
 #[derive(Clone, Debug)]
 pub(super) enum CompactNorm {
-    /// None.
+    /// No normalisation.
     None,
-    /// Over the channels there are; scale and shift: (out,) each.
+    /// Normalisation over the channels that are present. Scale and shift are (out,) each.
     Layer { scale: Tensor, shift: Tensor },
-    /// Over the channels there were, from the layer's input; shift: (out,).
+    /// Normalisation over the original channels, computed from the layer's input. The shift is (out,).
     Spread { spread: Spread, shift: Tensor },
 }
 
-/// The last layer and the classifier behind it, made smaller together.
+/// The last layer and the classifier behind it, after they were shrunk together.
 pub(super) struct Shrunk {
     pub(super) layer: CompactLayer,
     pub(super) classifier: LinearLayer,
-    /// The channels of the interface that stay.
+    /// The interface's channels that are kept.
     pub(super) kept: Vec<u32>,
 }
 
 impl CompactLayer {
-    /// A trained layer with all its channels.
+    /// A trained layer with all of its channels.
     pub(super) fn whole(layer: &GcnLayer) -> Result<Self> {
         let norm = match &layer.norm {
             None => CompactNorm::None,
@@ -60,10 +60,10 @@ impl CompactLayer {
         })
     }
 
-    /// The last layer with `z` folded into the classifier's columns and, where that makes it faster, without its
-    /// closed channels. Without a normalisation they always go. With one, the normalisation needs mean and
-    /// variance over every channel: where few stay, both come from the layer's input and the closed channels go;
-    /// where many stay, that would cost more than it saves, and everything stays.
+    /// Folds `z` into the classifier's columns and drops the last layer's closed channels if that makes it faster.
+    /// Without a normalisation they are always dropped. With one, the mean and variance over all channels are still
+    /// needed: if few channels are kept, both come from the layer's input; if many are kept, that would cost more
+    /// than it saves, so every channel stays.
     pub(super) fn shrunk(
         last: &GcnLayer,
         z: &[f32],
@@ -106,7 +106,7 @@ impl CompactLayer {
         }
     }
 
-    /// With the linear part `before`, less its closed channels.
+    /// The layer without its closed channels; `before` is its linear part.
     fn without_closed(
         self,
         before: &LinearLayer,
@@ -129,7 +129,7 @@ impl CompactLayer {
         })
     }
 
-    /// For the receivers: (receivers, out).
+    /// Computes the layer for the receivers: (receivers, out).
     pub(super) fn forward(&self, h: &Messages, to: &Receivers<'_>) -> Result<Tensor> {
         let out = match &self.norm {
             CompactNorm::Spread { spread, shift } => {
@@ -154,7 +154,7 @@ impl CompactLayer {
         }
     }
 
-    /// Numbers held.
+    /// Number of stored values.
     pub(super) fn parameters(&self) -> usize {
         let norm = match &self.norm {
             CompactNorm::None => 0,
@@ -164,10 +164,11 @@ impl CompactLayer {
         self.weight.elem_count() + self.bias.elem_count() + norm
     }
 
-    /// Multiply-adds, times two, of a pass over a graph. `given`: Â H is at hand.
+    /// Floating-point operations of a pass over a graph; a multiply-add counts as two. `given` means that Â H has
+    /// been computed already.
     pub(super) fn flops(&self, nodes: usize, entries: usize, given: bool) -> u64 {
         let (out, inputs) = self.weight.dims2().unwrap_or_default();
-        // Of a spread layer the deviation's factor too; its sparse product is on the inputs.
+        // A layer with a spread also multiplies by the deviation's factor, and its sparse product is on the inputs.
         let (rows, wide) = match &self.norm {
             CompactNorm::Spread { .. } => (out + inputs, inputs),
             _ => (out, inputs.min(out)),
@@ -177,7 +178,7 @@ impl CompactLayer {
     }
 }
 
-/// A copy without gradient: a compact model shares nothing with the trained one.
+/// A copy without gradients, so that a compact model shares no memory with the trained one.
 fn own(var: &Var) -> Result<Tensor> {
     var.as_detached_tensor().copy()
 }

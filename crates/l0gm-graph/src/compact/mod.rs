@@ -1,4 +1,4 @@
-//! The trained model made smaller: in memory ([`CompactModel`]), and as files that run on a graph's files
+//! Makes a trained model smaller: in memory ([`CompactModel`]), and as files that can be applied to a graph's files
 //! ([`CompactGraph`]).
 
 mod compare;

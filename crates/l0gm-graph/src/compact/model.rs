@@ -1,5 +1,5 @@
-//! A trained gated GCN made really smaller, for use alone: z goes into the classifier's columns, and closed channels
-//! go where they can ([`CompactLayer::shrunk`]). No gate is left, and nothing can be trained.
+//! Makes a trained gated GCN smaller for inference: z is folded into the classifier's columns, and closed channels
+//! are dropped where possible ([`CompactLayer::shrunk`]). The result has no gate and cannot be trained.
 
 use super::layer::CompactLayer;
 use crate::propagation::{Messages, Receivers};
@@ -9,26 +9,26 @@ use l0gm_gate::LinearLayer;
 use l0gm_ops::linear;
 use l0gm_train::{Encoder, Sizes};
 
-/// A GCN without a gate, narrower where the gate was closed. It owns all it needs.
+/// A GCN without a gate, and with fewer channels if gates were closed. It owns all its tensors.
 #[derive(Clone, Debug)]
 pub struct CompactModel {
-    /// Empty where every channel was closed: the logits are the classifier's bias then.
+    /// The layers; empty if every channel was closed, because the logits are then the classifier's bias.
     pub(super) layers: Vec<CompactLayer>,
-    /// (classes, kept).
+    /// The classifier's weight, (classes, kept).
     pub(super) weight: Tensor,
-    /// (classes,).
+    /// The classifier's bias, (classes,).
     pub(super) bias: Tensor,
-    /// The channels of the interface that stay.
+    /// The interface's channels that are kept.
     pub(super) kept: Vec<u32>,
-    /// Channels of the interface before.
+    /// Number of channels of the interface before compaction.
     pub(super) interface: usize,
 }
 
 impl CompactModel {
-    /// From a trained gated model.
+    /// Makes a trained gated model smaller.
     ///
     /// # Errors
-    /// For gates that read their nodes or stand below the interface.
+    /// Fails for gates that depend on their nodes or act below the interface.
     pub fn new(model: &GraphModel) -> Result<Self> {
         model.check_compactable()?;
         let z = model.gate.deterministic()?;
@@ -66,13 +66,13 @@ impl CompactModel {
         })
     }
 
-    /// The channels of the interface that are still computed: all of them where dropping the closed ones would
-    /// make the model slower, none where every channel was closed.
+    /// The interface's channels that are still computed. These are all of them if dropping the closed ones would make
+    /// the model slower, and none if every channel was closed.
     pub fn kept(&self) -> &[u32] {
         &self.kept
     }
 
-    /// Whether every channel was closed: the logits are the same for every node then.
+    /// Whether every channel was closed, so that the logits are the same for every node.
     pub fn is_closed(&self) -> bool {
         self.layers.is_empty()
     }
@@ -92,8 +92,8 @@ impl CompactModel {
         Ok(linear(&messages.into_h(), &self.weight, Some(&self.bias))?)
     }
 
-    /// Parameters, bytes and FLOPs a node on a graph of `nodes` nodes and `entries` stored entries of the
-    /// normalised adjacency.
+    /// Parameters, bytes and FLOPs per node, on a graph of `nodes` nodes whose normalised adjacency has `entries`
+    /// stored entries.
     pub fn sizes(&self, nodes: usize, entries: usize) -> Sizes {
         let layers: usize = self.layers.iter().map(CompactLayer::parameters).sum();
         let parameters = layers + self.weight.elem_count() + self.bias.elem_count();

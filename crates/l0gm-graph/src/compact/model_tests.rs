@@ -9,7 +9,7 @@ use l0gm_gate::{Gate, GateConfig, Granularity, Schedule};
 use l0gm_ops::Generator;
 use l0gm_train::{GatedModel, Split};
 
-/// A gated model whose norms, biases and gates stand at random values, about half the gates closed.
+/// A gated model with random norms, biases and gates; about half of the gates are closed.
 pub(in crate::compact) fn gated(
     settings: &GcnSettings,
     log_alpha: impl Fn(usize) -> f32,
@@ -17,7 +17,7 @@ pub(in crate::compact) fn gated(
     gated_by(settings, &GateConfig::default(), log_alpha)
 }
 
-/// The same with a gate of these settings.
+/// Like [`gated`], with a gate of these settings.
 fn gated_by(
     settings: &GcnSettings,
     config: &GateConfig,
@@ -90,7 +90,7 @@ fn compact_model_keeps_logits_and_is_smaller() {
             |at| if at % 2 == 0 { -4.0 } else { 0.3 * at as f32 },
         );
         let small = CompactModel::new(&model).unwrap();
-        // With a normalised last layer of 16 channels nothing would be won: all stay.
+        // With a normalised last layer of 16 channels, dropping some would save nothing, so all are kept.
         let stay = if norm_last { 16 } else { 8 };
         assert_eq!(small.kept().len(), stay);
         let input = task.input(Split::Test);
@@ -101,8 +101,8 @@ fn compact_model_keeps_logits_and_is_smaller() {
         assert_eq!(after.flops < before.flops, !norm_last);
         removed.push(before.parameters - after.parameters);
     }
-    // The gate's log_alpha goes either way; without a normalisation half of 16 x 16, of the bias and of the
-    // classifier's columns too.
+    // The gate's log_alpha is always dropped. Without a normalisation, half of 16 x 16, of the bias and of the
+    // classifier's columns are dropped too.
     assert_eq!(removed[0], 16);
     assert_eq!(removed[1] - removed[0], 8 * 16 + 8 + 2 * 8);
 }
@@ -113,7 +113,7 @@ fn where_few_channels_stay_a_normalised_layer_loses_the_others() {
     let task = GraphTask::new(&two_communities(30, 2), split, &Device::Cpu).unwrap();
     let input = task.input(Split::Test);
     let entries = task.graph().propagation().matrix().values().len();
-    // Of 40 channels every fourth stays, or all but one: with 8 or 12 inputs the first pays.
+    // Of 40 channels, every fourth or all but one are kept. With 8 or 12 inputs, the first case is worth the change.
     for (layers, inputs) in [(1, 8), (3, 12)] {
         let settings = GcnSettings {
             layers,
@@ -162,7 +162,7 @@ fn a_closed_group_takes_all_its_channels_along() {
             norm_last,
             ..GcnSettings::default()
         };
-        // The second and the last of four groups stay.
+        // The second and the last of four groups are kept.
         let model = gated_by(&settings, &config, |at| [-6.0, 0.3, -6.0, 9.0][at]);
         let small = CompactModel::new(&model).unwrap();
         let groups = vec![4, 5, 6, 7, 12, 13, 14, 15];

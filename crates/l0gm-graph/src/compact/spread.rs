@@ -1,4 +1,4 @@
-//! What a layer normalisation needs of channels that nobody computes any more.
+//! What a layer normalisation needs from channels that are no longer computed.
 //!
 //! For a layer h = W a + b over d channels, with mean and variance over those channels,
 //! LN(h)_k = s_k (h_k - mean) / sqrt(variance + epsilon) + t_k. Both are functions of a alone: with the columns
@@ -11,26 +11,26 @@ use candle_core::{DType, Tensor};
 use l0gm_gate::LinearLayer;
 use l0gm_ops::{linear, mul, sum};
 
-/// The variance over the channels of a linear layer, from the layer's input.
+/// The variance over the channels of a linear layer, computed from the layer's input.
 #[derive(Clone, Debug)]
 pub(super) struct Spread {
     /// R: (inputs, inputs), upper triangular.
     pub(super) factor: Tensor,
     /// r: (inputs,).
     pub(super) offset: Tensor,
-    /// (1,), not negative.
+    /// The constant `rest`, (1,), not negative.
     pub(super) rest: Tensor,
 }
 
-/// The layer with its channels centred and scaled, so that LN(h) is its output over the standard deviation, plus
-/// the shift; and that deviation's square. `layer`: weight (channels, inputs), bias (channels,); `scale`:
-/// (channels,).
+/// Separates a normalised layer into two parts: the layer with centred and scaled channels, and the squared standard
+/// deviation. LN(h) is the output of the first divided by the deviation, plus the shift. `layer` has weight
+/// (channels, inputs) and bias (channels,); `scale` is (channels,).
 pub(super) fn separate(layer: &LinearLayer, scale: &Tensor) -> Result<(LinearLayer, Spread)> {
     let (channels, inputs) = layer.weight.dims2()?;
     let device = layer.weight.device();
     let bias = layer.bias.as_ref();
     let bias = bias.ok_or_else(|| Error::Setting("the layer has no bias".into()))?;
-    // (channels, inputs + 1), the bias last; in f64, for the products below are squared again.
+    // The matrix is (channels, inputs + 1) with the bias last. It is f64, because its products are squared again.
     let rows = Tensor::cat(&[&layer.weight, &bias.unsqueeze(1)?], 1)?.to_dtype(DType::F64)?;
     let centred = rows.broadcast_sub(&rows.mean_keepdim(0)?)?;
     let gram = (centred.t()?.matmul(&centred)? / channels as f64)?;
@@ -57,12 +57,12 @@ pub(super) fn separate(layer: &LinearLayer, scale: &Tensor) -> Result<(LinearLay
 }
 
 impl Spread {
-    /// Numbers held.
+    /// Number of stored values.
     pub(super) fn parameters(&self) -> usize {
         self.factor.elem_count() + self.offset.elem_count() + self.rest.elem_count()
     }
 
-    /// Of each row of `a`: (rows, inputs) to (rows, 1).
+    /// The variance for each row of `a`: (rows, inputs) to (rows, 1).
     pub(super) fn variance(&self, a: &Tensor) -> candle_core::Result<Tensor> {
         let parts = linear(a, &self.factor, Some(&self.offset))?;
         sum(&mul(&parts, &parts)?, 1)?
@@ -71,11 +71,11 @@ impl Spread {
     }
 }
 
-/// The upper triangular R with RᵀR = `m`, which is symmetric and not negative. A direction in which `m` is zero, up
-/// to rounding, gets a row of zeros.
+/// The upper triangular R with RᵀR = `m`, which is symmetric and positive semidefinite. A direction in which `m` is
+/// zero, up to rounding, gets a row of zeros.
 fn cholesky(m: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let size = m.len();
-    // Each direction by its own size: inputs may be of very different ones.
+    // Compare each direction with its own size, because inputs may have very different sizes.
     let tiny: Vec<f64> = (0..size)
         .map(|i| m[i][i] * size as f64 * f64::EPSILON)
         .collect();
@@ -109,7 +109,8 @@ mod tests {
     use candle_core::Device;
     use l0gm_ops::{Generator, layer_norm};
 
-    /// The normalised layer by its definition against the separated one, on `rows` random inputs.
+    /// Largest difference between the normalised layer by its definition and the separated one, on `rows` random
+    /// inputs.
     fn largest_difference(channels: usize, inputs: usize, dead: usize) -> f32 {
         let device = Device::Cpu;
         let mut random = Generator::new(7);
@@ -118,7 +119,7 @@ mod tests {
                 .normal_tensor(shape, mean, 1.0, DType::F32, &device)
                 .unwrap()
         };
-        // Inputs that never vary have columns that never learnt: zeros.
+        // Inputs that are always 0 get no gradient, so their columns are zeros.
         let weight = normal((channels, inputs), 0.4);
         let live: Vec<f32> = (0..inputs).map(|i| f32::from(i >= dead)).collect();
         let live = Tensor::from_vec(live, (1, inputs), &device).unwrap();
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_separated_normalisation_is_the_layer_norm() {
-        // More channels than inputs, fewer (a singular matrix), dead inputs, one input.
+        // More channels than inputs, fewer (a singular matrix), inputs that are always 0, and one input.
         for (channels, inputs, dead) in [(64, 16, 0), (8, 24, 0), (40, 12, 5), (7, 1, 0), (5, 1, 1)]
         {
             let difference = largest_difference(channels, inputs, dead);
@@ -167,10 +168,10 @@ mod tests {
             vec![2.0, 1.0, 0.0],
             vec![0.0, 0.0, 9.0],
         ];
-        // The second direction is the first again.
+        // The second direction equals the first.
         let expected = [[2.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]];
         assert_eq!(cholesky(m), expected.map(|row| row.to_vec()));
-        // A direction 1e16 times smaller is no rounding.
+        // A direction that is 1e16 times smaller is not a rounding error.
         let m = vec![vec![1.0, 0.0], vec![0.0, 1e-16]];
         assert_eq!(cholesky(m), [[1.0, 0.0], [0.0, 1e-8]]);
     }

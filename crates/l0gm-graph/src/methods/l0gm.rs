@@ -1,5 +1,5 @@
-//! L0GM on graphs: a hard-concrete gate on the last node representation of a GCN (eq. 2), before the linear classifier.
-//! The dense backbone is fitted by the same code with the identity in the gate's place.
+//! L0GM on graphs: a hard-concrete gate on the last node representation of a GCN (eq. 2), before the linear
+//! classifier. The same code fits the dense backbone, with the identity in place of the gate.
 
 use crate::build::build_model;
 use crate::compact::compacted;
@@ -46,10 +46,10 @@ impl Method<GraphModality> for L0gm {
     }
 }
 
-/// A rough estimate of a run's time on two CPU cores.
+/// Roughly estimates a run's time on two CPU cores.
 pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
     let settings = settings_of(spec)?;
-    // Nodes, stored entries and features; of a graph of one's own nothing is known before reading.
+    // Nodes, stored entries and features. The size of a user's graph is not known before it is read.
     let (nodes, entries, features) = match spec.dataset.as_str() {
         "amazon-photo" => (7_650.0, 245_812.0, 745.0),
         "ogbn-products" => (2_449_029.0, 126_167_309.0, 100.0),
@@ -57,9 +57,9 @@ pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
     };
     let width = settings.gcn.width as f64;
     let rounds = settings.gcn.layers as f64 - 1.0;
-    // 200 GFLOP/s through dense products and 30 through sparse ones on two cores, three passes an epoch
-    // (forward, and backward twice as much), and the elementwise work between: a little above the 45 to
-    // 60 seconds that a run of amazon-computers took where it had the machine to itself.
+    // Assumes 200 GFLOP/s for dense products and 30 for sparse ones on two cores, and three passes per epoch (one
+    // forward, and a backward pass that costs two), plus the elementwise work between. The result is slightly above
+    // the 45 to 60 seconds that a run on amazon-computers took on an otherwise idle machine.
     let dense = 2.0 * nodes * width * (features + rounds * width) / 200e9;
     let sparse = 2.0 * entries * width * rounds / 30e9;
     let between = nodes * width * (rounds + 1.0) * 1.5e-9;
@@ -71,7 +71,7 @@ pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// Fits the model of `info` (gated or dense) and judges it.
+/// Fits the model that `info` describes (gated or dense) and judges it.
 pub(super) fn run(
     modality: &GraphModality,
     info: MethodInfo,
@@ -109,7 +109,8 @@ pub(super) fn run(
     experiment.run(|sitting, context| fit.fit(sitting, context), context)
 }
 
-/// A finished run's models built again, to be timed: the checkpoint's and the compact folder's, on the same graph.
+/// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the
+/// same graph.
 pub(super) fn timed(
     modality: &GraphModality,
     info: &MethodInfo,
@@ -120,7 +121,7 @@ pub(super) fn timed(
     let settings = settings_of(spec)?;
     let start = Instant::now();
     let loaded = modality.load(spec, &settings, device)?;
-    // Not of the model: it is computed once for a graph and serves every pass.
+    // Compute Â X before timing: it is computed once for a graph and serves every pass.
     loaded.task.graph().propagated()?;
     let seconds = start.elapsed().as_secs_f64();
     let model = build_model(&loaded.graph, &settings, info.gated, spec.seed, device)?;
@@ -138,7 +139,7 @@ pub(super) fn timed(
     Ok(timed)
 }
 
-/// What the settings reduce against the full recipe, in words.
+/// Describes where the settings do less than the full recipe.
 fn reductions(settings: &GraphSettings) -> Vec<String> {
     let full = GraphSettings::default();
     let mut said = Vec::new();
@@ -167,7 +168,7 @@ fn reductions(settings: &GraphSettings) -> Vec<String> {
     said
 }
 
-/// What any table must say of these settings.
+/// Remarks on these settings that every table must show.
 fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     let scaling = match settings.features {
         FeatureScaling::None => "features as they are",
