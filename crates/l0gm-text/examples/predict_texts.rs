@@ -1,5 +1,5 @@
-//! Predicts texts with a finished run's compact model, as CSV on standard output: texts one a line on standard
-//! input, or a column of a file of rows.
+//! Predicts texts with a finished run's compact model, and prints CSV on standard output. Texts come one per line
+//! from standard input, or from a column of a file of rows.
 //!
 //!     cargo run --example predict_texts -- RUN/compact < texts.txt
 //!     cargo run --example predict_texts -- RUN/compact MODELS/all-MiniLM-L6-v2 < texts.txt
@@ -14,21 +14,20 @@ use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Predicts texts with a finished run's compact model, as CSV on standard output.
+/// Predicts texts with a finished run's compact model, and prints CSV on standard output.
 ///
-/// Without --rows, texts are read from standard input, one a line. What a person would like to know of them goes to
-/// standard error.
+/// Without --rows, texts are read from standard input, one per line. Remarks on the texts go to standard error.
 #[derive(Parser)]
 #[command(name = "predict_texts")]
 struct Arguments {
     /// The folder `compact` of a finished run.
     compact: PathBuf,
-    /// The encoder's folder, where the run left its encoder frozen.
+    /// The folder of the encoder, if the run left its encoder frozen.
     encoder: Option<PathBuf>,
     /// Texts from a file of rows: CSV and its dialects (also .gz, .zst), Parquet, or - for standard input.
     #[arg(long, value_name = "FILE")]
     rows: Option<String>,
-    /// The rows' column of texts.
+    /// Column of the texts in the file of rows.
     #[arg(long, value_name = "NAME", default_value = "text", requires = "rows")]
     text_column: String,
 }

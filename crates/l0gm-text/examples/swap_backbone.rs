@@ -1,10 +1,10 @@
-//! Another backbone behind the same gate: candle's own DistilBERT-like models, or any other, need only the
-//! `Encoder` trait. Here candle_transformers' BERT is a frozen backbone, and gate and classifier learn.
+//! Puts another backbone behind the same gate. Any model needs only the `Encoder` trait for this. Here the BERT of
+//! candle_transformers is a frozen backbone, and gate and classifier are trained.
 //!
 //!     cargo run --example swap_backbone -- MODELS/all-MiniLM-L6-v2 reviews.csv
 //!
-//! candle's fused norms and softmax pass no gradient back, so a backbone on them must stay frozen: it
-//! declares no parameters, and its output is cut from the graph.
+//! candle's fused norms and softmax have no gradients, so a backbone that uses them must stay frozen: it declares no
+//! parameters, and its output is detached.
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
@@ -61,10 +61,10 @@ impl Encoder for StockBert {
     }
 }
 
-/// Trains a gate and a head on somebody else's encoder.
+/// Trains a gate and a head on an encoder from another library.
 #[derive(Parser)]
 struct Arguments {
-    /// An encoder's folder: config.json, tokenizer.json, model.safetensors
+    /// The folder of an encoder: config.json, tokenizer.json, model.safetensors
     model: PathBuf,
     /// A file of rows with the columns `text` and `label`
     file: PathBuf,

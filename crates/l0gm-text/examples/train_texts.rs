@@ -1,5 +1,5 @@
-//! Trains a text classifier with an L0 gate on its pooled embedding: says what it found in the data, then what
-//! came out.
+//! Trains a text classifier with an L0 gate on its pooled embedding, and reports what it found in the data and the
+//! results.
 //!
 //!     cargo run --example train_texts -- imdb
 //!     cargo run --example train_texts -- my/reviews.csv --method dense --seed 1
@@ -17,31 +17,31 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// A training step makes and frees hundreds of megabytes: an allocator that keeps its pages saves the
-/// kernel from clearing them each time (set MIMALLOC_PURGE_DELAY=-1 to keep all of them).
+/// A training step allocates and frees hundreds of megabytes. An allocator that keeps its pages saves the kernel from
+/// clearing them each time (set MIMALLOC_PURGE_DELAY=-1 to keep all of them).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Trains a text classifier with an L0 gate on its pooled embedding: says what it found in the data, then what came
-/// out.
+/// Trains a text classifier with an L0 gate on its pooled embedding, and reports what it found in the data and the
+/// results.
 ///
-/// docs/rows.md says which files are read, and what is made of their cells.
+/// docs/rows.md describes which files can be read, and how their cells are used.
 #[derive(Parser)]
 #[command(name = "train_texts")]
 struct Arguments {
     /// `imdb`, a file of rows (.csv .tsv .txt .data, each also .gz or .zst, .parquet), or - for standard input.
     #[arg(default_value = "imdb")]
     dataset: String,
-    /// What to fit: dense, l0gm or another method for texts.
+    /// The method to fit: dense, l0gm or another method for texts.
     #[arg(long, default_value = "l0gm")]
     method: String,
-    /// Weight of the penalty; 1e-3 where neither it nor a target is given.
+    /// Weight of the penalty; 1e-3 if neither it nor a target is given.
     #[arg(long, value_name = "X")]
     lambda: Option<f64>,
-    /// An active fraction instead of lambda, such as 15%.
+    /// Target active fraction instead of lambda, such as 15%.
     #[arg(long, conflicts_with = "lambda", value_name = "X")]
     target: Option<String>,
-    /// Seed of everything random but the split.
+    /// Seed of everything random except the split.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Size of the experiment: quick or paper.
@@ -53,19 +53,19 @@ struct Arguments {
     /// Column of the labels.
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
-    /// Leaves rows without a label out, instead of refusing the first.
+    /// Leave out rows without a label instead of refusing the first one.
     #[arg(long)]
     drop_unlabelled: bool,
     /// Settings as JSON, such as '{"pooling": "cls"}'.
     #[arg(long = "set", default_value = "{}", value_name = "JSON", value_parser = json)]
     settings: Value,
-    /// Where datasets are; else L0GM_DATA_DIR.
+    /// Folder of the datasets; default: L0GM_DATA_DIR.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Where pretrained encoders are; else L0GM_MODEL_DIR.
+    /// Folder of pretrained encoders; default: L0GM_MODEL_DIR.
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
-    /// Where the run's folder goes; else a temporary folder.
+    /// Folder for the run; default: a temporary folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -84,12 +84,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The value of `--set`.
+/// Parses the value of `--set`.
 fn json(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Everything that the flags set, laid over `--set`.
+/// All settings that the flags give, laid over `--set`.
 fn overrides(given: &Arguments) -> Result<Value, Box<dyn Error>> {
     let mut settings = given.settings.clone();
     if !settings.is_object() {
@@ -113,7 +113,7 @@ fn overrides(given: &Arguments) -> Result<Value, Box<dyn Error>> {
     Ok(settings)
 }
 
-/// Keeps standard input in a file that is named after its bytes: a run reads its texts again where it continues.
+/// Stores standard input in a file named after its content, because a resumed run reads its texts again.
 fn keep_standard_input(out: &Path) -> Result<String, Box<dyn Error>> {
     std::fs::create_dir_all(out)?;
     let (mut bytes, fresh) = (Vec::new(), out.join("standard-input.csv"));
@@ -140,7 +140,7 @@ fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
         "-" => keep_standard_input(&out)?,
         name => name.to_owned(),
     };
-    // With a target, lambda is found by the controller.
+    // With a target, the controller finds lambda.
     let aimed = !settings["train"]["target"].is_null();
     let takes_lambda = texts
         .methods()

@@ -1,6 +1,6 @@
-//! A BERT-family encoder (Devlin et al. 2019) whose every parameter can be trained: word, position and
-//! token-type embeddings, then layers of self-attention and feed-forward with LayerNorm after each, all
-//! on ops with exact gradients. Its last states are what the paper pools into the text interface.
+//! A BERT-family encoder (Devlin et al. 2019) in which every parameter can be trained. It has word, position and
+//! token-type embeddings, then layers of self-attention and feed-forward networks, each followed by LayerNorm; all of
+//! its operations have exact gradients. The paper pools its last states into the text interface.
 use crate::bert_config::{Activation, BertConfig};
 use crate::input::Padding;
 use crate::params::{Dense, Norm, Param, WeightSource};
@@ -9,12 +9,12 @@ use candle_core::{IndexOp, Tensor};
 use l0gm_ops::{Mode, add, attention, dropout, embedding, gelu, gelu_tanh, relu};
 use l0gm_train::{Parameter, ParameterKind};
 
-/// Which layers learn.
+/// The part of the encoder that is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trainable {
-    /// Whether the embeddings do.
+    /// Whether the embeddings are trained.
     pub embeddings: bool,
-    /// The first layer that does; all after it do.
+    /// The first trained layer; all later layers are trained too.
     pub from_layer: usize,
 }
 
@@ -46,11 +46,11 @@ struct Layer {
 }
 
 impl Bert {
-    /// Builds it from a source of tensors. `dropout` replaces both of the configuration's. The pooler is
-    /// read only where it is wanted.
+    /// Builds the encoder from a source of tensors. `dropout` replaces both dropout values of the configuration. The
+    /// pooler is read only if it is needed.
     ///
     /// # Errors
-    /// Where a tensor is missing or has another shape.
+    /// Fails if a tensor is missing or has another shape.
     pub fn new(
         config: &BertConfig,
         source: &mut dyn WeightSource,
@@ -99,21 +99,21 @@ impl Bert {
         })
     }
 
-    /// Its shape.
+    /// The encoder's configuration.
     pub fn config(&self) -> &BertConfig {
         &self.config
     }
 
-    /// Which layers learn.
+    /// The part of the encoder that is trained.
     pub fn trainable(&self) -> Trainable {
         self.trainable
     }
 
-    /// Word, position and token-type embeddings, normalised. `ids`: (batch, length) u32. Returns
+    /// Computes the normalised word, position and token-type embeddings. `ids` is (batch, length) u32; the result is
     /// (batch, length, width).
     ///
     /// # Errors
-    /// Where the sequence is longer than the position table or an id is out of range.
+    /// Fails if the sequence is longer than the position table or an id is out of range.
     pub fn embed(&self, ids: &Tensor, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
         let mut mode = quiet(mode, self.trainable.embeddings);
         let track = mode.is_train();
@@ -130,10 +130,10 @@ impl Bert {
         dropout(&x, self.state_dropout, &mut mode)
     }
 
-    /// Layers `from..to` on states. `x` and the result: (batch, length, width).
+    /// Applies layers `from..to` to states. `x` and the result are (batch, length, width).
     ///
     /// # Errors
-    /// Where a shape does not fit.
+    /// Fails if a shape does not match.
     pub fn layers(
         &self,
         x: &Tensor,
@@ -150,12 +150,12 @@ impl Bert {
         Ok(x)
     }
 
-    /// As [`layers`](Self::layers) from `from` to the last, for the first token alone: (batch, 1, width).
-    /// The last layer's queries, feed-forward and norms are computed for no other token; its keys and
-    /// values still are for all.
+    /// Like [`layers`](Self::layers) from `from` to the last layer, for the first token alone: (batch, 1, width). In
+    /// the last layer, queries, feed-forward network and norms are computed for that token only; keys and values are
+    /// computed for all tokens.
     ///
     /// # Errors
-    /// Where a shape does not fit.
+    /// Fails if a shape does not match.
     pub fn first_state(
         &self,
         x: &Tensor,
@@ -176,10 +176,10 @@ impl Bert {
         }
     }
 
-    /// Last states of a batch of tokens: (batch, length, width).
+    /// The last states of a batch of tokens: (batch, length, width).
     ///
     /// # Errors
-    /// See [`Bert::embed`].
+    /// Fails like [`Bert::embed`].
     pub fn forward(
         &self,
         ids: &Tensor,
@@ -190,27 +190,27 @@ impl Bert {
         self.layers(&x, padding, 0, self.layers.len(), mode)
     }
 
-    /// The first token's state: (batch, width).
+    /// The state of the first token: (batch, width).
     ///
     /// # Errors
-    /// Where the states have another shape.
+    /// Fails if the states have another shape.
     pub fn pool_cls(&self, states: &Tensor) -> candle_core::Result<Tensor> {
         states.i((.., 0))?.contiguous()
     }
 
-    /// The mean of the tokens' states: (batch, width).
+    /// The mean of the tokens' states, without padding: (batch, width).
     ///
     /// # Errors
-    /// Where the states have another shape.
+    /// Fails if the states have another shape.
     pub fn pool_mean(&self, states: &Tensor, padding: &Padding) -> candle_core::Result<Tensor> {
         let weights = padding.mean_weights(states.device())?; // (batch, 1, length)
         weights.matmul(states)?.squeeze(1)
     }
 
-    /// The first token's state through the pooler: (batch, width).
+    /// The state of the first token after the pooler: (batch, width).
     ///
     /// # Errors
-    /// Where the encoder was built without its pooler.
+    /// Fails if the encoder was built without its pooler.
     pub fn pool_pooler(&self, states: &Tensor, mode: &Mode<'_>) -> candle_core::Result<Tensor> {
         let pooler = self.pooler.as_ref().ok_or_else(|| {
             candle_core::Error::Msg("the encoder was built without its pooler".into())
@@ -221,7 +221,7 @@ impl Bert {
             .tanh()
     }
 
-    /// The pooler's weight (width, width) and bias (width,), where it was read.
+    /// The pooler's weight (width, width) and bias (width,), if it was read.
     pub fn pooler(&self) -> Option<(Tensor, Tensor)> {
         self.pooler
             .as_ref()
@@ -237,12 +237,12 @@ impl Bert {
         out
     }
 
-    /// Number of values in all tensors, frozen ones included.
+    /// Number of values in all tensors, including frozen ones.
     pub fn elements(&self) -> usize {
         self.params().iter().map(|p| p.elements()).sum()
     }
 
-    /// Every tensor but the pooler's, by its hub name.
+    /// Every tensor except the pooler's, by its name on the hub.
     pub(crate) fn tensors_below_pooler(&self) -> Result<Vec<(String, Tensor)>> {
         let below = self.params().into_iter();
         let poolers = self.pooler.as_ref().map_or(0, |p| p.params().len());
@@ -359,12 +359,12 @@ impl Layer {
     }
 }
 
-/// Training mode only for what learns: frozen parts run as they would in use, without dropout or graph.
+/// Uses training mode only for trained parts. Frozen parts run as in inference, without dropout or gradients.
 fn quiet<'a>(mode: &'a mut Mode<'_>, learns: bool) -> Mode<'a> {
     if learns { mode.reborrow() } else { Mode::Eval }
 }
 
-/// Checks that sequences of `max_tokens` fit the position table.
+/// Fails if sequences of `max_tokens` tokens do not fit the position table.
 pub(crate) fn check_length(config: &BertConfig, max_tokens: usize) -> Result<()> {
     if max_tokens > config.max_position_embeddings {
         return Err(Error::Setting(format!(

@@ -1,4 +1,5 @@
-//! A BERT-family encoder's `config.json`: the keys that decide its shape, checked before any weight is read.
+//! The `config.json` of a BERT-family encoder. The keys that determine its shape are checked before any weight is
+//! read.
 use crate::{Error, Result, ScratchSettings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -10,7 +11,7 @@ pub enum Activation {
     #[default]
     #[serde(rename = "gelu")]
     Gelu,
-    /// GELU's tanh approximation.
+    /// The tanh approximation of GELU.
     #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh")]
     GeluTanh,
     /// max(0, x).
@@ -18,24 +19,24 @@ pub enum Activation {
     Relu,
 }
 
-/// The shape of an encoder. Keys of `config.json` that do not matter here are passed over.
+/// The shape of an encoder. Other keys of `config.json` are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct BertConfig {
     /// Width of a token's state.
     pub hidden_size: usize,
     /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Attention heads; divides the width.
+    /// Number of attention heads; it divides the width.
     pub num_attention_heads: usize,
     /// Width of the feed-forward layers.
     pub intermediate_size: usize,
     /// Rows of the word embedding table.
     pub vocab_size: usize,
-    /// Longest sequence.
+    /// Longest sequence, in tokens.
     pub max_position_embeddings: usize,
-    /// Rows of the token-type table.
+    /// Rows of the token-type embedding table.
     pub type_vocab_size: usize,
-    /// Added to the variance in every LayerNorm; 1e-12, as BERT's own code has it, where the key is absent.
+    /// Added to the variance in every LayerNorm. If the key is missing, it is 1e-12, as in BERT's reference code.
     #[serde(default = "bert_layer_norm_eps")]
     pub layer_norm_eps: f64,
     /// Activation of the feed-forward layers.
@@ -47,18 +48,18 @@ pub struct BertConfig {
     /// Dropout on attention weights.
     #[serde(default)]
     pub attention_probs_dropout_prob: f64,
-    /// Id of `[PAD]`.
+    /// Id of the token `[PAD]`.
     #[serde(default)]
     pub pad_token_id: u32,
-    /// "bert" where it is given.
+    /// The model's family; if given, it must be "bert".
     #[serde(default)]
     pub model_type: Option<String>,
-    /// "absolute" where it is given.
+    /// The kind of position embedding; if given, it must be "absolute".
     #[serde(default)]
     pub position_embedding_type: Option<String>,
 }
 
-/// The default of BERT's reference code (Devlin et al. 2019) and of the hub's.
+/// The default of BERT's reference code (Devlin et al. 2019) and of the hub.
 fn bert_layer_norm_eps() -> f64 {
     1e-12
 }
@@ -67,7 +68,7 @@ impl BertConfig {
     /// Reads and checks a `config.json`.
     ///
     /// # Errors
-    /// Where it cannot be read, lacks a key, describes another family, or its numbers do not fit.
+    /// Fails if the file cannot be read, lacks a key, describes another family, or holds numbers that do not match.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
@@ -83,7 +84,7 @@ impl BertConfig {
         Ok(config)
     }
 
-    /// The shape of an encoder trained from nothing.
+    /// The shape of an encoder without pretrained weights.
     pub fn scratch(settings: &ScratchSettings, vocabulary: usize, max_tokens: usize) -> Self {
         Self {
             hidden_size: settings.width,

@@ -1,11 +1,11 @@
-//! Rows of like length in batches that hold about equally many tokens: little padding, and a batch of
-//! short texts keeps the kernels as busy as one of long texts, in the same memory.
+//! Batches of rows with similar lengths that hold about the same number of tokens. There is little padding, and a
+//! batch of short texts uses the kernels as well as one of long texts, in the same memory.
 
-/// Tokens of one batch, padding included.
+/// Number of tokens in a batch, including padding.
 pub const TOKEN_BUDGET: usize = 2048;
 
-/// Cuts rows that are sorted by length, either way, into consecutive batches of at most `budget` tokens,
-/// padding included, and at most `rows` rows; a row longer than the budget is a batch of its own.
+/// Divides rows that are sorted by length, in either direction, into consecutive batches of at most `budget` tokens,
+/// including padding, and at most `rows` rows. A row longer than the budget is a batch of its own.
 pub fn token_batches<R: Copy>(
     sorted: &[R],
     length: impl Fn(R) -> usize,

@@ -1,4 +1,4 @@
-//! An untrained text model: encoder, gate and head as the settings ask for them and the seed draws them.
+//! Builds an untrained text model: encoder, gate and head with the settings' shapes, initialised from the seed.
 use crate::{LoadedEncoder, Result, SplitCorpus, TextHead, TextSettings};
 use candle_core::Device;
 use l0gm_gate::{Gate, Granularity};
@@ -8,16 +8,16 @@ use std::path::Path;
 
 /// The parts of an untrained model.
 pub(crate) struct Built {
-    /// The encoder, its fine gates on it where they are asked for.
+    /// The encoder, including its fine gates if the settings ask for them.
     pub(crate) loaded: LoadedEncoder,
-    /// On the interface; the identity for a dense model and for one with fine gates.
+    /// The gate on the interface. It is the identity for a dense model and for one with fine gates.
     pub(crate) gate: Gate,
     /// The classifier.
     pub(crate) head: TextHead,
 }
 
-/// Encoder, gate (where `gated`) and head as the run's seed initialises them. `weights`: the folder of a pretrained encoder;
-/// without one, its tokenizer is at `tokenizer` or is made there.
+/// Encoder, gate (if `gated`) and head, initialised from the run's seed. `weights` is the folder of a pretrained
+/// encoder. Without one, the tokenizer is read from `tokenizer`, or trained and stored there.
 pub(crate) fn build(
     seed: u64,
     gated: bool,
@@ -40,7 +40,7 @@ pub(crate) fn build(
     };
     let interface = loaded.encoder.interface();
     if gated {
-        // Before minutes are spent on features for a gate that does not fit the encoder.
+        // Check this before spending minutes on features for a gate that does not match the encoder.
         settings.gate.check_on(interface)?;
     }
     let fine = settings.gate.granularity == Granularity::Fine;

@@ -1,17 +1,17 @@
-//! Texts with labels in memory, wherever they came from: the hub's Parquet, the original folder of text
-//! files, or any file of rows with a text and a label column.
+//! Labelled texts in memory. They come from the hub's Parquet files, from the original folder of text files, or from
+//! any file of rows with a text and a label column.
 use crate::read_rows::{TextFile, read_benchmark};
 use crate::{Error, Result, read_folder};
 use l0gm_data::rows::summary::ClassSummary;
 use l0gm_data::rows::{Source, Summary};
 use std::path::{Path, PathBuf};
 
-/// Texts and their classes, row by row.
+/// Texts with their classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Corpus {
     /// The texts.
     pub texts: Vec<String>,
-    /// The class of each text, an index into [`TextData::classes`].
+    /// The class of each text, as an index into [`TextData::classes`].
     pub labels: Vec<u32>,
 }
 
@@ -21,7 +21,7 @@ impl Corpus {
         self.texts.len()
     }
 
-    /// The rows with these numbers, in this order.
+    /// Selects the rows with these numbers, in this order.
     pub fn select(&self, rows: &[u32]) -> Self {
         Self {
             texts: rows
@@ -33,28 +33,28 @@ impl Corpus {
     }
 }
 
-/// A dataset of texts with what split it came with.
+/// A dataset of texts with the split in which it is published.
 #[derive(Clone, Debug)]
 pub struct TextData {
-    /// Rows to fit and validate on.
+    /// Rows for training and validation.
     pub train: Corpus,
-    /// The official test rows; absent for a single file.
+    /// The official test rows; `None` for a single file.
     pub test: Option<Corpus>,
-    /// The classes in order.
+    /// Names of the classes, in order.
     pub classes: Vec<String>,
-    /// Which texts stay where fewer are asked for than there are.
+    /// How texts are selected if only some of them are used.
     pub subsets: Subsets,
-    /// What was found in the rows, to be said before training.
+    /// What is reported about the rows before training.
     pub found: Summary,
 }
 
 /// How a smaller number of texts is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subsets {
-    /// With the classes' own shares: what is measured on a part then holds for the whole.
+    /// With the classes' own shares, so that measures on a part also hold for the whole.
     #[default]
     Stratified,
-    /// With as many texts of each class as of the others: the custom on IMDB, whose classes are equal.
+    /// With the same number of texts in each class: usual for IMDB, whose classes have equal size.
     Balanced,
 }
 
@@ -68,11 +68,11 @@ pub struct Columns<'a> {
 }
 
 impl TextData {
-    /// IMDB in a folder of either layout: `plain_text/{train,test}-*.parquet` as the hub has it, or
-    /// `{train,test}/{neg,pos}/*.txt` as the original archive has it (also below `aclImdb/`).
+    /// Reads IMDB from a folder with either layout: `plain_text/{train,test}-*.parquet` as on the hub, or
+    /// `{train,test}/{neg,pos}/*.txt` as in the original archive (also below `aclImdb/`).
     ///
     /// # Errors
-    /// Where neither layout is there, a file is not what it should be, or a label is neither 0 nor 1.
+    /// Fails if neither layout is present, a file has the wrong content, or a label is neither 0 nor 1.
     pub fn imdb(dir: &Path) -> Result<Self> {
         let classes = vec!["negative".to_string(), "positive".to_string()];
         if let Some(folder) = [dir.to_path_buf(), dir.join("aclImdb")]
@@ -99,7 +99,7 @@ impl TextData {
         Ok(Self::benchmark(train, test, classes, found, dir))
     }
 
-    /// Both parts of a benchmark, with what both hold together.
+    /// Both parts of a benchmark, with a report on the two together.
     fn benchmark(
         train: Corpus,
         test: Corpus,
@@ -136,11 +136,11 @@ impl TextData {
         }
     }
 
-    /// A file of rows of one's own (`docs/rows.md`). `classes` in order; where it is empty, the distinct
-    /// labels found, sorted (as numbers if they all are). [`TextFile`] has more to set.
+    /// Reads a user's file of rows (`docs/rows.md`). `classes` gives the order of the classes; if it is empty, they
+    /// are the distinct labels, sorted (as numbers if they all are). [`TextFile`] has more options.
     ///
     /// # Errors
-    /// As [`TextFile::read`].
+    /// Fails like [`TextFile::read`].
     pub fn file(path: &Path, columns: Columns<'_>, classes: &[String]) -> Result<Self> {
         let file = TextFile {
             classes,
@@ -150,7 +150,7 @@ impl TextData {
     }
 }
 
-/// `plain_text/train-00000-of-00001.parquet` and its further parts, in order.
+/// The files `plain_text/train-00000-of-00001.parquet` and further parts, in order.
 fn parquet_parts(dir: &Path, split: &str) -> Result<Vec<PathBuf>> {
     let folder = dir.join("plain_text");
     let entries = std::fs::read_dir(&folder).map_err(|e| {

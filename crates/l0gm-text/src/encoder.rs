@@ -1,5 +1,5 @@
-//! The text encoder: tokens, or what was computed from them before, to the pooled embedding that the
-//! gate stands on (section 3 of the paper: the pooled `[CLS]` embedding is the text interface).
+//! The text encoder: turns tokens, or intermediate results computed from them earlier, into the pooled embedding on
+//! which the gate acts. In section 3 of the paper, the text interface is the pooled `[CLS]` embedding.
 use crate::{Bert, Pooling, Result, TextInput};
 use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
@@ -11,12 +11,13 @@ use l0gm_train::{Encoder, Gating, Parameter};
 pub struct TextEncoder {
     bert: Bert,
     pooling: Pooling,
-    /// For granularity fine: a gate a token's place x dimension, on the last states before they are pooled.
+    /// For granularity fine, the gates on the last states before they are pooled: one for each token position and
+    /// dimension.
     tokens: Option<Gate>,
 }
 
 impl TextEncoder {
-    /// Puts a pooling on an encoder.
+    /// Combines an encoder with a pooling.
     pub fn new(bert: Bert, pooling: Pooling) -> Self {
         Self {
             bert,
@@ -25,11 +26,11 @@ impl TextEncoder {
         }
     }
 
-    /// The same with a gate on every dimension of every token's place, up to `max_tokens` of them
-    /// (granularity fine), open as `config` says, to be trained by `schedule`.
+    /// Adds a gate to every dimension at each of up to `max_tokens` token positions (granularity fine). `config`
+    /// gives how far they start open, and `schedule` trains them.
     ///
     /// # Errors
-    /// Where only one token is pooled, or the gate refuses its settings.
+    /// Fails if only one token is pooled, or if the gate refuses its settings.
     pub fn with_gates(
         mut self,
         max_tokens: usize,
@@ -46,7 +47,7 @@ impl TextEncoder {
         Ok(self)
     }
 
-    /// The encoder below the pooling.
+    /// The encoder without its pooling.
     pub fn bert(&self) -> &Bert {
         &self.bert
     }
@@ -56,8 +57,8 @@ impl TextEncoder {
         self.pooling
     }
 
-    /// Last states of the tokens that are pooled: of all of them for the mean, else of the first alone;
-    /// `None` for features that are pooled already.
+    /// The last states of the tokens that are pooled: all of them for the mean, otherwise only the first. `None` for
+    /// features that are pooled already.
     pub(crate) fn states(
         &self,
         input: &TextInput,
@@ -138,7 +139,7 @@ impl Encoder for TextEncoder {
     }
 }
 
-/// Refuses a pooling that reads one token alone.
+/// Refuses a pooling that reads only one token.
 pub(crate) fn check_fine(pooling: Pooling) -> Result<()> {
     if pooling == Pooling::Mean {
         return Ok(());

@@ -1,47 +1,47 @@
-//! What can go wrong between a text and its prediction. Every message names the file or setting, what
-//! was expected and what to do.
+//! The errors between a text and its prediction. Every message names the file or setting, and says what was expected
+//! and what to do.
 use l0gm_gate::readable;
 use std::path::PathBuf;
 
-/// The crate's result.
+/// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The crate's error.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting outside its range, or settings that do not fit each other.
+    /// A setting outside its range, or settings that contradict each other.
     #[error("{}", readable(.0))]
     Setting(String),
-    /// A file of texts that could not be read, or is not what it should be.
+    /// A file of texts that cannot be read or has the wrong content.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     Corpus {
-        /// Which file or folder.
+        /// The file or folder at fault.
         path: PathBuf,
-        /// The row or column, what was expected and what to do.
+        /// Row or column, what was expected and what to do.
         message: String,
     },
-    /// Rows that cannot be read as asked.
+    /// A file whose rows cannot be read as the settings ask.
     #[error(transparent)]
     Rows(#[from] l0gm_data::rows::Error),
-    /// Weights, a model's configuration or a tokenizer that could not be read, or do not fit.
+    /// Weights, a configuration or a tokenizer that cannot be read or do not match.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     Model {
-        /// Which file or folder.
+        /// The file or folder at fault.
         path: PathBuf,
-        /// The tensor or key, what was expected and what to do.
+        /// Tensor or key, what was expected and what to do.
         message: String,
     },
-    /// A dataset or model could not be found or fetched.
+    /// A dataset or model that cannot be found or fetched.
     #[error(transparent)]
     Source(#[from] l0gm_data::Error),
-    /// A gate's error.
+    /// An error of the gate.
     #[error(transparent)]
     Gate(#[from] l0gm_gate::Error),
-    /// Training or its files failed, or a stop was asked for.
+    /// An error of training or its files, or a requested stop.
     #[error(transparent)]
     Train(Box<l0gm_train::Error>),
-    /// A tensor operation failed.
+    /// A tensor operation that failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
@@ -83,7 +83,7 @@ impl From<Error> for l0gm_train::Error {
     }
 }
 
-/// ` (the nearest is "x")` for a name that is not among `known`; empty where nothing is near.
+/// ` (the nearest is "x")` for a name that is not in `known`, or empty if no known name is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     l0gm_train::nearest_name(name, known)
         .map(|known| format!(" (the nearest is \"{known}\")"))

@@ -1,29 +1,29 @@
-//! What a run will cost on two CPU cores, roughly: the multiply-adds of its passes over a measured speed.
+//! Roughly estimates the time of a run on two CPU cores, from the operations of its passes and a measured speed.
 use crate::{FineTune, PerturbedAt, TextSettings};
 use l0gm_gate::Granularity;
 use std::time::Duration;
 
-/// Floating-point operations a second of a forward pass, two cores with AVX-512, measured on MiniLM.
+/// Floating-point operations per second of a forward pass, measured on MiniLM with two AVX-512 cores.
 const FORWARD: f64 = 120e9;
-/// The same of a training step, backward included.
+/// Floating-point operations per second of a training step including the backward pass, measured in the same way.
 const TRAINING: f64 = 120e9;
-/// Microseconds an example of one training step of gate and classifier alone.
+/// Microseconds per example for one training step of gate and classifier alone.
 const HEAD_US: f64 = 10.0;
-/// Nanoseconds a token's dimension of one training step of fine gates: 288 s for 200,000 reviews of 256 tokens at most on
-/// one of two busy cores, halved.
+/// Nanoseconds per token and dimension for one training step of fine gates. Measured: 288 s for 200,000 reviews of at
+/// most 256 tokens on one of two busy cores, halved here.
 const STATE_NS: f64 = 8.0;
 
-/// What of the encoder's work on a run's texts is done only once.
+/// How much of the encoder's work on a run's texts is done only once.
 enum Once {
-    /// All of it: pooled features stand in for the encoder.
+    /// All of it; pooled features replace the encoder.
     Pooled,
-    /// All of it on the training and validation texts: fine gates stand before the pooling, on kept states.
+    /// All of it for training and validation texts; fine gates act on stored states before the pooling.
     States,
-    /// None, or only the layers below the first trained one, run by run.
+    /// None, or only the layers below the first trained one, separately for each run.
     Nothing,
 }
 
-/// `train`, `valid`: rows.
+/// `train` and `valid` are numbers of rows.
 fn once(settings: &TextSettings, dense: bool, [train, valid, _]: [f64; 3]) -> Once {
     if settings.fine_tune != FineTune::Frozen {
         return Once::Nothing;
@@ -38,7 +38,7 @@ fn once(settings: &TextSettings, dense: bool, [train, valid, _]: [f64; 3]) -> On
     }
 }
 
-/// Texts of the robustness protocol: how many times all that are judged are masked, and how many are judged.
+/// Work of the robustness protocol: how many times the judged texts are masked, and how many texts are judged.
 fn judged(settings: &TextSettings, test: f64) -> (f64, f64) {
     let rows = settings.robustness_rows;
     let rows = rows.map_or(test, |rows| (rows as f64).min(test));
@@ -49,7 +49,7 @@ fn judged(settings: &TextSettings, test: f64) -> (f64, f64) {
     }
 }
 
-/// Layers, width and inner width; MiniLM's shape stands in for any pretrained encoder.
+/// Layers, width and inner width. MiniLM's shape is assumed for any pretrained encoder.
 fn shape(settings: &TextSettings) -> (f64, f64, f64) {
     if settings.is_scratch() {
         let s = &settings.scratch;
@@ -59,12 +59,12 @@ fn shape(settings: &TextSettings) -> (f64, f64, f64) {
     }
 }
 
-/// Tokens of a text, of which few reviews fill a long limit.
+/// Average tokens of a text, because few reviews reach a high limit.
 fn tokens(settings: &TextSettings) -> f64 {
     settings.max_tokens.min(230) as f64
 }
 
-/// Layers, and operations of one of them over a text.
+/// Number of layers, and operations of one layer for one text.
 fn encoder(settings: &TextSettings) -> (f64, f64) {
     let (layers, dim, wide) = shape(settings);
     let tokens = tokens(settings);
@@ -72,7 +72,7 @@ fn encoder(settings: &TextSettings) -> (f64, f64) {
     (layers, layer)
 }
 
-/// Rows of training, validation and test.
+/// Numbers of training, validation and test rows.
 fn rows(settings: &TextSettings) -> [f64; 3] {
     [
         settings.train_rows.unwrap_or(22_500) as f64,
@@ -81,8 +81,8 @@ fn rows(settings: &TextSettings) -> [f64; 3] {
     ]
 }
 
-/// Work of a frozen encoder that is done once for many runs, by what it depends on: pooled features or tokens' states,
-/// and the features of a seed's masked texts.
+/// Work of a frozen encoder that many runs share, by what it depends on: pooled features or token states, and the
+/// features of the texts masked with one seed.
 pub(crate) fn shared(settings: &TextSettings, dense: bool, seed: u64) -> Vec<(String, Duration)> {
     let (layers, layer) = encoder(settings);
     let rows = rows(settings);
@@ -108,7 +108,7 @@ pub(crate) fn shared(settings: &TextSettings, dense: bool, seed: u64) -> Vec<(St
     }
 }
 
-/// A rough estimate of one run, without what is [`shared`].
+/// Roughly estimates one run, without the work in [`shared`].
 pub(crate) fn estimate(settings: &TextSettings, dense: bool) -> Duration {
     let (layers, layer) = encoder(settings);
     let rows = rows(settings);
@@ -117,10 +117,10 @@ pub(crate) fn estimate(settings: &TextSettings, dense: bool) -> Duration {
     let validations = (epochs / settings.train.validate_every.max(1) as f64).ceil();
     let (masked, judged) = judged(settings, test);
     let gates = epochs * train * tokens(settings) * shape(settings).1 * STATE_NS * 1e-9;
-    // The whole encoder's passes over texts, and seconds of all else.
+    // Number of passes of the whole encoder over a text, and seconds of all other work.
     let (passes, rest) = match (once(settings, dense, rows), settings.fine_tune) {
         (Once::Pooled, _) => (0.0, epochs * train * HEAD_US * 1e-6),
-        // Once more for the perturbed interface.
+        // One more pass for the perturbed interface.
         (Once::States, _) => (test + (masked + 1.0) * judged, gates),
         (Once::Nothing, FineTune::Frozen) => {
             let fit = epochs * train + validations * valid;
@@ -178,14 +178,14 @@ mod tests {
     #[test]
     fn fine_gates_pay_for_the_states_that_do_not_fit_each_time() {
         let mut settings = frozen(true);
-        // A dense run has no gates to be fine.
+        // A dense run has no gates, so granularity does not matter.
         assert_eq!(keys(&settings, true, 0), keys(&frozen(false), true, 0));
         assert_eq!(keys(&settings, false, 0).len(), 1);
         let kept = estimate(&settings, false);
         settings.hidden_cache_mib = 0;
         assert!(keys(&settings, false, 0).is_empty());
         assert!(estimate(&settings, false) > kept * 2);
-        // The perturbed texts go through the encoder.
+        // Perturbed texts pass through the encoder again.
         settings.train.robustness = false;
         let calm = estimate(&settings, false);
         settings.train.robustness = true;

@@ -1,6 +1,5 @@
-//! What a frozen encoder says of the texts, computed once: pooled features, cached on disk under a name
-//! made of the weights, the tokenised texts and the settings, or the states below the first trained layer, which
-//! stay in memory.
+//! Results of a frozen encoder that are computed once. Pooled features are cached on disk under a name made of the
+//! weights, the tokenised texts and the settings. States below the first trained layer stay in memory.
 use crate::{Error, Result, TOKEN_BUDGET, TextEncoder, TextInput, TokenRows, token_batches};
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Mode;
@@ -11,17 +10,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Told how many rows of how many are done; an error stops the work.
+/// Called with the number of finished rows and of all rows; an error stops the work.
 pub type Report<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
 
 /// Pooled features of some texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
-    /// rows x width, row by row.
+    /// Features of shape (rows, width), row after row.
     pub values: Vec<f32>,
-    /// Width of a row.
+    /// Number of features in a row.
     pub width: usize,
-    /// Microseconds that the encoder took a text when these were computed.
+    /// Microseconds per text that the encoder took to compute these.
     pub encoder_us: f64,
 }
 
@@ -32,15 +31,15 @@ pub struct FeatureCache {
 }
 
 impl FeatureCache {
-    /// In this folder, made when something is written.
+    /// A cache in this folder, which is created when something is written.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
     }
 
-    /// The features of `tokens` under a frozen encoder: read, or computed and written.
+    /// The features of `tokens` under a frozen encoder: read from the cache, or computed and stored there.
     ///
     /// # Errors
-    /// Where a forward pass fails, the file cannot be written, or `report` stops the work.
+    /// Fails if a forward pass fails, the file cannot be written, or `report` stops the work.
     pub fn pooled(
         &self,
         encoder: &TextEncoder,
@@ -53,7 +52,7 @@ impl FeatureCache {
         let key = key(encoder, weights_sha256, tokens, max_tokens, device);
         let path = self.dir.join(format!("{key}.safetensors"));
         let width = encoder.interface().width();
-        // A file that does not read back is computed anew rather than trusted or complained about.
+        // A file that cannot be read back is computed again without an error.
         if let Some(found) = read(&path, tokens.rows(), width) {
             return Ok(found);
         }
@@ -63,10 +62,10 @@ impl FeatureCache {
     }
 }
 
-/// Pooled features by forward passes over rows of like length.
+/// Computes pooled features in batches of rows with similar lengths.
 ///
 /// # Errors
-/// Where a forward pass fails or `report` stops the work.
+/// Fails if a forward pass fails or `report` stops the work.
 pub fn compute(
     encoder: &TextEncoder,
     tokens: &TokenRows,
@@ -98,10 +97,10 @@ pub fn compute(
     })
 }
 
-/// States that enter the first trained layer, end to end in the order of the tokens (tokens x width).
+/// Computes the states that enter the first trained layer, (tokens x width), in the order of the tokens.
 ///
 /// # Errors
-/// Where a forward pass fails or `report` stops the work.
+/// Fails if a forward pass fails or `report` stops the work.
 pub fn compute_hidden(
     encoder: &TextEncoder,
     tokens: &TokenRows,
@@ -135,8 +134,8 @@ pub fn compute_hidden(
     Ok(values)
 }
 
-/// Hands out all rows in batches of like length and [`TOKEN_BUDGET`] tokens, longest first: the first batch
-/// shows whether the memory suffices.
+/// Passes all rows to a callback in batches with similar lengths and at most [`TOKEN_BUDGET`] tokens. The longest
+/// come first, so that the first batch shows whether the memory suffices.
 pub(crate) fn each_batch(
     tokens: &TokenRows,
     pad: u32,
@@ -158,7 +157,7 @@ pub(crate) fn each_batch(
     Ok(())
 }
 
-/// Everything the features depend on, as hex.
+/// A hash, in hex, of everything on which the features depend.
 fn key(
     encoder: &TextEncoder,
     weights_sha256: &str,

@@ -15,10 +15,10 @@ pub struct TextHead {
 }
 
 impl TextHead {
-    /// A fresh classifier of `dim` inputs.
+    /// A new classifier with `dim` inputs.
     ///
     /// # Errors
-    /// Where a tensor cannot be made.
+    /// Fails if a tensor cannot be created.
     pub fn new(
         dim: usize,
         classes: usize,
@@ -42,7 +42,7 @@ impl TextHead {
         })
     }
 
-    /// The classifier's tensors, outside any graph.
+    /// The classifier's tensors, without gradients.
     pub fn layer(&self) -> LinearLayer {
         LinearLayer {
             weight: self.classifier.weight().as_tensor().detach(),

@@ -1,23 +1,23 @@
-//! What a batch hands to a text model: padded token ids, states from below the trained layers, or
-//! pooled features; an encoder takes up the work where the input leaves it.
+//! The input of a text model for one batch: padded token ids, states from below the trained layers, or pooled
+//! features. An encoder continues the computation from any of these.
 use candle_core::{DType, Device, Result, Tensor};
 
-/// Lengths of a padded batch, and the mask and weights that follow from them.
+/// Lengths in a padded batch, with the mask and weights that follow from them.
 #[derive(Clone, Debug)]
 pub struct Padding {
-    /// Tokens of each row.
+    /// Number of tokens in each row.
     pub lengths: Vec<usize>,
-    /// Tokens of the longest row.
+    /// Number of tokens in the longest row.
     pub longest: usize,
-    /// (batch, longest) u8, 1 = token, 0 = padding; absent where no row is padded.
+    /// Mask of shape (batch, longest), u8, 1 for a token and 0 for padding; `None` if no row is padded.
     pub mask: Option<Tensor>,
 }
 
 impl Padding {
-    /// From the rows' lengths.
+    /// Makes the mask for rows of these lengths.
     ///
     /// # Errors
-    /// Where a tensor cannot be made.
+    /// Fails if a tensor cannot be created.
     pub fn new(lengths: Vec<usize>, device: &Device) -> Result<Self> {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let mask = if lengths.iter().all(|&l| l == longest) {
@@ -36,10 +36,10 @@ impl Padding {
         })
     }
 
-    /// (batch, 1, longest): 1 / length at each token, 0 at padding.
+    /// Weights of shape (batch, 1, longest): 1 / length at each token, 0 at padding.
     ///
     /// # Errors
-    /// Where a tensor cannot be made.
+    /// Fails if a tensor cannot be created.
     pub fn mean_weights(&self, device: &Device) -> Result<Tensor> {
         let mut weights = vec![0f32; self.lengths.len() * self.longest];
         for (row, &length) in self.lengths.iter().enumerate() {
@@ -54,19 +54,19 @@ impl Padding {
 pub enum TextInput {
     /// Token ids.
     Tokens {
-        /// (batch, longest) u32.
+        /// Ids of shape (batch, longest), u32.
         ids: Tensor,
-        /// Which of them are tokens.
+        /// Which ids are tokens and which are padding.
         padding: Padding,
     },
-    /// States that go into the first trained layer.
+    /// States that enter the first trained layer.
     Hidden {
-        /// (batch, longest, width).
+        /// States of shape (batch, longest, width).
         states: Tensor,
-        /// Which of them are tokens'.
+        /// Which states belong to tokens and which to padding.
         padding: Padding,
     },
-    /// Pooled features, (batch, dim): the interface itself.
+    /// Pooled features, (batch, dim), which are the interface itself.
     Pooled(Tensor),
 }
 
@@ -74,7 +74,7 @@ impl TextInput {
     /// Number of texts.
     ///
     /// # Errors
-    /// Where the tensor has no dimension.
+    /// Fails if the tensor has no dimension.
     pub fn rows(&self) -> Result<usize> {
         match self {
             Self::Tokens { ids, .. } => ids.dim(0),
@@ -83,7 +83,7 @@ impl TextInput {
         }
     }
 
-    /// Which of the states are tokens'; `None` for features that are pooled already.
+    /// Which states belong to tokens; `None` for features that are pooled already.
     pub fn padding(&self) -> Option<&Padding> {
         match self {
             Self::Tokens { padding, .. } | Self::Hidden { padding, .. } => Some(padding),
@@ -91,10 +91,10 @@ impl TextInput {
         }
     }
 
-    /// Pads rows of token ids to the longest.
+    /// Pads rows of token ids to the length of the longest.
     ///
     /// # Errors
-    /// Where a tensor cannot be made.
+    /// Fails if a tensor cannot be created.
     pub fn tokens(rows: &[&[u32]], pad: u32, device: &Device) -> Result<Self> {
         let padding = Padding::new(rows.iter().map(|r| r.len()).collect(), device)?;
         let mut ids = vec![pad; rows.len() * padding.longest];
@@ -106,10 +106,10 @@ impl TextInput {
         Ok(Self::Tokens { ids, padding })
     }
 
-    /// Pads rows of states, each (tokens x width) end to end, with zeros.
+    /// Pads rows of states with zeros. Each row holds (tokens x width) values.
     ///
     /// # Errors
-    /// Where a tensor cannot be made.
+    /// Fails if a tensor cannot be created.
     pub fn hidden(rows: &[&[f32]], width: usize, device: &Device) -> Result<Self> {
         let padding = Padding::new(rows.iter().map(|r| r.len() / width).collect(), device)?;
         let mut states = vec![0f32; rows.len() * padding.longest * width];

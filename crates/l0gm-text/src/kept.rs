@@ -1,6 +1,5 @@
-//! The last prepared task on a frozen encoder, kept in memory: runs of a plan that differ in their gate, seed
-//! or training read the same tokens and features (or, under fine gates, states of tokens), and preparing them takes
-//! longer than training on them.
+//! Keeps the last task that was prepared with a frozen encoder. Runs of a plan that differ in gate, seed or training
+//! use the same tokens and features (or token states, for fine gates), and preparing them takes longer than training.
 use crate::prepare::PreparedTask;
 use crate::{FineTune, TextSettings};
 use candle_core::Device;
@@ -9,7 +8,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Settings that change neither tokens nor what a frozen encoder says of them.
+/// Settings that change neither the tokens nor the output of a frozen encoder.
 const OF_THE_RUN: [&str; 6] = [
     "train",
     "gate",
@@ -19,35 +18,35 @@ const OF_THE_RUN: [&str; 6] = [
     "robustness-rows",
 ];
 
-/// At most one task, and what it was made of.
+/// At most one task, with the key of what it was made from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
     last: Arc<Mutex<Option<(String, PreparedTask)>>>,
 }
 
 impl Kept {
-    /// The task of this key, where it is the last one.
+    /// The kept task, if it has this key.
     pub(crate) fn get(&self, key: &str) -> Option<PreparedTask> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, task) = last.as_ref().filter(|(made_of, _)| made_of == key)?;
         Some(task.clone())
     }
 
-    /// Keeps a task in place of the last one.
+    /// Keeps a task and drops the previous one.
     pub(crate) fn keep(&self, key: String, task: &PreparedTask) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((key, task.clone()));
     }
 
-    /// Lets the last one go before another is made: both would not have to fit.
+    /// Frees the kept task before another one is prepared, because two may not fit in memory.
     pub(crate) fn clear(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-/// What a frozen encoder's pooled features, or for `gated_tokens` its tokens' states, depend on: the files read, the
-/// weights among them, and the settings that are not the run's own; and the folder that features are cached in, which
-/// another process may need. `None` where the encoder learns.
+/// Key of everything on which a frozen encoder's pooled features (or token states, for `gated_tokens`) depend: the
+/// files, including the weights, and the settings that the runs share. It includes the cache folder, whose features
+/// another process may need. `None` if the encoder is trained.
 pub(crate) fn key(
     settings: &TextSettings,
     data: &DataSummary,

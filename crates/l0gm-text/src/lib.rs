@@ -1,11 +1,11 @@
 //! L0-gated classifiers for texts: a BERT-family encoder, a gate on its pooled embedding, and a linear
 //! classifier behind it (the text modality of L0GM, arXiv:2603.26801).
 //!
-//! [`TextModality`] is the runner's door: from a dataset's name to a run's record. Below it, in the order
-//! of the data: [`TextData`] (texts with labels), [`split`], [`TextTokenizer`], [`prepare`] (what a frozen
-//! encoder says, computed once), [`TextTask`] (batches grouped by length), [`TextEncoder`] and [`TextHead`]
-//! (the model around the gate), [`CompactModel`] (the smaller model that says the same), [`CompactText`]
-//! (the same read from a finished run's folder, ready for new texts).
+//! [`TextModality`] turns a dataset's name into a run's record. It uses, in the order of the data: [`TextData`]
+//! (texts with labels), [`split`], [`TextTokenizer`], [`prepare`] (a frozen encoder's output, computed once),
+//! [`TextTask`] (batches grouped by length), [`TextEncoder`] and [`TextHead`] (the model around the gate),
+//! [`CompactModel`] (the smaller model with the same predictions) and [`CompactText`] (the same model read from a
+//! finished run's folder, for new texts).
 #![doc = include_str!("../README.md")]
 mod bert;
 mod bert_config;

@@ -1,4 +1,4 @@
-//! An encoder with its tokenizer: from a folder as the hub lays it out, or from nothing.
+//! Loads an encoder with its tokenizer from a folder in the hub's layout, or makes them without pretrained weights.
 use crate::bert::check_length;
 use crate::{
     Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, RandomWeights, Result, TextEncoder,
@@ -11,21 +11,21 @@ use std::path::Path;
 /// An encoder ready for use.
 #[derive(Debug)]
 pub struct LoadedEncoder {
-    /// The encoder with its pooling.
+    /// The encoder, including its pooling.
     pub encoder: TextEncoder,
-    /// What makes its token ids.
+    /// The tokenizer that makes its token ids.
     pub tokenizer: TextTokenizer,
-    /// sha256 of the weights file; absent where nothing is cached by it.
+    /// sha256 of the weights file; `None` if nothing is cached under it.
     pub weights_sha256: Option<String>,
 }
 
 impl LoadedEncoder {
-    /// Reads `config.json`, `tokenizer.json` (or `vocab.txt`) and `model.safetensors` (or the shards of
-    /// `model.safetensors.index.json`) of a folder.
+    /// Reads `config.json`, `tokenizer.json` (or `vocab.txt`) and `model.safetensors` (or the shards listed in
+    /// `model.safetensors.index.json`) from a folder.
     ///
     /// # Errors
-    /// Where a file is missing, damaged or of another architecture, where tokenizer and weights do not
-    /// fit each other, or a setting does not fit the encoder.
+    /// Fails if a file is missing, damaged or of another architecture, if tokenizer and weights do not match, or if a
+    /// setting does not match the encoder.
     pub fn from_folder(dir: &Path, settings: &TextSettings, device: &Device) -> Result<Self> {
         let config = BertConfig::from_file(&dir.join("config.json"))?;
         check_length(&config, settings.max_tokens)?;
@@ -47,11 +47,11 @@ impl LoadedEncoder {
         })
     }
 
-    /// A small Transformer with random weights and a WordPiece vocabulary trained on `texts`. The
-    /// vocabulary is kept at `tokenizer_path` and read from there the next time.
+    /// Makes a small Transformer with random weights and a WordPiece vocabulary trained on `texts`. The vocabulary is
+    /// stored at `tokenizer_path` and read from there the next time.
     ///
     /// # Errors
-    /// Where the vocabulary cannot be trained, read or written.
+    /// Fails if the vocabulary cannot be trained, read or written.
     pub fn from_scratch(
         texts: &[String],
         settings: &TextSettings,
@@ -90,7 +90,7 @@ impl LoadedEncoder {
     }
 }
 
-/// Which layers of so many learn.
+/// Which of this many layers are trained.
 fn trainable(fine_tune: FineTune, layers: usize) -> Result<Trainable> {
     Ok(match fine_tune {
         FineTune::Full => Trainable {

@@ -1,4 +1,4 @@
-//! The runner's door to texts: where they come from, their default settings, and their methods.
+//! The modality of texts for the runner: its datasets, its default settings and its methods.
 
 use crate::defaults::{defaults, defaults_of_file};
 use crate::error::nearest;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Dense and gated text classifiers on IMDB or any file of texts.
+/// Text classifiers on IMDB or any file of texts.
 #[derive(Clone, Debug)]
 pub struct TextModality {
     catalogue: Catalogue,
@@ -32,7 +32,7 @@ enum Source {
 }
 
 impl TextModality {
-    /// Finds datasets and models through `catalogue`.
+    /// Makes the modality, which finds datasets and models through `catalogue`.
     pub fn new(catalogue: Catalogue) -> Self {
         Self {
             catalogue,
@@ -41,14 +41,14 @@ impl TextModality {
         }
     }
 
-    /// Keeps the features of frozen encoders in this folder, instead of in `text-features` beside the
-    /// folder of the runs.
+    /// Stores the features of frozen encoders in this folder instead of in `text-features` beside the folder of the
+    /// runs.
     pub fn with_cache(mut self, dir: impl Into<PathBuf>) -> Self {
         self.cache = Some(dir.into());
         self
     }
 
-    /// The folder of frozen encoders' features for a run in `dir`.
+    /// The folder for features of frozen encoders, for a run in `dir`.
     pub(crate) fn features(&self, dir: &Path) -> PathBuf {
         self.cache.clone().unwrap_or_else(|| beside(dir))
     }
@@ -79,7 +79,7 @@ impl TextModality {
         Ok(Source::Catalogue(self.catalogue.dataset(dataset)?))
     }
 
-    /// The folder of a pretrained encoder with its checksums; `None` where it cannot be had.
+    /// The folder of a pretrained encoder and its checksums; `None` if it is not available.
     fn weights(&self, encoder: &str) -> Result<Option<(PathBuf, BTreeMap<String, String>)>> {
         let folder = Path::new(encoder);
         if folder.join("config.json").is_file() {
@@ -94,7 +94,7 @@ impl TextModality {
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
     }
 
-    /// The defaults that fit the dataset and the encoder asked for.
+    /// The default settings for the requested dataset and encoder.
     fn base(&self, request: &SpecRequest<'_>) -> Result<TextSettings> {
         let SpecRequest {
             profile, overrides, ..
@@ -122,13 +122,13 @@ impl TextModality {
         Ok(defaults(profile, false))
     }
 
-    /// What is kept in memory between runs.
+    /// The task that is kept in memory between runs.
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
     }
 
-    /// The folder of the encoder's weights, whose checksums go into `summary`; `None` for an encoder from
-    /// scratch.
+    /// The folder of the encoder's weights; `None` for an encoder trained from scratch. Adds the weights' checksums
+    /// to `summary`.
     pub(crate) fn weights_of(
         &self,
         settings: &TextSettings,
@@ -148,7 +148,7 @@ impl TextModality {
         Ok(Some(dir))
     }
 
-    /// Reads the texts, and says where they came from.
+    /// Reads the texts and describes where they came from.
     pub(crate) fn read(
         &self,
         spec: &RunSpec,
@@ -182,10 +182,10 @@ impl TextModality {
         Ok((data, summary))
     }
 
-    /// What is found in a spec's data, to be said before training: rows, classes with counts, how they are split.
+    /// Describes a spec's data before training: rows, classes with their counts, and the split.
     ///
     /// # Errors
-    /// Bad data or settings.
+    /// Fails if the data or the settings are wrong.
     pub fn summary(&self, spec: &RunSpec) -> Result<Summary> {
         let settings = settings_of(spec)?;
         settings.check()?;
@@ -194,14 +194,14 @@ impl TextModality {
     }
 }
 
-/// Says what was found in the data, and keeps it for the run's record.
+/// Reports what was found in the data, and keeps it for the run's record.
 pub(crate) fn tell(split: &SplitCorpus, data: &mut DataSummary, context: &mut RunContext<'_>) {
     context.progress.found(&split.found.to_string());
     data.reading = Some(split.found.to_value());
 }
 
-/// Whether a dataset is a path of a file of one's own rather than a catalogue name. Standard input is none: a run
-/// reads its file again where it continues.
+/// Whether a dataset is the path of a user's file rather than a catalogue name. Standard input does not count,
+/// because a resumed run reads its file again.
 fn is_text_file(path: &Path) -> bool {
     rows::is_rows_file(path) && path.as_os_str() != "-"
 }
@@ -271,7 +271,7 @@ impl ModalityParts for TextModality {
     }
 }
 
-/// `OUT/text-features` for a run in `OUT/runs/ID`; beside the run otherwise.
+/// `OUT/text-features` for a run in `OUT/runs/ID`; otherwise a folder beside the run.
 fn beside(run: &Path) -> PathBuf {
     let parent = run.parent().unwrap_or(run);
     match parent.parent() {
@@ -280,7 +280,7 @@ fn beside(run: &Path) -> PathBuf {
     }
 }
 
-/// A run's settings.
+/// The settings of a run.
 pub(crate) fn settings_of(spec: &RunSpec) -> Result<TextSettings> {
     Ok(spec.modality_settings()?)
 }

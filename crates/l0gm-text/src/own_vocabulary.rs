@@ -1,4 +1,4 @@
-//! A WordPiece vocabulary of one's own, trained on the training texts, for where no pretrained encoder is used.
+//! Trains a WordPiece vocabulary on the training texts, for encoders without pretrained weights.
 use crate::settings::Alphabet;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,25 +13,25 @@ use tokenizers::{
     Tokenizer, TokenizerBuilder,
 };
 
-/// Distinct characters that [`Alphabet::Frequent`] starts from: rarer ones would crowd out words.
+/// Number of distinct characters for [`Alphabet::Frequent`]; rarer ones would take the place of words.
 const FREQUENT: usize = 200;
-/// The same for [`Alphabet::All`]: no language's texts have more, and an embedding table must stay finite.
+/// Largest number of characters for [`Alphabet::All`]. No language has more, and the embedding table needs a limit.
 const ALL: usize = 20_000;
-/// What WordPiece writes before a piece inside a word.
+/// Prefix that WordPiece gives to pieces inside a word.
 const INNER: &str = "##";
-/// Tokens that are no part of any text.
+/// Tokens that do not occur in texts.
 const SPECIAL: [&str; 4] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
 
-/// Trains a tokenizer with at most `vocabulary` entries (more where all characters need them) on texts that are
-/// lower-cased and split at white space and punctuation; the same for the same texts.
+/// Trains a tokenizer on texts that are converted to lower case and split at white space and punctuation. It has at
+/// most `vocabulary` entries, or more if all characters need them. Equal texts give equal tokenizers.
 pub(crate) fn train(texts: &[String], vocabulary: usize, alphabet: Alphabet) -> Result<Tokenizer> {
     let plan = match alphabet {
         Alphabet::Frequent => frequent(texts, vocabulary),
         Alphabet::All => all(texts, vocabulary)?,
     };
-    // The trainer numbers word-inner characters in the order of a hash map and breaks ties between
-    // merges by those numbers. Named beforehand as special tokens they have fixed numbers; afterwards
-    // they are ordinary entries again.
+    // The trainer numbers word-inner characters in the order of a hash map and breaks ties between merges by those
+    // numbers. Naming the characters beforehand as special tokens gives them fixed numbers; afterwards they become
+    // ordinary entries again.
     let inner = plan.inner.iter().map(|c| format!("{INNER}{c}"));
     let special: Vec<AddedToken> = SPECIAL
         .map(String::from)
@@ -83,19 +83,19 @@ pub(crate) fn train(texts: &[String], vocabulary: usize, alphabet: Alphabet) -> 
     Tokenizer::from_bytes(json.to_string().as_bytes()).map_err(|e| failed(&e))
 }
 
-/// What a trainer is given.
+/// The input of the trainer.
 struct Plan {
-    /// How texts are normalised, in training and ever after.
+    /// Normalises texts, both in training and later.
     normalizer: NormalizerWrapper,
-    /// The texts, without the characters that are not learnt.
+    /// The texts without the characters that are left out.
     texts: Vec<String>,
-    /// Characters that stand inside words.
+    /// Characters that occur inside words.
     inner: Vec<char>,
-    /// Entries of the vocabulary.
+    /// Number of entries of the vocabulary.
     entries: usize,
 }
 
-/// The most frequent characters of the lower-cased texts; accents are taken off later, by the normaliser.
+/// The most frequent characters of the lower-case texts. The normaliser removes accents later.
 fn frequent(texts: &[String], vocabulary: usize) -> Plan {
     let mut counts = BTreeMap::new();
     for c in texts
@@ -122,8 +122,8 @@ fn frequent(texts: &[String], vocabulary: usize) -> Plan {
     }
 }
 
-/// Every character as the tokenizer will see it: composed, lower-cased, with its accents. Half of `vocabulary` at
-/// least stays for pieces of several characters.
+/// Every character as the tokenizer sees it: composed, in lower case, with accents. At least half of `vocabulary`
+/// remains for pieces of several characters.
 fn all(texts: &[String], vocabulary: usize) -> Result<Plan> {
     let normalizer: NormalizerWrapper = Sequence::new(vec![
         NFC.into(),
@@ -159,7 +159,7 @@ fn all(texts: &[String], vocabulary: usize) -> Result<Plan> {
     })
 }
 
-/// The characters that stand in a word behind its first one.
+/// The characters that occur in a word after its first character.
 fn inner_characters(texts: &[String]) -> Result<BTreeSet<char>> {
     let mut inner = BTreeSet::new();
     for text in texts {
@@ -174,7 +174,7 @@ fn inner_characters(texts: &[String]) -> Result<BTreeSet<char>> {
     Ok(inner)
 }
 
-/// The `limit` characters that stand there most often.
+/// The `limit` characters with the largest counts.
 fn most_frequent(counts: BTreeMap<char, u64>, limit: usize) -> BTreeSet<char> {
     let mut by_count: Vec<(char, u64)> = counts.into_iter().collect();
     by_count.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
@@ -196,7 +196,7 @@ mod tests {
         encoding.get_ids().to_vec()
     }
 
-    /// Characters from `first` on, each in two texts.
+    /// Texts with the characters from `first` on, each in two of them.
     fn texts_of(first: u32, count: u32) -> Vec<String> {
         let all: Vec<char> = (first..)
             .filter_map(char::from_u32)
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_character_of_a_large_alphabet_is_learnt_apart() {
-        // Three thousand Chinese characters, more than the vocabulary asked for.
+        // Three thousand Chinese characters are more than the requested vocabulary.
         let texts = texts_of(0x4e00, 3000);
         let tokenizer = train(&texts, 1500, Alphabet::All).unwrap();
         let mut seen = BTreeSet::new();
@@ -244,7 +244,7 @@ mod tests {
         let found: BTreeSet<Vec<u32>> = words.iter().map(|word| ids(&tokenizer, word)).collect();
         assert_eq!(found.len(), words.len());
         assert!(found.iter().flatten().all(|&id| id != 1));
-        // One spelling, whether the accent is a character of its own or not.
+        // An accent may be a character of its own or part of a letter; both spellings give the same ids.
         assert_eq!(ids(&tokenizer, "su\u{302}r"), ids(&tokenizer, "SÛR"));
     }
 

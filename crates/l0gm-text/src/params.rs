@@ -1,16 +1,15 @@
-//! The encoder's tensors under their hub names: trained ones are variables, frozen ones are plain, and
-//! in evaluation both are read detached, so that a forward pass alone builds no graph and keeps no
-//! activations.
+//! The encoder's tensors under their hub names. Trained ones are variables, frozen ones plain tensors. In evaluation
+//! both are detached, so that a forward pass builds no graph and keeps no activations.
 use crate::Result;
 use candle_core::{Tensor, Var};
 use l0gm_train::{Parameter, ParameterKind, Part};
 
-/// Where a model's tensors come from: a checkpoint or a generator.
+/// A source of a model's tensors: a checkpoint or a random generator.
 pub trait WeightSource {
-    /// The tensor of this name and shape, f32.
+    /// The f32 tensor with this name and shape.
     ///
     /// # Errors
-    /// Where there is none, or it has another shape.
+    /// Fails if there is no such tensor or it has another shape.
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor>;
 }
 
@@ -42,7 +41,7 @@ impl Param {
         })
     }
 
-    /// The tensor; part of a graph only where `track` is set and it is trained.
+    /// The tensor. It is part of a graph only if `track` is set and it is trained.
     pub(crate) fn read(&self, track: bool) -> Tensor {
         if track {
             self.tensor.clone()
@@ -51,7 +50,7 @@ impl Param {
         }
     }
 
-    /// Name and tensor, outside any graph and in memory of its own.
+    /// The name and a detached copy of the tensor.
     pub(crate) fn named(&self) -> Result<(String, Tensor)> {
         Ok((self.name.clone(), self.tensor.detach().copy()?))
     }
@@ -72,7 +71,7 @@ impl Param {
     }
 }
 
-/// x W^T + b.
+/// A linear layer: x W^T + b.
 #[derive(Clone, Debug)]
 pub(crate) struct Dense {
     pub(crate) weight: Param,

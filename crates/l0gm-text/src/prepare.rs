@@ -1,5 +1,5 @@
-//! From texts to a task: tokenised once, with as much of the encoder's work done beforehand as the
-//! settings allow.
+//! Turns texts into a task: tokenises them once and does as much of the encoder's work in advance as the settings
+//! allow.
 use crate::features::{FeatureCache, Report, compute_hidden};
 use crate::{
     FineTune, LoadedEncoder, Prepared, Result, SplitCorpus, TextRobustness, TextRows, TextSettings,
@@ -9,19 +9,19 @@ use candle_core::Device;
 use l0gm_train::Encoder;
 use std::sync::Arc;
 
-/// A task with what a table must say of it.
+/// A task with the remarks that belong to it.
 #[derive(Clone, Debug)]
 pub struct PreparedTask {
     /// The three splits.
     pub task: TextTask,
-    /// What any table must say.
+    /// Remarks that every table must show.
     pub notes: Vec<String>,
 }
 
-/// Tokenises the three splits and computes what a frozen encoder, or its frozen lower layers, say of them.
+/// Tokenises the three splits and computes the output of a frozen encoder, or of its frozen lower layers.
 ///
 /// # Errors
-/// Where a text cannot be tokenised, a forward pass fails, or `report` stops the work.
+/// Fails if a text cannot be tokenised, a forward pass fails, or `report` stops the work.
 pub fn prepare(
     split: &SplitCorpus,
     loaded: &LoadedEncoder,
@@ -81,7 +81,7 @@ pub fn prepare(
     Ok(PreparedTask { task, notes })
 }
 
-/// Pooled features of every split, and the encoder's mean time a text.
+/// Computes the pooled features of every split, and the encoder's mean time per text.
 fn pooled(
     loaded: &LoadedEncoder,
     tokens: &[TokenRows],
@@ -110,8 +110,8 @@ fn pooled(
     Ok((out, microseconds / total.max(1) as f64))
 }
 
-/// States below the first trained layer for training and validation rows, where they fit in memory. The
-/// test rows are met once, so for them nothing is saved, and latency is that of the whole model.
+/// Computes the states below the first trained layer for training and validation rows, if they fit in memory. Test
+/// rows are used only once, so storing theirs would save nothing, and the latency must be that of the whole model.
 fn hidden(
     loaded: &LoadedEncoder,
     tokens: &[TokenRows],

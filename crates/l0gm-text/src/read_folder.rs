@@ -1,8 +1,8 @@
-//! Texts as one file each, in a folder a class: the layout of the original IMDB archive.
+//! Reads texts that are one file each, in a folder for each class: the layout of the original IMDB archive.
 use crate::{Corpus, Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Reads `dir/CLASS/*.txt` for each class in order, the files of a class by name.
+/// Reads `dir/CLASS/*.txt` for each class in order; the files of a class are sorted by name.
 pub(crate) fn read(dir: &Path, classes: &[&str]) -> Result<Corpus> {
     let mut corpus = Corpus::default();
     for (class, name) in classes.iter().enumerate() {

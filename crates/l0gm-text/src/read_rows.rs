@@ -1,5 +1,4 @@
-//! Texts and labels from a file of rows, read in the room that every file of rows is read in
-//! (`l0gm_data::rows`); what is found is summed up for people.
+//! Reads texts and labels from a file of rows through `l0gm_data::rows`, and describes what it found.
 use crate::corpus::{Columns, Corpus, Subsets, TextData};
 use crate::{Error, Result};
 use l0gm_data::rows::label::{self, LabelOptions, Labels, Unlabelled};
@@ -7,21 +6,21 @@ use l0gm_data::rows::{self, Kind, RawTable, ReadOptions, Source, Summary, shown}
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// How a file of texts of one's own is read.
+/// How a user's file of texts is read.
 #[derive(Clone, Debug)]
 pub struct TextFile<'a> {
     /// The columns of texts and labels.
     pub columns: Columns<'a>,
-    /// The classes in order; empty: the distinct labels found, sorted (as numbers if they all are).
+    /// The classes in order. If empty, they are the distinct labels, sorted (as numbers if they all are).
     pub classes: &'a [String],
-    /// Whether rows without a label are left out; else the first is an error.
+    /// Whether rows without a label are left out; otherwise the first one is an error.
     pub drop_unlabelled: bool,
-    /// How the rows are read.
+    /// Options for reading the rows.
     pub rows: ReadOptions,
 }
 
 impl<'a> TextFile<'a> {
-    /// These columns, and whatever classes are found in them.
+    /// Reads these columns, with the classes that are found in them.
     pub fn new(columns: Columns<'a>) -> Self {
         Self {
             columns,
@@ -37,8 +36,8 @@ impl<'a> TextFile<'a> {
     /// Reads the rows of a file or of standard input.
     ///
     /// # Errors
-    /// A file that cannot be read, a missing column or label, a label outside the classes, a column that holds no
-    /// texts, or labels that are no classes.
+    /// Fails if the file cannot be read, a column or label is missing, a label is outside the classes, a column holds
+    /// no texts, or the labels cannot be classes.
     pub fn read(&self, source: &Source) -> Result<TextData> {
         let Columns { text, label } = self.columns;
         let mut table = rows::read(source, &self.options(&[text, label]))?;
@@ -49,7 +48,7 @@ impl<'a> TextFile<'a> {
                 false => Unlabelled::Refuse,
             },
         };
-        // A missing column of texts is said before anything about labels.
+        // Report a missing column of texts before any mistake in the labels.
         table.column(text)?;
         let mut labels = label::read(&table, label, &options)?;
         if labels.unlabelled > 0 {
@@ -73,10 +72,10 @@ impl<'a> TextFile<'a> {
         })
     }
 
-    /// Reads the texts alone, of rows that are to be predicted.
+    /// Reads only the texts, for rows that are to be predicted.
     ///
     /// # Errors
-    /// A file that cannot be read, or has no such column.
+    /// Fails if the file cannot be read or has no such column.
     pub fn read_texts(&self, source: &Source) -> Result<(Vec<String>, Vec<String>)> {
         let text = self.columns.text;
         let table = rows::read(source, &self.options(&[text]))?;
@@ -94,7 +93,7 @@ impl<'a> TextFile<'a> {
     }
 }
 
-/// Parquet files of one split, one after the other, with the labels 0 and 1 for these classes.
+/// Reads the Parquet files of one split in order. Labels 0 and 1 stand for these classes.
 pub(crate) fn read_benchmark(
     files: &[PathBuf],
     columns: Columns<'_>,
@@ -126,7 +125,7 @@ pub(crate) fn read_benchmark(
     Ok((corpus, summary(&table, columns, &labels)))
 }
 
-/// Every text as it stands: a text that is the word "None" is a text.
+/// The texts without changes: the word "None" may be a text.
 fn texts(table: &RawTable, column: &str) -> Result<Vec<String>> {
     let cells = &table.column(column)?.cells;
     let texts = (0..cells.len()).map(|row| cells.raw(row).to_owned());
@@ -144,7 +143,7 @@ fn summary(table: &RawTable, columns: Columns<'_>, labels: &Labels) -> Summary {
     summary
 }
 
-/// A column of numbers is another column than was meant.
+/// Fails if the column holds numbers, because it is probably not the intended one.
 fn refuse_numbers(table: &RawTable, name: &str) -> Result<()> {
     let column = table.column(name)?;
     let what = match table.kind(column) {
@@ -163,7 +162,7 @@ fn refuse_numbers(table: &RawTable, name: &str) -> Result<()> {
     ))
 }
 
-/// What a person would like to know of the texts.
+/// Remarks on the texts for the user.
 fn remarks(table: &RawTable, name: &str, texts: &[String]) -> Result<Vec<String>> {
     let mut remarks = Vec::from_iter(without_text(table, name)?);
     let distinct: HashSet<&str> = texts.iter().map(String::as_str).collect();
@@ -175,7 +174,7 @@ fn remarks(table: &RawTable, name: &str, texts: &[String]) -> Result<Vec<String>
     Ok(remarks)
 }
 
-/// Rows whose text is missing, or may be.
+/// Describes rows whose text is, or may be, missing.
 fn without_text(table: &RawTable, name: &str) -> Result<Option<String>> {
     let cells = &table.column(name)?.cells;
     let missing = cells.missing();

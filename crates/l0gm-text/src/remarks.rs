@@ -1,10 +1,11 @@
-//! What any table must say of a text run's settings: how it reads texts, and where it does less than the whole job.
+//! Remarks on a text run's settings that tables must show: how it reads texts, and where it does less than the full
+//! job.
 use crate::split::grouped;
 use crate::{FineTune, Pooling, TextSettings};
 use l0gm_gate::{GateKind, Granularity};
 use std::path::Path;
 
-/// What any table must say of these settings.
+/// Remarks on these settings that every table must show.
 pub(crate) fn notes(settings: &TextSettings, dense: bool) -> Vec<String> {
     let name = Path::new(&settings.encoder)
         .file_name()
@@ -36,7 +37,7 @@ pub(crate) fn notes(settings: &TextSettings, dense: bool) -> Vec<String> {
     notes
 }
 
-/// Where these settings do less than train the whole encoder and perturb every one of `test` texts.
+/// Describes where these settings do less than train the whole encoder and perturb all `test` texts.
 pub(crate) fn reductions(settings: &TextSettings, test: usize) -> Vec<String> {
     let mut reductions = Vec::new();
     if !settings.is_scratch() {

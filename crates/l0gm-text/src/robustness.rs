@@ -1,8 +1,7 @@
-//! Texts under the robustness protocol. Tokens can be masked, so missingness and occlusion put the tokenizer's
-//! `[MASK]` in their place; noise and quantisation have nothing to act on before the interface. A masked text has
-//! to be encoded again: where the encoder is frozen that is done once for all models of a seed and cached, but a
-//! thousand texts under six conditions still take minutes, so `robustness-at = "interface"` leaves the tokens
-//! alone and perturbs the pooled features instead.
+//! The robustness protocol for texts. Tokens can be masked, so missingness and occlusion replace them by the
+//! tokenizer's `[MASK]`; noise and quantisation can only act on the interface. A masked text must be encoded again.
+//! For a frozen encoder, this is done once for all models of a seed and cached. A thousand texts under six conditions
+//! still take minutes, so `robustness-at = "interface"` perturbs the pooled features instead of the tokens.
 
 use crate::features::{FeatureCache, Report};
 use crate::{LoadedEncoder, Prepared, Result, TextInput, TextSettings, TextTask, TokenRows};
@@ -11,39 +10,40 @@ use l0gm_ops::Generator;
 use l0gm_train::{Condition, ConditionKind, Perturbation, Task};
 use serde::{Deserialize, Serialize};
 
-/// Where missingness and occlusion meet a text.
+/// Where missingness and occlusion act on a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PerturbedAt {
-    /// Tokens are masked, and the texts encoded again.
+    /// Tokens are masked, and the texts are encoded again.
     #[default]
     Tokens,
-    /// Dimensions of the pooled embedding are set to 0: cheap, and no text is encoded again.
+    /// Dimensions of the pooled embedding are set to 0, which is cheap because no text is encoded again.
     Interface,
 }
 
 /// Which test texts are perturbed, and how.
 #[derive(Clone, Debug, Default)]
 pub struct TextRobustness {
-    /// What a hidden token becomes; absent: the interface is perturbed.
+    /// Id that replaces a hidden token; `None` if the interface is perturbed.
     pub mask: Option<u32>,
-    /// Test rows judged, ascending; absent: all.
+    /// Test rows that are judged, in ascending order; `None` means all.
     pub rows: Option<Vec<u32>>,
-    /// What a frozen encoder says of the masked texts under a seed.
+    /// Pooled features of the masked texts under one seed, for a frozen encoder.
     pub pooled: Vec<MaskedFeatures>,
 }
 
 /// Pooled features of the judged texts under one perturbation.
 #[derive(Clone, Debug)]
 pub struct MaskedFeatures {
-    /// Which.
+    /// The perturbation that was applied.
     pub perturbation: Perturbation,
-    /// judged rows x width.
+    /// Features of shape (judged rows, width).
     pub values: Vec<f32>,
 }
 
 impl TextRobustness {
-    /// As the settings say; for a frozen encoder the masked texts are encoded, or read from the cache.
+    /// Prepares the protocol as the settings ask. For a frozen encoder, masked texts are encoded or read from the
+    /// cache.
     pub(crate) fn new(
         task: &TextTask,
         loaded: &LoadedEncoder,
@@ -101,12 +101,12 @@ impl TextRobustness {
         Ok(made)
     }
 
-    /// What such a condition changes.
+    /// Names what a condition of this kind changes.
     pub(crate) fn perturbs(&self, kind: ConditionKind) -> Option<String> {
         (self.mask.is_some() && kind.hides()).then(|| "tokens".to_owned())
     }
 
-    /// The batches of a plan without the rows that are not judged.
+    /// Removes the rows that are not judged from the batches of a plan.
     pub(crate) fn plan(&self, plan: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
         let Some(judged) = &self.rows else {
             return plan;
@@ -118,7 +118,7 @@ impl TextRobustness {
         kept.filter(|batch| !batch.is_empty()).collect()
     }
 
-    /// What a model reads of some test rows under a perturbation.
+    /// The model's input for some test rows under a perturbation.
     pub(crate) fn input(
         &self,
         task: &TextTask,
@@ -168,7 +168,7 @@ impl TextRobustness {
     }
 }
 
-/// Some of the test rows, the same for every run of a split.
+/// Draws some of the test rows, the same for every run of a split.
 fn drawn_rows(count: usize, wanted: usize, split_seed: u64) -> Vec<u32> {
     let mut generator = Generator::new(split_seed).stream("robustness rows", 0);
     let mut rows = generator.permutation(count);
@@ -177,7 +177,7 @@ fn drawn_rows(count: usize, wanted: usize, split_seed: u64) -> Vec<u32> {
     rows
 }
 
-/// A text with its hidden tokens masked; `[CLS]` and `[SEP]` at its ends stay.
+/// Masks the hidden tokens of a text; `[CLS]` and `[SEP]` at its ends stay.
 fn masked(tokens: &[u32], row: u32, mask: u32, perturbation: &Perturbation) -> Vec<u32> {
     let mut tokens = tokens.to_vec();
     let end = tokens.len().saturating_sub(1).max(1);

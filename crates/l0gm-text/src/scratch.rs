@@ -1,11 +1,11 @@
-//! Initial tensors of an encoder trained from nothing, for use where no pretrained weights are at hand.
-//! Each tensor is drawn from a stream of its own name, so its values do not depend on the order of reading.
+//! Initial tensors of an encoder without pretrained weights. Each tensor is drawn from a random stream with its own
+//! name, so its values do not depend on the order of reading.
 use crate::Result;
 use crate::params::WeightSource;
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Generator;
 
-/// Spread of the embedding tables; the LayerNorm after them sets the scale of the states.
+/// Standard deviation of the embedding tables; the LayerNorm after them sets the scale of the states.
 const EMBEDDING_STD: f64 = 0.05;
 
 /// A source of random tensors.
@@ -16,7 +16,7 @@ pub struct RandomWeights<'a> {
 }
 
 impl<'a> RandomWeights<'a> {
-    /// Draws from streams of `generator`.
+    /// Draws tensors from streams of `generator`.
     pub fn new(generator: Generator, device: &'a Device) -> Self {
         Self { generator, device }
     }
@@ -33,7 +33,7 @@ impl WeightSource for RandomWeights<'_> {
         let std = if name.starts_with("embeddings.") {
             EMBEDDING_STD
         } else {
-            // Keeps the variance of a linear layer's outputs at that of its inputs.
+            // Keeps the variance of a linear layer's outputs equal to that of its inputs.
             1.0 / (shape.last().copied().unwrap_or(1) as f64).sqrt()
         };
         let mut stream = self.generator.stream(name, 0);

@@ -1,35 +1,35 @@
-//! The settings of a text experiment: plain serde structs whose defaults are the documented defaults,
-//! checked once before anything is read.
+//! The settings of a text experiment: plain serde structs with the documented defaults, checked once before any data
+//! is read.
 use crate::{Columns, Error, PerturbedAt, Result, TextFile};
 use l0gm_data::rows::{HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, Granularity, Interface};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
-/// How the token states become one vector, the interface of the paper's text models.
+/// How token states become one vector, which is the interface of the paper's text models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// The last layer's state of the first token, `[CLS]`: the paper's interface.
+    /// The last layer's state of the first token, `[CLS]`, which is the paper's interface.
     Cls,
-    /// The mean of the last layer's states over the tokens that are not padding: what
-    /// sentence encoders such as MiniLM were trained for.
+    /// The mean of the last layer's states over the tokens, without padding. Sentence encoders such as MiniLM were
+    /// trained for this.
     #[default]
     Mean,
-    /// `[CLS]` through the checkpoint's own pooler (linear and tanh). The pooler's outputs are
-    /// separable, so compaction shrinks it too.
+    /// `[CLS]` after the checkpoint's own pooler (linear and tanh). The pooler's outputs are independent of each
+    /// other, so compaction shrinks the pooler too.
     Pooler,
 }
 
-/// Which part of the encoder learns.
+/// Which part of the encoder is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum FineTune {
-    /// None: the pooled features are computed once and cached on disk. Written `frozen`.
+    /// None of it: pooled features are computed once and cached on disk. Written `frozen`.
     Frozen,
     /// The last k layers; the states below them are computed once. Written `last-3`.
     Last(usize),
-    /// All of it, embeddings included. Written `full`.
+    /// All of it, including the embeddings. Written `full`.
     Full,
 }
 
@@ -60,15 +60,14 @@ impl TryFrom<String> for FineTune {
     }
 }
 
-/// Which characters a vocabulary of one's own tells apart.
+/// Which characters a trained vocabulary distinguishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alphabet {
-    /// The 200 most frequent ones, without their accents: enough for English, and what IMDB's runs are
-    /// made with.
+    /// The 200 most frequent ones without their accents. This is enough for English, and the runs on IMDB use it.
     #[default]
     Frequent,
-    /// Every character of the training texts, with its accents. The vocabulary grows where they need it.
+    /// Every character of the training texts, with its accents. The vocabulary grows if they need it.
     All,
 }
 
@@ -78,21 +77,22 @@ impl Alphabet {
     }
 }
 
-/// The small Transformer that is trained from nothing where no pretrained weights are at hand.
+/// The small Transformer that is trained if there are no pretrained weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScratchSettings {
     /// Number of layers.
     pub layers: usize,
-    /// Width of a token's state, a multiple of `heads`.
+    /// Width of a token's state; a multiple of `heads`.
     pub width: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: usize,
     /// Width of the feed-forward layers.
     pub feed_forward: usize,
-    /// Entries of the WordPiece vocabulary that is trained on the training texts.
+    /// Number of entries of the WordPiece vocabulary that is trained on the training texts.
     pub vocabulary: usize,
-    /// Which characters it tells apart. Where a profile trains from scratch on a file of one's own: `all`.
+    /// Which characters the vocabulary distinguishes. Profiles use `all` for an encoder trained from scratch on a
+    /// user's file.
     #[serde(skip_serializing_if = "Alphabet::is_frequent")]
     pub alphabet: Alphabet,
 }
@@ -110,69 +110,70 @@ impl Default for ScratchSettings {
     }
 }
 
-/// Everything a text run's result depends on, besides the data's bytes and the seed.
+/// Everything on which a text run's result depends, besides the data's bytes and the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TextSettings {
-    /// A pretrained model's name in the catalogue, a folder with `config.json`, `tokenizer.json` and
+    /// Name of a pretrained model in the catalogue, a folder with `config.json`, `tokenizer.json` and
     /// `model.safetensors`, or `scratch`.
     pub encoder: String,
     /// How token states become one vector.
     pub pooling: Pooling,
-    /// Which part of the encoder learns.
+    /// Which part of the encoder is trained.
     pub fine_tune: FineTune,
-    /// Longest text in tokens, `[CLS]` and `[SEP]` included; longer ones are cut off at the end.
+    /// Largest number of tokens of a text, including `[CLS]` and `[SEP]`; longer texts are truncated at the end.
     pub max_tokens: usize,
-    /// Rows to fit on, with the classes' own shares (balanced on IMDB); absent: all that validation leaves.
+    /// Number of training rows, drawn with the classes' own shares (balanced on IMDB); default: all that validation
+    /// leaves.
     pub train_rows: Option<usize>,
-    /// Validation rows carved from the training split, stratified; absent: a tenth of it, and no more
-    /// than `train-rows`. On a file of one's own every profile leaves it absent.
+    /// Number of validation rows, drawn stratified from the training split; default: a tenth of it, and at most
+    /// `train-rows`. For a user's file, every profile uses the default.
     pub valid_rows: Option<usize>,
-    /// Test rows, with the classes' own shares (balanced on IMDB); absent: all.
+    /// Number of test rows, drawn with the classes' own shares (balanced on IMDB); default: all.
     pub test_rows: Option<usize>,
-    /// Seed of the validation rows and of the subsets. Not the run's seed: all runs meet the same rows.
+    /// Seed of the validation rows and of the subsets. It is not the run's seed, so that all runs use the same rows.
     pub split_seed: u64,
-    /// Share of the rows held out for testing where a file of one's own has no test split.
+    /// Share of the rows used for testing, for a user's file, which has no test split.
     pub test_fraction: f64,
-    /// Column of the texts, for files of one's own.
+    /// Column of the texts in a user's file.
     pub text_column: String,
-    /// Column of the labels, for files of one's own.
+    /// Column of the labels in a user's file.
     pub label_column: String,
-    /// The classes in order, for files of one's own; empty: those found in the rows, sorted.
+    /// The classes of a user's file in order; if empty, the distinct labels, sorted.
     pub classes: Vec<String>,
-    /// Whether rows without a label are left out; else the first is an error.
+    /// Whether rows without a label are left out; otherwise the first one is an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop_unlabelled: bool,
-    /// Cells that mean "missing" beside the empty one; absent: the list of `docs/rows.md`.
+    /// Words that mean "missing" besides the empty cell; default: the list in `docs/rows.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<String>>,
-    /// What stands between the cells of a file of one's own; absent: found from its first rows.
+    /// Character between the cells of a user's file; default: found from its first rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub separator: Option<char>,
-    /// Where the column names come from; absent: the first row, unless it looks like data.
+    /// Where the column names come from; default: the first row, unless it looks like data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderRow>,
     /// Dropout on the gated embedding before the classifier, in [0, 1).
     pub dropout: f64,
-    /// Dropout inside the encoder's trained layers, in [0, 1); absent: what its `config.json` says.
+    /// Dropout inside the encoder's trained layers, in [0, 1); default: the value in its `config.json`.
     pub encoder_dropout: Option<f64>,
-    /// Most memory for the states below the trained layers, in MiB; where they do not fit, they are
-    /// computed anew for every batch.
+    /// Largest memory for the states below the trained layers, in MiB. If they do not fit, they are computed again
+    /// for every batch.
     pub hidden_cache_mib: usize,
-    /// Where missingness and occlusion of the robustness protocol meet the texts: `tokens` or `interface`.
+    /// Where missingness and occlusion of the robustness protocol act on the texts: `tokens` or `interface`.
     pub robustness_at: PerturbedAt,
-    /// Most test rows that the robustness protocol judges, drawn by `split-seed`; absent: all.
+    /// Largest number of test rows that the robustness protocol judges, drawn with `split-seed`; default: all.
     pub robustness_rows: Option<usize>,
     /// Shape of the `scratch` encoder.
     pub scratch: ScratchSettings,
-    /// Epochs, batch size, optimiser, schedule, lambda.
+    /// Training: epochs, batch size, optimiser, schedule and lambda.
     pub train: TrainConfig,
-    /// The gate.
+    /// The gate on the interface, or on token states for granularity fine.
     pub gate: GateConfig,
 }
 
-/// Settings that are not written where they have their defaults: the identity of runs from before they
-/// existed stays what it was.
+/// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
+/// keep their identity.
 pub(crate) const UNWRITTEN: [&str; 5] = [
     "drop-unlabelled",
     "missing",
@@ -212,19 +213,20 @@ impl Default for TextSettings {
     }
 }
 
-/// The widest layer and the longest text: beyond them a number is a slip, and memory for it could not be had.
+/// Limit for the width of layers and the length of texts. A larger number is a mistake for which there would not be
+/// enough memory.
 const MAX_WIDTH: usize = 1 << 16;
 
 impl TextSettings {
-    /// The name that asks for a Transformer trained from nothing.
+    /// The name of the encoder without pretrained weights.
     pub const SCRATCH: &'static str = "scratch";
 
-    /// Whether the encoder is trained from nothing.
+    /// Whether the encoder has no pretrained weights.
     pub fn is_scratch(&self) -> bool {
         self.encoder == Self::SCRATCH
     }
 
-    /// How a file of one's own is read.
+    /// The options for reading a user's file.
     pub fn file(&self) -> TextFile<'_> {
         let columns = Columns {
             text: &self.text_column,
@@ -247,7 +249,7 @@ impl TextSettings {
     /// Checks every setting.
     ///
     /// # Errors
-    /// Names the setting, its value and what is allowed.
+    /// The error names the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
         let setting = |message: String| Err(Error::Setting(message));
         if self.encoder.is_empty() {
@@ -345,7 +347,7 @@ impl TextSettings {
                     .into(),
             ));
         }
-        // A pretrained encoder's width is known when it is read.
+        // The width of a pretrained encoder is known only once it is read.
         self.gate.check_on(Interface::Flat { dim: s.width })?;
         Ok(())
     }

@@ -1,32 +1,32 @@
-//! Which rows a run fits on, validates on and tests on: validation stratified out of the training
-//! split, subsets with the classes' own shares (or balanced, for benchmarks), all decided by one seed.
+//! Divides rows into training, validation and test. Validation is drawn stratified from the training split, and
+//! subsets are drawn with the classes' own shares (or balanced, for benchmarks). One seed determines everything.
 use crate::{Corpus, Error, Result, Subsets, TextData, TextSettings};
 use l0gm_data::rows::Summary;
 use l0gm_ops::Generator;
 
-/// Three corpora, disjoint where they come from one file.
+/// Three sets of texts, which are disjoint if they come from one file.
 #[derive(Clone, Debug)]
 pub struct SplitCorpus {
-    /// Fitted on.
+    /// Rows for fitting.
     pub train: Corpus,
-    /// Selected on.
+    /// Rows for selecting the epoch and the temperature.
     pub valid: Corpus,
-    /// Read once.
+    /// Rows for the final evaluation.
     pub test: Corpus,
-    /// The classes in order.
+    /// Names of the classes, in order.
     pub classes: Vec<String>,
-    /// What was left out, in words ("2,000 of 22,500 training texts").
+    /// Describes what was left out, such as "2,000 of 22,500 training texts".
     pub reductions: Vec<String>,
-    /// What was found in the rows, with the rows of each part.
+    /// What is reported about the rows, with the number of rows in each part.
     pub found: Summary,
 }
 
-/// Splits by `settings.split_seed`: rows without an official test split first give up
-/// `test_fraction`; validation is carved from the rest, stratified; what is left is fitted on. Each of
-/// training and test may then be cut to a subset, as `data.subsets` says. Rows keep the file's order.
+/// Splits with `settings.split_seed`. If there is no official test split, the share `test_fraction` of the rows
+/// becomes one. Validation is drawn stratified from the rest, and what remains is for training. Training and test may
+/// then be reduced to a subset, drawn as `data.subsets` says. Rows keep the file's order.
 ///
 /// # Errors
-/// Where a split would be empty.
+/// Fails if a part would be empty.
 pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
     let generator = Generator::new(settings.split_seed);
     let classes = data.classes.len();
@@ -108,10 +108,10 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
     })
 }
 
-/// Share of the training rows that validate, where their number is not set.
+/// Share of the training rows used for validation if no number is set.
 const VALID_SHARE: f64 = 0.1;
 
-/// How a file of one's own was split.
+/// Describes how a user's file was split.
 fn by_shares(settings: &TextSettings) -> String {
     let percent = |share: f64| format!("{}%", (share * 1000.0).round() / 10.0);
     let valid = match settings.valid_rows {
@@ -127,14 +127,14 @@ fn by_shares(settings: &TextSettings) -> String {
     )
 }
 
-/// Some of the rows: labels, rows, classes, how many, and what draws them.
+/// Draws some of the rows, given labels, rows, the number of classes, the number to draw, and a generator.
 type Draw = fn(&[u32], &[u32], usize, usize, Generator) -> Vec<u32>;
 
 fn share(rows: usize, fraction: f64) -> usize {
     (rows as f64 * fraction).round() as usize
 }
 
-/// `count` of `rows` with the classes' own proportions (largest remainders first), and the others.
+/// Draws `count` of `rows` with the classes' own proportions (largest remainders first), and returns the others too.
 fn stratified(
     labels: &[u32],
     rows: &[u32],
@@ -161,7 +161,7 @@ fn stratified(
     draw(members, &quota, generator)
 }
 
-/// `count` of `rows` with as equal a share of each class as there are rows for.
+/// Draws `count` of `rows` with shares of the classes as equal as their rows allow.
 fn balanced(
     labels: &[u32],
     rows: &[u32],
@@ -197,7 +197,7 @@ fn by_class(labels: &[u32], rows: &[u32], classes: usize) -> Vec<Vec<u32>> {
     members
 }
 
-/// `quota` random rows of each class, and the others, both ascending.
+/// Draws `quota` random rows of each class and returns them and the others, both ascending.
 fn draw(members: Vec<Vec<u32>>, quota: &[usize], generator: Generator) -> (Vec<u32>, Vec<u32>) {
     let (mut drawn, mut others) = (Vec::new(), Vec::new());
     for (class, (mut rows, &count)) in members.into_iter().zip(quota).enumerate() {
@@ -212,7 +212,7 @@ fn draw(members: Vec<Vec<u32>>, quota: &[usize], generator: Generator) -> (Vec<u
     (drawn, others)
 }
 
-/// 25000 as "25,000".
+/// Formats 25000 as "25,000".
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -290,7 +290,7 @@ mod tests {
             test_rows: Some(40),
             ..TextSettings::default()
         };
-        // One text in ten is of the rare class.
+        // One text in ten belongs to the rare class.
         let split = split(data(1000, 10, false), &settings).unwrap();
         assert_eq!((count(&split.train, 0), count(&split.train, 1)), (90, 10));
         assert_eq!((count(&split.test, 0), count(&split.test, 1)), (36, 4));

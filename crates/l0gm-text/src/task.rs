@@ -1,57 +1,57 @@
-//! The rows of three splits as batches: grouped by length while the encoder runs, so that little padding
-//! is computed, and in any order once the features are pooled.
+//! The rows of three splits as batches. While the encoder runs, they are grouped by length to save padding; once
+//! features are pooled, they may have any order.
 use crate::{TOKEN_BUDGET, TextInput, TextRobustness, TokenRows, token_batches};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
 use std::sync::Arc;
 
-/// Batches that are sorted by length together in training: much less padding, still well mixed.
+/// Number of training batches whose rows are sorted by length together. This saves much padding and still mixes well.
 const BUCKET: usize = 32;
 
-/// What of the encoder's work is done already.
+/// How much of the encoder's work has been done already.
 #[derive(Clone, Debug)]
 pub enum Prepared {
-    /// Nothing.
+    /// None of it.
     Tokens,
-    /// The layers below the first trained one: (tokens x width) end to end.
+    /// The layers below the first trained one; their states are (tokens x width), row after row.
     Hidden(Arc<Vec<f32>>),
-    /// All of it: (rows x width).
+    /// All of it; the features are (rows x width).
     Pooled(Vec<f32>),
 }
 
-/// One split.
+/// The rows of one split.
 #[derive(Clone, Debug)]
 pub struct TextRows {
     /// Token ids.
     pub tokens: TokenRows,
-    /// Classes.
+    /// Class of each row.
     pub labels: Vec<u32>,
-    /// What is computed already.
+    /// The part of the encoder's work that has been done.
     pub prepared: Prepared,
 }
 
-/// A text dataset, tokenised.
+/// A tokenised text dataset with its splits.
 #[derive(Clone, Debug)]
 pub struct TextTask {
-    /// Fitted on.
+    /// Rows for fitting.
     pub train: TextRows,
-    /// Selected on.
+    /// Rows for selecting the epoch and the temperature.
     pub valid: TextRows,
-    /// Read once.
+    /// Rows for the final evaluation.
     pub test: TextRows,
     /// Number of classes.
     pub classes: usize,
-    /// Width of states and features.
+    /// Width of states and pooled features.
     pub width: usize,
-    /// Id that pads.
+    /// Id of the padding token.
     pub pad: u32,
     /// How the test texts are perturbed.
     pub robustness: TextRobustness,
 }
 
 impl TextTask {
-    /// One split's rows.
+    /// The rows of one split.
     pub fn split(&self, split: Split) -> &TextRows {
         match split {
             Split::Train => &self.train,
@@ -60,7 +60,7 @@ impl TextTask {
         }
     }
 
-    /// One split's rows without shuffling: the shortest first while the encoder runs.
+    /// The rows of one split in a fixed order; the shortest come first while the encoder runs.
     fn judged_order(&self, split: Split) -> Vec<u32> {
         let rows = self.split(split);
         let mut order: Vec<u32> = (0..rows.labels.len() as u32).collect();
@@ -110,7 +110,7 @@ impl Task for TextTask {
         batches
     }
 
-    /// Of equally many rows, unlike the batches that are predicted.
+    /// Batches for timing have the same number of rows, unlike those for prediction.
     fn timed_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {
         let order = self.judged_order(Split::Test);
         let batches = order.chunks(batch_size.max(1));

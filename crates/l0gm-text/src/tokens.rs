@@ -1,12 +1,12 @@
-//! Texts as token ids: tokenised once, in parallel, cut at the longest length, and kept end to end in
-//! one vector. The tokenizer is the checkpoint's own, or a WordPiece vocabulary trained on the corpus.
+//! Turns texts into token ids: tokenised once in parallel, truncated at the largest length, and stored in one vector.
+//! The tokenizer is the checkpoint's own, or a WordPiece vocabulary trained on the texts.
 use crate::vocabulary::wordpiece_of;
 use crate::{Alphabet, Error, Result, own_vocabulary};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use tokenizers::{Tokenizer, TruncationParams};
 
-/// Token ids of many texts, `[CLS]` and `[SEP]` included, without padding.
+/// Token ids of many texts, including `[CLS]` and `[SEP]`, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRows {
     ids: Vec<u32>,
@@ -14,7 +14,7 @@ pub struct TokenRows {
 }
 
 impl TokenRows {
-    /// From one vector of ids a row.
+    /// Stores rows of ids.
     pub fn new(rows: impl IntoIterator<Item = Vec<u32>>) -> Self {
         let (mut ids, mut ends) = (Vec::new(), Vec::new());
         for row in rows {
@@ -35,18 +35,18 @@ impl TokenRows {
         &self.ids[start..self.ends[row]]
     }
 
-    /// Ids of all texts in all.
+    /// Number of ids of all texts together.
     pub fn total(&self) -> usize {
         self.ids.len()
     }
 
-    /// Number of ids before a row, and of this row: where its states stand in a flat cache.
+    /// Number of ids before a row and in this row, which locate its states in a flat cache.
     pub(crate) fn span(&self, row: usize) -> (usize, usize) {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         (start, self.ends[row] - start)
     }
 
-    /// The ids of all texts end to end, for a checksum.
+    /// The ids of all texts and the rows' offsets, for a checksum.
     pub(crate) fn flat(&self) -> (&[u32], &[usize]) {
         (&self.ids, &self.ends)
     }
@@ -63,17 +63,17 @@ impl TextTokenizer {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// Where it cannot be read or parsed.
+    /// Fails if the file cannot be read or parsed.
     pub fn from_file(path: &Path) -> Result<Self> {
         let bytes =
             std::fs::read(path).map_err(|e| Error::model(path, format!("cannot be read: {e}")))?;
         Self::from_bytes(&bytes, path)
     }
 
-    /// Reads `tokenizer.json` of an encoder's folder; where that is not there, `vocab.txt`.
+    /// Reads the `tokenizer.json` of an encoder's folder, or its `vocab.txt` if there is no such file.
     ///
     /// # Errors
-    /// Where neither is there, or what is there cannot be read.
+    /// Fails if neither file exists, or if the existing one cannot be read.
     pub fn from_folder(dir: &Path) -> Result<Self> {
         let (whole, vocabulary) = (dir.join("tokenizer.json"), dir.join("vocab.txt"));
         if std::fs::symlink_metadata(&whole).is_ok() {
@@ -91,7 +91,7 @@ impl TextTokenizer {
         ))
     }
 
-    /// From the bytes of the `tokenizer.json` at `path`.
+    /// Parses the bytes of the `tokenizer.json` at `path`.
     pub(crate) fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         let mut inner = Tokenizer::from_bytes(bytes)
             .map_err(|e| Error::model(path, format!("is not a tokenizer.json ({e})")))?;
@@ -102,11 +102,12 @@ impl TextTokenizer {
         })
     }
 
-    /// A WordPiece tokenizer with at most `vocabulary` entries (more where [`Alphabet::All`] needs them),
-    /// trained on `texts` (lower-cased, split at white space and punctuation), the same for the same texts.
+    /// Trains a WordPiece tokenizer with at most `vocabulary` entries (more if [`Alphabet::All`] needs them) on
+    /// `texts`, which are converted to lower case and split at white space and punctuation. Equal texts give equal
+    /// tokenizers.
     ///
     /// # Errors
-    /// Where training fails.
+    /// Fails if training fails.
     pub fn train(texts: &[String], vocabulary: usize, alphabet: Alphabet) -> Result<Self> {
         Ok(Self {
             inner: own_vocabulary::train(texts, vocabulary, alphabet)?,
@@ -114,10 +115,10 @@ impl TextTokenizer {
         })
     }
 
-    /// Writes it as `tokenizer.json`, atomically.
+    /// Writes the tokenizer as `tokenizer.json`, atomically.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         l0gm_train::write_atomically(path, &self.to_bytes()?)?;
         Ok(())
@@ -132,19 +133,19 @@ impl TextTokenizer {
         Ok(json.into_bytes())
     }
 
-    /// Where it came from.
+    /// Path of the file that it was read from.
     pub fn origin(&self) -> &Path {
         &self.origin
     }
 
-    /// The token that stands for one that cannot be read: the mask, else the unknown token.
+    /// The id that replaces a hidden token: the mask token, or else the unknown token.
     pub fn mask(&self) -> Option<u32> {
         ["[MASK]", "<mask>", "[UNK]", "<unk>"]
             .iter()
             .find_map(|token| self.inner.token_to_id(token))
     }
 
-    /// The token that stands for what is not in the vocabulary.
+    /// The id of text that is not in the vocabulary.
     pub fn unknown(&self) -> Option<u32> {
         let tokens = ["[UNK]", "<unk>"];
         tokens.iter().find_map(|t| self.inner.token_to_id(t))
@@ -159,10 +160,10 @@ impl TextTokenizer {
             .map_or(0, |&id| id as usize + 1)
     }
 
-    /// Whether every id it can give has a row in an embedding table of `rows` rows.
+    /// Checks that every possible id has a row in an embedding table of `rows` rows.
     ///
     /// # Errors
-    /// Where it has more ids than the table has rows.
+    /// Fails if there are more ids than rows.
     pub fn check_fits(&self, rows: usize) -> Result<()> {
         let vocabulary = self.vocabulary();
         if vocabulary > rows {
@@ -177,10 +178,10 @@ impl TextTokenizer {
         Ok(())
     }
 
-    /// Tokenises all texts in parallel, each cut to `max_tokens` tokens with `[CLS]` and `[SEP]`.
+    /// Tokenises all texts in parallel and truncates each to `max_tokens` tokens, including `[CLS]` and `[SEP]`.
     ///
     /// # Errors
-    /// Where a text cannot be tokenised; the message says which.
+    /// Fails if a text cannot be tokenised, and says which one.
     pub fn encode(&self, texts: &[String], max_tokens: usize) -> Result<TokenRows> {
         let mut inner = self.inner.clone();
         let truncation = TruncationParams {

@@ -1,6 +1,6 @@
-//! A tokenizer from a `vocab.txt` alone, one WordPiece a line: how BERT was published, and how many
-//! checkpoints still come. `tokenizer_config.json` beside it, where there is one, says whether texts are
-//! lower-cased and what the special tokens are called.
+//! Makes a tokenizer from a `vocab.txt` alone, which lists one WordPiece per line. BERT was published in this form,
+//! and many checkpoints still are. `tokenizer_config.json` beside it, if present, says whether texts are converted to
+//! lower case and what the special tokens are called.
 use crate::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
-/// The keys of `tokenizer_config.json` that matter here, with the defaults of BERT's reference code.
+/// The keys of `tokenizer_config.json` that are used here, with the defaults of BERT's reference code.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct TokenizerConfig {
@@ -41,7 +41,7 @@ impl Default for TokenizerConfig {
     }
 }
 
-/// A special token, written as its text or as an object that holds it.
+/// A special token, written as its text or as an object that contains the text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Token {
@@ -57,16 +57,16 @@ impl Token {
     }
 }
 
-/// Reads `vocab.txt` of a folder, and `tokenizer_config.json` where it is there.
+/// Reads the `vocab.txt` of a folder, and `tokenizer_config.json` if it exists.
 ///
 /// # Errors
-/// Where one cannot be read, or the vocabulary lacks one of the tokens that frame every text.
+/// Fails if a file cannot be read, or if the vocabulary lacks a token that begins or ends every text.
 pub(crate) fn wordpiece_of(dir: &Path) -> Result<Tokenizer> {
     let path = dir.join("vocab.txt");
     let config = read_config(&dir.join("tokenizer_config.json"))?;
     let unfit = |message: String| Error::model(&path, message);
     let text = std::fs::read_to_string(&path).map_err(|e| unfit(format!("cannot be read: {e}")))?;
-    // A token's id is its line, from 0; only the file's end may be empty lines.
+    // The id of a token is its line number, from 0; empty lines are allowed only at the end.
     let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
     let vocabulary: HashMap<String, u32> = (lines.iter().zip(0..))
         .map(|(token, id)| ((*token).to_owned(), id))

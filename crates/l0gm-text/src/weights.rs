@@ -1,6 +1,6 @@
-//! Tensors out of a `model.safetensors`, or out of the shards that `model.safetensors.index.json` lists, under
-//! the hub's names with or without a `bert.` prefix and with LayerNorm's older names (`gamma`, `beta`). Every
-//! misfit is named: a tensor that is absent, of another shape, or holds something that is no finite number.
+//! Reads tensors from a `model.safetensors`, or from the shards that `model.safetensors.index.json` lists. Names may
+//! have the prefix `bert.` and the older LayerNorm names (`gamma`, `beta`). Errors name a tensor that is missing, has
+//! another shape, or holds a number that is not finite.
 use crate::params::WeightSource;
 use crate::{Error, Result, error::nearest};
 use candle_core::safetensors::Load;
@@ -15,29 +15,29 @@ use std::path::{Path, PathBuf};
 const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// The bytes of a safetensors file, or of all shards of one.
+/// The bytes of a safetensors file, or of all its shards.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The file, or the index of the shards.
+    /// Path of the file, or of the index of the shards.
     path: PathBuf,
     files: Vec<(PathBuf, Vec<u8>)>,
-    /// The index's bytes, where there are shards.
+    /// Bytes of the index, if there are shards.
     index: Option<Vec<u8>>,
 }
 
-/// What `model.safetensors.index.json` says.
+/// The content of `model.safetensors.index.json`.
 #[derive(Deserialize)]
 struct Index {
-    /// The shard that each tensor is in.
+    /// The shard that contains each tensor.
     weight_map: BTreeMap<String, String>,
 }
 
 impl Checkpoint {
-    /// Reads the weights of an encoder's folder: `model.safetensors`, or where that is not there, the shards
-    /// of `model.safetensors.index.json`.
+    /// Reads the weights of an encoder's folder: `model.safetensors`, or if that does not exist, the shards of
+    /// `model.safetensors.index.json`.
     ///
     /// # Errors
-    /// Where a file is missing or cannot be read, or the index is none.
+    /// Fails if a file is missing or cannot be read, or if the index is not valid.
     pub fn read_folder(dir: &Path) -> Result<Self> {
         let (whole, index) = (dir.join(WHOLE), dir.join(INDEX));
         match (std::fs::symlink_metadata(&whole), index.is_file()) {
@@ -53,7 +53,7 @@ impl Checkpoint {
     /// Reads one file.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Fails if the file cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         Ok(Self {
             path: path.to_path_buf(),
@@ -87,7 +87,7 @@ impl Checkpoint {
             files,
             index: Some(bytes),
         };
-        // A shard of another download would be noticed only by the tensors it lacks.
+        // Open all shards now: a shard from another download shows only in the tensors that it lacks.
         let opened = checkpoint.open(&Device::Cpu)?;
         for (tensor, shard) in &index.weight_map {
             let inside = |(path, file): &(&Path, SafeTensors<'_>)| {
@@ -107,7 +107,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// sha256 of the file, as hex; of shards, of their index and their own sums.
+    /// sha256 of the file in hex. With shards, it covers their index and their own checksums.
     pub fn sha256(&self) -> String {
         let sums = self.files.iter().map(|(_, bytes)| Sha256::digest(bytes));
         let Some(index) = &self.index else {
@@ -119,10 +119,10 @@ impl Checkpoint {
         crate::features::hex(&all.finalize())
     }
 
-    /// Opens it for reading tensors onto `device`.
+    /// Opens the checkpoint to read tensors onto `device`.
     ///
     /// # Errors
-    /// Where it is truncated or no safetensors file.
+    /// Fails if a file is truncated or not in the safetensors format.
     pub fn open<'a>(&'a self, device: &'a Device) -> Result<CheckpointTensors<'a>> {
         let mut files = Vec::new();
         for (path, bytes) in &self.files {
@@ -158,7 +158,7 @@ pub struct CheckpointTensors<'a> {
 }
 
 impl<'a> CheckpointTensors<'a> {
-    /// The file that holds a tensor, and the name under which it does.
+    /// The file that contains a tensor, and the tensor's name in that file.
     fn find(&self, name: &str) -> Option<(&(&'a Path, SafeTensors<'a>), String)> {
         let older = name
             .replace("LayerNorm.weight", "LayerNorm.gamma")

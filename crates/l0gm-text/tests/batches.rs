@@ -1,5 +1,5 @@
-//! Texts of mixed lengths are judged in batches of a token budget, and every result comes back where its
-//! text stood and as if the text had been alone.
+//! Texts of mixed lengths are judged in batches with a token budget. Every result must be in its text's place, and
+//! equal to that of the text alone.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -16,7 +16,7 @@ use l0gm_train::{
     Encoder, GatedModel, Progress, ProgressEvent, Split, StopFlag, Task, latency_rows, predict,
 };
 
-/// Enough texts of 2 to 20 tokens, in no order of length, for several batches.
+/// Texts of 2 to 20 tokens in no particular order of length, enough for several batches.
 fn tokens() -> TokenRows {
     TokenRows::new((0..900u32).map(|row| {
         let length = 2 + (row * 37 + row / 7) % 19;
@@ -114,7 +114,7 @@ fn features_of_mixed_lengths_stand_in_the_texts_order() {
         Ok(())
     })
     .unwrap();
-    // The longest texts come first, so batches grow.
+    // The longest texts come first, so batches gain more and more rows.
     assert!(done.len() > 3 && done.is_sorted() && done.last() == Some(&900));
     assert!(done[1] < done[2] - done[1], "{done:?}");
     for (row, pooled) in features.values.chunks_exact(features.width).enumerate() {

@@ -1,4 +1,4 @@
-//! A compact model leaves its run as a folder and comes back the same, for plain texts.
+//! A compact model is written to its run's folder and gives the same predictions after loading, for plain texts.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -19,8 +19,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Largest difference of a logit between a gated model on the encoder in `dir` and what its compact model
-/// says after it was written and loaded. `open`: how many dimensions stay, at least.
+/// Largest difference of a logit between a gated model on the encoder in `dir` and its compact model after writing
+/// and loading. `open` is the smallest number of dimensions that are kept.
 fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) -> f32 {
     let device = Device::Cpu;
     let loaded = LoadedEncoder::from_folder(dir, settings, &device).unwrap();
@@ -123,7 +123,7 @@ fn loaded_logits_equal_gated_logits_on_the_real_encoder() {
     assert!(difference < 1e-5, "{difference}");
 }
 
-/// A gated run on a small file of texts; its record and folder.
+/// Makes a gated run on a small file of texts; returns its record and folder.
 fn run(dir: &Path, fine_tune: &str) -> (RunRecord, PathBuf) {
     let model = dir.join("tiny");
     std::fs::create_dir_all(&model).unwrap();
@@ -192,7 +192,7 @@ fn a_finished_run_leaves_a_model_that_finds_its_test_predictions_again() {
             CompactText::load(&compact, frozen.then_some(&*encoder), &Device::Cpu).unwrap();
         let json = std::fs::read_to_string(compact.join("model.json")).unwrap();
         assert_eq!(json.contains("\"elsewhere\""), frozen, "{json}");
-        // The texts of each split again, as the run's own settings draw them.
+        // Draw the texts of each split again, as the run's own settings do.
         let settings: TextSettings = serde_json::from_value(record.spec.settings.clone()).unwrap();
         let columns = Columns {
             text: "text",

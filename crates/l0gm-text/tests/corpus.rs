@@ -1,4 +1,4 @@
-//! Texts from every kind of file, and what bad files are told.
+//! Texts from every kind of file, and the errors for bad files.
 #![allow(clippy::unwrap_used)]
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};

@@ -1,5 +1,5 @@
-//! Encoders' folders as people have them: keys left out, weights in shards, a vocabulary without a
-//! tokenizer.json. Each gives the same encoder as the complete folder, and what is damaged is named.
+//! Folders of encoders with keys left out, weights in shards, or a vocabulary without a tokenizer.json. Each gives
+//! the same encoder as the complete folder, and errors name what is damaged.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -72,7 +72,7 @@ fn the_epsilon_of_layer_norm_is_berts_where_the_key_is_absent() {
     assert!(refusal(dir.path()).contains("layer_norm_eps is -1"));
 }
 
-/// Takes `model.safetensors` apart into two shards with an index.
+/// Divides `model.safetensors` into two shards with an index.
 fn shard(dir: &Path) {
     let all = tensors(dir);
     fs::remove_file(dir.join("model.safetensors")).unwrap();

@@ -1,4 +1,4 @@
-//! What is computed for the first token alone is what the whole forward pass says of it.
+//! The state computed for the first token alone equals that of the whole forward pass.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{Device, IndexOp, Tensor};
@@ -43,7 +43,7 @@ fn the_first_tokens_state_alone_is_the_first_of_all_states() {
         assert_eq!(first.dims(), [3, 1, 24]);
         let gap = largest_difference(&first.i((.., 0)).unwrap(), &all.i((.., 0)).unwrap());
         assert!(gap < 1e-5, "{layers} layers: {gap}");
-        // States from behind the last layer are only cut.
+        // After the last layer there is nothing left to compute, so the states are only cut.
         let cut = bert
             .first_state(&all, &padding, layers, &mut Mode::Eval)
             .unwrap();

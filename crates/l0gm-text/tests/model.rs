@@ -1,5 +1,5 @@
-//! The encoder as a trainable model, on a tiny random checkpoint: what learns and what does not, what is
-//! computed beforehand, what compaction keeps, and what bad weights are told.
+//! The encoder as a trainable model, on a tiny random checkpoint: what is trained, what is computed in advance, what
+//! compaction keeps, and the errors for bad weights.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -71,7 +71,8 @@ fn one_step_moves_every_parameter() {
     for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Pooler] {
         let model = model(load(dir.path(), &settings(FineTune::Full, pooling)).encoder);
         let parameters = model.parameters();
-        // 3 tables, 1 norm, 3 layers of 6 linears and 2 norms, gate, classifier; and the pooler.
+        // There are 3 tables, 1 norm, 3 layers of 6 linear layers and 2 norms, the gate and the classifier; and the
+        // pooler.
         let pooler = if pooling == Pooling::Pooler { 2 } else { 0 };
         assert_eq!(parameters.len(), 3 + 2 + 3 * 16 + 1 + 2 + pooler);
         let mut generator = Generator::new(5);
@@ -92,7 +93,7 @@ fn one_step_moves_every_parameter() {
                 .get(&parameter.var)
                 .unwrap_or_else(|| panic!("{} has no gradient", parameter.name));
             let norm: f32 = values(gradient).iter().map(|g| g * g).sum();
-            // A key's bias shifts all of a query's scores alike, which softmax does not see.
+            // A key's bias shifts all scores of a query equally, which softmax ignores.
             if parameter.name.ends_with("key.bias") {
                 assert!(norm < 1e-8, "{}: {norm}", parameter.name);
             } else {
@@ -236,7 +237,7 @@ fn features_are_computed_once_and_anew_for_other_texts() {
     assert!(!computed);
     assert_eq!(first, again);
     assert!(features(8).1);
-    // A damaged file is made again, not believed.
+    // A damaged file is computed again instead of being used.
     for entry in std::fs::read_dir(dir.path().join("cache")).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
@@ -318,7 +319,7 @@ fn a_closed_group_takes_all_its_columns_along() {
     }
 }
 
-/// One step on the real encoder where it is here: twelve heads, a gate each.
+/// One step on the real encoder, if it is available: twelve heads with a gate each.
 #[test]
 fn a_gate_a_head_learns_on_the_real_encoder() {
     let Some(dir) = common::real_model() else {
@@ -496,7 +497,7 @@ fn texts_longer_than_the_position_table_are_refused() {
     );
 }
 
-/// The tiny encoder with a gate on each of 20 places x its width, and no gate on the interface.
+/// The tiny encoder with a gate on each dimension of 20 token positions, and no gate on the interface.
 fn token_gated(
     dir: &Path,
     fine_tune: FineTune,
@@ -547,7 +548,7 @@ fn token_gates_take_their_own_place_and_dimension_out_of_the_mean() {
         pairs.clone().count() > 0 && pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-5)
     };
     assert!(same(&open, &plain.to_vec2().unwrap()));
-    // Place 7, dimension 3: the text of five tokens has no such place, the others lose it.
+    // Close position 7, dimension 3: the text of five tokens has no such position; the others change.
     set(&[7 * width + 3]);
     let TextInput::Tokens { ids, padding } = input() else {
         panic!("tokens");
@@ -583,7 +584,7 @@ fn a_step_with_token_gates_reaches_every_parameter_and_the_places_that_texts_hav
             let gradient = gradients.get(&parameter.var);
             let gradient = values(gradient.unwrap_or_else(|| panic!("{}", parameter.name)));
             if parameter.name == "gate.tokens.log_alpha" {
-                // 14 tokens at most: the task says nothing of later places.
+                // Texts have at most 14 tokens, so the task gives later positions no gradient.
                 let used = |place: usize| {
                     let of = &gradient[place * width..(place + 1) * width];
                     of.iter().any(|g| *g != 0.0)
@@ -593,7 +594,7 @@ fn a_step_with_token_gates_reaches_every_parameter_and_the_places_that_texts_hav
                 assert!(gradient.iter().any(|g| *g != 0.0), "{}", parameter.name);
             }
         }
-        // The penalty speaks of every place.
+        // The penalty gives every position a gradient.
         let penalty = model.penalty(&forward.gated, TAU).unwrap().unwrap();
         let gradients = penalty.backward().unwrap();
         let gate = model.gates()[0].log_alpha().unwrap().clone();

@@ -1,5 +1,5 @@
-//! The encoder's states against the stock implementation's (candle_transformers), on random weights
-//! always and on real weights where they are at hand.
+//! Compares the encoder's states with those of candle_transformers, always on random weights, and on real weights if
+//! they are available.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -11,7 +11,7 @@ use l0gm_ops::Mode;
 use l0gm_text::{FineTune, LoadedEncoder, TextInput, TextSettings};
 use std::path::Path;
 
-/// Largest difference of a state over the tokens that are not padding.
+/// Largest difference of a state over the tokens, without padding.
 fn largest_difference(dir: &Path, rows: &[Vec<u32>], max_tokens: usize) -> f32 {
     let device = Device::Cpu;
     let settings = TextSettings {

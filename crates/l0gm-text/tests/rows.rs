@@ -1,4 +1,5 @@
-//! Texts in the files people have: every dialect, spelling and mistake is read the same or refused by line.
+//! Texts in users' files: every dialect and spelling is read in the same way, and mistakes are refused with their
+//! line.
 #![allow(clippy::unwrap_used)]
 
 use l0gm_data::rows::Source;

@@ -1,4 +1,4 @@
-//! Whole runs through the runner's door, on a small file of texts.
+//! Complete runs through the text modality, on a small file of texts.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -19,7 +19,7 @@ struct Bench {
     file: PathBuf,
 }
 
-/// A modality that has run nothing yet.
+/// A new modality that has run nothing.
 fn modality(dir: &Path) -> TextModality {
     let catalogue = Catalogue::new(DataOptions {
         data_dir: Some(dir.join("data")),
@@ -185,7 +185,7 @@ fn a_transformer_from_scratch_learns_plain_words() {
     assert!(record.test.accuracy > 0.9, "{}", record.test.accuracy);
     let dir = bench.dir.path().join("out").join(&record.run_id);
     assert!(dir.join("tokenizer.json").is_file());
-    // Asked for again, it is not run again.
+    // Asking for the same run again must not run it again.
     assert_eq!(bench.run("dense", None, &settings, "out"), record);
 }
 
@@ -318,7 +318,7 @@ fn token_gates_are_refused_where_one_token_is_pooled_and_a_lambda_where_a_target
     assert!(refusal(Some(1e-3), &settings).contains("finds lambda by itself"));
 }
 
-/// Files in the cache of frozen encoders' features.
+/// Number of files in the cache of frozen encoders' features.
 fn cached(bench: &Bench, out: &str) -> usize {
     let folder = bench.dir.path().join(out).join("text-features");
     std::fs::read_dir(folder).unwrap().count()
@@ -331,7 +331,7 @@ fn masked_tokens_are_encoded_once_for_all_models_of_a_seed_that_freeze_the_encod
     settings["robustness-at"] = json!("tokens");
     settings["robustness-rows"] = json!(10);
     let dense = bench.run("dense", None, &settings, "out");
-    // Train, valid, test, and six ways to mask.
+    // Training, validation, test, and six ways of masking.
     assert_eq!(cached(&bench, "out"), 9);
     let gated = bench.run("l0gm", Some(1e-3), &settings, "out");
     assert_eq!(cached(&bench, "out"), 9);
@@ -343,7 +343,7 @@ fn masked_tokens_are_encoded_once_for_all_models_of_a_seed_that_freeze_the_encod
             assert_eq!(result.at, if masks { "tokens" } else { "interface" });
         }
     }
-    // Asked not to, a run masks nothing.
+    // Without the robustness protocol, a run masks nothing.
     settings["train"]["robustness"] = json!(false);
     assert!(
         bench
@@ -370,7 +370,7 @@ fn texts_are_judged_under_perturbation_however_the_encoder_is_trained() {
         assert_eq!(robustness.rows, record.data.rows["test"], "{fine_tune}");
         assert!((robustness.clean.nll - record.calibration.nll).abs() < 1e-9);
         let nll: Vec<f64> = robustness.conditions.iter().map(|c| c.score.nll).collect();
-        // The words carry the label: whoever has learned them misses those that are masked.
+        // The words determine the label, so a trained encoder loses accuracy if they are masked.
         let learns = fine_tune != "frozen";
         assert!(
             !learns || nll[2] > robustness.clean.nll + 1e-3,
@@ -404,7 +404,7 @@ fn a_task_kept_from_another_run_predicts_as_one_made_anew_and_other_settings_mak
     let mut shorter = frozen.clone();
     shorter["max-tokens"] = json!(6);
     for (n, settings) in [&frozen, &shorter, &frozen].into_iter().enumerate() {
-        // The dense run prepares what the gated one of the same folder finds.
+        // The gated run finds what the dense run in the same folder prepared.
         bench.run("dense", None, settings, &format!("out-{n}"));
         let kept = bench.run("l0gm", Some(1e-3), settings, &format!("out-{n}"));
         let used = std::mem::replace(&mut bench.texts, modality(bench.dir.path()));
@@ -419,7 +419,7 @@ fn a_task_kept_from_another_run_predicts_as_one_made_anew_and_other_settings_mak
     }
 }
 
-/// The texts that a run says it encoded.
+/// The number of texts that a run reports to have encoded.
 #[derive(Default)]
 struct Encoded(usize);
 

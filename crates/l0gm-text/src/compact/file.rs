@@ -1,5 +1,5 @@
-//! A compact text model as files, and back. A trained encoder is written along; a frozen one is a pretrained
-//! checkpoint that stands elsewhere already, so only its name and the sum of its weights are.
+//! Writes a compact text model to files and reads it back. A trained encoder is included. A frozen encoder is a
+//! pretrained checkpoint that exists elsewhere, so only its name and the checksum of its weights are stored.
 use super::CompactModel;
 use crate::bert::check_length;
 use crate::features::each_batch;
@@ -18,7 +18,7 @@ use std::path::Path;
 const MODALITY: &str = "text";
 const TOKENIZER: &str = "tokenizer.json";
 
-/// A finished run's compact model, ready for new texts.
+/// The compact model of a finished run, ready for new texts.
 #[derive(Clone, Debug)]
 pub struct CompactText {
     header: CompactHeader,
@@ -28,14 +28,14 @@ pub struct CompactText {
     device: Device,
 }
 
-/// The modality's part of `model.json`.
+/// The part of `model.json` that texts define.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Body {
-    /// Longest text in tokens; longer ones are cut off at the end.
+    /// Largest number of tokens of a text; longer texts are truncated at the end.
     max_tokens: usize,
     pooling: Pooling,
-    /// The dimensions that stay.
+    /// The interface's dimensions that are kept.
     kept: Vec<u32>,
     encoder: EncoderFrom,
 }
@@ -44,23 +44,23 @@ struct Body {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum EncoderFrom {
-    /// In `model.safetensors`, of this shape.
+    /// In `model.safetensors`, with this configuration.
     Here(BertConfig),
-    /// In a checkpoint's folder of its own.
+    /// In the folder of a pretrained checkpoint.
     Elsewhere {
-        /// The setting `encoder` of the run.
+        /// The run's setting `encoder`.
         name: String,
-        /// Of its `model.safetensors`.
+        /// Checksum of its `model.safetensors`.
         sha256: String,
     },
 }
 
 impl CompactModel {
-    /// What a run writes. `encoder_sha256`: the sum of a frozen encoder's weights file; it is then not
-    /// written again.
+    /// The files that a run writes. `encoder_sha256` is the checksum of a frozen encoder's weights file, which is
+    /// then not written again.
     ///
     /// # Errors
-    /// Where tokenizer or model cannot be written as JSON.
+    /// Fails if the tokenizer or the model cannot be written as JSON.
     pub fn parts(
         &self,
         settings: &TextSettings,
@@ -69,7 +69,7 @@ impl CompactModel {
     ) -> Result<CompactParts> {
         let mut tensors = BTreeMap::new();
         let mut layer = |name: &str, layer: &LinearLayer| {
-            // An empty weight says no more than that nothing is kept.
+            // If no dimension is kept, the weight is empty and is left out.
             if layer.weight.elem_count() > 0 {
                 tensors.insert(format!("{name}.weight"), layer.weight.clone());
             }
@@ -110,12 +110,12 @@ impl CompactModel {
 }
 
 impl CompactText {
-    /// Reads the folder `compact` of a finished run. `encoder`: the folder of the checkpoint whose encoder
-    /// the run left frozen (`config.json`, `model.safetensors`); not looked at where the encoder was trained.
+    /// Reads the folder `compact` of a finished run. `encoder` is the folder of the checkpoint that the run left
+    /// frozen (`config.json`, `model.safetensors`); it is ignored if the encoder was trained.
     ///
     /// # Errors
-    /// A file that is missing, cut off, of another format or modality, or does not fit the others; an encoder
-    /// that is needed and not given, or not the run's.
+    /// Fails if a file is missing, truncated, of another format or modality, or does not match the others; and if an
+    /// encoder is needed but not given, or is not the run's.
     pub fn load(dir: impl AsRef<Path>, encoder: Option<&Path>, device: &Device) -> Result<Self> {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
@@ -178,12 +178,12 @@ impl CompactText {
         })
     }
 
-    /// What `model.json` says: run, classes, temperature, sizes before and after.
+    /// The header in `model.json`: run, classes, temperature, and sizes before and after.
     pub fn header(&self) -> &CompactHeader {
         &self.header
     }
 
-    /// The model itself.
+    /// The compact model.
     pub fn model(&self) -> &CompactModel {
         &self.model
     }
@@ -191,7 +191,7 @@ impl CompactText {
     /// Calibrated probabilities of each text.
     ///
     /// # Errors
-    /// No texts; a text that cannot be tokenised.
+    /// Fails if there are no texts, or a text cannot be tokenised.
     pub fn predict(&self, texts: &[String]) -> Result<ClassProbabilities> {
         let logits = self.logits(texts)?;
         let (temperature, classes) = (self.header.temperature, &self.header.classes);
@@ -202,10 +202,10 @@ impl CompactText {
         )?)
     }
 
-    /// One line on words that training never met, if the texts hold any.
+    /// A remark on words that did not occur in training, if the texts contain any.
     ///
     /// # Errors
-    /// A text that cannot be tokenised.
+    /// Fails if a text cannot be tokenised.
     pub fn remark(&self, texts: &[String]) -> Result<Option<String>> {
         let Some(unknown) = self.tokenizer.unknown() else {
             return Ok(None);
@@ -227,7 +227,7 @@ impl CompactText {
     /// Logits before temperature scaling: (texts, classes).
     ///
     /// # Errors
-    /// As [`predict`](Self::predict).
+    /// Fails like [`predict`](Self::predict).
     pub fn logits(&self, texts: &[String]) -> Result<Tensor> {
         if texts.is_empty() {
             return Err(Error::Setting("there are no texts to predict".into()));
@@ -257,7 +257,7 @@ impl CompactText {
     }
 }
 
-/// The encoder of a checkpoint's folder, if its weights are the ones with this sum.
+/// Reads the encoder in a checkpoint's folder, if its weights have this checksum.
 fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result<Bert> {
     let config = BertConfig::from_file(&dir.join("config.json"))?;
     let checkpoint = Checkpoint::read_folder(dir)?;
@@ -273,7 +273,7 @@ fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result
     frozen(&config, &mut checkpoint.open(device)?)
 }
 
-/// An encoder that does not learn, without its pooler: what of that is kept stands in the compact model.
+/// A frozen encoder without its pooler, because the compact model holds what is kept of that.
 fn frozen(config: &BertConfig, source: &mut dyn WeightSource) -> Result<Bert> {
     let learns = Trainable {
         embeddings: false,
@@ -282,7 +282,7 @@ fn frozen(config: &BertConfig, source: &mut dyn WeightSource) -> Result<Bert> {
     Bert::new(config, source, learns, false, None)
 }
 
-/// The encoder's tensors in a compact model's folder.
+/// Reads the encoder's tensors from a compact model's folder.
 struct InFolder<'a>(&'a CompactFolder);
 
 impl WeightSource for InFolder<'_> {

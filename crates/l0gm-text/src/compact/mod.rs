@@ -1,4 +1,4 @@
-//! The trained model made smaller: in memory ([`CompactModel`]), and as files that predict new texts
+//! Makes a trained model smaller: in memory ([`CompactModel`]), and as files that predict new texts
 //! ([`CompactText`]).
 mod file;
 mod model;

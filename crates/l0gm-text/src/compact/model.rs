@@ -1,6 +1,6 @@
-//! The trained model made smaller: z folded into the classifier, closed dimensions gone from it (and from
-//! the pooler, whose outputs are separable). BERT's last LayerNorm mixes channels, so with `[CLS]` or mean
-//! pooling the encoder below stays as it is.
+//! Makes the trained model smaller: z is folded into the classifier, and closed dimensions are dropped from it (and
+//! from the pooler, whose outputs are independent of each other). BERT's last LayerNorm mixes channels, so with
+//! `[CLS]` or mean pooling the encoder itself stays as it is.
 use crate::{Pooling, Result, TextEncoder, TextHead, TextInput, TextTask};
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::{LinearLayer, compact_linear};
@@ -10,28 +10,28 @@ use l0gm_train::{
 };
 use std::sync::OnceLock;
 
-/// Rows compared where the encoder must run for each; pooled features are compared in full.
+/// Number of rows to compare if each must pass through the encoder; pooled features are all compared.
 const ROWS_WITH_ENCODER: usize = 64;
 
-/// A model without a gate that says the same as the gated one.
+/// A model without a gate that makes the same predictions as the gated one.
 #[derive(Clone, Debug)]
 pub struct CompactModel {
     pub(super) encoder: TextEncoder,
-    /// The dimensions that stay.
+    /// The interface's dimensions that are kept.
     pub(super) kept: Vec<u32>,
-    /// The pooler's rows that stay, for [`Pooling::Pooler`].
+    /// The rows of the pooler that are kept, for [`Pooling::Pooler`].
     pub(super) pooler: Option<LinearLayer>,
-    /// (classes, kept).
+    /// The classifier, (classes, kept).
     pub(super) classifier: LinearLayer,
-    /// For features that come at full width: the classifier with zeros at closed dimensions, made at first use.
+    /// The classifier for features of full width, with zeros at closed dimensions. It is made on first use.
     pub(super) wide: OnceLock<Tensor>,
 }
 
 impl CompactModel {
-    /// From a trained gated model.
+    /// Makes a trained gated model smaller.
     ///
     /// # Errors
-    /// Where the gate does not fit the classifier, reads its texts, or stands below the interface.
+    /// Fails if the gate does not match the classifier, depends on its texts, or acts below the interface.
     pub fn new(model: &GatedModel<TextEncoder, TextHead>) -> Result<Self> {
         model.check_compactable()?;
         let z = model.gate.deterministic()?;
@@ -54,19 +54,19 @@ impl CompactModel {
         })
     }
 
-    /// The dimensions that stay.
+    /// The interface's dimensions that are kept.
     pub fn kept(&self) -> &[u32] {
         &self.kept
     }
 
-    /// (batch, classes).
+    /// Logits, (batch, classes).
     ///
     /// # Errors
-    /// Where a forward pass fails.
+    /// Fails if a forward pass fails.
     pub fn logits(&self, input: &TextInput) -> candle_core::Result<Tensor> {
         let bias = self.classifier.bias.as_ref();
         if self.kept.is_empty() {
-            // Nothing of the encoder is read.
+            // With every dimension closed, the encoder is not needed.
             let rows = input.rows()?;
             let classes = self.classifier.weight.dim(0)?;
             let zero = Tensor::zeros((rows, classes), DType::F32, self.classifier.weight.device())?;
@@ -86,14 +86,14 @@ impl CompactModel {
                 linear(&kept, &self.classifier.weight, bias)
             }
             _ => {
-                // To gather a few hundred columns takes longer than to multiply them.
+                // Gathering a few hundred columns takes longer than multiplying them.
                 let pooled = self.encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
                 linear(&pooled, &self.wide()?, bias)
             }
         }
     }
 
-    /// (classes, width).
+    /// The classifier for full width, (classes, width).
     fn wide(&self) -> candle_core::Result<Tensor> {
         if let Some(wide) = self.wide.get() {
             return Ok(wide.clone());
@@ -111,7 +111,7 @@ impl CompactModel {
         Ok(self.wide.get_or_init(|| wide).clone())
     }
 
-    /// Parameters and multiply-adds for texts of `tokens` tokens.
+    /// Parameters and operations for texts of `tokens` tokens.
     pub fn sizes(&self, tokens: f64) -> Sizes {
         let whole = sizes(&self.encoder, self.classifier.weight.dims()[0], tokens);
         let width = self.encoder.interface().width();
@@ -128,8 +128,8 @@ impl CompactModel {
     }
 }
 
-/// Parameters (the gate's left out) and multiply-adds of the whole model for texts of `tokens` tokens,
-/// frozen layers included.
+/// Parameters (without the gate's) and operations of the whole model for texts of `tokens` tokens, including frozen
+/// layers.
 pub fn sizes(encoder: &TextEncoder, classes: usize, tokens: f64) -> Sizes {
     let config = encoder.bert().config();
     let (dim, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
@@ -155,10 +155,10 @@ pub(crate) fn mean_tokens(task: &TextTask) -> f64 {
     task.test.tokens.total() as f64 / task.test.tokens.rows().max(1) as f64
 }
 
-/// Builds the compact model and compares its logits with the gated one's on test rows.
+/// Builds the compact model and compares its logits with the gated model's on test rows.
 ///
 /// # Errors
-/// Where a forward pass fails.
+/// Fails if a forward pass fails.
 pub fn compare(
     model: &GatedModel<TextEncoder, TextHead>,
     task: &TextTask,
@@ -169,7 +169,7 @@ pub fn compare(
     compare_with(&compact, model, task, batch_size, device)
 }
 
-/// [`compare`] with a compact model that is built already.
+/// Like [`compare`], with a compact model that has been built already.
 pub(crate) fn compare_with(
     compact: &CompactModel,
     model: &GatedModel<TextEncoder, TextHead>,
@@ -205,7 +205,7 @@ pub(crate) fn compare_with(
     })
 }
 
-/// Median microseconds a text, on the rows and by the protocol of the gated model's.
+/// Median microseconds per text, with the rows and protocol used for the gated model.
 fn latency(
     compact: &CompactModel,
     task: &TextTask,

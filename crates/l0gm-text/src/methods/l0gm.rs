@@ -1,5 +1,5 @@
-//! L0GM on texts: a hard-concrete gate on the pooled embedding of a BERT-family encoder, before the linear classifier. The
-//! dense backbone is fitted by the same code with the identity in the gate's place.
+//! L0GM on texts: a hard-concrete gate on the pooled embedding of a BERT-family encoder, before the linear
+//! classifier. The same code fits the dense backbone, with the identity in place of the gate.
 
 use crate::build::{Built, build};
 use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
@@ -70,7 +70,7 @@ pub(super) fn shared_work(info: &MethodInfo, spec: &RunSpec) -> Result<Vec<(Stri
     Ok(shared.into_iter().map(of_data).collect())
 }
 
-/// Fits the model of `info` (gated or dense) and judges it.
+/// Fits the model that `info` describes (gated or dense) and judges it.
 pub(super) fn run(
     modality: &TextModality,
     info: MethodInfo,
@@ -95,7 +95,7 @@ fn make_run(
         record.check_data(&context.dir, &summary.checksums)?;
         return Ok(record);
     }
-    // From here to the end, so that no second process trains a tokenizer or computes features for
+    // Hold the run's lock from here to the end, so that no other process trains a tokenizer or computes features for
     // the same run.
     let run = RunDir::open(&context.dir)?;
     let split = split(data, &settings)?;
@@ -188,8 +188,8 @@ fn make_run(
     let record = experiment.run_in(&run, |sitting, context| fit.fit(sitting, context), context)?;
     Ok(record)
 }
-/// A finished run's models built again, to be timed: the checkpoint's and the compact folder's. Where the encoder is
-/// frozen, they start from pooled features and the encoder is timed apart.
+/// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder. If the
+/// encoder is frozen, they start from pooled features, and the encoder is timed separately.
 pub(super) fn timed(
     modality: &TextModality,
     info: &MethodInfo,

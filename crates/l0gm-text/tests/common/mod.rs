@@ -1,4 +1,4 @@
-//! A tiny random encoder in the hub's layout, and the real one where it is at hand.
+//! A tiny random encoder in the hub's layout, and the real one if it is available.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use candle_core::{DType, Device, Tensor};
@@ -7,10 +7,10 @@ use l0gm_text::{Alphabet, TextTokenizer};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Width, feed-forward width, layers, vocabulary and positions of the tiny encoder.
+/// Width, feed-forward width, number of layers, vocabulary size and number of positions of the tiny encoder.
 pub const SHAPE: (usize, usize, usize, usize, usize) = (16, 24, 3, 120, 24);
 
-/// Texts whose class is their adjective.
+/// Texts whose class depends on their adjective.
 pub fn texts(count: usize) -> (Vec<String>, Vec<u32>) {
     let good = ["good", "great", "fine", "lovely"];
     let bad = ["bad", "dull", "poor", "awful"];
@@ -24,7 +24,7 @@ pub fn texts(count: usize) -> (Vec<String>, Vec<u32>) {
         .unzip()
 }
 
-/// Every tensor's name and shape.
+/// Name and shape of every tensor.
 pub fn shapes() -> Vec<(String, Vec<usize>)> {
     let (dim, wide, layers, vocabulary, positions) = SHAPE;
     let mut all = vec![
@@ -70,7 +70,7 @@ pub fn shapes() -> Vec<(String, Vec<usize>)> {
     all
 }
 
-/// Random tensors of these names and shapes.
+/// Random tensors with these names and shapes.
 pub fn tensors(shapes: &[(String, Vec<usize>)], prefix: &str) -> HashMap<String, Tensor> {
     let root = Generator::new(7);
     shapes
@@ -107,7 +107,7 @@ pub fn write_tiny_model(dir: &Path, prefix: &str) {
     tokenizer.save(&dir.join("tokenizer.json")).unwrap();
 }
 
-/// The real encoder's folder; without it the test counts as skipped.
+/// The folder of the real encoder; without it the test counts as skipped.
 pub fn real_model() -> Option<PathBuf> {
     l0gm_test_data::model("all-MiniLM-L6-v2")
 }
