@@ -34,6 +34,7 @@ mod read_ogb_binary;
 mod read_ogb_raw;
 mod reading;
 mod robustness;
+mod rows;
 pub mod settings;
 mod sizes;
 mod split;

@@ -11,6 +11,7 @@
 
 pub mod bins;
 mod build;
+mod cells;
 mod cin;
 mod compact;
 mod data_summary;
@@ -27,6 +28,7 @@ mod robustness;
 mod schema;
 mod settings;
 mod sizes;
+mod sparse;
 mod spline;
 mod split;
 mod stratified;

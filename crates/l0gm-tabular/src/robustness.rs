@@ -1,6 +1,7 @@
 //! Test rows under the robustness protocol, perturbed in their cells, before encoding: any field can be
 //! missing, and a number can be noisy or rounded. Categories are neither, so those conditions leave them alone.
 
+use crate::cells::RowCells;
 use crate::encoding::{EncodedRows, Encoding, MISSING};
 use crate::table::{Cells, Table};
 use crate::{Result, SplitRows, TableInput};
@@ -79,7 +80,13 @@ impl TestCells {
         }
     }
 
-    /// Some test rows, perturbed and encoded.
+    /// [`perturbs`](Self::perturbs), for methods without an interface to perturb instead.
+    pub(crate) fn place(&self, kind: ConditionKind) -> String {
+        self.perturbs(kind)
+            .unwrap_or_else(|| "nothing: the table has no number".to_owned())
+    }
+
+    /// Some test rows, perturbed, as a model reads them.
     pub(crate) fn input(
         &self,
         rows: &[u32],
@@ -89,49 +96,64 @@ impl TestCells {
         TableInput::new(&self.encoding, &self.perturbed(rows, perturbation), device)
     }
 
-    fn perturbed(&self, rows: &[u32], perturbation: &Perturbation) -> EncodedRows {
-        let (categories, numbers) = (self.encoding.categories.len(), self.encoding.numbers.len());
+    /// Some test rows, perturbed and encoded.
+    pub(crate) fn perturbed(&self, rows: &[u32], perturbation: &Perturbation) -> EncodedRows {
         let mut out = EncodedRows {
             rows: rows.len(),
             ..EncodedRows::default()
         };
         let block = self.encoding.rows_per_number();
         for &row in rows {
-            let row = row as usize;
-            let example = u64::from(self.rows[row]);
-            let of_categories = row * categories..(row + 1) * categories;
-            let of_numbers = row * numbers..(row + 1) * numbers;
-            let mut ids = self.encoded.categories[of_categories].to_vec();
-            let mut knots = self.encoded.knots[of_numbers.clone()].to_vec();
-            let mut positions = self.encoded.positions[of_numbers.clone()].to_vec();
-            let values = &self.numbers[of_numbers];
-            let mut put = |at: usize, value: Option<f64>| {
-                let field = &self.encoding.numbers[at];
-                (knots[at], positions[at]) = self.encoding.place_in_table(at, block, field, value);
-            };
-            if perturbation.condition.kind.hides() {
-                let hidden = perturbation.hidden(example, self.fields.len());
-                for (place, _) in self.fields.iter().zip(hidden).filter(|(_, hidden)| *hidden) {
-                    match *place {
-                        Place::Category(at) => {
-                            ids[at] = self.encoding.categories[at].offset + MISSING;
-                        }
-                        Place::Number(at) => put(at, None),
-                    }
-                }
-            } else {
-                let mut distortion = perturbation.distortion(example);
-                for (at, (value, scale)) in values.iter().zip(&self.scales).enumerate() {
-                    let distorted = distortion.next(value.unwrap_or(0.0), scale);
-                    if value.is_some() {
-                        put(at, Some(distorted));
-                    }
-                }
+            let cells = self.perturbed_cells(row, perturbation);
+            out.categories.extend(cells.categories);
+            for (at, (&value, field)) in
+                cells.numbers.iter().zip(&self.encoding.numbers).enumerate()
+            {
+                let (knot, position) = self.encoding.place_in_table(at, block, field, value);
+                out.knots.push(knot);
+                out.positions.push(position);
             }
-            out.categories.extend(ids);
-            out.knots.extend(knots);
-            out.positions.extend(positions);
         }
         out
+    }
+
+    /// One test row's cells, perturbed but not encoded.
+    pub(crate) fn perturbed_cells(&self, row: u32, perturbation: &Perturbation) -> RowCells {
+        let RowCells {
+            mut categories,
+            mut numbers,
+        } = self.cells(row);
+        let example = u64::from(self.rows[row as usize]);
+        if perturbation.condition.kind.hides() {
+            let hidden = perturbation.hidden(example, self.fields.len());
+            for (place, _) in self.fields.iter().zip(hidden).filter(|(_, hidden)| *hidden) {
+                match *place {
+                    Place::Category(at) => {
+                        categories[at] = self.encoding.categories[at].offset + MISSING;
+                    }
+                    Place::Number(at) => numbers[at] = None,
+                }
+            }
+        } else {
+            let mut distortion = perturbation.distortion(example);
+            for (value, scale) in numbers.iter_mut().zip(&self.scales) {
+                let distorted = distortion.next(value.unwrap_or(0.0), scale);
+                *value = value.map(|_| distorted);
+            }
+        }
+        RowCells {
+            categories,
+            numbers,
+        }
+    }
+
+    /// One test row's cells as they are.
+    pub(crate) fn cells(&self, row: u32) -> RowCells {
+        let row = row as usize;
+        let (categories, numbers) = (self.encoding.categories.len(), self.encoding.numbers.len());
+        RowCells {
+            categories: self.encoded.categories[row * categories..(row + 1) * categories].to_vec(),
+            numbers: self.numbers[row * numbers..(row + 1) * numbers].to_vec(),
+        }
     }
 }

@@ -35,9 +35,11 @@ mod scratch;
 mod settings;
 mod split;
 mod task;
+mod tfidf;
 mod tokens;
 mod vocabulary;
 mod weights;
+mod words;
 
 pub use bert::{Bert, Trainable};
 pub use bert_config::{Activation, BertConfig};
@@ -59,5 +61,6 @@ pub use scratch::RandomWeights;
 pub use settings::{Alphabet, FineTune, Pooling, ScratchSettings, TextSettings};
 pub use split::{SplitCorpus, split};
 pub use task::{Prepared, TextRows, TextTask};
+pub use tfidf::{TfIdf, TfIdfSettings};
 pub use tokens::{TextTokenizer, TokenRows};
 pub use weights::{Checkpoint, CheckpointTensors};

@@ -169,7 +169,7 @@ impl TextRobustness {
 }
 
 /// Draws some of the test rows, the same for every run of a split.
-fn drawn_rows(count: usize, wanted: usize, split_seed: u64) -> Vec<u32> {
+pub(crate) fn drawn_rows(count: usize, wanted: usize, split_seed: u64) -> Vec<u32> {
     let mut generator = Generator::new(split_seed).stream("robustness rows", 0);
     let mut rows = generator.permutation(count);
     rows.truncate(wanted);

@@ -113,7 +113,10 @@ pub fn judge<P: Predictor>(
         run_id: judging.spec.id(),
         spec: judging.spec.clone(),
         method: judging.method,
-        data: judging.data,
+        data: DataSummary {
+            notes: [judging.data.notes, outcome.notes].concat(),
+            ..judging.data
+        },
         test: Metrics::from_predictions(&test),
         valid: Metrics::from_predictions(&valid),
         valid_nll: Some(valid.nll()),

@@ -10,6 +10,7 @@ mod gates;
 mod judge;
 mod latency;
 pub mod layers;
+mod logistic;
 mod machine;
 mod method;
 pub mod metrics;
@@ -46,6 +47,10 @@ pub use judge::{Judging, judge};
 pub use latency::{
     LATENCY_BATCH, LATENCY_REPEATS, LATENCY_SECONDS, LATENCY_WARMUP, Latency, latency_of,
     latency_rows,
+};
+pub use logistic::{
+    FeatureTask, Labelled, LogisticFit, LogisticPredictor, LogisticRegression, LogisticSettings,
+    LogisticTrial, column_scales, fit_logistic,
 };
 pub use method::{Knob, Method, MethodInfo, Methods, Role};
 pub use modality::{Hyperparameter, Modality, ModalityParts, usual_setting_of};

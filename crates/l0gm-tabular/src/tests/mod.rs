@@ -11,6 +11,7 @@ mod reading;
 mod robustness;
 mod rows;
 mod runs;
+mod sparse;
 mod splitting;
 
 use crate::{Encoding, LoadedTable, TableInput, TabularSettings};

@@ -67,6 +67,8 @@ pub struct Outcome {
     pub train_seconds: f64,
     /// Number of optimiser steps taken.
     pub steps: usize,
+    /// What fitting decided and any table must say, added to the notes of the record's data.
+    pub notes: Vec<String>,
 }
 
 impl Outcome {
@@ -77,6 +79,7 @@ impl Outcome {
             best_epoch: 0,
             train_seconds,
             steps: 0,
+            notes: Vec::new(),
         }
     }
 }

@@ -142,6 +142,7 @@ where
                 .map_or(self.position.epoch, |(epoch, _)| epoch),
             train_seconds: self.position.seconds,
             steps: self.position.step,
+            notes: Vec::new(),
         })
     }
 

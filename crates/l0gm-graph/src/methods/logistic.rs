@@ -1,0 +1,197 @@
+//! Logistic regression on a node's own attributes: what they say without the graph.
+//!
+//! Attributes are taken as they are and with every row divided by its length; which of the two, and the L2 penalty, is
+//! chosen on the validation nodes. Under the robustness protocol the attributes of the test nodes are perturbed, as for
+//! every method.
+
+use crate::modality::LoadedGraph;
+use crate::robustness::{feature_scales, perturbed};
+use crate::rows::{mean_over_neighbours, sparse_rows, two_hop_means};
+use crate::{GraphModality, GraphSettings, GraphTensors, NodeId};
+use candle_core::{Device, Tensor};
+use l0gm_ops::{Csr, SparseMatrix};
+use l0gm_train::{
+    Experiment, FeatureScale, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
+    LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext,
+    RunRecord, RunSpec, Split, Task,
+};
+use serde_json::Value;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+pub(super) struct Logistic;
+
+impl Method<GraphModality> for Logistic {
+    fn info(&self) -> MethodInfo {
+        MethodInfo {
+            name: "logistic".into(),
+            label: "logistic regression".into(),
+            summary: "logistic regression on a node's own attributes, without the graph".into(),
+            source: "Cox 1958".into(),
+            role: Role::Baseline,
+            gated: false,
+            knob: Knob::None,
+            rival_of: None,
+            needs: None,
+        }
+    }
+
+    fn settings(&self) -> Value {
+        LogisticSettings::default().to_value()
+    }
+
+    fn check(&self, settings: &Value) -> Result<()> {
+        LogisticSettings::from_value(settings).map(|_| ())
+    }
+
+    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(spec, 20.0)
+    }
+
+    fn run(
+        &self,
+        modality: &GraphModality,
+        spec: &RunSpec,
+        context: &mut RunContext<'_>,
+    ) -> Result<RunRecord> {
+        run(modality, self.info(), Reach::Own, spec, context)
+    }
+}
+
+/// Which attributes are a node's features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Its own.
+    Own,
+    /// The means of those within two steps.
+    TwoHops,
+}
+
+/// A time of so many seconds on amazon-computers, by the number of nodes.
+pub(super) fn estimate(spec: &RunSpec, seconds: f64) -> Result<Duration> {
+    let nodes = match spec.dataset.as_str() {
+        "amazon-photo" => 7_650.0,
+        "ogbn-products" => 2_449_029.0,
+        _ => 13_752.0,
+    };
+    Ok(Duration::from_secs_f64(2.0 + seconds * nodes / 13_752.0))
+}
+
+/// Fits on the features that `reach` names, and judges.
+pub(super) fn run(
+    modality: &GraphModality,
+    info: MethodInfo,
+    reach: Reach,
+    spec: &RunSpec,
+    context: &mut RunContext<'_>,
+) -> Result<RunRecord> {
+    let settings: GraphSettings = spec.modality_settings()?;
+    let own: LogisticSettings = spec.method_settings()?;
+    let loaded = modality.load(spec, &settings, &Device::Cpu)?;
+    let notes = vec![format!("split {}", settings.split.kind)];
+    let experiment = Experiment {
+        spec,
+        method: info,
+        data: loaded.data_summary(Vec::new(), notes),
+        robustness: settings.train.robustness,
+    };
+    experiment.run(
+        |_, context| {
+            let mean = match reach {
+                Reach::Own => None,
+                Reach::TwoHops => Some(mean_over_neighbours(loaded.graph.adjacency())?),
+            };
+            let candidates = [
+                ("features as they are", false),
+                ("every row of features divided by its length", true),
+            ];
+            let candidates = candidates
+                .into_iter()
+                .map(|(name, unit)| Ok((name, NodeFeatures::new(&loaded, mean.clone(), unit)?)))
+                .collect::<crate::Result<Vec<_>>>()?;
+            LogisticPredictor::fit_best(candidates, &own, context)
+        },
+        context,
+    )
+}
+
+/// Nodes of three splits with their features.
+struct NodeFeatures<'a> {
+    graph: &'a GraphTensors,
+    classes: usize,
+    /// Averages over a node and its neighbours; absent: a node's own attributes are its features.
+    mean: Option<SparseMatrix>,
+    /// Whether rows are divided by their lengths.
+    unit: bool,
+    test: Vec<NodeId>,
+    /// Train, valid and test.
+    parts: [(Csr, Vec<u32>); 3],
+    scales: OnceLock<Vec<FeatureScale>>,
+}
+
+impl<'a> NodeFeatures<'a> {
+    /// With the two-hop means of `mean`, or the attributes themselves.
+    fn new(loaded: &'a LoadedGraph, mean: Option<SparseMatrix>, unit: bool) -> crate::Result<Self> {
+        let graph = loaded.task.graph();
+        let features = around(graph, mean.as_ref())?;
+        let nodes = |split| -> crate::Result<Vec<NodeId>> {
+            let ids: Vec<u32> = loaded.task.input(split).rows.ids().to_vec1()?;
+            Ok(ids.into_iter().map(NodeId).collect())
+        };
+        let part = |split| -> crate::Result<(Csr, Vec<u32>)> {
+            let nodes = nodes(split)?;
+            let label = |node: &NodeId| loaded.graph.labels()[node.0 as usize];
+            let labels = nodes.iter().map(label).collect();
+            Ok((sparse_rows(&features, &nodes, unit)?, labels))
+        };
+        Ok(Self {
+            graph,
+            classes: loaded.task.classes(),
+            mean,
+            unit,
+            test: nodes(Split::Test)?,
+            parts: [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?],
+            scales: OnceLock::new(),
+        })
+    }
+}
+
+fn around(graph: &GraphTensors, mean: Option<&SparseMatrix>) -> crate::Result<Tensor> {
+    match mean {
+        Some(mean) => two_hop_means(mean, graph.features()),
+        None => Ok(graph.features().clone()),
+    }
+}
+
+impl FeatureTask for NodeFeatures<'_> {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn split(&self, split: Split) -> Labelled<'_> {
+        let (rows, labels) = &self.parts[split as usize];
+        Labelled { rows, labels }
+    }
+
+    fn perturbed(
+        &self,
+        model: &LogisticRegression,
+        rows: &[u32],
+        perturbation: &Perturbation,
+    ) -> Result<PerturbedLogits> {
+        let scales = match self.scales.get() {
+            Some(scales) => scales,
+            None => {
+                let scales = feature_scales(self.graph)?;
+                self.scales.get_or_init(|| scales)
+            }
+        };
+        let graph = perturbed(self.graph, &self.test, perturbation, scales)?;
+        let nodes: Vec<NodeId> = rows.iter().map(|&row| self.test[row as usize]).collect();
+        let features = sparse_rows(&around(&graph, self.mean.as_ref())?, &nodes, self.unit)?;
+        Ok(PerturbedLogits {
+            at: "features of test nodes".to_owned(),
+            logits: model.logits(&features)?,
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Logistic regression over one-hot categories and binned numbers: what a linear model reaches on a table.
+//!
+//! Each category is a feature, and so is each bin edge of a number: between two edges the weight is interpolated, which
+//! makes the effect of a number piecewise linear. The L2 penalty is chosen on the validation rows.
+
+use crate::data_summary::{data_summary, encoding_note, split_note};
+use crate::robustness::TestCells;
+use crate::{EncodedTable, Encoding, NumberEncoding, TabularModality, TabularSettings};
+use candle_core::Device;
+use l0gm_ops::Csr;
+use l0gm_train::{
+    Experiment, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
+    LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext,
+    RunRecord, RunSpec, Split,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+pub(super) struct Logistic;
+
+impl Method<TabularModality> for Logistic {
+    fn info(&self) -> MethodInfo {
+        MethodInfo {
+            name: "logistic".into(),
+            label: "logistic regression".into(),
+            summary: "logistic regression over one-hot categories and piecewise-linear numbers"
+                .into(),
+            source: "Cox 1958; piecewise-linear numbers: arXiv:2203.05556".into(),
+            role: Role::Baseline,
+            gated: false,
+            knob: Knob::None,
+            rival_of: None,
+            needs: None,
+        }
+    }
+
+    fn settings(&self) -> Value {
+        LogisticSettings::default().to_value()
+    }
+
+    fn check(&self, settings: &Value) -> Result<()> {
+        LogisticSettings::from_value(settings).map(|_| ())
+    }
+
+    fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
+        // Measured on Adult's 35,165 training rows with two cores: SECONDS for the whole choice of the penalty.
+        Ok(time_by_rows(spec, 10.0))
+    }
+
+    fn run(
+        &self,
+        modality: &TabularModality,
+        spec: &RunSpec,
+        context: &mut RunContext<'_>,
+    ) -> Result<RunRecord> {
+        let mut settings: TabularSettings = spec.modality_settings()?;
+        // The bins are the method's own features, whatever a neural model would read.
+        settings.encoding.numbers = NumberEncoding::PiecewiseLinear;
+        let own: LogisticSettings = spec.method_settings()?;
+        let table = modality.prepare(&spec.dataset, &settings, spec.seed, &Device::Cpu)?;
+        spec.check_twin(table.loaded.twin)?;
+        let notes = vec![encoding_note(&settings), split_note(&settings)];
+        let experiment = Experiment {
+            spec,
+            method: self.info(),
+            data: data_summary(&table, Vec::new(), notes),
+            robustness: settings.train.robustness,
+        };
+        experiment.run(
+            |_, context| {
+                let task = TableFeatures::new(&table, &settings, spec.seed)?;
+                LogisticPredictor::fit(task, &own, context)
+            },
+            context,
+        )
+    }
+}
+
+/// A time of so many seconds on Adult's 35,165 training rows, by the number of rows.
+pub(super) fn time_by_rows(spec: &RunSpec, seconds: f64) -> Duration {
+    // Files of one's own count by size.
+    let rows = match std::fs::metadata(&spec.dataset) {
+        Ok(file) if file.is_file() => file.len() as f64 / 120.0,
+        _ => 35_165.0,
+    };
+    Duration::from_secs_f64(2.0 + seconds * rows / 35_165.0)
+}
+
+/// A table's splits as sparse features.
+struct TableFeatures<'a> {
+    encoding: &'a Encoding,
+    classes: usize,
+    /// Train, valid and test.
+    parts: [(Csr, Vec<u32>); 3],
+    test: TestCells,
+}
+
+impl<'a> TableFeatures<'a> {
+    fn new(table: &'a EncodedTable, settings: &TabularSettings, seed: u64) -> crate::Result<Self> {
+        let EncodedTable {
+            loaded, encoding, ..
+        } = table;
+        let split = loaded.split(settings, seed)?;
+        let part = |rows: &[u32]| -> crate::Result<(Csr, Vec<u32>)> {
+            let encoded = encoding.encode(&loaded.table, rows)?;
+            let labels = rows.iter().map(|&row| loaded.labels[row as usize]);
+            Ok((encoding.sparse(&encoded)?, labels.collect()))
+        };
+        let encoded = encoding.encode(&loaded.table, &split.test)?;
+        Ok(Self {
+            encoding,
+            classes: table.classes(),
+            parts: [part(&split.train)?, part(&split.valid)?, part(&split.test)?],
+            test: TestCells::new(&loaded.table, encoding, &split, encoded)?,
+        })
+    }
+}
+
+impl FeatureTask for TableFeatures<'_> {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn split(&self, split: Split) -> Labelled<'_> {
+        let (rows, labels) = &self.parts[split as usize];
+        Labelled { rows, labels }
+    }
+
+    fn perturbed(
+        &self,
+        model: &LogisticRegression,
+        rows: &[u32],
+        perturbation: &Perturbation,
+    ) -> Result<PerturbedLogits> {
+        let encoded = self.test.perturbed(rows, perturbation);
+        let features = self.encoding.sparse(&encoded)?;
+        Ok(PerturbedLogits {
+            at: self.test.place(perturbation.condition.kind),
+            logits: model.logits(&features)?,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Every method that ends in a logistic regression: a modality says what the features of a row are, and how they are
+//! perturbed; fitting, predicting and timing are the same.
+
+use super::{Labelled, LogisticFit, LogisticRegression, LogisticSettings, fit_logistic};
+use crate::{
+    Condition, Error, Fitted, LATENCY_BATCH, Latency, Offered, Outcome, Perturbation, Perturbed,
+    PerturbedLogits, PredictionTable, Predictor, Result, RunContext, Sizes, Split, latency_of,
+    report_condition,
+};
+use l0gm_ops::Csr;
+use std::time::Instant;
+
+/// Rows of three splits as features.
+pub trait FeatureTask {
+    /// Number of classes.
+    fn classes(&self) -> usize;
+
+    /// Features and labels of a split.
+    fn split(&self, split: Split) -> Labelled<'_>;
+
+    /// Test rows that the robustness protocol judges. Default: all.
+    fn judged_rows(&self) -> Vec<u32> {
+        (0..self.split(Split::Test).labels.len() as u32).collect()
+    }
+
+    /// Logits of some test rows under a condition, and what was perturbed. How a row is perturbed must depend on the
+    /// perturbation and the row alone.
+    ///
+    /// # Errors
+    /// The rows cannot be turned into features.
+    fn perturbed(
+        &self,
+        model: &LogisticRegression,
+        rows: &[u32],
+        perturbation: &Perturbation,
+    ) -> Result<PerturbedLogits>;
+}
+
+/// A fitted logistic regression on a task's features.
+#[derive(Debug)]
+pub struct LogisticPredictor<T> {
+    task: T,
+    model: LogisticRegression,
+}
+
+impl<T: FeatureTask> LogisticPredictor<T> {
+    /// Fits on the training rows. The penalty is chosen on the validation rows and noted in the outcome.
+    ///
+    /// # Errors
+    /// As [`fit_logistic`].
+    pub fn fit(
+        task: T,
+        settings: &LogisticSettings,
+        context: &mut RunContext<'_>,
+    ) -> Result<Fitted<Self>> {
+        Self::fit_best([("", task)], settings, context)
+    }
+
+    /// Fits on each of several forms of the same rows, each with its name, and keeps the one with the lowest
+    /// validation loss.
+    ///
+    /// # Errors
+    /// As [`fit_logistic`]; no form at all.
+    pub fn fit_best(
+        forms: impl IntoIterator<Item = (&'static str, T)>,
+        settings: &LogisticSettings,
+        context: &mut RunContext<'_>,
+    ) -> Result<Fitted<Self>> {
+        let began = Instant::now();
+        let mut best: Option<(&str, T, LogisticFit)> = None;
+        let mut tried = Vec::new();
+        for (name, task) in forms {
+            let fit = fit_logistic(
+                task.split(Split::Train),
+                task.split(Split::Valid),
+                task.classes(),
+                settings,
+                context.progress,
+                &context.stop,
+            )?;
+            tried.push(format!("{name} ({:.4})", fit.chosen.valid_nll));
+            let kept = best.as_ref().map(|(_, _, kept)| kept.chosen.valid_nll);
+            if kept.is_none_or(|kept| fit.chosen.valid_nll < kept) {
+                best = Some((name, task, fit));
+            }
+        }
+        let (name, task, fit) =
+            best.ok_or_else(|| Error::Task("there are no features to fit on".to_owned()))?;
+        let mut outcome = Outcome::without_epochs(began.elapsed().as_secs_f64());
+        if tried.len() > 1 {
+            outcome.notes.push(format!(
+                "{name}, by the validation loss of {}",
+                tried.join(" and ")
+            ));
+        }
+        outcome.notes.push(fit.note());
+        if !context.device.is_cpu() {
+            outcome.notes.push("fitted and timed on the CPU".to_owned());
+        }
+        Ok(Fitted {
+            predictor: Self {
+                task,
+                model: fit.model,
+            },
+            outcome,
+        })
+    }
+}
+
+impl<T: FeatureTask> Predictor for LogisticPredictor<T> {
+    fn predict(&mut self, split: Split, _: &mut RunContext<'_>) -> Result<PredictionTable> {
+        let Labelled { rows, labels } = self.task.split(split);
+        Ok(PredictionTable {
+            split,
+            rows: (0..labels.len() as u32).collect(),
+            labels: labels.to_vec(),
+            logits: self.model.logits(rows)?,
+            classes: self.task.classes(),
+        })
+    }
+
+    fn perturbed(
+        &mut self,
+        conditions: &[Condition],
+        seed: u64,
+        context: &mut RunContext<'_>,
+    ) -> Result<Offered<Perturbed>> {
+        let rows = self.task.judged_rows();
+        if rows.is_empty() {
+            return Ok(Offered::No("no test rows are set aside for it".to_owned()));
+        }
+        let mut outcomes = Vec::with_capacity(conditions.len());
+        for (step, &condition) in conditions.iter().enumerate() {
+            report_condition(context, step, conditions.len())?;
+            let perturbation = Perturbation { condition, seed };
+            outcomes.push(self.task.perturbed(&self.model, &rows, &perturbation)?);
+        }
+        Ok(Offered::Yes(Perturbed { rows, outcomes }))
+    }
+
+    /// Of the product with ready features.
+    fn latency(&mut self, _: &mut RunContext<'_>) -> Result<Offered<Latency>> {
+        let rows = first_rows(self.task.split(Split::Test).rows, LATENCY_BATCH)?;
+        let latency = latency_of(rows.rows(), || self.model.logits(&rows).map(|_| ()))?;
+        Ok(Offered::Yes(latency))
+    }
+
+    fn sizes(&self) -> Offered<Sizes> {
+        let rows = self.task.split(Split::Test).rows;
+        let entries = rows.values().len().div_ceil(rows.rows().max(1));
+        let parameters = self.model.parameters() as u64;
+        Offered::Yes(Sizes {
+            parameters,
+            flops: self.model.flops(entries) as u64,
+            bytes: 4 * parameters,
+        })
+    }
+}
+
+/// The first rows of a matrix, at most `count`.
+fn first_rows(matrix: &Csr, count: usize) -> Result<Csr> {
+    let rows = matrix.rows().min(count);
+    let end = matrix.indptr()[rows] as usize;
+    if rows == 0 {
+        return Err(Error::Task("the test split has no row to time".to_owned()));
+    }
+    Ok(Csr::new(
+        rows,
+        matrix.columns(),
+        matrix.indptr()[..=rows].to_vec(),
+        matrix.indices()[..end].to_vec(),
+        matrix.values()[..end].to_vec(),
+    )?)
+}
