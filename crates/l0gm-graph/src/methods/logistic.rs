@@ -140,8 +140,13 @@ impl<'a> NodeFeatures<'a> {
         };
         let part = |split| -> crate::Result<(Csr, Vec<u32>)> {
             let nodes = nodes(split)?;
-            let label = |node: &NodeId| loaded.graph.labels()[node.0 as usize];
-            let labels = nodes.iter().map(label).collect();
+            // Nodes without a label are in no split.
+            let label = |node: &NodeId| {
+                loaded.graph.labels()[node.0 as usize].ok_or_else(|| {
+                    crate::Error::Setting(format!("node {} is in a split but has no label", node.0))
+                })
+            };
+            let labels = nodes.iter().map(label).collect::<crate::Result<_>>()?;
             Ok((sparse_rows(&features, &nodes, unit)?, labels))
         };
         Ok(Self {

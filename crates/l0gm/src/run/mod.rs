@@ -22,6 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The hardware that runs use.
 pub struct Machine {
+    /// The device that tensors are on.
     pub device: candle_core::Device,
     /// Name of the device: "cpu" or "cuda:0".
     pub device_name: String,
