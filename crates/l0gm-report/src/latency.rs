@@ -1,4 +1,4 @@
-//! The latencies of one study, as `cargo xtask latency` measured them: times by model and batch size, and the
+//! The latencies of one study, as `l0gm latency` measured them: times by model and batch size, and the
 //! reduction in parameters, operations, bytes and time from dense to compact and from gated to compact.
 
 use super::document::Block;

@@ -1,4 +1,4 @@
-//! The results of `cargo xtask latency` for one run, stored as `latency/RUN_ID.json` in the output folder: every
+//! The results of `l0gm latency` for one run, stored as `latency/RUN_ID.json` in the output folder: every
 //! figure of its table, and the machine settings under which it was taken.
 
 use crate::out::OutDir;

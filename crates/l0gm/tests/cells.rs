@@ -336,7 +336,7 @@ fn a_killed_shard_started_again_loses_nothing_finished_and_repeats_none() {
     assert!(!page.contains("What is missing"), "{page}");
     // A share's command would make half of the report, so the page shows the whole plan's command.
     assert!(
-        page.contains("cargo xtask reproduce --twin") && !page.contains("--shard"),
+        page.contains("l0gm reproduce --twin") && !page.contains("--shard"),
         "{page}"
     );
 

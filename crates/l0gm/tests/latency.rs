@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn xtask(arguments: &[&str]) -> Output {
+fn l0gm(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_l0gm"))
         .args(arguments)
         .env_remove("L0GM_DATA_DIR")
@@ -38,7 +38,7 @@ fn train(out: &Path, modality: &str, settings: &[&str]) {
         arguments.extend(["--set", setting]);
     }
     arguments.extend(["--out", out.to_str().unwrap()]);
-    let done = xtask(&arguments);
+    let done = l0gm(&arguments);
     assert!(done.status.success(), "{}", text(&done));
 }
 
@@ -78,7 +78,7 @@ fn finished_runs_of_every_modality_are_timed_beside_dense() {
         let out = folder.path().join(modality);
         train(&out, modality, settings);
         let path = out.to_str().unwrap();
-        let timed = xtask(&["latency", path, "--batch", "1,8", "--rounds", "3"]);
+        let timed = l0gm(&["latency", path, "--batch", "1,8", "--rounds", "3"]);
         assert!(timed.status.success(), "{}", text(&timed));
         let record = record(&out);
         let difference = record["rebuilt_logit_difference"].as_f64().unwrap();
@@ -124,7 +124,7 @@ fn a_run_whose_predictions_are_not_its_models_is_not_timed() {
     std::fs::rename(file(&runs[0]), &kept).unwrap();
     std::fs::rename(file(&runs[1]), file(&runs[0])).unwrap();
     std::fs::rename(&kept, file(&runs[1])).unwrap();
-    let timed = xtask(&["latency", out.to_str().unwrap(), "--rounds", "3"]);
+    let timed = l0gm(&["latency", out.to_str().unwrap(), "--rounds", "3"]);
     assert_eq!(timed.status.code(), Some(1), "{}", text(&timed));
     assert!(
         text(&timed).contains("is not the run's"),

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-fn xtask(arguments: &[&str]) -> Output {
+fn l0gm(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_l0gm"))
         .args(arguments)
         .env_remove("L0GM_DATA_DIR")
@@ -172,7 +172,7 @@ fn mistakes_end_with_one_clear_line_and_exit_code_2() {
     for (flags, expected) in cases {
         let mut arguments = vec!["reproduce", "--twin", "--dry-run"];
         arguments.extend(*flags);
-        let output = xtask(&arguments);
+        let output = l0gm(&arguments);
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {text}");
         assert!(
@@ -187,7 +187,7 @@ fn mistakes_end_with_one_clear_line_and_exit_code_2() {
 fn a_folder_of_data_or_models_that_cannot_be_there_is_refused() {
     for flag in ["--data-dir", "--model-dir"] {
         for command in [&["reproduce", "--dry-run"][..], &["datasets"]] {
-            let output = xtask(&[command, &[flag, "/no-such-folder/files"]].concat());
+            let output = l0gm(&[command, &[flag, "/no-such-folder/files"]].concat());
             let text = stderr(&output);
             assert_eq!(output.status.code(), Some(1), "{flag}: {text}");
             assert!(
@@ -202,7 +202,7 @@ fn a_folder_of_data_or_models_that_cannot_be_there_is_refused() {
 #[test]
 fn a_report_of_no_output_folder_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let output = xtask(&["report", folder.path().to_str().unwrap()]);
+    let output = l0gm(&["report", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).contains("not an output folder"),
@@ -213,7 +213,7 @@ fn a_report_of_no_output_folder_says_so() {
 
 #[test]
 fn ci_lists_its_checks_cheapest_first() {
-    let output = xtask(&["ci", "--dry-run"]);
+    let output = l0gm(&["ci", "--dry-run"]);
     let text = stdout(&output);
     let at = |name: &str| {
         text.find(name)
@@ -226,7 +226,7 @@ fn ci_lists_its_checks_cheapest_first() {
 #[test]
 fn the_catalogue_is_listed_with_what_is_here() {
     let folder = tempfile::tempdir().unwrap();
-    let output = xtask(&["datasets", "--data-dir", folder.path().to_str().unwrap()]);
+    let output = l0gm(&["datasets", "--data-dir", folder.path().to_str().unwrap()]);
     assert!(output.status.success(), "{}", stderr(&output));
     for name in [
         "adult",
@@ -244,7 +244,7 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let run = || {
-        xtask(&[
+        l0gm(&[
             "reproduce",
             "--twin",
             "--modality",

@@ -5,7 +5,7 @@
 
 use std::process::{Command, Output};
 
-fn xtask(arguments: &[&str]) -> Output {
+fn l0gm(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_l0gm"))
         .args(arguments)
         .env_remove("L0GM_DATA_DIR")
@@ -45,7 +45,7 @@ fn a_search_spends_its_budget_once_and_reproduce_reads_its_choice() {
             "--set",
             "tabular.train.batch-size=512",
         ];
-        xtask(&[&fixed[..], &length, more].concat())
+        l0gm(&[&fixed[..], &length, more].concat())
     };
     let planned = search(&["--dry-run"]);
     assert!(planned.status.success(), "{}", text(&planned));
@@ -85,17 +85,14 @@ fn a_search_spends_its_budget_once_and_reproduce_reads_its_choice() {
 
     let file = out.join("search/chosen.toml");
     let chosen = std::fs::read_to_string(&file).unwrap();
-    assert!(
-        chosen.contains("# Command: cargo xtask search --twin"),
-        "{chosen}"
-    );
+    assert!(chosen.contains("# Command: l0gm search --twin"), "{chosen}");
     assert!(
         chosen.contains("validation loss, dense: chosen 0."),
         "{chosen}"
     );
     for name in ["chosen.toml", "chosen-dense.toml", "chosen-l0gm.toml"] {
         let settings = out.join("search").join(name);
-        let plan = xtask(&[
+        let plan = l0gm(&[
             "reproduce",
             "--twin",
             "--dry-run",

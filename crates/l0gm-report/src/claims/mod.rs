@@ -74,7 +74,7 @@ pub(crate) struct Finding {
 /// Something that a finding lacks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Missing {
-    /// Flags of `cargo xtask reproduce` that would make the missing runs.
+    /// Flags of `l0gm reproduce` that would make the missing runs.
     Flags(String),
     /// Something that no command makes, or that a command failed to make properly.
     Words(String),
