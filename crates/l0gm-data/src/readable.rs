@@ -28,7 +28,8 @@ pub(crate) fn readable(text: impl Display) -> String {
     out
 }
 
-fn push(out: &mut String, c: char) {
+/// Appends a character, or an escape where a terminal would act on it.
+pub(crate) fn push(out: &mut String, c: char) {
     let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     match c {
         '\0' => out.push_str("\\0"),

@@ -4,7 +4,7 @@ use super::missing::Missing;
 use super::number::{Decimal, parse};
 use super::options::{LINE, Wanted, allowed};
 use super::table::{Cells, RawColumn, RawTable, Typed, too_long};
-use super::{Error, Place, ReadOptions, Result, list, shown};
+use super::{Error, Place, ReadOptions, Result, decimal, list, shown};
 use std::collections::HashSet;
 
 /// What an `@attribute` line declares.
@@ -68,7 +68,9 @@ pub(super) fn read(file: &str, text: &str, options: &ReadOptions) -> Result<RawT
     }
     let columns = columns.into_iter().flatten().collect();
     let names = attributes.into_iter().map(|(name, _)| name).collect();
-    Ok(RawTable::new(file, columns, Some(lines), options.prefix)?.in_file(names))
+    let mut table = RawTable::new(file, columns, Some(lines), options.prefix)?.in_file(names);
+    decimal::find(&mut table, options, None);
+    Ok(table)
 }
 
 fn declared_columns(

@@ -1,29 +1,27 @@
-//! The decimal mark of a file, from cells that can be read in one way only.
+//! The decimal mark of a file and of its columns, from cells that can be read in one way only.
 
 use super::number::{Decimal, parse};
 use super::table::Typed;
-use super::{RawTable, ReadOptions};
+use super::{RawColumn, RawTable, ReadOptions, list};
 
 /// Rows and columns that are looked at.
 const ROWS: usize = 1000;
 const CELLS: usize = 200_000;
 
-/// Finds the mark, unless it is given. Where all cells with a comma read both ways (`1,234`), it is the
-/// usual one, and without that a comma if semicolons separate the cells: that is what they are chosen
-/// for.
-pub(super) fn find(table: &mut RawTable, options: &ReadOptions, separator: u8) {
-    if let Some(given) = options.decimal {
-        table.decimal = given;
-        return;
-    }
-    let (mut point, mut comma, mut both) = (0usize, 0usize, 0usize);
-    let rows = table.rows().min(ROWS);
-    let columns = (CELLS / rows.max(1)).max(1);
-    let texts = table
-        .columns()
-        .iter()
-        .filter(|column| column.typed == Typed::Text);
-    for column in texts.take(columns) {
+/// Cells with a comma or a point in them, by the marks with which they are numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Votes {
+    point: usize,
+    comma: usize,
+    /// With either, and there is a comma: `1,234`.
+    both_comma: usize,
+    /// With either, and there is none: `1.234`.
+    both_point: usize,
+}
+
+impl Votes {
+    fn of(column: &RawColumn, rows: usize) -> Self {
+        let mut votes = Self::default();
         for row in 0..rows {
             let Some(cell) = column.cell(row).filter(|cell| cell.len() < 32) else {
                 continue;
@@ -32,23 +30,81 @@ pub(super) fn find(table: &mut RawTable, options: &ReadOptions, separator: u8) {
             if !has_comma && !cell.contains('.') {
                 continue;
             }
-            match (
-                parse(cell, Decimal::Point).is_some(),
-                parse(cell, Decimal::Comma).is_some(),
-            ) {
-                (true, false) => point += 1,
-                (false, true) => comma += 1,
-                (true, true) if has_comma => both += 1,
-                _ => {}
+            let with = |decimal| parse(cell, decimal).is_some();
+            match (with(Decimal::Point), with(Decimal::Comma)) {
+                (true, false) => votes.point += 1,
+                (false, true) => votes.comma += 1,
+                (true, true) if has_comma => votes.both_comma += 1,
+                (true, true) => votes.both_point += 1,
+                (false, false) => {}
             }
         }
+        votes
     }
-    let untold = match options.usual_decimal {
-        Some(usual) => usual == Decimal::Comma,
-        None => separator == b';',
+
+    fn add(&mut self, other: Self) {
+        self.point += other.point;
+        self.comma += other.comma;
+        self.both_comma += other.both_comma;
+        self.both_point += other.both_point;
+    }
+}
+
+/// The decimal mark that a column of text tells by itself; `None` where every number in it reads both ways,
+/// and for columns whose numbers the file's format gives.
+pub fn told(column: &RawColumn) -> Option<Decimal> {
+    if column.typed != Typed::Text {
+        return None;
+    }
+    let votes = Votes::of(column, column.cells.len());
+    match (votes.point, votes.comma) {
+        (0, 0) => None,
+        (point, comma) if comma > point => Some(Decimal::Comma),
+        _ => Some(Decimal::Point),
+    }
+}
+
+/// Finds the mark, unless it is given. Where commas separate the cells, or nothing does, each column tells its
+/// own: a quoted "4,5" says nothing of the others. Where something else does, the columns tell together. Where no
+/// cell tells, it is the usual mark, and without one the comma if semicolons separate the cells and some cell has
+/// one: semicolons are chosen for such cells.
+pub(super) fn find(table: &mut RawTable, options: &ReadOptions, separator: Option<u8>) {
+    if let Some(given) = options.decimal {
+        table.decimal = given;
+        return;
+    }
+    let rows = table.rows().min(ROWS);
+    let columns = (CELLS / rows.max(1)).max(1);
+    let mut all = Votes::default();
+    let mut with_comma = Vec::new();
+    let texts = table.columns().iter().filter(|c| c.typed == Typed::Text);
+    for column in texts.take(columns) {
+        let votes = Votes::of(column, rows);
+        if votes.comma > votes.point && all_numbers(column, rows) {
+            with_comma.push(column.name.clone());
+        }
+        all.add(votes);
+    }
+    let untold = all.point == 0 && all.comma == 0;
+    let comma = match (options.usual_decimal, separator) {
+        (Some(usual), _) if untold => usual == Decimal::Comma,
+        (_, Some(b';')) if untold => all.both_comma > 0,
+        (None, None | Some(b',')) => false,
+        _ => all.comma > all.point,
     };
-    if comma > point || comma == 0 && point == 0 && both > 0 && untold {
+    if comma {
         table.decimal = Decimal::Comma;
-        table.say("the comma is the decimal mark");
+        if all.comma + all.both_comma + all.both_point > 0 {
+            table.say("the comma is the decimal mark");
+        }
+    } else if !with_comma.is_empty() {
+        let columns = list(with_comma.iter().map(String::as_str));
+        table.say(format!("the comma is the decimal mark in {columns}"));
     }
+}
+
+fn all_numbers(column: &RawColumn, rows: usize) -> bool {
+    (0..rows)
+        .filter_map(|row| column.cell(row))
+        .all(|cell| parse(cell, Decimal::Comma).is_some())
 }

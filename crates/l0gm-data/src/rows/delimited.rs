@@ -1,22 +1,48 @@
 //! Delimited text (CSV and its dialects) to a table.
 
 use super::missing::Missing;
-use super::options::{COLUMNS, Header, LINE, Wanted, allowed};
+use super::options::{Header, Wanted};
 use super::records::{Cell, Records};
 use super::table::{Cells, RawColumn, RawTable, Typed, too_long};
 use super::{Error, Place, ReadOptions, Result, decimal, dialect, header, list};
+use memchr::memmem;
 
+/// Reads it as the standard has it, where a backslash is a character like any other; where that fails,
+/// with `\"` for a quote inside a quoted cell.
 pub(super) fn read(
     file: &str,
     text: &str,
     prefer_tab: bool,
     options: &ReadOptions,
 ) -> Result<RawTable> {
-    let found = dialect::find(file, text, options.separator, prefer_tab, options.comment)?;
-    let caps = &options.caps;
+    let standard = match read_as(file, text, prefer_tab, options, false) {
+        Err(error) if memmem::find(text.as_bytes(), b"\\\"").is_some() => error,
+        found => return found,
+    };
+    // Of two errors, the one that came further says more.
+    read_as(file, text, prefer_tab, options, true).map_err(|escaped| {
+        let line = |error: &Error| match error.place() {
+            Some(Place::Line(line) | Place::Row(line)) => line,
+            None => u64::MAX,
+        };
+        match line(&escaped) > line(&standard) {
+            true => escaped,
+            false => standard,
+        }
+    })
+}
+
+fn read_as(
+    file: &str,
+    text: &str,
+    prefer_tab: bool,
+    options: &ReadOptions,
+    escapes: bool,
+) -> Result<RawTable> {
+    let found = dialect::find(file, text, prefer_tab, options, escapes)?;
     let (at, line) = found.start;
-    let mut records = Records::new(file, text, found.separator, options.comment)
-        .capped(caps.line_bytes, allowed(caps.line_bytes, "bytes", LINE))
+    let mut records = Records::new(file, text, found.separator, options)
+        .escapes(escapes)
         .from(at, line);
     let mut cells = Vec::new();
     let empty = || Error::file(file, "is empty; expected a header line and rows of data");
@@ -35,19 +61,24 @@ pub(super) fn read(
             true,
         ),
     };
-    if names.len() as u64 > caps.columns {
-        let allowed = allowed(caps.columns, "columns", COLUMNS);
-        return Err(Error::file(
-            file,
-            format!("has {} columns, more than {allowed}", names.len()),
-        ));
-    }
     let missing = Missing::new(&options.missing);
     let mut rows = Rows::new(file, &names, options)?;
     if !has_header {
         rows.push(first, &cells, &missing)?;
     }
+    // Of one column, a blank line is a row whose cell is missing, unless only blank lines follow it.
+    if names.len() == 1 {
+        records.keep_blank_lines();
+    }
+    let mut blank = Vec::new();
     while let Some(line) = records.next(&mut cells)? {
+        if records.was_blank() {
+            blank.push(line);
+            continue;
+        }
+        for line in blank.drain(..) {
+            rows.push(line, &[], &missing)?;
+        }
         rows.push(line, &cells, &missing)?;
     }
     if rows.lines.is_empty() {
@@ -67,7 +98,7 @@ pub(super) fn read(
     for line in said {
         table.say(line);
     }
-    decimal::find(&mut table, options, found.separator);
+    decimal::find(&mut table, options, Some(found.separator));
     Ok(table)
 }
 
@@ -115,7 +146,7 @@ impl<'a> Rows<'a> {
             .iter()
             .skip(expected)
             .any(|cell| !cell.text.is_empty());
-        if found < self.named || surplus_filled {
+        if found < self.named && !(expected == 1 && found == 0) || surplus_filled {
             return Err(self.wrong_count(line, found));
         }
         self.surplus += u64::from(found > expected);

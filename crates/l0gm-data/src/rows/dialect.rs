@@ -1,7 +1,7 @@
 //! Which byte separates the cells, found from the first rows.
 
 use super::records::Records;
-use super::{Error, Result};
+use super::{Error, ReadOptions, Result};
 
 /// Candidates, the commonest first: it wins where nothing tells them apart.
 const SEPARATORS: [(u8, &str); 4] = [
@@ -20,15 +20,21 @@ pub(super) struct Dialect {
     pub(super) start: (usize, u64),
 }
 
-/// Finds the separator, unless it is given. A first line `sep=;`, as Excel writes it, says it too.
+/// Finds the separator, unless it is given. A first line `sep=;`, as Excel writes it, says it too, and is
+/// no row. `escapes`: whether backslashes escape quotes.
 pub(super) fn find(
     name: &str,
     text: &str,
-    given: Option<u8>,
     prefer_tab: bool,
-    comment: Option<u8>,
+    options: &ReadOptions,
+    escapes: bool,
 ) -> Result<Dialect> {
-    if let Some(separator) = given {
+    let first = first_line(text);
+    let start = match first {
+        Some((_, end)) => (end, 2),
+        None => (0, 1),
+    };
+    if let Some(separator) = options.separator {
         if !separator.is_ascii() || matches!(separator, b'"' | b'\n' | b'\r') {
             return Err(Error::file(
                 name,
@@ -38,14 +44,10 @@ pub(super) fn find(
         return Ok(Dialect {
             separator,
             said: None,
-            start: (0, 1),
+            start,
         });
     }
-    let first = text.lines().next().unwrap_or_default();
-    if let Some(&[separator]) = first.trim().strip_prefix("sep=").map(str::as_bytes)
-        && !matches!(separator, b'"' | b'\n' | b'\r')
-    {
-        let start = text.find('\n').map_or(text.len(), |end| end + 1);
+    if let Some((separator, _)) = first {
         let said = Some(format!(
             "its first line says that {} separate the cells",
             called(separator)
@@ -53,12 +55,12 @@ pub(super) fn find(
         return Ok(Dialect {
             separator,
             said,
-            start: (start, 2),
+            start,
         });
     }
     let mut best: Option<(Score, u8)> = None;
     for (separator, _) in SEPARATORS {
-        let Some(mut score) = score(name, text, separator, comment) else {
+        let Some(mut score) = score(name, text, separator, options, escapes) else {
             continue;
         };
         score.preferred = prefer_tab && separator == b'\t';
@@ -71,8 +73,24 @@ pub(super) fn find(
     Ok(Dialect {
         separator,
         said,
-        start: (0, 1),
+        start,
     })
+}
+
+/// The separator that a first line `sep=;` names, and where the next line begins.
+fn first_line(text: &str) -> Option<(u8, usize)> {
+    let end = text.find('\n').map_or(text.len(), |end| end + 1);
+    let named = text[..end].trim_start().strip_prefix("sep=")?;
+    // The separator may itself be blank: a tab.
+    let named = named.trim_end_matches(['\n', '\r']);
+    let named = match named.len() {
+        1 => named,
+        _ => named.trim(),
+    };
+    match named.as_bytes() {
+        &[separator] if separator.is_ascii() && separator != b'"' => Some((separator, end)),
+        _ => None,
+    }
 }
 
 fn called(separator: u8) -> String {
@@ -96,8 +114,14 @@ struct Score {
 }
 
 /// `None` where it does not even split the first row.
-fn score(name: &str, text: &str, separator: u8, comment: Option<u8>) -> Option<Score> {
-    let mut records = Records::new(name, text, separator, comment);
+fn score(
+    name: &str,
+    text: &str,
+    separator: u8,
+    options: &ReadOptions,
+    escapes: bool,
+) -> Option<Score> {
+    let mut records = Records::new(name, text, separator, options).escapes(escapes);
     let mut cells = Vec::new();
     records.next(&mut cells).ok()??;
     let count = |cells: &[super::records::Cell<'_>]| {
@@ -127,8 +151,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn found(text: &str, given: Option<u8>) -> Dialect {
+        let options = ReadOptions {
+            separator: given,
+            ..ReadOptions::default()
+        };
+        find("a", text, false, &options, false).unwrap()
+    }
+
     fn separator(text: &str) -> char {
-        find("a", text, None, false, None).unwrap().separator.into()
+        found(text, None).separator.into()
     }
 
     #[test]
@@ -154,7 +186,13 @@ mod tests {
 
     #[test]
     fn excels_first_line_is_believed() {
-        let found = find("a", "sep=|\na|b\n", None, false, None).unwrap();
-        assert_eq!((found.separator, found.start), (b'|', (6, 2)));
+        let whole = |text: &str, given| {
+            let found = found(text, given);
+            (found.separator, found.start)
+        };
+        assert_eq!(whole("sep=|\na|b\n", None), (b'|', (6, 2)));
+        assert_eq!(whole("sep=\t\r\na\tb\n", None), (b'\t', (7, 2)));
+        // It is no header where the separator is given, either.
+        assert_eq!(whole("sep=;\na;b\n", Some(b';')), (b';', (6, 2)));
     }
 }

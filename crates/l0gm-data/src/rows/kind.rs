@@ -64,6 +64,13 @@ impl Kind {
 /// Every distinct cell: how often it stands there, and where first.
 type Words<'a> = HashMap<&'a str, (usize, usize)>;
 
+/// The distinct cells in the order in which they first stand there.
+fn in_order<'a>(words: &Words<'a>) -> Vec<&'a str> {
+    let mut cells: Vec<(usize, &str)> = words.iter().map(|(cell, (_, row))| (*row, *cell)).collect();
+    cells.sort_unstable();
+    cells.into_iter().map(|(_, cell)| cell).collect()
+}
+
 /// Infers the kind of a column.
 ///
 /// # Errors
@@ -96,7 +103,8 @@ pub fn infer(table: &RawTable, column: &RawColumn) -> Result<Kind> {
     if declared {
         return Ok(Kind::Category);
     }
-    if let Some(order) = dates::order(words.keys().copied()) {
+    // A sample decides whether these are dates: it must be the same in every run.
+    if let Some(order) = dates::order(in_order(&words).into_iter()) {
         let bad = first(&words, |cell| dates::parse(cell, order).is_none());
         match bad {
             None => return Ok(Kind::Date(order)),

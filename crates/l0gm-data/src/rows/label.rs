@@ -4,7 +4,7 @@
 use super::kind::Kind;
 use super::number::{Decimal, parse};
 use super::table::{RawColumn, RawTable, Typed};
-use super::{Place, Result, list, shown};
+use super::{Place, Result, list, nearest_name, shown};
 use std::collections::HashMap;
 
 /// More classes than this are an identifier.
@@ -79,7 +79,8 @@ impl Labels {
 pub fn read(table: &RawTable, name: &str, options: &LabelOptions<'_>) -> Result<Labels> {
     let column = table.column(name)?;
     refuse_missing(table, column, options.unlabelled)?;
-    let kind = table.kind(column)?;
+    // A word among numbers makes the numbers names.
+    let kind = table.kind(column).unwrap_or(Kind::Category);
     // Distinct cells in order of appearance, and each row's.
     let mut distinct: Vec<String> = Vec::new();
     let mut index: HashMap<String, u32> = HashMap::new();
@@ -101,12 +102,23 @@ pub fn read(table: &RawTable, name: &str, options: &LabelOptions<'_>) -> Result<
         Some(given) => given
             .iter()
             .map(|class| kind.canonical(class).into_owned())
-            .collect(),
+            .collect::<Vec<_>>(),
         None => {
             refuse_regression(table, column, kind, &distinct, labelled)?;
             sorted(distinct.clone())
         }
     };
+    if let Some(twice) = (1..classes.len()).find(|at| classes[..*at].contains(&classes[*at])) {
+        return Err(super::Error::file(
+            table.name(),
+            format!(
+                "{}classes names the class {} of column {} twice; name each class once",
+                table.prefix(),
+                shown(&classes[twice]),
+                shown(name)
+            ),
+        ));
+    }
     if classes.len() < 2 {
         return Err(super::Error::file(
             table.name(),
@@ -159,12 +171,8 @@ pub fn read(table: &RawTable, name: &str, options: &LabelOptions<'_>) -> Result<
 }
 
 fn with_nearest(expected: &str, column: &RawColumn, row: usize, classes: &[String]) -> String {
-    let wrong = column.cells.raw(row);
-    let similar = |class: &&String| strsim::jaro_winkler(wrong, class);
-    let nearest = classes
-        .iter()
-        .max_by(|a, b| similar(a).total_cmp(&similar(b)));
-    match nearest.filter(|class| similar(class) > 0.7) {
+    let known = classes.iter().map(String::as_str);
+    match nearest_name(column.cells.raw(row), known) {
         Some(class) => format!("{expected} (did you mean {}?)", shown(class)),
         None => expected.to_owned(),
     }

@@ -1,5 +1,7 @@
 //! Which cells are missing.
 
+use super::number::{Decimal, canonical, is_code};
+
 /// Cells that mean "missing" beside the empty one, unless [`super::ReadOptions::missing`] says otherwise.
 pub const MISSING_WORDS: [&str; 9] = [
     "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N", "?",
@@ -8,6 +10,8 @@ pub const MISSING_WORDS: [&str; 9] = [
 /// The words, ready to be asked about every cell: nearly all are told apart by their first byte.
 pub(super) struct Missing<'a> {
     words: Vec<&'a str>,
+    /// The words that are numbers, in their one spelling: `-999` is `-999.0` in another file.
+    numbers: Vec<String>,
     longest: usize,
     first: [bool; 256],
 }
@@ -21,7 +25,10 @@ impl<'a> Missing<'a> {
                 first[byte as usize] = true;
             }
         }
+        let plain = words.iter().filter(|word| !is_code(word));
+        let numbers = plain.filter_map(|word| canonical(word, Decimal::Point));
         Self {
+            numbers: numbers.map(|number| number.into_owned()).collect(),
             longest: words.iter().map(|word| word.len()).max().unwrap_or(0),
             words,
             first,
@@ -34,5 +41,14 @@ impl<'a> Missing<'a> {
             return true;
         };
         self.first[byte as usize] && cell.len() <= self.longest && self.words.contains(&cell)
+            || !self.numbers.is_empty() && self.is_number(cell)
+    }
+
+    /// Whether a cell is one of the words that are numbers. A code (`007`) is none.
+    fn is_number(&self, cell: &str) -> bool {
+        let number = canonical(cell, Decimal::Point).or_else(|| canonical(cell, Decimal::Comma));
+        number.is_some_and(|number| {
+            !is_code(cell) && self.numbers.iter().any(|word| *word == number)
+        })
     }
 }

@@ -23,12 +23,12 @@
 //! Reading goes in steps, one file each: [`Source`] to bytes (`bytes`, unpacked and capped), bytes to
 //! text (`encoding`), text to records (`records`) in the dialect found (`dialect`), records to a
 //! [`RawTable`] (`delimited`, `arff`, `parquet`). What the cells mean stands on top of it:
-//! [`number`], [`dates`], [`kind`], [`label`], [`suspicious`] and the [`summary`].
+//! [`number`], [`decimal`], [`dates`], [`kind`], [`label`], [`suspicious`] and the [`summary`].
 
 mod arff;
 mod bytes;
 pub mod dates;
-mod decimal;
+pub mod decimal;
 mod delimited;
 mod dialect;
 mod encoding;
@@ -38,6 +38,7 @@ mod header;
 pub mod kind;
 pub mod label;
 mod missing;
+mod nearest;
 pub mod number;
 mod options;
 mod parquet;
@@ -61,6 +62,7 @@ pub use summary::Summary;
 pub use table::{Cells, RawColumn, RawTable, Typed};
 
 use bytes::Content;
+use nearest::nearest_name;
 
 /// Reads a file of rows, or standard input, whatever its container.
 ///

@@ -5,13 +5,13 @@ use super::guard::{damaged, guarded};
 use super::missing::Missing;
 use super::options::{BYTES, COLUMNS, Caps, Wanted, allowed};
 use super::table::{Cells, RawColumn, RawTable, Typed, too_long};
-use super::{Error, Place, ReadOptions, Result, Source, number, shown};
+use super::{Error, Place, ReadOptions, Result, Source, decimal, number, shown};
 use ::bytes::Bytes;
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use ::parquet::file::metadata::ParquetMetaData;
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use chrono::{DateTime, Timelike};
 use std::fmt::Write;
@@ -117,7 +117,9 @@ pub(super) fn read(file: &str, bytes: Bytes, options: &ReadOptions) -> Result<Ra
             rows += batch.num_rows() as u64;
         }
         let names = fields.iter().map(|field| field.name().clone()).collect();
-        Ok(RawTable::new(file, columns, None, options.prefix)?.in_file(names))
+        let mut table = RawTable::new(file, columns, None, options.prefix)?.in_file(names);
+        decimal::find(&mut table, options, None);
+        Ok(table)
     })
 }
 
@@ -179,13 +181,26 @@ fn append(
     array: &ArrayRef,
     missing: &Missing<'_>,
 ) -> Result<()> {
+    let name = column.name.clone();
+    // What cannot be converted is an error rather than a missing cell.
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let place = |row: usize| Place::Row(before + row as u64 + 1);
     let converted = |kind: &DataType| {
-        cast(array, kind).map_err(|error| {
-            let message = shown(&error.to_string());
-            Error::file(
-                file,
-                format!("column {} cannot be read: {message}", shown(&column.name)),
-            )
+        cast_with_options(array, kind, &strict).map_err(|error| {
+            let row = (0..array.len())
+                .find(|row| cast_with_options(&array.slice(*row, 1), kind, &strict).is_err());
+            let message = format!(
+                "column {} cannot be read: {}",
+                shown(&name),
+                shown(&error.to_string())
+            );
+            match row {
+                Some(row) => Error::row(file, place(row), message),
+                None => Error::file(file, message),
+            }
         })
     };
     let mut scratch = String::new();
@@ -255,11 +270,11 @@ fn append(
                 let Some(moment) =
                     DateTime::from_timestamp(value.div_euclid(per_second), nanos as u32)
                 else {
-                    let (at, found) = (Place::Row(before + row as u64 + 1), value.to_string());
+                    let (at, found) = (place(row), value.to_string());
                     return Err(Error::cell(
                         file,
                         at,
-                        &column.name,
+                        &name,
                         "a date within 260,000 years",
                         &found,
                     ));
@@ -271,6 +286,16 @@ fn append(
                     "%Y-%m-%dT%H:%M:%S%.f"
                 };
                 fits &= push(Some(&moment.format(format).to_string()));
+            }
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            let array = converted(&DataType::LargeBinary)?;
+            for (row, cell) in array.as_binary::<i64>().iter().enumerate() {
+                let text = cell.map(std::str::from_utf8).transpose().map_err(|_| {
+                    let found = String::from_utf8_lossy(cell.unwrap_or_default());
+                    Error::cell(file, place(row), &name, "text in UTF-8", &found)
+                })?;
+                fits &= push(text.map(str::trim));
             }
         }
         _ => {

@@ -2,11 +2,12 @@
 //! file without a word, takes blanks before a quote for part of the cell, and does not say on which
 //! line a quote opened; those three are what goes wrong in people's files, so the splitter is our own.
 //!
-//! A cell that begins with a quote (after blanks) ends at the closing quote; `""` and `\"` inside it are
-//! quotes. Anything but blanks behind the closing quote is an error: nearly always an earlier quote was
+//! A cell that begins with a quote (after blanks) ends at the closing quote; `""` inside it is a quote, and
+//! so is `\"` where the caller says that backslashes escape. Anything but blanks behind the closing quote is an error: nearly always an earlier quote was
 //! never closed, and what follows would be read inside out. Records end at `\n`, `\r\n` or `\r`.
 
-use super::{Error, Place, Result};
+use super::options::{COLUMNS, Caps, LINE, allowed};
+use super::{Error, Place, ReadOptions, Result};
 use memchr::{memchr2, memchr3};
 use std::borrow::Cow;
 
@@ -18,8 +19,10 @@ pub(super) struct Records<'a> {
     line: u64,
     separator: u8,
     comment: Option<u8>,
-    longest: u64,
-    longest_allowed: String,
+    caps: Caps,
+    escapes: bool,
+    keep_blank: bool,
+    blank: bool,
 }
 
 /// One cell of a record, trimmed.
@@ -29,26 +32,34 @@ pub(super) struct Cell<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(name: &'a str, text: &'a str, separator: u8, comment: Option<u8>) -> Self {
+    pub(super) fn new(name: &'a str, text: &'a str, separator: u8, options: &ReadOptions) -> Self {
         Self {
             name,
             text,
             at: 0,
             line: 1,
             separator,
-            comment,
-            longest: u64::MAX,
-            longest_allowed: String::new(),
+            comment: options.comment,
+            caps: options.caps,
+            escapes: false,
+            keep_blank: false,
+            blank: false,
         }
     }
 
-    /// Refuses records of more bytes.
-    pub(super) fn capped(self, longest: u64, allowed: String) -> Self {
-        Self {
-            longest,
-            longest_allowed: allowed,
-            ..self
-        }
+    /// Sets whether a backslash before a quote inside a quoted cell makes the quote a part of the cell.
+    pub(super) fn escapes(self, escapes: bool) -> Self {
+        Self { escapes, ..self }
+    }
+
+    /// From here on a blank line is a record with one empty cell: a row of a file of one column.
+    pub(super) fn keep_blank_lines(&mut self) {
+        self.keep_blank = true;
+    }
+
+    /// Whether the last record was a blank line.
+    pub(super) fn was_blank(&self) -> bool {
+        self.blank
     }
 
     /// Begins at this byte, which is on this line.
@@ -56,7 +67,7 @@ impl<'a> Records<'a> {
         Self { at, line, ..self }
     }
 
-    /// The cells of the next record that is not blank, and its line; `None` at the end.
+    /// The cells of the next record, and its line; `None` at the end. Blank lines are skipped unless they are kept.
     pub(super) fn next(&mut self, cells: &mut Vec<Cell<'a>>) -> Result<Option<u64>> {
         loop {
             cells.clear();
@@ -65,12 +76,22 @@ impl<'a> Records<'a> {
                 return Ok(None);
             }
             let (start, line) = (self.at, self.line);
-            while self.cell(cells)? {}
-            if (self.at - start) as u64 > self.longest {
-                return Err(self.too_long(line));
+            // The caps are tested at every cell: a line of gigabytes of separators would not fit as cells.
+            loop {
+                let more = self.cell(cells)?;
+                if (self.at - start) as u64 > self.caps.line_bytes {
+                    return Err(self.too_large(line, self.longest_allowed()));
+                }
+                if cells.len() as u64 > self.caps.columns {
+                    let most = allowed(self.caps.columns, "columns", COLUMNS);
+                    return Err(self.too_large(line, most));
+                }
+                if !more {
+                    break;
+                }
             }
-            let blank = cells.len() == 1 && self.text[start..self.at].trim().is_empty();
-            if !blank {
+            self.blank = cells.len() == 1 && self.text[start..self.at].trim().is_empty();
+            if !self.blank || self.keep_blank {
                 return Ok(Some(line));
             }
         }
@@ -130,7 +151,7 @@ impl<'a> Records<'a> {
                 return Err(self.unclosed(opened));
             };
             at += found;
-            if (at - start) as u64 > self.longest {
+            if (at - start) as u64 > self.caps.line_bytes {
                 return Err(self.unclosed(opened));
             }
             if bytes[at] != b'"' {
@@ -141,8 +162,14 @@ impl<'a> Records<'a> {
                 at += 1;
                 continue;
             }
-            let escaped = at > from && bytes[at - 1] == b'\\' && !self.ends_cell(at + 1);
-            if bytes.get(at + 1) == Some(&b'"') || escaped {
+            let doubled = bytes.get(at + 1) == Some(&b'"');
+            // In `\""` the second quote closes the cell if the cell ends there, and doubles the first if not.
+            let escaped = self.escapes
+                && at > from
+                && bytes[at - 1] == b'\\'
+                && !self.ends_cell(at + 1)
+                && (!doubled || self.ends_cell(at + 2));
+            if doubled || escaped {
                 let copy = copied.get_or_insert_default();
                 copy.push_str(&self.text[from..at - usize::from(escaped)]);
                 // The quote that counts is the next byte of "" and this one of \".
@@ -202,8 +229,8 @@ impl<'a> Records<'a> {
 
     fn unclosed(&self, opened: u64) -> Error {
         // The cap is worth a word only where the text is longer than it.
-        let within = match (self.text.len() as u64) > self.longest {
-            true => format!(" within {}", self.longest_allowed),
+        let within = match (self.text.len() as u64) > self.caps.line_bytes {
+            true => format!(" within {}", self.longest_allowed()),
             false => String::new(),
         };
         Error::row(
@@ -230,11 +257,15 @@ impl<'a> Records<'a> {
         )
     }
 
-    fn too_long(&self, line: u64) -> Error {
+    fn longest_allowed(&self) -> String {
+        allowed(self.caps.line_bytes, "bytes", LINE)
+    }
+
+    fn too_large(&self, line: u64, allowed: String) -> Error {
         Error::row(
             self.name,
             Place::Line(line),
-            format!("the row has more than {}", self.longest_allowed),
+            format!("the row has more than {allowed}"),
         )
     }
 }
@@ -246,7 +277,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn split(text: &str, separator: u8) -> Result<Vec<(u64, Vec<String>)>> {
-        let mut records = Records::new("a.csv", text, separator, None);
+        split_with(text, separator, false)
+    }
+
+    fn split_with(text: &str, separator: u8, escapes: bool) -> Result<Vec<(u64, Vec<String>)>> {
+        let options = ReadOptions::default();
+        let mut records = Records::new("a.csv", text, separator, &options).escapes(escapes);
         let (mut cells, mut out) = (Vec::new(), Vec::new());
         while let Some(line) = records.next(&mut cells)? {
             out.push((
@@ -261,7 +297,7 @@ mod tests {
     fn quotes_blanks_escapes_and_line_ends_are_read() {
         let text =
             "a, \"b, c\" ,\"d\"\"e\"\r\n\r\"f\ng\", \"h \\\"i\\\" j\",\"c:\\\"\n  \nlast,,5\" pipe";
-        let rows = split(text, b',').unwrap();
+        let rows = split_with(text, b',', true).unwrap();
         let expected: Vec<(u64, Vec<&str>)> = vec![
             (1, vec!["a", "b, c", "d\"e"]),
             (3, vec!["f\ng", "h \"i\" j", "c:\\"]),
@@ -272,6 +308,12 @@ mod tests {
             .map(|(line, cells)| (*line, cells.iter().map(String::as_str).collect()))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_escaped_quote_may_stand_before_the_closing_one() {
+        let rows = split_with("\"say \\\"hi\\\"\",1\n", b',', true).unwrap();
+        assert_eq!(rows, [(1, vec!["say \"hi\"".to_owned(), "1".to_owned()])]);
     }
 
     #[test]
@@ -293,9 +335,6 @@ mod tests {
             for separator in [b',', b';', b'\t', b'|'] {
                 let mut writer = csv::WriterBuilder::new()
                     .delimiter(separator).quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
-                // A backslash before a quote reads as an escape in one dialect and not in the other.
-                let clean = |cell: &String| cell.replace("\\\"", "").trim_end_matches('\\').to_owned();
-                let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(clean).collect()).collect();
                 for row in &rows {
                     writer.write_record(row).unwrap();
                 }
@@ -309,7 +348,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic_or_lose_a_line(text in "[a\",\n\r\\\\ ]{0,40}") {
-            let _ = split(&text, b',');
+            let _ = (split(&text, b','), split_with(&text, b',', true));
         }
     }
 }

@@ -35,12 +35,7 @@ fn cut(text: &str, longest: usize) -> String {
             out.push('…');
             break;
         }
-        // Direction marks and the like reorder what a terminal shows.
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        match c.is_control() || hidden {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
+        crate::readable::push(&mut out, c);
     }
     out
 }

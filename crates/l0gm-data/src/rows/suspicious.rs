@@ -30,12 +30,19 @@ pub enum Oddity {
     Empty,
     /// Dates.
     Dates,
+    /// Days written as one number: 20210812.
+    DaysAsNumbers,
+    /// Whole numbers so large that neighbours are the same number to a model.
+    BeyondExact,
 }
 
 impl Oddity {
     /// Whether such a column is left out unless it is asked for.
     pub fn leaves_out(self) -> bool {
-        !matches!(self, Oddity::Dates | Oddity::NamesTheClass)
+        !matches!(
+            self,
+            Oddity::Dates | Oddity::NamesTheClass | Oddity::DaysAsNumbers | Oddity::BeyondExact
+        )
     }
 
     /// What it is, for a line about one column or several.
@@ -50,6 +57,10 @@ impl Oddity {
             Oddity::Constant => "has the same value in every row",
             Oddity::Empty => "is missing in every row",
             Oddity::Dates => "holds dates",
+            Oddity::DaysAsNumbers => "looks like days written as one number, such as 20210812",
+            Oddity::BeyondExact => {
+                "holds whole numbers beyond 2^53, of which neighbours become equal"
+            }
         }
     }
 }
@@ -93,9 +104,14 @@ pub fn find(
             _ if copy() => Some(Oddity::CopyOfLabel),
             Kind::Number(_) if is_index(column) => Some(Oddity::Index),
             Kind::Number(_) if is_numbered_id(column) => Some(Oddity::OneValueARow),
+            Kind::Number(_) if beyond_exact(column) && all_differ(column) => {
+                Some(Oddity::OneValueARow)
+            }
             Kind::Category | Kind::Code if one_value_a_row(column) => Some(Oddity::OneValueARow),
             _ if names() => Some(Oddity::NamesTheClass),
             Kind::Date(_) => Some(Oddity::Dates),
+            Kind::Number(_) if days_as_numbers(column) => Some(Oddity::DaysAsNumbers),
+            Kind::Number(_) if beyond_exact(column) => Some(Oddity::BeyondExact),
             _ => None,
         };
         if let Some(oddity) = oddity {
@@ -121,6 +137,12 @@ pub fn lines(found: &[Finding], prefix: &str, dates: &str) -> Vec<String> {
             (Oddity::Dates, _) => dates.to_owned(),
             (_, true) => format!("left out (keep it with {prefix}keep)"),
             (Oddity::NamesTheClass, false) => format!("used (leave it out with {prefix}ignore)"),
+            (Oddity::DaysAsNumbers, false) => {
+                "used as a number (written as 2021-08-12 it would be read as a date)".to_owned()
+            }
+            (Oddity::BeyondExact, false) => {
+                format!("used as a number (list it under {prefix}categorical if these are names)")
+            }
             (_, false) => "used, as asked for".to_owned(),
         };
         let names: Vec<&str> = found
@@ -225,7 +247,12 @@ fn is_index(column: &RawColumn) -> bool {
 
 /// Whole numbers under a name for identifiers, no two of them the same.
 fn is_numbered_id(column: &RawColumn) -> bool {
-    if !is_id_name(&column.name) || column.cells.len() < ROWS {
+    is_id_name(&column.name) && all_differ(column)
+}
+
+/// Whole numbers, no two of them the same.
+fn all_differ(column: &RawColumn) -> bool {
+    if column.cells.len() < ROWS {
         return false;
     }
     let mut seen = std::collections::HashSet::new();
@@ -248,6 +275,29 @@ fn whole(cell: &str) -> Option<i64> {
         .ok()
 }
 
+/// Whole numbers of which one is beyond 2^53: a double no longer tells it from its neighbours.
+fn beyond_exact(column: &RawColumn) -> bool {
+    let mut beyond = false;
+    column.cells.iter().flatten().all(|cell| {
+        let number = whole(cell);
+        beyond |= number.is_some_and(|number| number.unsigned_abs() > 1 << 53);
+        number.is_some()
+    }) && beyond
+}
+
+/// Whole numbers of eight digits, all of them days of the calendar.
+fn days_as_numbers(column: &RawColumn) -> bool {
+    let is_day = |cell: &str| {
+        let Some(number) = whole(cell) else {
+            return false;
+        };
+        let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
+        (1900..=2100).contains(&year)
+            && chrono::NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32).is_some()
+    };
+    column.cells.len() >= ROWS && column.cells.iter().flatten().all(is_day)
+}
+
 /// `id`, `user_id`, `customerID`, `index`, `row number`, `Unnamed: 0` and the like.
 fn is_id_name(name: &str) -> bool {
     let lower = name.to_lowercase();
@@ -263,6 +313,8 @@ fn is_id_name(name: &str) -> bool {
         || name.ends_with("ID")
         || name.ends_with("Id")
         || lower.starts_with("unnamed")
+        // What pandas calls an index when it writes Parquet.
+        || lower.starts_with("__index_level_")
         || lower.starts_with("column ") && last.parse::<u32>().is_ok()
         || lower == "#"
 }

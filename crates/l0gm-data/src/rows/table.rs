@@ -1,7 +1,8 @@
 //! Rows as they were read: named columns of cells, each row with its place in the file.
 
 use super::number::Decimal;
-use super::{Error, Kind, Place, Result, kind, number, shown};
+use super::{Error, Kind, Place, Result, kind, nearest_name, number, shown};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The cells of one column in one buffer: a string for each of 100 million cells would not fit.
@@ -335,7 +336,8 @@ impl RawTable {
         }
     }
 
-    /// Appends another file's rows; its columns are found by name.
+    /// Appends another file's rows; its columns are found by name. Where its numbers have another decimal
+    /// mark than this file's, they are written with this one's.
     ///
     /// # Errors
     /// A column that one of the files does not have; a column that would outgrow 2 GiB.
@@ -343,13 +345,20 @@ impl RawTable {
         if let Some(more) = other.names().find(|name| self.find(name).is_none()) {
             return Err(no_column(self.name(), more, self.names()));
         }
-        for column in &mut self.columns {
+        let marks: Vec<Option<(Decimal, Decimal)>> = self
+            .columns
+            .iter()
+            .map(|column| Ok(self.other_mark(column, &other, other.column(&column.name)?)))
+            .collect::<Result<_>>()?;
+        for (column, marks) in self.columns.iter_mut().zip(marks) {
             let theirs = other.column(&column.name)?;
             for row in 0..theirs.cells.len() {
-                if !column
-                    .cells
-                    .push(theirs.cells.raw(row), theirs.cells.get(row).is_none())
-                {
+                let missing = theirs.cells.get(row).is_none();
+                let cell = match marks {
+                    Some((from, to)) if !missing => with_mark(theirs.cells.raw(row), from, to),
+                    _ => Cow::Borrowed(theirs.cells.raw(row)),
+                };
+                if !column.cells.push(&cell, missing) {
                     return Err(too_long(other.name(), &column.name));
                 }
             }
@@ -363,6 +372,35 @@ impl RawTable {
         }
         self.parts.extend(other.parts);
         Ok(())
+    }
+}
+
+impl RawTable {
+    /// The decimal marks of another file's column of numbers and of this one's, where they differ and it
+    /// matters.
+    fn other_mark(
+        &self,
+        column: &RawColumn,
+        other: &RawTable,
+        theirs: &RawColumn,
+    ) -> Option<(Decimal, Decimal)> {
+        let has_mark = |cell: &str| cell.contains(['.', ',']);
+        if !theirs.cells.iter().flatten().any(has_mark) {
+            return None;
+        }
+        match (kind::infer(other, theirs), kind::infer(self, column)) {
+            (Ok(Kind::Number(from)), Ok(Kind::Number(to))) if from != to => Some((from, to)),
+            _ => None,
+        }
+    }
+}
+
+/// A number with another decimal mark.
+fn with_mark(cell: &str, from: Decimal, to: Decimal) -> Cow<'_, str> {
+    match number::canonical(cell, from) {
+        Some(number) if to == Decimal::Comma => Cow::Owned(number.replace('.', ",")),
+        Some(number) => Cow::Owned(number.into_owned()),
+        None => Cow::Borrowed(cell),
     }
 }
 
@@ -382,15 +420,8 @@ pub(super) fn no_column<'a>(
     wanted: &str,
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Error {
-    let near = names
-        .clone()
-        .map(|name| {
-            let similar = strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
-            (similar, name)
-        })
-        .filter(|(similar, _)| *similar > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let near = near.map_or(String::new(), |(_, name)| {
+    let near = nearest_name(wanted, names.clone());
+    let near = near.map_or(String::new(), |name| {
         format!("; did you mean {}?", shown(name))
     });
     Error::file(

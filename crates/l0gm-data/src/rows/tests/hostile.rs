@@ -90,7 +90,7 @@ fn caps_name_the_setting_that_raises_them() {
     );
     says(
         &refused("a.csv", b"a,b,c,d,e,f\n1,2,3,4,5,6\n"),
-        &["6 columns", "L0GM_MAX_COLUMNS"],
+        &["line 1", "5 columns", "L0GM_MAX_COLUMNS"],
     );
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(&vec![b'a'; 1 << 20]).unwrap();
@@ -112,6 +112,28 @@ fn caps_name_the_setting_that_raises_them() {
         &refused("a.parquet", &bytes),
         &["unpacks", "L0GM_MAX_UNPACKED_MIB"],
     );
+}
+
+#[test]
+fn a_line_of_separators_is_refused_before_its_cells_are_held() {
+    let caps = Caps {
+        columns: 1_000,
+        ..Caps::default()
+    };
+    let options = ReadOptions {
+        caps,
+        ..ReadOptions::default()
+    };
+    let commas = ",".repeat(10 << 20);
+    for (text, line) in [
+        (format!("{commas}\n1\n"), "line 1"),
+        (format!("a,b\n1,2\n{commas}\n"), "line 3"),
+    ] {
+        let start = std::time::Instant::now();
+        let error = read_as("a.csv", text, &options).unwrap_err().to_string();
+        says(&error, &[line, "1000 columns", "L0GM_MAX_COLUMNS"]);
+        assert!(start.elapsed().as_secs() < 10);
+    }
 }
 
 #[test]

@@ -76,6 +76,57 @@ fn one_value_has_one_spelling() {
 }
 
 #[test]
+fn whether_half_a_column_is_dates_does_not_change_from_run_to_run() {
+    let mut text = "day,z\n".to_owned();
+    for i in 0..22 * 50 {
+        text += &format!("2021-01-{:02},y\n", i % 22 + 1);
+    }
+    for i in 0..22 {
+        text += &format!("word{i},y\n");
+    }
+    let table = read(&text);
+    let day = table.column("day").unwrap();
+    for _ in 0..20 {
+        let error = table.kind(day).unwrap_err().to_string();
+        says(&error, &["a date", "'word0'"]);
+    }
+}
+
+#[test]
+fn indices_of_pandas_large_identifiers_and_days_as_numbers_are_said() {
+    let mut text = "__index_level_0__,hash,nanos,day,y\n".to_owned();
+    for i in 0..40u64 {
+        text += &format!(
+            "{},{},{},202108{:02},{}\n",
+            100 + i,
+            9_007_199_254_740_993 + i * 7919 % 1000,
+            1_609_459_200_000_000_000 + i % 3,
+            i * 5 % 28 + 1,
+            ["no", "yes"][(i * 7 % 5 % 2) as usize]
+        );
+    }
+    let table = read(&text);
+    let columns = table.columns().iter();
+    let kinds: Vec<Kind> = columns.map(|c| table.kind(c).unwrap()).collect();
+    let found = suspicious::find(&table, &kinds, None, &[]);
+    let odd: Vec<(&str, Oddity, bool)> = found
+        .iter()
+        .map(|f| (f.column.as_str(), f.oddity, f.left_out))
+        .collect();
+    assert_eq!(
+        odd,
+        [
+            ("__index_level_0__", Oddity::Index, true),
+            ("hash", Oddity::OneValueARow, true),
+            ("nanos", Oddity::BeyondExact, false),
+            ("day", Oddity::DaysAsNumbers, false),
+        ]
+    );
+    let said = suspicious::lines(&found, "--", "").join("\n");
+    says(&said, &["2^53", "20210812", "--categorical"]);
+}
+
+#[test]
 fn odd_columns_are_found_and_said() {
     let mut text = ",id,name,flag,copy,day,same,none,age,customer_id,y\n".to_owned();
     for i in 0..40u32 {

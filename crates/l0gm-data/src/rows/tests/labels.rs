@@ -84,6 +84,31 @@ fn amounts_are_refused_with_the_word_regression() {
 }
 
 #[test]
+fn a_word_among_numbers_is_a_class() {
+    let cells: Vec<&str> = (0..1000)
+        .map(|i| match i {
+            0..500 => "0",
+            500..980 => "1",
+            _ => "unsure",
+        })
+        .collect();
+    let found = labels(&cells, &LabelOptions::default()).unwrap();
+    assert_eq!(found.classes, ["0", "1", "unsure"]);
+    assert_eq!(found.counts, [500, 480, 20]);
+}
+
+#[test]
+fn a_class_that_is_given_twice_is_refused() {
+    let given = ["0", "1", "1.0"].map(str::to_owned);
+    let options = LabelOptions {
+        classes: Some(&given),
+        ..Default::default()
+    };
+    let refused = labels(&["0", "1"], &options).unwrap_err().to_string();
+    says(&refused, &["a.csv", "--classes", "'1'", "twice"]);
+}
+
+#[test]
 fn given_classes_keep_their_order_and_an_unknown_label_is_named() {
     let given = ["yes".to_owned(), "no".to_owned()];
     let options = LabelOptions {

@@ -43,6 +43,57 @@ fn an_open_quote_names_its_line_whatever_follows() {
 }
 
 #[test]
+fn a_backslash_before_a_doubled_quote_is_a_character() {
+    let table = read("text,y\n\"He said \\\"\"hi\\\"\" to me\",1\n");
+    assert_eq!(
+        column(&table, "text"),
+        [Some("He said \\\"hi\\\" to me".to_owned())]
+    );
+    let table = read("json,y\n\"{\"\"say\"\": \"\"a \\\"\"b\\\"\" c\"\"}\",1\n");
+    assert_eq!(
+        column(&table, "json"),
+        [Some("{\"say\": \"a \\\"b\\\" c\"}".to_owned())]
+    );
+    // A file that escapes quotes instead of doubling them is read too, whatever its separator.
+    let table = read("text;y\n\"He said \\\"hi\\\"\";1\n\"\\\"x\\\" and y\";2\n");
+    let texts = ["He said \"hi\"", "\"x\" and y"].map(|text| Some(text.to_owned()));
+    assert_eq!(column(&table, "text"), texts);
+    // Which line is at fault is still said.
+    says(
+        &refused("a,b\n1,\"x\\\"y\"\n2,\"z\n"),
+        &["line 3", "never closes"],
+    );
+}
+
+#[test]
+fn a_blank_line_in_a_file_of_one_column_is_a_missing_cell() {
+    let table = read("text\na\n\nb\n\n\n");
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(column(&table, "text"), [some("a"), None, some("b")]);
+    assert_eq!(table.place(2).to_string(), "line 4");
+    assert_eq!(read("a,b\n1,2\n\n3,4\n").rows(), 2);
+}
+
+#[test]
+fn a_number_among_the_missing_words_is_missing_in_every_spelling() {
+    let options = ReadOptions {
+        missing: vec!["-999".into(), "none".into()],
+        ..ReadOptions::default()
+    };
+    let text = "a,b\n-999,x\n-999.0,x\n5,none\n-9990,x\n-00999,x\n";
+    let table = read_as("a.csv", text, &options).unwrap();
+    let numbers = [None, None, Some(5.0), Some(-9990.0), None];
+    assert_eq!(table.numbers("a").unwrap(), numbers);
+    assert_eq!(table.column("b").unwrap().cells.missing(), 1);
+    let options = ReadOptions {
+        missing: vec!["7".into()],
+        ..ReadOptions::default()
+    };
+    let table = read_as("a.csv", "zip,b\n007,x\n7,x\n", &options).unwrap();
+    assert_eq!(column(&table, "zip"), [Some("007".to_owned()), None]);
+}
+
+#[test]
 fn blanks_before_a_quote_are_not_part_of_the_cell() {
     let table = read("pay, job\n\"17,811\", \"a\"\n \"8\" , \"b, c\"\n");
     assert_eq!(table.numbers("pay").unwrap(), [Some(17811.0), Some(8.0)]);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod containers;
+mod decimals;
 mod hostile;
 mod kinds;
 mod labels;

@@ -90,6 +90,18 @@ fn typed_columns_read_like_their_text() {
 }
 
 #[test]
+fn bytes_that_are_no_text_name_their_row() {
+    let bytes: Vec<&[u8]> = vec![b"fine", b"\xff\xfe", b"fine too"];
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("name", Arc::new(arrow::array::BinaryArray::from_vec(bytes)))];
+    let error = read_as("a.parquet", parquet(columns), &ReadOptions::default());
+    says(
+        &error.unwrap_err().to_string(),
+        &["row 2", "'name'", "UTF-8"],
+    );
+}
+
+#[test]
 fn a_column_of_lists_is_refused_unless_it_is_ignored() {
     let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)]), None]);
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -178,7 +190,7 @@ proptest! {
         rows in proptest::collection::vec(
             (proptest::option::of("[a-zA-Z ,;\"'\\\\%é-]{0,6}[a-z]"), proptest::option::of(-1e12..1e12f64)), 1..30)
     ) {
-        let text: Vec<Option<String>> = rows.iter().map(|r| r.0.as_ref().map(|t| t.trim().replace("\\\"", ""))).collect();
+        let text: Vec<Option<String>> = rows.iter().map(|r| r.0.as_ref().map(|t| t.trim().to_owned())).collect();
         let numbers: Vec<Option<f64>> = rows.iter().map(|r| r.1).collect();
         let mut csv = "town,x\n".to_owned();
         let mut arff = "@relation r\n@attribute town string\n@attribute x numeric\n@data\n".to_owned();
