@@ -43,13 +43,14 @@ pub use encoder::FieldEncoder;
 pub use encoding::{CategoryField, EncodedRows, Encoding, MISSING, NumberField, UNSEEN};
 pub use error::{Error, Result};
 pub use head::TabularHead;
+pub use l0gm_data::rows::HeaderRow;
 pub use load::{LoadedTable, is_table_file};
 pub use modality::TabularModality;
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{
-    CinActivation, CinSettings, DataSettings, EncodingSettings, HeaderRow, ModelSettings,
-    NumberEncoding, SplitKind, TabularSettings,
+    CinActivation, CinSettings, DataSettings, EncodingSettings, ModelSettings, NumberEncoding,
+    SplitKind, TabularSettings,
 };
 pub use sizes::{compact_sizes, model_sizes};
 pub use spline::SplineTable;

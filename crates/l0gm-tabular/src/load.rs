@@ -119,6 +119,12 @@ impl LoadedTable {
     pub fn split(&self, settings: &TabularSettings, seed: u64) -> Result<SplitRows> {
         let data = &settings.data;
         match (data.split, self.official_train_rows) {
+            // Rows drawn from both files would train on some of the second one's.
+            (SplitKind::Random, _) if data.test_file.is_some() => Err(Error::Setting(
+                "data.test-file names the test rows, and data.split is \"random\"; set data.split to \"official\", \
+                 or leave one of the two out"
+                    .into(),
+            )),
             (SplitKind::Random, _) => {
                 random_split(&self.labels, data.test_fraction, data.valid_fraction, seed)
             }

@@ -2,7 +2,7 @@
 
 use crate::load::{LoadedTable, is_table_file};
 use crate::methods::METHODS;
-use crate::settings::UNWRITTEN;
+use crate::settings::{SplitKind, UNWRITTEN};
 use crate::{EncodedTable, Error, Result, TabularSettings};
 use candle_core::Device;
 use l0gm_data::Catalogue;
@@ -122,6 +122,12 @@ impl ModalityParts for TabularModality {
                 return Err(l0gm_train::Error::Setting(format!(
                     "data.label is not set: name the label's column of {dataset}"
                 )));
+            }
+            // Whoever names the test rows means to test on them.
+            if settings.data.test_file.is_some()
+                && request.overrides.pointer("/data/split").is_none()
+            {
+                settings.data.split = SplitKind::Official;
             }
             return Ok(Located {
                 twin: false,

@@ -6,6 +6,7 @@ use crate::table::{Categories, Cells, Table};
 use l0gm_data::rows::dates::DateOrder;
 use l0gm_data::rows::{Decimal, number};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +42,19 @@ pub struct DateColumn {
 pub struct Spelling {
     /// The columns of dates.
     pub dates: Vec<DateColumn>,
-    /// The decimal mark.
+    /// The decimal mark of the file.
     pub decimal: Decimal,
+    /// The decimal mark of each column of numbers that had another one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub decimals: BTreeMap<String, Decimal>,
 }
 
 impl Spelling {
+    /// The decimal mark of a column of numbers.
+    pub fn decimal_of(&self, column: &str) -> Decimal {
+        self.decimals.get(column).copied().unwrap_or(self.decimal)
+    }
+
     /// Whether there is nothing to keep.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()

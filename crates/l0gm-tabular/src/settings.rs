@@ -1,7 +1,7 @@
 //! Every setting of a tabular run in one plain struct, checked once at the door.
 
 use crate::{Error, Result};
-use l0gm_data::rows::{Decimal, Header, ReadOptions};
+use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub struct DataSettings {
     pub separator: char,
     /// Where the test rows come from.
     pub split: SplitKind,
-    /// A second file with the test rows, for the official split of a table of one's own.
+    /// A second file with the test rows, for a table of one's own. The split is then the official one.
     pub test_file: Option<PathBuf>,
     /// Share of all rows drawn for test, in (0, 1).
     pub test_fraction: f64,
@@ -70,16 +70,6 @@ pub(crate) const UNWRITTEN: [&str; 4] = [
     "data.header",
 ];
 
-/// Whether a file has a header line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeaderRow {
-    /// The first row is one, whatever it looks like.
-    FirstRow,
-    /// There is none; the columns are called `column 1`, `column 2` and so on.
-    Absent,
-}
-
 impl DataSettings {
     /// How its files are read.
     pub fn read_options(&self) -> ReadOptions {
@@ -91,11 +81,7 @@ impl DataSettings {
         ReadOptions {
             separator: (self.separator != ',').then_some(self.separator as u8),
             decimal: self.decimal,
-            header: match self.header {
-                None => Header::Find,
-                Some(HeaderRow::FirstRow) => Header::FirstRow,
-                Some(HeaderRow::Absent) => Header::Absent,
-            },
+            header: self.header.into(),
             missing,
             ignore: self.ignore.clone(),
             prefix: "data.",

@@ -101,10 +101,17 @@ pub(crate) fn typed(
                     })
                     .collect()
             }
-            kind => vec![Column {
-                name: column.name.clone(),
-                cells: cells(&raw, column, *kind, settings)?,
-            }],
+            kind => {
+                if let Kind::Number(decimal) = kind
+                    && *decimal != spelling.decimal
+                {
+                    spelling.decimals.insert(column.name.clone(), *decimal);
+                }
+                vec![Column {
+                    name: column.name.clone(),
+                    cells: cells(&raw, column, *kind, settings)?,
+                }]
+            }
         };
         for column in made {
             let kind = match column.cells {
@@ -191,7 +198,7 @@ fn varies(values: &[Option<f64>]) -> bool {
 }
 
 /// A line where no date of a column says whether its day or its month stands first.
-fn ambiguous(column: &RawColumn, order: dates::DateOrder) -> Option<String> {
+pub(crate) fn ambiguous(column: &RawColumn, order: dates::DateOrder) -> Option<String> {
     use dates::DateOrder::{DayFirst, MonthFirst};
     let other = match order {
         DayFirst => MonthFirst,

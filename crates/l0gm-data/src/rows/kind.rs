@@ -66,7 +66,8 @@ type Words<'a> = HashMap<&'a str, (usize, usize)>;
 
 /// The distinct cells in the order in which they first stand there.
 fn in_order<'a>(words: &Words<'a>) -> Vec<&'a str> {
-    let mut cells: Vec<(usize, &str)> = words.iter().map(|(cell, (_, row))| (*row, *cell)).collect();
+    let mut cells: Vec<(usize, &str)> =
+        words.iter().map(|(cell, (_, row))| (*row, *cell)).collect();
     cells.sort_unstable();
     cells.into_iter().map(|(_, cell)| cell).collect()
 }

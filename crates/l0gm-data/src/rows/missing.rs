@@ -47,8 +47,7 @@ impl<'a> Missing<'a> {
     /// Whether a cell is one of the words that are numbers. A code (`007`) is none.
     fn is_number(&self, cell: &str) -> bool {
         let number = canonical(cell, Decimal::Point).or_else(|| canonical(cell, Decimal::Comma));
-        number.is_some_and(|number| {
-            !is_code(cell) && self.numbers.iter().any(|word| *word == number)
-        })
+        number
+            .is_some_and(|number| !is_code(cell) && self.numbers.iter().any(|word| *word == number))
     }
 }

@@ -7,7 +7,7 @@ use crate::schema::{Field, Schema};
 use crate::settings::DataSettings;
 use crate::{Encoding, Error, Result, Table, TableInput};
 use candle_core::{Device, Tensor};
-use l0gm_data::rows::Source;
+use l0gm_data::rows::{Decimal, HeaderRow, Source};
 use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +35,12 @@ struct Body {
     missing: Vec<String>,
     /// Field separator of a CSV file; a comma stands for any that is found.
     separator: char,
+    /// The decimal mark, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decimal: Option<Decimal>,
+    /// Where the column names came from, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    header: Option<HeaderRow>,
     shape: Shape,
     encoding: Encoding,
 }
@@ -55,6 +61,8 @@ impl CompactTable {
             reading: DataSettings {
                 missing: body.missing,
                 separator: body.separator,
+                decimal: body.decimal,
+                header: body.header,
                 ..DataSettings::default()
             },
             device: device.clone(),
@@ -153,6 +161,8 @@ impl CompactModel {
         let body = Body {
             missing: reading.missing.clone(),
             separator: reading.separator,
+            decimal: reading.decimal,
+            header: reading.header,
             shape: self.shape()?,
             encoding: encoding.clone(),
         };

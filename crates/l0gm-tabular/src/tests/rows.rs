@@ -8,7 +8,7 @@ use crate::{CompactTable, DataSettings, FieldKind, LoadedTable, Result, TabularM
 use candle_core::Device;
 use l0gm_data::rows::Source;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
-use l0gm_train::{Modality, SpecRequest};
+use l0gm_train::{Expected, Modality, SpecRequest};
 use serde_json::json;
 
 fn load_with(name: &str, bytes: impl AsRef<[u8]>, settings: DataSettings) -> Result<LoadedTable> {
@@ -178,6 +178,80 @@ fn a_test_file_may_order_its_columns_otherwise_and_spell_otherwise() {
             .as_deref(),
         Some("true")
     );
+}
+
+#[test]
+fn a_test_file_is_tested_on_and_never_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write(dir.path(), "a.csv", super::small_csv(60));
+    let test = write(dir.path(), "b.csv", super::small_csv(20));
+    let modality = local_modality();
+    let spec = |data: serde_json::Value| {
+        let overrides = json!({ "data": data });
+        modality.spec(&SpecRequest {
+            overrides: &overrides,
+            ..SpecRequest::new(path.to_str().unwrap(), "dense")
+        })
+    };
+    let named = spec(json!({"label": "label", "test-file": test})).unwrap();
+    assert_eq!(named.settings["data"]["split"], json!("official"));
+    assert_eq!(modality.summary(&named).unwrap().split["test"], 20);
+    let random = spec(json!({"label": "label", "test-file": test, "split": "random"})).unwrap();
+    let refused = modality.summary(&random).unwrap_err().to_string();
+    assert!(
+        refused.contains("data.test-file") && refused.contains("official"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_identity_of_a_run_on_adult_stays_what_it_was() {
+    let spec = local_modality()
+        .spec(&SpecRequest {
+            expected: Expected {
+                missing_twin: Some(false),
+                ..Expected::default()
+            },
+            ..SpecRequest::new("adult", "dense")
+        })
+        .unwrap();
+    assert_eq!(spec.id(), "tabular-adult-dense-s0-5000a6ec3c");
+}
+
+#[test]
+fn a_file_without_a_header_is_predicted_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: String = (0..300)
+        .map(|i| format!("{};{},5;{}\n", i % 7, i % 50, ["no", "yes"][i % 50 / 25]))
+        .collect();
+    let path = write(dir.path(), "train.csv", &rows);
+    let overrides = json!({"data": {"label": "column 3", "header": "absent", "decimal": "comma"},
+        "encoding": {"bins": 8}, "model": {"dim": 4, "deep": [8], "cin": {"maps": []}},
+        "train": {"epochs": 1, "batch-size": 64}});
+    let spec = local_modality()
+        .spec(&SpecRequest {
+            lambda: Some(1e-3),
+            overrides: &overrides,
+            ..SpecRequest::new(path.to_str().unwrap(), "l0gm")
+        })
+        .unwrap();
+    let out = dir.path().join("run");
+    run(&spec, &out);
+    let model = CompactTable::load(out.join("compact"), &Device::Cpu).unwrap();
+    let new = write(dir.path(), "new.csv", "1;1.234\n5;2.500\n");
+    let (table, _) = model.read_rows(&Source::path(&new)).unwrap();
+    match &table.column("column 2").unwrap().cells {
+        crate::Cells::Numeric(values) => assert_eq!(values, &[Some(1234.0), Some(2500.0)]),
+        crate::Cells::Categorical(_) => panic!("column 2 is no column of numbers"),
+    }
+}
+
+fn local_modality() -> TabularModality {
+    let options = DataOptions {
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    };
+    TabularModality::new(Catalogue::new(options).unwrap())
 }
 
 #[test]
