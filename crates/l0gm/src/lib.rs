@@ -90,6 +90,11 @@ use flags::Command;
 use runner::Runner;
 use std::process::ExitCode;
 
+/// Compiles and runs the examples of the page on extending.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/extending.md")]
+struct Extending;
+
 impl Command {
     /// Carries out the command. Returns exit code 0, 1 if a run failed, or 130 if it was stopped.
     ///
