@@ -30,22 +30,16 @@ pub(crate) fn two_hop_means(mean: &SparseMatrix, features: &Tensor) -> Result<Te
     Ok(csr_matmul(mean, &csr_matmul(mean, features)?)?)
 }
 
-/// Some nodes' rows of a matrix (nodes, features), without its zeros. `unit`: each divided by its length.
-pub(crate) fn sparse_rows(features: &Tensor, nodes: &[NodeId], unit: bool) -> Result<Csr> {
+/// Some nodes' rows of a matrix (nodes, features), without its zeros.
+pub(crate) fn sparse_rows(features: &Tensor, nodes: &[NodeId]) -> Result<Csr> {
     let columns = features.dim(1)?;
     let values: Vec<f32> = features.flatten_all()?.to_vec1()?;
     let (mut indptr, mut indices, mut kept) = (vec![0], Vec::new(), Vec::new());
     for node in nodes {
         let row = &values[node.0 as usize * columns..][..columns];
-        let squares: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
-        let scale = if unit && squares > 0.0 {
-            1.0 / squares.sqrt()
-        } else {
-            1.0
-        };
-        for (column, value) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+        for (column, &value) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
             indices.push(column as u32);
-            kept.push((f64::from(*value) * scale) as f32);
+            kept.push(value);
         }
         indptr.push(indices.len() as u32);
     }
@@ -92,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_keep_the_order_asked_for_and_unit_rows_have_length_one() {
+    fn rows_keep_the_order_asked_for() {
         let graph = small_graph();
         let tensors = GraphTensors::new(&graph, &Device::Cpu).unwrap();
         let nodes = [NodeId(4), NodeId(1)];
-        let plain = sparse_rows(tensors.features(), &nodes, false).unwrap();
+        let plain = sparse_rows(tensors.features(), &nodes).unwrap();
         let expected = [NodeId(4), NodeId(1)].map(|n| graph.features().row(n).to_vec());
         let (columns, values) = (plain.indices(), plain.values());
         for (row, expected) in expected.iter().enumerate() {
@@ -105,12 +99,6 @@ mod tests {
                 dense[columns[at] as usize] = values[at];
             }
             assert_eq!(dense.as_slice(), expected);
-        }
-        let unit = sparse_rows(tensors.features(), &nodes, true).unwrap();
-        for row in 0..2 {
-            let span = unit.indptr()[row] as usize..unit.indptr()[row + 1] as usize;
-            let squares: f32 = unit.values()[span].iter().map(|v| v * v).sum();
-            assert!((squares - 1.0).abs() < 1e-6);
         }
     }
 }

@@ -53,6 +53,10 @@ impl GraphTask {
             rows: self.whole(split).0.clone(),
         }
     }
+    /// The class of every node of a split, in the order of [`input`](Self::input)'s rows.
+    pub(crate) fn labels(&self, split: Split) -> Result<Vec<u32>> {
+        Ok(self.whole(split).1.to_vec1()?)
+    }
     fn whole(&self, split: Split) -> &(Arc<NodeRows>, Tensor) {
         match split {
             Split::Train => &self.whole[0],

@@ -1,8 +1,7 @@
 //! Logistic regression on a node's own attributes: what they say without the graph.
 //!
-//! Attributes are taken as they are and with every row divided by its length; which of the two, and the L2 penalty, is
-//! chosen on the validation nodes. Under the robustness protocol the attributes of the test nodes are perturbed, as for
-//! every method.
+//! The L2 penalty is chosen on the validation nodes. Under the robustness protocol the attributes of the test nodes are
+//! perturbed, as for every method.
 
 use crate::modality::LoadedGraph;
 use crate::robustness::{feature_scales, perturbed};
@@ -101,15 +100,8 @@ pub(super) fn run(
                 Reach::Own => None,
                 Reach::TwoHops => Some(mean_over_neighbours(loaded.graph.adjacency())?),
             };
-            let candidates = [
-                ("features as they are", false),
-                ("every row of features divided by its length", true),
-            ];
-            let candidates = candidates
-                .into_iter()
-                .map(|(name, unit)| Ok((name, NodeFeatures::new(&loaded, mean.clone(), unit)?)))
-                .collect::<crate::Result<Vec<_>>>()?;
-            LogisticPredictor::fit_best(candidates, &own, context)
+            let task = NodeFeatures::new(&loaded, mean)?;
+            LogisticPredictor::fit(task, &own, context)
         },
         context,
     )
@@ -121,8 +113,6 @@ struct NodeFeatures<'a> {
     classes: usize,
     /// Averages over a node and its neighbours; absent: a node's own attributes are its features.
     mean: Option<SparseMatrix>,
-    /// Whether rows are divided by their lengths.
-    unit: bool,
     test: Vec<NodeId>,
     /// Train, valid and test.
     parts: [(Csr, Vec<u32>); 3],
@@ -131,7 +121,7 @@ struct NodeFeatures<'a> {
 
 impl<'a> NodeFeatures<'a> {
     /// With the two-hop means of `mean`, or the attributes themselves.
-    fn new(loaded: &'a LoadedGraph, mean: Option<SparseMatrix>, unit: bool) -> crate::Result<Self> {
+    fn new(loaded: &'a LoadedGraph, mean: Option<SparseMatrix>) -> crate::Result<Self> {
         let graph = loaded.task.graph();
         let features = around(graph, mean.as_ref())?;
         let nodes = |split| -> crate::Result<Vec<NodeId>> {
@@ -139,21 +129,13 @@ impl<'a> NodeFeatures<'a> {
             Ok(ids.into_iter().map(NodeId).collect())
         };
         let part = |split| -> crate::Result<(Csr, Vec<u32>)> {
-            let nodes = nodes(split)?;
-            // Nodes without a label are in no split.
-            let label = |node: &NodeId| {
-                loaded.graph.labels()[node.0 as usize].ok_or_else(|| {
-                    crate::Error::Setting(format!("node {} is in a split but has no label", node.0))
-                })
-            };
-            let labels = nodes.iter().map(label).collect::<crate::Result<_>>()?;
-            Ok((sparse_rows(&features, &nodes, unit)?, labels))
+            let features = sparse_rows(&features, &nodes(split)?)?;
+            Ok((features, loaded.task.labels(split)?))
         };
         Ok(Self {
             graph,
             classes: loaded.task.classes(),
             mean,
-            unit,
             test: nodes(Split::Test)?,
             parts: [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?],
             scales: OnceLock::new(),
@@ -193,7 +175,7 @@ impl FeatureTask for NodeFeatures<'_> {
         };
         let graph = perturbed(self.graph, &self.test, perturbation, scales)?;
         let nodes: Vec<NodeId> = rows.iter().map(|&row| self.test[row as usize]).collect();
-        let features = sparse_rows(&around(&graph, self.mean.as_ref())?, &nodes, self.unit)?;
+        let features = sparse_rows(&around(&graph, self.mean.as_ref())?, &nodes)?;
         Ok(PerturbedLogits {
             at: "features of test nodes".to_owned(),
             logits: model.logits(&features)?,

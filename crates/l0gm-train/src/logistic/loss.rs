@@ -29,26 +29,6 @@ impl Objective<'_> {
         (self.rows.columns() + 1) * self.outputs
     }
 
-    /// For each parameter, one over the root of the largest curvature that J can have along it: softmax(z) has a
-    /// variance of at most 1/4. 1 for the weights of a feature that no row has.
-    pub(super) fn scale(&self) -> Vec<f64> {
-        let n = self.labels.len() as f64;
-        let mut squares = vec![0.0; self.rows.columns()];
-        for (&column, &value) in self.rows.indices().iter().zip(self.rows.values()) {
-            squares[column as usize] += f64::from(value).powi(2);
-        }
-        let of_square = |square: f64| match (0.25 * square + self.strength) / n {
-            curvature if square > 0.0 => 1.0 / curvature.sqrt(),
-            _ => 1.0,
-        };
-        let mut scale = Vec::with_capacity(self.parameters());
-        for square in squares {
-            scale.extend(std::iter::repeat_n(of_square(square), self.outputs));
-        }
-        scale.extend(std::iter::repeat_n(2.0, self.outputs));
-        scale
-    }
-
     /// J and its gradient.
     ///
     /// Rows are cut into a number of parts that depends on the problem's size alone, and the parts' sums are added in

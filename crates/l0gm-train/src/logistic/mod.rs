@@ -5,6 +5,7 @@
 //! each fit starting where the one before ended. Rows are sparse; nothing is random, and the same rows give the same
 //! bits on any number of threads.
 
+mod coordinates;
 mod fit;
 mod loss;
 mod model;
@@ -33,7 +34,8 @@ pub struct LogisticSettings {
     pub strengths: Vec<f64>,
     /// Most iterations of L-BFGS for each strength.
     pub max_iterations: usize,
-    /// A fit ends where the gradient of the mean objective is shorter than this, features scaled to curvature 1.
+    /// A fit ends where the gradient of the mean objective is shorter than this, every weight in units of its
+    /// own curvature.
     pub tolerance: f64,
 }
 

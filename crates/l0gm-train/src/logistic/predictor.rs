@@ -1,7 +1,7 @@
 //! Every method that ends in a logistic regression: a modality says what the features of a row are, and how they are
 //! perturbed; fitting, predicting and timing are the same.
 
-use super::{Labelled, LogisticFit, LogisticRegression, LogisticSettings, fit_logistic};
+use super::{Labelled, LogisticRegression, LogisticSettings, fit_logistic};
 use crate::{
     Condition, Error, Fitted, LATENCY_BATCH, Latency, Offered, Outcome, Perturbation, Perturbed,
     PerturbedLogits, PredictionTable, Predictor, Result, RunContext, Sizes, Split, latency_of,
@@ -53,46 +53,16 @@ impl<T: FeatureTask> LogisticPredictor<T> {
         settings: &LogisticSettings,
         context: &mut RunContext<'_>,
     ) -> Result<Fitted<Self>> {
-        Self::fit_best([("", task)], settings, context)
-    }
-
-    /// Fits on each of several forms of the same rows, each with its name, and keeps the one with the lowest
-    /// validation loss.
-    ///
-    /// # Errors
-    /// As [`fit_logistic`]; no form at all.
-    pub fn fit_best(
-        forms: impl IntoIterator<Item = (&'static str, T)>,
-        settings: &LogisticSettings,
-        context: &mut RunContext<'_>,
-    ) -> Result<Fitted<Self>> {
         let began = Instant::now();
-        let mut best: Option<(&str, T, LogisticFit)> = None;
-        let mut tried = Vec::new();
-        for (name, task) in forms {
-            let fit = fit_logistic(
-                task.split(Split::Train),
-                task.split(Split::Valid),
-                task.classes(),
-                settings,
-                context.progress,
-                &context.stop,
-            )?;
-            tried.push(format!("{name} ({:.4})", fit.chosen.valid_nll));
-            let kept = best.as_ref().map(|(_, _, kept)| kept.chosen.valid_nll);
-            if kept.is_none_or(|kept| fit.chosen.valid_nll < kept) {
-                best = Some((name, task, fit));
-            }
-        }
-        let (name, task, fit) =
-            best.ok_or_else(|| Error::Task("there are no features to fit on".to_owned()))?;
+        let fit = fit_logistic(
+            task.split(Split::Train),
+            task.split(Split::Valid),
+            task.classes(),
+            settings,
+            context.progress,
+            &context.stop,
+        )?;
         let mut outcome = Outcome::without_epochs(began.elapsed().as_secs_f64());
-        if tried.len() > 1 {
-            outcome.notes.push(format!(
-                "{name}, by the validation loss of {}",
-                tried.join(" and ")
-            ));
-        }
         outcome.notes.push(fit.note());
         if !context.device.is_cpu() {
             outcome.notes.push("fitted and timed on the CPU".to_owned());

@@ -1,10 +1,7 @@
 //! Minimising the objective with L-BFGS (the crate argmin).
-//!
-//! A category of few rows has a curvature a thousand times smaller than a common one, and L-BFGS would take hundreds of
-//! iterations to learn both. So it works on parameters that are scaled to curvature 1: u = w / s, with 1 / s^2 the largest
-//! curvature that w can have, mean(x^2) / 4 + strength / n.
 
 use super::LogisticSettings;
+use super::coordinates::Coordinates;
 use super::loss::Objective;
 use crate::{Error, Result, StopFlag};
 use argmin::core::{CostFunction, Executor, Gradient, State, TerminationReason, TerminationStatus};
@@ -38,11 +35,11 @@ pub(super) fn minimise(
         .with_tolerance_grad(settings.tolerance)
         .and_then(|solver| solver.with_tolerance_cost(SMALLEST_GAIN))
         .map_err(failed)?;
-    let scale = objective.scale();
-    let start: Vec<f64> = start.iter().zip(&scale).map(|(w, s)| w / s).collect();
+    let coordinates = Coordinates::new(&objective);
+    let start = coordinates.of(&start);
     let problem = Watched {
         objective,
-        scale: &scale,
+        coordinates: &coordinates,
         last: RefCell::new(None),
         heard: RefCell::new(heard),
         stop,
@@ -72,21 +69,20 @@ pub(super) fn minimise(
     }
     // A line search that finds nothing lower within rounding ends the fit: the best point is the answer.
     let best = state.take_best_param().or_else(|| state.take_param());
-    let scaled = best.unwrap_or(start);
     Ok(Solved {
-        parameters: scaled.iter().zip(&scale).map(|(u, s)| u * s).collect(),
+        parameters: coordinates.parameters(&best.unwrap_or(start)),
         iterations,
         converged,
     })
 }
 
-/// A scaled point with its objective and gradient.
+/// A point in the solver's coordinates, with its objective and gradient.
 type Point = (Vec<f64>, f64, Vec<f64>);
 
 /// The objective as argmin asks for it: value and gradient apart, though one pass over the rows gives both.
 struct Watched<'a> {
     objective: Objective<'a>,
-    scale: &'a [f64],
+    coordinates: &'a Coordinates,
     last: RefCell<Option<Point>>,
     heard: RefCell<&'a mut dyn FnMut(f64)>,
     stop: &'a StopFlag,
@@ -95,24 +91,22 @@ struct Watched<'a> {
 impl Watched<'_> {
     fn at<T>(
         &self,
-        scaled: &[f64],
+        here: &[f64],
         read: impl Fn(&Point) -> T,
     ) -> std::result::Result<T, argmin::core::Error> {
         if let Some(point) = &*self.last.borrow()
-            && point.0 == scaled
+            && point.0 == here
         {
             return Ok(read(point));
         }
         if self.stop.is_set() {
             return Err(Error::Stopped.into());
         }
-        let parameters: Vec<f64> = scaled.iter().zip(self.scale).map(|(u, s)| u * s).collect();
+        let parameters = self.coordinates.parameters(here);
         let (value, mut gradient) = self.objective.value_and_gradient(&parameters);
-        for (g, s) in gradient.iter_mut().zip(self.scale) {
-            *g *= s;
-        }
+        self.coordinates.gradient(&mut gradient);
         (self.heard.borrow_mut())(value);
-        let point = (scaled.to_vec(), value, gradient);
+        let point = (here.to_vec(), value, gradient);
         let result = read(&point);
         *self.last.borrow_mut() = Some(point);
         Ok(result)
