@@ -1,4 +1,4 @@
-//! Predicts the rows of a file with a finished run's compact model, as CSV on standard output.
+//! Predicts the rows of a file with a finished run's compact model, and prints CSV on standard output.
 //!
 //!     cargo run --example predict_table -- RUN/compact FILE.csv
 
@@ -10,9 +10,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Predicts the rows of a file with a finished run's compact model, as CSV on standard output.
+/// Predicts the rows of a file with a finished run's compact model, and prints CSV on standard output.
 ///
-/// What a person would like to know of the rows, such as cells that training never met, goes to standard error.
+/// Remarks on the rows, such as cells with values that did not occur in training, go to standard error.
 #[derive(Parser)]
 #[command(name = "predict_table")]
 struct Arguments {

@@ -1,4 +1,4 @@
-//! Trains a gated classifier on a table: says what it found in the data, then what it reached.
+//! Trains a gated classifier on a table, and reports what it found in the data and the results.
 //!
 //!     cargo run --example train_table -- adult
 //!     cargo run --example train_table -- FILE.csv --label COLUMN --lambda 0.003
@@ -13,50 +13,50 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Trains a gated classifier on a table: says what it found in the data, then what it reached.
+/// Trains a gated classifier on a table, and reports what it found in the data and the results.
 ///
-/// `docs/rows.md` says which files are read, and what is made of their cells. Datasets of the catalogue are looked for
-/// in L0GM_DATA_DIR, else in datasets/cache.
+/// `docs/rows.md` describes which files can be read, and how their cells are used. Datasets of the catalogue are
+/// looked for in L0GM_DATA_DIR, or else in datasets/cache.
 #[derive(Parser)]
 #[command(name = "train_table")]
 struct Arguments {
     /// A dataset of the catalogue, or a file of rows.
     #[arg(default_value = "adult")]
     dataset: String,
-    /// The label's column.
+    /// Column of the label.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
-    /// The penalty's weight.
+    /// Weight of the penalty.
     #[arg(long, conflicts_with_all = ["target", "dense"])]
     lambda: Option<f64>,
-    /// An active fraction to reach instead, such as 15%.
+    /// Target active fraction instead of lambda, such as 15%.
     #[arg(long, conflicts_with = "dense")]
     target: Option<String>,
-    /// Trains without a gate.
+    /// Train without a gate.
     #[arg(long)]
     dense: bool,
-    /// Columns to leave out before they are looked at.
+    /// Columns to ignore completely.
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     ignore: Vec<String>,
-    /// Columns to keep though they look like an identifier, a constant or a copy of the label.
+    /// Columns to keep even if they look like an identifier, a constant or a copy of the label.
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     keep: Vec<String>,
-    /// Columns to read as categories whatever they look like.
+    /// Columns to read as categories, whatever they look like.
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     categorical: Vec<String>,
-    /// Leaves rows without a label out.
+    /// Leave out rows without a label.
     #[arg(long)]
     drop_unlabelled: bool,
-    /// The quick profile, which allows twins.
+    /// Use the quick profile, which allows twins.
     #[arg(long)]
     quick: bool,
-    /// The seed of split, initialisation and noise.
+    /// Seed of split, initialisation and noise.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Settings as JSON, laid over the defaults: '{"model":{"bypass":false}}'.
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = settings)]
     set: Value,
-    /// The run's folder; without it nothing is kept.
+    /// Folder for the run; without it nothing is kept.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -75,7 +75,7 @@ fn settings(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Everything that the flags set, laid over `--set`.
+/// All settings that the flags give, laid over `--set`.
 fn overrides(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
     let mut set = arguments.set.clone();
     if !set.is_object() {
@@ -115,7 +115,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let modality = TabularModality::new(catalogue);
     let (method, lambda) = match arguments.dense {
         true => ("dense", arguments.lambda),
-        // With a target, lambda is found by the controller.
+        // With a target, the controller finds lambda.
         false if !overrides["train"]["target"].is_null() => ("l0gm", arguments.lambda),
         false => ("l0gm", arguments.lambda.or(Some(1e-3))),
     };

@@ -1,20 +1,20 @@
-//! Bin edges of the piecewise-linear encoding (Gorishniy et al., "On Embeddings for Numerical
-//! Features", 2022), from quantiles of the training values. Plain quantiles waste their budget on a
-//! value that most rows share (nine tenths of Adult's capital gains are 0): here a value heavy enough
-//! to fill a bin alone becomes an edge, and the quantiles of the other values share the rest.
+//! Bin edges of the piecewise-linear encoding (Gorishniy et al., "On Embeddings for Numerical Features", 2022), from
+//! quantiles of the training values. Plain quantiles give most bins to a value that most rows share (nine tenths of
+//! Adult's capital gains are 0). Here, a value frequent enough to fill a bin alone becomes an edge, and the quantiles
+//! of the other values share the remaining edges.
 
-/// At most `bins + 1` strictly increasing edges, at least two, from finite values in any order.
+/// Strictly increasing edges from finite values in any order: at least two, at most `bins + 1`.
 pub fn quantile_edges(values: &[f64], bins: usize) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let runs = run_lengths(&sorted);
     let mut edges = match (runs.first(), runs.last()) {
         (Some(first), Some(last)) if runs.len() > 1 => vec![first.0, last.0],
-        // Beyond 2^53 one more is the same number.
+        // Beyond 2^53, adding one gives the same number.
         (Some(only), _) => return vec![only.0, (only.0 + 1.0).max(only.0.next_up())],
         _ => return vec![0.0, 1.0],
     };
-    // A heavy value takes an edge; what is heavy grows lighter as heavy values leave.
+    // A frequent value gets an edge of its own. The limit for being frequent falls as such values are removed.
     let mut light: Vec<(f64, usize)> = runs[1..runs.len() - 1].to_vec();
     loop {
         let free = (bins + 1).saturating_sub(edges.len());
@@ -27,7 +27,7 @@ pub fn quantile_edges(values: &[f64], bins: usize) -> Vec<f64> {
             edges.extend(quantiles(&light, rows, free));
             break;
         }
-        // Not more than are free, heaviest first; ties by value.
+        // Take no more than there are free edges, most frequent first; ties by value.
         let mut chosen: Vec<(f64, usize)> =
             light.iter().filter(|run| heavy(run)).copied().collect();
         chosen.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.total_cmp(&b.0)));
@@ -40,7 +40,7 @@ pub fn quantile_edges(values: &[f64], bins: usize) -> Vec<f64> {
     edges
 }
 
-/// Where a value stands among edges: (bin, position within it in [0, 1]); outside values are clipped.
+/// Position of a value among edges: (bin, position within the bin in [0, 1]). Values outside are clipped.
 pub fn locate(edges: &[f64], value: f64) -> (usize, f64) {
     let last = edges.len() - 2;
     let bin = edges.partition_point(|&edge| edge <= value);
@@ -49,8 +49,8 @@ pub fn locate(edges: &[f64], value: f64) -> (usize, f64) {
     (bin, position.clamp(0.0, 1.0))
 }
 
-/// The encoding written out: one number a bin, 1 below the value's bin, its position within it, 0
-/// above. The model reads the same through [`locate`] and running sums.
+/// The encoding in full, with one number for each bin: 1 below the value's bin, its position within that bin, 0
+/// above. The model computes the same through [`locate`] and running sums.
 pub fn piecewise_linear(edges: &[f64], value: f64) -> Vec<f32> {
     let (bin, position) = locate(edges, value);
     (0..edges.len() - 1)
@@ -73,7 +73,7 @@ fn run_lengths(sorted: &[f64]) -> Vec<(f64, usize)> {
     runs
 }
 
-/// `count` values at evenly spaced ranks inside the runs.
+/// Returns `count` values at evenly spaced ranks of the runs.
 fn quantiles(runs: &[(f64, usize)], rows: usize, count: usize) -> Vec<f64> {
     let mut out = Vec::with_capacity(count);
     let (mut run, mut before) = (0, 0);

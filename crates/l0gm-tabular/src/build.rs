@@ -1,4 +1,4 @@
-//! From a table's settings and a seed to the encoded splits and an untrained model.
+//! Builds the encoded splits and an untrained model from a table's settings and a seed.
 
 use crate::load::LoadedTable;
 use crate::{Encoding, FieldEncoder, Result, TableTask, TabularHead, TabularSettings};
@@ -8,24 +8,24 @@ use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::{Encoder, GatedModel};
 
-/// A gated (or dense) model of a table.
+/// A gated (or dense) model for a table.
 pub type TableModel = GatedModel<FieldEncoder, TabularHead>;
 
-/// A table that is loaded, split and encoded.
+/// A table that has been loaded, split and encoded.
 pub struct EncodedTable {
     /// The table with its schema and classes.
     pub loaded: LoadedTable,
-    /// What was fitted on the training rows.
+    /// The encoding that was fitted on the training rows.
     pub encoding: Encoding,
     /// The encoded splits.
     pub task: TableTask,
 }
 
 impl EncodedTable {
-    /// Loads, splits and encodes a catalogue's dataset or a file of one's own.
+    /// Loads, splits and encodes a dataset of the catalogue or a user's file.
     ///
     /// # Errors
-    /// Bad data or settings.
+    /// Fails if the data or the settings are wrong.
     pub fn prepare(
         catalogue: &Catalogue,
         dataset: &str,
@@ -63,10 +63,10 @@ impl EncodedTable {
     }
 }
 
-/// Encoder, gate and head, initialised from streams of the seed.
+/// Makes encoder, gate and head, initialised from streams of the seed.
 ///
 /// # Errors
-/// Where the gate refuses its settings or the device its tensors.
+/// Fails if the gate refuses its settings or a tensor cannot be created.
 pub fn build_model(
     encoding: &Encoding,
     classes: usize,

@@ -16,13 +16,13 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_ops::{Generator, pairwise_interaction, relu, sum};
 use l0gm_train::{Parameter, ParameterKind, Part};
 
-/// Weights of one layer at most: 1 GiB, four times that in training with the optimiser's moments.
+/// Largest number of weights in a layer: 1 GiB, and four times that in training, with the optimiser's moments.
 const MAX_WEIGHTS: u128 = 1 << 28;
 
-/// One layer's matrices Wᵏʰ, whole or factorised.
+/// The matrices Wᵏʰ of one layer, whole or factorised.
 #[derive(Clone, Debug)]
 enum Weights {
-    /// (maps, maps before, fields).
+    /// W, (maps, maps before, fields).
     Whole(Var),
     /// U (maps, maps before, rank) and V (maps, fields, rank): W = U Vᵀ.
     Factorised(Var, Var),
@@ -35,7 +35,7 @@ pub struct Cin {
     shape: CinShape,
 }
 
-/// What a CIN does with its layers' weights, apart from the weights.
+/// The settings of a CIN's forward pass, without its weights.
 #[derive(Clone, Debug)]
 pub(crate) struct CinShape {
     maps: Vec<usize>,
@@ -44,11 +44,11 @@ pub(crate) struct CinShape {
 }
 
 impl Cin {
-    /// Weights normal with standard deviation 1 / sqrt(maps before * fields); factors such that their
-    /// product has the same.
+    /// A new network whose weights are normal with standard deviation 1 / sqrt(maps before * fields); the product of
+    /// factors has the same deviation.
     ///
     /// # Errors
-    /// Where the device refuses.
+    /// Fails if a tensor cannot be created.
     pub fn new(
         settings: &CinSettings,
         fields: usize,
@@ -85,15 +85,15 @@ impl Cin {
         self.shape.outputs()
     }
 
-    /// (rows, fields, dim) to p+, (rows, outputs).
+    /// Computes p+, (rows, outputs), from embeddings (rows, fields, dim).
     ///
     /// # Errors
-    /// Where the number of fields is not the one it was built for.
+    /// Fails if the number of fields differs from the one at construction.
     pub fn forward(&self, fields: &Tensor) -> Result<Tensor> {
         self.shape.forward(fields, &self.weights()?)
     }
 
-    /// Each layer's W as one tensor, (maps, maps before, fields).
+    /// The W of each layer as one tensor, (maps, maps before, fields).
     pub(crate) fn weights(&self) -> Result<Vec<Tensor>> {
         self.layers
             .iter()
@@ -109,7 +109,7 @@ impl Cin {
         &self.shape
     }
 
-    /// "cin.LAYER.weight", or "cin.LAYER.u" and "cin.LAYER.v".
+    /// The parameters, named "cin.LAYER.weight", or "cin.LAYER.u" and "cin.LAYER.v".
     pub fn parameters(&self) -> Vec<Parameter> {
         let parameter = |name: String, var: &Var| Parameter {
             name,
@@ -140,7 +140,7 @@ impl CinShape {
         }
     }
 
-    /// The settings that give this shape, with whole matrices.
+    /// The settings that describe this shape, with whole matrices.
     pub(crate) fn settings(&self) -> CinSettings {
         CinSettings {
             maps: self.maps.clone(),
@@ -150,7 +150,7 @@ impl CinShape {
         }
     }
 
-    /// Shape of a layer's weight on so many fields: (maps, maps before, fields).
+    /// Shape of a layer's weight for this number of fields: (maps, maps before, fields).
     pub(crate) fn weight_shape(&self, layer: usize, fields: usize) -> [usize; 3] {
         let before = if layer == 0 {
             fields
@@ -160,7 +160,7 @@ impl CinShape {
         [self.maps[layer], before, fields]
     }
 
-    /// Refuses what no memory holds, before any of it is asked for: the first layer has maps * fields^2 weights.
+    /// Refuses networks that cannot fit in memory before allocating any: the first layer has maps * fields^2 weights.
     fn check_size(&self, rank: Option<usize>, fields: usize) -> Result<()> {
         for layer in 0..self.maps.len() {
             let [maps, before, fields] = self.weight_shape(layer, fields).map(|n| n as u128);
@@ -184,7 +184,7 @@ impl CinShape {
         (0..self.maps.len()).map(|layer| self.summed(layer)).sum()
     }
 
-    /// Maps of a layer that feed the next one.
+    /// Number of a layer's maps that feed the next layer.
     fn kept(&self, layer: usize) -> usize {
         if self.split && layer + 1 < self.maps.len() {
             self.maps[layer] / 2
@@ -193,7 +193,7 @@ impl CinShape {
         }
     }
 
-    /// Maps of a layer that are summed into p+.
+    /// Number of a layer's maps that are summed into p+.
     fn summed(&self, layer: usize) -> usize {
         if self.split && layer + 1 < self.maps.len() {
             self.maps[layer] - self.maps[layer] / 2
@@ -202,7 +202,7 @@ impl CinShape {
         }
     }
 
-    /// The forward pass with given weights, so that a compact model runs the same code.
+    /// The forward pass with given weights, which compact models share.
     pub(crate) fn forward(&self, fields: &Tensor, weights: &[Tensor]) -> Result<Tensor> {
         let mut maps = fields.clone(); // X⁰: (rows, fields, dim), eq. 8 and 9
         let mut sums = Vec::with_capacity(weights.len());
@@ -229,12 +229,12 @@ impl CinShape {
         Tensor::cat(&sums, 1) // p⁺ = [p¹, ..., pᵀ]: (rows, outputs), eq. 12
     }
 
-    /// Multiply-adds times two of one example.
+    /// Floating-point operations for one example; a multiply-add counts as two.
     pub(crate) fn flops(&self, fields: usize, dim: usize) -> u64 {
         let mut before = fields;
         let mut total = 0;
         for (layer, maps) in self.maps.iter().enumerate() {
-            // the products once, then a multiply-add a map
+            // The products once, then one multiply-add for each map.
             total += before * fields * dim * (1 + 2 * maps) + maps * dim;
             before = self.kept(layer);
         }

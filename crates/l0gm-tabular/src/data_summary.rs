@@ -1,10 +1,10 @@
-//! What a run's record says of the table that it saw.
+//! The description of the table in a run's record.
 
 use crate::{EncodedTable, SplitKind, TabularSettings};
 use l0gm_train::{DataSummary, Split, Task};
 use std::collections::BTreeMap;
 
-/// Where the rows came from and how many each split has. `reductions` and `notes` come from the method.
+/// The rows' origin and the number in each split. The method gives `reductions` and `notes`.
 pub(crate) fn data_summary(
     table: &EncodedTable,
     reductions: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) fn data_summary(
     }
 }
 
-/// The rows of each part of the split.
+/// Number of rows in each part of the split.
 fn rows(count: impl Fn(Split) -> usize) -> BTreeMap<String, usize> {
     [
         ("train".to_owned(), count(Split::Train)),

@@ -1,5 +1,5 @@
-//! Fields to embeddings: X(0) of eq. 8, one row a field. All category fields share one table and one
-//! lookup; number fields go through one blocked map.
+//! Turns fields into embeddings, X(0) of eq. 8, with one row for each field. All category fields share one table and
+//! one lookup; number fields share one blocked map.
 
 use crate::encoding::{Encoding, MISSING, UNSEEN};
 use crate::fine::FineGates;
@@ -12,12 +12,12 @@ use l0gm_ops::{Generator, Mode, embedding, relu};
 use l0gm_train::layers::Embedding;
 use l0gm_train::{Encoder, Gating, Parameter, ParameterKind, Part};
 
-/// One embedding a field: categories from a table, numbers through their encoding.
+/// Computes one embedding for each field: categories from a table, numbers through their encoding.
 #[derive(Debug)]
 pub struct FieldEncoder {
     pub(crate) categories: Option<Embedding>,
     pub(crate) numbers: Option<NumberEmbedding>,
-    /// Gates on the tables' entries, for granularity fine.
+    /// Gates on the entries of the tables, for granularity fine.
     fine: Option<FineGates>,
     fields: usize,
     dim: usize,
@@ -34,22 +34,22 @@ pub(crate) enum NumberEmbedding {
     Scaled(DenseNumbers),
 }
 
-/// One small linear map a field from features of its scaled value.
+/// One small linear map for each field, applied to features of its scaled value.
 #[derive(Debug)]
 pub(crate) struct DenseNumbers {
-    /// (1, fields, frequencies); absent for the plain map.
+    /// Frequencies, (1, fields, frequencies); `None` for the plain map.
     pub(crate) frequencies: Option<Var>,
-    /// (fields, features, dim).
+    /// Weights, (fields, features, dim).
     pub(crate) weight: Var,
-    /// (2 * fields, dim): what a missing and a present value add.
+    /// Offsets that missing and present values add, (2 * fields, dim).
     pub(crate) offset: Var,
 }
 
 impl FieldEncoder {
-    /// Initialised from the generator; the rows of unseen and missing categories start at 0.
+    /// A new encoder, initialised from the generator. The rows of unseen and missing categories start at 0.
     ///
     /// # Errors
-    /// Where the device refuses.
+    /// Fails if a tensor cannot be created.
     pub fn new(
         encoding: &Encoding,
         model: &ModelSettings,
@@ -125,11 +125,11 @@ impl FieldEncoder {
         })
     }
 
-    /// The same with a gate on every entry of its tables (granularity fine), open as `config` says, to be trained by
-    /// `schedule`.
+    /// Adds a gate to every entry of the tables (granularity fine). `config` gives how far they start open, and
+    /// `schedule` trains them.
     ///
     /// # Errors
-    /// Where numbers are encoded without a table, or the gate refuses its settings.
+    /// Fails if numbers are encoded without a table, or if the gate refuses its settings.
     pub fn with_gates(
         mut self,
         encoding: &Encoding,
@@ -143,7 +143,7 @@ impl FieldEncoder {
         Ok(self)
     }
 
-    /// Category fields first, then number fields.
+    /// Joins category fields and then number fields.
     fn join(parts: &[Tensor]) -> Result<Tensor> {
         match parts {
             [one] => Ok(one.clone()),
@@ -169,13 +169,13 @@ impl DenseNumbers {
         })
     }
 
-    /// (rows, fields, dim), before any activation.
+    /// Embeddings before any activation, (rows, fields, dim).
     fn forward(&self, input: &NumberInput) -> Result<Tensor> {
         let features = match &self.frequencies {
             Some(frequencies) => periodic_features(&input.position, frequencies)?,
             None => input.position.clone(),
         };
-        // (rows, fields, features) -> (fields, rows, features): one product a field
+        // From (rows, fields, features) to (fields, rows, features), for one product per field.
         let mapped = features
             .transpose(0, 1)?
             .contiguous()?
@@ -222,7 +222,7 @@ impl Encoder for FieldEncoder {
         }
     }
 
-    /// (rows, fields, dim): category fields first, then number fields.
+    /// Embeddings of category fields and then number fields, (rows, fields, dim).
     fn encode(&self, input: &TableInput, _mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut parts = Vec::with_capacity(2);
         if let (Some(table), Some(categories)) = (&self.categories, &input.categories) {

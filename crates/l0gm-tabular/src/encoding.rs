@@ -1,6 +1,6 @@
-//! From cells to what the model reads: categories to rows of one embedding table, numbers to a place
-//! among quantile bins. Everything is fitted on the training rows alone, so that nothing of the test
-//! rows, not even which categories exist, reaches the model.
+//! Turns cells into the model's input: categories into rows of one embedding table, numbers into positions among
+//! quantile bins. Everything is fitted on the training rows alone, so no information about test rows, not even which
+//! categories exist, reaches the model.
 
 use crate::bins::{locate, quantile_edges};
 use crate::settings::{EncodingSettings, NumberEncoding};
@@ -10,29 +10,29 @@ use l0gm_data::rows::{Decimal, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Row of a category field's table for categories not seen (often enough) in training.
+/// Row of a field's table for categories that training has not seen (often enough).
 pub const UNSEEN: u32 = 0;
-/// Row of a category field's table for missing cells.
+/// Row of a field's table for missing cells.
 pub const MISSING: u32 = 1;
-/// A value so many deviations away from the mean (training's may be next to nothing) stands here.
+/// Scaled values are limited to this many standard deviations, because the training deviation may be close to 0.
 const LARGEST_SCALED: f64 = 1e6;
-/// Rows before the first category's.
+/// Number of rows before that of the first category.
 const RESERVED: u32 = 2;
 
-/// One category field: its name and which row each known category has.
+/// One category field, with the table row of each known category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CategoryField {
-    /// The column's name.
+    /// Name of the column.
     pub name: String,
     /// First row of this field in the table that all category fields share.
     pub offset: u32,
-    /// Rows of this field: unseen, missing, then the known categories.
+    /// Number of rows of this field: unseen, missing, then the known categories.
     pub rows: u32,
     ids: HashMap<String, u32>,
 }
 
 impl CategoryField {
-    /// With these known categories, whose rows follow the reserved ones in their order.
+    /// A field with these known categories, whose rows follow the reserved ones in this order.
     fn new(name: &str, offset: u32, known: impl IntoIterator<Item = String>) -> Self {
         let ids: HashMap<String, u32> = known.into_iter().zip(RESERVED..).collect();
         Self {
@@ -50,8 +50,8 @@ impl CategoryField {
         known.into_iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The known spelling of a cell: itself, or the same number or truth value in the spelling that
-    /// training saw. `None` where training never met it.
+    /// The known spelling of a cell: the cell itself, or the spelling in which training saw the same number or truth
+    /// value. `None` if training did not see it.
     pub(crate) fn known_spelling<'a>(&'a self, cell: &'a str) -> Option<&'a str> {
         if self.ids.contains_key(cell) {
             return Some(cell);
@@ -69,7 +69,7 @@ impl CategoryField {
         None
     }
 
-    /// The field's own row (before the offset) of a cell.
+    /// The row of a cell within the field, without the offset.
     pub fn id(&self, cell: Option<&str>) -> u32 {
         match cell {
             None => MISSING,
@@ -78,36 +78,37 @@ impl CategoryField {
     }
 }
 
-/// One number field: its bins, and what scales it.
+/// One number field: its bins and its scaling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NumberField {
-    /// The column's name.
+    /// Name of the column.
     pub name: String,
     /// Bin edges, strictly increasing, at least two.
     pub edges: Vec<f64>,
     /// Mean of the training values.
     pub mean: f64,
-    /// Standard deviation of the training values, 1 where they are all the same.
+    /// Standard deviation of the training values, or 1 if they are all equal.
     pub deviation: f64,
-    /// Stands in for a missing cell where training had none to learn from: the training median.
+    /// Value for missing cells: the training median. `None` if training had missing cells and so learned a row for
+    /// them.
     pub fill: Option<f64>,
 }
 
-/// How a table's cells become ids and numbers. As JSON it holds everything that was fitted.
+/// How a table's cells become ids and numbers. Its JSON holds everything that was fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "EncodingFile", try_from = "EncodingFile")]
 pub struct Encoding {
-    /// The category fields, in the interface's order: they come first.
+    /// The category fields, which come first in the interface.
     pub categories: Vec<CategoryField>,
-    /// The number fields; they follow.
+    /// The number fields, which follow the category fields.
     pub numbers: Vec<NumberField>,
-    /// How numbers are read.
+    /// The encoding of numbers.
     pub kind: NumberEncoding,
-    /// How cells were spelled where it was fitted.
+    /// How cells were spelled in the training data.
     pub spelling: Spelling,
 }
 
-/// What of an [`Encoding`] is written: offsets and rows follow from the categories.
+/// The parts of an [`Encoding`] that are stored; offsets and rows follow from the categories.
 #[derive(Serialize, Deserialize)]
 struct EncodingFile {
     kind: NumberEncoding,
@@ -170,24 +171,24 @@ impl TryFrom<EncodingFile> for Encoding {
     }
 }
 
-/// Encoded rows, row by row.
+/// Encoded rows, stored row by row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EncodedRows {
-    /// rows x category fields: row of the shared category table.
+    /// Rows of the shared category table, (rows x category fields).
     pub categories: Vec<u32>,
-    /// rows x number fields: row of the shared number table at the lower end of the value's bin.
+    /// Rows of the shared number table for the lower end of each value's bin, (rows x number fields).
     pub knots: Vec<u32>,
-    /// rows x number fields: position within the bin, or the scaled value.
+    /// Position within the bin, or the scaled value, (rows x number fields).
     pub positions: Vec<f32>,
     /// Number of rows.
     pub rows: usize,
 }
 
 impl Encoding {
-    /// Fits on the given rows of a table that [`Schema::apply`] has typed.
+    /// Fits the encoding on the given rows of a typed table.
     ///
     /// # Errors
-    /// Where the schema names a column the table lacks.
+    /// Fails if the schema names a column that the table lacks.
     pub fn fit(
         table: &Table,
         schema: &Schema,
@@ -231,7 +232,7 @@ impl Encoding {
         Ok(encoding)
     }
 
-    /// Names and kinds of the fields in the interface's order: categories, then numbers.
+    /// Names and kinds of the fields in the order of the interface: categories, then numbers.
     pub fn fields(&self) -> Vec<(String, FieldKind)> {
         let categories = self.categories.iter().map(|field| &field.name);
         let numbers = self.numbers.iter().map(|field| &field.name);
@@ -241,19 +242,19 @@ impl Encoding {
             .collect()
     }
 
-    /// Rows of the table that all category fields share.
+    /// Number of rows in the table that all category fields share.
     pub fn category_rows(&self) -> usize {
         self.categories.last().map_or(0, |f| f.offset + f.rows) as usize
     }
 
-    /// Bins of the widest number field; narrower ones leave their last bins unused.
+    /// Number of bins of the widest number field; fields with fewer bins leave the last ones unused.
     pub fn bins(&self) -> usize {
         let bins = self.numbers.iter().map(|field| field.edges.len() - 1);
         bins.max().unwrap_or(0)
     }
 
-    /// Rows each number field has in the shared number table: one for missing, then one an edge; for
-    /// the other encodings one for missing and one for present.
+    /// Number of rows for each number field in the shared number table: one for missing cells and one for each edge.
+    /// Other encodings have one for missing and one for present cells.
     pub fn rows_per_number(&self) -> usize {
         match self.kind {
             NumberEncoding::PiecewiseLinear => self.bins() + 2,
@@ -264,7 +265,7 @@ impl Encoding {
     /// Encodes the given rows, in that order.
     ///
     /// # Errors
-    /// Where a column that was fitted is not there.
+    /// Fails if a fitted column is missing.
     pub fn encode(&self, table: &Table, rows: &[u32]) -> Result<EncodedRows> {
         let mut out = EncodedRows {
             categories: vec![0; rows.len() * self.categories.len()],
@@ -301,9 +302,9 @@ impl Encoding {
         Ok(out)
     }
 
-    /// (row of the shared number table, position or scaled value) of a cell of the number field `at`;
-    /// `block` is [`rows_per_number`](Self::rows_per_number), which looks at every field and so is not
-    /// asked for every cell.
+    /// Position of a cell of number field `at`: (row of the shared number table, position or scaled value). `block`
+    /// is [`rows_per_number`](Self::rows_per_number), which looks at every field and is too slow to call for every
+    /// cell.
     pub(crate) fn place_in_table(
         &self,
         at: usize,
@@ -315,7 +316,7 @@ impl Encoding {
         (at as u32 * block as u32 + knot, position)
     }
 
-    /// (row within the field's part of the number table, position or scaled value).
+    /// Position of a value: (row within the field's part of the number table, position or scaled value).
     fn place(&self, field: &NumberField, value: Option<f64>) -> (u32, f32) {
         let Some(value) = value.or(field.fill) else {
             return (0, 0.0);

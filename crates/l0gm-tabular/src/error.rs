@@ -1,60 +1,60 @@
-//! What can go wrong between a file of rows and a trained model. Every message about data names the
-//! file, the place in it, what was expected and what was found there.
+//! The errors between a file of rows and a trained model. Every message about data names the file, the place in it,
+//! what was expected and what was found.
 
 use l0gm_gate::readable;
 use std::path::{Path, PathBuf};
 
-/// The crate's result.
+/// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The crate's error.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file that could not be read, or is not what it should be as a whole.
+    /// A file that cannot be read or has the wrong content as a whole.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
-        /// Which file.
+        /// The file at fault.
         path: PathBuf,
         /// What is wrong with it and what to do.
         message: String,
     },
-    /// Rows that cannot be read as asked.
+    /// A file whose rows cannot be read as the settings ask.
     #[error(transparent)]
     Rows(#[from] l0gm_data::rows::Error),
-    /// One cell of a file is not what it should be.
+    /// A cell with the wrong content.
     #[error("{}", readable(format_args!("{}, {place}, column '{column}': expected {expected}, found {found}", path.display())))]
     Cell {
-        /// Which file.
+        /// The file at fault.
         path: PathBuf,
-        /// The row's place in it.
+        /// Place of the row in the file.
         place: l0gm_data::rows::Place,
-        /// The column's name.
+        /// Name of the column.
         column: String,
-        /// What should stand there.
+        /// What was expected in the cell.
         expected: String,
-        /// What stands there.
+        /// What the cell holds.
         found: String,
     },
-    /// A setting outside its range or unknown; the message names it, its value and the range.
+    /// An unknown setting or one outside its range; the message names it, its value and the range.
     #[error("{}", readable(.0))]
     Setting(String),
-    /// The catalogue could not provide the files.
+    /// A dataset that cannot be found or fetched.
     #[error(transparent)]
     Data(#[from] l0gm_data::Error),
-    /// Training or judging failed.
+    /// An error of training or judging.
     #[error(transparent)]
     Train(#[from] l0gm_train::Error),
-    /// A gate's error.
+    /// An error of the gate.
     #[error(transparent)]
     Gate(#[from] l0gm_gate::Error),
-    /// A tensor operation failed.
+    /// A tensor operation that failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 
 impl Error {
-    /// An error about a file as a whole.
+    /// Makes an error about a file as a whole.
     pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
         Error::File {
             path: path.to_path_buf(),
@@ -63,7 +63,7 @@ impl Error {
     }
 }
 
-/// The one modality error the training crate knows is ours, boxed; its own errors pass through.
+/// Errors of the training crate pass through unchanged; any other is boxed as the modality's error.
 impl From<Error> for l0gm_train::Error {
     fn from(error: Error) -> Self {
         match error {
@@ -76,7 +76,7 @@ impl From<Error> for l0gm_train::Error {
     }
 }
 
-/// ", did you mean 'x'?" for the known name nearest to a wrong one; empty where none is near.
+/// ", did you mean 'x'?" for the known name nearest to a wrong one, or empty if none is near.
 pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     l0gm_train::nearest_name(wrong, known)
         .map(|name| format!("; did you mean '{name}'?"))

@@ -1,6 +1,6 @@
-//! Gates below the interface (granularity fine): one an entry of the embedding tables, which all rows that look
-//! the entry up share. A category's entries are its embedding; a number's are the embeddings at its bins'
-//! edges, between which a value's is interpolated.
+//! Gates below the interface (granularity fine): one for each entry of the embedding tables, shared by all rows that
+//! look it up. The entries of a category are its embedding. Those of a number are the embeddings at the edges of its
+//! bins, between which a value's embedding is interpolated.
 
 use crate::encoding::Encoding;
 use crate::settings::NumberEncoding;
@@ -15,26 +15,27 @@ use l0gm_train::Gating;
 /// The gates of both tables.
 #[derive(Clone, Debug)]
 pub(crate) struct FineGates {
-    /// On (category rows, dim).
+    /// Gate on the category table, (category rows, dim).
     pub(crate) categories: Option<Gate>,
-    /// On (edges and missing rows of all number fields, dim).
+    /// Gate on the number table, (edges and missing rows of all number fields, dim).
     pub(crate) numbers: Option<NumberGates>,
 }
 
-/// The number table is blocked: fields of fewer bins leave rows unused, which have no gate.
+/// The gate on the number table. The table is blocked, so fields with fewer bins leave rows unused; these have no
+/// gate.
 #[derive(Clone, Debug)]
 pub(crate) struct NumberGates {
     pub(crate) gate: Gate,
-    /// (table rows,) u32: the gates' row of each table row. An unused row has its field's first; it is looked
-    /// up with weight 0 alone.
+    /// The row of the gate for each table row, (table rows,) u32. An unused table row has the first gate row of its
+    /// field, and is only looked up with weight 0.
     rows: Tensor,
 }
 
 impl FineGates {
-    /// Open as `config` says, to be trained by `schedule`.
+    /// Makes the gates; `config` gives how far they start open, and `schedule` trains them.
     ///
     /// # Errors
-    /// Where numbers are encoded without a table, or the gate refuses its settings.
+    /// Fails if numbers are encoded without a table, or if the gate refuses its settings.
     pub(crate) fn new(
         encoding: &Encoding,
         dim: usize,
@@ -58,7 +59,7 @@ impl FineGates {
             let block = encoding.rows_per_number();
             let (mut rows, mut next) = (Vec::new(), 0u32);
             for field in &encoding.numbers {
-                // The row for missing, then one an edge.
+                // One row for missing cells, then one for each edge.
                 let used = field.edges.len() + 1;
                 let first = next;
                 for row in 0..block {
@@ -83,7 +84,7 @@ impl FineGates {
     }
 }
 
-/// Refuses an encoding of numbers that looks nothing up.
+/// Refuses an encoding of numbers that has no table.
 pub(crate) fn check_numbers(kind: NumberEncoding) -> Result<()> {
     if kind == NumberEncoding::PiecewiseLinear {
         return Ok(());
@@ -96,7 +97,7 @@ pub(crate) fn check_numbers(kind: NumberEncoding) -> Result<()> {
 }
 
 impl NumberGates {
-    /// Points on the lines between two gated table rows each: (rows, fields, dim). `table`: (table rows, dim).
+    /// Interpolates between two gated table rows for each value: (rows, fields, dim). `table` is (table rows, dim).
     pub(crate) fn interpolate(
         &self,
         table: &Tensor,

@@ -1,13 +1,13 @@
-//! The integrated predictor (eq. 20 of the paper), a linear branch, a deep branch and the compressed interaction
-//! network, added up to one logit (or one a class):
+//! The integrated predictor (eq. 20 of the paper): the sum of a linear branch, a deep branch and the compressed
+//! interaction network, as one logit (or one for each class):
 //!
 //! ```text
 //! ŷ = σ(w_linearᵀ a + w_dnnᵀ x_dnn + w_cinᵀ p⁺ + b)
 //! ```
 //!
-//! The loss applies σ. The linear branch reads raw inputs, past the gate,
-//! as eq. 20 has it, or the gated embeddings: alone, raw inputs classify Adult nearly as well as the
-//! whole model, so that which of the two it is decides what a sparse interface means.
+//! The loss applies σ. The linear branch reads either raw inputs without the gate, as eq. 20 has it, or the gated
+//! embeddings. On Adult, raw inputs alone classify nearly as well as the whole model, so this choice determines what
+//! a sparse interface means.
 
 use crate::cin::Cin;
 use crate::encoding::Encoding;
@@ -20,45 +20,45 @@ use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};
 use l0gm_train::layers::{Embedding, Linear};
 use l0gm_train::{Head, Parameter, ParameterKind, Part};
 
-/// Linear + CIN + deep -> logits.
+/// Computes logits from the linear, CIN and deep branches.
 #[derive(Debug)]
 pub struct TabularHead {
     pub(crate) classes: usize,
     pub(crate) linear: LinearBranch,
     pub(crate) cin: Option<(Cin, Linear)>,
     pub(crate) deep: Option<Deep>,
-    /// (1, outputs).
+    /// Bias, (1, outputs).
     pub(crate) bias: Var,
 }
 
-/// What the linear branch reads.
+/// The input of the linear branch.
 #[derive(Debug)]
 pub(crate) enum LinearBranch {
-    /// There is none.
+    /// There is no linear branch.
     None,
-    /// Raw inputs, past the gate.
+    /// Raw inputs, without the gate.
     Raw(RawLinear),
     /// The gated embeddings.
     Gated(Linear),
 }
 
-/// One weight a category, and one a bin (or one a scaled number).
+/// One weight for each category, and one for each bin (or each scaled number).
 #[derive(Clone, Debug)]
 pub(crate) struct RawLinear {
     pub(crate) categories: Option<Embedding>,
     pub(crate) numbers: Option<RawNumbers>,
 }
 
-/// The raw numbers' weights.
+/// The weights of raw numbers.
 #[derive(Clone, Debug)]
 pub(crate) enum RawNumbers {
-    /// On the piecewise-linear encoding.
+    /// Weights of the piecewise-linear encoding.
     PiecewiseLinear(SplineTable),
-    /// On scaled values.
+    /// Weights of scaled values.
     Scaled(Linear),
 }
 
-/// Hidden layers with ReLU and dropout, then the output layer.
+/// Hidden layers with ReLU and dropout, and the output layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Deep {
     pub(crate) hidden: Vec<Linear>,
@@ -68,10 +68,10 @@ pub(crate) struct Deep {
 }
 
 impl TabularHead {
-    /// Initialised from the generator; the linear branch's raw weights start at 0.
+    /// A new head, initialised from the generator. The linear branch's weights of raw inputs start at 0.
     ///
     /// # Errors
-    /// Where the device refuses.
+    /// Fails if a tensor cannot be created.
     pub fn new(
         encoding: &Encoding,
         interface: Interface,
@@ -162,8 +162,8 @@ impl Head<TableInput> for TabularHead {
         self.classes
     }
 
-    /// `gated`: (rows, fields, dim). Returns (rows, classes); two classes have one logit l and
-    /// return [0, l].
+    /// Computes logits (rows, classes) from `gated` (rows, fields, dim). Two classes have a single logit l, which is
+    /// returned as [0, l].
     fn logits(&self, gated: &Tensor, input: &TableInput, mode: &mut Mode<'_>) -> Result<Tensor> {
         let (rows, fields, dim) = gated.dims3()?;
         let flat = reshape(gated, (rows, fields * dim))?;
@@ -209,7 +209,7 @@ impl Head<TableInput> for TabularHead {
     }
 }
 
-/// The branches' sum plus bias; one output becomes the two logits [0, l].
+/// The sum of the branches and the bias. A single output becomes the two logits [0, l].
 pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<Tensor> {
     let mut sum = terms[0].clone();
     for term in &terms[1..] {
@@ -218,7 +218,7 @@ pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<
     as_logits(add_bias(&sum, &reshape(bias, bias.elem_count())?)?, classes)
 }
 
-/// (rows, outputs) to (rows, classes): of two classes the first's logit is 0.
+/// From (rows, outputs) to (rows, classes); with two classes, the logit of the first is 0.
 pub(crate) fn as_logits(sum: Tensor, classes: usize) -> Result<Tensor> {
     if classes == 2 {
         return Tensor::cat(&[&sum.zeros_like()?, &sum], 1);
@@ -226,7 +226,7 @@ pub(crate) fn as_logits(sum: Tensor, classes: usize) -> Result<Tensor> {
     Ok(sum)
 }
 
-/// (rows, fields, outputs) summed over fields, as a sum over the last dimension.
+/// Sums (rows, fields, outputs) over fields, as a sum over the last dimension.
 pub(crate) fn over_fields(x: Tensor) -> Result<Tensor> {
     x.transpose(1, 2)?.contiguous()?.sum(2)
 }
@@ -245,7 +245,7 @@ impl RawLinear {
             _ if fields == 0 => None,
             NumberEncoding::PiecewiseLinear => {
                 let shape = (fields, encoding.bins(), outputs);
-                // Scale 0: all weights start at 0, so this generator's values do not matter.
+                // The scale is 0, so all weights start at 0 and the generator does not matter.
                 let mut generator = Generator::new(0);
                 Some(RawNumbers::PiecewiseLinear(SplineTable::new(
                     "linear.numbers",
@@ -273,7 +273,7 @@ impl RawLinear {
         })
     }
 
-    /// (rows, outputs).
+    /// Computes (rows, outputs).
     pub(crate) fn forward(&self, input: &TableInput) -> Result<Tensor> {
         let mut terms = Vec::with_capacity(2);
         if let (Some(table), Some(categories)) = (&self.categories, &input.categories) {
@@ -307,7 +307,7 @@ impl RawLinear {
 }
 
 impl Deep {
-    /// (rows, width) to (rows, outputs).
+    /// From (rows, width) to (rows, outputs).
     fn forward(&self, flat: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut x = flat.clone();
         if self.input_dropout > 0.0 {

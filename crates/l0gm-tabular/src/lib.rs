@@ -1,11 +1,10 @@
 //! L0-gated classifiers for tables.
 //!
-//! A file becomes a [`Table`], its columns a [`Schema`], its cells ids and positions among bins
-//! ([`Encoding`]). [`FieldEncoder`] turns them into one embedding a field (eq. 8), a gate closes
-//! dimensions of these, and [`TabularHead`] adds up a linear branch, a compressed interaction network
-//! and a deep branch (eq. 20). [`CompactModel`] is the trained model without what the gate closed,
-//! [`CompactTable`] the same read from a finished run's folder, ready for new rows.
-//! [`TabularModality`] is the runner's door to all of it.
+//! A file becomes a [`Table`], its columns a [`Schema`], and its cells ids and positions among bins ([`Encoding`]).
+//! [`FieldEncoder`] turns them into one embedding per field (eq. 8), a gate closes dimensions of these, and
+//! [`TabularHead`] adds a linear branch, a compressed interaction network and a deep branch (eq. 20).
+//! [`CompactModel`] is the trained model without what the gate closed, and [`CompactTable`] is that model read from a
+//! finished run's folder, for new rows. [`TabularModality`] makes all of it available to the runner.
 //!
 #![doc = include_str!("../README.md")]
 

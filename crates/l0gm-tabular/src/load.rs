@@ -1,5 +1,4 @@
-//! From a dataset's name or path to a typed table, its classes and its split: one door for the
-//! catalogue's tables and for any file of one's own.
+//! Loads a typed table, its classes and its split, from a dataset of the catalogue or a user's file.
 
 use crate::settings::{DataSettings, SplitKind, TabularSettings};
 use crate::typing::{TypedRows, typed};
@@ -12,24 +11,24 @@ use l0gm_data::{Catalogue, checksums_of};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A table with everything known of it.
+/// A loaded table with its description.
 #[derive(Clone, Debug)]
 pub struct LoadedTable {
-    /// The typed table.
+    /// The table with typed columns.
     pub table: Table,
-    /// What its columns are.
+    /// The kinds of its columns.
     pub schema: Schema,
     /// Class of each row.
     pub labels: Vec<u32>,
-    /// Leading rows that the official split trains on, where there is such a split.
+    /// Number of leading rows for training in the official split; `None` if there is no such split.
     pub official_train_rows: Option<usize>,
-    /// What was found in the rows, to be said before training.
+    /// What is reported about the rows before training.
     pub summary: Summary,
-    /// Whether the built-in synthetic twin stood in.
+    /// Whether the built-in synthetic twin replaced the dataset.
     pub twin: bool,
-    /// Where the files were.
+    /// Where the files were found.
     pub source: String,
-    /// sha256 by file, as far as known.
+    /// sha256 of each file, if known.
     pub checksums: BTreeMap<String, String>,
 }
 
@@ -37,7 +36,7 @@ impl LoadedTable {
     /// Loads a catalogue name ("adult") or the path of a file of rows (`docs/rows.md`).
     ///
     /// # Errors
-    /// An unknown name, an unreadable file, or data that does not fit the settings.
+    /// Fails for an unknown name, a file that cannot be read, or data that do not match the settings.
     pub fn load(catalogue: &Catalogue, dataset: &str, settings: &DataSettings) -> Result<Self> {
         let path = Path::new(dataset);
         if is_table_file(path) {
@@ -62,10 +61,10 @@ impl LoadedTable {
         })
     }
 
-    /// UCI's two files of Adult from a folder.
+    /// Reads UCI's two files of Adult from a folder.
     ///
     /// # Errors
-    /// As [`read_adult`].
+    /// Fails like [`read_adult`].
     pub fn load_adult(dir: &Path, settings: &DataSettings) -> Result<Self> {
         let (raw, train_rows) = read_adult(dir, &settings.ignore)?;
         let mut settings = settings.clone();
@@ -77,10 +76,10 @@ impl LoadedTable {
         Ok(Self::of(typed, true, dir))
     }
 
-    /// A file of one's own (and its `test-file`, if the settings name one).
+    /// Reads a user's file (and its `test-file`, if the settings name one).
     ///
     /// # Errors
-    /// As [`rows::read`]; a label column that is not named.
+    /// Fails like [`rows::read`], or if no label column is named.
     pub fn load_file(path: &Path, settings: &DataSettings) -> Result<Self> {
         let options = settings.read_options();
         let mut raw = rows::read(&Source::path(path), &options)?;
@@ -112,10 +111,10 @@ impl LoadedTable {
         }
     }
 
-    /// Splits its rows as the settings say.
+    /// Splits the rows as the settings ask.
     ///
     /// # Errors
-    /// An official split asked for where there is none; a split that would be empty.
+    /// Fails if an official split is requested but does not exist, or if a part would be empty.
     pub fn split(&self, settings: &TabularSettings, seed: u64) -> Result<SplitRows> {
         let data = &settings.data;
         match (data.split, self.official_train_rows) {
@@ -139,7 +138,7 @@ impl LoadedTable {
         }
     }
 
-    /// What was found, with the rows of each part of a split.
+    /// The report on the rows, with the number of rows in each part of a split.
     pub fn summary_with(&self, split: &SplitRows) -> Summary {
         let mut summary = self.summary.clone();
         summary.split = [
@@ -152,8 +151,8 @@ impl LoadedTable {
     }
 }
 
-/// Whether a dataset is a path of a file of one's own rather than a catalogue name. Standard input is
-/// none: a run reads its file again where it continues.
+/// Whether a dataset is the path of a user's file rather than a catalogue name. Standard input does not count,
+/// because a resumed run reads its file again.
 pub fn is_table_file(path: &Path) -> bool {
     rows::is_rows_file(path) && path.as_os_str() != "-"
 }

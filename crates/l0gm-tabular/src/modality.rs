@@ -1,4 +1,4 @@
-//! The runner's door to tables: where they come from, their default settings, and their methods.
+//! The modality of tables for the runner: its datasets, its default settings and its methods.
 
 use crate::load::{LoadedTable, is_table_file};
 use crate::methods::METHODS;
@@ -14,27 +14,27 @@ use l0gm_train::{
 };
 use std::path::Path;
 
-/// Epochs of the recipe, of both profiles: a run takes seconds.
+/// Epochs of both profiles, because a run takes only seconds.
 pub(crate) const EPOCHS: usize = 18;
 
-/// Tables, from the catalogue or from a file of one's own.
+/// Classification of tables from the catalogue or from a user's file.
 #[derive(Clone, Debug)]
 pub struct TabularModality {
     catalogue: Catalogue,
 }
 
 impl TabularModality {
-    /// Datasets come from this catalogue.
+    /// Makes the modality; datasets come from `catalogue` or from a path.
     pub fn new(catalogue: Catalogue) -> Self {
         Self { catalogue }
     }
 
-    /// The documented settings, the same for every profile and before anyone's overrides.
+    /// The documented default settings, which are the same for every profile.
     pub fn defaults() -> TabularSettings {
         let mut settings = TabularSettings::default();
         settings.gate.inference = InferenceGate::Threshold; // the paper's Algorithm 1, line 10
-        // The threshold closes a gate that is open 83% of the time in training. Gates that start at
-        // 96% and may travel 40 leave four fifths open at lambda 1e-4 and a twentieth at 1e-2 (Adult).
+        // The threshold closes a gate that is open 83% of the time in training. With gates that start 96% open and a
+        // travel of 40, four fifths stay open at lambda 1e-4 and a twentieth at 1e-2 (Adult).
         settings.gate.initial_open = 0.96;
         settings.train = TrainConfig {
             epochs: EPOCHS,
@@ -48,11 +48,11 @@ impl TabularModality {
         settings
     }
 
-    /// What is found in a spec's data, to be said before training: rows, columns and their kinds, classes
-    /// with counts, missing cells, the split.
+    /// Describes a spec's data before training: rows, columns and their kinds, classes with their counts, missing
+    /// cells, and the split.
     ///
     /// # Errors
-    /// Bad data or settings.
+    /// Fails if the data or the settings are wrong.
     pub fn summary(&self, spec: &RunSpec) -> Result<Summary> {
         let mut settings = spec.settings.clone();
         if let Some(table) = settings.as_object_mut() {
@@ -69,7 +69,7 @@ impl TabularModality {
     /// Loads, splits and encodes a dataset.
     ///
     /// # Errors
-    /// Bad data or settings.
+    /// Fails if the data or the settings are wrong.
     pub fn prepare(
         &self,
         dataset: &str,

@@ -1,12 +1,11 @@
-//! Reads the Adult census table from UCI's two files as they are published: no header, a comment
-//! line at the top of `adult.test`, '?' for a missing value, and labels that end in '.' in the test
-//! file only.
+//! Reads the Adult census table from UCI's two files as published: no header, a comment in the first line of
+//! `adult.test`, '?' for a missing value, and labels that end in '.' in the test file only.
 
 use crate::Result;
 use l0gm_data::rows::{self, Header, RawTable, ReadOptions, Source};
 use std::path::Path;
 
-/// The columns in file order, as `adult.names` gives them, then the label.
+/// The columns in file order as listed in `adult.names`, and then the label.
 pub const ADULT_COLUMNS: [&str; 15] = [
     "age",
     "workclass",
@@ -28,11 +27,11 @@ pub const ADULT_COLUMNS: [&str; 15] = [
 /// The two classes, in the order of their numbers.
 pub const ADULT_CLASSES: [&str; 2] = ["<=50K", ">50K"];
 
-/// Reads `adult.data` and `adult.test` from a folder: (all rows, number of rows of `adult.data`).
-/// Labels lose their trailing '.'. `ignore`: columns that are left out.
+/// Reads `adult.data` and `adult.test` from a folder. Returns all rows and the number of rows of `adult.data`. The
+/// trailing '.' of labels is removed. `ignore` names columns to leave out.
 ///
 /// # Errors
-/// A file that cannot be read or has rows of another length.
+/// Fails if a file cannot be read or its rows have the wrong length.
 pub fn read_adult(dir: &Path, ignore: &[String]) -> Result<(RawTable, usize)> {
     let options = ReadOptions {
         separator: Some(b','),

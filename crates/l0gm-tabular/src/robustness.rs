@@ -1,5 +1,5 @@
-//! Test rows under the robustness protocol, perturbed in their cells, before encoding: any field can be
-//! missing, and a number can be noisy or rounded. Categories are neither, so those conditions leave them alone.
+//! The robustness protocol for tables. Test rows are perturbed in their cells before encoding: any field can be
+//! missing, and a number can be noisy or rounded. Noise and rounding do not apply to categories.
 
 use crate::cells::RowCells;
 use crate::encoding::{EncodedRows, Encoding, MISSING};
@@ -8,22 +8,22 @@ use crate::{Result, SplitRows, TableInput};
 use candle_core::Device;
 use l0gm_train::{ConditionKind, FeatureScale, Perturbation};
 
-/// The test rows' cells with what is needed to perturb and encode them again.
+/// The cells of the test rows, with what is needed to perturb and encode them again.
 pub(crate) struct TestCells {
     encoding: Encoding,
-    /// Each test row's number in the table: the example that its perturbation depends on.
+    /// Number of each test row in the table; it determines the row's perturbation.
     rows: Vec<u32>,
-    /// The fields in the table's own order, in which blocks are occluded.
+    /// The fields in the order of the table, in which blocks of fields are occluded.
     fields: Vec<Place>,
-    /// rows x number fields, before encoding.
+    /// Numbers before encoding, (rows x number fields).
     numbers: Vec<Option<f64>>,
-    /// Of each number field over the training rows.
+    /// Scales of each number field over the training rows.
     scales: Vec<FeatureScale>,
-    /// The rows as they are.
+    /// The unperturbed rows.
     encoded: EncodedRows,
 }
 
-/// Where a field stands in the encoding.
+/// The position of a field in the encoding.
 #[derive(Clone, Copy)]
 enum Place {
     Category(usize),
@@ -31,7 +31,7 @@ enum Place {
 }
 
 impl TestCells {
-    /// Keeps the test rows' numbers; `encoded` are the encoded test rows.
+    /// Keeps the numbers of the test rows; `encoded` holds the encoded test rows.
     pub(crate) fn new(
         table: &Table,
         encoding: &Encoding,
@@ -69,7 +69,7 @@ impl TestCells {
         })
     }
 
-    /// What a kind of condition changes; `None` where a table has no number to distort.
+    /// Names what a condition of this kind changes; `None` if the table has no numbers to change.
     pub(crate) fn perturbs(&self, kind: ConditionKind) -> Option<String> {
         if kind.hides() {
             Some("fields".to_owned())
@@ -96,7 +96,7 @@ impl TestCells {
         TableInput::new(&self.encoding, &self.perturbed(rows, perturbation), device)
     }
 
-    /// Some test rows, perturbed and encoded.
+    /// Perturbs and encodes some test rows.
     pub(crate) fn perturbed(&self, rows: &[u32], perturbation: &Perturbation) -> EncodedRows {
         let mut out = EncodedRows {
             rows: rows.len(),

@@ -1,5 +1,4 @@
-//! What each column is: a number, a category or the label, and how its cells were spelled where the
-//! model was trained.
+//! The kind of each column (number, category or label), and how its cells were spelled in the training data.
 
 use crate::Result;
 use crate::table::{Categories, Cells, Table};
@@ -8,35 +7,35 @@ use l0gm_data::rows::{Decimal, number};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a field is.
+/// The kind of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldKind {
     /// A number.
     Numeric,
-    /// One of some categories.
+    /// A category.
     Categorical,
 }
 
 /// One input column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
-    /// The column's name.
+    /// Name of the column.
     pub name: String,
-    /// What it is.
+    /// Kind of the column.
     pub kind: FieldKind,
 }
 
-/// A column of dates that was taken apart into numbers: `day` became `day.year`, `day.month` and so on.
+/// A column of dates that was split into numbers: `day` became `day.year`, `day.month` and so on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DateColumn {
-    /// The column's name in the file.
+    /// Name of the column in the file.
     pub name: String,
-    /// Which of day, month and year stands where.
+    /// The order of day, month and year.
     pub order: DateOrder,
 }
 
-/// How cells were spelled where the model was trained; rows to be predicted may not tell by themselves.
+/// How cells were spelled in the training data, because new rows may not show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Spelling {
@@ -55,31 +54,31 @@ impl Spelling {
         self.decimals.get(column).copied().unwrap_or(self.decimal)
     }
 
-    /// Whether there is nothing to keep.
+    /// Whether there is nothing to store.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The columns a model reads, and the classes it tells apart.
+/// The columns that a model reads, and its classes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
-    /// The label's column.
+    /// Name of the label's column.
     pub label: String,
     /// Class names, in the order of their numbers.
     pub classes: Vec<String>,
-    /// The input columns, in the file's order.
+    /// The input columns in the order of the file.
     pub fields: Vec<Field>,
-    /// How cells were spelled.
+    /// How cells were spelled in the training data.
     #[serde(default)]
     pub spelling: Spelling,
 }
 
 impl Schema {
-    /// Retypes the input columns of a table to this schema.
+    /// Converts the input columns of a table to the kinds of this schema.
     ///
     /// # Errors
-    /// A column that is not there; a cell of a numeric column that is no finite number.
+    /// Fails if a column is missing, or a cell of a number column is not a finite number.
     pub(crate) fn retype(&self, table: &mut Table) -> Result<()> {
         for field in &self.fields {
             let cells = match (&table.column(&field.name)?.cells, field.kind) {

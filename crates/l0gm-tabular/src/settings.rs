@@ -1,4 +1,4 @@
-//! Every setting of a tabular run in one plain struct, checked once at the door.
+//! All settings of a tabular run in plain structs, which are checked once before use.
 
 use crate::{Error, Result};
 use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
@@ -12,32 +12,32 @@ use strum::IntoStaticStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitKind {
-    /// Drawn by seed, stratified by class.
+    /// Drawn at random with the seed, stratified by class.
     #[default]
     Random,
-    /// As the files come: UCI's two files of Adult, or `data.test-file` of a table of one's own.
+    /// As published: UCI's two files of Adult, or `data.test-file` of a user's table.
     Official,
 }
 
-/// What is read, and how it is split.
+/// Which data are read, and how they are split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DataSettings {
-    /// The label's column; Adult's is known.
+    /// Name of the label's column; not needed for Adult.
     pub label: Option<String>,
-    /// Class names in the order of their numbers; absent: the distinct labels.
+    /// Class names in the order of their numbers; default: the distinct labels.
     pub classes: Option<Vec<String>>,
-    /// Columns to read as numbers whatever they look like.
+    /// Columns to read as numbers, whatever they look like.
     pub numeric: Vec<String>,
-    /// Columns to read as categories whatever they look like.
+    /// Columns to read as categories, whatever they look like.
     pub categorical: Vec<String>,
-    /// Columns to leave out before they are looked at.
+    /// Columns to ignore completely.
     pub ignore: Vec<String>,
-    /// Cells that mean "missing" beside the empty one. The default, `["?"]`, stands for the whole list of
-    /// `docs/rows.md`; any other list is taken as it is.
+    /// Words that mean "missing" besides the empty cell. The default, `["?"]`, means the whole list in
+    /// `docs/rows.md`; any other list is used as given.
     pub missing: Vec<String>,
-    /// The byte between cells. The default, a comma, stands for whichever separator splits the first rows
-    /// evenly; any other is taken as it is.
+    /// The character between cells. The default, a comma, means whichever separator divides the first rows evenly;
+    /// any other character is used as given.
     pub separator: char,
     /// Where the test rows come from.
     pub split: SplitKind,
@@ -47,22 +47,22 @@ pub struct DataSettings {
     pub test_fraction: f64,
     /// Share of the remaining rows held out for selection, in (0, 1).
     pub valid_fraction: f64,
-    /// Columns to keep though they look like an identifier, a constant or a copy of the label.
+    /// Columns to keep even if they look like an identifier, a constant or a copy of the label.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<String>,
-    /// Whether rows without a label are left out; else the first is an error.
+    /// Whether rows without a label are left out; otherwise the first one is an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop_unlabelled: bool,
-    /// The decimal mark; absent: found from the cells.
+    /// The decimal mark; default: found from the cells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<Decimal>,
-    /// Where the column names come from; absent: the first row, unless it looks like data.
+    /// Where the column names come from; default: the first row, unless it looks like data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderRow>,
 }
 
-/// Settings that are not written where they have their defaults: the identity of every run from before
-/// they existed stays what it was.
+/// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
+/// keep their identity.
 pub(crate) const UNWRITTEN: [&str; 4] = [
     "data.keep",
     "data.drop-unlabelled",
@@ -71,7 +71,7 @@ pub(crate) const UNWRITTEN: [&str; 4] = [
 ];
 
 impl DataSettings {
-    /// How its files are read.
+    /// The options for reading the files.
     pub fn read_options(&self) -> ReadOptions {
         let default = ReadOptions::default();
         let missing = match self.missing == Self::default().missing {
@@ -112,7 +112,7 @@ impl Default for DataSettings {
     }
 }
 
-/// How a number becomes what the model reads.
+/// How numbers become the model's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -120,32 +120,32 @@ pub enum NumberEncoding {
     /// Piecewise-linear over quantile bins (Gorishniy et al. 2022).
     #[default]
     PiecewiseLinear,
-    /// Sines and cosines of learned frequencies, then a linear layer with ReLU a field.
+    /// Sines and cosines with learned frequencies, then a linear layer with ReLU for each field.
     Periodic,
-    /// Mean 0, variance 1, then a linear map a field.
+    /// Scaled to mean 0 and variance 1, then a linear map for each field.
     Scaled,
 }
 
 impl NumberEncoding {
-    /// The setting's name, for notes.
+    /// The name of the setting's value, for notes.
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// How cells become ids and numbers; everything is fitted on the training rows alone.
+/// How cells become ids and numbers. Everything is fitted on the training rows alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EncodingSettings {
-    /// How a number becomes what the model reads.
+    /// The encoding of numbers.
     pub numbers: NumberEncoding,
-    /// Bins of the piecewise-linear encoding, at most; 2 to 4,096.
+    /// Largest number of bins of the piecewise-linear encoding, 2 to 4,096.
     pub bins: usize,
-    /// Frequencies of the periodic encoding, 1 to 65,536.
+    /// Number of frequencies of the periodic encoding, 1 to 65,536.
     pub frequencies: usize,
     /// Standard deviation of the initial frequencies, above 0.
     pub frequency_scale: f64,
-    /// A category seen less often than this in training shares the row of unseen ones, at least 1.
+    /// A category that occurs less often than this in training, at least 1, shares the row of unseen categories.
     pub min_count: usize,
 }
 
@@ -165,10 +165,10 @@ impl Default for EncodingSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CinActivation {
-    /// Eq. 10 as it stands.
+    /// No activation, as in eq. 10.
     #[default]
     None,
-    /// As in xDeepFM's published code.
+    /// ReLU, as in xDeepFM's published code.
     Relu,
 }
 
@@ -176,14 +176,14 @@ pub enum CinActivation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CinSettings {
-    /// Maps of each layer (H_1, H_2, ..); empty: no CIN branch.
+    /// Number of maps of each layer (H_1, H_2, ..); if empty, there is no CIN branch.
     pub maps: Vec<usize>,
     /// Activation of each layer's maps.
     pub activation: CinActivation,
-    /// xDeepFM's split: half of each layer's maps (but the last's) are summed, the other half feed
-    /// the next layer; needs even map counts there.
+    /// Whether to split maps as xDeepFM does: half of each layer's maps (except the last's) are summed, and the other
+    /// half feed the next layer. Requires even numbers of maps there.
     pub split: bool,
-    /// Rank L of the factorised maps W = U V^T (eq. 14); absent: whole matrices.
+    /// Rank L of the factorised maps W = U V^T (eq. 14); default: whole matrices.
     pub rank: Option<usize>,
 }
 
@@ -206,17 +206,17 @@ pub struct ModelSettings {
     pub dim: usize,
     /// Standard deviation of the initial category embeddings, above 0.
     pub embedding_std: f64,
-    /// Widths of the deep branch's hidden layers; empty: no deep branch.
+    /// Widths of the deep branch's hidden layers; if empty, there is no deep branch.
     pub deep: Vec<usize>,
     /// Dropout after each hidden layer, in [0, 1).
     pub dropout: f64,
-    /// Dropout on the gated embeddings as the deep branch reads them, in [0, 1).
+    /// Dropout on the gated embeddings where the deep branch reads them, in [0, 1).
     pub embedding_dropout: f64,
     /// The compressed interaction network.
     pub cin: CinSettings,
     /// Whether there is a linear branch.
     pub linear: bool,
-    /// Whether the linear branch reads raw inputs, past the gate (eq. 20); else the gated embeddings.
+    /// Whether the linear branch reads raw inputs without the gate (eq. 20) rather than the gated embeddings.
     pub bypass: bool,
 }
 
@@ -239,23 +239,23 @@ impl Default for ModelSettings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TabularSettings {
-    /// What is read, and how it is split.
+    /// Which data are read, and how they are split.
     pub data: DataSettings,
     /// How cells become ids and numbers.
     pub encoding: EncodingSettings,
     /// The model around the gate.
     pub model: ModelSettings,
-    /// The gate (ignored by the method "dense").
+    /// The gate; the method "dense" ignores it.
     pub gate: GateConfig,
-    /// How to train.
+    /// Training.
     pub train: TrainConfig,
 }
 
 impl TabularSettings {
-    /// Checks every setting; valid everywhere behind this door.
+    /// Checks every setting once, so that later code can rely on them.
     ///
     /// # Errors
-    /// Names the setting, its value and the allowed range.
+    /// The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
         let DataSettings {
             test_fraction,
@@ -320,7 +320,7 @@ impl TabularSettings {
 }
 
 impl CinSettings {
-    /// Checks every setting: that of a run, or what a compact model's file says.
+    /// Checks every setting of a run or of a compact model's file.
     pub(crate) fn check(&self) -> Result<()> {
         let cin = self;
         layers("model.cin.maps", cin.maps.len())?;
@@ -378,7 +378,8 @@ fn positive(name: &str, value: f64) -> Result<()> {
     )
 }
 
-/// The widest layer, embedding or encoding: a width beyond it is a slip, and memory for it could not be had.
+/// Largest width of a layer, embedding or encoding. A larger one is a mistake for which there would not be enough
+/// memory.
 pub(crate) const MAX_WIDTH: usize = 1 << 16;
 
 fn width(name: &str, value: usize) -> Result<()> {

@@ -1,6 +1,6 @@
-//! Parameters, bytes and floating-point operations of a model and of its compact form. Counted is
-//! what prediction needs: a number field's unused bins (fields share one blocked table) are not, and
-//! neither is the gate's log_alpha.
+//! Parameters, bytes and floating-point operations of a model and of its compact form. They count only what
+//! prediction needs, so they exclude unused bins of number fields (which share a blocked table) and the gate's
+//! log_alpha.
 
 use crate::compact::CompactModel;
 use crate::encoder::FieldEncoder;
@@ -9,7 +9,7 @@ use crate::head::{LinearBranch, TabularHead};
 use crate::settings::NumberEncoding;
 use l0gm_train::{Encoder, GatedModel, Head, Sizes};
 
-/// Sizes of the model as trained (its embeddings at full width).
+/// Sizes of the trained model, with embeddings at full width.
 pub fn model_sizes(model: &GatedModel<FieldEncoder, TabularHead>, encoding: &Encoding) -> Sizes {
     let width = model.encoder.interface().width();
     let fields = encoding.categories.len() + encoding.numbers.len();
@@ -64,7 +64,7 @@ fn outputs(head: &TabularHead) -> usize {
     head.bias.elem_count()
 }
 
-/// Number of values in the parameters, the padding of blocked number tables left out.
+/// Number of values in the parameters, without the padding of blocked number tables.
 fn parameters(all: &[l0gm_train::Parameter], encoding: &Encoding, width: usize) -> u64 {
     let total: usize = all
         .iter()
@@ -82,13 +82,13 @@ fn parameters(all: &[l0gm_train::Parameter], encoding: &Encoding, width: usize) 
     total as u64
 }
 
-/// Multiply-adds times two of one example; `open` holds the width of each field's embedding, `cin`
-/// the fields and coordinates the CIN works on.
+/// Floating-point operations for one example; a multiply-add counts as two. `open` holds the width of each field's
+/// embedding, and `cin` the fields and coordinates that the CIN uses.
 fn flops(head: &TabularHead, encoding: &Encoding, open: &[usize], cin: (usize, usize)) -> u64 {
     let outputs = outputs(head) as u64;
     let width: usize = open.iter().sum();
     let numbers: usize = open[encoding.categories.len()..].iter().sum();
-    // a number's embedding is a weighted mean of two table rows
+    // The embedding of a number is a weighted mean of two table rows.
     let mut total = 4 * numbers as u64;
     total += match &head.linear {
         LinearBranch::None => 0,

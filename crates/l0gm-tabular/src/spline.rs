@@ -1,9 +1,9 @@
-//! A linear map of piecewise-linear encodings, without writing the encodings out.
+//! A linear map of piecewise-linear encodings that does not store the encodings.
 //!
-//! A value in bin b at position t is encoded as (1, .., 1, t, 0, .., 0), so a linear map of it is
-//! the running sum of the weights up to b, plus t times the next weight: a point on the line between
-//! two running sums. One small product with a triangle of ones makes all running sums of a step; a row
-//! then costs two lookups a field instead of one multiply-add a bin.
+//! A value in bin b at position t is encoded as (1, .., 1, t, 0, .., 0). Thus a linear map of it is the running sum
+//! of the weights up to b, plus t times the next weight: a point on the line between two running sums. One small
+//! product with a triangular matrix of ones makes all running sums of a step. A row then needs two lookups per field
+//! instead of one multiply-add per bin.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_ops::{Generator, embedding};
@@ -11,25 +11,25 @@ use l0gm_train::{Parameter, ParameterKind, Part};
 
 use crate::task::NumberInput;
 
-/// Weight rows before the first bin's: the bias, and what a missing value adds to it.
+/// Number of weight rows before that of the first bin: the bias, and what a missing value adds to it.
 const RESERVED: usize = 2;
 
-/// One linear map a field from its encoding to `dim` outputs.
+/// One linear map for each field, from its encoding to `dim` outputs.
 #[derive(Clone, Debug)]
 pub struct SplineTable {
     name: String,
     part: Part,
-    /// (fields, 2 + bins, dim): bias, missing, then one row a bin.
+    /// Weights, (fields, 2 + bins, dim): bias, missing, then one row for each bin.
     weight: Var,
-    /// (fields, 2 + bins, 2 + bins): which weight rows each table row sums.
+    /// The weight rows that each table row sums, (fields, 2 + bins, 2 + bins).
     sums: Tensor,
 }
 
 impl SplineTable {
-    /// Bin weights uniform within 1 / sqrt(bins) times `scale`; bias and missing rows 0.
+    /// A new map. Bin weights are uniform within 1 / sqrt(bins) times `scale`; bias and missing rows are 0.
     ///
     /// # Errors
-    /// Where the device refuses.
+    /// Fails if a tensor cannot be created.
     pub fn new(
         name: &str,
         part: Part,
@@ -40,7 +40,7 @@ impl SplineTable {
     ) -> Result<Self> {
         let bound = scale / (bins.max(1) as f64).sqrt();
         let reserved = Tensor::zeros((fields, RESERVED, dim), DType::F32, device)?;
-        // Drawn from [-1, 1) and scaled afterwards: a scale of 0 starts every weight at 0.
+        // Drawn from [-1, 1) and scaled afterwards, so that a scale of 0 gives weights of 0.
         let weights =
             generator.uniform_tensor((fields, bins, dim), -1.0, 1.0, DType::F32, device)?;
         let weights = (weights * bound)?;
@@ -65,29 +65,29 @@ impl SplineTable {
         })
     }
 
-    /// (rows, fields, dim).
+    /// The map's outputs, (rows, fields, dim).
     ///
     /// # Errors
-    /// Where an id is out of range.
+    /// Fails if an id is out of range.
     pub fn forward(&self, input: &NumberInput) -> Result<Tensor> {
         interpolate(&self.table()?, input)
     }
 
-    /// The running sums, (fields * (2 + bins), dim): row 0 of a field for a missing value, row 1 + k
-    /// for a value at edge k.
+    /// The running sums, (fields * (2 + bins), dim). Row 0 of a field is for a missing value, row 1 + k for a value
+    /// at edge k.
     ///
     /// # Errors
-    /// None beyond the tensor library's own.
+    /// Fails only if the tensor library does.
     pub fn table(&self) -> Result<Tensor> {
         self.sums.matmul(self.weight.as_tensor())?.flatten(0, 1)
     }
 
-    /// (fields, 2 + bins, dim).
+    /// The weights, (fields, 2 + bins, dim).
     pub fn weight(&self) -> &Var {
         &self.weight
     }
 
-    /// "NAME.weight" (Weight).
+    /// The parameter "NAME.weight" (Weight).
     pub fn parameters(&self) -> Vec<Parameter> {
         vec![Parameter {
             name: format!("{}.weight", self.name),
@@ -98,10 +98,10 @@ impl SplineTable {
     }
 }
 
-/// Points on the lines between two table rows each: (rows, fields, dim).
+/// Interpolates between two table rows for each value: (rows, fields, dim).
 ///
 /// # Errors
-/// Where an id is out of range.
+/// Fails if an id is out of range.
 pub(crate) fn interpolate(table: &Tensor, input: &NumberInput) -> Result<Tensor> {
     let lower = embedding(table, &input.lower)?.broadcast_mul(&input.rest)?;
     let upper = embedding(table, &input.upper)?.broadcast_mul(&input.position)?;

@@ -1,26 +1,26 @@
-//! Which rows are trained on, selected on and tested on. The benchmark split of Adult is 80/20 by
-//! seed, stratified by class (39,073 / 9,769 rows, as in the paper's Table 2); a tenth of the training
-//! rows, stratified too, is held out for selection. Both are scikit-learn's `train_test_split`.
+//! Divides rows into training, validation and test. The benchmark split of Adult is a random 80/20, stratified by
+//! class (39,073 / 9,769 rows, as in the paper's Table 2). A tenth of the training rows, also stratified, is used for
+//! validation. Both splits equal those of scikit-learn's `train_test_split`.
 
 use crate::stratified::stratified_split;
 use crate::{Error, Result};
 
-/// Row numbers of each split, ascending; disjoint, together every row they were made from.
+/// Row numbers of each split in ascending order. The splits are disjoint and together contain every row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitRows {
-    /// Fitted on.
+    /// Rows for fitting.
     pub train: Vec<u32>,
-    /// Selected on.
+    /// Rows for selecting the epoch and the temperature.
     pub valid: Vec<u32>,
-    /// Judged on.
+    /// Rows for the final evaluation.
     pub test: Vec<u32>,
 }
 
-/// Draws `test_fraction` of all rows for test and `valid_fraction` of the rest for validation, each
-/// rounded up, every class in proportion.
+/// Draws the share `test_fraction` of all rows for test and `valid_fraction` of the rest for validation. Both are
+/// rounded up and stratified by class.
 ///
 /// # Errors
-/// Where a split would be empty.
+/// Fails if a part would be empty.
 pub fn random_split(
     labels: &[u32],
     test_fraction: f64,
@@ -32,11 +32,11 @@ pub fn random_split(
     hold_out(labels, &rest, test, valid_fraction, seed)
 }
 
-/// The split that came with the files: the first `train_rows` rows train (less the validation rows),
-/// the rest test.
+/// The published split: the first `train_rows` rows are for training (without the validation rows), the others for
+/// test.
 ///
 /// # Errors
-/// Where a split would be empty.
+/// Fails if a part would be empty.
 pub fn official_split(
     labels: &[u32],
     train_rows: usize,

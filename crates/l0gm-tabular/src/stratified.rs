@@ -1,12 +1,12 @@
-//! scikit-learn's stratified split, draw for draw. Results on Adult depend on the split by more than most
-//! methods differ (a test accuracy's standard error is .0033), so ours is the one that
-//! `train_test_split(rows, test_size=f, stratify=y, random_state=seed)` makes: whoever compares with a
-//! model trained in Python compares on the same test rows.
+//! scikit-learn's stratified split, reproduced draw for draw. On Adult, results depend on the split more than most
+//! methods differ (the standard error of a test accuracy is .0033). So this is the split of `train_test_split(rows,
+//! test_size=f, stratify=y, random_state=seed)`, and comparisons with a model trained in Python use the same test
+//! rows.
 
 use rand_mt::Mt;
 
-/// Cuts `rows` in two, every class in proportion: (the rest, `ceil(fraction * rows)` taken), both in
-/// scikit-learn's order, which its next split depends on. `labels` are those of all rows.
+/// Divides `rows` into two parts, stratified by class: the rest, and `ceil(fraction * rows)` drawn rows. Both are in
+/// scikit-learn's order, on which its next split depends. `labels` holds the labels of all rows.
 pub(crate) fn stratified_split(
     labels: &[u32],
     rows: &[u32],
@@ -18,7 +18,7 @@ pub(crate) fn stratified_split(
     for &row in rows {
         by_class[labels[row as usize] as usize].push(row);
     }
-    // numpy's classes are the labels that occur
+    // numpy's classes are the labels that occur.
     by_class.retain(|class| !class.is_empty());
     let mut random = Mt::new(seed);
     let wanted = ((fraction * rows.len() as f64).ceil() as usize).min(rows.len());
@@ -41,8 +41,8 @@ pub(crate) fn stratified_split(
     (rest, taken)
 }
 
-/// How many of each class `draws` draws hold: the shares rounded down, then one more for the largest
-/// remainders, ties in random order.
+/// How many of `draws` draws each class gets: its share rounded down, plus one for the largest remainders, with ties
+/// in random order.
 fn approximate_mode(sizes: &[usize], draws: usize, random: &mut Mt) -> Vec<usize> {
     let all: usize = sizes.iter().sum();
     let exact: Vec<f64> = sizes
@@ -70,14 +70,15 @@ fn approximate_mode(sizes: &[usize], draws: usize, random: &mut Mt) -> Vec<usize
     counts
 }
 
-/// numpy's legacy shuffle: from the last item down, each swapped with one at or before it.
+/// numpy's legacy shuffle: from the last item down, each is swapped with one at or before it.
 fn shuffle<T>(items: &mut [T], random: &mut Mt) {
     for i in (1..items.len()).rev() {
         items.swap(i, at_most(i as u32, random) as usize);
     }
 }
 
-/// numpy's `random_interval`: 32 bits under the smallest mask that covers `max`, drawn again while above it.
+/// numpy's `random_interval`: draws 32 bits under the smallest mask that covers `max`, again and again until they are
+/// at most `max`.
 fn at_most(max: u32, random: &mut Mt) -> u32 {
     let mask = u32::MAX >> max.leading_zeros().min(31);
     loop {

@@ -1,13 +1,13 @@
-//! A table in memory, column by column: numbers with gaps, and categories as interned strings with
-//! gaps. Every reader ends here, and every later step starts here; a row remembers the file and the
-//! line it came from, so that an error found late still names its place.
+//! A table in memory, stored by column: numbers, and categories as interned strings, both with missing cells. Every
+//! reader produces one, and all later steps use it. A row remembers its file and line, so that an error found later
+//! can still name its place.
 
 use crate::{Error, Result};
 use l0gm_data::rows::{Place, RawTable, list, shown};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Categories as codes into a list of distinct names, in order of first appearance.
+/// Categories as codes into a list of distinct names, which are in order of first appearance.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Categories {
     codes: Vec<Option<u32>>,
@@ -16,18 +16,18 @@ pub struct Categories {
 }
 
 impl Categories {
-    /// Appends a cell; `None` is a missing one.
+    /// Appends a cell; `None` is a missing cell.
     pub fn push(&mut self, cell: Option<&str>) {
         let code = cell.map(|name| self.intern(name));
         self.codes.push(code);
     }
 
-    /// Code of each row, `None` where the cell is missing.
+    /// Code of each row; `None` if the cell is missing.
     pub fn codes(&self) -> &[Option<u32>] {
         &self.codes
     }
 
-    /// The distinct names; a code is an index into them.
+    /// The distinct names, indexed by code.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -51,7 +51,7 @@ impl Categories {
 /// The cells of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cells {
-    /// Finite numbers; `None` is a missing one.
+    /// Finite numbers; `None` is a missing cell.
     Numeric(Vec<Option<f64>>),
     /// Categories.
     Categorical(Categories),
@@ -66,12 +66,12 @@ impl Cells {
         }
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A missing cell counts as `None`; a number is written as Rust writes it.
+    /// The text of a cell; `None` if it is missing. Numbers are written as Rust writes them.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
             Cells::Numeric(values) => values[row].map(|value| value.to_string()),
@@ -83,34 +83,34 @@ impl Cells {
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name, unique in the table.
+    /// Name of the column, unique in the table.
     pub name: String,
-    /// Its cells.
+    /// The cells of the column, one for each row.
     pub cells: Cells,
 }
 
-/// A table, column by column.
+/// A table, stored by column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     columns: Vec<Column>,
-    /// Position of each column, for tables of thousands.
+    /// Position of each column by name, because a table may have thousands.
     index: HashMap<String, usize>,
-    /// The files the rows came from, and each row's file and place in it.
+    /// The files of the rows, and each row's file and place in it.
     files: Vec<PathBuf>,
     places: Vec<(u32, Place)>,
 }
 
 impl Table {
-    /// From columns of equal length; `lines` holds each row's 1-based line of `path`.
+    /// Makes a table of columns of equal length. `lines` holds the line of each row in `path`, counted from 1.
     ///
     /// # Errors
-    /// Where there is no row or no column, names repeat, or lengths differ.
+    /// Fails if there are no rows or no columns, names repeat, or lengths differ.
     pub fn new(path: &Path, columns: Vec<Column>, lines: Vec<u64>) -> Result<Self> {
         let places = lines.into_iter().map(|line| (0, Place::Line(line)));
         Self::with_places(vec![path.to_path_buf()], columns, places.collect())
     }
 
-    /// Columns made of rows as they were read.
+    /// Makes a table with the places of rows that were read.
     pub(crate) fn of_rows(raw: &RawTable, columns: Vec<Column>) -> Result<Self> {
         let mut files: Vec<PathBuf> = Vec::new();
         let mut places = Vec::with_capacity(raw.rows());
@@ -171,20 +171,20 @@ impl Table {
         &self.columns
     }
 
-    /// The columns, to be changed in place by a test.
+    /// The columns, for tests that change them in place.
     #[cfg(test)]
     pub(crate) fn columns_mut(&mut self) -> &mut [Column] {
         &mut self.columns
     }
 
-    /// Puts other cells into a column.
+    /// Replaces the cells of a column.
     pub(crate) fn replace(&mut self, name: &str, cells: Cells) {
         if let Some(at) = self.index.get(name) {
             self.columns[*at].cells = cells;
         }
     }
 
-    /// A column by name; the error names the nearest.
+    /// The column with this name; an error names the nearest one.
     pub fn column(&self, name: &str) -> Result<&Column> {
         self.index
             .get(name)
@@ -203,18 +203,18 @@ impl Table {
             })
     }
 
-    /// The (first) file the rows came from.
+    /// The (first) file of the rows.
     pub fn path(&self) -> &Path {
         &self.files[0]
     }
 
-    /// The file a row came from and its place there.
+    /// The file of a row, and the row's place in it.
     pub fn place(&self, row: usize) -> (&Path, Place) {
         let (file, place) = self.places[row];
         (&self.files[file as usize], place)
     }
 
-    /// An error about one cell.
+    /// Makes an error about one cell.
     pub fn cell_error(
         &self,
         row: usize,

@@ -1,4 +1,4 @@
-//! A table ready to train on: all rows encoded once, batches gathered by row number.
+//! A table that is ready for training: all rows are encoded once, and batches are gathered by row number.
 
 use crate::encoding::{EncodedRows, Encoding};
 use crate::robustness::TestCells;
@@ -7,27 +7,27 @@ use crate::{Result, Table};
 use candle_core::{Device, Tensor};
 use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
 
-/// Category fields of some rows.
+/// The category fields of some rows.
 #[derive(Clone, Debug)]
 pub struct CategoryInput {
-    /// (rows, category fields) u32: row of the shared category table.
+    /// Rows of the shared category table, (rows, category fields) u32.
     pub ids: Tensor,
 }
 
-/// Number fields of some rows.
+/// The number fields of some rows.
 #[derive(Clone, Debug)]
 pub struct NumberInput {
-    /// (rows, number fields) u32: row of the shared number table at the lower end of the bin.
+    /// Rows of the shared number table at the lower ends of bins, (rows, number fields) u32.
     pub lower: Tensor,
-    /// (rows, number fields) u32: row at the upper end of the bin.
+    /// Rows of the shared number table at the upper ends of bins, (rows, number fields) u32.
     pub upper: Tensor,
-    /// (rows, number fields, 1) f32: position within the bin in [0, 1], or the scaled value.
+    /// Position within the bin in [0, 1], or the scaled value, (rows, number fields, 1) f32.
     pub position: Tensor,
-    /// (rows, number fields, 1) f32: 1 - position.
+    /// The value 1 - position, (rows, number fields, 1) f32.
     pub rest: Tensor,
 }
 
-/// What the model reads of some rows; a table without fields of a kind has `None` there.
+/// The model's input for some rows; a kind of field that the table lacks is `None`.
 #[derive(Clone, Debug)]
 pub struct TableInput {
     /// The category fields.
@@ -40,7 +40,7 @@ impl TableInput {
     /// Moves encoded rows to a device.
     ///
     /// # Errors
-    /// Where the device refuses.
+    /// Fails if a tensor cannot be created.
     pub fn new(encoding: &Encoding, rows: &EncodedRows, device: &Device) -> Result<Self> {
         let (n, fc, fn_) = (rows.rows, encoding.categories.len(), encoding.numbers.len());
         let categories = if fc == 0 {
@@ -52,7 +52,8 @@ impl TableInput {
         let numbers = if fn_ == 0 {
             None
         } else {
-            // The row after the lower end's is the upper end's; the row for missing has weight 0 there.
+            // The upper end's row follows the lower end's. The row for missing cells is looked up with weight 0
+            // there.
             let upper: Vec<u32> = rows.knots.iter().map(|knot| knot + 1).collect();
             let upper = match encoding.kind {
                 crate::NumberEncoding::PiecewiseLinear => upper,
@@ -72,10 +73,10 @@ impl TableInput {
         })
     }
 
-    /// The given rows (u32), in that order.
+    /// Selects the given rows (u32), in that order.
     ///
     /// # Errors
-    /// Where a row does not exist.
+    /// Fails if a row does not exist.
     pub fn select(&self, rows: &Tensor) -> candle_core::Result<Self> {
         let categories = match &self.categories {
             Some(c) => Some(CategoryInput {
@@ -116,7 +117,7 @@ impl TableTask {
     /// Encodes every split once. `labels` holds the class of every row of the table.
     ///
     /// # Errors
-    /// Where a fitted column is not there, or the device refuses.
+    /// Fails if a fitted column is missing or a tensor cannot be created.
     pub fn new(
         table: &Table,
         labels: &[u32],
@@ -146,7 +147,7 @@ impl TableTask {
         })
     }
 
-    /// What the model reads of a whole split.
+    /// The model's input for a whole split.
     pub fn input(&self, split: Split) -> &TableInput {
         &self.part(split).input
     }

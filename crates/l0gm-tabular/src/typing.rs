@@ -1,5 +1,5 @@
-//! From rows as they were read to a typed table: the label becomes classes, every other column numbers
-//! or categories, dates numbers of several columns; what is odd is left out and said.
+//! Turns rows that were read into a typed table. The label becomes classes, other columns become numbers or
+//! categories, and dates become several number columns. Odd columns are left out and reported.
 
 use crate::schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 use crate::settings::DataSettings;
@@ -11,18 +11,18 @@ use l0gm_data::rows::suspicious::{self, Oddity};
 use l0gm_data::rows::{RawColumn, RawTable, Summary, dates, list, number};
 use std::collections::HashSet;
 
-/// Rows with everything known of them.
+/// Typed rows with their description.
 pub(crate) struct TypedRows {
     pub(crate) table: Table,
     pub(crate) schema: Schema,
     pub(crate) labels: Vec<u32>,
     pub(crate) summary: Summary,
-    /// Rows of the first file that are left.
+    /// Number of remaining rows of the first file.
     pub(crate) first_rows: usize,
 }
 
-/// Types rows. `first_rows`: rows of the first of two files. `judge`: whether odd columns are looked
-/// for; those of a published benchmark stay as they are.
+/// Types rows. `first_rows` is the number of rows of the first of two files. `judge` says whether to look for odd
+/// columns; those of a published benchmark are kept as they are.
 pub(crate) fn typed(
     mut raw: RawTable,
     settings: &DataSettings,
@@ -147,7 +147,7 @@ pub(crate) fn typed(
     })
 }
 
-/// The kind of each column; a column that a setting lists is what the setting says.
+/// The kind of each column; settings take precedence.
 fn kinds(raw: &RawTable, settings: &DataSettings, label: &str) -> Result<Vec<Kind>> {
     raw.columns()
         .iter()
@@ -159,7 +159,7 @@ fn kinds(raw: &RawTable, settings: &DataSettings, label: &str) -> Result<Vec<Kin
                     _ => Kind::Number(raw.decimal()),
                 });
             }
-            // A word among numbers makes no difference to a label or to categories.
+            // A word among numbers does not matter for a label or for categories.
             if column.name == label || settings.categorical.contains(&column.name) {
                 return Ok(inferred().unwrap_or(Kind::Category));
             }
@@ -168,7 +168,7 @@ fn kinds(raw: &RawTable, settings: &DataSettings, label: &str) -> Result<Vec<Kin
         .collect()
 }
 
-/// The cells of a column that stays one column.
+/// The cells of a column that becomes a single column.
 fn cells(raw: &RawTable, column: &RawColumn, kind: Kind, settings: &DataSettings) -> Result<Cells> {
     match kind {
         Kind::Number(decimal) if !settings.categorical.contains(&column.name) => Ok(
@@ -192,12 +192,12 @@ fn label_cells(labels: &label::Labels) -> Categories {
     cells
 }
 
-/// Whether not all values are the same; a year that never changes says nothing.
+/// Whether the values differ; a year that is always the same carries no information.
 fn varies(values: &[Option<f64>]) -> bool {
     values.len() < 2 || values.iter().any(|value| *value != values[0])
 }
 
-/// A line where no date of a column says whether its day or its month stands first.
+/// A remark if no date of a column shows whether the day or the month comes first.
 pub(crate) fn ambiguous(column: &RawColumn, order: dates::DateOrder) -> Option<String> {
     use dates::DateOrder::{DayFirst, MonthFirst};
     let other = match order {

@@ -1,4 +1,4 @@
-//! A compact model to tensors and JSON, and back.
+//! Writes a compact model as tensors and JSON and reads it back.
 
 use super::fold::layout;
 use super::{
@@ -13,20 +13,20 @@ use l0gm_gate::LinearLayer;
 use l0gm_train::CompactFolder;
 use serde::{Deserialize, Serialize};
 
-/// What of a compact model is no tensor.
+/// The parts of a compact model that are not tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Shape {
-    /// Width of a field's embedding before.
+    /// Width of a field's embedding before compaction.
     dim: usize,
-    /// The open dimensions of each field, in the interface's order.
+    /// The open dimensions of each field, in the order of the interface.
     kept: Vec<Vec<u32>>,
     linear: LinearKind,
-    /// Absent where there is no such branch, or nothing is open.
+    /// Settings of the CIN; `None` if there is no such branch or nothing is open.
     cin: Option<CinSettings>,
-    /// Units of the hidden layers; empty: no deep branch.
+    /// Units of the hidden layers; if empty, there is no deep branch.
     deep: Vec<usize>,
-    /// Frequencies of the periodic encoding; 0 with another.
+    /// Frequencies of the periodic encoding; 0 for other encodings.
     frequencies: usize,
 }
 
@@ -65,10 +65,10 @@ impl CompactModel {
         })
     }
 
-    /// Puts the folder's tensors together. `classes`: number of classes.
+    /// Builds a model from the folder's tensors. `classes` is the number of classes.
     ///
     /// # Errors
-    /// Where shape, encoding and tensors do not fit each other.
+    /// Fails if shape, encoding and tensors do not match.
     pub(super) fn from_folder(
         folder: &CompactFolder,
         shape: Shape,
@@ -129,7 +129,7 @@ impl CompactModel {
 }
 
 impl Shape {
-    /// That kept dimensions exist, and that nothing reads dimensions where there are none.
+    /// Checks that kept dimensions exist, and that no branch reads dimensions that do not.
     fn check(&self, folder: &CompactFolder, encoding: &Encoding) -> Result<()> {
         let unfit = |what: String| Err(folder.unfit(what).into());
         for (what, value) in [
@@ -233,7 +233,7 @@ fn read_raw(folder: &CompactFolder, encoding: &Encoding, outputs: usize) -> Resu
     Ok(CompactLinear::Raw(categories, numbers))
 }
 
-/// `units` of each hidden layer on `width` open dimensions.
+/// Reads hidden layers of `units` units on `width` open dimensions.
 fn read_deep(
     folder: &CompactFolder,
     units: &[usize],

@@ -1,4 +1,5 @@
-//! From a gated model to a compact one: z into tables and maps, closed columns out of the layers behind.
+//! Turns a gated model into a compact one: z is folded into tables and maps, and closed columns are removed from the
+//! layers behind them.
 
 use super::{
     CompactCin, CompactDeep, CompactField, CompactLinear, CompactModel, FieldMap, RawNumbers,
@@ -14,7 +15,7 @@ use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, GatedModel};
 use std::collections::BTreeSet;
 
-/// See [`CompactModel::new`].
+/// Implements [`CompactModel::new`].
 pub(super) fn fold(
     model: &GatedModel<FieldEncoder, TabularHead>,
     encoding: &Encoding,
@@ -82,7 +83,7 @@ pub(super) fn fold(
     .swept()
 }
 
-/// The layer's weight on open dimensions. z is in the tables already: only the closed columns go.
+/// The layer's weight on open dimensions. z is in the tables already, so only closed columns are removed.
 fn drop(mask: &[f32], linear: &Linear) -> Result<Tensor> {
     let layer = LinearLayer {
         weight: weight(linear)?,
@@ -125,9 +126,9 @@ fn raw_linear(raw: &RawLinear) -> Result<CompactLinear> {
     Ok(CompactLinear::Raw(categories, numbers))
 }
 
-/// Where the CIN finds each (field, coordinate) left among the open dimensions, one past them where its
-/// gate is closed; and the numbers of fields and of coordinates left. `kept`: each field's open
-/// dimensions of `dim`.
+/// Column of the open dimensions for each remaining (field, coordinate) of the CIN, or one past the last if its gate
+/// is closed; then the numbers of remaining fields and coordinates. `kept` holds each field's open dimensions of
+/// `dim`.
 pub(super) fn layout(kept: &[Vec<u32>]) -> (Vec<u32>, usize, usize) {
     let dims: BTreeSet<u32> = kept.iter().flatten().copied().collect();
     let closed: u32 = kept.iter().map(|field| field.len() as u32).sum();
@@ -143,7 +144,7 @@ pub(super) fn layout(kept: &[Vec<u32>]) -> (Vec<u32>, usize, usize) {
     (gather, fields, dims.len())
 }
 
-/// Each layer's maps on the fields left.
+/// The maps of each layer for the remaining fields.
 fn cin_weights(weights: &[Tensor], kept: &[Vec<u32>]) -> Result<Vec<Tensor>> {
     let fields: Vec<u32> = (0..kept.len() as u32)
         .filter(|&field| !kept[field as usize].is_empty())
@@ -154,7 +155,7 @@ fn cin_weights(weights: &[Tensor], kept: &[Vec<u32>]) -> Result<Vec<Tensor>> {
         .map(|(layer, weight)| {
             let index = Tensor::new(fields.as_slice(), weight.device())?;
             let weight = weight.contiguous()?.index_select(&index, 2)?;
-            // The first layer's maps before are the fields themselves.
+            // The maps before the first layer are the fields themselves.
             let weight = if layer == 0 {
                 weight.index_select(&index, 1)?
             } else {
@@ -225,7 +226,7 @@ fn compact_field(
     })
 }
 
-/// A variable's values in a tensor of their own: training goes on in the variable's memory.
+/// A copy of a variable's values, because training continues to change the variable's memory.
 fn own(var: &Var) -> Result<Tensor> {
     Ok(var.as_detached_tensor().copy()?)
 }

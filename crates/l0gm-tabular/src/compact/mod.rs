@@ -1,6 +1,6 @@
-//! A trained gated model made really smaller. z is folded into the embedding tables and into the
-//! number fields' maps, the dimensions it closes are dropped from them and from every layer that read
-//! them; a field with no open dimension is not looked up at all. No gate is left.
+//! Makes a trained gated model smaller. z is folded into the embedding tables and into the maps of number fields, and
+//! the dimensions that it closes are dropped from them and from every layer that reads them. A field without open
+//! dimensions is not looked up at all. The result has no gate.
 
 mod file;
 mod fold;
@@ -24,124 +24,124 @@ use l0gm_train::GatedModel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A model without a gate, narrower where the gate was closed. It owns all it needs.
+/// A model without a gate, with fewer dimensions if gates were closed. It owns all its tensors.
 #[derive(Clone, Debug)]
 pub struct CompactModel {
     pub(crate) classes: usize,
-    /// (1, outputs).
+    /// Bias, (1, outputs).
     bias: Tensor,
     fields: Vec<CompactField>,
     linear: CompactLinear,
     cin: Option<CompactCin>,
     deep: Option<CompactDeep>,
-    /// Width of a field before.
+    /// Width of a field's embedding before compaction.
     dim: usize,
-    /// The open dimensions of each field, in the interface's order.
+    /// The open dimensions of each field, in the order of the interface.
     kept: Vec<Vec<u32>>,
     open: Vec<usize>,
-    /// The same laid out for one sweep over rows, where that can be done.
+    /// The same model arranged for a single sweep over rows, if that is possible.
     fused: Option<Arc<Fused>>,
 }
 
-/// A field with open dimensions: which column of the input, and its folded table.
+/// A field with open dimensions: its column of the input and its folded table.
 #[derive(Clone, Debug)]
 struct CompactField {
     column: usize,
-    /// Row of the shared table this field's rows begin at.
+    /// First row of this field in the shared table.
     offset: u32,
     map: FieldMap,
 }
 
 #[derive(Clone, Debug)]
 enum FieldMap {
-    /// (rows of the field, open).
+    /// Table of a category field, (rows of the field, open).
     Categories(Tensor),
-    /// (edges + 1, open): running sums.
+    /// Running sums of a number field, (edges + 1, open).
     PiecewiseLinear(Tensor),
-    /// Frequencies (1, 1, n) if periodic, weight (features, open), offset (2, open).
+    /// For other encodings: frequencies (1, 1, n) if periodic, weight (features, open), offset (2, open).
     Dense(Option<Tensor>, Tensor, Tensor),
 }
 
-/// What the linear branch reads.
+/// The input of the linear branch.
 #[derive(Clone, Debug)]
 enum CompactLinear {
-    /// There is none, or it reads nothing that is open.
+    /// There is no linear branch, or nothing that it reads is open.
     None,
-    /// Raw inputs: weights of categories (rows, outputs) and of numbers.
+    /// Raw inputs: weights of categories, (rows, outputs), and of numbers.
     Raw(Option<Tensor>, Option<RawNumbers>),
-    /// The open dimensions: (outputs, open).
+    /// Weights of the open dimensions, (outputs, open).
     Gated(Tensor),
 }
 
 #[derive(Clone, Debug)]
 enum RawNumbers {
-    /// (fields * rows a field, outputs): running sums.
+    /// Running sums, (fields * rows per field, outputs).
     PiecewiseLinear(Tensor),
-    /// (outputs, fields).
+    /// Weights of scaled values, (outputs, fields).
     Scaled(Tensor),
 }
 
-/// The CIN on the fields and coordinates that have anything open.
+/// The CIN on the fields and coordinates with an open dimension.
 #[derive(Clone, Debug)]
 struct CompactCin {
     shape: CinShape,
     settings: CinSettings,
-    /// Column of the open embeddings for each (field, coordinate) left; one past them reads 0.
+    /// Column of the open embeddings for each remaining (field, coordinate); one past the last column gives 0.
     gather: Tensor,
     fields: usize,
     dim: usize,
     weights: Vec<Tensor>,
-    /// (outputs, sums).
+    /// Output weights, (outputs, sums).
     output: Tensor,
 }
 
 /// The deep branch.
 #[derive(Clone, Debug)]
 struct CompactDeep {
-    /// (units, open); absent where nothing is open.
+    /// Weights of the first layer, (units, open); `None` if nothing is open.
     first: Option<Tensor>,
-    /// (units,).
+    /// Bias of the first layer, (units,).
     first_bias: Tensor,
     hidden: Vec<LinearLayer>,
-    /// (outputs, units).
+    /// Output weights, (outputs, units).
     output: Tensor,
 }
 
 impl CompactModel {
-    /// Folds and drops. The gate is read as it is in evaluation.
+    /// Makes a trained gated model smaller. The gate has its values of evaluation.
     ///
     /// # Errors
-    /// Where the model and the encoding do not belong together, or the gates read their rows or stand below the
+    /// Fails if model and encoding do not belong together, or if the gates depend on their rows or act below the
     /// interface.
     pub fn new(model: &GatedModel<FieldEncoder, TabularHead>, encoding: &Encoding) -> Result<Self> {
         fold::fold(model, encoding)
     }
 
-    /// Lays itself out for the sweep.
+    /// Arranges the model for the sweep, if that is possible.
     fn swept(mut self) -> Result<Self> {
         self.fused = Fused::new(&self)?.map(Arc::new);
         Ok(self)
     }
 
-    /// Whether predictions take the sweep.
+    /// Whether predictions use the sweep.
     pub(crate) fn is_swept(&self) -> bool {
         self.fused.is_some()
     }
 
-    /// Number of open dimensions of each field, in the interface's order.
+    /// Number of open dimensions of each field, in the order of the interface.
     pub fn open(&self) -> &[usize] {
         &self.open
     }
 
-    /// The open dimensions themselves.
+    /// The open dimensions of each field.
     pub fn kept(&self) -> &[Vec<u32>] {
         &self.kept
     }
 
-    /// (rows, classes).
+    /// Computes logits, (rows, classes).
     ///
     /// # Errors
-    /// Where the input was encoded differently.
+    /// Fails if the input has a different encoding.
     pub fn logits(&self, input: &TableInput) -> candle_core::Result<Tensor> {
         let Some(fused) = &self.fused else {
             return self.logits_by_ops(input);
@@ -158,7 +158,7 @@ impl CompactModel {
         as_logits(sum, self.classes)
     }
 
-    /// The same by ops on whole stacks of fields: on any device, for any settings.
+    /// Computes the logits by operations on whole stacks of fields, on any device and for any settings.
     pub(crate) fn logits_by_ops(&self, input: &TableInput) -> candle_core::Result<Tensor> {
         let embedded = self.embed(input)?; // (rows, open)
         let mut terms = Vec::with_capacity(3);
@@ -185,7 +185,7 @@ impl CompactModel {
         add_up(&terms, &self.bias, self.classes)
     }
 
-    /// The open embeddings, z folded in: (rows, open), `None` where nothing is open.
+    /// The open embeddings with z folded in, (rows, open); `None` if nothing is open.
     fn embed(&self, input: &TableInput) -> candle_core::Result<Option<Tensor>> {
         let parts = self
             .fields
@@ -198,7 +198,7 @@ impl CompactModel {
         }
     }
 
-    /// Every tensor it needs, by a stable name.
+    /// Every tensor of the model, by a stable name.
     pub(crate) fn tensors(&self) -> BTreeMap<String, Tensor> {
         let mut all = BTreeMap::new();
         let mut add = |name: String, tensor: &Tensor| {
@@ -207,7 +207,7 @@ impl CompactModel {
         add("bias".into(), &self.bias);
         let open = (0..self.open.len()).filter(|&field| self.open[field] > 0);
         for (at, field) in open.zip(&self.fields) {
-            // Numbered as in the interface.
+            // Fields are numbered as in the interface.
             let name = |part: &str| format!("field.{at}.{part}");
             match &field.map {
                 FieldMap::Categories(table) | FieldMap::PiecewiseLinear(table) => {
@@ -258,7 +258,7 @@ impl CompactModel {
         all
     }
 
-    /// (fields, coordinates) the CIN still works on.
+    /// Numbers of fields and coordinates that the CIN still uses.
     pub(crate) fn cin_size(&self) -> (usize, usize) {
         self.cin
             .as_ref()
@@ -267,7 +267,7 @@ impl CompactModel {
 }
 
 impl CompactField {
-    /// (rows, open).
+    /// Computes the field's open dimensions, (rows, open).
     fn forward(&self, input: &TableInput) -> candle_core::Result<Tensor> {
         match (&self.map, &input.categories, &input.numbers) {
             (FieldMap::Categories(table), Some(categories), _) => {
@@ -295,7 +295,7 @@ impl CompactField {
         }
     }
 
-    /// One column's ids, counted from the field's own first row: (rows, 1).
+    /// Ids of one column, counted from the field's first row: (rows, 1).
     fn ids(&self, ids: &Tensor) -> candle_core::Result<Tensor> {
         let offset = Tensor::new(&[[self.offset]], ids.device())?;
         ids.narrow(1, self.column, 1)?
@@ -315,7 +315,7 @@ impl CompactField {
 }
 
 impl CompactCin {
-    /// (rows, open) to (rows, fields left, coordinates left), zeros where a gate is closed.
+    /// From (rows, open) to (rows, remaining fields, remaining coordinates), with zeros where a gate is closed.
     fn fields_of(&self, open: &Tensor) -> candle_core::Result<Tensor> {
         let rows = open.dim(0)?;
         let zero = Tensor::zeros((rows, 1), open.dtype(), open.device())?;
@@ -326,11 +326,11 @@ impl CompactCin {
 }
 
 impl CompactDeep {
-    /// (rows, open), absent where nothing is open, to (rows, outputs).
+    /// From (rows, open), or `None` if nothing is open, to (rows, outputs).
     fn forward(&self, x: Option<&Tensor>, rows: usize) -> candle_core::Result<Tensor> {
         let first = match (&self.first, x) {
             (Some(weight), Some(x)) => l0gm_ops::linear(x, weight, Some(&self.first_bias))?,
-            // Every dimension is closed: the first layer gives its bias.
+            // If every dimension is closed, the first layer gives its bias.
             _ => self.first_bias.unsqueeze(0)?.repeat((rows, 1))?,
         };
         let mut x = first.relu()?;
@@ -341,7 +341,7 @@ impl CompactDeep {
     }
 }
 
-/// The raw branch's terms, (rows, outputs) each.
+/// The terms of the raw branch, (rows, outputs) each.
 fn raw_terms(
     categories: Option<&Tensor>,
     numbers: Option<&RawNumbers>,
@@ -370,7 +370,7 @@ fn rows(input: &TableInput) -> candle_core::Result<usize> {
     }
 }
 
-/// An error about a model and an encoding that do not belong together.
+/// Makes the error about a model and an encoding that do not belong together.
 fn strangers(what: &str) -> Error {
     Error::Setting(format!("the model and the encoding do not fit: {what}"))
 }

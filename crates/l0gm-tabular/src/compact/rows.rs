@@ -1,5 +1,5 @@
-//! New rows in the spelling that a model was trained on: `TRUE` for `True`, `1.0` for `1`, a date as the
-//! numbers it was taken apart into. What training never met is counted.
+//! Converts new rows to the spelling of the training data: `TRUE` to `True`, `1.0` to `1`, and a date to its parts.
+//! Counts values that did not occur in training.
 
 use crate::encoding::{CategoryField, NumberField};
 use crate::settings::DataSettings;
@@ -12,7 +12,7 @@ use l0gm_data::rows::{
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Reads the columns of an encoding; also says what a person would like to know of them.
+/// Reads the columns of an encoding, and returns remarks on them for the user.
 pub(super) fn read(
     source: &Source,
     encoding: &Encoding,
@@ -116,7 +116,7 @@ fn marks<'a>(raw: &RawTable, encoding: &'a Encoding) -> HashMap<&'a str, Decimal
     marks
 }
 
-/// The numbers of all dates, by the name of their part.
+/// The numbers of all dates, by the name of each part.
 fn date_parts(
     raw: &RawTable,
     encoding: &Encoding,
@@ -142,7 +142,7 @@ fn date_parts(
                 said.extend(ambiguous(column, order));
             }
             let mut found = dates::expand(raw, column, order)?;
-            // Days without a time, where training saw times, begin at midnight.
+            // If training data had times, days without a time begin at midnight.
             let hour = dates::part_name(&date.name, "hour");
             if !found.iter().any(|(name, _)| *name == hour) {
                 let midnight = column.cells.iter().map(|cell| cell.map(|_| 0.0)).collect();
@@ -154,7 +154,7 @@ fn date_parts(
     Ok(parts)
 }
 
-/// A line where values lie outside what training saw, or are missing where it had none missing.
+/// A remark on values outside the range of training, or missing if training had none missing.
 fn number_note(field: &NumberField, values: &[Option<f64>]) -> Option<String> {
     let (low, high) = (field.edges.first()?, field.edges.last()?);
     let outside = values

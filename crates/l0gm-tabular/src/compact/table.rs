@@ -1,5 +1,4 @@
-//! A compact model with everything that raw rows need on their way to it: how a file is read, and what
-//! was fitted on the training rows.
+//! A compact model with everything that raw rows need: how a file is read, and what was fitted on the training rows.
 
 use super::CompactModel;
 use super::file::Shape;
@@ -13,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Rows a forward pass.
+/// Number of rows in a forward pass.
 const BATCH: usize = 4096;
 const MODALITY: &str = "tabular";
 
-/// A finished run's compact model, ready for new rows.
+/// The compact model of a finished run, ready for new rows.
 #[derive(Clone, Debug)]
 pub struct CompactTable {
     header: CompactHeader,
@@ -27,13 +26,13 @@ pub struct CompactTable {
     device: Device,
 }
 
-/// The modality's part of `model.json`.
+/// The part of `model.json` that tables define.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Body {
-    /// Cells that mean "missing" beside the empty one.
+    /// Words that mean "missing" besides the empty cell.
     missing: Vec<String>,
-    /// Field separator of a CSV file; a comma stands for any that is found.
+    /// Separator of a CSV file; a comma means that it is found from the file.
     separator: char,
     /// The decimal mark, where it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +48,7 @@ impl CompactTable {
     /// Reads the folder `compact` of a finished run.
     ///
     /// # Errors
-    /// A file that is missing, cut off, of another format or modality, or does not fit the others.
+    /// Fails if a file is missing, truncated, of another format or modality, or does not match the others.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
@@ -69,46 +68,46 @@ impl CompactTable {
         })
     }
 
-    /// What `model.json` says: run, classes, temperature, sizes before and after.
+    /// The header in `model.json`: run, classes, temperature, and sizes before and after.
     pub fn header(&self) -> &CompactHeader {
         &self.header
     }
 
-    /// The model itself.
+    /// The compact model.
     pub fn model(&self) -> &CompactModel {
         &self.model
     }
 
-    /// The columns it reads, with their kinds: categories, then numbers.
+    /// The columns that the model reads, with their kinds: categories, then numbers.
     pub fn columns(&self) -> Vec<Field> {
         let fields = self.encoding.fields().into_iter();
         fields.map(|(name, kind)| Field { name, kind }).collect()
     }
 
-    /// Calibrated probabilities of every row of a file (`docs/rows.md` says what is read), in the file's
-    /// order. Columns are found by name; others, the label's among them, are not looked at.
+    /// Calibrated probabilities of every row of a file, in the file's order (`docs/rows.md` describes the files).
+    /// Finds columns by name and ignores all others, including the label.
     ///
     /// # Errors
-    /// A file that cannot be read, a column that is not there, or a cell of a number column that is no
-    /// finite number; names file, row and column.
+    /// Fails if the file cannot be read, a column is missing, or a cell of a number column is not a finite number.
+    /// The error names file, row and column.
     pub fn predict_file(&self, path: &Path) -> Result<ClassProbabilities> {
         Ok(self.predict_rows(&Source::path(path))?.0)
     }
 
-    /// Like [`predict_file`](Self::predict_file), of a file or of standard input; with what a person
-    /// would like to know of the rows, one line each: cells that training never met, above all.
+    /// Like [`predict_file`](Self::predict_file), for a file or standard input. Also returns remarks on the rows, one
+    /// on each line, mainly about cells with values that did not occur in training.
     ///
     /// # Errors
-    /// As [`predict_file`](Self::predict_file).
+    /// Fails like [`predict_file`](Self::predict_file).
     pub fn predict_rows(&self, source: &Source) -> Result<(ClassProbabilities, Vec<String>)> {
         let (table, said) = self.read_rows(source)?;
         Ok((self.predict(table)?, said))
     }
 
-    /// Reads the columns that the model reads, in the spelling that it was trained on.
+    /// Reads the model's columns and converts them to the spelling of the training data.
     ///
     /// # Errors
-    /// As [`predict_file`](Self::predict_file).
+    /// Fails like [`predict_file`](Self::predict_file).
     pub fn read_rows(&self, source: &Source) -> Result<(Table, Vec<String>)> {
         super::rows::read(source, &self.encoding, &self.reading)
     }
@@ -116,7 +115,7 @@ impl CompactTable {
     /// Calibrated probabilities of every row of a table.
     ///
     /// # Errors
-    /// As [`predict_file`](Self::predict_file).
+    /// Fails like [`predict_file`](Self::predict_file).
     pub fn predict(&self, table: Table) -> Result<ClassProbabilities> {
         let logits = self.logits(table)?;
         let (temperature, classes) = (self.header.temperature, &self.header.classes);
@@ -130,7 +129,7 @@ impl CompactTable {
     /// Logits before temperature scaling: (rows, classes).
     ///
     /// # Errors
-    /// As [`predict_file`](Self::predict_file).
+    /// Fails like [`predict_file`](Self::predict_file).
     pub fn logits(&self, mut table: Table) -> Result<Tensor> {
         let schema = Schema {
             label: String::new(),
@@ -153,10 +152,10 @@ impl CompactTable {
 }
 
 impl CompactModel {
-    /// What a run writes of it: with the encoding it was trained on, and how its file was read.
+    /// The files that a run writes: the model with its encoding, and how its file was read.
     ///
     /// # Errors
-    /// Where a value cannot be written as JSON.
+    /// Fails if a value cannot be written as JSON.
     pub fn parts(&self, encoding: &Encoding, reading: &DataSettings) -> Result<CompactParts> {
         let body = Body {
             missing: reading.missing.clone(),

@@ -1,5 +1,5 @@
-//! L0GM on tables: a hard-concrete gate on the field embeddings that every branch reads (eq. 8 and 20). The dense
-//! backbone is fitted by the same code with the identity in the gate's place.
+//! L0GM on tables: a hard-concrete gate on the field embeddings that every branch reads (eq. 8 and 20). The same code
+//! fits the dense backbone, with the identity in place of the gate.
 
 use crate::data_summary::{data_summary, encoding_note, split_note};
 use crate::modality::EPOCHS;
@@ -16,11 +16,11 @@ use l0gm_train::{
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Fewest steps an epoch and rows a batch that a small table is given. Gates travel a set distance in a run: in a few
-/// steps the first batches would decide them, and lambda would do nothing.
+/// Smallest number of steps per epoch and of rows per batch for a small table. Gates travel a fixed distance in a
+/// run; with only a few steps, the first batches would decide them and lambda would have no effect.
 const STEPS: usize = 16;
 const BATCH: usize = 8;
-/// Test rows on which the compact model is compared with the gated one, at most.
+/// Largest number of test rows on which the compact model is compared with the gated one.
 const COMPARED_ROWS: usize = 16_384;
 
 pub(super) struct L0gm;
@@ -56,8 +56,8 @@ impl Method<TabularModality> for L0gm {
 
 pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
     let settings: TabularSettings = spec.modality_settings()?;
-    // Seconds an epoch on two cores over Adult's 35,165 training rows, a little above the measured .35; files of
-    // one's own count by size.
+    // Seconds per epoch on two cores over Adult's 35,165 training rows, slightly above the measured .35. For a user's
+    // file, the size is used.
     let rows = match std::fs::metadata(&spec.dataset) {
         Ok(file) if file.is_file() => file.len() as f64 / 120.0,
         _ => 35_165.0,
@@ -68,7 +68,7 @@ pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
     ))
 }
 
-/// Fits the model of `info` (gated or dense) and judges it.
+/// Fits the model that `info` describes (gated or dense) and judges it.
 pub(super) fn run(
     modality: &TabularModality,
     info: MethodInfo,
@@ -118,8 +118,8 @@ pub(super) fn run(
     experiment.run(|sitting, context| fit.fit(sitting, context), context)
 }
 
-/// A finished run's models built again, to be timed: the checkpoint's and the compact folder's, on the same encoded
-/// rows.
+/// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the
+/// same encoded rows.
 pub(super) fn timed(
     modality: &TabularModality,
     info: &MethodInfo,
@@ -160,13 +160,13 @@ pub(super) fn timed(
     Ok(timed)
 }
 
-/// The batch size of a table with so many training rows: as planned, or smaller.
+/// The batch size for a table with this many training rows: as planned, or smaller.
 fn fitting_batch(planned: usize, rows: usize) -> usize {
     planned.min((rows / STEPS).max(BATCH))
 }
 
-/// Compares the compact model's test logits with the gated model's, and times it as the gated model is timed: on
-/// batches of `eval_batch_size` at most.
+/// Compares the compact model's test logits with the gated model's, and times it like the gated model, on batches of
+/// at most `eval_batch_size` rows.
 fn summary_of(
     compact: &CompactModel,
     model: &TableModel,

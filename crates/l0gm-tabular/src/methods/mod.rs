@@ -1,4 +1,4 @@
-//! The methods for tables. To add one, write a file here and name it in the list.
+//! The methods for tables. To add one, write a file here and add its name to the list.
 
 mod dense;
 mod l0gm;

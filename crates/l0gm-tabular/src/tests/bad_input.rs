@@ -1,4 +1,4 @@
-//! Bad input ends with one error that names the file, the place, what was expected and what was found.
+//! Bad input gives a single error that names the file, the place, what was expected and what was found.
 #![allow(clippy::unwrap_used)]
 
 use super::{small_csv, small_settings, write};

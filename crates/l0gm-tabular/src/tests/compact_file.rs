@@ -1,4 +1,4 @@
-//! A compact model leaves its run as a folder and comes back the same, for raw rows.
+//! A compact model is written to its run's folder and gives the same predictions after loading, for raw rows.
 #![allow(clippy::unwrap_used)]
 
 use super::compaction::{VARIANTS, model};
@@ -49,7 +49,7 @@ fn loaded_logits_of_raw_rows_equal_gated_logits_in_every_variant() {
             CompactFolder::write(dir.path(), header(&["no", "yes"]), file).unwrap();
             let loaded = CompactTable::load(dir.path(), &Device::Cpu).unwrap();
             assert_eq!(loaded.model().kept(), compact.kept());
-            // The rows without their labels, in another order of columns.
+            // The rows without their labels, with the columns in another order.
             let rows = small_csv(120);
             let turned: Vec<String> = rows
                 .lines()
@@ -72,7 +72,7 @@ fn loaded_logits_of_raw_rows_equal_gated_logits_in_every_variant() {
     }
 }
 
-/// A gated run on a small table; its folder, the table, and the folder's temporary home.
+/// A gated run on a small table: its temporary home, its folder, and the table.
 fn finished() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "own.csv", small_csv(400));
@@ -91,7 +91,7 @@ fn a_finished_run_leaves_a_model_that_predicts_its_file_again_with_calibrated_pr
     assert_eq!(loaded.header().classes, record.data.classes);
     let found = loaded.predict_file(&path).unwrap();
     assert_eq!(found.rows(), 400);
-    // The run's own test predictions, scaled, are among them: as many rows of each probability.
+    // The run's scaled test predictions must be among them, with the same number of rows for each probability.
     let tables = read_predictions(&out.join("predictions.parquet")).unwrap();
     let all: Vec<f64> = (0..400).map(|row| found.row(row)[1]).collect();
     for table in tables {
@@ -121,7 +121,7 @@ fn a_finished_run_of_a_version_without_compact_models_is_still_read() {
     let record = l0gm_train::finished_record(&out).unwrap().unwrap();
     std::fs::remove_dir_all(out.join("compact")).unwrap();
     assert_eq!(run(&spec(&path, "l0gm", Some(1e-2), 60.0), &out), record);
-    // Without its record the run ends again from its checkpoint, and leaves the model.
+    // Without its record, the run finishes again from its checkpoint and writes the model again.
     std::fs::remove_file(out.join("record.json")).unwrap();
     run(&spec(&path, "l0gm", Some(1e-2), 60.0), &out);
     CompactTable::load(out.join("compact"), &Device::Cpu).unwrap();
@@ -140,13 +140,13 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
     let whole = std::fs::read_to_string(&json).unwrap();
     std::fs::write(&json, whole.replacen("\"format\": 1", "\"format\": 2", 1)).unwrap();
     assert!(refused(&compact).contains("format 2"));
-    // A column fewer than the tensors were made for.
+    // One column fewer than the tensors were made for.
     let mut value: serde_json::Value = serde_json::from_str(&whole).unwrap();
     let numbers = &mut value["model"]["encoding"]["numbers"];
     numbers.as_array_mut().unwrap().pop();
     std::fs::write(&json, value.to_string()).unwrap();
     assert!(refused(&compact).contains("do not fit"));
-    // Sizes that no weights could have, such as would be waited for or run out of memory.
+    // Sizes that no weights can have, which would run out of memory if they were trusted.
     for (key, size) in [
         ("dim", serde_json::json!(2_147_483_648_u64)),
         ("frequencies", serde_json::json!(u64::MAX)),
@@ -196,7 +196,7 @@ fn rows_that_do_not_fit_are_named_by_file_row_and_column() {
     }
     let missing = dir.path().join("none.csv");
     assert!(loaded.predict_file(&missing).is_err());
-    // A category never seen and gaps everywhere are rows like others.
+    // A category that training did not see, and missing cells everywhere, must be accepted.
     let path = write(dir.path(), "new.csv", "job,age,town,gain\npilot,?,,1\n");
     let found = loaded.predict_file(&path).unwrap();
     assert!(found.row(0).iter().all(|p| *p > 0.0 && *p < 1.0));
@@ -229,7 +229,7 @@ fn loaded_logits_of_the_real_adult_equal_gated_logits() {
         .prepare("adult", &settings, 0, &Device::Cpu)
         .unwrap();
     let model = build_model(&adult.encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
-    // Untrained, with every third gate closed.
+    // An untrained model, with every third gate closed.
     let log_alpha = model.gate.log_alpha().unwrap();
     let values: Vec<f32> = (0..log_alpha.elem_count())
         .map(|i| if i % 3 == 0 { -6.0 } else { 3.0 })

@@ -1,4 +1,4 @@
-//! The compact model gives the gated model's logits, and is smaller.
+//! The compact model gives the gated model's logits and is smaller.
 #![allow(clippy::unwrap_used)]
 
 use super::{small_input, small_settings};
@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use l0gm_gate::InferenceGate;
 use l0gm_ops::Generator;
 
-/// Every branch and encoding once.
+/// Settings that use each branch and each encoding.
 pub(super) const VARIANTS: [fn(&mut TabularSettings); 6] = [
     |_| {},
     |s| s.model.bypass = false,
@@ -22,7 +22,7 @@ pub(super) const VARIANTS: [fn(&mut TabularSettings); 6] = [
     },
 ];
 
-/// A model with random weights everywhere and the given log_alpha in turn over the dimensions.
+/// A model with random weights, and the given log_alpha repeated over the dimensions.
 pub(super) fn model(
     settings: &TabularSettings,
     log_alpha: &[f32],
@@ -48,7 +48,7 @@ pub(super) fn model(
 
 #[test]
 fn compact_logits_equal_gated_logits_in_every_variant() {
-    // Partly open, one field of four dimensions closed as a whole, and everything closed.
+    // Partly open; one field of four dimensions completely closed; everything closed.
     let patterns: [&[f32]; 3] = [
         &[-3.0, 0.4, 2.0, -0.2, 1.0, -5.0, 0.1],
         &[-9.0, -9.0, -9.0, -9.0, 0.5, 1.5, -9.0, 3.0],
@@ -99,7 +99,7 @@ fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
         compact_sizes(&compact, &model, &encoding),
     );
     assert_eq!(before.flops, after.flops);
-    // a number field's bias and missing rows become its rows for missing and for the first edge
+    // The bias and missing rows of a number field become its rows for missing cells and for the first edge.
     assert_eq!(before.parameters, after.parameters);
 }
 
@@ -111,7 +111,7 @@ fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
         |s| s.model.linear = false,
         |s| s.model.cin.maps = vec![3],
         |s| {
-            // More maps than stand side by side, in three layers.
+            // More maps than fit side by side, in three layers.
             s.model.cin.maps = vec![11, 9, 2];
             s.model.deep.clear();
         },

@@ -1,4 +1,4 @@
-//! Categories and numbers become what the model reads, fitted on the training rows alone.
+//! Categories and numbers become the model's input, fitted on the training rows alone.
 #![allow(clippy::unwrap_used)]
 
 use super::{small_input, small_settings};
@@ -43,7 +43,7 @@ proptest! {
 fn a_value_most_rows_share_leaves_its_bins_to_the_others() {
     let mut values = vec![0.0; 900];
     values.extend((1..=100).map(f64::from));
-    // plain quantiles would have four edges here
+    // Plain quantiles would give four edges here.
     assert!(quantile_edges(&values, 32).len() > 28);
 }
 
@@ -63,7 +63,7 @@ fn unseen_missing_and_rare_categories_have_rows_of_their_own() {
     assert_eq!(job.id(Some("astronaut")), UNSEEN);
     assert_eq!(job.id(None), MISSING);
     assert!(job.id(Some("cook")) > MISSING);
-    // Fitted on one row, every category is rare: what other rows hold must not be known.
+    // Fitted on one row, every category is rare, and the encoding must not know what other rows hold.
     let one =
         crate::Encoding::fit(&loaded.table, &loaded.schema, &[0], &settings.encoding).unwrap();
     assert_eq!(one.categories[0].id(Some("cook")), UNSEEN);
@@ -116,7 +116,7 @@ fn a_spline_table_equals_a_linear_map_of_the_written_out_encoding() {
         };
         for (row, cell) in cells.iter().enumerate() {
             for d in 0..dim {
-                // bias + missing weight, or bias + the encoding's product with the bins' weights
+                // Bias and missing weight, or bias and the product of the encoding with the bins' weights.
                 let slow = weight[at][0][d]
                     + match cell {
                         None => weight[at][1][d],

@@ -1,5 +1,5 @@
-//! Gates on the tables' entries (granularity fine), gates that read their rows, and an active fraction asked
-//! for, through the real loop and through the runner's door.
+//! Gates on the entries of tables (granularity fine), gates that depend on their rows, and target active fractions,
+//! through the real training loop and the modality.
 #![allow(clippy::unwrap_used)]
 
 use super::runs::run;
@@ -50,7 +50,7 @@ fn open_entries_leave_the_embeddings_as_they_are_and_closed_ones_take_out_their_
         assert!((a - b).abs() < 1e-6);
     }
 
-    // Closes every entry of one category's row: the rows that name it lose that field, all else stays.
+    // Close every entry of one category's row: rows with that category lose the field, and nothing else changes.
     let (rows, dim) = (encoding.category_rows(), settings.model.dim);
     let ids = input
         .categories
@@ -88,13 +88,13 @@ fn a_numbers_embedding_is_the_line_between_its_gated_edges() {
     let (_, encoding, input) = small_input(&settings);
     let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
     let gates: Vec<_> = model.gates().into_iter().cloned().collect();
-    // One gate an entry in use: a missing row and an edge each, whatever the block is padded to.
+    // There is one gate for each used entry: the missing row and each edge, without the padding of the block.
     let used: usize = encoding.numbers.iter().map(|f| f.edges.len() + 1).sum();
     let dim = settings.model.dim;
     assert_eq!(gates[1].interface().width(), used * dim);
     assert!(used < encoding.numbers.len() * encoding.rows_per_number());
     let open = evaluated(&model, &input);
-    // Random z between: against the definition, entry by entry.
+    // Compare random values of z with the definition, entry by entry.
     let mut generator = Generator::new(8);
     let log_alpha: Vec<f32> = (0..used * dim).map(|_| generator.normal() as f32).collect();
     let tensor = Tensor::from_vec(log_alpha, used * dim, &Device::Cpu).unwrap();
@@ -219,7 +219,7 @@ fn conditional_and_fine_runs_end_in_records_with_their_own_counts_and_no_compact
         gate.active_fraction > 0.0 && gate.active_fraction < 1.0,
         "{gate:?}"
     );
-    // What is open for some row is at least what is open on average.
+    // The dimensions that are open for some row are at least as many as those open on average.
     assert!(gate.open_dims as f64 >= gate.active_fraction * 16.0);
     assert!(record.compact.is_none() && !dir.path().join("conditional/compact").exists());
     assert!(
@@ -257,11 +257,11 @@ fn a_target_is_reached_through_the_runners_door_for_every_granularity() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "own.csv", small_csv(600));
     for (granularity, kind, target, tolerance) in [
-        // 16 dimensions: a gate is 6.25 points, the nearest is within half of it.
+        // With 16 dimensions, a gate is 6.25 points, and the nearest fraction is at most half of that away.
         ("interface", "static", 0.25, 1e-9),
         ("interface", "conditional", 0.2, 0.02),
         ("fine", "per-example", 0.2, 0.01),
-        // Four fields: three of them are as near as groups come to 70%.
+        // Of four fields, three are as close as groups can come to 70%.
         ("group", "per-example", 0.7, 0.051),
     ] {
         let more = json!({

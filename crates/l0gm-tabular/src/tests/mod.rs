@@ -1,4 +1,4 @@
-//! What the crate promises, file by file: reading, splitting, encoding, the predictor, compaction.
+//! Tests of this crate, with a file for each topic: reading, splitting, encoding, the predictor, compaction.
 
 mod bad_input;
 mod compact_file;
@@ -25,7 +25,7 @@ pub(crate) fn write(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBu
     path
 }
 
-/// A small census-like CSV: two categories, two numbers, gaps in both kinds, a label that depends on
+/// A small CSV like a census: two categories, two numbers, missing cells in both kinds, and a label that depends on
 /// them.
 pub(crate) fn small_csv(rows: usize) -> String {
     let mut out = String::from("job,age,town,gain,label\n");

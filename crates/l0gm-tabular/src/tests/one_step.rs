@@ -1,5 +1,5 @@
-//! What one step of the real training loop changes: every parameter of encoder, gate and head, and of
-//! the embedding tables exactly the rows that training data use.
+//! One step of the real training loop must change every parameter of encoder, gate and head, and of the embedding
+//! tables exactly the rows that training data use.
 #![allow(clippy::unwrap_used)]
 
 use super::{small_csv, write};
@@ -13,7 +13,7 @@ use l0gm_train::{Encoder, Head, RunDir, Split, StopFlag, Training, train};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The documented model, for one step on all rows; no decay, so that only a gradient moves anything.
+/// The default model, for one step on all rows without decay, in which only a gradient changes a parameter.
 fn settings() -> TabularSettings {
     let mut settings = TabularModality::defaults();
     settings.data.label = Some("label".into());
@@ -28,7 +28,7 @@ fn values(var: &Var) -> Vec<f32> {
     var.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// For every parameter, which of its numbers one step changed.
+/// Which numbers of each parameter one step changed.
 fn moved(
     table: &EncodedTable,
     model: &TableModel,
@@ -95,7 +95,7 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
             let parts = model.encoder.parameters().len() + model.head.parameters().len();
             let fine = settings.gate.granularity == Granularity::Fine;
             let conditional = settings.gate.kind == GateKind::Conditional;
-            // log_alpha; two tables' or a and W.
+            // Either log_alpha, or the gates of two tables, or a and W.
             let gates = usize::from(!dense) * if fine || conditional { 2 } else { 1 };
             assert_eq!(moved.len(), parts + gates);
             for start in ["categories", "numbers", "linear", "cin", "deep", "bias"] {
@@ -113,7 +113,7 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
     }
 }
 
-/// The category tables' rows that a training row names moved, and no others; of their gates no others.
+/// Rows of the category tables must change exactly if a training row uses them, and likewise for their gates.
 fn rows_in_use_moved(table: &EncodedTable, moved: &BTreeMap<String, Vec<bool>>) {
     let categories = table.task.input(Split::Train).categories.as_ref().unwrap();
     let ids: Vec<u32> = categories.ids.flatten_all().unwrap().to_vec1().unwrap();
@@ -124,7 +124,7 @@ fn rows_in_use_moved(table: &EncodedTable, moved: &BTreeMap<String, Vec<bool>>) 
             let used = ids.contains(&(row as u32));
             let moved = changed.contains(&true);
             if name.starts_with("gate.") && !moved {
-                // The embeddings of missing cells start at 0, which tells their gates nothing yet.
+                // Embeddings of missing cells start at 0, so their gates get no gradient yet.
                 continue;
             }
             assert_eq!(moved, used, "row {row} of {name}");

@@ -1,4 +1,4 @@
-//! The predictor's branches against their equations.
+//! Compares the branches of the predictor with their equations.
 #![allow(clippy::unwrap_used)]
 
 use super::{small_input, small_settings};
@@ -102,7 +102,7 @@ fn a_closed_gate_leaves_the_bypass_and_nothing_else() {
     );
 }
 
-/// One logit a row with every gate closed, raw linear weights set to random values.
+/// One logit for each row with every gate closed and random linear weights of raw inputs.
 fn logits_with_closed_gate(bypass: bool) -> Vec<f32> {
     let mut settings = small_settings();
     settings.model.bypass = bypass;

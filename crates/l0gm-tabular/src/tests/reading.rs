@@ -1,4 +1,4 @@
-//! What columns become, and the real Adult.
+//! How columns are read, and the real Adult.
 #![allow(clippy::unwrap_used)]
 
 use super::write;

@@ -1,4 +1,4 @@
-//! Tables under the robustness protocol: what is perturbed, in which rows, and by what.
+//! The robustness protocol for tables: what is perturbed, in which rows, and how.
 #![allow(clippy::unwrap_used)]
 
 use super::{runs, small_csv, small_settings, write};
@@ -32,7 +32,7 @@ fn task(encoding_bins: usize) -> (Encoding, SplitRows, TableTask, LoadedTable) {
     (encoding, split, task, loaded)
 }
 
-/// Ids of categories, rows of the number table and positions, row by row.
+/// Ids of categories, rows of the number table, and positions, row by row.
 type Seen = (Vec<Vec<u32>>, Vec<Vec<u32>>, Vec<f32>);
 
 fn seen(input: &TableInput) -> Seen {
@@ -69,7 +69,7 @@ fn severities_of_nothing_leave_every_test_row_as_it_is() {
 
 #[test]
 fn a_row_is_perturbed_the_same_in_any_batch_and_by_any_model() {
-    // Another model reads other bins; what is missing and what is noisy must be the same cells.
+    // Another model has other bins, but the same cells must be missing and noisy.
     let (encoding, _, task, _) = task(8);
     let (other_encoding, _, other, _) = self::task(4);
     for condition in Condition::PROTOCOL {
@@ -101,12 +101,12 @@ fn everything_missing_is_the_row_of_missing_or_the_training_median() {
         }
         for (at, (knot, field)) in knots.iter().zip(&encoding.numbers).enumerate() {
             match field.fill {
-                // Training saw no gap (age): the median stands in.
+                // Training had no missing cells (age), so the median is used.
                 Some(fill) => assert_eq!(
                     *knot,
                     at as u32 * width + crate::bins::locate(&field.edges, fill).0 as u32 + 1
                 ),
-                // Training saw gaps (gain) and learned a row for them.
+                // Training had missing cells (gain) and learned a row for them.
                 None => assert_eq!(*knot, at as u32 * width),
             }
         }
@@ -183,9 +183,9 @@ fn a_run_records_twelve_conditions_and_one_of_before_reads_back_without() {
     assert!((robustness.clean.accuracy - record.test.accuracy).abs() < 1e-12);
     assert!((robustness.clean.nll - record.calibration.nll).abs() < 1e-9);
     assert!((robustness.clean.ece_scaled - record.calibration_scaled.ece).abs() < 1e-9);
-    // Half of all cells missing costs something.
+    // With half of all cells missing, the loss must rise.
     assert!(robustness.conditions[2].score.nll > robustness.clean.nll);
-    // A finished run of before this was measured.
+    // A finished run from before this protocol existed.
     let file = folder.join("record.json");
     let mut old: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

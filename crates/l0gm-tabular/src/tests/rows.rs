@@ -1,5 +1,5 @@
-//! Tables as people have them: what is read, left out, refused and said, and that prediction spells
-//! cells as training did.
+//! Tables as users have them: what is read, left out, refused and reported, and that prediction spells cells as
+//! training did.
 #![allow(clippy::unwrap_used)]
 
 use super::write;
@@ -36,7 +36,7 @@ fn fields(loaded: &LoadedTable) -> Vec<(&str, FieldKind)> {
 const NUMBER: FieldKind = FieldKind::Numeric;
 const CATEGORY: FieldKind = FieldKind::Categorical;
 
-/// 60 rows of an age, what a column holds in each of them, and the label.
+/// A table of 60 rows with an age, one column whose cells `cell` gives, and the label.
 fn with(name: &str, cell: impl Fn(usize) -> String) -> String {
     let rows = (0..60).map(|i| {
         format!(

@@ -1,4 +1,4 @@
-//! Whole runs through the runner's door, on small tables.
+//! Complete runs through the modality, on small tables.
 #![allow(clippy::unwrap_used)]
 
 use super::{small_csv, write};
@@ -55,7 +55,7 @@ fn a_table_of_ones_own_runs_dense_and_gated_and_more_lambda_opens_less() {
         (dense.gate.active_fraction, dense.compact.is_none()),
         (1.0, true)
     );
-    // Better than always naming the more frequent class.
+    // Better than always predicting the most frequent class.
     let counts: Vec<u64> = dense
         .test
         .confusion

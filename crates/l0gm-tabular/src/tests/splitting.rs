@@ -1,4 +1,4 @@
-//! Splits are disjoint, complete, stratified, and depend on the seed alone.
+//! Splits are disjoint, complete and stratified, and depend on the seed alone.
 #![allow(clippy::unwrap_used)]
 
 use crate::{official_split, random_split};
@@ -48,8 +48,8 @@ fn too_few_rows_for_a_split_are_an_error() {
     assert!(text.contains("would be empty"), "{text}");
 }
 
-/// Test and validation rows of `train_test_split(test_size=.2, stratify=y, random_state=seed)` and then
-/// of the same with .1 on its training rows, from scikit-learn 1.9 with numpy's legacy generator.
+/// Test and validation rows of `train_test_split(test_size=.2, stratify=y, random_state=seed)` and then of the same
+/// with .1 on its training rows, from scikit-learn 1.9 with numpy's legacy generator.
 #[test]
 fn random_splits_are_scikit_learns() {
     let labels: Vec<u32> = (0..50).map(|i| u32::from(i * 7 % 10 < 3)).collect();
@@ -71,7 +71,7 @@ fn random_splits_are_scikit_learns() {
         let split = random_split(&labels, 0.2, 0.1, seed as u64).unwrap();
         assert_eq!((split.test, split.valid), (test, valid), "seed {seed}");
     }
-    // four classes, whose remainders tie
+    // Four classes with equal remainders.
     let labels: Vec<u32> = (0..53).map(|i| i * 7 % 10 % 4).collect();
     let split = random_split(&labels, 0.2, 0.1, 5).unwrap();
     assert_eq!(split.test, vec![5, 8, 10, 17, 20, 21, 42, 43, 44, 48, 49]);

@@ -1,20 +1,20 @@
-//! The interaction network on the open fields of each coordinate.
+//! The interaction network, computed on the open fields of each coordinate.
 
 use crate::compact::CompactModel;
 use crate::settings::CinActivation;
 use candle_core::{Result, Tensor};
 
-/// Rows that are multiplied together: their products fill a vector register.
+/// Number of rows multiplied together; their products fill a vector register.
 pub(super) const BLOCK: usize = 4;
-/// Maps that stand side by side.
+/// Number of maps stored side by side.
 const LANES: usize = 8;
 
-/// The interaction network, a coordinate after the other.
+/// The interaction network, computed one coordinate after the other.
 #[derive(Clone, Debug)]
 pub(super) struct FusedCin {
-    /// Those with a field open, in order.
+    /// The coordinates with an open field, in order.
     pub(super) coordinates: Vec<Coordinate>,
-    /// Of each layer but the last: the output's weights of its maps, (outputs, maps).
+    /// Output weights of the maps of each layer but the last, (outputs, maps).
     pooled: Vec<Vec<f32>>,
     maps: Vec<usize>,
 }
@@ -22,11 +22,11 @@ pub(super) struct FusedCin {
 /// One coordinate of the embeddings.
 #[derive(Clone, Debug)]
 pub(super) struct Coordinate {
-    /// Columns of the embeddings of the fields that are open here.
+    /// Columns of the embeddings for the fields that are open in this coordinate.
     at: Vec<usize>,
-    /// Of each layer but the last: (products, maps in lanes).
+    /// Weights of each layer but the last, (products, maps in lanes).
     layers: Vec<Vec<[f32; LANES]>>,
-    /// (outputs, products).
+    /// Weights of the last layer, (outputs, products).
     last: Vec<f32>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Scratch {
     pub(super) one: Buffers<1>,
 }
 
-/// Of one number of rows.
+/// Buffers for one number of rows.
 #[derive(Default)]
 pub(super) struct Buffers<const R: usize> {
     x: Vec<[f32; R]>,
@@ -46,7 +46,7 @@ pub(super) struct Buffers<const R: usize> {
 }
 
 impl FusedCin {
-    /// `None` for maps with an activation or a split, and for more outputs than maps.
+    /// Returns `None` for maps with an activation or a split, and for more outputs than maps.
     pub(super) fn new(model: &CompactModel, outputs: usize) -> Result<Option<Self>> {
         let Some(cin) = &model.cin else {
             return Ok(None);
@@ -70,7 +70,7 @@ impl FusedCin {
             pooled.push(of_layer.copied().collect());
             from += maps;
         }
-        // The fields left, by number among them, and where each begins among the open columns.
+        // The remaining fields, and where each begins among the open columns.
         let left: Vec<&Vec<u32>> = model
             .kept
             .iter()
@@ -117,7 +117,7 @@ impl FusedCin {
         }))
     }
 
-    /// Adds what one coordinate contributes to `R` rows. `x`: (R, open).
+    /// Adds the contribution of one coordinate to `R` rows. `x` is (R, open).
     pub(super) fn add<const R: usize>(
         &self,
         coordinate: &Coordinate,
@@ -177,8 +177,8 @@ impl FusedCin {
     }
 }
 
-/// One map's weights of the products on the open fields: of the first layer's pairs i <= j, of another layer's maps
-/// before times fields.
+/// One map's weights of the products on the open fields. The products are the pairs i <= j in the first layer, and
+/// maps before times fields in other layers.
 fn products_of(weight: &[Vec<f32>], layer: usize, open: &[usize]) -> Vec<f32> {
     if layer > 0 {
         let row = |row: &Vec<f32>| open.iter().map(|&j| row[j]).collect::<Vec<f32>>();
@@ -192,7 +192,7 @@ fn products_of(weight: &[Vec<f32>], layer: usize, open: &[usize]) -> Vec<f32> {
     found
 }
 
-/// Maps in groups of [`LANES`], each group (products, lanes); missing maps are zeros.
+/// Groups maps by [`LANES`]; each group is (products, lanes), padded with zeros.
 fn in_lanes(maps: &[Vec<f32>], count: usize) -> Vec<[f32; LANES]> {
     maps.chunks(LANES)
         .flat_map(|group| {
@@ -205,7 +205,7 @@ fn times<const R: usize>(a: &[f32; R], b: &[f32; R]) -> [f32; R] {
     std::array::from_fn(|r| a[r] * b[r])
 }
 
-/// Each row's sums over products, all lanes at once.
+/// Sums over products for each row, in all lanes at once.
 fn contract<const R: usize>(products: &[[f32; R]], weights: &[[f32; LANES]]) -> [[f32; LANES]; R] {
     let mut sums = [[0f32; LANES]; R];
     for (product, weight) in products.iter().zip(weights) {

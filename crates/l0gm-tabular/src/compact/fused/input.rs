@@ -1,26 +1,26 @@
-//! A batch's tensors as slices.
+//! Borrows the tensors of a batch as slices.
 
 use crate::task::TableInput;
 use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 
-/// What a sweep reads.
+/// The input of a sweep.
 pub(super) struct Input<'a> {
-    /// Categories' rows, and how many a row of the table.
+    /// Table rows of the categories, and how many there are in each row.
     pub(super) ids: Option<(&'a [u32], usize)>,
     pub(super) numbers: Option<Numbers<'a>>,
 }
 
-/// Number columns, row by row.
+/// Number columns, stored row by row.
 pub(super) struct Numbers<'a> {
     pub(super) lower: &'a [u32],
     pub(super) upper: &'a [u32],
     pub(super) position: &'a [f32],
     pub(super) rest: &'a [f32],
-    /// Columns.
+    /// Number of columns.
     pub(super) count: usize,
 }
 
-/// Lends an input's tensors out as slices.
+/// Borrows an input's tensors as slices.
 pub(super) fn with_input(
     input: &TableInput,
     work: impl FnOnce(&Input<'_>) -> Result<()>,

@@ -1,11 +1,10 @@
-//! The compact model's forward pass in one sweep over rows, on the CPU. What the gate leaves open differs from field
-//! to field, so the ops that work on whole stacks of fields meet ragged tables and zeros; here each field's open
-//! columns are looked up where they stand, and the interaction network multiplies, coordinate by coordinate, the open
-//! fields alone.
+//! The compact model's forward pass in one sweep over rows, on the CPU. The gate leaves different dimensions open in
+//! each field, so operations on whole stacks of fields would need padding with zeros. Here, the open columns of each
+//! field are looked up directly, and the interaction network multiplies only the open fields of each coordinate.
 //!
-//! Three things make it cheap and change no logit: a layer reads x_i x_j and x_j x_i, so their weights are added up
-//! beforehand; the last layer's maps are only summed, so its weights are contracted with the output's; and maps stand
-//! side by side in memory, so that one product meets all of them at once.
+//! Three changes save time without changing a logit. A layer reads x_i x_j and x_j x_i, so their weights are added in
+//! advance. The last layer's maps are only summed, so its weights are contracted with the output's. Maps are stored
+//! side by side, so one product serves all of them at once.
 
 mod cin;
 mod input;
@@ -17,23 +16,23 @@ use cin::{BLOCK, FusedCin, Scratch};
 use input::{Input, with_input};
 use rayon::prelude::*;
 
-/// Rows a thread takes.
+/// Number of rows that a thread takes at once.
 const PART: usize = 64;
 
-/// Everything of a compact model but its deep branch, laid out for the sweep.
+/// A compact model without its deep branch, arranged for the sweep.
 #[derive(Clone, Debug)]
 pub(super) struct Fused {
-    /// Columns of the embeddings.
+    /// Number of columns of the embeddings.
     open: usize,
     bias: Vec<f32>,
     fields: Vec<Lookup>,
-    /// The raw branch: a weight row a category, and one a table row of numbers.
+    /// The raw branch: one weight row for each category, and one for each table row of numbers.
     raw_categories: Option<Vec<f32>>,
     raw_numbers: Option<Vec<f32>>,
     cin: Option<FusedCin>,
 }
 
-/// One field's table, and the columns of the embeddings it fills.
+/// The table of one field, and the columns of the embeddings that it fills.
 #[derive(Clone, Debug)]
 struct Lookup {
     number: bool,
@@ -45,8 +44,8 @@ struct Lookup {
 }
 
 impl Fused {
-    /// `None` where the model has something that the sweep does not do: numbers that are no tables, maps with an
-    /// activation or a split, many classes.
+    /// Returns `None` if the model has something that the sweep does not support: numbers without tables, maps with
+    /// an activation or a split, or many classes.
     pub(super) fn new(model: &CompactModel) -> Result<Option<Self>> {
         let outputs = model.bias.elem_count();
         let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
@@ -97,7 +96,7 @@ impl Fused {
         }))
     }
 
-    /// The open embeddings, (rows, open), and bias, raw branch and interactions added up, (rows, outputs).
+    /// Computes the open embeddings, (rows, open), and the sum of bias, raw branch and interactions, (rows, outputs).
     pub(super) fn forward(&self, input: &TableInput, rows: usize) -> Result<(Tensor, Tensor)> {
         let outputs = self.bias.len();
         let mut x = vec![0f32; rows * self.open];
@@ -122,7 +121,7 @@ impl Fused {
         ))
     }
 
-    /// Rows from `first` on: as many as `sums` holds.
+    /// Computes as many rows as `sums` holds, beginning with `first`.
     fn part(&self, input: &Input<'_>, first: usize, x: &mut [f32], sums: &mut [f32]) -> Result<()> {
         let outputs = self.bias.len();
         for (at, sums) in sums.chunks_exact_mut(outputs).enumerate() {
@@ -190,7 +189,7 @@ impl Fused {
 }
 
 impl Lookup {
-    /// One row's open columns of this field.
+    /// Writes the open columns of this field for one row.
     fn look_up(&self, input: &Input<'_>, row: usize, x: &mut [f32]) -> Result<()> {
         let line = |id: u32| -> Result<&[f32]> {
             let at = id.wrapping_sub(self.offset) as usize;
