@@ -1,19 +1,19 @@
-//! Turns a name into verified files and says where they came from:
+//! Finds the verified files of a name and prints where they came from:
 //!
 //!     cargo run --example resolve -- adult
 //!     cargo run --example resolve -- adult --twin
 //!
-//! Without data and without a network the built-in twin stands in, and the output says so.
+//! Without data and without a network, the built-in twin is used, and the output says so.
 
 use clap::Parser;
 use l0gm_data::{Catalogue, DataOptions, Error, Result};
 
-/// Turns a name into verified files and says where they came from.
+/// Finds the verified files of a name and prints where they came from.
 #[derive(Parser)]
 struct Arguments {
     /// A dataset or a pretrained model; without one, all names are listed
     name: Option<String>,
-    /// The built-in twin, whether or not the real dataset is here
+    /// Use the built-in twin, even if the real dataset is available
     #[arg(long)]
     twin: bool,
 }

@@ -1,5 +1,5 @@
-//! The catalogue: `datasets/*.toml`, compiled in, and the resolution order of docs/data.md: a
-//! local folder, else a download, else the built-in twin, which is always named as one.
+//! The catalogue: `datasets/*.toml`, compiled in, and the search order of docs/data.md. A dataset comes from a local
+//! folder, or else from a download, or else from the built-in twin, which is always called a twin.
 
 use crate::checksum;
 use crate::fetch::{self, Failure, Fetcher, Kind};
@@ -10,48 +10,48 @@ use crate::{Error, Result, twin};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Seed of the twins that stand in by themselves.
+/// Seed of the twins that replace missing datasets.
 const TWIN_SEED: u64 = 0;
 
 /// Whether missing files may be fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FetchPolicy {
-    /// Download what is not there; where there is no network, the twin stands in (if allowed).
+    /// Download missing files. If there is no network, the twin is used (if allowed).
     #[default]
     Download,
-    /// Touch no network.
+    /// Never use the network.
     LocalOnly,
 }
 
-/// Where to look and what is allowed.
+/// Where to look for files, and what is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct DataOptions {
-    /// `--data-dir`; else `L0GM_DATA_DIR`, else `datasets/cache`.
+    /// Value of `--data-dir`; default: `L0GM_DATA_DIR`, or else `datasets/cache`.
     pub data_dir: Option<PathBuf>,
-    /// `--model-dir`; else `L0GM_MODEL_DIR`, else `datasets/cache/models`.
+    /// Value of `--model-dir`; default: `L0GM_MODEL_DIR`, or else `datasets/cache/models`.
     pub model_dir: Option<PathBuf>,
-    /// Whether to download.
+    /// Whether missing files may be downloaded.
     pub fetch: FetchPolicy,
-    /// Whether the built-in twin may stand in for a dataset that cannot be had.
+    /// Whether the built-in twin may replace a dataset that is not available.
     pub allow_twin: bool,
-    /// Whether the twin stands in for every dataset, even one that is there.
+    /// Whether the twin replaces every dataset, even one that is available.
     pub force_twin: bool,
-    /// Whether downloads draw a progress bar (else plain lines).
+    /// Whether downloads show a progress bar rather than plain lines.
     pub bars: bool,
 }
 
-/// A name made files.
+/// The verified files of a dataset or model.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// The catalogue's name.
+    /// Name in the catalogue.
     pub name: String,
     /// The folder with the layout of docs/data.md (`<data-dir>/adult`).
     pub dir: PathBuf,
     /// Whether this is the built-in synthetic twin.
     pub twin: bool,
-    /// For people: "files in DIR", "downloaded from URL", "built-in twin (no network: ...)".
+    /// Describes the origin: "files in DIR", "downloaded from URL", "built-in twin (no network: ...)".
     pub source: String,
-    /// sha256 by relative file name.
+    /// sha256 of each file, by its relative name.
     pub checksums: BTreeMap<String, String>,
 }
 
@@ -66,10 +66,10 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The manifests compiled in, and the folders that the options (else the environment) name.
+    /// Opens the compiled-in catalogue with the folders that the options or the environment name.
     ///
     /// # Errors
-    /// A chosen folder that is a file or is not there.
+    /// Fails if a chosen folder does not exist or is a file.
     pub fn new(options: DataOptions) -> Result<Self> {
         let cache = default_cache();
         let data = Folders::new(options.data_dir.clone(), "L0GM_DATA_DIR", cache.clone())?;
@@ -88,18 +88,18 @@ impl Catalogue {
         })
     }
 
-    /// How it was set up.
+    /// The options with which it was opened.
     pub fn options(&self) -> &DataOptions {
         &self.options
     }
 
-    /// Names of a modality ("tabular", "text", "graph", "model"), sorted.
+    /// Names of one modality's entries ("tabular", "text", "graph", "model"), sorted.
     pub fn names(&self, modality: &str) -> Vec<&str> {
         let of_modality = self.entries.values().filter(|e| e.modality == modality);
         of_modality.map(|e| e.name.as_str()).collect()
     }
 
-    /// One manifest; an unknown name is an error that lists the known ones.
+    /// The manifest with this name. The error about an unknown name lists the known ones.
     pub fn entry(&self, name: &str) -> Result<&Entry> {
         self.entries.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.entries.keys().map(String::as_str).collect();
@@ -110,12 +110,12 @@ impl Catalogue {
         })
     }
 
-    /// Verified files of a dataset: local folder, else download, else the twin if allowed. The twin is
-    /// files in the very same layout, generated once under the cache.
+    /// The verified files of a dataset, from a local folder, a download, or the twin if that is allowed. A twin has
+    /// the same file layout and is generated once in the cache.
     ///
     /// # Errors
-    /// An unknown name; a file with a wrong size or checksum; nothing there, nothing to be fetched and
-    /// no twin allowed (then with the address and where to put the files).
+    /// Fails for an unknown name, a file with a wrong size or checksum, or if there are no files, none can be
+    /// downloaded and no twin is allowed. The last error gives the address and the folder for the files.
     pub fn dataset(&self, name: &str) -> Result<Resolved> {
         let entry = self.entry(name)?;
         if entry.modality == "model" {
@@ -136,10 +136,10 @@ impl Catalogue {
         }
     }
 
-    /// The built-in twin of a dataset, whether or not the real one is there.
+    /// The built-in twin of a dataset, even if the real data are available.
     ///
     /// # Errors
-    /// An unknown name, a model, or a cache folder that cannot be written.
+    /// Fails for an unknown name, for a model, or if the cache folder cannot be written.
     pub fn twin(&self, name: &str) -> Result<Resolved> {
         self.twin_because(self.entry(name)?, None)
     }
@@ -147,7 +147,7 @@ impl Catalogue {
     fn twin_because(&self, entry: &Entry, why: Option<&str>) -> Result<Resolved> {
         let (dir, size) = twin::generate(entry, &self.data.write, TWIN_SEED)?;
         let files = present(&dir, entry)?.unwrap_or_default();
-        // The manifest's sums are the original's, not the twin's.
+        // The checksums in the manifest are those of the real files, so they do not apply to the twin.
         let files: Vec<FileSpec> = files
             .into_iter()
             .map(|f| FileSpec {
@@ -168,11 +168,11 @@ impl Catalogue {
         })
     }
 
-    /// Verified files of a pretrained model (config.json, tokenizer.json, model.safetensors), or `None`
-    /// where it is neither here nor to be fetched.
+    /// The verified files of a pretrained model (config.json, tokenizer.json, model.safetensors); `None` if they are
+    /// missing and cannot be downloaded.
     ///
     /// # Errors
-    /// An unknown name; a file with a wrong size or checksum.
+    /// Fails for an unknown name, or for a file with a wrong size or checksum.
     pub fn model(&self, name: &str) -> Result<Option<Resolved>> {
         let entry = self.entry(name)?;
         if entry.modality != "model" {
@@ -192,11 +192,12 @@ impl Catalogue {
         }
     }
 
-    /// Converts an original that is at hand, else downloads an entry if that is allowed; the inner error says why it cannot be had, in words.
+    /// Converts an original file that is present, or else downloads an entry if that is allowed. The inner error
+    /// explains in words why it is not available.
     ///
     /// # Errors
-    /// What no stand-in should cover up: wrong bytes, a broken connection that can be taken up again,
-    /// a folder that cannot be written.
+    /// Fails for problems that a twin must not hide: wrong bytes, an interrupted download that can be resumed, or a
+    /// folder that cannot be written.
     fn fetch(
         &self,
         entry: &Entry,
@@ -239,7 +240,7 @@ impl Catalogue {
         }
     }
 
-    /// The first searched folder that holds the whole entry, verified.
+    /// The first of the searched folders with all files of the entry, after verification.
     fn local(&self, entry: &Entry, folders: &Folders) -> Result<Option<Resolved>> {
         for root in &folders.search {
             let dir = root.join(&entry.name);
@@ -275,10 +276,10 @@ impl Catalogue {
     }
 }
 
-/// The listed files of an entry that are in `dir`, if they are enough; `None` if not.
+/// The files of an entry that are in `dir`; `None` if they are not sufficient.
 ///
 /// # Errors
-/// Something that is there but cannot be read.
+/// Fails if something exists but cannot be read.
 fn present<'a>(dir: &Path, entry: &'a Entry) -> Result<Option<Vec<&'a FileSpec>>> {
     if !missing(dir, entry)?.is_empty() {
         return Ok(None);
@@ -292,10 +293,10 @@ fn present<'a>(dir: &Path, entry: &'a Entry) -> Result<Option<Vec<&'a FileSpec>>
     Ok(Some(found))
 }
 
-/// The required files that are neither in `dir` nor stood in for by another layout.
+/// The required files that are missing in `dir` and not replaced by another layout.
 ///
 /// # Errors
-/// Something that is there but cannot be read.
+/// Fails if something exists but cannot be read.
 fn missing<'a>(dir: &Path, entry: &'a Entry) -> Result<Vec<&'a str>> {
     is_folder(dir)?;
     let mut replaced = Vec::new();

@@ -1,6 +1,6 @@
-//! Checksums: sha256 of files, remembered by (size, time of change) so that a start does not read
-//! 90 MB of weights again, and pins: the sums of files whose sum was not known before their first
-//! download (docs/data.md).
+//! Checksums of files. sha256 values are remembered by size and modification time, so that a start does not read 90
+//! MB of weights again. If a file's checksum is not known beforehand, the one at its first download is stored as a
+//! pin (docs/data.md).
 
 use crate::error::io;
 use crate::folders::write_atomically;
@@ -13,27 +13,27 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Name of the pins in a downloaded dataset's folder.
+/// Name of the file with the pins, in the folder of a downloaded dataset.
 pub(crate) const PINS: &str = ".checksums.toml";
 
-/// One file's sum, and what the file looked like when it was taken.
+/// The checksum of a file, and the state of the file when it was computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Sum {
     sha256: String,
     size: u64,
-    /// Nanoseconds since 1970; 0 where the file system does not say.
+    /// Modification time in nanoseconds since 1970; 0 if the file system does not report it.
     #[serde(default)]
     modified: u64,
 }
 
-/// Sums by relative file name; the same form serves pins and remembered sums.
+/// Checksums by relative file name. Pins and remembered checksums have the same form.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Table {
     #[serde(default)]
     files: BTreeMap<String, Sum>,
 }
 
-/// Lower-case hex.
+/// Bytes as lower-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -52,11 +52,11 @@ pub(crate) fn sha256_file(path: &Path) -> Result<String> {
     }
 }
 
-/// sha256 of a file, or of every file below a folder, keyed by name relative to it (a file by its own
-/// name): what identifies data of one's own.
+/// sha256 of a file, or of every file below a folder, by relative name (a single file has its own name). They
+/// identify a user's data.
 ///
 /// # Errors
-/// A file or folder that cannot be read.
+/// Fails if a file or folder cannot be read.
 pub fn checksums_of(path: &Path) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let mut pending = vec![path.to_path_buf()];
@@ -76,13 +76,12 @@ pub fn checksums_of(path: &Path) -> Result<BTreeMap<String, String>> {
     Ok(sums)
 }
 
-/// Verifies files of `dir` against the manifest and the folder's pins, and returns all sums.
+/// Verifies the files in `dir` against the manifest and the folder's pins, and returns all checksums.
 ///
-/// `memory` is a folder in which sums may be remembered; where it cannot be written they are
-/// computed anew each time.
+/// `memory` is a folder for remembered checksums; if it cannot be written, they are computed every time.
 ///
 /// # Errors
-/// A file that cannot be read, or whose size or sum is not the expected one.
+/// Fails if a file cannot be read or has the wrong size or checksum.
 pub(crate) fn verify(
     dir: &Path,
     files: &[&FileSpec],
@@ -90,7 +89,7 @@ pub(crate) fn verify(
 ) -> Result<BTreeMap<String, String>> {
     let pins = read_table(&dir.join(PINS))?;
     let memory = memory_file(dir, memory);
-    // A damaged memory is no reason to stop: it is computed again.
+    // A damaged memory is not an error, because the checksums can be computed again.
     let mut known = read_table(&memory).unwrap_or_default();
     let before = known.files.clone();
     let mut sums = BTreeMap::new();
@@ -141,11 +140,11 @@ pub(crate) fn verify(
     Ok(sums)
 }
 
-/// What to do about a file that is not the right one.
+/// Advice about a file with the wrong content.
 const REPLACE: &str = "the file is damaged or another version: remove it, then put the original in \
                        its place or let it be downloaded again";
 
-/// Writes the sums of freshly downloaded files as pins, keeping those already there.
+/// Stores the checksums of downloaded files as pins, and keeps existing pins.
 pub(crate) fn pin(dir: &Path, sums: &BTreeMap<String, String>) -> Result<()> {
     let path = dir.join(PINS);
     let mut table = read_table(&path)?;
@@ -165,7 +164,7 @@ pub(crate) fn pin(dir: &Path, sums: &BTreeMap<String, String>) -> Result<()> {
     write_atomically(&path, text.as_bytes())
 }
 
-/// Where the sums of a folder are remembered.
+/// The file in which a folder's checksums are remembered.
 fn memory_file(dir: &Path, memory: &Path) -> PathBuf {
     let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
     let key = hex(&Sha256::digest(whole.to_string_lossy().as_bytes()));
@@ -174,7 +173,7 @@ fn memory_file(dir: &Path, memory: &Path) -> PathBuf {
         .join(format!("{}.toml", &key[..16]))
 }
 
-/// Size and time of last change.
+/// Size and modification time.
 fn stamp(path: &Path) -> Result<(u64, u64)> {
     let meta = std::fs::metadata(path).map_err(io(path, "cannot read"))?;
     let modified = meta
@@ -266,7 +265,7 @@ mod tests {
         std::fs::write(&path, "abc").unwrap();
         let time = std::fs::metadata(&path).unwrap().modified().unwrap();
         verify(tmp.path(), &[&spec(None)], tmp.path()).unwrap();
-        // Same size and time, other bytes: only a remembered sum still says "abc".
+        // The size and time are equal but the bytes differ, so only a remembered checksum is still that of "abc".
         std::fs::write(&path, "xyz").unwrap();
         std::fs::File::options()
             .write(true)

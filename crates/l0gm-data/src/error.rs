@@ -1,33 +1,33 @@
-//! What can go wrong between a name and verified files.
+//! The errors between a name and verified files.
 
 use crate::readable::readable;
 use std::path::{Path, PathBuf};
 
-/// The crate's result.
+/// Result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The crate's error.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A name that is not in the catalogue; lists those that are.
+    /// A name that is not in the catalogue; the message lists those that are.
     #[error("{}", readable(.0))]
     Unknown(String),
-    /// A file that could not be read or written, or is not what it should be.
+    /// A file that cannot be read or written, or has the wrong content.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
-        /// Which file or folder.
+        /// The file or folder at fault.
         path: PathBuf,
         /// What is wrong with it and what to do.
         message: String,
     },
-    /// A file of rows that cannot be read as asked.
+    /// A file whose rows cannot be read as the options ask.
     #[error(transparent)]
     Rows(#[from] crate::rows::Error),
-    /// A download failed; nothing half-written is left under the final name.
+    /// A download that failed. Only complete files ever have their final name.
     #[error("{}", readable(format_args!("{url}: {message}")))]
     Download {
-        /// From where.
+        /// Address of the download.
         url: String,
         /// What went wrong and what to do.
         message: String,
@@ -35,7 +35,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A file or folder, and what is wrong with it.
+    /// Makes an error about a file or folder.
     pub(crate) fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Error::File {
             path: path.as_ref().to_path_buf(),
@@ -44,7 +44,7 @@ impl Error {
     }
 }
 
-/// Turns an I/O error into ours: `doing` says what was tried ("cannot write").
+/// Converts an I/O error. `doing` says what was tried, such as "cannot write".
 pub(crate) fn io(path: impl AsRef<Path>, doing: &str) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.as_ref().to_path_buf();
     let doing = doing.to_owned();

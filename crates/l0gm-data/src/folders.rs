@@ -1,5 +1,5 @@
-//! Which folders are searched, and into which of them the crate may write (docs/data.md: the
-//! option, else the environment variable, else `datasets/cache` in the workspace).
+//! The folders that are searched, and the one into which new files are written. As docs/data.md explains, an option
+//! takes precedence over the environment variable, and that over `datasets/cache` in the workspace.
 
 use crate::error::io;
 use crate::presence::is_folder;
@@ -7,21 +7,22 @@ use crate::{Error, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Folders in which named folders are searched, and the one for new files.
+/// The folders to search for named folders, and the one for new files.
 #[derive(Clone, Debug)]
 pub(crate) struct Folders {
-    /// Searched in order: the chosen folder, then the workspace's cache.
+    /// Folders in the order of the search: the chosen one, then the workspace's cache.
     pub(crate) search: Vec<PathBuf>,
-    /// Downloads, twins and remembered checksums go here.
+    /// Folder for downloads, twins and remembered checksums.
     pub(crate) write: PathBuf,
 }
 
 impl Folders {
-    /// `chosen` comes from an option or `variable`; `fallback` is the workspace's cache.
+    /// `chosen` comes from an option, or else from the environment variable `variable`. `fallback` is the workspace's
+    /// cache.
     ///
     /// # Errors
-    /// A chosen folder that is a file, is not there or cannot be entered: most likely a typing error, which
-    /// must not end on a twin unnoticed.
+    /// Fails if the chosen folder does not exist, is a file, or cannot be entered. This is most likely a typing
+    /// error, which must not lead to a twin unnoticed.
     pub(crate) fn new(chosen: Option<PathBuf>, variable: &str, fallback: PathBuf) -> Result<Self> {
         let from_env = || {
             std::env::var_os(variable)
@@ -52,7 +53,7 @@ impl Folders {
     }
 }
 
-/// `datasets/cache` under the enclosing cargo workspace, else under the current folder.
+/// The folder `datasets/cache` in the enclosing cargo workspace, or else in the current folder.
 pub(crate) fn default_cache() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let is_workspace = |dir: &&Path| {
@@ -63,8 +64,8 @@ pub(crate) fn default_cache() -> PathBuf {
     root.join("datasets").join("cache")
 }
 
-/// Whether new files can be made in a folder (or in its parent, if it is not there yet). A folder
-/// without write bits counts as read-only even for a user who could override them.
+/// Whether files can be created in a folder (or in its parent, if it does not exist yet). A folder without write
+/// permission counts as read-only, even for a user who could override that.
 pub(crate) fn is_writable(dir: &Path) -> bool {
     let existing = if dir.exists() {
         Some(dir)
@@ -86,7 +87,7 @@ pub(crate) fn is_writable(dir: &Path) -> bool {
     if meta.permissions().readonly() {
         return false;
     }
-    // Mounts and access lists are not in the permission bits: try it.
+    // Permission bits do not show mounts and access lists, so try to write a file.
     let probe = existing.join(format!(".l0gm-probe-{}", unique()));
     let made = std::fs::File::create_new(&probe).is_ok();
     if made {
@@ -102,7 +103,7 @@ pub(crate) fn unique() -> String {
         .replace(')', "")
 }
 
-/// Writes a whole file, and its folder where it is missing: it is never seen half-written.
+/// Writes a file atomically, and creates its folder if necessary.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(io(parent, "cannot create the folder"))?;
@@ -113,7 +114,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     ))
 }
 
-/// Fills a temporary file beside `path`, makes it durable and renames it.
+/// Writes a temporary file beside `path`, syncs it to disk and renames it.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -121,14 +122,14 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".l0gm-").suffix(".tmp");
-    // Temporary files are private by default; these will be ordinary ones.
+    // Temporary files are private by default, but these become ordinary files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut temporary = builder.tempfile_in(folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|failed| failed.error)?;
-    // The rename is durable once the folder is; only Unix opens folders for this.
+    // The rename is durable only after the folder is synced; only Unix can open folders for this.
     if cfg!(unix) {
         std::fs::File::open(folder)?.sync_all()?;
     }

@@ -1,33 +1,33 @@
-//! How much a file may unfold to before reading it stops. A few kilobytes can unpack to more than a disk
-//! holds, and a file without line ends is one line; both end in an error that names the variable which
-//! raises the limit, instead of in a machine without memory.
+//! Limits for the size of files when they are unpacked. A few kilobytes can unpack to more than a disk holds, and a
+//! file without line ends is a single line. Both give an error that names the environment variable for a higher
+//! limit, instead of using up the memory.
 
 use std::io::{Error, ErrorKind, Read};
 
-/// One limit: an environment variable in MiB, and what holds where it is not set.
+/// One limit: an environment variable in MiB, and the default if it is not set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     variable: &'static str,
     default_mib: u64,
-    /// What is limited, for the message.
+    /// Describes what is limited, for the message.
     what: &'static str,
 }
 
-/// Bytes that one compressed file, or one member of an archive, may unpack to. The largest file of
-/// ogbn-products unpacks to less than a tenth of it.
+/// Number of bytes to which one compressed file, or one member of an archive, may unpack. The largest file of
+/// ogbn-products needs less than a tenth of it.
 pub const UNPACKED: Limit = Limit {
     variable: "L0GM_MAX_UNPACKED_MIB",
     default_mib: 32 << 10,
     what: "unpacks to",
 };
 
-/// Bytes that a file of rows may have once it is unpacked; it is held in memory.
+/// Number of bytes of a file of rows after unpacking, because it is held in memory.
 pub const ROWS: Limit = Limit {
     default_mib: 4 << 10,
     ..UNPACKED
 };
 
-/// Bytes of one line of text.
+/// Number of bytes of a line of text.
 pub const LINE: Limit = Limit {
     variable: "L0GM_MAX_LINE_MIB",
     default_mib: 64,
@@ -35,12 +35,12 @@ pub const LINE: Limit = Limit {
 };
 
 impl Limit {
-    /// The environment variable that raises it.
+    /// The environment variable that sets the limit.
     pub const fn variable(self) -> &'static str {
         self.variable
     }
 
-    /// The limit in bytes: the variable's where it is set to a whole number above 0, else the default.
+    /// The limit in bytes: the variable's value if it is a whole number above 0, else the default.
     pub fn bytes(self) -> u64 {
         let set = std::env::var(self.variable).ok();
         let mib = set.and_then(|text| text.trim().parse().ok());
@@ -49,7 +49,7 @@ impl Limit {
             .saturating_mul(1 << 20)
     }
 
-    /// What to say of a file that goes beyond it.
+    /// The message about a file that exceeds the limit.
     pub fn message(self) -> String {
         format!(
             "the file {} more than {} MiB; it is damaged or not what it is taken for. Where it is right as it is, \
@@ -60,13 +60,13 @@ impl Limit {
         )
     }
 
-    /// The same as an error of reading.
+    /// The message as an I/O error.
     pub fn error(self) -> Error {
         Error::new(ErrorKind::FileTooLarge, self.message())
     }
 }
 
-/// A reader that fails once it has given more than a limit's bytes.
+/// A reader that fails if it would return more bytes than a limit allows.
 #[derive(Debug)]
 pub struct Limited<R> {
     inner: R,
@@ -75,7 +75,7 @@ pub struct Limited<R> {
 }
 
 impl<R: Read> Limited<R> {
-    /// Reads from `inner`, at most as much as `limit` allows.
+    /// Limits the reader `inner` to what `limit` allows.
     pub fn new(inner: R, limit: Limit) -> Self {
         Limited {
             inner,

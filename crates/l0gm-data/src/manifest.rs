@@ -1,43 +1,43 @@
-//! Manifests: what `datasets/*.toml` says about one dataset or pretrained model. They are compiled in,
-//! so that a binary alone knows where everything comes from.
+//! Manifests: the description of one dataset or pretrained model in `datasets/*.toml`. They are compiled in, so that
+//! a binary alone knows where everything comes from.
 
 use crate::{Error, Result, node_split};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// One manifest.
+/// The manifest of one dataset or model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// "adult".
+    /// Name, such as "adult".
     pub name: String,
-    /// "tabular", "text", "graph" or "model".
+    /// Modality: "tabular", "text", "graph" or "model".
     pub modality: String,
-    /// What reads the files: "adult", "reviews", "ogb" or "encoder". The modality's crate knows it.
+    /// Reader of the files: "adult", "reviews", "ogb" or "encoder". The modality's crate implements it.
     pub reader: String,
-    /// One line for people.
+    /// Description on one line.
     pub description: String,
-    /// Licence as SPDX or in words.
+    /// Licence, as an SPDX identifier or in words.
     pub licence: String,
-    /// Citation.
+    /// Publication to cite.
     pub citation: String,
-    /// Splits that the dataset has or that are made by seed, the benchmark's first.
+    /// Splits that the dataset has or that a seed determines; the benchmark's comes first.
     #[serde(default)]
     pub splits: Vec<String>,
-    /// What to do by hand where nothing can be downloaded.
+    /// Instructions for getting the files by hand if nothing can be downloaded.
     pub manual: String,
-    /// Known counts: rows, nodes, edges, classes.
+    /// Known numbers of rows, nodes, edges and classes.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
     /// The files of the layout, relative to the dataset's folder.
     pub files: Vec<FileSpec>,
-    /// Other layouts that serve as well.
+    /// Other layouts that can be read as well.
     #[serde(default)]
     pub alternatives: Vec<Alternative>,
     /// Where the files come from.
     pub sources: Vec<Source>,
-    /// The synthetic stand-in; models have none.
+    /// The synthetic twin; models have none.
     #[serde(default)]
     pub twin: Option<TwinSpec>,
 }
@@ -46,26 +46,26 @@ pub struct Entry {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSpec {
-    /// Relative to the dataset's folder, with forward slashes.
+    /// Path relative to the dataset's folder, with forward slashes.
     pub path: String,
-    /// Bytes, where known.
+    /// Number of bytes, if known.
     #[serde(default)]
     pub size: Option<u64>,
-    /// Checksum in lower-case hex, where known; else the file is pinned on the first download.
+    /// sha256 in lower-case hex, if known; otherwise the checksum at the first download is stored.
     #[serde(default)]
     pub sha256: Option<String>,
-    /// Whether the dataset is whole without it.
+    /// Whether the dataset is complete without this file.
     #[serde(default)]
     pub optional: bool,
 }
 
-/// Another layout that loaders read as well.
+/// Another layout that readers accept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alternative {
-    /// Prefix of the listed files that these paths stand in for ("raw/").
+    /// Prefix of the listed files that these paths replace, such as "raw/".
     pub instead_of: String,
-    /// Files or folders that must all be there.
+    /// Files or folders that must all exist.
     pub paths: Vec<String>,
 }
 
@@ -73,45 +73,45 @@ pub struct Alternative {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Source {
-    /// An archive with the listed files in it.
+    /// An archive that contains the listed files.
     Zip {
         /// Address of the archive.
         url: String,
-        /// Checksum of the archive, where known.
+        /// Checksum of the archive, if known.
         #[serde(default)]
         sha256: Option<String>,
-        /// Prefix of the archive's names that the layout does not have ("products/").
+        /// Prefix of the archive's names to remove, such as "products/".
         #[serde(default)]
         strip: String,
     },
-    /// A folder of files, each at `url` + its path.
+    /// A folder of files; the address of each is `url` plus its path.
     Files {
-        /// Address of the folder, with its closing slash.
+        /// Address of the folder, ending with a slash.
         url: String,
     },
     /// A dataset repository of the Hugging Face hub.
     HubDataset {
-        /// "stanfordnlp/imdb".
+        /// Name of the repository, such as "stanfordnlp/imdb".
         repo: String,
     },
     /// A model repository of the Hugging Face hub.
     HubModel {
-        /// "sentence-transformers/all-MiniLM-L6-v2".
+        /// Name of the repository, such as "sentence-transformers/all-MiniLM-L6-v2".
         repo: String,
     },
-    /// A graph as CSR arrays in an .npz, which is converted into OGB's raw layout; the original stays
-    /// under `original/` in the dataset's folder.
+    /// A graph as CSR arrays in an .npz, which is converted into OGB's raw layout. The original stays in `original/`
+    /// in the dataset's folder.
     NpzGraph {
         /// Address of the .npz.
         url: String,
-        /// Its checksum, where known; else it is pinned on the first download.
+        /// Checksum of the .npz, if known; otherwise the one at the first download is stored.
         #[serde(default)]
         sha256: Option<String>,
-        /// Kinds of split to draw by seed.
+        /// Kinds of split to draw with a seed.
         #[serde(default)]
         splits: Vec<String>,
     },
-    /// Nothing that can be fetched and used as it is; see [`Entry::manual`].
+    /// A source that cannot be downloaded and used directly; see [`Entry::manual`].
     Manual {
         /// Address of the original.
         url: String,
@@ -119,7 +119,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The address to show to people.
+    /// The address to show to users.
     pub fn address(&self) -> String {
         match self {
             Source::Zip { url, .. }
@@ -139,7 +139,7 @@ impl Source {
     }
 }
 
-/// Which twin stands in, and how large it is.
+/// The kind of a twin and its size.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TwinSpec {
@@ -150,7 +150,7 @@ pub enum TwinSpec {
         /// Rows of adult.test.
         test_rows: usize,
     },
-    /// A review-like corpus.
+    /// A corpus like film reviews.
     Reviews {
         /// Reviews in the training file.
         train_rows: usize,
@@ -172,7 +172,7 @@ pub enum TwinSpec {
     },
 }
 
-/// The manifests compiled in: file name and text.
+/// The compiled-in manifests: file names and texts.
 const MANIFESTS: [(&str, &str); 6] = [
     (
         "datasets/adult.toml",
@@ -200,7 +200,7 @@ const MANIFESTS: [(&str, &str); 6] = [
     ),
 ];
 
-/// All manifests compiled in, by name.
+/// All compiled-in manifests, by name.
 pub(crate) fn compiled_in() -> Result<BTreeMap<String, Entry>> {
     let mut entries = BTreeMap::new();
     for (path, text) in MANIFESTS {
@@ -210,10 +210,10 @@ pub(crate) fn compiled_in() -> Result<BTreeMap<String, Entry>> {
     Ok(entries)
 }
 
-/// Reads one manifest and checks it at the door.
+/// Parses a manifest and checks it.
 ///
 /// # Errors
-/// A key that is not known, a path that leaves the folder, a checksum that is not 64 hex digits.
+/// Fails for an unknown key, a path that leaves the folder, or a checksum that is not 64 hex digits.
 pub(crate) fn parse(path: &str, text: &str) -> Result<Entry> {
     let refuse = |message: String| Error::File {
         path: PathBuf::from(path),
@@ -275,7 +275,7 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Entry> {
     Ok(entry)
 }
 
-/// Whether a relative path has only plain parts (no root, no `..`).
+/// Whether a relative path has only plain components (no root, no `..`).
 pub(crate) fn stays_inside(path: &str) -> bool {
     let parts = Path::new(path).components();
     !path.is_empty()

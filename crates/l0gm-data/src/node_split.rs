@@ -1,17 +1,16 @@
-//! Which nodes of a graph train, validate and test, drawn by seed: for twins, and for originals that
-//! come without a split.
+//! Divides the nodes of a graph into training, validation and test with a seed, for twins and for originals without a
+//! split.
 
 use crate::rng::Rng;
 
-/// Kinds that a seed decides.
+/// Kinds of split that a seed determines.
 pub(crate) const BY_SEED: [&str; 2] = ["random-60-20-20", "low-label-20-30"];
-/// The kind that the degrees decide, as the official one of ogbn-products is decided by sales.
+/// The kind of split that node degrees determine, as sales ranks determine the official split of ogbn-products.
 pub(crate) const SALES_RANKING: &str = "sales_ranking";
 
-/// Training, validation and test nodes, each sorted; `None` for a kind that is not known. Every node
-/// stands in exactly one part.
+/// Training, validation and test nodes, each sorted; `None` for an unknown kind. Every node is in exactly one part.
 ///
-/// `labels` and `degrees` are by node; of the degrees only [`SALES_RANKING`] makes use.
+/// `labels` and `degrees` are indexed by node; only [`SALES_RANKING`] uses the degrees.
 pub(crate) fn draw(
     kind: &str,
     labels: &[usize],
@@ -29,8 +28,8 @@ pub(crate) fn draw(
             rng.shuffle(&mut order);
             few_of_each_class(&order, labels)
         }
-        // The best sold products train, the long tail tests: the official shares of ogbn-products
-        // (196,615 and 39,323 of 2,449,029), with the degree as the rank.
+        // As in ogbn-products, the best-selling products are for training and the rest for test. The shares are the
+        // official ones (196,615 and 39,323 of 2,449,029), and the degree replaces the sales rank.
         SALES_RANKING => {
             order.sort_by_key(|&node| std::cmp::Reverse(degrees[node]));
             cut(&order, 0.0803, 0.0963)
@@ -41,7 +40,7 @@ pub(crate) fn draw(
     Some(parts)
 }
 
-/// The first, middle and last nodes, cut at two shares.
+/// Cuts the order of nodes at two shares into first, middle and last nodes.
 fn cut(order: &[usize], first: f64, second: f64) -> [Vec<usize>; 3] {
     let at = |share: f64| (order.len() as f64 * share) as usize;
     let (train, rest) = order.split_at(at(first));
@@ -49,7 +48,7 @@ fn cut(order: &[usize], first: f64, second: f64) -> [Vec<usize>; 3] {
     [train.to_vec(), valid.to_vec(), test.to_vec()]
 }
 
-/// 20 nodes of each class train, 30 validate, all others test.
+/// 20 nodes of each class are for training, 30 for validation, all others for test.
 fn few_of_each_class(order: &[usize], labels: &[usize]) -> [Vec<usize>; 3] {
     let mut seen = vec![0; labels.iter().max().map_or(0, |&last| last + 1)];
     let mut parts: [Vec<usize>; 3] = Default::default();

@@ -1,7 +1,6 @@
-//! Arrays of numpy's .npz archives by name. A damaged archive is an error, never other numbers: each array
-//! that is asked for is read to its end, where the archive's checksum is held against its bytes, and no size
-//! that a header gives is used before it has been compared with the bytes that are there. Arrays that are
-//! not asked for, pickled ones among them, are never read.
+//! Reads arrays from numpy's .npz archives by name. A damaged archive gives an error and never wrong numbers: each
+//! requested array is read to its end, where the archive's checksum is compared, and a size in a header is compared
+//! with the actual number of bytes before it is used. Other arrays, including pickled ones, are never read.
 
 use crate::error::io;
 use crate::limits::{Limited, UNPACKED};
@@ -13,7 +12,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// An .npz whose arrays can be asked for by name.
+/// An .npz archive that gives arrays by name.
 pub struct Npz {
     path: PathBuf,
     arrays: NpzTensors,
@@ -32,7 +31,7 @@ impl Npz {
     /// Opens the file.
     ///
     /// # Errors
-    /// A file that cannot be read or is not a whole .npz.
+    /// Fails if the file cannot be read or is not a complete .npz.
     pub fn open(path: &Path) -> Result<Self> {
         let broken = |e: &dyn std::fmt::Display| {
             Error::file(path, format!("not a whole .npz file: {e}; fetch it again"))
@@ -52,15 +51,15 @@ impl Npz {
         })
     }
 
-    /// An error about one array.
+    /// Makes an error about one array.
     pub fn fault(&self, name: &str, what: impl std::fmt::Display) -> Error {
         Error::file(&self.path, format!("array {name}: {what}"))
     }
 
-    /// One array, of any numeric type and shape.
+    /// Reads one array, of any numeric type and shape.
     ///
     /// # Errors
-    /// An array that is not there, is damaged, or holds another number of bytes than its header says.
+    /// Fails if the array is missing or damaged, or its number of bytes differs from its header.
     pub fn array(&self, name: &str) -> Result<Tensor> {
         if !self.names.contains(name) {
             let has: Vec<&str> = self.names.iter().map(String::as_str).collect();
@@ -86,18 +85,18 @@ impl Npz {
         array.ok_or_else(|| self.fault(name, "not in the file"))
     }
 
-    /// A vector of whole numbers from 0, whatever shape, integer or float type it is stored as.
+    /// Reads a vector of whole numbers from 0, stored in any shape and in an integer or float type.
     ///
     /// # Errors
-    /// As [`array`](Self::array); an entry that is negative or not whole.
+    /// Fails like [`array`](Self::array), or if an entry is negative or not whole.
     pub fn whole_numbers(&self, name: &str) -> Result<Vec<usize>> {
         self.whole_numbers_of(name, &self.array(name)?)
     }
 
-    /// [`whole_numbers`](Self::whole_numbers) of an array that is read already.
+    /// Like [`whole_numbers`](Self::whole_numbers), for an array that has been read already.
     ///
     /// # Errors
-    /// An entry that is negative or not whole.
+    /// Fails if an entry is negative or not whole.
     pub fn whole_numbers_of(&self, name: &str, array: &Tensor) -> Result<Vec<usize>> {
         let read = |e: candle_core::Error| self.fault(name, format!("cannot be read: {e}"));
         let wrong = |at: usize, value: &dyn std::fmt::Display| {
@@ -124,10 +123,10 @@ impl Npz {
             .collect()
     }
 
-    /// The entries of an array of any numeric type as f32, which is what loaders read.
+    /// Reads the entries of an array of any numeric type as f32.
     ///
     /// # Errors
-    /// As [`array`](Self::array).
+    /// Fails like [`array`](Self::array).
     pub fn numbers(&self, name: &str) -> Result<Vec<f32>> {
         let array = self.array(name)?.to_dtype(DType::F32);
         array
@@ -135,8 +134,8 @@ impl Npz {
             .map_err(|e| self.fault(name, format!("cannot be read: {e}")))
     }
 
-    /// Bytes before an array's numbers, and bytes in all. Reads the member to its end, because only there its
-    /// checksum is compared: a reader that stops at the last number would not notice a damaged one.
+    /// Number of bytes before an array's numbers, and in total. Reads the member to its end, because its checksum is
+    /// compared only there: a reader that stops at the last number would miss a damaged one.
     fn measure(&self, name: &str) -> Result<(u64, u64)> {
         let damaged = |e: &dyn std::fmt::Display| {
             let what = format!("damaged in the archive: {e}; fetch it again");
@@ -155,7 +154,8 @@ impl Npz {
             .map_err(|e| damaged(&e))?;
         let rest = std::io::copy(&mut member, &mut std::io::sink()).map_err(|e| damaged(&e))?;
         let size = start.len() as u64 + rest;
-        // "\x93NUMPY", two bytes of version, then the header's length in two bytes (version 1) or four.
+        // The preamble is "\x93NUMPY", two bytes of version, then the header's length in two bytes (version 1) or
+        // four.
         let preamble = match start.as_slice() {
             [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
                 10 + u64::from(u16::from_le_bytes([*a, *b]))
@@ -179,7 +179,8 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    /// An archive of one packed array "x": version, the header's length as it is said to be, its text, numbers.
+    /// An archive of one packed array "x" with this version, this stated length of the header, its text and its
+    /// numbers.
     fn npz_of(version: u8, said: u32, shape: &str, values: &[f32]) -> tempfile::NamedTempFile {
         let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
         let mut array = b"\x93NUMPY".to_vec();

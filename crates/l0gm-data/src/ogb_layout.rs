@@ -1,5 +1,5 @@
-//! Writes a graph as OGB's raw layout: `raw/{edge,node-feat,node-label,num-node-list,num-edge-list}.csv.gz`
-//! without headers, an undirected edge once, and `split/<kind>/{train,valid,test}.csv.gz`.
+//! Writes a graph in OGB's raw layout: `raw/{edge,node-feat,node-label,num-node-list,num-edge-list}.csv.gz` without
+//! headers, with each undirected edge once, and `split/<kind>/{train,valid,test}.csv.gz`.
 
 use crate::folders::write_atomically;
 use crate::{Error, Result};
@@ -7,15 +7,15 @@ use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 use std::path::Path;
 
-/// A graph to be written.
+/// A graph to write.
 pub(crate) struct OgbGraph<'a> {
-    /// Each undirected edge once, smaller node first, sorted.
+    /// Each undirected edge once, smaller node first; sorted.
     pub(crate) edges: &'a [(usize, usize)],
     /// Class of each node.
     pub(crate) labels: &'a [usize],
     /// Number of features of a node.
     pub(crate) features: usize,
-    /// Non-zero features of each node, sorted by column.
+    /// The non-zero features of each node as (column, value), sorted by column.
     pub(crate) rows: &'a [Vec<(usize, f32)>],
 }
 
@@ -23,7 +23,7 @@ impl OgbGraph<'_> {
     /// Writes the five files of `raw/` under `dir`.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// Fails if a file cannot be written.
     pub(crate) fn write_raw(&self, dir: &Path) -> Result<()> {
         let raw = dir.join("raw");
         write_gz(&raw.join("edge.csv.gz"), |out| {
@@ -44,7 +44,7 @@ impl OgbGraph<'_> {
         write_numbers(&raw.join("num-edge-list.csv.gz"), &[self.edges.len()])
     }
 
-    /// "0,1,0.5" and a newline: the shortest decimal that reads back as the same f32.
+    /// Writes a line such as "0,1,0.5" with the shortest decimals that read back as the same f32.
     fn feature_line(&self, row: &[(usize, f32)], line: &mut String) {
         use std::fmt::Write as _;
         line.clear();
@@ -78,7 +78,7 @@ impl OgbGraph<'_> {
 /// Writes `split/<kind>/{train,valid,test}.csv.gz` under `dir`.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// Fails if a file cannot be written.
 pub(crate) fn write_split(dir: &Path, kind: &str, parts: &[Vec<usize>; 3]) -> Result<()> {
     for (part, nodes) in ["train", "valid", "test"].into_iter().zip(parts) {
         let path = dir.join("split").join(kind).join(format!("{part}.csv.gz"));
@@ -87,19 +87,19 @@ pub(crate) fn write_split(dir: &Path, kind: &str, parts: &[Vec<usize>; 3]) -> Re
     Ok(())
 }
 
-/// One number a line.
+/// Writes one number on each line.
 fn write_numbers(path: &Path, numbers: &[usize]) -> Result<()> {
     write_gz(path, |out| {
         numbers.iter().try_for_each(|n| writeln!(out, "{n}"))
     })
 }
 
-/// A gzip file, whole or not at all.
+/// Writes a gzip file atomically.
 fn write_gz(
     path: &Path,
     fill: impl FnOnce(&mut GzEncoder<Vec<u8>>) -> std::io::Result<()>,
 ) -> Result<()> {
-    // No name and no time in the header: the same text gives the same bytes.
+    // The header has no name and no time, so that equal texts give equal bytes.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let packed = fill(&mut encoder).and_then(|()| encoder.finish());
     let packed = packed.map_err(|e| Error::file(path, format!("cannot compress: {e}")))?;

@@ -1,16 +1,15 @@
-//! Whether something stands at a path. Only where there is nothing may another source or the twin stand in:
-//! a link that leads in a circle or nowhere, a folder in a file's place and a folder that may not be
-//! entered are errors.
+//! Checks what exists at a path. Another source or the twin may be used only if nothing is there. A broken or
+//! circular link, a folder in place of a file, and a folder that may not be entered are errors.
 
 use crate::{Error, Result};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Whether a file stands at `path`.
+/// Whether there is a file at `path`.
 ///
 /// # Errors
-/// Something else stands there, or what stands there cannot be looked at.
+/// Fails if there is something other than a file, or if it cannot be inspected.
 pub fn is_file(path: &Path) -> Result<bool> {
     match looked_at(path)? {
         None => Ok(false),
@@ -22,10 +21,10 @@ pub fn is_file(path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether a folder stands at `path`.
+/// Whether there is a folder at `path`.
 ///
 /// # Errors
-/// As [`is_file`].
+/// Fails like [`is_file`].
 pub(crate) fn is_folder(path: &Path) -> Result<bool> {
     match looked_at(path)? {
         None => Ok(false),
@@ -37,10 +36,10 @@ pub(crate) fn is_folder(path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether anything stands at `path`.
+/// Whether there is anything at `path`.
 ///
 /// # Errors
-/// What stands there cannot be looked at.
+/// Fails if it cannot be inspected.
 pub fn is_there(path: &Path) -> Result<bool> {
     Ok(looked_at(path)?.is_some())
 }
@@ -62,7 +61,7 @@ fn looked_at(path: &Path) -> Result<Option<fs::Metadata>> {
     }
 }
 
-/// The link on the way to `path` that leads nowhere, if there is one.
+/// The broken link on the way to `path`, if there is one.
 fn broken_link(path: &Path) -> Option<&Path> {
     let nearest = path.ancestors().find(|p| fs::symlink_metadata(p).is_ok())?;
     let is_link = fs::symlink_metadata(nearest).is_ok_and(|found| found.is_symlink());

@@ -1,16 +1,15 @@
-//! Error messages quote what stands in a file or was typed, and that may be anything: a cell of a megabyte,
-//! a terminal's control sequence. Every message passes through here before it is shown.
+//! Makes error messages safe to print. They quote files and user input, which may hold anything, such as a cell of a
+//! megabyte or a terminal's control sequence.
 
 use std::fmt::Display;
 
-/// Characters kept of a longer message: its beginning, which names the place, and its end, which says what
-/// to do.
+/// Number of characters to keep at the beginning of a longer message, which names the place; its end, which says what
+/// to do, is kept too.
 const HEAD: usize = 700;
 const TAIL: usize = 250;
 
-/// `text` as one line that is safe to print: control characters and the invisible ones that turn a text's
-/// direction are written as escapes, and the middle of a message that nobody would read to its end is left
-/// out, with the number of characters that are missing.
+/// Returns `text` as one line that is safe to print. Control characters and invisible ones that change the direction
+/// of text are escaped. The middle of a very long message is replaced by the number of characters left out.
 pub(crate) fn readable(text: impl Display) -> String {
     let text = text.to_string();
     let count = text.chars().count();

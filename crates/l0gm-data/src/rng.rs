@@ -1,14 +1,15 @@
-//! A small seeded generator of our own (SplitMix64: Steele, Lea and Flood 2014), so that what is drawn
-//! (a twin's bytes, a split's nodes) depends on its seed and on nothing else.
+//! A small seeded generator (SplitMix64: Steele, Lea and Flood 2014). It is our own, so that what is drawn (a twin's
+//! bytes, the nodes of a split) depends on the seed alone.
 
-/// A seeded stream of numbers.
+/// A seeded stream of random numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng {
     state: u64,
 }
 
 impl Rng {
-    /// `stream` keeps parts of one twin apart, so that a longer one does not shift the next.
+    /// Different values of `stream` give independent numbers, so that a longer part of a twin does not change the
+    /// next one.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut rng = Rng {
             state: seed ^ stream.wrapping_mul(0xD134_2543_DE82_EF95),
@@ -35,7 +36,7 @@ impl Rng {
         self.uniform() < p
     }
 
-    /// Uniform in 0..n; n must not be 0.
+    /// Uniform in 0..n; n must be positive.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((self.uniform() * n as f64) as usize).min(n - 1)
     }
@@ -46,12 +47,12 @@ impl Rng {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// One of the items, each as likely as the others.
+    /// One of the items with equal probability.
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
 
-    /// An index with probability in proportion to its weight.
+    /// An index with probability proportional to its weight.
     pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = f64> + Clone) -> usize {
         let total: f64 = weights.clone().sum();
         let mut left = self.uniform() * total;
@@ -74,7 +75,7 @@ impl Rng {
     }
 }
 
-/// Draws indices in proportion to fixed weights, in logarithmic time.
+/// Draws indices with probability proportional to fixed weights, in logarithmic time.
 pub(crate) struct Table {
     cumulative: Vec<f64>,
 }
@@ -92,7 +93,7 @@ impl Table {
         Table { cumulative }
     }
 
-    /// One index.
+    /// Draws one index.
     pub(crate) fn draw(&self, rng: &mut Rng) -> usize {
         let last = self.cumulative.len() - 1;
         let at = rng.uniform() * self.cumulative[last];

@@ -139,7 +139,7 @@ fn the_real_files_where_present_carry_their_known_sums() {
         return;
     };
     let catalogue = local_only(adult.parent().unwrap());
-    // Damaged files are no reason to skip: they fail here.
+    // Damaged files must fail here rather than skip the test.
     let found = catalogue.dataset("adult").unwrap();
     assert!(found.checksums["adult.data"].starts_with("5b00264637db"));
 }
@@ -195,7 +195,7 @@ fn what_is_there_but_cannot_be_read_is_an_error_and_never_the_twin() {
     symlink("data", tmp.path().join("data")).unwrap();
     let error = with_twin(&tmp.path().join("data")).unwrap_err();
     assert!(error.to_string().contains("cannot be read"), "{error}");
-    // Nothing at all is where the twin stands in.
+    // If there is nothing at all, the twin is used.
     assert!(
         with_twin(tmp.path())
             .unwrap()

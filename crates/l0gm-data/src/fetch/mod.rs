@@ -1,6 +1,6 @@
-//! Fetching: one file from one address, whole and checked or not at all. A part that came stays
-//! under `<name>.part` and the next try asks for the rest; a host that cannot be reached is asked
-//! once (docs/data.md: where there is no network, the twin stands in).
+//! Downloads one file from one address, complete and verified or not at all. A partial download stays under
+//! `<name>.part`, and the next attempt requests the rest. A host that cannot be reached is tried only once
+//! (docs/data.md: without a network, the twin is used).
 
 mod lock;
 mod original;
@@ -23,29 +23,29 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What kind of failure it was decides whether a twin may stand in.
+/// The kind of a failure, which decides whether a twin may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// No network, or the host does not answer.
+    /// There is no network, or the host does not respond.
     Unreachable,
-    /// The host answers, but not with the file.
+    /// The host responds, but not with the file.
     Refused,
-    /// The connection broke; the part that came is kept.
+    /// The connection broke; the partial download is kept.
     Interrupted,
-    /// The wrong bytes came; they are removed.
+    /// The bytes are wrong; they are removed.
     Corrupt,
 }
 
 /// Why a fetch failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The address's fault.
+    /// The address or its host is at fault.
     Remote {
         kind: Kind,
         url: String,
         message: String,
     },
-    /// The folder's fault.
+    /// The folder is at fault.
     Local(Error),
 }
 
@@ -72,19 +72,19 @@ fn remote(kind: Kind, url: &str, message: impl Into<String>) -> Failure {
     }
 }
 
-/// Fetches files; its clones share what they learnt about hosts.
+/// Downloads files. Clones share what they learned about hosts.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher {
     agent: ureq::Agent,
-    /// Hosts that could not be reached, and why.
+    /// Hosts that could not be reached, with the reason.
     unreachable: Arc<Mutex<BTreeMap<String, String>>>,
     bars: bool,
-    /// How often a broken connection is taken up again within one call.
+    /// How often one call resumes a broken connection.
     attempts: usize,
 }
 
 impl Fetcher {
-    /// `bars`: whether to draw progress bars (else plain lines).
+    /// `bars` says whether to show progress bars rather than plain lines.
     pub(crate) fn new(bars: bool) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_resolve(Some(Duration::from_secs(5)))
@@ -93,7 +93,7 @@ impl Fetcher {
             .timeout_per_read(Some(Duration::from_secs(60)))
             .max_redirects(8)
             .http_status_as_error(false)
-            // Compressed transfer would make byte ranges meaningless.
+            // With a compressed transfer, byte ranges would have no meaning.
             .accept_encoding("identity")
             .user_agent(concat!("l0gm-data/", env!("CARGO_PKG_VERSION")));
         Fetcher {
@@ -107,7 +107,7 @@ impl Fetcher {
     /// Fetches `url` to `target` and returns its sha256.
     ///
     /// # Errors
-    /// See [`Kind`]; nothing is ever left under the final name but the whole, checked file.
+    /// Fails as [`Kind`] describes. Only a complete, verified file ever has the final name.
     pub(crate) fn file(
         &self,
         url: &str,
@@ -125,7 +125,7 @@ impl Fetcher {
         }
         let mut outcome = self.attempt(url, target, expected);
         for _ in 1..self.attempts {
-            // Only a connection that broke after it had begun is worth another try at once.
+            // Try again at once only if the connection broke after it had begun.
             if !matches!(
                 outcome,
                 Err(Failure::Remote {
@@ -160,7 +160,7 @@ impl Fetcher {
         let status = response.status().as_u16();
         let (mut file, start) = match status {
             200 => {
-                // The whole file, whatever was asked for: begin anew.
+                // The host sent the whole file instead of the requested range, so start again.
                 hasher = Sha256::new();
                 (File::create(&part).map_err(io(&part, "cannot create"))?, 0)
             }
@@ -172,7 +172,7 @@ impl Fetcher {
                 have,
             ),
             206 | 416 => {
-                // The part does not belong to what the host has now.
+                // The partial download does not match the host's present file.
                 remove(&part)?;
                 return Err(remote(
                     Kind::Interrupted,
@@ -247,14 +247,14 @@ impl Fetcher {
     }
 }
 
-/// Where a file grows until it is whole.
+/// The file that holds a partial download.
 fn part_of(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_os_string();
     name.push(".part");
     target.with_file_name(name)
 }
 
-/// The hash of what is already there, and its length.
+/// The hash and the length of the partial download.
 fn hash_part(part: &Path) -> Result<(Sha256, u64)> {
     let mut hasher = Sha256::new();
     let mut length = 0;
@@ -278,7 +278,7 @@ fn header<'a>(response: &'a ureq::http::Response<ureq::Body>, name: &str) -> Opt
     response.headers().get(name).and_then(|v| v.to_str().ok())
 }
 
-/// Whether a partial answer begins where our part ends.
+/// Whether a partial response begins where our part ends.
 fn continues(response: &ureq::http::Response<ureq::Body>, have: u64) -> bool {
     let range = header(response, "content-range").unwrap_or_default();
     range.strip_prefix(&format!("bytes {have}-")).is_some()
@@ -298,7 +298,7 @@ fn interrupted(url: &str, part: &Path, done: u64, total: Option<u64>, why: &str)
     remote(Kind::Interrupted, url, message)
 }
 
-/// What an error of the HTTP client means for us.
+/// The failure that an error of the HTTP client means.
 fn classify(url: &str, error: ureq::Error) -> Failure {
     use ureq::Error as E;
     match error {
@@ -340,7 +340,7 @@ fn classify(url: &str, error: ureq::Error) -> Failure {
     }
 }
 
-/// The host of an address, with its port.
+/// The host and port of an address.
 fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split('/').next().unwrap_or_default().to_owned()

@@ -1,5 +1,5 @@
-//! Originals that are converted after they are fetched. An original stays under `original/` in the
-//! dataset's folder: one that was put there by hand serves as well as a download, without a network.
+//! Original files that are converted after downloading. An original stays in `original/` in the dataset's folder. One
+//! put there by hand works as well as a download, and needs no network.
 
 use super::lock::lock;
 use super::{Failure, Fetcher, Kind, remote};
@@ -11,19 +11,19 @@ use crate::{Error, Result, checksum, npz_graph};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where originals stay, in the dataset's folder.
+/// Folder for originals within the dataset's folder.
 const ORIGINALS: &str = "original";
 
-/// An original's name in the dataset's folder.
+/// Path of an original in the dataset's folder.
 fn name_of(url: &str) -> String {
     let last = url.rsplit('/').next().unwrap_or_default();
     format!("{ORIGINALS}/{last}")
 }
 
-/// Fetches an .npz into `dir` and converts it; the sums of what then is there, by relative name.
+/// Downloads an .npz into `dir` and converts it. Returns the checksums of the resulting files by relative name.
 ///
 /// # Errors
-/// What [`Fetcher::file`] and [`npz_graph::convert`] say; an original that cannot be converted is removed.
+/// Fails like [`Fetcher::file`] and [`npz_graph::convert`]. An original that cannot be converted is removed.
 pub(super) fn fetch(
     fetcher: &Fetcher,
     entry: &Entry,
@@ -39,7 +39,7 @@ pub(super) fn fetch(
     let outcome = fetcher.file(url, &target, expected).and_then(|_| {
         tracing::info!("converting {name} into raw/ and split/");
         npz_graph::convert(&target, &entry.counts, splits, dir).map_err(|e| match e {
-            // The original's fault; all else is the folder's.
+            // This error is the original's fault; any other is the folder's.
             Error::File { path, message } if path == target => {
                 if let Err(e) = std::fs::remove_file(&path) {
                     return io(&path, "cannot remove")(e).into();
@@ -52,18 +52,18 @@ pub(super) fn fetch(
         })
     });
     if outcome.is_err() {
-        // Only an empty folder can be removed this way: a part that can be gone on with stays.
+        // This removes only an empty folder; a partial download that can be resumed stays.
         let _ = std::fs::remove_dir(&folder);
     }
     outcome?;
     Ok(sums_of(dir, entry, &name)?)
 }
 
-/// Converts an original that already stands in one of the searched folders into the writable one, if
-/// files are missing there. Returns where the original stands, or `None` where there is none.
+/// If files are missing in the writable folder, converts an original in one of the searched folders into it. Returns
+/// the path of the original, or `None` if there is none.
 ///
 /// # Errors
-/// An original with a wrong checksum or that cannot be converted; a folder that cannot be written.
+/// Fails if the original has a wrong checksum or cannot be converted, or if the folder cannot be written.
 pub(crate) fn convert_local(entry: &Entry, folders: &Folders) -> Result<Option<PathBuf>> {
     for source in &entry.sources {
         let Source::NpzGraph {
@@ -104,7 +104,7 @@ pub(crate) fn convert_local(entry: &Entry, folders: &Folders) -> Result<Option<P
     Ok(None)
 }
 
-/// The sums of an original (where it stands in this folder) and of the entry's files.
+/// The checksums of the entry's files, and of its original if it is in this folder.
 fn sums_of(dir: &Path, entry: &Entry, original: &str) -> Result<BTreeMap<String, String>> {
     let listed = entry.files.iter().map(|f| f.path.as_str());
     let mut sums = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! How a download shows itself: a bar on a terminal, a plain line every ten percent elsewhere.
+//! Shows the progress of a download: a bar on a terminal, otherwise a plain line every ten percent.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -8,12 +8,12 @@ pub(super) struct Progress {
     name: String,
     bar: Option<ProgressBar>,
     total: Option<u64>,
-    /// Tenths told so far.
+    /// Number of tenths reported so far.
     told: u64,
 }
 
 impl Progress {
-    /// `start` bytes are already there; `total` where the host says it.
+    /// `start` bytes are present already; `total` is the size, if the host states it.
     pub(super) fn new(target: &Path, start: u64, total: Option<u64>, bars: bool) -> Self {
         let name = target
             .file_name()
@@ -48,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// `done` bytes are there now.
+    /// Reports that `done` bytes are present now.
     pub(super) fn at(&mut self, done: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);

@@ -5,20 +5,20 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener};
 use std::sync::{Arc, Mutex};
 
-/// What the server does with one request.
+/// The server's response to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// The body, or the range asked for.
+    /// The body, or its requested range.
     Body(Vec<u8>),
-    /// Says the whole length and closes after so many bytes.
+    /// States the full length, and closes the connection after this many bytes.
     Cut(Vec<u8>, usize),
-    /// A bare status line.
+    /// Only a status line.
     Status(u16),
     /// A redirect to itself.
     Redirect,
 }
 
-/// Serves until the test's process ends; returns its address and the requests' `Range` headers.
+/// Serves until the test's process ends. Returns the address and the `Range` headers of the requests.
 pub(crate) fn serve(
     answer: impl Fn(usize) -> Answer + Send + 'static,
 ) -> (String, Arc<Mutex<Vec<Option<u64>>>>) {

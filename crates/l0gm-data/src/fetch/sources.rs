@@ -1,5 +1,5 @@
-//! From a manifest's sources to files in a folder: archives, plain files, the hub's files; under a
-//! lock, so that two processes do not fetch the same file twice.
+//! Fetches files from the sources in a manifest into a folder: from archives, as plain files, or from the hub. It
+//! holds a lock, so that two processes do not fetch the same file.
 
 use super::lock::{LOCK, lock};
 use super::{Failure, Fetcher, Kind, original, remote, unpack};
@@ -12,12 +12,11 @@ use hf_hub::{Cache, Repo, RepoType};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Fetches the required files of an entry that are not in `dir` yet, and pins the sums of those whose
-/// sum the manifest does not know. Returns the address they came from, or `None` where another
-/// process had just put them there.
+/// Fetches the required files of an entry that are missing in `dir`, and pins the checksums that the manifest does
+/// not know. Returns the address of the source, or `None` if another process has just fetched the files.
 ///
 /// # Errors
-/// The last source's failure.
+/// Fails with the error of the last source.
 pub(crate) fn fetch_entry(
     fetcher: &Fetcher,
     entry: &Entry,
@@ -45,7 +44,7 @@ pub(crate) fn fetch_entry(
             Err(e) => failure = e,
         }
     }
-    // Leave no empty folder behind: only empty ones can be removed this way.
+    // Leave no empty folders behind; this removes only empty ones.
     for spec in &wanted {
         for parent in Path::new(&spec.path).ancestors().skip(1) {
             if !parent.as_os_str().is_empty() {
@@ -61,7 +60,7 @@ pub(crate) fn fetch_entry(
     Err(failure)
 }
 
-/// Fetches the wanted files from one source; their sums by relative name.
+/// Fetches the wanted files from one source, and returns their checksums by relative name.
 fn fetch_source(
     fetcher: &Fetcher,
     entry: &Entry,
@@ -75,7 +74,7 @@ fn fetch_source(
             fetcher.file(url, &archive, sha256.as_deref())?;
             let names: Vec<&str> = wanted.iter().map(|f| f.path.as_str()).collect();
             let unpacked = unpack::zip(url, &archive, strip, &names, dir);
-            // Right or wrong, it has served.
+            // Delete the archive whether or not unpacking succeeded.
             std::fs::remove_file(&archive).map_err(io(&archive, "cannot remove"))?;
             unpacked?;
             let mut sums = BTreeMap::new();
@@ -111,7 +110,7 @@ fn fetch_source(
     }
 }
 
-/// Does `fetch` for each wanted file, with its folder made.
+/// Calls `fetch` for each wanted file, after creating its folder.
 fn each(
     wanted: &[&FileSpec],
     dir: &Path,
@@ -124,15 +123,15 @@ fn each(
             std::fs::create_dir_all(parent).map_err(io(parent, "cannot create the folder"))?;
         }
         let sum = fetch(spec, &target)?;
-        // At once, so that an interruption between two files loses nothing.
+        // Pin each file at once, so that an interruption between files loses nothing.
         checksum::pin(dir, &BTreeMap::from([(spec.path.clone(), sum.clone())]))?;
         sums.insert(spec.path.clone(), sum);
     }
     Ok(sums)
 }
 
-/// Files of a hub repository: from the hub's own cache on this machine, else over our downloader from
-/// the addresses that hf-hub makes (it honours `HF_ENDPOINT` and `HF_HOME`).
+/// Fetches files of a hub repository: from the hub's own cache on this machine, or else by our downloader from the
+/// addresses that hf-hub makes (it respects `HF_ENDPOINT` and `HF_HOME`).
 fn hub(
     fetcher: &Fetcher,
     name: &str,

@@ -145,7 +145,7 @@ fn a_refused_connection_means_no_network_and_is_tried_once() {
     let (first, message) = kind(&fetcher.file(&url, &tmp.path().join("f"), None));
     assert_eq!(first, Kind::Unreachable);
     assert!(message.contains("no network"), "{message}");
-    // The verdict is remembered: even a server that comes up now is not asked.
+    // The result is remembered, so a server that starts now is not asked.
     let _listener = std::net::TcpListener::bind(address);
     let again = fetcher.clone().file(&url, &tmp.path().join("f"), None);
     assert_eq!(kind(&again), (Kind::Unreachable, message));

@@ -1,4 +1,4 @@
-//! Archives: the listed files out of a zip, and whether a gzip file is whole.
+//! Extracts the listed files from a zip archive, and checks whether a gzip file is complete.
 
 use super::{Failure, Kind, remote};
 use crate::error::io;
@@ -9,11 +9,11 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
-/// Unpacks the `wanted` files (paths of the layout; in the archive with `strip` before them) into
-/// `dir`, each whole or not at all.
+/// Extracts the `wanted` files into `dir`, each atomically. They are paths of the layout; in the archive, `strip`
+/// precedes them.
 ///
 /// # Errors
-/// Not a zip file, a name that leaves the folder, a wanted file that is not in it.
+/// Fails if this is not a zip file, a name leaves the folder, or a wanted file is missing.
 pub(super) fn zip(
     url: &str,
     archive: &Path,
@@ -25,7 +25,7 @@ pub(super) fn zip(
     let file = File::open(archive).map_err(io(archive, "cannot open"))?;
     let mut zip = zip::ZipArchive::new(BufReader::new(file))
         .map_err(|e| bad(format!("not a readable zip file ({e})")))?;
-    // One escaping name is enough to distrust the whole archive.
+    // A single name that leaves the folder makes the whole archive untrustworthy.
     for i in 0..zip.len() {
         let member = zip
             .by_index(i)
@@ -66,7 +66,7 @@ pub(super) fn zip(
     Ok(())
 }
 
-/// Reads a gzip file to its end; what is wrong with it, if anything.
+/// Reads a gzip file to its end and describes what is wrong with it, if anything.
 pub(super) fn gzip_fault(path: &Path) -> Result<Option<String>> {
     let file = File::open(path).map_err(io(path, "cannot open"))?;
     let mut decoder = flate2::read::MultiGzDecoder::new(BufReader::new(file));

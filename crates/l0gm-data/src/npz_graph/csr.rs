@@ -1,25 +1,25 @@
-//! Sparse matrices in an .npz: scipy's CSR parts `NAME_{data,indices,indptr,shape}`. Everything is checked
+//! Sparse matrices in an .npz, stored as scipy's CSR parts `NAME_{data,indices,indptr,shape}`. Everything is checked
 //! before it is used, and an error names file and array.
 
 use crate::Result;
 use crate::npz::Npz;
 
-/// A sparse matrix in rows.
+/// A sparse matrix stored by row.
 pub(super) struct Csr {
     pub(super) rows: usize,
     pub(super) columns: usize,
-    /// Where each row begins in `columns_of` and `values`; one more than there are rows.
+    /// Beginning of each row in `columns_of` and `values`; one entry more than there are rows.
     starts: Vec<usize>,
     columns_of: Vec<usize>,
     values: Vec<f32>,
 }
 
 impl Csr {
-    /// The sparse matrix of four arrays.
+    /// Reads the sparse matrix in four arrays.
     ///
     /// # Errors
-    /// An array that is missing, damaged or of another kind; parts that do not fit each other; a
-    /// column that the matrix does not have; a value that is not finite.
+    /// Fails if an array is missing, damaged or of the wrong type, if the arrays do not match, if a column does not
+    /// exist, or if a value is not finite.
     pub(super) fn read(npz: &Npz, name: &str) -> Result<Csr> {
         let array = |part: &str| format!("{name}_{part}");
         let shape = npz.whole_numbers(&array("shape"))?;

@@ -1,5 +1,5 @@
-//! From the .npz of a published graph (CSR parts of the adjacency and of the features, and labels: the form
-//! of Shchur et al. 2018, arXiv:1811.05868) to OGB's raw layout, with splits drawn by seed. The adjacency
+//! Converts the .npz of a published graph to OGB's raw layout, with splits drawn from a seed. The .npz holds the CSR
+//! parts of adjacency and features, and labels, in the form of Shchur et al. 2018 (arXiv:1811.05868). The adjacency
 //! need not be symmetric: an edge in either direction is one undirected edge.
 
 mod csr;
@@ -16,14 +16,15 @@ use std::path::Path;
 /// Seed of the splits.
 const SPLIT_SEED: u64 = 0;
 
-/// Writes `raw/` and `split/<kind>/` into `dir` from the .npz at `original`; what is there already stays.
-/// The new files appear whole, `raw/` last, or not at all.
+/// Writes `raw/` and `split/<kind>/` into `dir` from the .npz at `original`, and keeps what is there already. The new
+/// files appear complete, with `raw/` last, or not at all.
 ///
-/// `counts` are the manifest's nodes, edges, features and classes; those that are given must be met.
+/// `counts` holds the manifest's numbers of nodes, edges, features and classes; those that are stated must be
+/// correct.
 ///
 /// # Errors
-/// A file that is not such an .npz (naming the array), counts that differ (naming which), a folder that
-/// cannot be written.
+/// Fails if the file is not such an .npz (the error names the array), if counts differ (the error names them), or if
+/// a folder cannot be written.
 pub(crate) fn convert(
     original: &Path,
     counts: &BTreeMap<String, u64>,
@@ -37,7 +38,7 @@ pub(crate) fn convert(
     let done = graph
         .write(splits, &temporary)
         .and_then(|()| put_in_place(&temporary, splits, dir));
-    // Right or wrong, it has served.
+    // Delete the temporary folder whether or not the conversion succeeded.
     let removed = std::fs::remove_dir_all(&temporary);
     done?;
     removed.map_err(io(&temporary, "cannot remove"))
@@ -45,11 +46,11 @@ pub(crate) fn convert(
 
 /// A graph in memory.
 struct Converted {
-    /// Each undirected edge once, smaller node first, sorted.
+    /// Each undirected edge once, smaller node first; sorted.
     edges: Vec<(usize, usize)>,
     labels: Vec<usize>,
     features: usize,
-    /// Non-zero features of each node, sorted by column.
+    /// The non-zero features of each node as (column, value), sorted by column.
     rows: Vec<Vec<(usize, f32)>>,
 }
 
@@ -77,7 +78,7 @@ fn read(path: &Path) -> Result<Converted> {
         );
         return Err(npz.fault("labels", what));
     }
-    // A label far beyond the number of nodes is a slip, not a class of its own.
+    // A label above the number of nodes is a mistake, not a class.
     if let Some(node) = labels.iter().position(|&label| label >= nodes) {
         let what = format!(
             "node {node} has label {}, outside any number of classes that {nodes} nodes can have",
@@ -103,7 +104,7 @@ fn read(path: &Path) -> Result<Converted> {
     })
 }
 
-/// Each edge once, smaller node first; without self-loops and entries of weight 0.
+/// Each edge once, smaller node first, without self-loops and entries of weight 0.
 fn undirected(adjacency: &Csr) -> Vec<(usize, usize)> {
     let mut edges: Vec<(usize, usize)> = (0..adjacency.rows)
         .flat_map(|a| adjacency.row(a).map(move |(b, weight)| (a, b, weight)))
@@ -115,7 +116,7 @@ fn undirected(adjacency: &Csr) -> Vec<(usize, usize)> {
     edges
 }
 
-/// A row's non-zero features by column; what is stored twice is added up, as scipy reads it.
+/// A row's non-zero features by column. Repeated entries are added, as scipy does.
 fn merged(attributes: &Csr, node: usize) -> Vec<(usize, f32)> {
     let mut row: Vec<(usize, f32)> = attributes.row(node).collect();
     row.sort_by_key(|&(column, _)| column);
@@ -131,7 +132,7 @@ fn merged(attributes: &Csr, node: usize) -> Vec<(usize, f32)> {
 }
 
 impl Converted {
-    /// Holds the graph against the counts that the manifest knows.
+    /// Compares the graph with the counts in the manifest.
     fn check(&self, path: &Path, counts: &BTreeMap<String, u64>) -> Result<()> {
         let classes = self.labels.iter().collect::<BTreeSet<_>>().len();
         let found = [
@@ -177,8 +178,8 @@ impl Converted {
     }
 }
 
-/// Moves what is not there yet from `from` to `dir`. `raw/`, without which a graph counts as missing,
-/// comes last, so that a kill in between is made good by the next call.
+/// Moves what is missing in `dir` from `from`. A graph without `raw/` counts as missing, so `raw/` comes last, and
+/// the next call repairs an interrupted one.
 fn put_in_place(from: &Path, splits: &[String], dir: &Path) -> Result<()> {
     for kind in splits {
         let folder = Path::new("split").join(kind);

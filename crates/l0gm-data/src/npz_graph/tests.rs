@@ -3,13 +3,13 @@ use super::*;
 use flate2::read::GzDecoder;
 use std::io::{Cursor, Read, Write};
 
-/// A member of an .npz under construction: name, numpy's type, its bytes, its length.
+/// A member of an .npz to build: its name, numpy's type, its bytes and its length.
 type Member = (&'static str, &'static str, Vec<u8>, usize);
 
 fn npz(members: &[Member]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, kind, bytes, length) in members {
-        // Packed, as published files are.
+        // Compressed, like published files.
         let packed = zip::write::SimpleFileOptions::default();
         zip.start_file(format!("{name}.npy"), packed).unwrap();
         let mut header =
@@ -46,8 +46,8 @@ fn f64s(name: &'static str, values: &[f64]) -> Member {
     (name, "<f8", bytes, values.len())
 }
 
-/// Four nodes. Stored: 0->1 twice, 1->0, 1->1, 2->1, 3->0 with weight 0, 3->2; features with an entry
-/// stored twice, one in the wrong order, and one stored zero.
+/// Four nodes. The stored edges are 0->1 twice, 1->0, 1->1, 2->1, 3->0 with weight 0, and 3->2. The features have one
+/// repeated entry, one in the wrong order, and one stored zero.
 fn small(wide: bool) -> Vec<Member> {
     let starts = [0, 2, 4, 5, 7];
     let indices = [1, 1, 0, 1, 1, 0, 2];
@@ -55,7 +55,7 @@ fn small(wide: bool) -> Vec<Member> {
     let attr_starts = [0, 2, 4, 5, 5];
     let attr_indices = [2, 0, 1, 1, 0];
     let values = [0.5, 1.0, 1.0, 2.0, 0.0];
-    // A pickled list, which nobody may load.
+    // A pickled list, which must never be loaded.
     let pickled = ("node_names", "|O", b"\x80\x03]q\x00.".to_vec(), 4);
     if wide {
         let long = |v: &[i32]| v.iter().map(|&v| i64::from(v)).collect::<Vec<_>>();
@@ -85,7 +85,7 @@ fn small(wide: bool) -> Vec<Member> {
     ]
 }
 
-/// `small`, with one array replaced.
+/// Like [`small`], with one array replaced.
 fn with(member: Member) -> Vec<Member> {
     let mut members = small(false);
     let at = members.iter().position(|m| m.0 == member.0).unwrap();
@@ -110,7 +110,7 @@ fn counts_of(nodes: u64, edges: u64, features: u64, classes: u64) -> BTreeMap<St
     counts.map(|(what, n)| (what.to_owned(), n)).into()
 }
 
-/// Converts bytes in a fresh folder; the outcome and what then stands in the folder.
+/// Converts bytes in a new folder, and returns the folder and the result.
 fn converted(bytes: &[u8]) -> (tempfile::TempDir, Result<()>) {
     let tmp = tempfile::tempdir().unwrap();
     let original = tmp.path().join("graph.npz");
@@ -260,7 +260,7 @@ fn a_truncated_or_damaged_npz_is_refused() {
     let (_tmp, outcome) = converted(&whole[..whole.len() / 2]);
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("not a whole .npz file"), "{error}");
-    // One byte within the packed labels, which come last before the directory.
+    // Change one byte of the compressed labels, which come last before the directory.
     let start = whole.windows(10).position(|w| w == b"labels.npy").unwrap();
     let mut damaged = whole;
     damaged[start + 30] ^= 0x55;

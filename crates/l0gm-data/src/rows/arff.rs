@@ -1,4 +1,4 @@
-//! Weka's ARFF, the format OpenML hands tables out in: attribute declarations, then rows.
+//! Weka's ARFF, the format in which OpenML provides tables: attribute declarations, then rows.
 
 use super::missing::Missing;
 use super::number::{Decimal, parse};
@@ -7,15 +7,15 @@ use super::table::{Cells, RawColumn, RawTable, Typed, too_long};
 use super::{Error, Place, ReadOptions, Result, decimal, list, shown};
 use std::collections::HashSet;
 
-/// What an `@attribute` line declares.
+/// The type that an `@attribute` line declares.
 enum Declared {
     Number,
     Text,
-    /// One of these, in their order for messages.
+    /// One of these names, in their order for messages.
     OneOf(Vec<String>, HashSet<String>),
 }
 
-/// Whether text is ARFF whatever its file is called: its first line that is no comment says so.
+/// Whether text is ARFF, whatever its file name: its first line that is not a comment tells.
 pub(super) fn looks_like(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('%'));
@@ -97,7 +97,7 @@ fn declared_columns(
     Ok(columns.collect())
 }
 
-/// Appends a row.
+/// Appends one row.
 fn push(
     file: &str,
     number: u64,
@@ -132,7 +132,7 @@ fn push(
         let Some(column) = column else {
             continue;
         };
-        // What is declared is a value, even where its name is "None".
+        // A declared name is a value, even if it is "None".
         let named =
             matches!(declared, Declared::OneOf(_, set) if cell != "?" && set.contains(cell));
         let absent = !quoted && !named && (cell == "?" || missing.is(cell));
@@ -165,7 +165,7 @@ fn unclosed(file: &str, at: Place) -> Error {
     )
 }
 
-/// The rest of a line after a keyword, whatever its case.
+/// The rest of a line after a keyword, ignoring case; `None` if the line does not begin with it.
 fn keyword<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let head = line.get(..word.len())?;
     let rest = &line[word.len()..];
@@ -178,7 +178,7 @@ enum Problem {
     Other,
 }
 
-/// "NAME TYPE" with whatever follows, where the name may be quoted and the type be a set in braces.
+/// Parses "NAME TYPE" with any text after it; the name may be quoted and the type a set in braces.
 fn attribute(rest: &str) -> std::result::Result<(String, Declared), Problem> {
     let (name, kind) = match rest.chars().next().ok_or(Problem::Other)? {
         quote @ ('\'' | '"') => {
@@ -205,7 +205,7 @@ fn attribute(rest: &str) -> std::result::Result<(String, Declared), Problem> {
         let set = values.iter().cloned().collect();
         return Ok((name, Declared::OneOf(values, set)));
     }
-    // A range or a comment may follow without a blank.
+    // A range or a comment may follow without a space.
     let word = kind
         .split(|c: char| c.is_whitespace() || matches!(c, '[' | '%' | '"' | '\''))
         .next();
@@ -216,7 +216,7 @@ fn attribute(rest: &str) -> std::result::Result<(String, Declared), Problem> {
     }
 }
 
-/// What stands in quotes, and where the text behind the closing quote begins.
+/// The text in quotes, and where the text after the closing quote begins.
 fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
     let mut out = String::new();
     let mut chars = text.char_indices();
@@ -235,11 +235,11 @@ fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
     None
 }
 
-/// Cells with whether each was quoted.
+/// The cells, and whether each was quoted.
 type Split = Vec<(String, bool)>;
 
-/// Splits at commas outside quotes, up to `end` or a comment (a '%' at a cell's start or behind a
-/// blank); also says where it stopped.
+/// Splits at commas outside quotes, up to `end` or a comment (a '%' at the start of a cell or after a space). Also
+/// returns where it stopped.
 fn split(line: &str, end: Option<char>) -> std::result::Result<(Split, usize), Problem> {
     let mut cells = Vec::new();
     let mut at = 0;
@@ -276,7 +276,7 @@ fn split(line: &str, end: Option<char>) -> std::result::Result<(Split, usize), P
     }
 }
 
-/// Backslashes are escapes outside quotes too, before quotes, commas and themselves.
+/// Backslashes also escape quotes, commas and backslashes outside quotes.
 fn unescaped(cell: &str) -> String {
     let mut out = String::new();
     let mut chars = cell.chars().peekable();

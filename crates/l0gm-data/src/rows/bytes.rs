@@ -1,25 +1,25 @@
-//! From a source to bytes: read whole, unpacked where it is packed, never beyond the cap. What a file
-//! is, its first bytes say, not its name.
+//! Turns a source into bytes: reads all of it and unpacks it, within the size limit. The first bytes, not the name,
+//! tell what kind of file it is.
 
 use super::options::{BYTES, Caps, allowed};
 use super::{Error, Result, Source};
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-/// Bytes with what they are.
+/// The bytes, by kind.
 pub(super) enum Content {
     /// A Parquet file.
     Parquet(::bytes::Bytes),
-    /// Text in some encoding.
+    /// Text in an unknown encoding.
     Text(Vec<u8>),
 }
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const PARQUET: &[u8] = b"PAR1";
-/// A zip archive, which an Excel workbook is too.
+/// The beginning of a zip archive; an Excel workbook is one too.
 const ZIP: &[u8] = b"PK\x03\x04";
-/// The workbooks of old Excel versions.
+/// The beginning of a workbook of an old Excel version.
 const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0];
 
 pub(super) fn read(source: &Source, caps: &Caps) -> Result<Content> {
@@ -59,7 +59,7 @@ pub(super) fn read(source: &Source, caps: &Caps) -> Result<Content> {
     Ok(Content::Text(bytes))
 }
 
-/// Undoes gzip and zstd; both may consist of several members one after the other.
+/// Unpacks gzip and zstd, which may both consist of several consecutive members.
 fn unpack(name: &str, bytes: Vec<u8>, caps: &Caps) -> Result<Vec<u8>> {
     if bytes.starts_with(GZIP) {
         let reader = flate2::bufread::MultiGzDecoder::new(&bytes[..]);

@@ -1,14 +1,14 @@
-//! Dates as people write them, and the numbers they become: year, month, day, weekday and hour.
+//! Dates as people write them, and the numbers that they become: year, month, day, weekday and hour.
 
 use super::{RawColumn, RawTable, Result};
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-/// Which of day, month and year stands where.
+/// The order of day, month and year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DateOrder {
-    /// `2021-08-12`, or a month by name: nothing is ambiguous.
+    /// `2021-08-12`, or a month by name, which are unambiguous.
     YearFirst,
     /// `12.08.2021`
     DayFirst,
@@ -17,7 +17,7 @@ pub enum DateOrder {
 }
 
 impl DateOrder {
-    /// For messages.
+    /// The order in words, for messages.
     pub fn name(self) -> &'static str {
         match self {
             DateOrder::YearFirst => "year first",
@@ -27,20 +27,20 @@ impl DateOrder {
     }
 }
 
-/// What a cell says.
+/// The content of a date cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moment {
     /// The calendar day.
     pub date: NaiveDate,
-    /// Hours since midnight, where a time is given.
+    /// Hours since midnight, if the cell states a time.
     pub hour: Option<f64>,
 }
 
-/// The numbers of a date, in this order.
+/// The parts of a date that become numbers, in this order.
 pub const PARTS: [&str; 5] = ["year", "month", "day", "weekday", "hour"];
 
 impl Moment {
-    /// One of [`PARTS`]; weekdays count from Monday = 1 to Sunday = 7.
+    /// The value of one of [`PARTS`]; weekdays count from Monday = 1 to Sunday = 7.
     pub fn part(&self, part: &str) -> Option<f64> {
         Some(match part {
             "year" => f64::from(self.date.year()),
@@ -53,21 +53,20 @@ impl Moment {
     }
 }
 
-/// Name of the column that holds one part of a date.
+/// Name of the column for one part of a date.
 pub fn part_name(column: &str, part: &str) -> String {
     format!("{column}.{part}")
 }
 
-/// The order in which all of these cells can be dates; `None` where the first few are none, or the
-/// cells contradict each other. Of slashes and dashes that never tell (`03/04/2021`), slashes are
-/// taken for month first.
+/// The order in which all of these cells can be dates. `None` if the first few are not dates or the cells contradict
+/// each other. If the cells fit both orders (`03/04/2021`), dates with slashes have the month first.
 pub fn order<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<DateOrder> {
     let any = |cell: &str| {
         [DateOrder::DayFirst, DateOrder::MonthFirst]
             .iter()
             .any(|order| parse(cell, *order).is_some())
     };
-    // Half of a small sample, so that one that is none does not decide.
+    // Require half of a small sample, so that one cell without a date does not decide.
     let (mut looked, mut dates) = (0, 0);
     for cell in cells.clone().take(20) {
         looked += 1;
@@ -98,8 +97,8 @@ pub fn order<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<DateOrd
     }
 }
 
-/// Reads a date, with or without a time: `2021-08-12`, `2021-08-12T10:30:00Z`, `12.08.2021`,
-/// `8/12/2021 10:30 PM`, `12 Aug 2021`, `Aug 12, 2021`, `2021-08`.
+/// Parses a date, with or without a time: `2021-08-12`, `2021-08-12T10:30:00Z`, `12.08.2021`, `8/12/2021 10:30 PM`,
+/// `12 Aug 2021`, `Aug 12, 2021`, `2021-08`.
 pub fn parse(cell: &str, order: DateOrder) -> Option<Moment> {
     if cell.len() > 48 || !cell.is_ascii() || !cell.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
@@ -114,7 +113,7 @@ pub fn parse(cell: &str, order: DateOrder) -> Option<Moment> {
     Some(Moment { date, hour })
 }
 
-/// Cuts "Thu, " off.
+/// Removes a weekday such as "Thu, ".
 fn without_weekday(cell: &str) -> &str {
     const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let word = cell.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(0);
@@ -130,7 +129,7 @@ fn without_weekday(cell: &str) -> &str {
     }
 }
 
-/// The day and the time behind it: what a 'T' or the last blank before the first colon separates.
+/// The day and the time after it, separated by a 'T' or by the last space before the first colon.
 fn split_time(cell: &str) -> (&str, Option<&str>) {
     let Some(colon) = cell.find(':') else {
         return (cell, None);
@@ -169,7 +168,7 @@ fn numeric_date(day: &str, order: DateOrder) -> Option<NaiveDate> {
     let c = c?;
     let year = match c.len() {
         4 => number(c, 4)? as i32,
-        // As POSIX has it: 69 to 99 are of the last century.
+        // As in POSIX, 69 to 99 belong to the last century.
         2 => number(c, 2).map(|y| if y < 69 { 2000 + y } else { 1900 + y })? as i32,
         _ => return None,
     };
@@ -180,7 +179,7 @@ fn numeric_date(day: &str, order: DateOrder) -> Option<NaiveDate> {
     }
 }
 
-/// A day with its month by name.
+/// Parses a day with the month's name.
 fn named_date(day: &str) -> Option<NaiveDate> {
     const MONTHS: [&str; 12] = [
         "january",
@@ -229,7 +228,7 @@ fn named_date(day: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month, day)
 }
 
-/// Hours since midnight of `10:30`, `10:30:15.5`, `10:30 PM`; a time zone behind it is passed over.
+/// Hours since midnight in `10:30`, `10:30:15.5` or `10:30 PM`; a time zone after it is ignored.
 fn parse_time(time: &str) -> Option<f64> {
     let lower = time.to_ascii_lowercase();
     let end = lower
@@ -261,11 +260,10 @@ fn parse_time(time: &str) -> Option<f64> {
     fits.then(|| f64::from(hour) + f64::from(minute) / 60.0 + second / 3600.0)
 }
 
-/// The columns a column of dates becomes: a name and the numbers of each part. There are hours where
-/// any cell has a time.
+/// The columns that a column of dates becomes, as names and numbers. There are hours if any cell has a time.
 ///
 /// # Errors
-/// The first cell that is no date.
+/// Fails at the first cell that is not a date.
 pub fn expand(
     table: &RawTable,
     column: &RawColumn,
@@ -284,7 +282,7 @@ pub fn expand(
     let parts = PARTS.iter().filter(|part| timed || **part != "hour");
     Ok(parts
         .map(|part| {
-            // A day without a time, among others with one, begins at midnight.
+            // If other cells have times, a day without one begins at midnight.
             let of = |moment: &Moment| match *part {
                 "hour" => Some(moment.hour.unwrap_or(0.0)),
                 part => moment.part(part),

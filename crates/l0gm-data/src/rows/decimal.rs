@@ -4,7 +4,7 @@ use super::number::{Decimal, parse};
 use super::table::Typed;
 use super::{RawColumn, RawTable, ReadOptions, list};
 
-/// Rows and columns that are looked at.
+/// Numbers of rows and columns to examine.
 const ROWS: usize = 1000;
 const CELLS: usize = 200_000;
 

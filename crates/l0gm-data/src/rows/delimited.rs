@@ -1,4 +1,4 @@
-//! Delimited text (CSV and its dialects) to a table.
+//! Reads delimited text (CSV and its dialects) into a table.
 
 use super::missing::Missing;
 use super::options::{Header, Wanted};
@@ -102,18 +102,18 @@ fn read_as(
     Ok(table)
 }
 
-/// The rows so far.
+/// The rows read so far.
 struct Rows<'a> {
     file: &'a str,
     names: &'a [String],
-    /// `None` for a column that is not looked at.
+    /// The columns; `None` for one that is ignored.
     columns: Vec<Option<RawColumn>>,
     lines: Vec<u64>,
-    /// Names of the header up to the last that is not empty.
+    /// Number of header names up to the last one that is not empty.
     named: usize,
-    /// Rows up to the last that has a cell that is not empty.
+    /// Number of rows up to the last one with a cell that is not empty.
     filled: u64,
-    /// Rows with empty cells beyond the header's.
+    /// Number of rows with empty cells beyond the header's columns.
     surplus: u64,
 }
 
@@ -184,7 +184,7 @@ impl<'a> Rows<'a> {
         )
     }
 
-    /// A header that stands in the file again, as where files were put one behind the other.
+    /// Fails if the header occurs again, which happens if files were concatenated.
     fn refuse_second_header(&self, names: &[String], first: u64) -> Result<()> {
         let columns: Vec<&RawColumn> = self.columns.iter().flatten().collect();
         let same = |row: usize, column: &RawColumn| column.cells.raw(row) == column.name;
@@ -196,7 +196,7 @@ impl<'a> Rows<'a> {
         let Some(row) = again else {
             return Ok(());
         };
-        // Of a file without a header, other rows share cells with the first one too.
+        // Without a header, other rows may share cells with the first one too.
         let elsewhere = |column: &&RawColumn| {
             (0..self.lines.len().min(1000))
                 .any(|r| same(r, column) && !columns.iter().all(|c| same(r, c)))
@@ -214,7 +214,7 @@ impl<'a> Rows<'a> {
         ))
     }
 
-    /// Drops what is empty at the end, names what has no name, and says so.
+    /// Removes empty columns and rows at the end, names columns without a name, and reports both.
     fn finish(mut self, said: &mut Vec<String>) -> (Vec<RawColumn>, Vec<u64>) {
         let rows = self.filled.max(1) as usize;
         if self.names.len() > 1 && rows < self.lines.len() {

@@ -1,19 +1,19 @@
-//! Which byte separates the cells, found from the first rows.
+//! Finds the byte that separates cells, from the first rows.
 
 use super::records::Records;
 use super::{Error, ReadOptions, Result};
 
-/// Candidates, the commonest first: it wins where nothing tells them apart.
+/// Candidates, the most common first, which wins if they are otherwise equal.
 const SEPARATORS: [(u8, &str); 4] = [
     (b',', "commas"),
     (b';', "semicolons"),
     (b'\t', "tabs"),
     (b'|', "pipes"),
 ];
-/// Rows that are looked at.
+/// Number of rows to examine.
 const ROWS: usize = 50;
 
-/// The separator, what is to be said of it, and where the rows begin: (byte, line).
+/// The separator, a remark about it, and where the rows begin as (byte, line).
 pub(super) struct Dialect {
     pub(super) separator: u8,
     pub(super) said: Option<String>,
@@ -103,17 +103,17 @@ fn called(separator: u8) -> String {
         )
 }
 
-/// How well a separator explains the first rows: the fields in the order they count.
+/// How well a separator explains the first rows; fields are in order of importance.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 struct Score {
-    /// A `.tsv` whose header has tabs.
+    /// Whether the file is a `.tsv` whose header has tabs.
     preferred: bool,
-    /// Share of rows with as many cells as the first one.
+    /// Share of rows with the same number of cells as the first one.
     even: f32,
     cells: usize,
 }
 
-/// `None` where it does not even split the first row.
+/// Returns `None` if the separator does not even divide the first row.
 fn score(
     name: &str,
     text: &str,
@@ -136,7 +136,7 @@ fn score(
     while rows < ROWS && matches!(records.next(&mut cells), Ok(Some(_))) {
         rows += 1;
         let found = count(&cells);
-        // Empty cells at the end may be left out of a row, or stand beyond the header's.
+        // A row may lack empty cells at its end, or have some beyond the header's.
         even += usize::from(found.0 >= header.1 && found.1 <= header.0);
     }
     Some(Score {

@@ -1,5 +1,5 @@
-//! From bytes to text: UTF-8 with or without a byte-order mark, UTF-16 with one. Anything else is an
-//! error that says how to convert, because guessing an encoding silently changes categories.
+//! Decodes bytes into text: UTF-8 with or without a byte-order mark, or UTF-16 with one. Other encodings give an
+//! error that explains how to convert the file, because guessing one could change categories silently.
 
 use super::{Error, Place, Result};
 
@@ -38,7 +38,7 @@ fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
     })
 }
 
-/// A zero byte is no text: every other byte of unmarked UTF-16 is one.
+/// Fails at a zero byte, which text does not contain; every second byte of UTF-16 without a mark may be one.
 fn no_zeros(name: &str, bytes: &[u8]) -> Result<()> {
     if let Some(at) = memchr::memchr(0, bytes) {
         let hint = match at {
@@ -74,7 +74,7 @@ fn convert(from: &str) -> String {
     format!("convert it, for example with: iconv -f {from} -t UTF-8 OLD > NEW")
 }
 
-/// The 1-based line of a byte.
+/// The line of a byte, counted from 1.
 fn line_of(bytes: &[u8], at: usize) -> u64 {
     memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64 + 1
 }

@@ -1,17 +1,17 @@
-//! What can go wrong while rows are read. Every message names the file and, where there is one, the
-//! place in it; what came from the file is shortened and its control characters are escaped.
+//! The errors of reading rows. Every message names the file and, if possible, the place in it. Text from the file is
+//! shortened, and its control characters are escaped.
 
 use super::shown::{shown, shown_name};
 
-/// The reading room's result.
+/// Result with the [`Error`] of this module.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where a row stands in its file.
+/// The place of a row in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The 1-based line on which the row begins in a text file.
+    /// Line of a text file on which the row begins, counted from 1.
     Line(u64),
-    /// The 1-based row of a Parquet file.
+    /// Row of a Parquet file, counted from 1.
     Row(u64),
 }
 
@@ -24,7 +24,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// A file of rows that cannot be read as asked.
+/// A file of rows that cannot be read as the options ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Box<Parts>);
 
@@ -37,7 +37,7 @@ struct Parts {
 }
 
 impl Error {
-    /// About the file as a whole.
+    /// Makes an error about the file as a whole.
     pub fn file(file: &str, message: impl Into<String>) -> Self {
         Self(Box::new(Parts {
             file: file.to_owned(),
@@ -47,14 +47,14 @@ impl Error {
         }))
     }
 
-    /// About one row.
+    /// Makes an error about one row.
     pub fn row(file: &str, place: Place, message: impl Into<String>) -> Self {
         let mut error = Self::file(file, message);
         error.0.place = Some(place);
         error
     }
 
-    /// About one cell: what was expected there, and the cell as it stands.
+    /// Makes an error about one cell, with what was expected and what it holds.
     pub fn cell(file: &str, place: Place, column: &str, expected: &str, found: &str) -> Self {
         let mut error = Self::row(
             file,
@@ -65,17 +65,17 @@ impl Error {
         error
     }
 
-    /// The file's name as it was given.
+    /// Name of the file as it was given.
     pub fn file_name(&self) -> &str {
         &self.0.file
     }
 
-    /// The row it is about.
+    /// Place of the row, if the error is about one.
     pub fn place(&self) -> Option<Place> {
         self.0.place
     }
 
-    /// The column it is about.
+    /// Name of the column, if the error is about one.
     pub fn column(&self) -> Option<&str> {
         self.0.column.as_deref()
     }

@@ -1,5 +1,5 @@
-//! Turns a panic inside the Parquet library into an error: one changed byte of a file is enough for it
-//! to index past an end. Nothing is printed and nothing else is lost, because the library only reads.
+//! Turns panics of the Parquet library into errors, because a single changed byte can make it index out of bounds.
+//! Nothing is printed. The library only reads, so a panic leaves nothing inconsistent.
 
 use super::Error;
 use std::cell::Cell;
@@ -10,10 +10,10 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `read`; where it panics, the file is damaged.
+/// Runs `read`. If it panics, the file counts as damaged.
 ///
 /// # Errors
-/// `read`'s own, or that the file is damaged.
+/// Fails with the error of `read`, or because the file is damaged.
 pub fn guarded<T, E: From<Error>>(
     file: &str,
     read: impl FnOnce() -> std::result::Result<T, E>,
@@ -25,7 +25,7 @@ pub fn guarded<T, E: From<Error>>(
     outcome.unwrap_or_else(|_| Err(damaged(file, "its parts contradict each other").into()))
 }
 
-/// "is damaged", and what to do.
+/// The error about a damaged file, with advice.
 pub(super) fn damaged(file: &str, why: &str) -> Error {
     Error::file(
         file,
@@ -33,8 +33,7 @@ pub(super) fn damaged(file: &str, why: &str) -> Error {
     )
 }
 
-/// Installs, once, a panic hook that passes over this module's panics and leaves all others to the
-/// hook that was there.
+/// Installs a panic hook, once, that ignores panics in this module and passes all others to the previous hook.
 fn silence() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

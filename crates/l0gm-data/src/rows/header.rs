@@ -1,15 +1,15 @@
-//! Whether a file's first row is a header. A row of data taken for names loses that row and leaves
-//! columns called `39` and `Private`; so a first row that looks like data is refused.
+//! Checks that a file's first row is a header. If a row of data were used as names, it would be lost, and columns
+//! would be called `39` and `Private`. So a first row that looks like data is refused.
 
 use super::dates::{self, DateOrder};
 use super::number::{Decimal, parse};
 use super::table::RawColumn;
 use super::{Error, Place, Result, list};
 
-/// Rows in which a name is looked for among the cells below it.
+/// Number of rows in which a name is looked for among the cells below it.
 const ROWS: usize = 1000;
 
-/// Refuses names that look like cells. `columns` are those that were read, all of equal length.
+/// Refuses names that look like cells. `columns` holds the columns that were read, which have equal lengths.
 pub(super) fn check(
     file: &str,
     line: u64,
@@ -48,7 +48,7 @@ fn looks_like_data(names: &[String], columns: &[&RawColumn]) -> bool {
     again > 0 && again * 2 >= texts.len()
 }
 
-/// A fraction, a negative number, an amount or a date.
+/// Whether a name is a fraction, a negative number, an amount of money or a date.
 fn is_cell(name: &str) -> bool {
     let number = parse(name, Decimal::Point).or_else(|| parse(name, Decimal::Comma));
     let words = name
@@ -66,11 +66,11 @@ fn whole(name: &str) -> Option<u64> {
     if plain { name.parse().ok() } else { None }
 }
 
-/// Whole numbers that people do use as names: counted from 0 or 1, or years.
+/// Whether these whole numbers are common names: numbered from 0 or 1, or years.
 fn could_be_names(whole: &[u64], filled: usize, columns: &[&RawColumn]) -> bool {
     let rising = whole.windows(2).all(|pair| pair[0] < pair[1]);
     let counted = whole[0] <= 1 && whole.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-    // Two numbers alone are an edge or a point; "0" alone is what pandas calls a nameless column.
+    // Two numbers alone may be an edge or a point; a single "0" is pandas' name for a column without one.
     let enough = whole.len() >= 3 || filled > whole.len() || filled == 1 && whole[0] == 0;
     let year = |number: &u64| (1900..=2100).contains(number);
     let below_are_years = || {

@@ -1,4 +1,4 @@
-//! What a column holds, from all of its cells.
+//! Finds the kind of a column from all of its cells.
 
 use super::Result;
 use super::dates::{self, DateOrder};
@@ -7,32 +7,32 @@ use super::table::{RawColumn, RawTable, Typed};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// What a column holds.
+/// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Numbers, with this decimal mark.
     Number(Decimal),
-    /// Whole numbers of which some begin with a zero, such as `00501`: names, not quantities.
+    /// Whole numbers of which some begin with a zero, such as `00501`, and which are names, not quantities.
     Code,
-    /// `true` and `false`, beside which 1 and 0 may stand for them.
+    /// `true` and `false`, possibly together with 1 and 0 for them.
     Boolean,
-    /// Dates, in this order of day, month and year.
+    /// Dates in this order of day, month and year.
     Date(DateOrder),
-    /// Anything else.
+    /// Any other text.
     Category,
-    /// No cell that is not missing.
+    /// No cells, or only missing ones.
     Empty,
 }
 
-/// A column of which at least this share reads as numbers (or as dates) is a number (a date) column
-/// with a mistake in it ...
+/// If at least this share of a column's cells can be read as numbers (or as dates), it is a column of numbers (or
+/// dates) with a mistake in it.
 const NEARLY_ALL: f64 = 0.9;
-/// ... if it has at least this many distinct values; of fewer, the same share of cells must be larger.
+/// This many distinct values are needed to conclude that; with fewer, the share of cells must be larger.
 const DISTINCT: usize = 20;
 const NEARLY_ALL_CELLS: f64 = 0.97;
 
 impl Kind {
-    /// One word for messages and summaries.
+    /// The kind in one word, for messages and summaries.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Number(_) => "number",
@@ -44,8 +44,8 @@ impl Kind {
         }
     }
 
-    /// The one spelling of a cell of this kind: `1.0` is `1` in a column of numbers, `TRUE` is `true` in
-    /// one of booleans.
+    /// The single spelling of a cell of this kind: `1.0` becomes `1` in a column of numbers, and `TRUE` becomes
+    /// `true` in one of truth values.
     pub fn canonical(self, cell: &str) -> Cow<'_, str> {
         match self {
             Kind::Number(decimal) => number::canonical(cell, decimal)
@@ -61,7 +61,7 @@ impl Kind {
     }
 }
 
-/// Every distinct cell: how often it stands there, and where first.
+/// Number of occurrences and first row of every distinct cell.
 type Words<'a> = HashMap<&'a str, (usize, usize)>;
 
 /// The distinct cells in the order in which they first stand there.
@@ -75,7 +75,7 @@ fn in_order<'a>(words: &Words<'a>) -> Vec<&'a str> {
 /// Infers the kind of a column.
 ///
 /// # Errors
-/// A column of which nearly all cells, and not all, are numbers or dates: names the first that is not.
+/// Fails if nearly all cells, but not all, are numbers or dates; the error names the first other one.
 pub fn infer(table: &RawTable, column: &RawColumn) -> Result<Kind> {
     match column.typed {
         _ if column.cells.missing() == column.cells.len() => return Ok(Kind::Empty),
@@ -86,7 +86,7 @@ pub fn infer(table: &RawTable, column: &RawColumn) -> Result<Kind> {
     }
     let declared = column.typed == Typed::Category;
     let decimal = table.decimal();
-    // Most columns are decided by this, without a look at which cells repeat.
+    // This decides for most columns, without finding out which cells repeat.
     let plain = |cell: &str| parse(cell, decimal).is_some() && !is_code(cell);
     if !declared && column.cells.iter().flatten().all(plain) {
         return Ok(Kind::Number(decimal));
@@ -136,7 +136,7 @@ pub fn infer(table: &RawTable, column: &RawColumn) -> Result<Kind> {
     }
 }
 
-/// What a cell says of true and false, 1 and 0 included.
+/// The truth value of a cell, including 1 and 0.
 pub(super) fn truth(cell: &str) -> Option<bool> {
     boolean(cell).or_else(|| match number::canonical(cell, Decimal::Point)?.as_ref() {
         "1" => Some(true),
@@ -145,8 +145,8 @@ pub(super) fn truth(cell: &str) -> Option<bool> {
     })
 }
 
-/// Some cell has leading zeros, and none spells the same number without them: `01` beside `1` is just
-/// another spelling.
+/// Whether some cell has leading zeros that are part of its name. If the same number also occurs without them (`01`
+/// beside `1`), they are only another spelling.
 fn has_codes(words: &Words<'_>, decimal: Decimal) -> bool {
     let mut any = false;
     for word in words.keys().filter(|word| is_code(word)) {
@@ -161,7 +161,7 @@ fn has_codes(words: &Words<'_>, decimal: Decimal) -> bool {
     any
 }
 
-/// The row of the first cell for which something holds.
+/// The row of the first cell that satisfies a condition.
 fn first(words: &Words<'_>, holds: impl Fn(&str) -> bool) -> Option<usize> {
     let rows = words
         .iter()

@@ -1,5 +1,5 @@
-//! The label's column: which classes there are, and which class each row has. A missing label is never
-//! a class; `1`, `1.0` and `01.0` are one; numbers that hardly repeat are a regression target.
+//! The label's column: which classes there are, and which class each row has. A missing label is never a class; `1`,
+//! `1.0` and `01.0` are the same class; numbers that rarely repeat are a regression target.
 
 use super::kind::Kind;
 use super::number::{Decimal, parse};
@@ -7,58 +7,58 @@ use super::table::{RawColumn, RawTable, Typed};
 use super::{Place, Result, list, nearest_name, shown};
 use std::collections::HashMap;
 
-/// More classes than this are an identifier.
+/// A column with more classes than this is an identifier.
 const MOST_CLASSES: usize = 1_000;
 
-/// What becomes of rows without a label.
+/// How to treat rows without a label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unlabelled {
-    /// The first is an error.
+    /// The first one is an error.
     #[default]
     Refuse,
-    /// They are to be left out: see [`Labels::labelled`].
+    /// They are left out; see [`Labels::labelled`].
     LeaveOut,
-    /// They stay, without a class: nodes of a graph.
+    /// They are kept without a class, as nodes of a graph.
     Keep,
 }
 
 /// How labels are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LabelOptions<'a> {
-    /// The classes in the order of their numbers; `None`: the distinct labels, sorted. Given classes
-    /// also say that this is no regression, whatever it looks like.
+    /// The classes in the order of their numbers; `None` means the sorted distinct labels. Given classes also mean
+    /// that this is not a regression, whatever the labels look like.
     pub classes: Option<&'a [String]>,
-    /// What becomes of rows without a label.
+    /// How to treat rows without a label.
     pub unlabelled: Unlabelled,
 }
 
 /// The labels of all rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
-    /// The classes' names, in the order of their numbers.
+    /// Names of the classes, in the order of their numbers.
     pub classes: Vec<String>,
-    /// Class of each row; `None` where the label is missing.
+    /// Class of each row; `None` if the label is missing.
     pub codes: Vec<Option<u32>>,
-    /// Rows of each class.
+    /// Number of rows of each class.
     pub counts: Vec<usize>,
-    /// Rows without a label.
+    /// Number of rows without a label.
     pub unlabelled: usize,
-    /// What kind of column it is.
+    /// Kind of the label's column.
     pub kind: Kind,
 }
 
 impl Labels {
-    /// For each row whether it has a label.
+    /// Whether each row has a label.
     pub fn labelled(&self) -> Vec<bool> {
         self.codes.iter().map(Option::is_some).collect()
     }
 
-    /// The classes of the rows that have one.
+    /// The classes of the rows with a label.
     pub fn known(&self) -> Vec<u32> {
         self.codes.iter().copied().flatten().collect()
     }
 
-    /// One line on what became of rows without a label, if there are any.
+    /// A remark on how rows without a label were treated, if there are any.
     pub fn note(&self, options: &LabelOptions<'_>) -> Option<String> {
         let count = self.unlabelled;
         match options.unlabelled {
@@ -74,14 +74,14 @@ impl Labels {
 /// Reads the labels.
 ///
 /// # Errors
-/// No such column; a missing label, unless the options say otherwise; fewer than two classes; numbers
-/// that are a regression target; a label that is none of the given classes.
+/// Fails if there is no such column, a label is missing (unless the options allow it), there are fewer than two
+/// classes, the numbers are a regression target, or a label is not among the given classes.
 pub fn read(table: &RawTable, name: &str, options: &LabelOptions<'_>) -> Result<Labels> {
     let column = table.column(name)?;
     refuse_missing(table, column, options.unlabelled)?;
     // A word among numbers makes the numbers names.
     let kind = table.kind(column).unwrap_or(Kind::Category);
-    // Distinct cells in order of appearance, and each row's.
+    // Distinct cells in order of appearance, and the number of the one in each row.
     let mut distinct: Vec<String> = Vec::new();
     let mut index: HashMap<String, u32> = HashMap::new();
     let mut cells: HashMap<&str, u32> = HashMap::new();
@@ -223,7 +223,7 @@ fn number_of(place: Place) -> String {
     }
 }
 
-/// Numbers that are fractions or hardly repeat are measured, not named.
+/// Fractions and numbers that rarely repeat are measurements, not class names.
 fn refuse_regression(
     table: &RawTable,
     column: &RawColumn,
@@ -271,7 +271,7 @@ fn refuse_regression(
     Ok(())
 }
 
-/// Sorted as numbers where all are numbers, else as text.
+/// Sorts as numbers if all are numbers, else as text.
 pub fn sorted(mut classes: Vec<String>) -> Vec<String> {
     let number = |class: &String| parse(class, Decimal::Point);
     match classes.iter().all(|class| number(class).is_some()) {
@@ -284,9 +284,9 @@ pub fn sorted(mut classes: Vec<String>) -> Vec<String> {
     classes
 }
 
-/// The class that each probability column is for, where columns are named by numbers: `p1, p2, p3` are
-/// the classes 1, 2, 3, and `p_-1, p_0, p_1` the classes -1, 0, 1. `None` where a column's name does not
-/// end in a number, or two name the same. `labels` tell whether a dash is a minus.
+/// The class of each probability column, if the columns are named by numbers: `p1, p2, p3` are the classes 1, 2, 3,
+/// and `p_-1, p_0, p_1` the classes -1, 0, 1. `None` if a name does not end in a number or two names have the same
+/// one. `labels` show whether a dash is a minus.
 pub fn numbered_classes(columns: &[&str], labels: &[&str]) -> Option<Vec<String>> {
     let read = |signed: bool| -> Option<Vec<String>> {
         let classes: Vec<String> = columns
@@ -305,7 +305,7 @@ pub fn numbered_classes(columns: &[&str], labels: &[&str]) -> Option<Vec<String>
     }
 }
 
-/// The number at a name's end, in its one spelling.
+/// The number at the end of a name, in its canonical spelling.
 fn number_in_name(name: &str, signed: bool) -> Option<String> {
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (head, number) = name.split_at(name.len() - digits);

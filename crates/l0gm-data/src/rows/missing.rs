@@ -1,13 +1,13 @@
-//! Which cells are missing.
+//! Decides which cells are missing.
 
 use super::number::{Decimal, canonical, is_code};
 
-/// Cells that mean "missing" beside the empty one, unless [`super::ReadOptions::missing`] says otherwise.
+/// Words that mean "missing" besides the empty cell, unless [`super::ReadOptions::missing`] states others.
 pub const MISSING_WORDS: [&str; 9] = [
     "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N", "?",
 ];
 
-/// The words, ready to be asked about every cell: nearly all are told apart by their first byte.
+/// The words, prepared for checking every cell: the first byte excludes nearly all cells.
 pub(super) struct Missing<'a> {
     words: Vec<&'a str>,
     /// The words that are numbers, in their one spelling: `-999` is `-999.0` in another file.

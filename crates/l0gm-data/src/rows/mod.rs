@@ -1,6 +1,5 @@
-//! The reading room: how a file of rows becomes named columns of cells, the same for tables, texts,
-//! nodes and edges, predictions to be scored and new rows to be predicted. `docs/rows.md` says what is
-//! read and how; this module is what it describes.
+//! Reads a file of rows into named columns of cells. It is used for tables, texts, nodes and edges, predictions to be
+//! scored and new rows to be predicted. `docs/rows.md` describes what is read and how.
 //!
 //! ```
 //! use l0gm_data::rows::{self, ReadOptions, Source};
@@ -64,10 +63,10 @@ pub use table::{Cells, RawColumn, RawTable, Typed};
 use bytes::Content;
 use nearest::nearest_name;
 
-/// Reads a file of rows, or standard input, whatever its container.
+/// Reads a file of rows or standard input, in any of the formats.
 ///
 /// # Errors
-/// Names the file, the line or row, the column, what was expected and what to do.
+/// The error names the file, the line or row, the column, what was expected and what to do.
 pub fn read(source: &Source, options: &ReadOptions) -> Result<RawTable> {
     let name = source.name();
     match bytes::read(source, &options.caps)? {

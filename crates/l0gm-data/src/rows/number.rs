@@ -1,7 +1,7 @@
-//! Numbers as people write them: `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.5`, `$12`, `12 €`,
-//! `12.5%`, `1e-3`, `(12)`, `−3`. A percentage is a share (`12.5%` is 0.125), a number in parentheses is
-//! negative. Which of comma and point is the decimal mark, a cell such as `1,234` does not say; its
-//! column or its file does (see [`super::kind`]).
+//! Numbers as people write them: `1234.5`, `1,234.50`, `1.234,50`, `1 234,5`, `1'234.5`, `$12`, `12 €`, `12.5%`,
+//! `1e-3`, `(12)`, `−3`. A percentage is a share (`12.5%` is 0.125), and a number in parentheses is negative. A cell
+//! such as `1,234` does not show whether comma or point is the decimal mark; its column or file does (see
+//! [`super::kind`]).
 
 use super::kind::{self, Kind};
 use super::{RawColumn, RawTable, Result};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The mark before a number's fraction.
+/// The mark before the fraction of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decimal {
@@ -21,7 +21,7 @@ pub enum Decimal {
 }
 
 impl Decimal {
-    /// The mark itself.
+    /// The mark as a character.
     pub fn mark(self) -> char {
         match self {
             Decimal::Point => '.',
@@ -29,7 +29,7 @@ impl Decimal {
         }
     }
 
-    /// The other one.
+    /// The other mark.
     pub fn other(self) -> Self {
         match self {
             Decimal::Point => Decimal::Comma,
@@ -38,12 +38,12 @@ impl Decimal {
     }
 }
 
-/// Larger numbers are refused as features: sums of their squares overflow.
+/// Larger numbers are refused as features, because sums of their squares overflow.
 pub const LARGEST: f64 = 1e100;
 
 const CURRENCIES: [char; 8] = ['$', '€', '£', '¥', '₹', '₩', '₽', '¢'];
 
-/// The number a cell spells, infinite where it says so or overflows; `None` where it is no number.
+/// The number in a cell; infinite if the cell says so or overflows, `None` if it is not a number.
 pub fn parse(text: &str, decimal: Decimal) -> Option<f64> {
     let plain =
         |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
@@ -56,12 +56,12 @@ pub fn parse(text: &str, decimal: Decimal) -> Option<f64> {
     spelled(text.trim(), decimal)
 }
 
-/// Whether it is a code: digits only, and a zero before them.
+/// Whether it is a code: digits only, beginning with a zero.
 pub fn is_code(text: &str) -> bool {
     text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Every spelling but the plainest.
+/// Parses every spelling except the plainest.
 fn spelled(text: &str, decimal: Decimal) -> Option<f64> {
     let (mut rest, parentheses) = match text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) {
         Some(inner) => (inner.trim(), true),
@@ -115,14 +115,14 @@ fn spelled(text: &str, decimal: Decimal) -> Option<f64> {
 fn exponent(text: &str) -> Option<i32> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    // More digits than these overflow or vanish either way.
+    // A number with more digits than this overflows or underflows anyway.
     plain.then(|| {
         text.parse()
             .unwrap_or(if text.starts_with('-') { -9999 } else { 9999 })
     })
 }
 
-/// The digits before the decimal mark, without what groups them in threes.
+/// The digits before the decimal mark, without the separators between groups of three.
 fn ungrouped(whole: &str, decimal: Decimal) -> Option<Cow<'_, str>> {
     let Some(at) = whole.find(|c: char| !c.is_ascii_digit()) else {
         return Some(Cow::Borrowed(whole));
@@ -144,8 +144,8 @@ fn ungrouped(whole: &str, decimal: Decimal) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(digits))
 }
 
-/// The one spelling of a number: `1`, `1.0`, `01.0` and `+1` are `1`, and `1,234.50` is `1234.5`. Whole
-/// numbers keep all their digits, however many. `None` where it is no number.
+/// The single spelling of a number: `1`, `1.0`, `01.0` and `+1` become `1`, and `1,234.50` becomes `1234.5`. Whole
+/// numbers keep all their digits. `None` if the text is not a number.
 pub fn canonical(text: &str, decimal: Decimal) -> Option<Cow<'_, str>> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let already = |text: &str| digits(text) && (text == "0" || !text.starts_with('0'));
@@ -168,7 +168,7 @@ pub fn canonical(text: &str, decimal: Decimal) -> Option<Cow<'_, str>> {
     parse(text, decimal).map(|value| Cow::Owned(written(value)))
 }
 
-/// A number as text, without the hundreds of zeros of very large and very small ones.
+/// A number as text, without the hundreds of zeros that very large and very small numbers would have.
 pub fn written(value: f64) -> String {
     let mut out = String::new();
     write_f64(&mut out, value);
@@ -178,13 +178,13 @@ pub fn written(value: f64) -> String {
 pub(super) fn write_f64(out: &mut String, value: f64) {
     let size = value.abs();
     let _ = match size == 0.0 || (1e-5..1e17).contains(&size) {
-        // No "-0".
+        // Adding 0 avoids "-0".
         true => write!(out, "{}", value + 0.0),
         false => write!(out, "{value:e}"),
     };
 }
 
-/// Like [`write_f64`], with no more digits than tell single-precision numbers apart.
+/// Like [`write_f64`], with only as many digits as single precision needs.
 pub(super) fn write_f32(out: &mut String, value: f32) {
     let size = value.abs();
     let _ = match size == 0.0 || (1e-5..1e17).contains(&size) {
@@ -193,10 +193,10 @@ pub(super) fn write_f32(out: &mut String, value: f32) {
     };
 }
 
-/// The numbers of a column, `None` where a cell is missing. `true` and `false` are 1 and 0.
+/// The numbers of a column; `None` if a cell is missing. `true` and `false` are 1 and 0.
 ///
 /// # Errors
-/// The first cell that is no finite number, or larger than [`LARGEST`].
+/// Fails at the first cell that is not a finite number or is larger than [`LARGEST`].
 pub fn of_column(table: &RawTable, column: &RawColumn) -> Result<Vec<Option<f64>>> {
     let decimal = match kind::infer(table, column) {
         Ok(Kind::Number(decimal)) => decimal,
@@ -205,10 +205,10 @@ pub fn of_column(table: &RawTable, column: &RawColumn) -> Result<Vec<Option<f64>
     of_column_with(table, column, decimal)
 }
 
-/// Like [`of_column`], with the decimal mark given.
+/// Like [`of_column`], with a given decimal mark.
 ///
 /// # Errors
-/// As [`of_column`].
+/// Fails like [`of_column`].
 pub fn of_column_with(
     table: &RawTable,
     column: &RawColumn,
@@ -237,7 +237,7 @@ pub fn of_column_with(
         .collect()
 }
 
-/// `true` and `false`, in upper and lower case.
+/// The value of `true` or `false`, ignoring case.
 pub fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         return Some(true);

@@ -1,4 +1,4 @@
-//! How a file is to be read. Everything that can be found from the file is found unless it is set here.
+//! Options for reading a file. Anything not set here is found from the file.
 
 use super::missing::MISSING_WORDS;
 use super::number::Decimal;
@@ -8,29 +8,29 @@ use crate::limits;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// How a file is to be read.
+/// Options for reading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// The byte between cells of delimited text; `None`: found from the first rows.
+    /// The byte between cells of delimited text; `None` means that it is found from the first rows.
     pub separator: Option<u8>,
-    /// The decimal mark; `None`: found from the cells.
+    /// The decimal mark; `None` means that it is found from the cells.
     pub decimal: Option<Decimal>,
-    /// The decimal mark where no cell tells: that of the rows a model was trained on.
+    /// The decimal mark to use if no cell shows it, such as that of the training data.
     pub usual_decimal: Option<Decimal>,
     /// Where the column names come from.
     pub header: Header,
     /// Lines of delimited text that begin with this byte are skipped.
     pub comment: Option<u8>,
-    /// Cells that mean "missing" beside the empty one.
+    /// Words that mean "missing" besides the empty cell.
     pub missing: Vec<String>,
-    /// Columns that are left out before they are looked at; each must exist.
+    /// Columns to ignore completely; each must exist.
     pub ignore: Vec<String>,
-    /// If set, the only columns that are looked at. Those that do not exist are passed over here:
-    /// [`super::RawTable::column`] names them.
+    /// If set, only these columns are read. Missing ones are not an error here; [`super::RawTable::column`] reports
+    /// them.
     pub only: Option<Vec<String>>,
-    /// How large a file may be.
+    /// Limits for the size of a file.
     pub caps: Caps,
-    /// What stands before a setting's name in messages: "data." in a settings file, "--" on a command line.
+    /// Prefix of a setting's name in messages: "data." in a settings file, "--" on a command line.
     pub prefix: &'static str,
 }
 
@@ -51,7 +51,7 @@ impl Default for ReadOptions {
     }
 }
 
-/// Which columns are looked at, ready to be asked about thousands of them.
+/// The columns to read, prepared for checking thousands of names.
 pub(super) struct Wanted<'a> {
     ignore: HashSet<&'a str>,
     only: Option<HashSet<&'a str>>,
@@ -70,7 +70,7 @@ impl<'a> Wanted<'a> {
         !self.ignore.contains(column) && self.only.as_ref().is_none_or(|only| only.contains(column))
     }
 
-    /// That every ignored column exists, and that something is left.
+    /// Checks that every ignored column exists, and that some column remains.
     pub(super) fn check<'n>(
         &self,
         file: &str,
@@ -98,24 +98,24 @@ impl<'a> Wanted<'a> {
 /// Where the column names come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Header {
-    /// The first row; an error where it looks like a row of data.
+    /// The first row; it is an error if that looks like a row of data.
     #[default]
     Find,
     /// The first row, whatever it looks like.
     FirstRow,
-    /// There is no header; these are the names.
+    /// There is no header; the columns have these names.
     Names(Vec<String>),
     /// There is no header; columns are called `column 1`, `column 2`, and so on.
     Absent,
 }
 
-/// [`Header`] as a setting: absent, it is [`Header::Find`].
+/// [`Header`] as a setting; if it is not set, [`Header::Find`] applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeaderRow {
     /// The first row is a header, whatever it looks like.
     FirstRow,
-    /// There is none; the columns are called `column 1`, `column 2` and so on.
+    /// There is no header; the columns are called `column 1`, `column 2` and so on.
     Absent,
 }
 
@@ -129,15 +129,14 @@ impl From<Option<HeaderRow>> for Header {
     }
 }
 
-/// How large a file may be. A file beyond a cap is refused, and the message names the environment
-/// variable that raises it.
+/// Limits for the size of a file. The error about a larger file names the environment variable for a higher limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// Bytes of one row (`L0GM_MAX_LINE_MIB`).
+    /// Number of bytes in a row (`L0GM_MAX_LINE_MIB`).
     pub line_bytes: u64,
-    /// Bytes of the file once it is unpacked (`L0GM_MAX_UNPACKED_MIB`): rows are held in memory.
+    /// Number of bytes of the unpacked file (`L0GM_MAX_UNPACKED_MIB`), because rows are held in memory.
     pub bytes: u64,
-    /// Columns (`L0GM_MAX_COLUMNS`).
+    /// Number of columns (`L0GM_MAX_COLUMNS`).
     pub columns: u64,
 }
 
@@ -154,14 +153,14 @@ impl Default for Caps {
     }
 }
 
-/// The variable that raises the number of columns.
+/// Environment variable for the number of columns.
 pub(super) const COLUMNS: &str = "L0GM_MAX_COLUMNS";
-/// The variable that raises the bytes of a row.
+/// Environment variable for the bytes of a row.
 pub(super) const LINE: &str = limits::LINE.variable();
-/// The variable that raises the bytes of a file.
+/// Environment variable for the bytes of a file.
 pub(super) const BYTES: &str = limits::ROWS.variable();
 
-/// "the 1024 bytes allowed; where the file is right, set the variable X higher", for messages.
+/// Part of a message: "the 1024 bytes allowed; where the file is right, set the variable X higher".
 pub(super) fn allowed(cap: u64, what: &str, variable: &str) -> String {
     format!(
         "the {cap} {what} allowed; where the file is right as it is, set the variable {variable} higher"

@@ -1,5 +1,5 @@
-//! Parquet. Every column reads like its text, so that the same table means the same as CSV and as
-//! Parquet: an integer `1` is "1", a boolean "true", a day "2021-08-12", a null or NaN is missing.
+//! Reads Parquet. Every column is converted to text, so that a table means the same as CSV and as Parquet: an integer
+//! `1` becomes "1", a boolean "true", a day "2021-08-12"; null and NaN are missing.
 
 use super::guard::{damaged, guarded};
 use super::missing::Missing;
@@ -16,11 +16,11 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, 
 use chrono::{DateTime, Timelike};
 use std::fmt::Write;
 
-/// Opens a Parquet file: the one place where the workspace does so. Read its batches inside
-/// [`guarded`](super::guarded), because a damaged file can make the library panic at any of them.
+/// Opens a Parquet file; all of the workspace uses this function. Read its batches inside
+/// [`guarded`](super::guarded), because a damaged file can make the library panic at any batch.
 ///
 /// # Errors
-/// A file that cannot be read, is too large, damaged or no Parquet file.
+/// Fails if the file cannot be read, is too large or damaged, or is not a Parquet file.
 pub fn open_parquet(
     source: &Source,
     caps: &Caps,
@@ -38,8 +38,8 @@ pub fn open_parquet(
 fn open(file: &str, bytes: Bytes) -> Result<ParquetRecordBatchReaderBuilder<Bytes>> {
     guarded(file, || {
         let length = bytes.len() as u64;
-        // The types of the Parquet schema alone: what Arrow adds (dictionaries, time zones) says how
-        // the writer kept a column, not what its cells are.
+        // Use only the types of the Parquet schema. What Arrow adds (dictionaries, time zones) describes how the
+        // writer stored a column, not the meaning of its cells.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
             .map_err(|error| unreadable(file, &error))?;
@@ -48,7 +48,7 @@ fn open(file: &str, bytes: Bytes) -> Result<ParquetRecordBatchReaderBuilder<Byte
     })
 }
 
-/// That the sizes in the footer fit the file: they would be trusted when memory is set aside.
+/// Checks the sizes in the footer against the file, because the library allocates memory by them.
 fn check(file: &str, metadata: &ParquetMetaData, length: u64) -> Result<()> {
     let bad = |what: &str| Err(damaged(file, what));
     let mut rows = 0i64;
@@ -123,7 +123,7 @@ pub(super) fn read(file: &str, bytes: Bytes, options: &ReadOptions) -> Result<Ra
     })
 }
 
-/// A few bytes can stand for a billion equal rows.
+/// Checks the number of rows, because a few bytes can encode a billion equal rows.
 fn check_size(file: &str, metadata: &ParquetMetaData, columns: usize, caps: &Caps) -> Result<()> {
     if columns as u64 > caps.columns {
         let allowed = allowed(caps.columns, "columns", COLUMNS);
@@ -133,7 +133,7 @@ fn check_size(file: &str, metadata: &ParquetMetaData, columns: usize, caps: &Cap
         ));
     }
     let rows = metadata.file_metadata().num_rows() as u64;
-    // What a cell's place alone takes.
+    // Memory for the bookkeeping of cells alone.
     let bytes = rows
         .saturating_mul(columns as u64)
         .saturating_mul(size_of::<u32>() as u64);
@@ -173,7 +173,7 @@ fn typed(file: &str, name: &str, kind: &DataType, prefix: &str) -> Result<Typed>
     })
 }
 
-/// Appends an array's values as text. `before`: rows before its first.
+/// Appends an array's values as text. `before` is the number of rows before the first.
 fn append(
     file: &str,
     before: u64,
@@ -205,7 +205,7 @@ fn append(
     };
     let mut scratch = String::new();
     let cells = &mut column.cells;
-    // Writes a value, or says that it is missing by writing "NaN" or nothing.
+    // Appends a value; "NaN" or no text marks it as missing.
     let mut push = |cell: Option<&str>| match cell {
         Some(cell) => cells.push(
             cell,

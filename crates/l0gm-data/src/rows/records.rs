@@ -1,6 +1,6 @@
-//! Splits delimited text into records. The `csv` crate reads an unclosed quote up to the end of the
-//! file without a word, takes blanks before a quote for part of the cell, and does not say on which
-//! line a quote opened; those three are what goes wrong in people's files, so the splitter is our own.
+//! Splits delimited text into records. The `csv` crate silently reads an unclosed quote up to the end of the file,
+//! treats spaces before a quote as part of the cell, and does not report the line on which a quote opened. These are
+//! common mistakes in users' files, so the project has its own splitter.
 //!
 //! A cell that begins with a quote (after blanks) ends at the closing quote; `""` inside it is a quote, and
 //! so is `\"` where the caller says that backslashes escape. Anything but blanks behind the closing quote is an error: nearly always an earlier quote was
@@ -11,7 +11,7 @@ use super::{Error, Place, ReadOptions, Result};
 use memchr::{memchr2, memchr3};
 use std::borrow::Cow;
 
-/// The records of a text, one after the other.
+/// The records of a text, in order.
 pub(super) struct Records<'a> {
     name: &'a str,
     text: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Records<'a> {
     blank: bool,
 }
 
-/// One cell of a record, trimmed.
+/// One trimmed cell of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cell<'a> {
     pub(super) text: Cow<'a, str>,
@@ -108,7 +108,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Reads one cell and what ends it; false where that ends the record.
+    /// Reads one cell and the separator after it; returns false if that ends the record.
     fn cell(&mut self, cells: &mut Vec<Cell<'a>>) -> Result<bool> {
         let bytes = self.text.as_bytes();
         let mut start = self.at;
@@ -138,12 +138,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The cell whose opening quote stands before `start`; leaves `at` behind the closing quote and the
-    /// blanks that follow it.
+    /// Reads the cell whose opening quote precedes `start`. Leaves `at` after the closing quote and the spaces that
+    /// follow it.
     fn quoted(&mut self, start: usize) -> Result<Cow<'a, str>> {
         let bytes = self.text.as_bytes();
         let opened = self.line;
-        // What has been copied of the cell, where a doubled quote made a copy necessary.
+        // The text copied so far, if a doubled quote made a copy necessary.
         let mut copied: Option<String> = None;
         let (mut from, mut at) = (start, start);
         loop {
@@ -155,7 +155,7 @@ impl<'a> Records<'a> {
                 return Err(self.unclosed(opened));
             }
             if bytes[at] != b'"' {
-                // "\r\n" is one line's end.
+                // "\r\n" is a single end of line.
                 if bytes[at] == b'\n' || bytes.get(at + 1) != Some(&b'\n') {
                     self.line += 1;
                 }
@@ -172,7 +172,7 @@ impl<'a> Records<'a> {
             if doubled || escaped {
                 let copy = copied.get_or_insert_default();
                 copy.push_str(&self.text[from..at - usize::from(escaped)]);
-                // The quote that counts is the next byte of "" and this one of \".
+                // Of "" the second byte is kept, and of \" the quote at this position.
                 from = if escaped { at } else { at + 1 };
                 at = from + 1;
                 if escaped {
@@ -201,7 +201,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Whether a cell ends at this byte, blanks aside.
+    /// Whether a cell ends at this byte, ignoring spaces.
     fn ends_cell(&self, at: usize) -> bool {
         let rest = &self.text.as_bytes()[at.min(self.text.len())..];
         let blank = |byte: &&u8| matches!(byte, b' ' | b'\t') && **byte != self.separator;
@@ -211,7 +211,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Steps over the end of a line, if one stands here.
+    /// Moves past the end of a line, if there is one here.
     fn end_line(&mut self) {
         let bytes = self.text.as_bytes();
         if bytes.get(self.at) == Some(&b'\r') {
@@ -228,7 +228,7 @@ impl<'a> Records<'a> {
     }
 
     fn unclosed(&self, opened: u64) -> Error {
-        // The cap is worth a word only where the text is longer than it.
+        // Mention the limit only if the text is longer than it.
         let within = match (self.text.len() as u64) > self.caps.line_bytes {
             true => format!(" within {}", self.longest_allowed()),
             false => String::new(),
@@ -320,7 +320,7 @@ mod tests {
     fn an_unclosed_quote_names_the_line_where_it_opened() {
         let error = split("a,b\n1,2\n3,\"x\n4,5\n", b',').unwrap_err();
         assert_eq!(error.place(), Some(Place::Line(3)), "{error}");
-        // A later quote seems to close it.
+        // A later quote appears to close the cell.
         let error = split("a,b\n1,2\n3,\"x\n4,\"y\"\n5,6\n", b',').unwrap_err();
         assert_eq!(error.place(), Some(Place::Line(3)), "{error}");
         assert!(error.to_string().contains("closes in line 4"), "{error}");

@@ -1,19 +1,19 @@
-//! Text from a file as messages show it: in quotes, shortened, control characters escaped. A cell may
-//! be megabytes long or hold terminal commands; a message must stay readable and harmless.
+//! Formats text from a file for messages: in quotes, shortened, with control characters escaped. A cell may be
+//! megabytes long or hold terminal commands, but a message must stay readable and harmless.
 
-/// Characters of a cell or a name that a message shows.
+/// Number of characters of a cell or a name that a message shows.
 const LONGEST: usize = 60;
-/// Characters of a file's name that a message shows.
+/// Number of characters of a file's name that a message shows.
 const LONGEST_NAME: usize = 300;
-/// Names that a list shows.
+/// Number of names that a list shows.
 const MOST_NAMES: usize = 12;
 
-/// A cell or a name in single quotes, at most 60 characters of it.
+/// A cell or a name in single quotes, shortened to 60 characters.
 pub fn shown(text: &str) -> String {
     format!("'{}'", cut(text, LONGEST))
 }
 
-/// Names in quotes, the first twelve of them.
+/// Names in quotes, shortened to the first twelve.
 pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
     let first: Vec<String> = names.by_ref().take(MOST_NAMES).map(shown).collect();
@@ -23,7 +23,7 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// A file's name, without quotes.
+/// The name of a file, without quotes.
 pub(super) fn shown_name(name: &str) -> String {
     cut(name, LONGEST_NAME)
 }

@@ -1,8 +1,8 @@
-//! Where rows come from.
+//! Where rows come from: a file or standard input.
 
 use std::path::{Path, PathBuf};
 
-/// File endings that hold rows; the text ones may be followed by `.gz` or `.zst`.
+/// File name extensions of text with rows; `.gz` or `.zst` may follow.
 const TEXT_ENDINGS: [&str; 5] = ["csv", "tsv", "txt", "data", "arff"];
 const PACKED_ENDINGS: [&str; 2] = ["gz", "zst"];
 
@@ -11,12 +11,12 @@ const PACKED_ENDINGS: [&str; 2] = ["gz", "zst"];
 pub enum Source {
     /// A file.
     Path(PathBuf),
-    /// Standard input, until it ends.
+    /// Standard input, read to its end.
     Stdin,
 }
 
 impl Source {
-    /// From a command line's argument: `-` is standard input, anything else a path.
+    /// A source from a command-line argument: `-` is standard input, anything else a path.
     pub fn named(name: &str) -> Self {
         match name {
             "-" => Source::Stdin,
@@ -29,7 +29,7 @@ impl Source {
         Source::Path(path.as_ref().to_path_buf())
     }
 
-    /// What messages call it.
+    /// The source's name in messages.
     pub fn name(&self) -> String {
         match self {
             Source::Path(path) => path.display().to_string(),
@@ -49,7 +49,7 @@ impl Source {
         self.endings().0.as_deref() == Some("parquet")
     }
 
-    /// The ending that says what it holds, and the one that says how it is packed.
+    /// The extension for the content, and the one for the compression.
     fn endings(&self) -> (Option<String>, Option<String>) {
         match self {
             Source::Path(path) => endings(path),
@@ -58,8 +58,8 @@ impl Source {
     }
 }
 
-/// Whether a path ends as a file of rows does: `.csv .tsv .txt .data .arff`, each also with `.gz` or
-/// `.zst` behind it, and `.parquet`; or is `-`, standard input.
+/// Whether a path has an extension of a file of rows (`.csv .tsv .txt .data .arff`, also followed by `.gz` or `.zst`,
+/// and `.parquet`), or is `-` for standard input.
 pub fn is_rows_file(path: &Path) -> bool {
     let (kind, packed) = endings(path);
     let Some(kind) = kind else {

@@ -1,6 +1,5 @@
-//! What was found in the data, said once before training and kept in the run's record: rows, columns
-//! and the kind each was taken for, classes with counts, missing cells, and whatever a person would be
-//! surprised by.
+//! The report on the data, which is printed once before training and stored in the run's record. It states rows,
+//! columns with the kind of each, classes with their counts, missing cells, and anything that may surprise the user.
 
 use super::label::Labels;
 use super::{Kind, RawTable, list};
@@ -8,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Columns that are listed; of more, the counts by kind remain.
+/// Largest number of columns to list; for more, only counts by kind are kept.
 const LISTED: usize = 200;
-/// Classes and notes that are printed.
+/// Largest number of classes and of notes to print.
 const PRINTED: usize = 20;
 
 /// One column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ColumnSummary {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// What it was taken for: number, code, boolean, date, category or empty.
+    /// Kind of the column: number, code, boolean, date, category or empty.
     pub kind: String,
-    /// Its missing cells.
+    /// Number of missing cells.
     pub missing: usize,
-    /// Whether it is left out.
+    /// Whether the column is left out.
     pub left_out: bool,
 }
 
@@ -31,42 +30,42 @@ pub struct ColumnSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ClassSummary {
-    /// Its name.
+    /// Name of the class.
     pub name: String,
-    /// Its rows.
+    /// Number of its rows.
     pub rows: usize,
 }
 
-/// What was found in the data.
+/// The report on the data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Summary {
     /// Where the rows came from.
     pub source: String,
-    /// Rows that are used.
+    /// Number of rows that are used.
     pub rows: usize,
-    /// Columns in the file, the label's among them.
+    /// Number of columns in the file, including the label's.
     pub column_count: usize,
-    /// The columns, the first 200 of them.
+    /// The columns, up to the first 200.
     pub columns: Vec<ColumnSummary>,
-    /// Columns of each kind that are used, the label's not among them.
+    /// Number of used columns of each kind, without the label's.
     pub kinds: BTreeMap<String, usize>,
-    /// The label's column.
+    /// Name of the label's column.
     pub label: Option<String>,
-    /// The classes with their rows, in the order of their numbers.
+    /// The classes with their numbers of rows, in the order of their numbers.
     pub classes: Vec<ClassSummary>,
-    /// Rows without a label that are not left out.
+    /// Number of rows without a label that are kept.
     pub unlabelled: usize,
-    /// Missing cells, those of the label not among them.
+    /// Number of missing cells, without the label's.
     pub missing_cells: usize,
-    /// How many rows each part of the split has.
+    /// Number of rows in each part of the split.
     pub split: BTreeMap<String, usize>,
-    /// What else a person would like to know, one line each.
+    /// Remarks for the user, one on each line.
     pub notes: Vec<String>,
 }
 
 impl Summary {
-    /// Of a table with the kinds of its columns. Counts nothing of the label's column as a feature.
+    /// The report on a table and the kinds of its columns. The label's column is not counted as a feature.
     pub fn of(table: &RawTable, kinds: &[Kind], label: Option<&str>) -> Self {
         let mut summary = Self {
             source: table.name().to_owned(),
@@ -117,12 +116,12 @@ impl Summary {
         }
     }
 
-    /// As JSON, for the run's record.
+    /// The report as JSON, for the run's record.
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// From a run's record.
+    /// Parses the report in a run's record.
     pub fn from_value(value: &serde_json::Value) -> Option<Self> {
         serde_json::from_value(value.clone()).ok()
     }

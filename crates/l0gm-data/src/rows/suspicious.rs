@@ -1,34 +1,34 @@
-//! Columns that a person would want to hear about before a model is trained on them: an index, an
-//! identifier, a copy of the label, a constant, a column of dates. One line each, with what was done.
+//! Finds columns that the user should know about before a model is trained on them: an index, an identifier, a copy
+//! of the label, a constant, or a column of dates. It reports on each, and on what was done with it.
 
 use super::kind::Kind;
 use super::table::{RawColumn, RawTable};
 use super::{list, shown};
 use std::collections::HashMap;
 
-/// Fewer rows say nothing of whether values repeat.
+/// With fewer rows, one cannot tell whether values repeat.
 const ROWS: usize = 20;
-/// Share of distinct values from which text is one value a row.
+/// If at least this share of a text column's values is distinct, each row counts as having its own value.
 const DISTINCT: f64 = 0.9;
-/// Columns of one sort that get a line each.
+/// Number of columns with the same oddity that get a line each.
 const LINES: usize = 8;
 
 /// What is odd about a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Oddity {
-    /// Counts the rows.
+    /// The column numbers the rows.
     Index,
-    /// A value of its own in (nearly) every row.
+    /// (Nearly) every row has its own value.
     OneValueARow,
-    /// Equals the label in every row.
+    /// The column equals the label in every row.
     CopyOfLabel,
-    /// Each of its values stands for one class.
+    /// Each value belongs to one class.
     NamesTheClass,
-    /// The same in every row.
+    /// All rows have the same value.
     Constant,
-    /// Missing in every row.
+    /// All rows lack a value.
     Empty,
-    /// Dates.
+    /// The column holds dates.
     Dates,
     /// Days written as one number: 20210812.
     DaysAsNumbers,
@@ -37,7 +37,7 @@ pub enum Oddity {
 }
 
 impl Oddity {
-    /// Whether such a column is left out unless it is asked for.
+    /// Whether such a column is left out unless the user asks for it.
     pub fn leaves_out(self) -> bool {
         !matches!(
             self,
@@ -45,7 +45,7 @@ impl Oddity {
         )
     }
 
-    /// What it is, for a line about one column or several.
+    /// Describes the oddity, for a line about one or several columns.
     fn says(self) -> &'static str {
         match self {
             Oddity::Index => "counts the rows (an index)",
@@ -68,7 +68,7 @@ impl Oddity {
 /// One odd column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The column's name.
+    /// Name of the column.
     pub column: String,
     /// What is odd about it.
     pub oddity: Oddity,
@@ -76,8 +76,8 @@ pub struct Finding {
     pub left_out: bool,
 }
 
-/// Finds the odd columns of a table; `kinds` are its columns'. `label`: the label's column and each
-/// row's class. `keep`: columns that are kept whatever they are.
+/// Finds the odd columns of a table, given the kinds of its columns. `label` holds the label's column and the class
+/// of each row. `keep` names columns that are kept in any case.
 pub fn find(
     table: &RawTable,
     kinds: &[Kind],
@@ -85,7 +85,7 @@ pub fn find(
     keep: &[String],
 ) -> Vec<Finding> {
     let label_column = label.and_then(|(name, _)| table.find(name));
-    // Once, not for each of thousands of columns.
+    // Compute this once, because there may be thousands of columns.
     let label_kind = match label_column {
         Some(label) if table.rows() >= ROWS => table.kind(label).unwrap_or(Kind::Category),
         _ => Kind::Category,
@@ -125,8 +125,8 @@ pub fn find(
     found
 }
 
-/// A line for each finding, or one for many of the same sort. `prefix`: what stands before a setting's
-/// name; `dates`: what was done with dates.
+/// One line for each finding, or a single one for many of the same kind. `prefix` precedes the name of a setting, and
+/// `dates` says what was done with dates.
 pub fn lines(found: &[Finding], prefix: &str, dates: &str) -> Vec<String> {
     let mut sorts: Vec<(Oddity, bool)> = found.iter().map(|f| (f.oddity, f.left_out)).collect();
     sorts.sort_unstable();
@@ -196,7 +196,7 @@ fn is_copy(
     })
 }
 
-/// Whether values and classes stand for each other, one to one.
+/// Whether values and classes correspond one to one.
 fn names_the_class(column: &RawColumn, kind: Kind, classes: &[Option<u32>]) -> bool {
     if column.cells.len() < ROWS {
         return false;
@@ -223,7 +223,8 @@ fn names_the_class(column: &RawColumn, kind: Kind, classes: &[Option<u32>]) -> b
     value_of.len() > 1
 }
 
-/// Whole numbers that rise by one from row to row, from 0 or 1, or from anywhere under a name for it.
+/// Whether whole numbers increase by one from row to row, beginning with 0 or 1, or with any number if the column's
+/// name suggests an index.
 fn is_index(column: &RawColumn) -> bool {
     if column.cells.len() < ROWS {
         return false;
@@ -245,7 +246,7 @@ fn is_index(column: &RawColumn) -> bool {
     true
 }
 
-/// Whole numbers under a name for identifiers, no two of them the same.
+/// Whether whole numbers are all distinct and the column's name suggests an identifier.
 fn is_numbered_id(column: &RawColumn) -> bool {
     is_id_name(&column.name) && all_differ(column)
 }
@@ -298,7 +299,8 @@ fn days_as_numbers(column: &RawColumn) -> bool {
     column.cells.len() >= ROWS && column.cells.iter().flatten().all(is_day)
 }
 
-/// `id`, `user_id`, `customerID`, `index`, `row number`, `Unnamed: 0` and the like.
+/// Whether a name suggests an identifier: `id`, `user_id`, `customerID`, `index`, `row number`, `Unnamed: 0` and
+/// similar names.
 fn is_id_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     let last = lower

@@ -1,22 +1,23 @@
-//! Rows as they were read: named columns of cells, each row with its place in the file.
+//! Rows as they were read: named columns of cells, and the place of each row in the file.
 
 use super::number::Decimal;
 use super::{Error, Kind, Place, Result, kind, nearest_name, number, shown};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The cells of one column in one buffer: a string for each of 100 million cells would not fit.
+/// The cells of one column in a single buffer, because a string for each of 100 million cells would not fit in
+/// memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cells {
     text: String,
-    /// Where each cell ends in `text`; the top bit says that it is missing.
+    /// The end of each cell in `text`; the top bit marks a missing cell.
     ends: Vec<u32>,
 }
 
 const MISSING: u32 = 1 << 31;
 
 impl Cells {
-    /// Appends a cell; false, and nothing is appended, where the column would outgrow 2 GiB.
+    /// Appends a cell. Returns false and appends nothing if the column would exceed 2 GiB.
     #[must_use]
     pub fn push(&mut self, cell: &str, missing: bool) -> bool {
         let end = self.text.len() + cell.len();
@@ -34,24 +35,24 @@ impl Cells {
         self.ends.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// A cell; `None` where it is missing.
+    /// The cell of a row; `None` if it is missing.
     pub fn get(&self, row: usize) -> Option<&str> {
         (self.ends[row] & MISSING == 0).then(|| self.raw(row))
     }
 
-    /// A cell as it stands in the file, though it may mean "missing".
+    /// The cell as the file writes it, even if it means "missing".
     pub fn raw(&self, row: usize) -> &str {
         let end = |row: usize| (self.ends[row] & !MISSING) as usize;
         let start = if row == 0 { 0 } else { end(row - 1) };
         &self.text[start..end(row)]
     }
 
-    /// All cells, `None` where one is missing.
+    /// All cells in order; `None` for a missing one.
     pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         (0..self.len()).map(|row| self.get(row))
     }
@@ -68,17 +69,17 @@ impl Cells {
     }
 }
 
-/// What a file's format says of a column.
+/// The type that the file's format gives a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Typed {
-    /// Nothing: its cells are text that may mean anything.
+    /// No type: the cells are text that may mean anything.
     #[default]
     Text,
     /// Numbers, written as Rust writes them.
     Number,
     /// `true` and `false`.
     Boolean,
-    /// Dates, written as ISO 8601 does.
+    /// Dates in the form of ISO 8601.
     Date,
     /// One of a declared set of names.
     Category,
@@ -87,28 +88,28 @@ pub enum Typed {
 /// A named column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawColumn {
-    /// Its name, unique in the table.
+    /// Name of the column, unique in the table.
     pub name: String,
-    /// Its cells.
+    /// The cells of the column.
     pub cells: Cells,
-    /// What the file's format says of it.
+    /// The type that the file's format gives.
     pub typed: Typed,
 }
 
 impl RawColumn {
-    /// A cell; `None` where it is missing.
+    /// The cell of a row; `None` if it is missing.
     pub fn cell(&self, row: usize) -> Option<&str> {
         self.cells.get(row)
     }
 }
 
-/// Rows that came from one file.
+/// The rows of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part {
     name: String,
-    /// The line of each row, or its number in a Parquet file.
+    /// Line of each row, or its number in a Parquet file.
     numbers: Vec<u64>,
-    /// Whether rows are counted rather than found by line.
+    /// Whether the numbers count rows rather than lines.
     counted: bool,
 }
 
@@ -116,9 +117,9 @@ struct Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawTable {
     columns: Vec<RawColumn>,
-    /// Position of each column, for tables of thousands.
+    /// Position of each column by name, because a table may have thousands.
     index: HashMap<String, usize>,
-    /// Names of all columns of the file, those among them that were not looked at.
+    /// Names of all columns of the file, including ignored ones.
     in_file: Vec<String>,
     parts: Vec<Part>,
     said: Vec<String>,
@@ -127,7 +128,7 @@ pub struct RawTable {
 }
 
 impl RawTable {
-    /// `lines`: each row's 1-based line; `None` for rows that are counted.
+    /// `lines` holds the line of each row, counted from 1; `None` if rows are counted instead.
     pub(super) fn new(
         name: &str,
         columns: Vec<RawColumn>,
@@ -173,12 +174,12 @@ impl RawTable {
         self.index = names.zip(0..).collect();
     }
 
-    /// Names all columns of the file, for messages.
+    /// Sets the names of all columns of the file, for messages.
     pub(super) fn in_file(self, in_file: Vec<String>) -> Self {
         Self { in_file, ..self }
     }
 
-    /// Number of columns in the file, those among them that were not looked at.
+    /// Number of columns in the file, including ignored ones.
     pub fn columns_in_file(&self) -> usize {
         self.in_file.len().max(self.columns.len())
     }
@@ -197,22 +198,22 @@ impl RawTable {
         &self.columns
     }
 
-    /// The columns' names.
+    /// Names of the columns.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
-    /// A column by name; the error says the nearest one.
+    /// The column with this name; an error suggests the nearest one.
     pub fn column(&self, name: &str) -> Result<&RawColumn> {
         self.find(name).ok_or_else(|| self.no_column(name))
     }
 
-    /// A column by name, if there is one.
+    /// The column with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<&RawColumn> {
         self.index.get(name).map(|at| &self.columns[*at])
     }
 
-    /// Position of a column by name; the error says the nearest one.
+    /// Position of the column with this name; an error suggests the nearest one.
     pub fn position(&self, name: &str) -> Result<usize> {
         let found = self.index.get(name).copied();
         found.ok_or_else(|| self.no_column(name))
@@ -220,32 +221,31 @@ impl RawTable {
 
     fn no_column(&self, name: &str) -> Error {
         match self.in_file.iter().any(|known| known == name) {
-            // It is there, and was ignored.
+            // The file has the column, but it was ignored.
             true => no_column(self.name(), name, self.names()),
             false => no_column(self.name(), name, self.in_file.iter().map(String::as_str)),
         }
     }
 
-    /// What kind of column it is; see [`kind`].
+    /// The kind of a column; see [`kind`].
     pub fn kind(&self, column: &RawColumn) -> Result<Kind> {
         kind::infer(self, column)
     }
 
-    /// The numbers of a column that is to hold numbers, in any spelling of [`number`]; `None` where a
-    /// cell is missing.
+    /// The numbers of a column, in any spelling that [`number`] accepts; `None` if a cell is missing.
     ///
     /// # Errors
-    /// No such column; a cell that is no finite number.
+    /// Fails if there is no such column, or a cell is not a finite number.
     pub fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>> {
         number::of_column(self, self.column(name)?)
     }
 
-    /// The (first) file's name.
+    /// Name of the (first) file.
     pub fn name(&self) -> &str {
         &self.parts[0].name
     }
 
-    /// Where a row stands in its file.
+    /// Place of a row in its file.
     pub fn place(&self, row: usize) -> Place {
         self.part_of(row).1
     }
@@ -264,52 +264,52 @@ impl RawTable {
         (self.name(), Place::Row(0))
     }
 
-    /// The file a row came from.
+    /// Name of the file that holds a row.
     pub fn file_of(&self, row: usize) -> &str {
         self.part_of(row).0
     }
 
-    /// What was found in the file and a person would like to know.
+    /// Remarks on the file for the user.
     pub fn said(&self) -> &[String] {
         &self.said
     }
 
-    /// The decimal mark of this file, where a cell alone does not tell.
+    /// The decimal mark of this file, for cells that do not show it.
     pub fn decimal(&self) -> Decimal {
         self.decimal
     }
 
-    /// What stands before a setting's name in messages.
+    /// Prefix of a setting's name in messages.
     pub fn prefix(&self) -> &'static str {
         self.prefix
     }
 
-    /// An error about a cell, which it shows as it stands in the file.
+    /// Makes an error about a cell, which it quotes as the file writes it.
     pub fn cell_error(&self, row: usize, column: &RawColumn, expected: &str) -> Error {
         let (file, place) = self.part_of(row);
         Error::cell(file, place, &column.name, expected, column.cells.raw(row))
     }
 
-    /// An error about a row.
+    /// Makes an error about a row.
     pub fn row_error(&self, row: usize, message: impl Into<String>) -> Error {
         let (file, place) = self.part_of(row);
         Error::row(file, place, message)
     }
 
-    /// Leaves out the columns for which `keep` does not hold.
+    /// Removes the columns for which `keep` is false.
     pub fn retain_columns(&mut self, keep: impl Fn(&RawColumn) -> bool) {
         self.columns.retain(keep);
         self.reindex();
     }
 
-    /// Replaces each cell of a column that is not missing by a part of it.
+    /// Replaces each cell of a column by a part of it, except missing cells.
     pub fn rewrite(&mut self, name: &str, part: impl Fn(&str) -> &str) {
         if let Some(at) = self.index.get(name) {
             let column = &mut self.columns[*at];
             let mut cells = Cells::default();
             for row in 0..column.cells.len() {
                 let cell = column.cells.get(row);
-                // A part is no longer than the whole.
+                // This cannot fail, because a part is not longer than the whole.
                 let _ = cells.push(
                     cell.map_or_else(|| column.cells.raw(row), &part),
                     cell.is_none(),
@@ -319,12 +319,12 @@ impl RawTable {
         }
     }
 
-    /// Keeps the rows for which `keep` holds.
+    /// Keeps only the rows for which `keep` is true.
     pub fn retain(&mut self, keep: &[bool]) {
         for column in &mut self.columns {
             let mut kept = Cells::default();
             for row in (0..column.cells.len()).filter(|row| keep[*row]) {
-                // No larger than the column was.
+                // This cannot fail, because the result is not larger than the column was.
                 let _ = kept.push(column.cells.raw(row), column.cells.get(row).is_none());
             }
             column.cells = kept;
@@ -340,7 +340,7 @@ impl RawTable {
     /// mark than this file's, they are written with this one's.
     ///
     /// # Errors
-    /// A column that one of the files does not have; a column that would outgrow 2 GiB.
+    /// Fails if one of the files lacks a column, or a column would exceed 2 GiB.
     pub fn append(&mut self, other: RawTable) -> Result<()> {
         if let Some(more) = other.names().find(|name| self.find(name).is_none()) {
             return Err(no_column(self.name(), more, self.names()));
@@ -414,7 +414,7 @@ pub(super) fn too_long(file: &str, column: &str) -> Error {
     )
 }
 
-/// That a file has no such column, the nearest one, and what it has.
+/// The error that a file lacks a column, with the nearest name and the existing ones.
 pub(super) fn no_column<'a>(
     file: &str,
     wanted: &str,

@@ -1,7 +1,7 @@
-//! A census-like table: UCI Adult's schema, category names, file format, missing values and rate of
-//! positives. Income depends on age and hours with humps, on capital gains by jumps, and on
-//! interactions (a degree pays off in some occupations, marriage more with a degree), so that a
-//! straight line through plain numbers loses against a model that bends and combines.
+//! A table like a census, with UCI Adult's schema, category names, file format, missing values and share of
+//! positives. Income depends on age and hours with humps, on capital gains with jumps, and on interactions (a degree
+//! pays off in some occupations, and marriage more with a degree). So a linear model on plain numbers is worse than
+//! one with non-linear terms and interactions.
 
 use super::census_values::{
     CAPITAL_GAIN, CAPITAL_LOSS, COUNTRY, EDUCATION, OCCUPATION, RACE, Shares, WORKCLASS,
@@ -19,7 +19,7 @@ pub struct Census {
     pub train_rows: usize,
     /// Rows of adult.test.
     pub test_rows: usize,
-    /// The same seed gives the same bytes.
+    /// Seed; equal seeds give equal bytes.
     pub seed: u64,
 }
 
@@ -27,7 +27,7 @@ impl Census {
     /// Writes adult.data and adult.test into `dir`.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let mut rng = Rng::new(self.seed, 1);
         write_atomically(
@@ -43,7 +43,7 @@ impl Census {
     }
 }
 
-/// One person before missing values are punched out.
+/// One person, before values are made missing.
 struct Person {
     age: u32,
     workclass: &'static str,
@@ -60,7 +60,7 @@ struct Person {
     country: &'static str,
 }
 
-/// The lines of a file; the original ends with an empty one.
+/// The lines of a file; like the original, it ends with an empty line.
 fn rows(rng: &mut Rng, count: usize, label_end: &str) -> String {
     let mut text = String::with_capacity(count * 125);
     for _ in 0..count {
@@ -79,14 +79,14 @@ fn draw_share(rng: &mut Rng, shares: &'static Shares) -> &'static str {
     shares[rng.weighted(shares.iter().map(|s| s.1))].0
 }
 
-/// A hump of height 1 and width `width` around `centre`.
+/// A hump of height 1 with this width around `centre`.
 fn hump(x: f64, centre: f64, width: f64) -> f64 {
     (-((x - centre) / width).powi(2)).exp()
 }
 
 impl Person {
     fn draw(rng: &mut Rng) -> Self {
-        // Kumaraswamy's distribution: skewed to the young, 17 to 90.
+        // Kumaraswamy's distribution: skewed towards young ages, from 17 to 90.
         let skew = (1.0 - (1.0 - rng.uniform()).powf(1.0 / 3.5)).powf(1.0 / 1.35);
         let age = 17 + (skew * 73.0) as u32;
         let a = f64::from(age);
@@ -180,7 +180,7 @@ impl Person {
             0.0
         };
         let hours = 41.5 + 4.0 * demanding + own - part_time + 12.5 * rng.normal();
-        // People round to fives.
+        // People round their hours to multiples of five.
         let hours = if rng.chance(0.7) {
             (hours / 5.0).round() * 5.0
         } else {
@@ -189,7 +189,7 @@ impl Person {
         hours.clamp(1.0, 99.0) as u32
     }
 
-    /// P(income > 50K): what no model can beat.
+    /// The probability of an income above 50K, which no model can predict better.
     fn probability(&self) -> f64 {
         let age = f64::from(self.age);
         let hours = f64::from(self.hours);
@@ -203,7 +203,7 @@ impl Person {
         );
         let own = self.workclass == "Self-emp-not-inc";
         let mut odds = -5.37;
-        // Humps and bends: neither age nor hours act along a straight line.
+        // Humps: neither age nor hours have a linear effect.
         odds += 2.6 * hump(age, 49.0, 17.0) - 1.9 * hump(age, 17.0, 9.0);
         odds += 1.5 * hump(hours, 54.0, 14.0) - 0.9 * hump(hours, 10.0, 16.0);
         odds += 0.16 * (schooling - 9.0) + 0.55 * hump(schooling, 15.5, 1.3);
@@ -217,7 +217,7 @@ impl Person {
         };
         odds += if self.man { 0.15 } else { 0.0 } + if self.race == "White" { 0.1 } else { 0.0 };
         odds += if self.country == "Mexico" { -0.6 } else { 0.0 };
-        // Combinations: what one column does depends on another.
+        // Interactions: the effect of one column depends on another.
         odds += if degree && couple { 0.9 } else { 0.0 };
         odds += if degree && desk { 0.7 } else { 0.0 };
         odds += if degree && !desk { -0.8 } else { 0.0 };
@@ -241,9 +241,9 @@ impl Person {
         1.0 / (1.0 + (-SHARPNESS * odds).exp())
     }
 
-    /// One line without its label, with the original's rate of missing values.
+    /// Writes one line without its label, with the original's share of missing values.
     fn write(&self, rng: &mut Rng, text: &mut String) {
-        // As in the original, who names no employer names no occupation; rarer in mid-life.
+        // As in the original, occupation is missing if the employer is; this is rarer in mid-life.
         let age = f64::from(self.age);
         let unemployed =
             rng.chance(0.035 + 0.12 * hump(age, 18.0, 5.0) + 0.2 * hump(age, 75.0, 9.0));
@@ -276,10 +276,10 @@ impl Person {
     }
 }
 
-/// Scales all log-odds: how far from chance the labels are.
+/// Scales all log-odds, and so determines how predictable the labels are.
 const SHARPNESS: f64 = 1.2;
 
-/// A dollar amount and its effect; nothing with probability 1 - `p`.
+/// Draws a dollar amount and its effect, or 0 with probability 1 - `p`.
 fn amount(rng: &mut Rng, amounts: &[(u32, f64, f64)], p: f64) -> (u32, f64) {
     if !rng.chance(p) {
         return (0, 0.0);

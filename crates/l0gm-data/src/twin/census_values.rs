@@ -1,6 +1,6 @@
-//! The census twin's vocabulary: UCI Adult's own category names, with about their shares.
+//! The values of the census twin: UCI Adult's category names, with approximately their shares.
 
-/// Share of each category.
+/// Categories with their shares.
 pub(super) type Shares = [(&'static str, f64)];
 
 pub(super) const WORKCLASS: [(&str, f64); 8] = [
@@ -14,7 +14,7 @@ pub(super) const WORKCLASS: [(&str, f64); 8] = [
     ("Never-worked", 0.0004),
 ];
 
-/// In the order of education-num, which is 1 + the position.
+/// Ordered by education-num, which is 1 + the position.
 pub(super) const EDUCATION: [(&str, f64); 16] = [
     ("Preschool", 0.0016),
     ("1st-4th", 0.0052),
@@ -34,7 +34,7 @@ pub(super) const EDUCATION: [(&str, f64); 16] = [
     ("Doctorate", 0.0127),
 ];
 
-/// Share; education-num around which it is common; share of men; what it adds to the log-odds.
+/// Name; share; typical education-num; share of men; contribution to the log-odds.
 pub(super) const OCCUPATION: [(&str, f64, f64, f64, f64); 14] = [
     ("Prof-specialty", 0.135, 13.5, 0.64, 0.45),
     ("Craft-repair", 0.134, 9.0, 0.95, 0.05),
@@ -104,8 +104,8 @@ pub(super) const COUNTRY: [(&str, f64); 41] = [
     ("Holand-Netherlands", 0.0001),
 ];
 
-/// Dollars, share among those with a gain, and what it adds to the log-odds: neither rising nor
-/// falling, as in the original, where tax forms leave their marks.
+/// Dollars, share among those with a gain, and contribution to the log-odds. As in the original, the effect does not
+/// rise or fall steadily with the amount, because of the rules of tax forms.
 pub(super) const CAPITAL_GAIN: [(u32, f64, f64); 22] = [
     (15024, 0.13, 5.0),
     (7688, 0.105, 5.0),
@@ -131,7 +131,7 @@ pub(super) const CAPITAL_GAIN: [(u32, f64, f64); 22] = [
     (1055, 0.02, -3.0),
 ];
 
-/// The same of losses.
+/// Dollars, share among those with a loss, and contribution to the log-odds.
 pub(super) const CAPITAL_LOSS: [(u32, f64, f64); 14] = [
     (1902, 0.2, 3.5),
     (1977, 0.17, 3.5),

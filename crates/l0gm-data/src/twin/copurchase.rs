@@ -1,8 +1,7 @@
-//! A co-purchase graph in OGB's raw layout, from a degree-corrected stochastic block model (Karrer and
-//! Newman 2011) whose blocks are not the classes: products live in *shelves*, most of a shelf is of one
-//! class, and the rest belongs to another. Words and edges mostly tell the shelf; who of a mixed shelf is
-//! of which class has to be read from the smaller part of both. The difficulty is thereby spread over
-//! structure and words, and no share of the labels is wrong outright.
+//! A co-purchase graph in OGB's raw layout, drawn from a degree-corrected stochastic block model (Karrer and Newman
+//! 2011) whose blocks are not the classes. Products belong to *shelves*; most of a shelf has one class, and the rest
+//! another. Words and edges mainly show the shelf. In a mixed shelf, the class shows only in a smaller part of both.
+//! Thus structure and words are both needed, and no labels are wrong.
 
 use crate::ogb_layout::{OgbGraph, write_split};
 use crate::rng::{Rng, Table};
@@ -21,50 +20,50 @@ pub struct Copurchase {
     pub features: usize,
     /// Number of classes.
     pub classes: usize,
-    /// Split folders: "random-60-20-20", "low-label-20-30" or "sales_ranking".
+    /// Names of the split folders: "random-60-20-20", "low-label-20-30" or "sales_ranking".
     pub splits: Vec<String>,
-    /// The same seed gives the same graph.
+    /// Seed; equal seeds give equal graphs.
     pub seed: u64,
 }
 
-// The constants below were set so that simple models read on a twin of amazon-computers' size what they
-// read on amazon-computers (docs/data.md has both).
+// The constants below were chosen so that simple models have the same accuracy on a twin of amazon-computers' size as
+// on amazon-computers (docs/data.md states both).
 
-/// Nodes of a shelf, about.
+/// Approximate number of nodes on a shelf.
 const SHELF: usize = 250;
-/// Largest share of a shelf's nodes that are of its second class, and how fast shares fall below it.
+/// Largest share of a shelf's nodes with its second class, and how fast the share falls from shelf to shelf.
 const STRANGERS: (f64, f64) = (0.5, 2.0);
-/// Largest chance that an edge leads anywhere, and how fast it falls from node to node.
+/// Largest probability that an edge leads anywhere, and how fast it falls from node to node.
 const STRAYING: (f64, f64) = (0.9, 8.0);
-/// Chance that an edge that does not stray stays on the shelf; else it stays within the class.
+/// Probability that any other edge stays on the shelf; otherwise it stays within the class.
 const ON_SHELF: f64 = 0.85;
-/// Chance that an edge on the shelf looks for the node's own class.
+/// Probability that an edge on the shelf leads to the node's own class.
 const LOYALTY: f64 = 0.15;
-/// Largest share of a node's words that come from its class, not from its shelf.
+/// Largest share of a node's words that come from its class rather than from its shelf.
 const TOPICALITY: f64 = 0.3;
-/// How far a class's and a shelf's use of a word is from the common one (log scale).
+/// How much a class's and a shelf's use of a word differs from the general use (log scale).
 const WORDING: (f64, f64) = (0.5, 0.6);
-/// Median length of a description (expected uses of a word of mean frequency), and its spread.
+/// Median length of a description (expected uses of a word with mean frequency), and its spread.
 const LENGTH: (f64, f64) = (0.45, 0.95);
 
 /// A graph in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
-    /// Each undirected edge once, smaller node first, sorted.
+    /// Each undirected edge once, smaller node first; sorted.
     pub(crate) edges: Vec<(usize, usize)>,
     /// Class of each node.
     pub(crate) labels: Vec<usize>,
-    /// Words of each node, sorted, each with its value 1.
+    /// Words of each node, sorted; each has the value 1.
     pub(crate) words: Vec<Vec<(usize, f32)>>,
 }
 
-/// Where each node stands.
+/// The shelf and class of each node.
 struct Places {
     /// First and second class of each shelf.
     shelves: Vec<[usize; 2]>,
     /// Shelf of each node.
     shelf: Vec<usize>,
-    /// Whether a node is of its shelf's second class.
+    /// Whether each node has its shelf's second class.
     stranger: Vec<bool>,
     /// Class of each node.
     labels: Vec<usize>,
@@ -74,7 +73,7 @@ impl Copurchase {
     /// Writes `raw/*.csv.gz` and `split/<kind>/{train,valid,test}.csv.gz` into `dir`.
     ///
     /// # Errors
-    /// Sizes that no simple graph has, an unknown split, a file that cannot be written.
+    /// Fails for sizes that no simple graph can have, an unknown split, or a file that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let graph = self.draw(dir)?;
         let ogb = OgbGraph {
@@ -119,7 +118,7 @@ impl Copurchase {
                 ),
             ));
         }
-        // One stream a part, so that the number of words does not shift the edges.
+        // Each part has its own stream, so that the number of words does not change the edges.
         let places = self.draw_places(&mut Rng::new(self.seed, 1));
         let edges = self.draw_edges(&mut Rng::new(self.seed, 4), &places);
         let words = self.draw_words(&mut Rng::new(self.seed, 2), &places);
@@ -131,7 +130,7 @@ impl Copurchase {
     }
 
     fn draw_places(&self, rng: &mut Rng) -> Places {
-        // Class sizes fall off, as product categories do.
+        // Class sizes decrease, as those of product categories do.
         let sizes: Vec<f64> = (0..self.classes).map(|c| 1.0 / (1.0 + c as f64)).collect();
         let total: f64 = sizes.iter().sum();
         let mut shelves = Vec::new();
@@ -141,7 +140,7 @@ impl Copurchase {
             let count = ((size * self.nodes as f64 / SHELF as f64).round() as usize).max(2);
             for rank in 0..count {
                 shelves.push([class, self.other(rng, class)]);
-                // One of each stratum, so that no seed draws a class without mixed shelves.
+                // Take one value from each stratum, so that no seed gives a class without mixed shelves.
                 let at = (rank as f64 + rng.uniform()) / count as f64;
                 shares.push(STRANGERS.0 * at.powf(STRANGERS.1));
                 weights.push(size / count as f64 * (0.3 * rng.normal()).exp());
@@ -163,7 +162,7 @@ impl Copurchase {
         }
     }
 
-    /// Another class; more often than not one of the two beside it.
+    /// Another class, most often one of the two neighbouring ones.
     fn other(&self, rng: &mut Rng, class: usize) -> usize {
         let step = if rng.chance(0.5) {
             if rng.chance(0.5) { 1 } else { self.classes - 1 }
@@ -174,7 +173,7 @@ impl Copurchase {
     }
 
     fn draw_edges(&self, rng: &mut Rng, places: &Places) -> Vec<(usize, usize)> {
-        // Log-normal propensities, capped so that no hub takes the whole graph.
+        // Log-normal propensities with a maximum, so that no hub takes the whole graph.
         let pull: Vec<f64> = (0..self.nodes)
             .map(|_| (1.05 * rng.normal()).exp().min(60.0))
             .collect();
@@ -195,9 +194,9 @@ impl Copurchase {
         while edges.len() < self.edges {
             tries += 1;
             let a = everyone.draw(rng);
-            // Each end is in every group it draws from, so that none of these is empty.
+            // Each end belongs to every group from which it draws, so no group is empty.
             let b = if tries > 10 * self.edges {
-                // So dense a graph that the shelves are full.
+                // After this many attempts the shelves are full, because the graph is so dense.
                 rng.below(self.nodes)
             } else if rng.chance(straying[a]) {
                 strays.draw(rng)
@@ -243,7 +242,7 @@ impl Copurchase {
                 let shelf = &by_shelf[places.shelf[i]];
                 (0..self.features)
                     .filter(|&w| {
-                        // A word is there if it is used at least once (Poisson).
+                        // A word is present if it is used at least once (Poisson).
                         let uses = length * ((1.0 - own) * shelf[w] + own * class[w]);
                         rng.uniform() < 1.0 - (-uses).exp()
                     })
@@ -254,7 +253,7 @@ impl Copurchase {
     }
 }
 
-/// Nodes that are drawn in proportion to a weight.
+/// Nodes that are drawn with probability proportional to a weight.
 struct Group {
     nodes: Vec<usize>,
     table: Table,
@@ -266,7 +265,7 @@ impl Group {
         Group { nodes, table }
     }
 
-    /// One group a key; a key that no node has gives an empty one.
+    /// Makes one group for each key; a key without nodes gives an empty group.
     fn by(keys: usize, key_of: &[usize], weight: impl Fn(usize) -> f64) -> Vec<Self> {
         let mut members = vec![Vec::new(); keys];
         for (node, &key) in key_of.iter().enumerate() {
@@ -276,7 +275,7 @@ impl Group {
         groups.collect()
     }
 
-    /// One node; the group must not be empty.
+    /// Draws one node; the group must not be empty.
     fn draw(&self, rng: &mut Rng) -> usize {
         self.nodes[self.table.draw(rng)]
     }

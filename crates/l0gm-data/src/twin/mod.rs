@@ -1,7 +1,6 @@
-//! Twins: seeded synthetic datasets with the schema, size and difficulty of the real ones (docs/data.md has
-//! the measured figures; ogbn-products' is smaller), written in the very same file layout, so that the same
-//! loaders read them. They stand in where the real data cannot be had, and are named as twins wherever
-//! they appear.
+//! Twins: seeded synthetic datasets with the schema, size and difficulty of the real ones (docs/data.md states the
+//! measured figures; the twin of ogbn-products is smaller). They have the same file layout, so that the same readers
+//! apply. They are used if the real data are not available, and are called twins wherever they appear.
 
 pub mod census;
 mod census_values;
@@ -14,17 +13,17 @@ use crate::folders::{unique, write_atomically};
 use crate::{Entry, Error, Result, TwinSpec};
 use std::path::{Path, PathBuf};
 
-/// Changes whenever a generator's output does, so that no stale twin is used.
+/// Increased whenever a generator's output changes, so that no outdated twin is used.
 pub const GENERATOR_VERSION: u32 = 2;
 
-/// File in a twin's folder that says what it is.
+/// File in a twin's folder that describes it.
 const LABEL: &str = "TWIN.txt";
 
-/// The twin of a dataset under `cache/twins`, generated if it is not there yet. Returns its folder
-/// and a line for people that states its size.
+/// The twin of a dataset under `cache/twins`, which is generated if necessary. Returns its folder and a line that
+/// states its size.
 ///
 /// # Errors
-/// An entry without a twin; a folder that cannot be written.
+/// Fails for an entry without a twin, or if a folder cannot be written.
 pub fn generate(entry: &Entry, cache: &Path, seed: u64) -> Result<(PathBuf, String)> {
     let Some(spec) = &entry.twin else {
         return Err(Error::Unknown(format!(
@@ -42,7 +41,7 @@ pub fn generate(entry: &Entry, cache: &Path, seed: u64) -> Result<(PathBuf, Stri
     if std::fs::read_to_string(dir.join(LABEL)).is_ok_and(|found| found == label) {
         return Ok((dir, size));
     }
-    // Whole or not at all: into a folder of its own, then renamed.
+    // Generate into a temporary folder and rename it, so that a twin is never incomplete.
     let temporary = twins.join(format!(".{}-{}", entry.name, unique()));
     std::fs::create_dir_all(&temporary).map_err(io(&temporary, "cannot create the folder"))?;
     let made = write(spec, &temporary, seed)
@@ -52,12 +51,12 @@ pub fn generate(entry: &Entry, cache: &Path, seed: u64) -> Result<(PathBuf, Stri
         return Err(e);
     }
     if dir.exists() && std::fs::read_to_string(dir.join(LABEL)).ok().as_ref() != Some(&label) {
-        // Of another size: its label says so.
+        // According to its label, the existing twin has another size.
         std::fs::remove_dir_all(&dir).map_err(io(&dir, "cannot replace the older twin"))?;
     }
     if let Err(e) = std::fs::rename(&temporary, &dir) {
         let _ = std::fs::remove_dir_all(&temporary);
-        // Another process may have made the same bytes meanwhile.
+        // Another process may have generated the same twin meanwhile.
         if !dir.join(LABEL).is_file() {
             return Err(io(&dir, "cannot put the twin in place")(e));
         }
@@ -103,7 +102,7 @@ fn write(spec: &TwinSpec, dir: &Path, seed: u64) -> Result<()> {
     }
 }
 
-/// A twin's size in words.
+/// Describes the size of a twin.
 fn describe(spec: &TwinSpec) -> String {
     match spec {
         TwinSpec::Census {

@@ -1,5 +1,5 @@
-//! The review twin's vocabulary. Opinion words carry the label, each class's own; topic words,
-//! people, places and fillers are shared by both.
+//! The vocabulary of the review twin. Each class has its own opinion words, which determine the label; both share
+//! topic words, people, places and fillers.
 
 pub(super) const GOOD: [&str; 40] = [
     "wonderful",
@@ -87,7 +87,7 @@ pub(super) const BAD: [&str; 40] = [
     "disappointing",
 ];
 
-/// What an opinion is about.
+/// Things that opinions are about.
 pub(super) const ASPECTS: [&str; 24] = [
     "acting",
     "story",
@@ -115,7 +115,7 @@ pub(super) const ASPECTS: [&str; 24] = [
     "screenplay",
 ];
 
-/// Topics: words that say what a film is about and nothing about its worth.
+/// Topics: words for the subject of a film that carry no opinion.
 pub(super) const TOPICS: [[&str; 12]; 6] = [
     [
         "detective",
@@ -212,7 +212,7 @@ pub(super) const DEGREES: [&str; 8] = [
     "pretty",
 ];
 
-/// Sentences that say nothing.
+/// Sentences without an opinion.
 pub(super) const FILLERS: [&str; 14] = [
     "I saw this one at a festival with a few friends",
     "it came out some years ago and I only watched it last night",
@@ -230,7 +230,7 @@ pub(super) const FILLERS: [&str; 14] = [
     "the version I saw had subtitles",
 ];
 
-/// Starts of made-up names: a long tail of words that occur once or twice.
+/// First syllables of invented names, which give many words that occur once or twice.
 pub(super) const SYLLABLES: [&str; 20] = [
     "mar", "lo", "ken", "ri", "sal", "to", "ber", "na", "vic", "el", "dor", "mi", "han", "que",
     "tal", "os", "win", "fa", "gre", "ly",

@@ -1,8 +1,7 @@
-//! A review-like corpus in the hub's Parquet layout. Opinions are mostly of the label's side, and a
-//! part of them is said through negation ("not good", "never boring") or contrast ("the story is
-//! good, but the acting is awful": the second half counts), so that a bag of words does fairly and a
-//! model that reads the order does better. Lengths vary as in real reviews, topics are shared by both
-//! classes, and a few labels are wrong.
+//! A corpus like film reviews in the hub's Parquet layout. Most opinions agree with the label. Some are expressed by
+//! negation ("not good", "never boring") or contrast ("the story is good, but the acting is awful", where the second
+//! half counts), so a bag of words is fairly accurate and a model that uses word order is better. Lengths vary as in
+//! real reviews, both classes share topics, and a few labels are wrong.
 
 use super::review_words::{
     ACTIONS, ASPECTS, BAD, DEGREES, FILLERS, GOOD, PLACES, SYLLABLES, TOPICS,
@@ -20,26 +19,26 @@ use std::sync::Arc;
 /// Size and seed of a review twin.
 #[derive(Clone, Debug)]
 pub struct Reviews {
-    /// Reviews in the training file, half of each label.
+    /// Number of reviews in the training file; half have each label.
     pub train_rows: usize,
-    /// Reviews in the test file.
+    /// Number of reviews in the test file.
     pub test_rows: usize,
-    /// The same seed gives the same texts.
+    /// Seed; equal seeds give equal texts.
     pub seed: u64,
 }
 
-/// Share of reviews whose label is not what their author meant.
+/// Share of reviews with a wrong label.
 const NOISE: f64 = 0.03;
 
-/// Share of opinions that are of the review's own side.
+/// Share of opinions that agree with the review's true label.
 const AGREEMENT: f64 = 0.89;
 
 impl Reviews {
-    /// Writes plain_text/{train,test}-00000-of-00001.parquet (columns text and label; 0 is negative
-    /// and stands first, as in the original).
+    /// Writes plain_text/{train,test}-00000-of-00001.parquet with the columns text and label. As in the original, 0
+    /// is negative and comes first.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         for (stream, split, rows) in [(1, "train", self.train_rows), (2, "test", self.test_rows)] {
             let mut rng = Rng::new(self.seed, stream);
@@ -71,14 +70,14 @@ fn parquet_bytes(texts: Vec<String>, labels: Vec<i64>) -> parquet::errors::Resul
 fn review(rng: &mut Rng, label: bool) -> String {
     let meant = label != rng.chance(NOISE);
     let topic = rng.pick(&TOPICS);
-    // Log-normal lengths, as IMDB's: median about 175 words, mean about 220.
+    // Log-normal lengths like those of IMDB, with a median of about 175 words and a mean of about 220.
     let words = (165.0 * (0.65 * rng.normal()).exp()).clamp(18.0, 1_000.0) as usize;
     let hero = name(rng);
     let mut text = String::with_capacity(words * 7);
     let mut length = 0;
     let mut opinions = 0;
     while length < words {
-        // At least one opinion, and about a third of all sentences.
+        // At least one sentence, and about a third of all, is an opinion.
         let opinionated = rng.chance(0.36) || (opinions == 0 && length + 25 > words);
         let sentence = if opinionated {
             opinions += 1;
@@ -100,7 +99,7 @@ fn review(rng: &mut Rng, label: bool) -> String {
     text
 }
 
-/// Appends a sentence with its capital and its end; paragraphs break as in the original's HTML.
+/// Appends a sentence with a capital letter and a full stop; paragraphs are separated as in the original's HTML.
 fn push_sentence(rng: &mut Rng, text: &mut String, sentence: &str) {
     if !text.is_empty() {
         text.push_str(if rng.chance(0.08) {
@@ -116,14 +115,14 @@ fn push_sentence(rng: &mut Rng, text: &mut String, sentence: &str) {
     text.push_str(end);
 }
 
-/// A sentence that is for (`good`) or against something in the film.
+/// A sentence for (`good`) or against some aspect of the film.
 fn opinion(rng: &mut Rng, good: bool) -> String {
     let aspect = *rng.pick(&ASPECTS);
     match rng.weighted([0.72, 0.14, 0.14].into_iter()) {
         0 => format!("the {aspect} is {}", praise(rng, good)),
         1 => negated(rng, aspect, good),
         _ => {
-            // The half after "but" is the opinion; the half before concedes the opposite.
+            // The half after "but" is the opinion; the half before it concedes the opposite.
             let other = *rng.pick(&ASPECTS);
             let conceded = praise(rng, !good);
             let meant = praise(rng, good);
@@ -136,7 +135,7 @@ fn opinion(rng: &mut Rng, good: bool) -> String {
     }
 }
 
-/// Says `good` with a word of the other side.
+/// Expresses the opinion `good` with a negated word of the opposite opinion.
 fn negated(rng: &mut Rng, aspect: &str, good: bool) -> String {
     let opposite = word(rng, !good);
     match rng.below(5) {
@@ -180,7 +179,7 @@ fn verdict(rng: &mut Rng, good: bool) -> String {
     }
 }
 
-/// A sentence about what happens.
+/// A sentence about the plot.
 fn plot(rng: &mut Rng, topic: &[&str; 12], hero: &str) -> String {
     let (one, two) = (*rng.pick(topic), *rng.pick(topic));
     let action = *rng.pick(&ACTIONS);
@@ -197,7 +196,7 @@ fn plot(rng: &mut Rng, topic: &[&str; 12], hero: &str) -> String {
     }
 }
 
-/// A made-up name.
+/// An invented name.
 fn name(rng: &mut Rng) -> String {
     let mut name: String = (0..2 + rng.below(2))
         .map(|_| *rng.pick(&SYLLABLES))

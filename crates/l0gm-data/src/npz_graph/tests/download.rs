@@ -1,4 +1,4 @@
-//! The whole way, from a server on loopback to files that stand in the dataset's folder.
+//! The complete path from a server on loopback to files in the dataset's folder.
 use super::*;
 use crate::fetch::server::{Answer, serve};
 use crate::fetch::{Failure, Fetcher, Kind, convert_local, fetch_entry};
@@ -6,7 +6,7 @@ use crate::folders::Folders;
 use crate::manifest::{Entry, Source, compiled_in};
 use crate::rng::Rng;
 
-/// The catalogue's amazon-computers, from another address and of another size.
+/// The catalogue's amazon-computers with another address and other sizes.
 fn entry(url: &str, counts: BTreeMap<String, u64>) -> Entry {
     let mut entry = compiled_in().unwrap().remove("amazon-computers").unwrap();
     let [Source::NpzGraph { url: address, .. }] = entry.sources.as_mut_slice() else {
@@ -114,15 +114,15 @@ fn an_original_put_there_by_hand_is_converted_without_a_network() {
         Some(original.clone())
     );
     assert_eq!(text(&dir, "raw/edge.csv.gz"), "0,1\n1,2\n2,3\n");
-    // It is pinned now: another file in its place is not taken for it.
+    // The checksum is pinned now, so another file in its place is refused.
     std::fs::remove_dir_all(dir.join("raw")).unwrap();
     std::fs::write(&original, npz(&small(false))).unwrap();
     let error = convert_local(&entry, &folders).unwrap_err().to_string();
     assert!(error.contains("wrong checksum"), "{error}");
 }
 
-/// The real graph's files as an .npz such as the published one: each edge in one direction or in
-/// both, some self-loops, features sparse.
+/// The files of the real graph as an .npz like the published one: some edges in one direction and some in both, some
+/// self-loops, and sparse features.
 fn npz_of(raw: &Path) -> Vec<u8> {
     let numbers =
         |line: &str| -> Vec<i32> { line.split(',').map(|f| f.parse().unwrap()).collect() };
@@ -204,7 +204,7 @@ fn the_real_graph_comes_back_byte_for_byte_from_an_npz() {
         let name = format!("raw/{name}");
         assert!(text(&dir, &name) == text(&real, &name), "{name} differs");
     }
-    // The seed is another than the published split's: the sizes are the same.
+    // The seed differs from that of the published split, so only the sizes are equal.
     for kind in node_split::BY_SEED {
         for part in ["train", "valid", "test"] {
             let name = format!("split/{kind}/{part}.csv.gz");

@@ -1,4 +1,4 @@
-//! Every container, encoding and separator gives the same table.
+//! Every file format, encoding and separator gives the same table.
 #![allow(clippy::unwrap_used)]
 
 use super::super::{ReadOptions, Source};

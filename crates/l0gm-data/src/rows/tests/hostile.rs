@@ -1,4 +1,4 @@
-//! Damaged and hostile files end in an error, soon, and never in a panic.
+//! Damaged and hostile files give an error quickly and never a panic.
 #![allow(clippy::unwrap_used)]
 
 use super::super::{Caps, ReadOptions};

@@ -1,4 +1,4 @@
-//! What columns are taken for, and what is odd about them.
+//! Which kind each column gets, and what is odd about it.
 #![allow(clippy::unwrap_used)]
 
 use super::super::suspicious::{self, Oddity};

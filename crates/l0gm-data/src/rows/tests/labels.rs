@@ -1,4 +1,4 @@
-//! What becomes a class, and what is refused.
+//! Which labels become classes, and which are refused.
 #![allow(clippy::unwrap_used)]
 
 use super::super::label::{self, LabelOptions, Unlabelled, numbered_classes};

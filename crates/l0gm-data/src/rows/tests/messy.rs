@@ -1,4 +1,4 @@
-//! Rows that are not what they should be name their line; rows that are only untidy are read.
+//! Wrong rows give an error with their line; untidy rows are read.
 #![allow(clippy::unwrap_used)]
 
 use super::super::{Header, ReadOptions};

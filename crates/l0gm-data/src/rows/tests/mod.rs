@@ -1,4 +1,4 @@
-//! The reading room as its doors use it: whole files, of every container and of every kind of mess.
+//! Tests of reading whole files, in every format and with every kind of mistake.
 #![allow(clippy::unwrap_used)]
 
 mod containers;
@@ -33,7 +33,7 @@ pub(super) fn read(text: &str) -> RawTable {
     read_as("a.csv", text, &ReadOptions::default()).unwrap()
 }
 
-/// The message a file is refused with.
+/// The message with which a file is refused.
 pub(super) fn refused(text: &str) -> String {
     read_as("a.csv", text, &ReadOptions::default())
         .unwrap_err()

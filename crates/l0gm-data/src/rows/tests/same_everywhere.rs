@@ -1,4 +1,4 @@
-//! The same table means the same as CSV, as Parquet and as ARFF.
+//! A table has the same meaning as CSV, as Parquet and as ARFF.
 #![allow(clippy::unwrap_used)]
 
 use super::super::{Kind, ReadOptions, Typed, dates::DateOrder};
@@ -206,7 +206,7 @@ proptest! {
             ("x", Arc::new(Float64Array::from(numbers.clone()))),
         ];
         for (name, bytes) in [("a.csv", csv.into_bytes()), ("a.arff", arff.into_bytes()), ("a.parquet", parquet(arrays))] {
-            // Trailing empty rows of a CSV file are left out.
+            // Empty rows at the end of a CSV file are left out.
             let options = ReadOptions { header: super::super::Header::FirstRow, ..ReadOptions::default() };
             let table = read_as(name, &bytes, &options).unwrap();
             let rows = table.rows();

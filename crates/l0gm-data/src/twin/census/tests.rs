@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 
-/// Lines of adult.data without the empty last one, split into fields.
+/// The lines of adult.data, without the empty last one, split into fields.
 fn table(text: &str) -> Vec<Vec<&str>> {
     text.lines()
         .filter(|l| !l.is_empty())
@@ -51,7 +51,7 @@ fn rates_are_those_of_the_census() {
     let share = |test: &dyn Fn(&Vec<&str>) -> bool| {
         rows.iter().filter(|r| test(r)).count() as f64 / rows.len() as f64
     };
-    // Source of the centres: UCI's adult.data.
+    // The centres are those of UCI's adult.data.
     let near = |name: &str, found: f64, centre: f64, within: f64| {
         assert!(
             (found - centre).abs() < within,

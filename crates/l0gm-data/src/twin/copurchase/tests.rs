@@ -102,7 +102,7 @@ fn degrees_are_uneven_and_a_third_of_the_words_is_used() {
         degree[500]
     );
     let density = graph.words.iter().map(Vec::len).sum::<usize>() as f64 / 100_000.0;
-    // A third of the words, as in the original.
+    // A third of the words are present, as in the original.
     assert!((0.25..0.45).contains(&density), "{density}");
 }
 
@@ -114,7 +114,7 @@ fn neighbours_tell_more_about_the_class_than_words_do() {
         votes[a][graph.labels[b]] += 1;
         votes[b][graph.labels[a]] += 1;
     }
-    // Naive Bayes on the words, fitted on the even nodes and judged on the odd ones.
+    // Naive Bayes on the words, fitted on even nodes and evaluated on odd ones.
     let mut counts = [[1.0f64; 100]; 5];
     let mut sizes = [2.0f64; 5];
     for i in (0..1_000).step_by(2) {
@@ -154,7 +154,7 @@ fn neighbours_tell_more_about_the_class_than_words_do() {
 
 #[test]
 fn hard_nodes_are_spread_over_the_shares_of_their_neighbours() {
-    // A hard ceiling would show as nodes that have hardly any neighbour of their own class.
+    // If accuracy had a hard limit, there would be nodes with almost no neighbour of their own class.
     let graph = Copurchase {
         nodes: 4_000,
         edges: 60_000,

@@ -60,7 +60,7 @@ fn lengths_vary_as_those_of_imdb_do() {
         .collect();
     lengths.sort_unstable();
     let mean = lengths.iter().sum::<usize>() as f64 / 2_000.0;
-    // IMDB's: mean 230, median 171; one in twenty below 63 and one above 580.
+    // IMDB has a mean of 230 and a median of 171 words; one review in twenty is below 63 and one above 580.
     assert!((190.0..250.0).contains(&mean), "{mean}");
     let [low, middle, high] = [100, 1_000, 1_900].map(|i| lengths[i]);
     assert!((40..90).contains(&low), "{low}");
@@ -68,8 +68,8 @@ fn lengths_vary_as_those_of_imdb_do() {
     assert!((400..700).contains(&high), "{high}");
 }
 
-/// Counts opinion words, with a sign for the side they are on; `reading` also turns a word round
-/// after a negation and drops what stands before a contrast.
+/// Counts opinion words, positive or negative. With `reading`, a negation reverses the next word, and what precedes a
+/// contrast is ignored.
 fn guess(text: &str, reading: bool) -> i32 {
     let lower = text.to_lowercase();
     let mut score = 0;
