@@ -1,4 +1,4 @@
-//! The decimal mark of a file and of its columns, from cells that can be read in one way only.
+//! Finds the decimal mark of a file and of its columns, from cells that can be read in only one way.
 
 use super::number::{Decimal, parse};
 use super::table::Typed;
@@ -8,14 +8,14 @@ use super::{RawColumn, RawTable, ReadOptions, list};
 const ROWS: usize = 1000;
 const CELLS: usize = 200_000;
 
-/// Cells with a comma or a point in them, by the marks with which they are numbers.
+/// Counts cells with a comma or a point, by the marks with which they are numbers.
 #[derive(Clone, Copy, Debug, Default)]
 struct Votes {
     point: usize,
     comma: usize,
-    /// With either, and there is a comma: `1,234`.
+    /// Cells that are numbers with either mark and have a comma, such as `1,234`.
     both_comma: usize,
-    /// With either, and there is none: `1.234`.
+    /// Cells that are numbers with either mark and have no comma, such as `1.234`.
     both_point: usize,
 }
 
@@ -50,8 +50,8 @@ impl Votes {
     }
 }
 
-/// The decimal mark that a column of text tells by itself; `None` where every number in it reads both ways,
-/// and for columns whose numbers the file's format gives.
+/// The decimal mark that the cells of a text column show. `None` if every number in it can be read both ways, or if
+/// the file's format states the numbers.
 pub fn told(column: &RawColumn) -> Option<Decimal> {
     if column.typed != Typed::Text {
         return None;
@@ -64,10 +64,10 @@ pub fn told(column: &RawColumn) -> Option<Decimal> {
     }
 }
 
-/// Finds the mark, unless it is given. Where commas separate the cells, or nothing does, each column tells its
-/// own: a quoted "4,5" says nothing of the others. Where something else does, the columns tell together. Where no
-/// cell tells, it is the usual mark, and without one the comma if semicolons separate the cells and some cell has
-/// one: semicolons are chosen for such cells.
+/// Finds the mark, unless it is given. If commas or nothing separate the cells, each column has its own mark, because
+/// a quoted "4,5" shows nothing about other columns. With other separators, all columns decide together. If no cell
+/// decides, it is the usual mark. Without a usual mark it is a comma if semicolons separate the cells and some cell
+/// has a comma, because that is the reason for using semicolons.
 pub(super) fn find(table: &mut RawTable, options: &ReadOptions, separator: Option<u8>) {
     if let Some(given) = options.decimal {
         table.decimal = given;

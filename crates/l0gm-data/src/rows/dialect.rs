@@ -20,8 +20,8 @@ pub(super) struct Dialect {
     pub(super) start: (usize, u64),
 }
 
-/// Finds the separator, unless it is given. A first line `sep=;`, as Excel writes it, says it too, and is
-/// no row. `escapes`: whether backslashes escape quotes.
+/// Finds the separator, unless it is given. A first line `sep=;`, as Excel writes it, states it too and is not a row.
+/// `escapes` says whether backslashes escape quotes.
 pub(super) fn find(
     name: &str,
     text: &str,
@@ -81,7 +81,7 @@ pub(super) fn find(
 fn first_line(text: &str) -> Option<(u8, usize)> {
     let end = text.find('\n').map_or(text.len(), |end| end + 1);
     let named = text[..end].trim_start().strip_prefix("sep=")?;
-    // The separator may itself be blank: a tab.
+    // The separator may be a white-space character: a tab.
     let named = named.trim_end_matches(['\n', '\r']);
     let named = match named.len() {
         1 => named,
@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(whole("sep=|\na|b\n", None), (b'|', (6, 2)));
         assert_eq!(whole("sep=\t\r\na\tb\n", None), (b'\t', (7, 2)));
-        // It is no header where the separator is given, either.
+        // The line is not a header even if the separator is given.
         assert_eq!(whole("sep=;\na;b\n", Some(b';')), (b';', (6, 2)));
     }
 }

@@ -19,10 +19,10 @@
 //! # }
 //! ```
 //!
-//! Reading goes in steps, one file each: [`Source`] to bytes (`bytes`, unpacked and capped), bytes to
-//! text (`encoding`), text to records (`records`) in the dialect found (`dialect`), records to a
-//! [`RawTable`] (`delimited`, `arff`, `parquet`). What the cells mean stands on top of it:
-//! [`number`], [`decimal`], [`dates`], [`kind`], [`label`], [`suspicious`] and the [`summary`].
+//! Reading has several steps, each in a file: [`Source`] to bytes (`bytes`, unpacked and limited), bytes to text
+//! (`encoding`), text to records (`records`) in the dialect that was found (`dialect`), records to a [`RawTable`]
+//! (`delimited`, `arff`, `parquet`). Other modules interpret the cells: [`number`], [`decimal`], [`dates`], [`kind`],
+//! [`label`], [`suspicious`] and the [`summary`].
 
 mod arff;
 mod bytes;

@@ -2,9 +2,10 @@
 //! treats spaces before a quote as part of the cell, and does not report the line on which a quote opened. These are
 //! common mistakes in users' files, so the project has its own splitter.
 //!
-//! A cell that begins with a quote (after blanks) ends at the closing quote; `""` inside it is a quote, and
-//! so is `\"` where the caller says that backslashes escape. Anything but blanks behind the closing quote is an error: nearly always an earlier quote was
-//! never closed, and what follows would be read inside out. Records end at `\n`, `\r\n` or `\r`.
+//! A cell that begins with a quote (after spaces) ends at the closing quote; `""` inside it is a quote, and so is
+//! `\"` if the caller says that backslashes escape. Text other than spaces after the closing quote is an error,
+//! because usually an earlier quote was not closed and the following text would be misread. Records end at `\n`,
+//! `\r\n` or `\r`.
 
 use super::options::{COLUMNS, Caps, LINE, allowed};
 use super::{Error, Place, ReadOptions, Result};
@@ -52,7 +53,7 @@ impl<'a> Records<'a> {
         Self { escapes, ..self }
     }
 
-    /// From here on a blank line is a record with one empty cell: a row of a file of one column.
+    /// From here on, a blank line is a record with one empty cell, which is a row of a file with one column.
     pub(super) fn keep_blank_lines(&mut self) {
         self.keep_blank = true;
     }
@@ -67,7 +68,7 @@ impl<'a> Records<'a> {
         Self { at, line, ..self }
     }
 
-    /// The cells of the next record, and its line; `None` at the end. Blank lines are skipped unless they are kept.
+    /// The cells and the line of the next record; `None` at the end. Blank lines are skipped unless they are kept.
     pub(super) fn next(&mut self, cells: &mut Vec<Cell<'a>>) -> Result<Option<u64>> {
         loop {
             cells.clear();
@@ -76,7 +77,8 @@ impl<'a> Records<'a> {
                 return Ok(None);
             }
             let (start, line) = (self.at, self.line);
-            // The caps are tested at every cell: a line of gigabytes of separators would not fit as cells.
+            // Check the limits at every cell, because the cells of a line with gigabytes of separators would not fit
+            // in memory.
             loop {
                 let more = self.cell(cells)?;
                 if (self.at - start) as u64 > self.caps.line_bytes {

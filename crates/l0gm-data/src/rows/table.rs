@@ -336,8 +336,8 @@ impl RawTable {
         }
     }
 
-    /// Appends another file's rows; its columns are found by name. Where its numbers have another decimal
-    /// mark than this file's, they are written with this one's.
+    /// Appends the rows of another file, whose columns are found by name. If its numbers have another decimal mark
+    /// than this file's, they are rewritten with this one's.
     ///
     /// # Errors
     /// Fails if one of the files lacks a column, or a column would exceed 2 GiB.
@@ -376,7 +376,7 @@ impl RawTable {
 }
 
 impl RawTable {
-    /// The decimal marks of another file's column of numbers and of this one's, where they differ and it
+    /// The decimal marks of a column of numbers in another file and in this one, if they differ and the difference
     /// matters.
     fn other_mark(
         &self,
@@ -395,7 +395,7 @@ impl RawTable {
     }
 }
 
-/// A number with another decimal mark.
+/// Rewrites a number with another decimal mark.
 fn with_mark(cell: &str, from: Decimal, to: Decimal) -> Cow<'_, str> {
     match number::canonical(cell, from) {
         Some(number) if to == Decimal::Comma => Cow::Owned(number.replace('.', ",")),

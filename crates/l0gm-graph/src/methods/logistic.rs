@@ -1,4 +1,4 @@
-//! Logistic regression on a node's own attributes: what they say without the graph.
+//! Logistic regression on a node's own attributes, which shows how much they tell without the graph.
 //!
 //! The L2 penalty is chosen on the validation nodes. Under the robustness protocol the attributes of the test nodes are
 //! perturbed, as for every method.
@@ -60,13 +60,13 @@ impl Method<GraphModality> for Logistic {
 /// Which attributes are a node's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Its own.
+    /// The node's own attributes.
     Own,
-    /// The means of those within two steps.
+    /// The means of the attributes of all nodes within two steps.
     TwoHops,
 }
 
-/// A time of so many seconds on amazon-computers, by the number of nodes.
+/// A run's time, scaled by the number of nodes from `seconds` on amazon-computers.
 pub(super) fn estimate(spec: &RunSpec, seconds: f64) -> Result<Duration> {
     let nodes = match spec.dataset.as_str() {
         "amazon-photo" => 7_650.0,
@@ -76,7 +76,7 @@ pub(super) fn estimate(spec: &RunSpec, seconds: f64) -> Result<Duration> {
     Ok(Duration::from_secs_f64(2.0 + seconds * nodes / 13_752.0))
 }
 
-/// Fits on the features that `reach` names, and judges.
+/// Fits the classifier on the features that `reach` names and judges it.
 pub(super) fn run(
     modality: &GraphModality,
     info: MethodInfo,
@@ -111,16 +111,16 @@ pub(super) fn run(
 struct NodeFeatures<'a> {
     graph: &'a GraphTensors,
     classes: usize,
-    /// Averages over a node and its neighbours; absent: a node's own attributes are its features.
+    /// Averages over a node and its neighbours; `None` if a node's own attributes are its features.
     mean: Option<SparseMatrix>,
     test: Vec<NodeId>,
-    /// Train, valid and test.
+    /// Training, validation and test.
     parts: [(Csr, Vec<u32>); 3],
     scales: OnceLock<Vec<FeatureScale>>,
 }
 
 impl<'a> NodeFeatures<'a> {
-    /// With the two-hop means of `mean`, or the attributes themselves.
+    /// Features from the two-hop means of `mean`, or from the attributes themselves.
     fn new(loaded: &'a LoadedGraph, mean: Option<SparseMatrix>) -> crate::Result<Self> {
         let graph = loaded.task.graph();
         let features = around(graph, mean.as_ref())?;

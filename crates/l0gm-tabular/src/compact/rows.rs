@@ -85,8 +85,8 @@ fn category(raw: &RawTable, field: &CategoryField, said: &mut Vec<String>) -> Re
     })
 }
 
-/// The decimal mark of each column of numbers: the one that its cells tell, and where they read both ways the
-/// one it had in training. Where the columns that tell all have changed theirs, so have those that do not.
+/// The decimal mark of each column of numbers: the one that its cells show, or else the one it had in training. If
+/// all columns that show a mark have changed theirs, the others change too.
 fn marks<'a>(raw: &RawTable, encoding: &'a Encoding) -> HashMap<&'a str, Decimal> {
     let (mut marks, mut untold) = (HashMap::new(), Vec::new());
     let (mut told, mut changed) = (0, 0);
@@ -96,7 +96,7 @@ fn marks<'a>(raw: &RawTable, encoding: &'a Encoding) -> HashMap<&'a str, Decimal
         };
         let trained = encoding.spelling.decimal_of(&field.name);
         match decimal::told(column) {
-            // The file's format writes them with a point.
+            // The file's format writes numbers with a point.
             _ if column.typed == Typed::Number => {
                 marks.insert(field.name.as_str(), Decimal::Point);
             }
@@ -130,7 +130,7 @@ fn date_parts(
         };
         if dates::PARTS.iter().any(|part| used(&part)) {
             let column = raw.column(&date.name)?;
-            // Where no date of training told whether its day or its month stands first, these may.
+            // If no date in training showed whether the day or the month comes first, these dates may.
             let order = match date.order {
                 DateOrder::YearFirst => {
                     let cells: Vec<&str> = column.cells.iter().flatten().collect();
@@ -192,7 +192,7 @@ mod tests {
     use crate::LoadedTable;
     use crate::tests::write;
 
-    /// What a model trained on one file reads of another: the cells of a column of numbers.
+    /// The numbers that a model trained on the file `train` reads in a column of the file `new`.
     fn read_after(train: &str, new: &str, column: &str) -> (Vec<Option<f64>>, Vec<String>) {
         let dir = tempfile::tempdir().unwrap();
         let settings = DataSettings {
@@ -204,7 +204,7 @@ mod tests {
         let rows: Vec<u32> = (0..loaded.table.rows() as u32).collect();
         let encoding =
             Encoding::fit(&loaded.table, &loaded.schema, &rows, &Default::default()).unwrap();
-        // As a compact model keeps it.
+        // Store and read the encoding, as a compact model does.
         let json = serde_json::to_string(&encoding).unwrap();
         let encoding: Encoding = serde_json::from_str(&json).unwrap();
         let source = Source::path(write(dir.path(), "new.csv", new));
@@ -220,7 +220,7 @@ mod tests {
         let german = "a;b;y\n1.234,5;1;no\n2.500,25;2;yes\n3,5;3;no\n";
         let (values, _) = read_after(german, "a;b\n1.234;2\n2.500;3\n", "a");
         assert_eq!(values, [Some(1234.0), Some(2500.0)]);
-        // A file that was written the other way tells so.
+        // A file with the other decimal mark shows that in its cells.
         let (values, _) = read_after(german, "a;b\n1.234;2.5\n2.500;3\n", "a");
         assert_eq!(values, [Some(1.234), Some(2.5)]);
     }

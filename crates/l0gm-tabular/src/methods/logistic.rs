@@ -1,4 +1,4 @@
-//! Logistic regression over one-hot categories and binned numbers: what a linear model reaches on a table.
+//! Logistic regression on one-hot categories and binned numbers, which shows what a linear model achieves on a table.
 //!
 //! Each category is a feature, and so is each bin edge of a number: between two edges the weight is interpolated, which
 //! makes the effect of a number piecewise linear. The L2 penalty is chosen on the validation rows.
@@ -54,7 +54,7 @@ impl Method<TabularModality> for Logistic {
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
         let mut settings: TabularSettings = spec.modality_settings()?;
-        // The bins are the method's own features, whatever a neural model would read.
+        // The bins are this method's own features, whichever encoding a neural model would use.
         settings.encoding.numbers = NumberEncoding::PiecewiseLinear;
         let own: LogisticSettings = spec.method_settings()?;
         let table = modality.prepare(&spec.dataset, &settings, spec.seed, &Device::Cpu)?;
@@ -76,9 +76,9 @@ impl Method<TabularModality> for Logistic {
     }
 }
 
-/// A time of so many seconds on Adult's 35,165 training rows, by the number of rows.
+/// A run's time, scaled by the number of rows from `seconds` on Adult's 35,165 training rows.
 pub(super) fn time_by_rows(spec: &RunSpec, seconds: f64) -> Duration {
-    // Files of one's own count by size.
+    // For a user's file, the size is used.
     let rows = match std::fs::metadata(&spec.dataset) {
         Ok(file) if file.is_file() => file.len() as f64 / 120.0,
         _ => 35_165.0,
@@ -90,7 +90,7 @@ pub(super) fn time_by_rows(spec: &RunSpec, seconds: f64) -> Duration {
 struct TableFeatures<'a> {
     encoding: &'a Encoding,
     classes: usize,
-    /// Train, valid and test.
+    /// Training, validation and test.
     parts: [(Csr, Vec<u32>); 3],
     test: TestCells,
 }
