@@ -97,7 +97,7 @@ pub struct CellFlags {
     /// Only these datasets (a name of `cargo xtask datasets`, or a path with one --modality).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub dataset: Vec<String>,
-    /// Only these methods: dense, l0gm.
+    /// Only these methods, as `methods` lists them [default: dense, l0gm and the baselines].
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub method: Vec<String>,
     /// Seeds; default 0 for quick, 0,1,2 for paper.
