@@ -212,18 +212,6 @@ fn a_report_of_no_output_folder_says_so() {
 }
 
 #[test]
-fn ci_lists_its_checks_cheapest_first() {
-    let output = l0gm(&["ci", "--dry-run"]);
-    let text = stdout(&output);
-    let at = |name: &str| {
-        text.find(name)
-            .unwrap_or_else(|| panic!("{name} in {text}"))
-    };
-    assert!(at("formatting") < at("layering") && at("layering") < at("clippy"));
-    assert!(at("clippy") < at("docs") && at("docs") < at("tests"));
-}
-
-#[test]
 fn the_catalogue_is_listed_with_what_is_here() {
     let folder = tempfile::tempdir().unwrap();
     let output = l0gm(&["datasets", "--data-dir", folder.path().to_str().unwrap()]);
