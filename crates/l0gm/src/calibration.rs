@@ -89,9 +89,12 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
     let mut diagrams = vec![("reliability", "", findings.reliability.clone())];
     // Rows that the temperature is fitted on are read as well.
     let mut read = rows.clone();
-    if let (true, Some(splits)) = (scaled.is_some(), &labelled.splits) {
-        let fitted = rows_of(splits, VALID).into_iter();
-        read.extend(fitted.filter(|row| !rows.contains(row)));
+    let others = labelled
+        .splits
+        .as_ref()
+        .filter(|_| findings.split.as_deref() != Some(VALID));
+    if let (true, Some(splits)) = (scaled.is_some(), others) {
+        read.extend(rows_of(splits, VALID));
     }
     if let Some((after, predictions)) = scaled {
         diagrams.push(("reliability-scaled", ", after scaling", ece(&predictions)?));
