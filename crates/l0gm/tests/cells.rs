@@ -14,8 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 static ONE: Mutex<()> = Mutex::new(());
 
 /// Four small cells: dense and three lambdas.
-const CELLS: [&str; 8] = [
+const CELLS: [&str; 10] = [
     "--twin",
+    "--method",
+    "dense,l0gm",
     "--modality",
     "tabular",
     "--lambda",

@@ -29,6 +29,8 @@ fn train(out: &Path, modality: &str, settings: &[&str]) {
     let mut arguments = vec![
         "reproduce",
         "--twin",
+        "--method",
+        "dense,l0gm",
         "--modality",
         modality,
         "--lambda",

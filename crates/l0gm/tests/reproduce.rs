@@ -63,7 +63,7 @@ fn a_dry_run_prints_the_plan_and_writes_nothing_not_even_a_twin() {
             "{text}"
         );
         assert!(
-            text.contains("18 runs, 0 finished before; estimated"),
+            text.contains("22 runs, 0 finished before; estimated"),
             "{text}"
         );
         assert!(
@@ -254,7 +254,7 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     );
     let text = stdout(&first);
     assert!(
-        text.contains("2 of 2 runs done (2 now, 0 before), 0 failed"),
+        text.contains("3 of 3 runs done (3 now, 0 before), 0 failed"),
         "{text}"
     );
     assert!(text.lines().next().unwrap().contains("TWINS"), "{text}");
@@ -264,13 +264,15 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     );
     let html = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(html.contains("TWIN"));
-    // The robustness protocol: dense and gated, unperturbed and under twelve conditions.
+    // A baseline is judged and reported like the others, and what it does not offer is said.
+    assert!(html.contains("Not offered by logistic regression: compact form"));
+    // The robustness protocol: dense, gated and the baseline, unperturbed and under twelve conditions.
     let conditions = out.join("tables/conditions-tabular-adult-twin.csv");
     let conditions = std::fs::read_to_string(conditions).unwrap();
-    assert_eq!(conditions.lines().count(), 1 + 13 * 2, "{conditions}");
+    assert_eq!(conditions.lines().count(), 1 + 13 * 3, "{conditions}");
     assert!(conditions.contains("numeric fields"), "{conditions}");
     let rob_mu = std::fs::read_to_string(out.join("tables/robustness-tabular-adult-twin.csv"));
-    assert_eq!(rob_mu.unwrap().lines().count(), 3);
+    assert_eq!(rob_mu.unwrap().lines().count(), 4);
     for ending in ["svg", "png"] {
         let figure = out.join(format!("figures/robustness-tabular-adult-twin.{ending}"));
         assert!(figure.metadata().unwrap().len() > 2000, "{ending}");
@@ -280,7 +282,7 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     assert!(second.status.success(), "{}", stderr(&second));
     let text = stdout(&second);
     assert!(
-        text.contains("2 of 2 runs done (0 now, 2 before), 0 failed"),
+        text.contains("3 of 3 runs done (0 now, 3 before), 0 failed"),
         "{text}"
     );
     assert_eq!(modified(&out), before, "no run's folder was touched");
@@ -301,6 +303,6 @@ fn modified(out: &Path) -> Vec<std::time::SystemTime> {
         })
         .collect();
     times.sort();
-    assert_eq!(times.len(), 2);
+    assert_eq!(times.len(), 3);
     times
 }
