@@ -1,6 +1,7 @@
 //! The description of the table in a run's record.
 
 use crate::{EncodedTable, SplitKind, TabularSettings};
+use l0gm_data::rows::Summary;
 use l0gm_train::{DataSummary, Split, Task};
 use std::collections::BTreeMap;
 
@@ -12,8 +13,7 @@ pub(crate) fn data_summary(
 ) -> DataSummary {
     let (loaded, task) = (&table.loaded, &table.task);
     let count = |split| task.rows(split);
-    let mut reading = loaded.summary.clone();
-    reading.split = rows(count);
+    let reading = found(table);
     notes.extend(loaded.summary.notes.iter().cloned());
     DataSummary {
         twin: loaded.twin,
@@ -25,6 +25,13 @@ pub(crate) fn data_summary(
         notes,
         reading: Some(reading.to_value()),
     }
+}
+
+/// What was found in the table and how it is split: the lines that a run shows before training.
+pub(crate) fn found(table: &EncodedTable) -> Summary {
+    let mut found = table.loaded.summary.clone();
+    found.split = rows(|split| table.task.rows(split));
+    found
 }
 
 /// Number of rows in each part of the split.

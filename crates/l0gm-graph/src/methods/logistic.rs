@@ -88,6 +88,7 @@ pub(super) fn run(
     let settings: GraphSettings = spec.modality_settings()?;
     let own: LogisticSettings = spec.method_settings()?;
     let loaded = modality.load(spec, &settings, &Device::Cpu)?;
+    context.progress.found(&loaded.summary.to_string());
     let notes = vec![format!("split {}", settings.split.kind)];
     let experiment = Experiment {
         spec,

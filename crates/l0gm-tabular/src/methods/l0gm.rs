@@ -1,7 +1,7 @@
 //! L0GM on tables: a hard-concrete gate on the field embeddings that every branch reads (eq. 8 and 20). The same code
 //! fits the dense backbone, with the identity in place of the gate.
 
-use crate::data_summary::{data_summary, encoding_note, split_note};
+use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::modality::EPOCHS;
 use crate::{
     CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
@@ -78,6 +78,7 @@ pub(super) fn run(
     let mut settings: TabularSettings = spec.modality_settings()?;
     let table = modality.prepare(&spec.dataset, &settings, spec.seed, &context.device)?;
     spec.check_twin(table.loaded.twin)?;
+    context.progress.found(&found(&table).to_string());
     let planned = settings.train.batch_size;
     settings.train.batch_size = fitting_batch(planned, table.task.rows(Split::Train));
     let data = summarise(&table, &settings, info.gated, planned);

@@ -3,7 +3,7 @@
 //! Each category is a feature, and so is each bin edge of a number: between two edges the weight is interpolated, which
 //! makes the effect of a number piecewise linear. The L2 penalty is chosen on the validation rows.
 
-use crate::data_summary::{data_summary, encoding_note, split_note};
+use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::robustness::TestCells;
 use crate::{EncodedTable, Encoding, NumberEncoding, TabularModality, TabularSettings};
 use candle_core::Device;
@@ -59,6 +59,7 @@ impl Method<TabularModality> for Logistic {
         let own: LogisticSettings = spec.method_settings()?;
         let table = modality.prepare(&spec.dataset, &settings, spec.seed, &Device::Cpu)?;
         spec.check_twin(table.loaded.twin)?;
+        context.progress.found(&found(&table).to_string());
         let notes = vec![encoding_note(&settings), split_note(&settings)];
         let experiment = Experiment {
             spec,

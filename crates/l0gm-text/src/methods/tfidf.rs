@@ -4,7 +4,7 @@
 //! robustness protocol words are hidden from the text before it is counted; noise and quantisation act on the TF-IDF
 //! weights, as they act on the embedding of a neural encoder.
 
-use crate::modality::{TextModality, settings_of};
+use crate::modality::{TextModality, settings_of, tell};
 use crate::robustness::drawn_rows;
 use crate::split::grouped;
 use crate::words::{Unit, units};
@@ -78,6 +78,7 @@ impl Method<TextModality> for TfIdfLogistic {
         let own: OwnSettings = spec.method_settings()?;
         let (data, mut summary) = modality.read(spec, &settings)?;
         let split = split(data, &settings)?;
+        tell(&split, &mut summary, context);
         let judged = judged_rows(&settings, split.test.rows());
         summary.classes = split.classes.clone();
         summary.reductions = split.reductions.clone();
