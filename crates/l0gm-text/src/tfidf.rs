@@ -2,7 +2,9 @@
 //!
 //! For term t in a text, with n training texts of which df(t) contain it:
 //!
-//!     tf-idf(t) = (1 + ln count(t)) * (1 + ln((1 + n) / (1 + df(t))))
+//! ```text
+//! tf-idf(t) = (1 + ln count(t)) * (1 + ln((1 + n) / (1 + df(t))))
+//! ```
 //!
 //! and every row is divided by its length. Vocabulary and weights come from the training texts alone.
 

@@ -266,10 +266,13 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     assert!(html.contains("TWIN"));
     // A baseline is judged and reported like the others, and what it does not offer is said.
     assert!(html.contains("Not offered by logistic regression: compact form"));
-    // The robustness protocol: dense, gated and the baseline, unperturbed and under twelve conditions.
+    let others = out.join("tables/conditions-others-tabular-adult-twin.csv");
+    let others = std::fs::read_to_string(others).unwrap();
+    assert_eq!(others.matches("logistic regression").count(), 13);
+    // The robustness protocol: dense and gated, unperturbed and under twelve conditions.
     let conditions = out.join("tables/conditions-tabular-adult-twin.csv");
     let conditions = std::fs::read_to_string(conditions).unwrap();
-    assert_eq!(conditions.lines().count(), 1 + 13 * 3, "{conditions}");
+    assert_eq!(conditions.lines().count(), 1 + 13 * 2, "{conditions}");
     assert!(conditions.contains("numeric fields"), "{conditions}");
     let rob_mu = std::fs::read_to_string(out.join("tables/robustness-tabular-adult-twin.csv"));
     assert_eq!(rob_mu.unwrap().lines().count(), 4);

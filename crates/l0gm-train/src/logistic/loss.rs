@@ -2,8 +2,10 @@
 //!
 //! With logits z_i = W x_i + b of row i and its class y_i:
 //!
-//!     J(W, b) = 1/n sum_i (log sum_k exp z_ik - z_iy) + strength / (2 n) |W|^2
-//!     dJ/dz_i = (softmax(z_i) - onehot(y_i)) / n
+//! ```text
+//! J(W, b) = 1/n sum_i (log sum_k exp z_ik - z_iy) + strength / (2 n) |W|^2
+//! dJ/dz_i = (softmax(z_i) - onehot(y_i)) / n
+//! ```
 //!
 //! With two classes z_i = (0, w x_i + b), so there is one output instead of two.
 
