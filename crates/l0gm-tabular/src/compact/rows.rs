@@ -128,7 +128,7 @@ fn date_parts(
             let name = dates::part_name(&date.name, name);
             encoding.numbers.iter().any(|field| field.name == name)
         };
-        if dates::PARTS.iter().any(|part| used(&part)) {
+        if dates::PARTS.iter().any(used) {
             let column = raw.column(&date.name)?;
             // If no date in training showed whether the day or the month comes first, these dates may.
             let order = match date.order {
