@@ -1,7 +1,7 @@
 //! Makes documents from run records: the summary, tables, figures and report of an output folder. Nothing else is
 //! needed as input.
 //!
-//! [`OutDir`] finds the records of a folder, [`aggregate::write_summary`] writes one row for each, and [`write`]
+//! [`OutDir`] finds the records of a folder, [`aggregate::write_summary`] writes one row for each, and [`write()`]
 //! makes the report. Everything before the writing is pure: it takes records and a [`ReportContext`] and returns a
 //! [`Document`].
 //!
