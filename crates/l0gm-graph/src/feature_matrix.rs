@@ -3,7 +3,7 @@
 use crate::feature_schema::{FeatureColumn, FeatureSchema, Reading};
 use crate::{Error, Features, Result};
 use l0gm_data::rows::kind::Kind;
-use l0gm_data::rows::{RawColumn, RawTable, dates, list, number};
+use l0gm_data::rows::{RawColumn, RawTable, dates, list, number_column};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -79,8 +79,8 @@ fn read_column(table: &RawTable, spec: &mut FeatureColumn, learn: bool) -> Resul
     match &mut spec.reading {
         Reading::Number { fill, decimal } => {
             let numbers = match decimal {
-                Some(decimal) if learn => number::of_column_with(table, column, *decimal)?,
-                _ => number::of_column(table, column)?,
+                Some(decimal) if learn => number_column::of_column_with(table, column, *decimal)?,
+                _ => number_column::of_column(table, column)?,
             };
             out.numbers(table, column, &numbers, (0, fill), learn)?;
         }

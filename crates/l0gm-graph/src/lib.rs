@@ -10,6 +10,7 @@ mod adjacency;
 mod build;
 mod compact;
 mod defaults;
+mod door;
 mod error;
 mod feature_matrix;
 mod feature_schema;

@@ -1,11 +1,7 @@
-//! The modality of graphs for the runner: its datasets, its default settings and its methods.
+//! The modality of graphs: how a dataset becomes a graph with features and a split.
 
-use crate::defaults::profile_settings;
 use crate::feature_schema::FeatureSchema;
-use crate::load::{
-    own_checksums, read_ogb, read_with_words, resolve_split, split_folder, usual_split,
-};
-use crate::methods::METHODS;
+use crate::load::{own_checksums, read_ogb, read_with_words, split_folder};
 use crate::normalise::scale_features;
 use crate::reading::GraphReading;
 use crate::settings::UNWRITTEN;
@@ -14,15 +10,9 @@ use candle_core::Device;
 use l0gm_data::rows::Summary;
 use l0gm_data::{Catalogue, Resolved};
 use l0gm_train::settings::merge_settings_with;
-use l0gm_train::{
-    DataSummary, Hyperparameter, Located, Methods, ModalityParts, RunSpec, SpecRequest, Split,
-    Task, TrainConfig, usual_setting_of,
-};
+use l0gm_train::{DataSummary, RunSpec, Split, Task};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Names in the catalogue; the default comes first.
-const DATASETS: [&str; 3] = ["amazon-computers", "amazon-photo", "ogbn-products"];
 
 /// Node classification on graphs.
 #[derive(Clone, Debug)]
@@ -36,7 +26,13 @@ impl GraphModality {
         Self { catalogue }
     }
 
-    fn resolve(&self, dataset: &str) -> Result<Resolved> {
+    /// Where datasets come from.
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Finds a dataset in the catalogue, or by its path.
+    pub(crate) fn resolve(&self, dataset: &str) -> Result<Resolved> {
         let path = Path::new(dataset);
         if !self.catalogue.names("graph").contains(&dataset) && path.exists() {
             return Ok(Resolved {
@@ -147,66 +143,6 @@ impl LoadedGraph {
             reductions,
             notes,
             reading: Some(self.summary.to_value()),
-        }
-    }
-}
-
-impl ModalityParts for GraphModality {
-    type Settings = GraphSettings;
-    const NAME: &'static str = "graph";
-    const METHODS: &'static Methods<Self> = &METHODS;
-    const UNWRITTEN: &'static [&'static str] = &UNWRITTEN;
-
-    fn datasets(&self) -> Vec<String> {
-        DATASETS.map(String::from).to_vec()
-    }
-
-    fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<GraphSettings> {
-        Ok(profile_settings(request.profile))
-    }
-
-    fn train_config(settings: &mut GraphSettings) -> &mut TrainConfig {
-        &mut settings.train
-    }
-
-    fn default_lambda(settings: &GraphSettings) -> Option<f64> {
-        Some(settings.train.objective.lambda)
-    }
-
-    fn check_settings(settings: &GraphSettings) -> l0gm_train::Result<()> {
-        Ok(settings.check()?)
-    }
-
-    fn locate(
-        &self,
-        request: &SpecRequest<'_>,
-        settings: &mut GraphSettings,
-    ) -> l0gm_train::Result<Located> {
-        let dataset = request.dataset;
-        if let Some(twin) = request.expected.missing_twin {
-            if settings.split.kind == "auto" {
-                let entry = self.catalogue.entry(dataset).map_err(Error::from)?;
-                settings.split.kind = usual_split(&entry.splits, Path::new(dataset))?;
-            }
-            return Ok(Located {
-                twin,
-                source: "not at hand".to_owned(),
-            });
-        }
-        let resolved = self.resolve(dataset)?;
-        resolve_split(&resolved.dir, settings)?;
-        Ok(Located {
-            twin: resolved.twin,
-            source: resolved.source,
-        })
-    }
-
-    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
-        match hyperparameter {
-            Hyperparameter::Dropout => Some("gcn.dropout"),
-            // Training uses the full batch.
-            Hyperparameter::BatchSize => None,
-            other => usual_setting_of(other),
         }
     }
 }

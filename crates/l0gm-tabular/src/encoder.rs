@@ -3,9 +3,9 @@
 
 use crate::encoding::{Encoding, MISSING, UNSEEN};
 use crate::fine::FineGates;
+use crate::input::{NumberInput, TableInput};
 use crate::settings::{EncodingSettings, ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
-use crate::task::{NumberInput, TableInput};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::{Generator, Mode, embedding, relu};

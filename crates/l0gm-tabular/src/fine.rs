@@ -2,10 +2,10 @@
 //! look it up. The entries of a category are its embedding. Those of a number are the embeddings at the edges of its
 //! bins, between which a value's embedding is interpolated.
 
+use crate::Result;
 use crate::encoding::Encoding;
-use crate::settings::NumberEncoding;
-use crate::task::NumberInput;
-use crate::{Error, Result};
+use crate::input::NumberInput;
+use crate::settings::check_fine_numbers;
 use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::Mode;
@@ -55,7 +55,7 @@ impl FineGates {
         let numbers = if encoding.numbers.is_empty() {
             None
         } else {
-            check_numbers(encoding.kind)?;
+            check_fine_numbers(encoding.kind)?;
             let block = encoding.rows_per_number();
             let (mut rows, mut next) = (Vec::new(), 0u32);
             for field in &encoding.numbers {
@@ -82,18 +82,6 @@ impl FineGates {
             numbers,
         })
     }
-}
-
-/// Refuses an encoding of numbers that has no table.
-pub(crate) fn check_numbers(kind: NumberEncoding) -> Result<()> {
-    if kind == NumberEncoding::PiecewiseLinear {
-        return Ok(());
-    }
-    Err(Error::Setting(format!(
-        "gate.granularity is fine, a gate an entry of an embedding table, but encoding.numbers is {}, which has \
-         no table; take piecewise-linear, or granularity interface or group",
-        kind.name()
-    )))
 }
 
 impl NumberGates {

@@ -11,9 +11,9 @@
 
 use crate::cin::Cin;
 use crate::encoding::Encoding;
+use crate::input::TableInput;
 use crate::settings::{ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
-use crate::task::TableInput;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::Interface;
 use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};

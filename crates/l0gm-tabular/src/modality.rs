@@ -1,18 +1,12 @@
-//! The modality of tables for the runner: its datasets, its default settings and its methods.
+//! The modality of tables: its default settings, and how a dataset becomes encoded rows.
 
-use crate::load::{LoadedTable, is_table_file};
-use crate::methods::METHODS;
-use crate::settings::{SplitKind, UNWRITTEN};
+use crate::load::LoadedTable;
 use crate::{EncodedTable, Error, Result, TabularSettings};
 use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
 use l0gm_gate::InferenceGate;
-use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, OptimiserConfig, RunSpec, SpecRequest,
-    TrainConfig, usual_setting_of,
-};
-use std::path::Path;
+use l0gm_train::{OptimiserConfig, RunSpec, TrainConfig};
 
 /// Epochs of both profiles, because a run takes only seconds.
 pub(crate) const EPOCHS: usize = 18;
@@ -27,6 +21,11 @@ impl TabularModality {
     /// Makes the modality; datasets come from `catalogue` or from a path.
     pub fn new(catalogue: Catalogue) -> Self {
         Self { catalogue }
+    }
+
+    /// Where datasets come from.
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// The documented default settings, which are the same for every profile.
@@ -78,87 +77,5 @@ impl TabularModality {
         device: &Device,
     ) -> Result<EncodedTable> {
         EncodedTable::prepare(&self.catalogue, dataset, settings, seed, device)
-    }
-}
-
-impl ModalityParts for TabularModality {
-    type Settings = TabularSettings;
-    const NAME: &'static str = "tabular";
-    const METHODS: &'static Methods<Self> = &METHODS;
-    const UNWRITTEN: &'static [&'static str] = &UNWRITTEN;
-
-    fn datasets(&self) -> Vec<String> {
-        vec!["adult".into()]
-    }
-
-    fn base_settings(&self, _: &SpecRequest<'_>) -> l0gm_train::Result<TabularSettings> {
-        Ok(Self::defaults())
-    }
-
-    fn train_config(settings: &mut TabularSettings) -> &mut TrainConfig {
-        &mut settings.train
-    }
-
-    fn default_lambda(settings: &TabularSettings) -> Option<f64> {
-        Some(settings.train.objective.lambda)
-    }
-
-    fn check_settings(settings: &TabularSettings) -> l0gm_train::Result<()> {
-        Ok(settings.check()?)
-    }
-
-    fn locate(
-        &self,
-        request: &SpecRequest<'_>,
-        settings: &mut TabularSettings,
-    ) -> l0gm_train::Result<Located> {
-        let dataset = request.dataset;
-        let path = Path::new(dataset);
-        if is_table_file(path) {
-            if !path.is_file() {
-                return Err(Error::file(path, "there is no such file").into());
-            }
-            if settings.data.label.is_none() {
-                return Err(l0gm_train::Error::Setting(format!(
-                    "data.label is not set: name the label's column of {dataset}"
-                )));
-            }
-            // Whoever names the test rows means to test on them.
-            if settings.data.test_file.is_some()
-                && request.overrides.pointer("/data/split").is_none()
-            {
-                settings.data.split = SplitKind::Official;
-            }
-            return Ok(Located {
-                twin: false,
-                source: format!("file {dataset}"),
-            });
-        }
-        let entry = self.catalogue.entry(dataset).map_err(Error::from)?;
-        if entry.modality != Self::NAME {
-            return Err(l0gm_train::Error::Setting(format!(
-                "'{dataset}' is no table but of modality {}; tables: {}",
-                entry.modality,
-                self.datasets().join(", ")
-            )));
-        }
-        if let Some(twin) = request.expected.missing_twin {
-            return Ok(Located {
-                twin,
-                source: "not at hand".to_owned(),
-            });
-        }
-        let resolved = self.catalogue.dataset(dataset).map_err(Error::from)?;
-        Ok(Located {
-            twin: resolved.twin,
-            source: resolved.source,
-        })
-    }
-
-    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
-        match hyperparameter {
-            Hyperparameter::Dropout => Some("model.dropout"),
-            other => usual_setting_of(other),
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! The robustness protocol for tables. Test rows are perturbed in their cells before encoding: any field can be
 //! missing, and a number can be noisy or rounded. Noise and rounding do not apply to categories.
 
+use crate::Result;
 use crate::cells::RowCells;
 use crate::encoding::{EncodedRows, Encoding, MISSING};
+use crate::input::TableInput;
+use crate::split::SplitRows;
 use crate::table::{Cells, Table};
-use crate::{Result, SplitRows, TableInput};
 use candle_core::Device;
 use l0gm_train::{ConditionKind, FeatureScale, Perturbation};
 

@@ -313,7 +313,7 @@ impl TabularSettings {
         }
         self.gate.check()?;
         if self.gate.granularity == Granularity::Fine {
-            crate::fine::check_numbers(encoding.numbers)?;
+            check_fine_numbers(encoding.numbers)?;
         }
         Ok(())
     }
@@ -340,6 +340,18 @@ impl CinSettings {
         }
         Ok(())
     }
+}
+
+/// Refuses fine gates on an encoding of numbers that has no table.
+pub(crate) fn check_fine_numbers(kind: NumberEncoding) -> Result<()> {
+    if kind == NumberEncoding::PiecewiseLinear {
+        return Ok(());
+    }
+    Err(Error::Setting(format!(
+        "gate.granularity is fine, a gate an entry of an embedding table, but encoding.numbers is {}, which has \
+         no table; take piecewise-linear, or granularity interface or group",
+        kind.name()
+    )))
 }
 
 fn check(holds: bool, name: &str, value: &dyn std::fmt::Debug, allowed: &str) -> Result<()> {

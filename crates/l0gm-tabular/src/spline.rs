@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_ops::{Generator, embedding};
 use l0gm_train::{Parameter, ParameterKind, Part};
 
-use crate::task::NumberInput;
+use crate::input::NumberInput;
 
 /// Number of weight rows before that of the first bin: the bias, and what a missing value adds to it.
 const RESERVED: usize = 2;

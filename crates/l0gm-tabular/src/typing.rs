@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use l0gm_data::rows::kind::Kind;
 use l0gm_data::rows::label::{self, LabelOptions, Unlabelled};
 use l0gm_data::rows::suspicious::{self, Oddity};
-use l0gm_data::rows::{RawColumn, RawTable, Summary, dates, list, number};
+use l0gm_data::rows::{RawColumn, RawTable, Summary, dates, list, number_column};
 use std::collections::HashSet;
 
 /// Typed rows with their description.
@@ -172,7 +172,7 @@ fn kinds(raw: &RawTable, settings: &DataSettings, label: &str) -> Result<Vec<Kin
 fn cells(raw: &RawTable, column: &RawColumn, kind: Kind, settings: &DataSettings) -> Result<Cells> {
     match kind {
         Kind::Number(decimal) if !settings.categorical.contains(&column.name) => Ok(
-            Cells::Numeric(number::of_column_with(raw, column, decimal)?),
+            Cells::Numeric(number_column::of_column_with(raw, column, decimal)?),
         ),
         kind => {
             let mut categories = Categories::default();

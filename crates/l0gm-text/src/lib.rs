@@ -14,6 +14,7 @@ mod build;
 mod compact;
 mod corpus;
 mod defaults;
+mod door;
 mod encoder;
 mod error;
 mod estimate;

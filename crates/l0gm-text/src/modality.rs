@@ -1,18 +1,13 @@
-//! The modality of texts for the runner: its datasets, its default settings and its methods.
+//! The modality of texts: its default settings, and how a dataset becomes a corpus and an encoder.
 
 use crate::defaults::{defaults, defaults_of_file};
 use crate::error::nearest;
 use crate::kept::Kept;
-use crate::methods::METHODS;
-use crate::settings::UNWRITTEN;
 use crate::split::{SplitCorpus, split};
 use crate::{Error, Result, TextData, TextSettings};
 use l0gm_data::rows::{self, Summary};
 use l0gm_data::{Catalogue, Resolved, checksums_of};
-use l0gm_train::{
-    DataSummary, Hyperparameter, Located, Methods, ModalityParts, Profile, RunContext, RunSpec,
-    SpecRequest, TrainConfig, usual_setting_of,
-};
+use l0gm_train::{DataSummary, Located, Profile, RunContext, RunSpec, SpecRequest};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +48,25 @@ impl TextModality {
         self.cache.clone().unwrap_or_else(|| beside(dir))
     }
 
+    /// Names of the datasets in the catalogue, the default first.
+    pub(crate) fn datasets(&self) -> Vec<&str> {
+        self.catalogue.names("text")
+    }
+
+    /// Where a dataset's texts come from, without reading them.
+    pub(crate) fn located(&self, dataset: &str) -> Result<Located> {
+        Ok(match self.source(dataset)? {
+            Source::Catalogue(resolved) => Located {
+                twin: resolved.twin,
+                source: resolved.source,
+            },
+            Source::File(path) => Located {
+                twin: false,
+                source: format!("file {}", path.display()),
+            },
+        })
+    }
+
     fn source(&self, dataset: &str) -> Result<Source> {
         let path = Path::new(dataset);
         if is_text_file(path) {
@@ -69,7 +83,7 @@ impl TextModality {
                     .into(),
             ));
         }
-        let names = self.catalogue.names("text");
+        let names = self.datasets();
         if !names.contains(&dataset) {
             return Err(Error::Setting(format!(
                 "dataset \"{dataset}\" is neither a file of rows (.csv .tsv .txt .data, each also .gz or .zst, .parquet, .arff) nor one of {names:?}{}",
@@ -95,7 +109,7 @@ impl TextModality {
     }
 
     /// The default settings for the requested dataset and encoder.
-    fn base(&self, request: &SpecRequest<'_>) -> Result<TextSettings> {
+    pub(crate) fn base(&self, request: &SpecRequest<'_>) -> Result<TextSettings> {
         let SpecRequest {
             profile, overrides, ..
         } = *request;
@@ -204,71 +218,6 @@ pub(crate) fn tell(split: &SplitCorpus, data: &mut DataSummary, context: &mut Ru
 /// because a resumed run reads its file again.
 fn is_text_file(path: &Path) -> bool {
     rows::is_rows_file(path) && path.as_os_str() != "-"
-}
-
-impl ModalityParts for TextModality {
-    type Settings = TextSettings;
-    const NAME: &'static str = "text";
-    const METHODS: &'static Methods<Self> = &METHODS;
-    const UNWRITTEN: &'static [&'static str] = &UNWRITTEN;
-
-    fn datasets(&self) -> Vec<String> {
-        self.catalogue
-            .names("text")
-            .into_iter()
-            .map(String::from)
-            .collect()
-    }
-
-    fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<TextSettings> {
-        Ok(self.base(request)?)
-    }
-
-    fn train_config(settings: &mut TextSettings) -> &mut TrainConfig {
-        &mut settings.train
-    }
-
-    fn default_lambda(_: &TextSettings) -> Option<f64> {
-        None
-    }
-
-    fn check_settings(settings: &TextSettings) -> l0gm_train::Result<()> {
-        Ok(settings.check()?)
-    }
-
-    fn locate(
-        &self,
-        request: &SpecRequest<'_>,
-        _: &mut TextSettings,
-    ) -> l0gm_train::Result<Located> {
-        if let Some(twin) = request.expected.missing_twin {
-            return Ok(Located {
-                twin,
-                source: "not at hand".to_owned(),
-            });
-        }
-        Ok(match self.source(request.dataset)? {
-            Source::Catalogue(resolved) => Located {
-                twin: resolved.twin,
-                source: resolved.source,
-            },
-            Source::File(path) => Located {
-                twin: false,
-                source: format!("file {}", path.display()),
-            },
-        })
-    }
-
-    fn setting_of(&self, hyperparameter: Hyperparameter) -> Option<&'static str> {
-        match hyperparameter {
-            Hyperparameter::Dropout => Some("dropout"),
-            other => usual_setting_of(other),
-        }
-    }
-
-    fn rest(&self) {
-        self.kept.clear();
-    }
 }
 
 /// `OUT/text-features` for a run in `OUT/runs/ID`; otherwise a folder beside the run.

@@ -61,6 +61,16 @@ impl Kind {
     }
 }
 
+impl RawTable {
+    /// The kind of a column, found from all of its cells.
+    ///
+    /// # Errors
+    /// Fails if nearly all cells, but not all, are numbers or dates; the error names the first other one.
+    pub fn kind(&self, column: &RawColumn) -> Result<Kind> {
+        infer(self, column)
+    }
+}
+
 /// Number of occurrences and first row of every distinct cell.
 type Words<'a> = HashMap<&'a str, (usize, usize)>;
 

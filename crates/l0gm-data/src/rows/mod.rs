@@ -22,8 +22,9 @@
 //! Reading has several steps, each in a file: [`Source`] to bytes (`bytes`, unpacked and limited), bytes to text
 //! (`encoding`), text to records (`records`) in the dialect that was found (`dialect`), records to a [`RawTable`]
 //! (`delimited`, `arff`, `parquet`). Other modules interpret the cells: [`number`], [`decimal`], [`dates`], [`kind`],
-//! [`label`], [`suspicious`] and the [`summary`].
+//! [`number_column`], [`label`], [`suspicious`] and the [`summary`].
 
+mod append;
 mod arff;
 mod bytes;
 pub mod dates;
@@ -39,6 +40,7 @@ pub mod label;
 mod missing;
 mod nearest;
 pub mod number;
+pub mod number_column;
 mod options;
 mod parquet;
 mod records;

@@ -1,7 +1,7 @@
 //! Rows as they were read: named columns of cells, and the place of each row in the file.
 
 use super::number::Decimal;
-use super::{Error, Kind, Place, Result, kind, nearest_name, number, shown};
+use super::{Error, Place, Result, nearest_name, shown};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -227,19 +227,6 @@ impl RawTable {
         }
     }
 
-    /// The kind of a column; see [`kind`].
-    pub fn kind(&self, column: &RawColumn) -> Result<Kind> {
-        kind::infer(self, column)
-    }
-
-    /// The numbers of a column, in any spelling that [`number`] accepts; `None` if a cell is missing.
-    ///
-    /// # Errors
-    /// Fails if there is no such column, or a cell is not a finite number.
-    pub fn numbers(&self, name: &str) -> Result<Vec<Option<f64>>> {
-        number::of_column(self, self.column(name)?)
-    }
-
     /// Name of the (first) file.
     pub fn name(&self) -> &str {
         &self.parts[0].name
@@ -336,29 +323,22 @@ impl RawTable {
         }
     }
 
-    /// Appends the rows of another file, whose columns are found by name. If its numbers have another decimal mark
-    /// than this file's, they are rewritten with this one's.
-    ///
-    /// # Errors
-    /// Fails if one of the files lacks a column, or a column would exceed 2 GiB.
-    pub fn append(&mut self, other: RawTable) -> Result<()> {
-        if let Some(more) = other.names().find(|name| self.find(name).is_none()) {
-            return Err(no_column(self.name(), more, self.names()));
-        }
-        let marks: Vec<Option<(Decimal, Decimal)>> = self
-            .columns
-            .iter()
-            .map(|column| Ok(self.other_mark(column, &other, other.column(&column.name)?)))
-            .collect::<Result<_>>()?;
-        for (column, marks) in self.columns.iter_mut().zip(marks) {
+    /// Appends the rows of another file, which has the same columns in any order. `rewrite` gives a cell's text in
+    /// this table from its column's position here and its text there; missing cells stay as they are.
+    pub(super) fn append_cells(
+        &mut self,
+        other: RawTable,
+        rewrite: impl Fn(usize, &str) -> Cow<'_, str>,
+    ) -> Result<()> {
+        for (at, column) in self.columns.iter_mut().enumerate() {
             let theirs = other.column(&column.name)?;
             for row in 0..theirs.cells.len() {
-                let missing = theirs.cells.get(row).is_none();
-                let cell = match marks {
-                    Some((from, to)) if !missing => with_mark(theirs.cells.raw(row), from, to),
-                    _ => Cow::Borrowed(theirs.cells.raw(row)),
+                let cell = theirs.cells.get(row);
+                let text = match cell {
+                    Some(cell) => rewrite(at, cell),
+                    None => Cow::Borrowed(theirs.cells.raw(row)),
                 };
-                if !column.cells.push(&cell, missing) {
+                if !column.cells.push(&text, cell.is_none()) {
                     return Err(too_long(other.name(), &column.name));
                 }
             }
@@ -372,35 +352,6 @@ impl RawTable {
         }
         self.parts.extend(other.parts);
         Ok(())
-    }
-}
-
-impl RawTable {
-    /// The decimal marks of a column of numbers in another file and in this one, if they differ and the difference
-    /// matters.
-    fn other_mark(
-        &self,
-        column: &RawColumn,
-        other: &RawTable,
-        theirs: &RawColumn,
-    ) -> Option<(Decimal, Decimal)> {
-        let has_mark = |cell: &str| cell.contains(['.', ',']);
-        if !theirs.cells.iter().flatten().any(has_mark) {
-            return None;
-        }
-        match (kind::infer(other, theirs), kind::infer(self, column)) {
-            (Ok(Kind::Number(from)), Ok(Kind::Number(to))) if from != to => Some((from, to)),
-            _ => None,
-        }
-    }
-}
-
-/// Rewrites a number with another decimal mark.
-fn with_mark(cell: &str, from: Decimal, to: Decimal) -> Cow<'_, str> {
-    match number::canonical(cell, from) {
-        Some(number) if to == Decimal::Comma => Cow::Owned(number.replace('.', ",")),
-        Some(number) => Cow::Owned(number.into_owned()),
-        None => Cow::Borrowed(cell),
     }
 }
 

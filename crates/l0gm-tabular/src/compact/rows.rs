@@ -8,7 +8,8 @@ use crate::typing::ambiguous;
 use crate::{Encoding, Result};
 use l0gm_data::rows::dates::{self, DateOrder};
 use l0gm_data::rows::{
-    self, Decimal, RawTable, ReadOptions, Source, Typed, decimal, list, number, shown,
+    self, Decimal, RawTable, ReadOptions, Source, Typed, decimal, list, number, number_column,
+    shown,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -44,7 +45,7 @@ pub(super) fn read(
             _ => {
                 let column = raw.column(&field.name)?;
                 let mark = marks.get(field.name.as_str()).copied();
-                number::of_column_with(&raw, column, mark.unwrap_or_default())?
+                number_column::of_column_with(&raw, column, mark.unwrap_or_default())?
             }
         };
         said.extend(number_note(field, &values));

@@ -1,6 +1,6 @@
 //! Borrows the tensors of a batch as slices.
 
-use crate::task::TableInput;
+use crate::input::TableInput;
 use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 
 /// The input of a sweep.

@@ -10,7 +10,7 @@ mod cin;
 mod input;
 
 use super::{CompactLinear, CompactModel, FieldMap, RawNumbers};
-use crate::task::TableInput;
+use crate::input::TableInput;
 use candle_core::{Result, Tensor, bail};
 use cin::{BLOCK, FusedCin, Scratch};
 use input::{Input, with_input};
