@@ -1,7 +1,6 @@
 //! The methods for graphs. To add one, write a file here and add its name to the list.
 
-mod dense;
-mod l0gm;
+mod gated;
 mod logistic;
 mod two_hop;
 
@@ -9,11 +8,11 @@ use crate::GraphModality;
 use l0gm_train::Methods;
 
 /// Every method for graphs, in the order in which plans and tables show them.
-pub(crate) const METHODS: Methods<GraphModality> = Methods::new(
+pub(crate) static METHODS: Methods<GraphModality> = Methods::new(
     "graphs",
     &[
-        &dense::Dense,
-        &l0gm::L0gm,
+        &gated::DENSE,
+        &gated::L0GM,
         &logistic::Logistic,
         &two_hop::TwoHop,
     ],

@@ -23,19 +23,32 @@ use std::time::{Duration, Instant};
 
 type TextModel = GatedModel<TextEncoder, TextHead>;
 
-pub(super) struct L0gm;
+/// The backbone with or without a gate, as its description says.
+pub(super) struct GatedMethod {
+    info: MethodInfo,
+}
 
-impl Method<TextModality> for L0gm {
+/// The backbone trained as it is.
+pub(super) static DENSE: GatedMethod = GatedMethod {
+    info: MethodInfo::dense("a BERT-family encoder with a linear classifier, no gate"),
+};
+
+/// The backbone with the gate.
+pub(super) static L0GM: GatedMethod = GatedMethod {
+    info: MethodInfo::l0gm("L0 gates on the pooled embedding that the linear classifier reads"),
+};
+
+impl Method<TextModality> for GatedMethod {
     fn info(&self) -> MethodInfo {
-        MethodInfo::l0gm("L0 gates on the pooled embedding that the linear classifier reads")
+        self.info.clone()
     }
 
     fn estimate(&self, _: &TextModality, spec: &RunSpec) -> Result<Duration> {
-        estimate(&self.info(), spec)
+        estimate(&self.info, spec)
     }
 
     fn shared_work(&self, _: &TextModality, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
-        shared_work(&self.info(), spec)
+        shared_work(&self.info, spec)
     }
 
     fn run(
@@ -44,7 +57,7 @@ impl Method<TextModality> for L0gm {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        run(modality, self.info(), spec, context)
+        run(modality, self.info.clone(), spec, context)
     }
 
     fn timed(
@@ -54,16 +67,16 @@ impl Method<TextModality> for L0gm {
         dir: &Path,
         device: &Device,
     ) -> Result<TimedRun> {
-        timed(modality, &self.info(), spec, dir, device)
+        timed(modality, &self.info, spec, dir, device)
     }
 }
 
-pub(super) fn estimate(info: &MethodInfo, spec: &RunSpec) -> Result<Duration> {
+fn estimate(info: &MethodInfo, spec: &RunSpec) -> Result<Duration> {
     let settings = settings_of(spec)?;
     Ok(crate::estimate::estimate(&settings, !info.gated))
 }
 
-pub(super) fn shared_work(info: &MethodInfo, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
+fn shared_work(info: &MethodInfo, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
     let settings = settings_of(spec)?;
     let shared = crate::estimate::shared(&settings, !info.gated, spec.seed);
     let of_data = |(key, time)| (format!("text {} {} {key}", spec.dataset, spec.twin), time);
@@ -71,7 +84,7 @@ pub(super) fn shared_work(info: &MethodInfo, spec: &RunSpec) -> Result<Vec<(Stri
 }
 
 /// Fits the model that `info` describes (gated or dense) and judges it.
-pub(super) fn run(
+fn run(
     modality: &TextModality,
     info: MethodInfo,
     spec: &RunSpec,
@@ -190,7 +203,7 @@ fn make_run(
 }
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder. If the
 /// encoder is frozen, they start from pooled features, and the encoder is timed separately.
-pub(super) fn timed(
+fn timed(
     modality: &TextModality,
     info: &MethodInfo,
     spec: &RunSpec,

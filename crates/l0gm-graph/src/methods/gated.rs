@@ -15,11 +15,24 @@ use l0gm_train::{
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-pub(super) struct L0gm;
+/// The backbone with or without a gate, as its description says.
+pub(super) struct GatedMethod {
+    info: MethodInfo,
+}
 
-impl Method<GraphModality> for L0gm {
+/// The backbone trained as it is.
+pub(super) static DENSE: GatedMethod = GatedMethod {
+    info: MethodInfo::dense("a GCN with a linear classifier, no gate"),
+};
+
+/// The backbone with the gate.
+pub(super) static L0GM: GatedMethod = GatedMethod {
+    info: MethodInfo::l0gm("L0 gates on a GCN's node representation before the linear classifier"),
+};
+
+impl Method<GraphModality> for GatedMethod {
     fn info(&self) -> MethodInfo {
-        MethodInfo::l0gm("L0 gates on a GCN's node representation before the linear classifier")
+        self.info.clone()
     }
 
     fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
@@ -32,7 +45,7 @@ impl Method<GraphModality> for L0gm {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        run(modality, self.info(), spec, context)
+        run(modality, self.info.clone(), spec, context)
     }
 
     fn timed(
@@ -42,12 +55,12 @@ impl Method<GraphModality> for L0gm {
         dir: &Path,
         device: &Device,
     ) -> Result<TimedRun> {
-        timed(modality, &self.info(), spec, dir, device)
+        timed(modality, &self.info, spec, dir, device)
     }
 }
 
 /// Roughly estimates a run's time on two CPU cores.
-pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
+fn estimate(spec: &RunSpec) -> Result<Duration> {
     let settings = settings_of(spec)?;
     // Nodes, stored entries and features. The size of a user's graph is not known before it is read.
     let (nodes, entries, features) = match spec.dataset.as_str() {
@@ -72,7 +85,7 @@ pub(super) fn estimate(spec: &RunSpec) -> Result<Duration> {
 }
 
 /// Fits the model that `info` describes (gated or dense) and judges it.
-pub(super) fn run(
+fn run(
     modality: &GraphModality,
     info: MethodInfo,
     spec: &RunSpec,
@@ -111,7 +124,7 @@ pub(super) fn run(
 
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the
 /// same graph.
-pub(super) fn timed(
+fn timed(
     modality: &GraphModality,
     info: &MethodInfo,
     spec: &RunSpec,
