@@ -9,6 +9,14 @@ use super::table::{Cell, Table, numbers, words};
 use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio};
 use l0gm_train::{Sizes, THIRD_DIGIT};
 
+/// The models of a latency record, and what columns and bars call them.
+const MODELS: [(&str, &str); 4] = [
+    ("dense", "dense"),
+    ("gated", "gated"),
+    ("compact", "compact"),
+    (LatencyRecord::OTHER, "the method itself"),
+];
+
 /// A point with its timings.
 struct Timed<'s, 'a> {
     point: &'s Point<'a>,
@@ -123,9 +131,9 @@ fn names(timed: &Timed<'_, '_>) -> Vec<Cell> {
 }
 
 fn times(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
-    let mut columns = vec![words("model", "gated model"), numbers("batch", "batch")];
-    for model in ["dense", "gated", "compact"] {
-        columns.push(numbers(format!("{model}_median_us"), model));
+    let mut columns = vec![words("model", "model"), numbers("batch", "batch")];
+    for (model, header) in MODELS {
+        columns.push(numbers(format!("{model}_median_us"), header));
         columns.push(numbers(format!("{model}_p95_us"), "95%"));
     }
     columns.extend([
@@ -154,7 +162,7 @@ fn row(timed: &Timed<'_, '_>, batch: &BatchTimes) -> Vec<Cell> {
     row.push(Cell::number(batch.batch as f64, |x| {
         format::count(x as u64)
     }));
-    for model in ["dense", "gated", "compact"] {
+    for (model, _) in MODELS {
         let times = batch.models.get(model);
         row.push(time(times, |t| t.median_us));
         row.push(time(times, |t| t.p95_us));
@@ -232,7 +240,7 @@ fn places(timed: &[Timed<'_, '_>]) -> String {
 }
 
 fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
-    let mut columns = vec![words("model", "gated model")];
+    let mut columns = vec![words("model", "model")];
     type Quantity<'q> = (&'q str, &'q str, fn(&Sizes) -> u64, fn(u64) -> String);
     let quantities: [Quantity<'_>; 3] = [
         ("parameters", "parameters", |s| s.parameters, format::count),
@@ -240,10 +248,10 @@ fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
         ("bytes", "bytes", |s| s.bytes, format::bytes),
     ];
     for (key, header, ..) in &quantities {
-        for model in ["dense", "gated", "compact"] {
+        for (model, name) in MODELS {
             columns.push(numbers(
                 format!("{model}_{key}"),
-                format!("{model}, {header}"),
+                format!("{name}, {header}"),
             ));
         }
         columns.push(numbers(format!("{key}_to_dense"), "against dense"));
@@ -263,7 +271,7 @@ fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
         for (_, _, of_size, shown) in &quantities {
             // Zero operations means that they were not counted.
             let value = |model: &str| of(model).map(of_size).filter(|&n| n > 0);
-            for model in ["dense", "gated", "compact"] {
+            for (model, _) in MODELS {
                 row.push(Cell::maybe(value(model).map(|n| n as f64), |n| {
                     shown(n as u64)
                 }));
@@ -286,10 +294,10 @@ fn sizes(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
 fn figure(study: &Study<'_>, timed: &Timed<'_, '_>) -> Figure {
     let panels = timed.record.batches.iter().map(|batch| Panel {
         title: format!("batch {}", format::count(batch.batch as u64)),
-        bars: ["dense", "gated", "compact"]
+        bars: MODELS
             .iter()
-            .filter_map(|name| {
-                let times = batch.models.get(*name)?;
+            .filter_map(|(model, name)| {
+                let times = batch.models.get(*model)?;
                 let noisy = times.is_noisy();
                 Some(Bar {
                     label: (*name).to_owned(),

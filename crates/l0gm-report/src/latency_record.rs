@@ -10,12 +10,12 @@ use std::path::Path;
 
 const FOLDER: &str = "latency";
 
-/// Timings of one gated run's models beside dense, or of a dense run alone.
+/// Timings of one gated run's models beside dense, or of another run alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencyRecord {
     /// Version of this file's layout; see [`LatencyRecord::FORMAT`].
     pub format: u32,
-    /// Id of the gated run, or of the dense run if the study has no gated runs.
+    /// Id of the gated run, of a baseline's run, or of the dense run if the study has no gated runs.
     pub run_id: String,
     /// Id of the dense run with the same settings and seed, if that run exists.
     pub dense_run_id: Option<String>,
@@ -25,7 +25,7 @@ pub struct LatencyRecord {
     pub threads: usize,
     /// How the models took turns.
     pub turns: TurnsRecord,
-    /// Sizes by model: "dense", "gated", "compact".
+    /// Sizes by model: "dense", "gated", "compact", or [`LatencyRecord::OTHER`].
     pub sizes: BTreeMap<String, Sizes>,
     /// Largest difference of a logit between compact and gated over the run's test rows.
     pub compact_logit_difference: Option<f64>,
@@ -63,7 +63,7 @@ pub struct BatchTimes {
     pub batch: usize,
     /// Median microseconds for making the batch from data in memory.
     pub gathering_us: f64,
-    /// Times by model: "dense", "gated", "compact".
+    /// Times by model: "dense", "gated", "compact", or [`LatencyRecord::OTHER`].
     pub models: BTreeMap<String, ModelTimes>,
     /// Time of the work before all models, on the same rows; absent if it takes too long.
     pub before: Option<ModelTimes>,
@@ -102,6 +102,8 @@ pub struct Ratio {
 impl LatencyRecord {
     /// The layout that this version writes and reads.
     pub const FORMAT: u32 = 1;
+    /// Name of the model of a method that is neither dense nor gated.
+    pub const OTHER: &'static str = "other";
 
     /// Writes the record atomically. A record without a batch is an error, because it must not replace an earlier
     /// one.

@@ -236,7 +236,8 @@ pub fn load_trained(dir: &Path, parameters: &[Parameter]) -> Result<()> {
     let Some((_, checkpoint)) = Checkpoint::read_any(&path)? else {
         return Err(Error::file(
             &path,
-            "not there: no run has been trained in this folder",
+            "not there: no run has been trained in this folder, or its checkpoint was left out when folders were \
+             joined; go where the run was made",
         ));
     };
     if !checkpoint.position.finished {

@@ -16,6 +16,9 @@ pub enum Error {
     /// A task or a model breaks its contract, for example with no training rows or a label that is not a class.
     #[error("{}", readable(.0))]
     Task(String),
+    /// A finished run keeps no model that could be built again; says why, and what to do about it.
+    #[error("{}", readable(.0))]
+    NoModel(String),
     /// The user asked to stop. The same command continues from the last checkpoint.
     #[error("stopped on request; the same command goes on from the last checkpoint")]
     Stopped,

@@ -50,7 +50,7 @@ pub use latency::{
 };
 pub use logistic::{
     FeatureTask, Labelled, LogisticFit, LogisticPredictor, LogisticRegression, LogisticSettings,
-    LogisticTrial, column_scales, fit_logistic,
+    LogisticTrial, TimedRows, column_scales, fit_logistic,
 };
 pub use method::{Knob, Method, MethodInfo, Methods, Role};
 pub use modality::{Hyperparameter, Modality, ModalityParts, usual_setting_of};

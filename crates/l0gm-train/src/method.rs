@@ -167,14 +167,14 @@ pub trait Method<M: ?Sized> {
     /// The data or settings are bad, a file cannot be written, or a stop was requested.
     fn run(&self, modality: &M, spec: &RunSpec, context: &mut RunContext<'_>) -> Result<RunRecord>;
 
-    /// The models of the finished run in `dir`, built again on `device` to be timed. Default: an error which says
-    /// that the method keeps no model.
+    /// The models of the finished run in `dir`, built again on `device` to be timed. Default: the method keeps no
+    /// model.
     ///
     /// # Errors
-    /// The run's files are missing or damaged, or the method keeps no model.
+    /// [`Error::NoModel`] where the method keeps none; otherwise the run's files are missing or damaged.
     fn timed(&self, modality: &M, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun> {
         let _ = (modality, dir, device);
-        Err(Error::Setting(format!(
+        Err(Error::NoModel(format!(
             "method {} keeps no model that could be built again to be timed ({})",
             self.info().name,
             spec.id()

@@ -44,7 +44,7 @@ pub trait Modality {
     /// The models of the finished run in `dir`, built again on `device` to be timed.
     ///
     /// # Errors
-    /// The run's files are missing or damaged, or its method keeps no model.
+    /// [`Error::NoModel`](crate::Error::NoModel) where the run keeps none; otherwise its files are missing or damaged.
     fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun>;
 }
 

@@ -1,7 +1,8 @@
 //! A run's folder: written atomically, locked while in use, and refused if its format is another one.
 //!
 //! It holds `format` (the version of the layout), `lock`, `spec.json`, `checkpoint.safetensors`,
-//! `predictions.parquet`, a gated run's `compact/` and `record.json`, which is written last.
+//! `predictions.parquet`, a gated run's `compact/`, a baseline's `logistic.safetensors` and `record.json`, which is
+//! written last.
 
 use crate::{Error, Result, RunRecord};
 use l0gm_gate::write_whole;

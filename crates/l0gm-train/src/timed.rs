@@ -1,5 +1,6 @@
 //! Rebuilds the models of a finished run so that they can be timed: the trained model from its checkpoint and the
-//! compact one from the folder `compact/`, both on the same batches of test rows.
+//! compact one from the folder `compact/`, both on the same batches of test rows. A method without a gated model gives
+//! its own passes.
 
 use crate::{
     Encoder, Error, GatedModel, Head, PredictionTable, Result, RunDir, Task, load_trained,
@@ -48,7 +49,7 @@ pub struct TimedBatch {
     pub rows: Vec<u32>,
     /// Median time to build the batch from data in memory, in microseconds.
     pub gathering_us: f64,
-    /// The forward pass of the trained model, dense or gated.
+    /// The forward pass of the trained model: dense, gated, or a baseline's.
     pub trained: Pass,
     /// The forward pass of the compact model, if there is one.
     pub compact: Option<Pass>,
@@ -99,23 +100,16 @@ impl TimedRun {
         let (compact, device) = (compact.map(Rc::new), device.clone());
         let planned = task.clone();
         let make = move |rows: &[u32]| {
-            let mut times = Vec::with_capacity(GATHERINGS);
-            let mut made = None;
-            for _ in 0..GATHERINGS {
-                let start = Instant::now();
-                made = Some(task.batch(crate::Split::Test, rows, &device)?);
+            let (batch, gathering_us) = gathered(|| {
+                let batch = task.batch(crate::Split::Test, rows, &device)?;
                 device.synchronize()?;
-                times.push(start.elapsed().as_secs_f64() * 1e6);
-            }
-            let Some(batch) = made else {
-                return Err(Error::Task("no batch was made".to_owned()));
-            };
+                Ok(batch)
+            })?;
             let input = Rc::new(batch.input);
-            times.sort_by(f64::total_cmp);
             let (trained, read, place) = (model.clone(), input.clone(), device.clone());
             Ok(TimedBatch {
                 rows: batch.rows,
-                gathering_us: times[times.len() / 2],
+                gathering_us,
                 trained: Box::new(move || {
                     let logits = trained.logits(&read)?;
                     place.synchronize()?;
@@ -133,8 +127,37 @@ impl TimedRun {
                 before: None,
             })
         };
+        Self::with(move |size| planned.timed_plan(size), make)
+    }
+
+    /// Prepares any other predictor for timing. `plan` cuts the test rows into batches of a size, `gather` makes the
+    /// input of some rows, and `pass` predicts their logits from it, (rows, classes).
+    pub fn of_passes<I: 'static>(
+        plan: impl Fn(usize) -> Vec<Vec<u32>> + 'static,
+        gather: impl Fn(&[u32]) -> Result<I> + 'static,
+        pass: impl Fn(&I) -> Result<Tensor> + 'static,
+    ) -> Self {
+        let pass = Rc::new(pass);
+        let make = move |rows: &[u32]| {
+            let (input, gathering_us) = gathered(|| gather(rows))?;
+            let pass = pass.clone();
+            Ok(TimedBatch {
+                rows: rows.to_vec(),
+                gathering_us,
+                trained: Box::new(move || pass(&input)),
+                compact: None,
+                before: None,
+            })
+        };
+        Self::with(plan, make)
+    }
+
+    fn with(
+        plan: impl Fn(usize) -> Vec<Vec<u32>> + 'static,
+        make: impl Fn(&[u32]) -> Result<TimedBatch> + 'static,
+    ) -> Self {
         Self {
-            plan: Box::new(move |size| planned.timed_plan(size)),
+            plan: Box::new(plan),
             make: Box::new(make),
             before: None,
             preparation: Vec::new(),
@@ -210,6 +233,20 @@ impl TimedRun {
             "the model built again is not the run's: its logits differ by {largest:.1e} from those in predictions.parquet \
              (at most {REBUILT:e} is rounding); was the run made by another version? Run it again in another --out"
         )))
+    }
+}
+
+/// What `make` returns, and the median of its times over a few calls, in microseconds.
+fn gathered<B>(make: impl Fn() -> Result<B>) -> Result<(B, f64)> {
+    let mut times = Vec::with_capacity(GATHERINGS);
+    loop {
+        let start = Instant::now();
+        let made = make()?;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+        if times.len() == GATHERINGS {
+            times.sort_by(f64::total_cmp);
+            return Ok((made, times[GATHERINGS / 2]));
+        }
     }
 }
 

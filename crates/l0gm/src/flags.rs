@@ -368,9 +368,9 @@ Reads an output folder of finished runs, builds each run's models again (the tra
 checkpoint, the compact one from its folder compact/), holds them against the predictions of the
 run, and times their forward passes in evaluation mode on one fixed batch of test rows. Dense,
 gated and compact take turns: in each round every model makes 3 passes that are not counted and up
-to 50 that are, and each round begins with another model. Loading, encoding and tokenising are
-timed apart; so is a frozen text encoder, whose features the runs keep. A graph is timed whole:
-its passes are full batch.
+to 50 that are, and each round begins with another model. A baseline is timed alone, from
+features at hand to logits. Loading, encoding and tokenising are timed apart; so is a frozen text
+encoder, whose features the runs keep. A graph is timed whole: its passes are full batch.
 
 Of each point (method, lambda, settings) the lowest seed's run is taken, or those of --seeds. The
 findings stand in DIR/latency, and DIR's report is written again with them. Where the middle half

@@ -24,18 +24,13 @@ fn text(output: &Output) -> String {
     )
 }
 
-/// Trains dense and one gated run on a modality's twin.
-fn train(out: &Path, modality: &str, settings: &[&str]) {
-    let mut arguments = vec![
-        "reproduce",
-        "--twin",
-        "--method",
-        "dense,l0gm",
-        "--modality",
-        modality,
-        "--lambda",
-        "1e-2",
-    ];
+/// Dense and one gated run, as `reproduce` is asked for them.
+const GATED: [&str; 4] = ["--method", "dense,l0gm", "--lambda", "1e-2"];
+
+/// Trains runs of these methods on a modality's twin.
+fn train(out: &Path, modality: &str, methods: &[&str], settings: &[&str]) {
+    let mut arguments = vec!["reproduce", "--twin", "--modality", modality];
+    arguments.extend(methods);
     for setting in settings {
         arguments.extend(["--set", setting]);
     }
@@ -78,7 +73,7 @@ fn finished_runs_of_every_modality_are_timed_beside_dense() {
         ),
     ] {
         let out = folder.path().join(modality);
-        train(&out, modality, settings);
+        train(&out, modality, &GATED, settings);
         let path = out.to_str().unwrap();
         let timed = l0gm(&["latency", path, "--batch", "1,8", "--rounds", "3"]);
         assert!(timed.status.success(), "{}", text(&timed));
@@ -111,10 +106,37 @@ fn finished_runs_of_every_modality_are_timed_beside_dense() {
 }
 
 #[test]
+fn a_baseline_is_timed_alone_where_its_model_was_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    train(&out, "tabular", &["--method", "logistic"], &[]);
+    let path = out.to_str().unwrap();
+    let time = || l0gm(&["latency", path, "--batch", "1,8", "--rounds", "3"]);
+    let timed = time();
+    assert!(timed.status.success(), "{}", text(&timed));
+    let record = record(&out);
+    assert!(record["rebuilt_logit_difference"].as_f64().unwrap() < 1e-5);
+    let batches = record["batches"].as_array().unwrap();
+    assert_eq!(batches.len(), 2);
+    for batch in batches {
+        let models = batch["models"].as_object().unwrap();
+        assert!(models.len() == 1 && models["other"]["median_us"].as_f64().unwrap() > 0.0);
+    }
+    let page = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(page.contains("the method itself"), "{page}");
+    // A run of a version that kept no model is left out, and that is no failure.
+    let run = std::fs::read_dir(out.join("runs")).unwrap().next();
+    std::fs::remove_file(run.unwrap().unwrap().path().join("logistic.safetensors")).unwrap();
+    let timed = time();
+    assert!(timed.status.success(), "{}", text(&timed));
+    assert!(text(&timed).contains("left out: "), "{}", text(&timed));
+}
+
+#[test]
 fn a_run_whose_predictions_are_not_its_models_is_not_timed() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    train(&out, "tabular", &["tabular.train.epochs=1"]);
+    train(&out, "tabular", &GATED, &["tabular.train.epochs=1"]);
     let runs: Vec<_> = std::fs::read_dir(out.join("runs"))
         .unwrap()
         .map(|run| run.unwrap().path())

@@ -12,11 +12,12 @@ use l0gm_ops::{Csr, SparseMatrix};
 use l0gm_train::{
     Experiment, FeatureScale, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
     LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext,
-    RunRecord, RunSpec, Split, Task,
+    RunRecord, RunSpec, Split, Task, TimedRows, TimedRun,
 };
 use serde_json::Value;
+use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) struct Logistic;
 
@@ -55,6 +56,16 @@ impl Method<GraphModality> for Logistic {
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
         run(modality, self.info(), Reach::Own, spec, context)
+    }
+
+    fn timed(
+        &self,
+        modality: &GraphModality,
+        spec: &RunSpec,
+        dir: &Path,
+        _: &Device,
+    ) -> Result<TimedRun> {
+        timed(modality, Reach::Own, spec, dir)
     }
 }
 
@@ -97,16 +108,54 @@ pub(super) fn run(
         robustness: settings.train.robustness,
     };
     experiment.run(
-        |_, context| {
-            let mean = match reach {
-                Reach::Own => None,
-                Reach::TwoHops => Some(mean_over_neighbours(loaded.graph.adjacency())?),
-            };
-            let task = NodeFeatures::new(&loaded, mean)?;
-            LogisticPredictor::fit(task, &own, context)
+        |sitting, context| {
+            let task = NodeFeatures::new(&loaded, reach.mean(&loaded)?)?;
+            LogisticPredictor::fit(task, &own, sitting, context)
         },
         context,
     )
+}
+
+/// Builds the classifier of a finished run again to time it, on the features of the same nodes.
+pub(super) fn timed(
+    modality: &GraphModality,
+    reach: Reach,
+    spec: &RunSpec,
+    dir: &Path,
+) -> Result<TimedRun> {
+    let settings: GraphSettings = spec.modality_settings()?;
+    let start = Instant::now();
+    let loaded = modality.load(spec, &settings, &Device::Cpu)?;
+    let graph = loaded.task.graph();
+    let features = around(graph, reach.mean(&loaded)?.as_ref())?;
+    let features = sparse_rows(&features, &nodes_of(&loaded, Split::Test)?)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let mut timed = LogisticRegression::timed(dir, &spec.id(), features, TimedRows::All)?;
+    let nodes = loaded.graph.nodes();
+    let what = match reach {
+        Reach::Own => format!("reading {nodes} nodes"),
+        Reach::TwoHops => format!("reading {nodes} nodes and averaging over their neighbours once"),
+    };
+    timed.preparation.push((what, seconds));
+    timed
+        .notes
+        .push("a pass gives the logits of all test nodes".to_owned());
+    Ok(timed)
+}
+
+impl Reach {
+    /// The averages that this reach needs; `None` where a node's own attributes are its features.
+    fn mean(self, loaded: &LoadedGraph) -> crate::Result<Option<SparseMatrix>> {
+        match self {
+            Self::Own => Ok(None),
+            Self::TwoHops => mean_over_neighbours(loaded.graph.adjacency()).map(Some),
+        }
+    }
+}
+
+fn nodes_of(loaded: &LoadedGraph, split: Split) -> crate::Result<Vec<NodeId>> {
+    let ids: Vec<u32> = loaded.task.input(split).rows.ids().to_vec1()?;
+    Ok(ids.into_iter().map(NodeId).collect())
 }
 
 /// Nodes of three splits with their features.
@@ -126,19 +175,15 @@ impl<'a> NodeFeatures<'a> {
     fn new(loaded: &'a LoadedGraph, mean: Option<SparseMatrix>) -> crate::Result<Self> {
         let graph = loaded.task.graph();
         let features = around(graph, mean.as_ref())?;
-        let nodes = |split| -> crate::Result<Vec<NodeId>> {
-            let ids: Vec<u32> = loaded.task.input(split).rows.ids().to_vec1()?;
-            Ok(ids.into_iter().map(NodeId).collect())
-        };
         let part = |split| -> crate::Result<(Csr, Vec<u32>)> {
-            let features = sparse_rows(&features, &nodes(split)?)?;
+            let features = sparse_rows(&features, &nodes_of(loaded, split)?)?;
             Ok((features, loaded.task.labels(split)?))
         };
         Ok(Self {
             graph,
             classes: loaded.task.classes(),
             mean,
-            test: nodes(Split::Test)?,
+            test: nodes_of(loaded, Split::Test)?,
             parts: [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?],
             scales: OnceLock::new(),
         })

@@ -1,12 +1,15 @@
 //! Logistic regression on two-hop means: the attributes of everything within two steps of a node, averaged twice over
 //! neighbours (a graph convolution without weights and without an activation in between).
 
-use super::logistic::{Reach, estimate, run};
+use super::logistic::{Reach, estimate, run, timed};
 use crate::GraphModality;
+use candle_core::Device;
 use l0gm_train::{
     Knob, LogisticSettings, Method, MethodInfo, Result, Role, RunContext, RunRecord, RunSpec,
+    TimedRun,
 };
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 pub(super) struct TwoHop;
@@ -52,5 +55,15 @@ impl Method<GraphModality> for TwoHop {
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
         run(modality, self.info(), Reach::TwoHops, spec, context)
+    }
+
+    fn timed(
+        &self,
+        modality: &GraphModality,
+        spec: &RunSpec,
+        dir: &Path,
+        _: &Device,
+    ) -> Result<TimedRun> {
+        timed(modality, Reach::TwoHops, spec, dir)
     }
 }

@@ -11,10 +11,11 @@ use l0gm_ops::Csr;
 use l0gm_train::{
     Experiment, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
     LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext,
-    RunRecord, RunSpec, Split,
+    RunRecord, RunSpec, Split, TimedRows, TimedRun,
 };
 use serde_json::Value;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 pub(super) struct Logistic;
 
@@ -53,9 +54,7 @@ impl Method<TabularModality> for Logistic {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        let mut settings: TabularSettings = spec.modality_settings()?;
-        // The bins are this method's own features, whichever encoding a neural model would use.
-        settings.encoding.numbers = NumberEncoding::PiecewiseLinear;
+        let settings = settings_of(spec)?;
         let own: LogisticSettings = spec.method_settings()?;
         let table = modality.prepare(&spec.dataset, &settings, spec.seed, &Device::Cpu)?;
         spec.check_twin(table.loaded.twin)?;
@@ -68,13 +67,42 @@ impl Method<TabularModality> for Logistic {
             robustness: settings.train.robustness,
         };
         experiment.run(
-            |_, context| {
+            |sitting, context| {
                 let task = TableFeatures::new(&table, &settings, spec.seed)?;
-                LogisticPredictor::fit(task, &own, context)
+                LogisticPredictor::fit(task, &own, sitting, context)
             },
             context,
         )
     }
+
+    fn timed(
+        &self,
+        modality: &TabularModality,
+        spec: &RunSpec,
+        dir: &Path,
+        _: &Device,
+    ) -> Result<TimedRun> {
+        let settings = settings_of(spec)?;
+        let start = Instant::now();
+        let table = modality.prepare(&spec.dataset, &settings, spec.seed, &Device::Cpu)?;
+        spec.check_twin(table.loaded.twin)?;
+        let split = table.loaded.split(&settings, spec.seed)?;
+        let test = table.encoding.encode(&table.loaded.table, &split.test)?;
+        let features = table.encoding.sparse(&test)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let mut timed = LogisticRegression::timed(dir, &spec.id(), features, TimedRows::Batches)?;
+        let rows = table.loaded.table.rows();
+        let what = format!("reading, splitting and encoding {rows} rows");
+        timed.preparation.push((what, seconds));
+        Ok(timed)
+    }
+}
+
+/// The run's settings. The bins are this method's own features, whichever encoding a neural model would use.
+fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
+    let mut settings: TabularSettings = spec.modality_settings()?;
+    settings.encoding.numbers = NumberEncoding::PiecewiseLinear;
+    Ok(settings)
 }
 
 /// A run's time, scaled by the number of rows from `seconds` on Adult's 35,165 training rows.

@@ -9,17 +9,19 @@ use crate::robustness::drawn_rows;
 use crate::split::grouped;
 use crate::words::{Unit, units};
 use crate::{Corpus, PerturbedAt, TextSettings, TfIdf, TfIdfSettings, split};
+use candle_core::Device;
 use l0gm_ops::Csr;
 use l0gm_train::{
     Error, Experiment, FeatureScale, FeatureTask, Knob, Labelled, LogisticPredictor,
     LogisticRegression, LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits,
-    Result, Role, RunContext, RunRecord, RunSpec, Split, column_scales,
+    Result, Role, RunContext, RunRecord, RunSpec, Split, TimedRows, TimedRun, column_scales,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) struct TfIdfLogistic;
 
@@ -104,17 +106,49 @@ impl Method<TextModality> for TfIdfLogistic {
             robustness: settings.train.robustness,
         };
         experiment.run(
-            |_, context| {
+            |sitting, context| {
                 let task =
                     TextFeatures::new(corpora, split.classes.len(), &own, &settings, judged)?;
                 let terms = task.tfidf.terms();
-                let mut fitted = LogisticPredictor::fit(task, &own.logistic, context)?;
+                let mut fitted = LogisticPredictor::fit(task, &own.logistic, sitting, context)?;
                 let note = format!("{} terms from the training texts", grouped(terms));
                 fitted.outcome.notes.push(note);
                 Ok(fitted)
             },
             context,
         )
+    }
+
+    fn timed(
+        &self,
+        modality: &TextModality,
+        spec: &RunSpec,
+        dir: &Path,
+        _: &Device,
+    ) -> Result<TimedRun> {
+        let settings = settings_of(spec)?;
+        let own: OwnSettings = spec.method_settings()?;
+        let start = Instant::now();
+        let (data, _) = modality.read(spec, &settings)?;
+        let split = split(data, &settings)?;
+        let reading = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let tfidf = TfIdf::fit(&split.train.texts, &own.features)?;
+        let counting = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let features = tfidf.rows(&split.test.texts)?;
+        let weighing = start.elapsed().as_secs_f64();
+        let mut timed = LogisticRegression::timed(dir, &spec.id(), features, TimedRows::Batches)?;
+        let (train, test) = (split.train.rows(), split.test.rows());
+        timed.preparation = vec![
+            ("reading and splitting the texts".to_owned(), reading),
+            (
+                format!("counting the terms of {train} training texts"),
+                counting,
+            ),
+            (format!("TF-IDF weights of {test} test texts"), weighing),
+        ];
+        Ok(timed)
     }
 }
 

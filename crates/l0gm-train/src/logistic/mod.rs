@@ -6,12 +6,15 @@
 //! bits on any number of threads.
 
 mod coordinates;
+mod file;
 mod fit;
 mod loss;
 mod model;
 mod predictor;
+mod rows;
 mod scales;
 mod solve;
+mod timed;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ pub use fit::{Labelled, LogisticFit, LogisticTrial, fit_logistic};
 pub use model::LogisticRegression;
 pub use predictor::{FeatureTask, LogisticPredictor};
 pub use scales::column_scales;
+pub use timed::TimedRows;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

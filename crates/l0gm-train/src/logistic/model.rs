@@ -8,11 +8,11 @@ use rayon::prelude::*;
 /// Weights and intercepts; what it predicts are logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogisticRegression {
-    classes: usize,
-    columns: usize,
+    pub(super) classes: usize,
+    pub(super) columns: usize,
     /// columns x outputs, column by column.
-    weights: Vec<f32>,
-    intercepts: Vec<f32>,
+    pub(super) weights: Vec<f32>,
+    pub(super) intercepts: Vec<f32>,
 }
 
 impl LogisticRegression {

@@ -1,13 +1,13 @@
 //! Every method that ends in a logistic regression: a modality says what the features of a row are, and how they are
 //! perturbed; fitting, predicting and timing are the same.
 
+use super::rows::some_rows;
 use super::{Labelled, LogisticRegression, LogisticSettings, fit_logistic};
 use crate::{
-    Condition, Error, Fitted, LATENCY_BATCH, Latency, Offered, Outcome, Perturbation, Perturbed,
-    PerturbedLogits, PredictionTable, Predictor, Result, RunContext, Sizes, Split, latency_of,
-    report_condition,
+    Condition, Fitted, LATENCY_BATCH, Latency, Offered, Outcome, Perturbation, Perturbed,
+    PerturbedLogits, PredictionTable, Predictor, Result, RunContext, Sitting, Sizes, Split,
+    latency_of, report_condition,
 };
-use l0gm_ops::Csr;
 use std::time::Instant;
 
 /// Rows of three splits as features.
@@ -44,13 +44,15 @@ pub struct LogisticPredictor<T> {
 }
 
 impl<T: FeatureTask> LogisticPredictor<T> {
-    /// Fits on the training rows. The penalty is chosen on the validation rows and noted in the outcome.
+    /// Fits on the training rows, and keeps the model in the run's folder. The penalty is chosen on the validation
+    /// rows and noted in the outcome.
     ///
     /// # Errors
-    /// As [`fit_logistic`].
+    /// As [`fit_logistic`], or the model cannot be written.
     pub fn fit(
         task: T,
         settings: &LogisticSettings,
+        sitting: Sitting<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<Fitted<Self>> {
         let began = Instant::now();
@@ -62,6 +64,7 @@ impl<T: FeatureTask> LogisticPredictor<T> {
             context.progress,
             &context.stop,
         )?;
+        fit.model.write(sitting.run, &sitting.spec.id())?;
         let mut outcome = Outcome::without_epochs(began.elapsed().as_secs_f64());
         outcome.notes.push(fit.note());
         if !context.device.is_cpu() {
@@ -110,7 +113,9 @@ impl<T: FeatureTask> Predictor for LogisticPredictor<T> {
 
     /// Of the product with ready features.
     fn latency(&mut self, _: &mut RunContext<'_>) -> Result<Offered<Latency>> {
-        let rows = first_rows(self.task.split(Split::Test).rows, LATENCY_BATCH)?;
+        let test = self.task.split(Split::Test).rows;
+        let first: Vec<u32> = (0..test.rows().min(LATENCY_BATCH) as u32).collect();
+        let rows = some_rows(test, &first)?;
         let latency = latency_of(rows.rows(), || self.model.logits(&rows).map(|_| ()))?;
         Ok(Offered::Yes(latency))
     }
@@ -125,20 +130,4 @@ impl<T: FeatureTask> Predictor for LogisticPredictor<T> {
             bytes: 4 * parameters,
         })
     }
-}
-
-/// The first rows of a matrix, at most `count`.
-fn first_rows(matrix: &Csr, count: usize) -> Result<Csr> {
-    let rows = matrix.rows().min(count);
-    let end = matrix.indptr()[rows] as usize;
-    if rows == 0 {
-        return Err(Error::Task("the test split has no row to time".to_owned()));
-    }
-    Ok(Csr::new(
-        rows,
-        matrix.columns(),
-        matrix.indptr()[..=rows].to_vec(),
-        matrix.indices()[..end].to_vec(),
-        matrix.values()[..end].to_vec(),
-    )?)
 }

@@ -2,7 +2,7 @@
 //! them by turns.
 
 use crate::run::Machine;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use l0gm_report::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, TurnsRecord};
 use l0gm_report::out::OutDir;
 use l0gm_train::{
@@ -41,12 +41,6 @@ pub(super) fn load<'a>(
     machine: &Machine,
 ) -> anyhow::Result<Loaded<'a>> {
     let dir = out.run(&record.run_id);
-    if !dir.join("checkpoint.safetensors").exists() {
-        bail!(
-            "{}: its checkpoint is not there (joined folders hold none); time the runs in the folder where they were made",
-            dir.display()
-        );
-    }
     let timed = modality.timed(&record.spec, &dir, &machine.device)?;
     let tables = read_predictions(&dir.join("predictions.parquet"))?;
     let test = tables.iter().find(|table| table.split == Split::Test);
@@ -147,10 +141,7 @@ fn one_batch(
     machine: &Machine,
     before: &mut BTreeMap<usize, Option<ModelTimes>>,
 ) -> anyhow::Result<BatchTimes> {
-    let own = match run.record.method.gated {
-        true => "gated",
-        false => "dense",
-    };
+    let own = model_of(run.record);
     let mut passes: Vec<(&str, &Pass)> = Vec::new();
     passes.extend(beside.map(|dense| ("dense", &dense.trained)));
     passes.push((own, &batch.trained));
@@ -209,6 +200,15 @@ fn apart(
     Ok(timings.first().map(ModelTimes::from))
 }
 
+/// What the record calls the model that a run trained.
+fn model_of(record: &RunRecord) -> &'static str {
+    match (record.method.gated, record.method.is_backbone()) {
+        (true, _) => "gated",
+        (false, true) => "dense",
+        (false, false) => LatencyRecord::OTHER,
+    }
+}
+
 /// The sizes in the runs' records, by model.
 fn sizes(record: &RunRecord, dense: Option<&RunRecord>) -> BTreeMap<String, l0gm_train::Sizes> {
     let mut sizes = BTreeMap::new();
@@ -216,7 +216,7 @@ fn sizes(record: &RunRecord, dense: Option<&RunRecord>) -> BTreeMap<String, l0gm
         sizes.insert("dense".to_owned(), dense.sizes);
     }
     match (&record.compact, record.method.gated) {
-        (_, false) => drop(sizes.insert("dense".to_owned(), record.sizes)),
+        (_, false) => drop(sizes.insert(model_of(record).to_owned(), record.sizes)),
         (None, _) => drop(sizes.insert("gated".to_owned(), record.sizes)),
         (Some(compact), _) => {
             sizes.insert("gated".to_owned(), compact.gated);

@@ -17,7 +17,8 @@ use measure::{Loaded, Protocol};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-/// A gated run and the dense run that it may be compared with, or a dense run alone if there are no gated ones.
+/// A gated run and the dense run that it may be compared with, or another run alone: a baseline's, or a dense one if
+/// there are no gated ones.
 struct Pair<'a> {
     run: &'a RunRecord,
     dense: Option<&'a RunRecord>,
@@ -119,9 +120,12 @@ fn chosen<'a>(records: &'a [RunRecord], flags: &LatencyFlags) -> anyhow::Result<
             }));
         }
         if study.gated().next().is_none() {
-            // The table has columns for the backbone, the gated model and the compact model.
             let backbones = study.points.iter().filter(|p| p.method.is_backbone());
             let alone = backbones.flat_map(seeds);
+            pairs.extend(alone.map(|run| Pair { run, dense: None }));
+        }
+        if flags.lambda.is_empty() {
+            let alone = study.others().flat_map(seeds);
             pairs.extend(alone.map(|run| Pair { run, dense: None }));
         }
     }
@@ -158,7 +162,7 @@ struct Timing<'a> {
 fn time_all(pairs: &[Pair<'_>], timing: Timing<'_>) -> anyhow::Result<ExitCode> {
     let machine = timing.machine;
     println!(
-        "{} runs to time on {}, {} threads: dense, gated and compact by turns",
+        "{} runs to time on {}, {} threads: dense, gated and compact by turns, baselines alone",
         pairs.len(),
         machine.device_name,
         machine.threads
@@ -180,6 +184,9 @@ fn time_all(pairs: &[Pair<'_>], timing: Timing<'_>) -> anyhow::Result<ExitCode> 
             Err(error) if stopped(&error, &machine.stop) => {
                 println!("stopped on request; what was timed before is kept");
                 return Ok(ExitCode::from(run::INTERRUPTED));
+            }
+            Err(error) if keeps_no_model(&error) => {
+                println!("  left out: {}", crate::usage::one_line(&error));
             }
             Err(error) => {
                 failed = true;
@@ -204,6 +211,11 @@ fn time_all(pairs: &[Pair<'_>], timing: Timing<'_>) -> anyhow::Result<ExitCode> 
 fn stopped(error: &anyhow::Error, stop: &StopFlag) -> bool {
     let by_us = error.downcast_ref::<l0gm_train::Error>();
     stop.is_set() && matches!(by_us, Some(l0gm_train::Error::Stopped))
+}
+
+fn keeps_no_model(error: &anyhow::Error) -> bool {
+    let by_us = error.downcast_ref::<l0gm_train::Error>();
+    matches!(by_us, Some(l0gm_train::Error::NoModel(_)))
 }
 
 fn time_one<'a>(
