@@ -40,7 +40,8 @@ pub(super) const COLUMNS: &[Column] = &[
     column("ece_low", Float, |r| Value::float(r.calibration.ece_low)),
     column("ece_high", Float, |r| Value::float(r.calibration.ece_high)),
     column("active_fraction", Float, |r| {
-        Value::float(r.gate.active_fraction)
+        // A method without an interface has nothing that could be open.
+        Value::maybe((r.gate.total_dims > 0).then_some(r.gate.active_fraction))
     }),
     column("expected_l0", Float, |r| Value::float(r.gate.expected_l0)),
     column("open_dims", Int, |r| Value::count(r.gate.open_dims)),

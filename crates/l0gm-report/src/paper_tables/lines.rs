@@ -5,7 +5,7 @@ use crate::format;
 use crate::robustness;
 use crate::study::Point;
 use crate::table::{Cell, Column, Table, numbers, words};
-use crate::tables::estimate;
+use crate::tables::{active_cell, estimate};
 
 /// The figures of one row of the paper; those it does not state are absent.
 #[derive(Clone, Copy, Default)]
@@ -119,9 +119,7 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
         point.map_or(Cell::Empty, |p| Cell::text(p.label())),
         Cell::maybe(point.map(|p| p.runs.len() as f64), |n| format!("{n}")),
         Cell::maybe(paper.active, format::percent),
-        point.map_or(Cell::Empty, |p| {
-            estimate(p.over(|r| r.gate.active_fraction), format::percent)
-        }),
+        point.map_or(Cell::Empty, active_cell),
         Cell::number(paper.metric, format::fraction),
         accuracy.map_or(Cell::Empty, |e| estimate(e, format::fraction)),
         minus(accuracy.map(|e| e.mean), Some(paper.metric)),

@@ -21,7 +21,7 @@ pub struct ProgressEvent {
     pub loss: Option<f64>,
     /// Accuracy of the last validation.
     pub metric: Option<f64>,
-    /// Current active fraction.
+    /// Current active fraction; `None` without a gate.
     pub active_fraction: Option<f64>,
 }
 /// Receives the events of a run.

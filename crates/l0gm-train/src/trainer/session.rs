@@ -226,13 +226,15 @@ where
             self.shown = Some((Instant::now(), active));
         }
         let position = &self.position;
+        let gates = self.model.gates();
+        let gated = gates.iter().any(|gate| gate.config().is_some());
         progress.event(&ProgressEvent {
             stage: "training",
             step: position.step,
             steps: self.steps,
             loss: (position.loss_count > 0).then(|| position.loss_sum / position.loss_count as f64),
             metric: position.history.last().map(|record| record.valid_accuracy),
-            active_fraction: self.shown.map(|(_, active)| active),
+            active_fraction: self.shown.map(|(_, active)| active).filter(|_| gated),
         });
         Ok(())
     }

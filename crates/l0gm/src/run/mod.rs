@@ -243,20 +243,26 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
+/// What a gate leaves open, such as ", 31.3% active"; empty for a method without a gate.
+pub(crate) fn active(record: &RunRecord) -> String {
+    match record.gate.kind {
+        Some(_) => format!(", {} active", format::percent(record.gate.active_fraction)),
+        None => String::new(),
+    }
+}
+
 /// The line about a finished run.
 fn result_line(record: &RunRecord) -> String {
-    let open = record.gate.active_fraction;
-    let nothing = if open == 0.0 {
-        " (nothing stays open: the classifier sees only its bias)"
-    } else {
-        ""
+    let active = active(record);
+    let nothing = match record.gate.active_fraction == 0.0 && !active.is_empty() {
+        true => " (nothing stays open: the classifier sees only its bias)",
+        false => "",
     };
     format!(
-        "accuracy {}, NLL {}, ECE {}, {} active{nothing}, trained in {}",
+        "accuracy {}, NLL {}, ECE {}{active}{nothing}, trained in {}",
         format::fraction(record.test.accuracy),
         format::fraction(record.calibration.nll),
         format::fraction(record.calibration.ece),
-        format::percent(open),
         format::seconds(record.train_seconds)
     )
 }

@@ -212,7 +212,8 @@ fn a_run_that_another_process_works_on_is_passed_over_and_not_touched() {
 
 #[test]
 fn a_run_of_which_nothing_stays_open_says_so() {
-    let mut record = fixtures::records().remove(0);
+    let gated = |record: &RunRecord| record.gate.kind.is_some();
+    let mut record = fixtures::records().into_iter().find(gated).unwrap();
     record.gate.active_fraction = 0.001;
     assert!(!result_line(&record).contains("nothing stays open"));
     record.gate.active_fraction = 0.0;
@@ -221,4 +222,7 @@ fn a_run_of_which_nothing_stays_open_says_so() {
         line.contains("0.0% active (nothing stays open: the classifier sees only its bias)"),
         "{line}"
     );
+    // A method without a gate has nothing that could be open.
+    record.gate = l0gm_gate::GateReading::none();
+    assert!(!result_line(&record).contains("active"));
 }

@@ -280,9 +280,9 @@ fn incumbent(
 fn validation_line(record: &RunRecord) -> String {
     let loss = l0gm_report::aggregate::selected_loss(record).unwrap_or(f64::NAN);
     format!(
-        "validation loss {}, {} active, trained in {}",
+        "validation loss {}{}, trained in {}",
         format::decimals(loss, 5),
-        format::percent(record.gate.active_fraction),
+        crate::run::active(record),
         format::seconds(record.train_seconds)
     )
 }
