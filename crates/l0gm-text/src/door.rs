@@ -18,7 +18,8 @@ impl ModalityParts for TextModality {
     }
 
     fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<TextSettings> {
-        Ok(self.base(request)?)
+        let method = METHODS.find(request.method)?;
+        Ok(self.base(request, method.uses_pretrained())?)
     }
 
     fn train_config(settings: &mut TextSettings) -> &mut TrainConfig {

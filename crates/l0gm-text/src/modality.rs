@@ -108,8 +108,13 @@ impl TextModality {
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))
     }
 
-    /// The default settings for the requested dataset and encoder.
-    pub(crate) fn base(&self, request: &SpecRequest<'_>) -> Result<TextSettings> {
+    /// The default settings for the requested dataset and encoder. A method that reads no encoder has the same, so that
+    /// it meets the same rows, but whether the encoder can be had is no concern of its.
+    pub(crate) fn base(
+        &self,
+        request: &SpecRequest<'_>,
+        reads_encoder: bool,
+    ) -> Result<TextSettings> {
         let SpecRequest {
             profile, overrides, ..
         } = *request;
@@ -123,12 +128,16 @@ impl TextModality {
             return Ok(defaults(profile, false));
         }
         let pretrained = defaults(profile, true);
+        let required = asked.is_some() || profile == Profile::Paper;
+        if required && !reads_encoder {
+            return Ok(pretrained);
+        }
         let name = asked.unwrap_or(&pretrained.encoder);
         let known = || self.catalogue.names("model").contains(&name);
         if self.weights(name)?.is_some() || (expected && known()) {
             return Ok(pretrained);
         }
-        if asked.is_some() || profile == Profile::Paper {
+        if required {
             return Err(Error::Setting(format!(
                 "the weights of encoder \"{name}\" are neither here nor to be fetched; give their folder's parent as --model-dir, or set encoder to \"scratch\""
             )));

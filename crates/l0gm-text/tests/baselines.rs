@@ -7,7 +7,7 @@ use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_text::TextModality;
 use l0gm_train::{
-    Error, Modality, Role, RunContext, RunRecord, RunSpec, SpecRequest, Split, StopFlag,
+    Error, Modality, Profile, Role, RunContext, RunRecord, RunSpec, SpecRequest, Split, StopFlag,
     read_predictions,
 };
 use serde_json::{Value, json};
@@ -103,6 +103,37 @@ fn tfidf_is_planned_run_perturbed_and_recorded() {
     let clean = robustness.clean.accuracy;
     let worst = robustness.conditions.iter().map(|c| c.score.accuracy);
     assert!(worst.fold(1.0, f64::min) < clean, "{robustness:?}");
+}
+
+#[test]
+fn no_encoder_has_to_be_at_hand_whatever_the_profile_or_the_encoder_named() {
+    let bench = Bench::new();
+    let named = json!({"encoder": "all-MiniLM-L6-v2"});
+    let nothing = json!({});
+    for (profile, overrides) in [
+        (Profile::Paper, &nothing),
+        (Profile::Paper, &named),
+        (Profile::Quick, &named),
+    ] {
+        let request = |method| SpecRequest {
+            profile,
+            overrides,
+            ..SpecRequest::new(bench.file.to_str().unwrap(), method)
+        };
+        let error = bench.texts.spec(&request("dense")).unwrap_err();
+        assert!(error.to_string().contains("weights of encoder"), "{error}");
+        bench.texts.spec(&request("tfidf")).unwrap();
+    }
+    let paper = SpecRequest {
+        profile: Profile::Paper,
+        ..SpecRequest::new(bench.file.to_str().unwrap(), "tfidf")
+    };
+    let spec = bench.texts.spec(&paper).unwrap();
+    assert_eq!(
+        spec.settings["train-rows"], 3000,
+        "those of the neural methods"
+    );
+    bench.run(&spec, "out", StopFlag::default()).unwrap();
 }
 
 #[test]

@@ -145,6 +145,12 @@ pub trait Method<M: ?Sized> {
         Ok(())
     }
 
+    /// Whether its model starts from the modality's pretrained weights, which must then be at hand. Default: it does,
+    /// where the modality has any.
+    fn uses_pretrained(&self) -> bool {
+        true
+    }
+
     /// A rough estimate of a run's time on two CPU cores.
     ///
     /// # Errors

@@ -62,6 +62,10 @@ impl Method<TextModality> for TfIdfLogistic {
         own.logistic.check()
     }
 
+    fn uses_pretrained(&self) -> bool {
+        false
+    }
+
     fn estimate(&self, _: &TextModality, spec: &RunSpec) -> Result<Duration> {
         let settings = settings_of(spec)?;
         // On IMDB's 23,500 training and 25,000 test texts a run took 27 s on two cores.
