@@ -40,6 +40,7 @@ impl ModalityParts for TabularModality {
         request: &SpecRequest<'_>,
         settings: &mut TabularSettings,
     ) -> l0gm_train::Result<Located> {
+        settings.data.take_literally(request.overrides);
         let dataset = request.dataset;
         let path = Path::new(dataset);
         if is_table_file(path) {

@@ -19,6 +19,7 @@ mod encoder;
 mod encoding;
 mod error;
 mod fine;
+mod found;
 mod head;
 mod input;
 mod load;

@@ -5,6 +5,7 @@ use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use strum::IntoStaticStr;
 
@@ -33,12 +34,12 @@ pub struct DataSettings {
     pub categorical: Vec<String>,
     /// Columns to ignore completely.
     pub ignore: Vec<String>,
-    /// Words that mean "missing" besides the empty cell. The default, `["?"]`, means the whole list in
-    /// `docs/rows.md`; any other list is used as given.
-    pub missing: Vec<String>,
-    /// The character between cells. The default, a comma, means whichever separator divides the first rows evenly;
-    /// any other character is used as given.
-    pub separator: char,
+    /// Words that mean "missing" besides the empty cell; default: the list in `docs/rows.md`.
+    #[serde(with = "crate::found::missing")]
+    pub missing: Option<Vec<String>>,
+    /// The character between cells; default: whichever separator divides the first rows evenly.
+    #[serde(with = "crate::found::separator")]
+    pub separator: Option<char>,
     /// Where the test rows come from.
     pub split: SplitKind,
     /// A second file with the test rows, for a table of one's own. The split is then the official one.
@@ -74,18 +75,25 @@ impl DataSettings {
     /// The options for reading the files.
     pub fn read_options(&self) -> ReadOptions {
         let default = ReadOptions::default();
-        let missing = match self.missing == Self::default().missing {
-            true => default.missing,
-            false => self.missing.clone(),
-        };
         ReadOptions {
-            separator: (self.separator != ',').then_some(self.separator as u8),
+            separator: self.separator.map(|separator| separator as u8),
             decimal: self.decimal,
             header: self.header.into(),
-            missing,
+            missing: self.missing.clone().unwrap_or(default.missing),
             ignore: self.ignore.clone(),
             prefix: "data.",
             ..default
+        }
+    }
+
+    /// Takes a user's comma and question mark for what they are. As settings they mean that the file is asked, because
+    /// they were once the defaults. `given` holds the user's settings only.
+    pub(crate) fn take_literally(&mut self, given: &Value) {
+        if given.pointer("/data/separator") == Some(&json!(",")) {
+            self.separator = Some(',');
+        }
+        if given.pointer("/data/missing") == Some(&json!(["?"])) {
+            self.missing = Some(vec!["?".to_owned()]);
         }
     }
 }
@@ -98,8 +106,8 @@ impl Default for DataSettings {
             numeric: Vec::new(),
             categorical: Vec::new(),
             ignore: Vec::new(),
-            missing: vec!["?".into()],
-            separator: ',',
+            missing: None,
+            separator: None,
             split: SplitKind::Random,
             test_file: None,
             test_fraction: 0.2,
@@ -268,9 +276,9 @@ impl TabularSettings {
         open_unit("data.test-fraction", *test_fraction)?;
         open_unit("data.valid-fraction", *valid_fraction)?;
         check(
-            separator.is_ascii(),
+            separator.is_none_or(|separator| separator.is_ascii()),
             "data.separator",
-            separator,
+            &separator.unwrap_or(','),
             "one ASCII character",
         )?;
         let classes = classes.as_ref().map_or(2, Vec::len);

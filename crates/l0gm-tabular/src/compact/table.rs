@@ -30,10 +30,12 @@ pub struct CompactTable {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Body {
-    /// Words that mean "missing" besides the empty cell.
-    missing: Vec<String>,
-    /// Separator of a CSV file; a comma means that it is found from the file.
-    separator: char,
+    /// Words that mean "missing" besides the empty cell, where they were given.
+    #[serde(with = "crate::found::missing")]
+    missing: Option<Vec<String>>,
+    /// Separator of a CSV file, where it was given.
+    #[serde(with = "crate::found::separator")]
+    separator: Option<char>,
     /// The decimal mark, where it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decimal: Option<Decimal>,

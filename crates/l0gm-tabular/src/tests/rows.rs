@@ -219,6 +219,42 @@ fn the_identity_of_a_run_on_adult_stays_what_it_was() {
 }
 
 #[test]
+fn a_comma_and_a_question_mark_that_a_user_names_are_taken_literally() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary = |rows: &str, data: serde_json::Value| {
+        let path = write(dir.path(), "odd.csv", rows);
+        let overrides = json!({"data": data});
+        let spec = local_modality()
+            .spec(&SpecRequest {
+                overrides: &overrides,
+                ..SpecRequest::new(path.to_str().unwrap(), "dense")
+            })
+            .unwrap();
+        let summary = local_modality().summary(&spec);
+        let text = summary.map_or_else(|error| error.to_string(), |found| found.to_string());
+        (text, spec.settings["data"].clone())
+    };
+    // Semicolons divide the rows into more cells, so they are found.
+    let rows = (0..60).map(|i| format!("{};{};{},{}\n", i % 2, i % 3, i % 2, i % 5 / 3));
+    let rows = format!("x;y;z,label\n{}", rows.collect::<String>());
+    let (found, data) = summary(&rows, json!({"label": "label"}));
+    assert!(found.contains("has no column"), "{found}");
+    assert_eq!(data["separator"], ",");
+    let (given, data) = summary(&rows, json!({"label": "label", "separator": ","}));
+    assert!(given.contains("60 rows, 2 columns"), "{given}");
+    assert_eq!(data["separator"], "comma");
+    // Of four words in turn, two of the list's are missing, and one where the question mark stands alone.
+    let rows = (0..60).map(|i| format!("{},{}\n", ["NA", "?", "b", "c"][i % 4], i % 5 / 3));
+    let rows = format!("z,label\n{}", rows.collect::<String>());
+    let (all, data) = summary(&rows, json!({"label": "label"}));
+    assert!(all.contains("missing cells: 30"), "{all}");
+    assert_eq!(data["missing"], json!(["?"]));
+    let (one, data) = summary(&rows, json!({"label": "label", "missing": ["?"]}));
+    assert!(one.contains("missing cells: 15"), "{one}");
+    assert_eq!(data["missing"], json!(["", "?"]));
+}
+
+#[test]
 fn a_file_without_a_header_is_predicted_without_one() {
     let dir = tempfile::tempdir().unwrap();
     let rows: String = (0..300)
