@@ -1,5 +1,6 @@
 //! Predictions: logits and labels of a split, and the numbers that follow from them.
 
+mod guard;
 mod parquet;
 
 pub use self::parquet::{read_predictions, write_predictions};

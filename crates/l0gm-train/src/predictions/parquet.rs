@@ -3,6 +3,7 @@
 //! One file holds a run's validation and test predictions, so that any metric can be computed again and two runs can
 //! be compared bit for bit.
 
+use super::guard::guarded;
 use crate::{Error, PredictionTable, Result, Split, run_dir::write_atomically_with};
 use ::parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use ::parquet::basic::{Compression, ZstdLevel};
@@ -58,6 +59,10 @@ pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> 
 /// Reads the file back as one table per split, in the order of the file. Errors name the column that is missing or of
 /// another type, or the row that is out of order or has an invalid label.
 pub fn read_predictions(path: &Path) -> Result<Vec<PredictionTable>> {
+    guarded(path, || read(path))
+}
+
+fn read(path: &Path) -> Result<Vec<PredictionTable>> {
     let file = File::open(path).map_err(|e| Error::io(path, "open this file", &e))?;
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| parquet_error(path, &e))?;
@@ -83,7 +88,8 @@ pub fn read_predictions(path: &Path) -> Result<Vec<PredictionTable>> {
     let reader = builder.build().map_err(|e| parquet_error(path, &e))?;
     let mut tables: Vec<PredictionTable> = Vec::new();
     for batch in reader {
-        let batch = batch.map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+        let batch = batch
+            .map_err(|e| Error::file(path, format!("is damaged ({e}); delete it and run again")))?;
         append(&mut tables, &batch, classes, path)?;
     }
     Ok(tables)
@@ -202,7 +208,7 @@ fn column<'a, A: Array + 'static>(
 fn parquet_error(path: &Path, error: &ParquetError) -> Error {
     Error::file(
         path,
-        format!("not readable as Parquet ({error}); delete it and run again"),
+        format!("is damaged or no Parquet file ({error}); delete it and run again"),
     )
 }
 
@@ -261,6 +267,25 @@ mod tests {
         bad[1].labels.pop();
         assert!(write_predictions(&path, &bad).is_err());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn no_changed_byte_makes_reading_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.parquet");
+        write_predictions(&path, &tables()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            for change in [0x01, 0x80] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= change;
+                std::fs::write(&path, &bytes).unwrap();
+                if let Err(error) = read_predictions(&path) {
+                    let text = error.to_string();
+                    assert!(text.contains("predictions.parquet"), "byte {at}: {text}");
+                }
+            }
+        }
     }
 
     #[test]
