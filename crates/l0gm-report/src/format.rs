@@ -28,7 +28,12 @@ pub fn percent(x: f64) -> String {
 /// A number with this many decimals, or a dash if it is not finite.
 pub fn decimals(x: f64, digits: usize) -> String {
     if x.is_finite() {
-        format!("{x:.digits$}")
+        let text = format!("{x:.digits$}");
+        // A number that prints as zero carries no sign.
+        match text.strip_prefix('-') {
+            Some(zero) if !zero.contains(|c: char| ('1'..='9').contains(&c)) => zero.to_owned(),
+            _ => text,
+        }
     } else {
         "–".to_owned()
     }
@@ -145,6 +150,14 @@ mod tests {
     fn numbers_have_the_digits_that_mean_something() {
         assert_eq!(fraction(0.873_512_345_678), "0.8735");
         assert_eq!(fraction(f64::NAN), "–");
+        assert_eq!(
+            (fraction(-0.0), fraction(-0.000_01)),
+            ("0.0000".into(), "0.0000".into())
+        );
+        assert_eq!(
+            (fraction(-0.0001), decimals(-10.0, 0)),
+            ("-0.0001".into(), "-10".into())
+        );
         assert_eq!(difference(-0.0123), "−0.0123");
         assert_eq!(difference(0.00001), "0.0000");
         assert_eq!(percent(0.1549), "15.5%");
