@@ -159,13 +159,13 @@ pub enum TwinSpec {
     },
     /// A co-purchase graph.
     Copurchase {
-        /// Number of nodes.
+        /// Products, the nodes of the graph.
         nodes: usize,
         /// Number of undirected edges.
         edges: usize,
         /// Number of binary features.
         features: usize,
-        /// Number of classes.
+        /// Product categories, the labels of the nodes.
         classes: usize,
         /// Names of the split folders.
         splits: Vec<String>,

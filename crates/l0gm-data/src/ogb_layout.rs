@@ -13,7 +13,6 @@ pub(crate) struct OgbGraph<'a> {
     pub(crate) edges: &'a [(usize, usize)],
     /// Class of each node.
     pub(crate) labels: &'a [usize],
-    /// Number of features of a node.
     pub(crate) features: usize,
     /// The non-zero features of each node as (column, value), sorted by column.
     pub(crate) rows: &'a [Vec<(usize, f32)>],

@@ -19,7 +19,7 @@ pub enum Error {
     /// A file cannot be read or written, or is not a gate's file.
     #[error("{}", readable(format_args!("{}: {message}", path.display())))]
     File {
-        /// The file.
+        /// The file as the caller named it.
         path: PathBuf,
         /// What is wrong with it, and what to do.
         message: String,

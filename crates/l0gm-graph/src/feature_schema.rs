@@ -28,7 +28,6 @@ pub(crate) struct FeatureSchema {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct FeatureColumn {
-    /// Name of the column.
     pub(crate) name: String,
     /// The features that its cells become.
     pub(crate) reading: Reading,

@@ -134,7 +134,7 @@ impl Graph {
     pub fn labels(&self) -> &[Option<u32>] {
         &self.labels
     }
-    /// Names of the classes.
+    /// Class names; a label is a position among them.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }

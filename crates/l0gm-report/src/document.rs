@@ -20,7 +20,7 @@ pub struct Document {
 pub struct Section {
     /// Anchor for links within the report.
     pub id: String,
-    /// Text of the heading.
+    /// The line above the blocks, without markup.
     pub heading: String,
     /// The blocks in reading order.
     pub blocks: Vec<Block>,

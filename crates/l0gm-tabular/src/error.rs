@@ -29,7 +29,7 @@ pub enum Error {
         path: PathBuf,
         /// Place of the row in the file.
         place: l0gm_data::rows::Place,
-        /// Name of the column.
+        /// The column that holds the cell.
         column: String,
         /// What was expected in the cell.
         expected: String,

@@ -20,7 +20,7 @@ pub enum FieldKind {
 /// One input column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
-    /// Name of the column.
+    /// Name in the header, or the date's column with the part behind it, such as `day.month`.
     pub name: String,
     /// Kind of the column.
     pub kind: FieldKind,

@@ -12,7 +12,6 @@ pub(crate) struct Built {
     pub(crate) loaded: LoadedEncoder,
     /// The gate on the interface. It is the identity for a dense model and for one with fine gates.
     pub(crate) gate: Gate,
-    /// The classifier.
     pub(crate) head: TextHead,
 }
 

@@ -40,7 +40,7 @@ pub struct TextData {
     pub train: Corpus,
     /// The official test rows; `None` for a single file.
     pub test: Option<Corpus>,
-    /// Names of the classes, in order.
+    /// Class names; a label is a position among them.
     pub classes: Vec<String>,
     /// How texts are selected if only some of them are used.
     pub subsets: Subsets,

@@ -13,7 +13,7 @@ pub struct SplitCorpus {
     pub valid: Corpus,
     /// Rows for the final evaluation.
     pub test: Corpus,
-    /// Names of the classes, in order.
+    /// Class names; a label is a position among them.
     pub classes: Vec<String>,
     /// Describes what was left out, such as "2,000 of 22,500 training texts".
     pub reductions: Vec<String>,

@@ -148,7 +148,7 @@ pub struct RunRecord {
     pub latency_batch: usize,
     /// The device: "cpu" or "cuda:0".
     pub device: String,
-    /// Number of threads used.
+    /// Threads of the pool that carried out the run.
     pub threads: usize,
     /// Size of the trained model.
     pub sizes: Sizes,

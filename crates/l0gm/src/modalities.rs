@@ -19,7 +19,7 @@ pub enum Purpose {
     },
 }
 
-/// Names of the modalities.
+/// The modalities, as flags, settings files and records name them.
 pub const NAMES: [&str; 3] = ["tabular", "text", "graph"];
 
 /// The description of every method, by modality.

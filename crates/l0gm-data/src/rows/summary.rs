@@ -12,11 +12,11 @@ const LISTED: usize = 200;
 /// Largest number of classes and of notes to print.
 const PRINTED: usize = 20;
 
-/// One column.
+/// What one column was taken for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ColumnSummary {
-    /// Name of the column.
+    /// Name in the header, or `column 3` where it has none.
     pub name: String,
     /// Kind of the column: number, code, boolean, date, category or empty.
     pub kind: String,
@@ -26,11 +26,11 @@ pub struct ColumnSummary {
     pub left_out: bool,
 }
 
-/// One class.
+/// A label and how often it occurs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ClassSummary {
-    /// Name of the class.
+    /// The label, in its one spelling.
     pub name: String,
     /// Number of its rows.
     pub rows: usize,

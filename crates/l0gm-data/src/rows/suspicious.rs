@@ -68,7 +68,7 @@ impl Oddity {
 /// One odd column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Name of the column.
+    /// The odd column, as the header names it.
     pub column: String,
     /// What is odd about it.
     pub oddity: Oddity,

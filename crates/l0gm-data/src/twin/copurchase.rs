@@ -12,13 +12,13 @@ use std::path::Path;
 /// Size and seed of a co-purchase twin.
 #[derive(Clone, Debug)]
 pub struct Copurchase {
-    /// Number of nodes.
+    /// Products, the nodes of the graph.
     pub nodes: usize,
     /// Number of undirected edges.
     pub edges: usize,
     /// Number of binary features.
     pub features: usize,
-    /// Number of classes.
+    /// Product categories, the labels of the nodes.
     pub classes: usize,
     /// Names of the split folders: "random-60-20-20", "low-label-20-30" or "sales_ranking".
     pub splits: Vec<String>,

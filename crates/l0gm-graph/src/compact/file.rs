@@ -40,7 +40,6 @@ pub struct NodePredictions {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Body {
-    /// Number of features of each node.
     features: usize,
     /// How features are scaled.
     scaling: FeatureScaling,

@@ -14,7 +14,7 @@ const NAMED: usize = 12;
 pub struct Confusion {
     /// Title above the figure; names a twin.
     pub title: String,
-    /// Names of the classes.
+    /// Labels of the rows and columns, in the order of the counts.
     pub classes: Vec<String>,
     /// Counts by true class, then by predicted class.
     pub counts: Vec<Vec<u64>>,

@@ -26,7 +26,6 @@ pub(super) struct Objective<'a> {
 }
 
 impl Objective<'_> {
-    /// Number of parameters.
     pub(super) fn parameters(&self) -> usize {
         (self.rows.columns() + 1) * self.outputs
     }

@@ -42,7 +42,7 @@ pub enum StepOutcome {
     },
     /// Nothing was changed, because the gradient of this parameter contains a NaN or an infinity.
     NotFinite {
-        /// Name of the parameter.
+        /// The first such parameter, in the order of the model.
         parameter: String,
     },
 }

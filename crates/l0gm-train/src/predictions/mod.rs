@@ -18,7 +18,7 @@ pub struct PredictionTable {
     pub labels: Vec<u32>,
     /// Logits row by row: rows x classes.
     pub logits: Vec<f32>,
-    /// Number of classes.
+    /// Logits in a row.
     pub classes: usize,
 }
 

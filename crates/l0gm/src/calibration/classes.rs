@@ -12,7 +12,6 @@ const LISTED: usize = 12;
 
 /// The two classes of a file with a single score column.
 pub(super) struct TwoClasses {
-    /// Names of the classes.
     pub(super) names: Vec<String>,
     /// The class of each row.
     pub(super) labels: Vec<u32>,
@@ -34,7 +33,6 @@ pub(super) struct Named<'a> {
 
 /// The classes of a file with one score column for each class.
 pub(super) struct ManyClasses {
-    /// Names of the classes.
     pub(super) names: Vec<String>,
     /// The class of each row.
     pub(super) labels: Vec<u32>,

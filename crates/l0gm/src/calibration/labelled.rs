@@ -14,7 +14,6 @@ const LEAST: f64 = f64::MIN_POSITIVE;
 /// The checked rows of a file.
 #[derive(Debug)]
 pub(super) struct Labelled {
-    /// Names of the classes.
     pub(super) classes: Vec<String>,
     /// The class of each row.
     pub(super) labels: Vec<u32>,
@@ -93,7 +92,6 @@ impl Labelled {
         Ok(labelled)
     }
 
-    /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.labels.len()
     }

@@ -9,13 +9,11 @@ use std::fmt::Write;
 /// Everything found out about one file.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Findings {
-    /// Name of the file.
     pub(super) file: String,
     /// The scored split, if the file has several.
     pub(super) split: Option<String>,
     /// Number of scored rows.
     pub(super) rows: usize,
-    /// Names of the classes.
     pub(super) classes: Vec<String>,
     /// Name of the label's column.
     pub(super) label: String,

@@ -111,7 +111,6 @@ impl Source {
         Ok(start == *b"PAR1")
     }
 
-    /// Path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
