@@ -3,11 +3,12 @@
 use super::document::{Block, Document, Fact};
 use super::figures::Figure;
 use super::table::{Cell, Table};
+use crate::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(crate) fn page(document: &Document) -> anyhow::Result<String> {
+pub(crate) fn page(document: &Document) -> Result<String> {
     let mut body = Vec::new();
     for section in &document.sections {
         let mut blocks = Vec::new();
@@ -48,7 +49,7 @@ pub(crate) fn page(document: &Document) -> anyhow::Result<String> {
     Ok(page.into_string())
 }
 
-fn block(block: &Block) -> anyhow::Result<Markup> {
+fn block(block: &Block) -> Result<Markup> {
     Ok(match block {
         Block::Heading(text) => html! { h3 { (text) } },
         Block::Paragraph(text) => html! { p { (inline(text)) } },
@@ -121,7 +122,7 @@ fn cell_class(cell: &Cell, text: bool) -> Option<&'static str> {
     }
 }
 
-fn figures(figures: &[Figure]) -> anyhow::Result<Markup> {
+fn figures(figures: &[Figure]) -> Result<Markup> {
     let mut drawn = Vec::new();
     for figure in figures {
         drawn.push((figure, figure.inline_svg()?));

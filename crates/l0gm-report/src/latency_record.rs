@@ -1,8 +1,9 @@
 //! The results of `l0gm latency` for one run, stored as `latency/RUN_ID.json` in the output folder: every
 //! figure of its table, and the machine settings under which it was taken.
 
+use crate::error::At;
 use crate::out::OutDir;
-use anyhow::{Context, bail};
+use crate::{Error, Result};
 use l0gm_train::{Sizes, THIRD_DIGIT, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -107,12 +108,12 @@ impl LatencyRecord {
 
     /// Writes the record atomically. A record without a batch is an error, because it must not replace an earlier
     /// one.
-    pub fn write(&self, out: &OutDir) -> anyhow::Result<()> {
+    pub fn write(&self, out: &OutDir) -> Result<()> {
         if self.batches.is_empty() {
-            bail!(
+            return Err(Error::Refused(format!(
                 "no batch was timed ({}); what was timed of it before stays; choose other sizes with --batch",
                 self.notes.join("; ")
-            );
+            )));
         }
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
@@ -152,15 +153,14 @@ impl ModelTimes {
 ///
 /// # Errors
 /// A file that cannot be read or has another version; the error names it.
-pub fn read_all(out: &OutDir) -> anyhow::Result<Vec<LatencyRecord>> {
+pub fn read_all(out: &OutDir) -> Result<Vec<LatencyRecord>> {
     let folder = out.path().join(FOLDER);
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let unreadable = || format!("{}: cannot be read", folder.display());
     let mut records = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
-        let path = entry.with_context(unreadable)?.path();
+    for entry in std::fs::read_dir(&folder).at(&folder, "cannot be read")? {
+        let path = entry.at(&folder, "cannot be read")?.path();
         let hidden = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
@@ -173,7 +173,7 @@ pub fn read_all(out: &OutDir) -> anyhow::Result<Vec<LatencyRecord>> {
 }
 
 /// Copies the latency records that another folder has and this one lacks.
-pub fn take_over(from: &OutDir, into: &OutDir) -> anyhow::Result<()> {
+pub fn take_over(from: &OutDir, into: &OutDir) -> Result<()> {
     let here = read_all(into)?;
     for record in read_all(from)? {
         if !here.iter().any(|known| known.run_id == record.run_id) {
@@ -183,21 +183,22 @@ pub fn take_over(from: &OutDir, into: &OutDir) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> anyhow::Result<LatencyRecord> {
-    let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+fn read(path: &Path) -> Result<LatencyRecord> {
+    let bytes = std::fs::read(path).at(path, "cannot be read")?;
     let value: serde_json::Value = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{shown}: not readable as JSON; delete it and time again"))?;
+        .at(path, "not readable as JSON; delete it and time again")?;
     let format = value.get("format").and_then(serde_json::Value::as_u64);
     if format != Some(u64::from(LatencyRecord::FORMAT)) {
-        bail!(
-            "{shown}: latencies of another version (layout {}; this one reads layout {}); delete the file and time again",
-            format.map_or_else(|| "unknown".to_owned(), |f| f.to_string()),
-            LatencyRecord::FORMAT
-        );
+        return Err(Error::file(
+            path,
+            format!(
+                "latencies of another version (layout {}; this one reads layout {}); delete the file and time again",
+                format.map_or_else(|| "unknown".to_owned(), |f| f.to_string()),
+                LatencyRecord::FORMAT
+            ),
+        ));
     }
-    serde_json::from_value(value)
-        .with_context(|| format!("{shown}: not a whole record; delete it and time again"))
+    serde_json::from_value(value).at(path, "not a whole record; delete it and time again")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! let document = l0gm_report::write(&out, &records, "l0gm")?;
 //! // These files are small enough to keep in a repository.
 //! publish::publish(&document, Path::new("results/mine"))?;
-//! # Ok::<(), anyhow::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # The parts
@@ -37,6 +37,7 @@ pub mod context;
 pub mod design;
 mod detail_tables;
 pub mod document;
+mod error;
 pub mod figures;
 #[doc(hidden)]
 pub mod fixtures;
@@ -63,9 +64,10 @@ mod tests;
 
 pub use context::ReportContext;
 pub use document::Document;
+pub use error::{Error, Result};
 pub use out::OutDir;
 
-use anyhow::Context;
+use crate::error::At;
 use l0gm_train::RunRecord;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -75,7 +77,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Fails if a file of the folder cannot be read or written.
-pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> anyhow::Result<Document> {
+pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> Result<Document> {
     let command = out.command()?;
     let failures = out.failures()?;
     let unfinished = command
@@ -108,9 +110,10 @@ pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> anyhow::Resu
             figure.svg()?.as_bytes(),
         )?;
         let png = out.path().join(format!("figures/{}.png", figure.id));
-        figure
-            .write_png(&png)
-            .with_context(|| format!("drawing {}", figure.id))?;
+        figure.write_png(&png).map_err(|error| Error::Figure {
+            id: figure.id.clone(),
+            source: Box::new(error),
+        })?;
     }
     let tables: BTreeSet<&str> = document.tables().map(|t| t.id.as_str()).collect();
     remove_older(&out.path().join("tables"), &tables)?;
@@ -122,17 +125,17 @@ pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> anyhow::Resu
 }
 
 /// Removes files of an older report, which may have had figures that this one lacks.
-fn remove_older(folder: &Path, keep: &BTreeSet<&str>) -> anyhow::Result<()> {
+fn remove_older(folder: &Path, keep: &BTreeSet<&str>) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Ok(());
     };
     for entry in entries {
-        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let path = entry.at(folder, "cannot be read")?.path();
         let kind = path.extension().and_then(|kind| kind.to_str());
         let is_ours = matches!(kind, Some("csv" | "parquet" | "svg" | "png"));
         let name = path.file_stem().and_then(|name| name.to_str());
         if is_ours && name.is_some_and(|name| !keep.contains(name)) {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            std::fs::remove_file(&path).at(&path, "cannot be removed")?;
         }
     }
     Ok(())

@@ -2,7 +2,8 @@
 //! summaries, `tables/`, `figures/`, the report, and a marker with the version of this layout. A folder of another
 //! version is refused before anything is run or written.
 
-use anyhow::{Context, bail};
+use crate::error::At;
+use crate::{Error, Result};
 use l0gm_train::{RunRecord, RunSpec, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,11 +77,10 @@ pub struct OutDir {
 
 impl OutDir {
     /// Creates the folder, or opens one of this version. If it refuses a folder, it creates nothing.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
+    pub fn create(path: &Path) -> Result<Self> {
         let is_ours = path.join(MARKER).exists();
         Self::refuse_foreign(path)?;
-        std::fs::create_dir_all(path.join("runs"))
-            .with_context(|| format!("{}: cannot create the output folder", path.display()))?;
+        std::fs::create_dir_all(path.join("runs")).at(path, "cannot create the output folder")?;
         if !is_ours {
             let marker = Marker {
                 format: FORMAT,
@@ -92,40 +92,39 @@ impl OutDir {
     }
 
     /// Fails if the folder has another version or holds other files; creates nothing.
-    pub fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+    pub fn refuse_foreign(path: &Path) -> Result<()> {
         if path.join(MARKER).exists() {
             Self::open(path)?;
         } else if has_foreign_files(path)? && !path.join(MARKER).exists() {
             // Check again, because another process may be creating the same folder now.
-            bail!(
-                "{}: holds files that this command did not write; choose another folder with --out",
-                path.display()
-            );
+            return Err(Error::file(
+                path,
+                "holds files that this command did not write; choose another folder with --out",
+            ));
         }
         Ok(())
     }
 
     /// Opens a folder that `create` made earlier.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         if !path.exists() {
-            bail!("there is no folder {}", path.display());
+            let missing = format!("there is no folder {}", path.display());
+            return Err(Error::Refused(missing));
         }
         let marker = path.join(MARKER);
-        let bytes = std::fs::read(&marker).with_context(|| {
-            format!(
-                "{}: not an output folder of `reproduce` or `run` (no {MARKER} in it)",
-                path.display()
-            )
-        })?;
-        let found: Marker = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{}: not readable as JSON", marker.display()))?;
+        let bytes = std::fs::read(&marker).at(
+            path,
+            format!("not an output folder of `reproduce` or `run` (no {MARKER} in it)"),
+        )?;
+        let found: Marker = serde_json::from_slice(&bytes).at(&marker, "not readable as JSON")?;
         if found.format != FORMAT {
-            bail!(
-                "{}: written by another version ({}, layout {}; this one reads layout {FORMAT}); choose another folder with --out",
-                path.display(),
-                found.made_by,
-                found.format
-            );
+            return Err(Error::file(
+                path,
+                format!(
+                    "written by another version ({}, layout {}; this one reads layout {FORMAT}); choose another folder with --out",
+                    found.made_by, found.format
+                ),
+            ));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -148,7 +147,7 @@ impl OutDir {
     }
 
     /// The record of a finished run; `None` if it has not finished.
-    pub fn record(&self, spec: &RunSpec) -> anyhow::Result<Option<RunRecord>> {
+    pub fn record(&self, spec: &RunSpec) -> Result<Option<RunRecord>> {
         let path = self.run(&spec.id()).join("record.json");
         if !path.exists() {
             return Ok(None);
@@ -156,17 +155,17 @@ impl OutDir {
         let record = read_record(&path)?;
         // Compare ids rather than specs, because JSON may lose the last bit of a number.
         if record.run_id != spec.id() {
-            bail!(
-                "{}: the record of another run than its folder's name says; move the folder away",
-                path.display()
-            );
+            return Err(Error::file(
+                &path,
+                "the record of another run than its folder's name says; move the folder away",
+            ));
         }
         Ok(Some(record))
     }
 
     /// Every finished run in the folder, ordered by id. A folder whose name is not its run's id, such as a copy, is
     /// skipped with a warning on stderr, because its run would count as a second seed.
-    pub fn records(&self) -> anyhow::Result<Vec<RunRecord>> {
+    pub fn records(&self) -> Result<Vec<RunRecord>> {
         let mut records = Vec::new();
         for name in self.run_ids()? {
             let folder = self.run(&name);
@@ -188,13 +187,11 @@ impl OutDir {
         Ok(records)
     }
 
-    fn run_ids(&self) -> anyhow::Result<BTreeSet<String>> {
+    fn run_ids(&self) -> Result<BTreeSet<String>> {
         let runs = self.path.join("runs");
         let mut ids = BTreeSet::new();
-        for entry in std::fs::read_dir(&runs)
-            .with_context(|| format!("{}: cannot be read", runs.display()))?
-        {
-            let entry = entry?;
+        for entry in std::fs::read_dir(&runs).at(&runs, "cannot be read")? {
+            let entry = entry.at(&runs, "cannot be read")?;
             if entry.path().is_dir() {
                 ids.insert(entry.file_name().to_string_lossy().into_owned());
             }
@@ -203,17 +200,17 @@ impl OutDir {
     }
 
     /// Stores the command that filled the folder.
-    pub fn write_command(&self, command: &CommandRecord) -> anyhow::Result<()> {
+    pub fn write_command(&self, command: &CommandRecord) -> Result<()> {
         self.write(COMMAND, &serde_json::to_vec_pretty(command)?)
     }
 
     /// The last command that filled the folder; empty if there was none.
-    pub fn command(&self) -> anyhow::Result<CommandRecord> {
+    pub fn command(&self) -> Result<CommandRecord> {
         self.read_json(COMMAND)
     }
 
     /// Stores the error messages of failed runs, by run id.
-    pub fn write_failures(&self, failures: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    pub fn write_failures(&self, failures: &BTreeMap<String, String>) -> Result<()> {
         let remembered: BTreeMap<&String, FailureRecord> = failures
             .iter()
             .map(|(id, message)| {
@@ -229,7 +226,7 @@ impl OutDir {
 
     /// Runs that failed and have not finished since. A record from before the failure does not count as finishing:
     /// the data changed afterwards.
-    pub fn failures(&self) -> anyhow::Result<BTreeMap<String, String>> {
+    pub fn failures(&self) -> Result<BTreeMap<String, String>> {
         let remembered: BTreeMap<String, FailureRecord> = self.read_json(FAILURES)?;
         Ok(remembered
             .into_iter()
@@ -239,15 +236,12 @@ impl OutDir {
     }
 
     /// Stores where the results of joined folders differ, by run id.
-    pub fn write_disagreements(
-        &self,
-        disagreements: &BTreeMap<String, String>,
-    ) -> anyhow::Result<()> {
+    pub fn write_disagreements(&self, disagreements: &BTreeMap<String, String>) -> Result<()> {
         self.write(DISAGREEMENTS, &serde_json::to_vec_pretty(disagreements)?)
     }
 
     /// The differences that all joins so far have found, by run id.
-    pub fn disagreements(&self) -> anyhow::Result<BTreeMap<String, String>> {
+    pub fn disagreements(&self) -> Result<BTreeMap<String, String>> {
         self.read_json(DISAGREEMENTS)
     }
 
@@ -256,43 +250,38 @@ impl OutDir {
     }
 
     /// Writes one file of the folder atomically and creates its parent folders.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)
-                .with_context(|| format!("{}: cannot be created", parent.display()))?;
+            std::fs::create_dir_all(parent).at(parent, "cannot be created")?;
         }
         write_atomically(&path, bytes)?;
         Ok(())
     }
 
-    fn read_json<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> anyhow::Result<T> {
+    fn read_json<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> Result<T> {
         let path = self.path.join(name);
         if !path.exists() {
             return Ok(T::default());
         }
-        let bytes =
-            std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{}: not what this version writes", path.display()))
+        let bytes = std::fs::read(&path).at(&path, "cannot be read")?;
+        serde_json::from_slice(&bytes).at(&path, "not what this version writes")
     }
 }
 
 /// Whether the folder holds anything besides an empty `runs` folder, which an interrupted `create` leaves.
-fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
+fn has_foreign_files(path: &Path) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
     let list = |path: &Path| {
-        std::fs::read_dir(path).with_context(|| {
-            format!(
-                "{}: not a folder that can be read; choose another with --out",
-                path.display()
-            )
-        })
+        std::fs::read_dir(path).at(
+            path,
+            "not a folder that can be read; choose another with --out",
+        )
     };
     for entry in list(path)? {
-        let entry = entry?;
+        let entry = entry.at(path, "cannot be read")?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         // The marker under its temporary name belongs to a process that is creating this folder or was killed doing
@@ -312,22 +301,30 @@ fn has_foreign_files(path: &Path) -> anyhow::Result<bool> {
 const MAKE_AGAIN: &str = "delete it and give the same `reproduce` or `run` command again";
 
 /// Reads one record. The layout's version is checked before any other field.
-fn read_record(path: &Path) -> anyhow::Result<RunRecord> {
-    let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{shown}: not readable as JSON; {MAKE_AGAIN}"))?;
+fn read_record(path: &Path) -> Result<RunRecord> {
+    let bytes = std::fs::read(path).at(path, "cannot be read")?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).at(path, format!("not readable as JSON; {MAKE_AGAIN}"))?;
     let format = value.get("format").and_then(serde_json::Value::as_u64);
     match format {
         Some(format) if format == u64::from(RunRecord::FORMAT) => {}
-        Some(format) => bail!(
-            "{shown}: a run record of another version (layout {format}; this one reads layout {}); choose another folder with --out",
-            RunRecord::FORMAT
-        ),
-        None => bail!("{shown}: not a run record (it names no layout); {MAKE_AGAIN}"),
+        Some(format) => {
+            return Err(Error::file(
+                path,
+                format!(
+                    "a run record of another version (layout {format}; this one reads layout {}); choose another folder with --out",
+                    RunRecord::FORMAT
+                ),
+            ));
+        }
+        None => {
+            return Err(Error::file(
+                path,
+                format!("not a run record (it names no layout); {MAKE_AGAIN}"),
+            ));
+        }
     }
-    serde_json::from_value(value)
-        .with_context(|| format!("{shown}: not a whole run record; {MAKE_AGAIN}"))
+    serde_json::from_value(value).at(path, format!("not a whole run record; {MAKE_AGAIN}"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //! of these numbers.
 
 use super::study::Study;
-use anyhow::Context;
+use crate::Result;
+use crate::error::At;
 use serde::Deserialize;
+use std::path::Path;
 
 /// What the paper's tables call the paper's own method.
 pub(crate) const OURS: &str = "L0GM";
@@ -106,9 +108,9 @@ pub(super) struct CouplingRow {
 
 impl Paper {
     /// Parses the transcription, which is compiled in.
-    pub fn load() -> anyhow::Result<Self> {
+    pub fn load() -> Result<Self> {
         toml::from_str(include_str!("../../../results/paper/tables.toml"))
-            .context("results/paper/tables.toml")
+            .at(Path::new("results/paper/tables.toml"), "cannot be read")
     }
 
     /// The dataset that the paper uses for a modality.

@@ -3,7 +3,8 @@
 
 use super::document::Document;
 use super::markdown;
-use anyhow::{Context, bail};
+use crate::error::At;
+use crate::{Error, Result};
 use l0gm_train::write_atomically;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,12 +16,12 @@ const LIST: &str = "published.txt";
 ///
 /// # Errors
 /// Fails if a file from elsewhere is in the way, if `dir` is an output folder, or if it cannot be written.
-pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
+pub fn publish(document: &Document, dir: &Path) -> Result<()> {
     if dir.join("l0gm-out.json").exists() {
-        bail!(
+        return Err(Error::Refused(format!(
             "--publish {}: is an output folder, whose report is there already; name another folder",
             dir.display()
-        );
+        )));
     }
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for table in document.tables() {
@@ -39,10 +40,10 @@ pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
         .iter()
         .find(|(name, _)| !before.contains(name) && dir.join(name).exists())
     {
-        bail!(
+        return Err(Error::Refused(format!(
             "--publish {}: {name} is there and was not published by this command; name another folder, or move it",
             dir.display()
-        );
+        )));
     }
     let names: BTreeSet<String> = files.iter().map(|(name, _)| name.clone()).collect();
     // Until all files are written, list the old and the new names, so that an interruption leaves only files known as
@@ -54,7 +55,7 @@ pub fn publish(document: &Document, dir: &Path) -> anyhow::Result<()> {
     for name in before.difference(&names) {
         let path = dir.join(name);
         if path.exists() {
-            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            std::fs::remove_file(&path).at(&path, "cannot be removed")?;
         }
     }
     write(&dir.join(LIST), &lines(names.iter()))
@@ -81,9 +82,9 @@ fn lines<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
         .collect()
 }
 
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    std::fs::create_dir_all(folder).at(folder, "cannot be created")?;
     write_atomically(path, bytes)?;
     Ok(())
 }

@@ -48,7 +48,7 @@ fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
     let folders = folders
         .iter()
         .map(|folder| OutDir::open(folder))
-        .collect::<anyhow::Result<Vec<OutDir>>>()?;
+        .collect::<l0gm_report::Result<Vec<OutDir>>>()?;
     let out = OutDir::create(path)?;
     let done = join::join(&folders, &out)?;
     println!(

@@ -2,6 +2,7 @@
 //! `null` in JSON and Parquet and an empty field in CSV.
 
 use super::frame::{Frame, FrameColumn, Kind, Value};
+use crate::Result;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 impl Frame {
     /// A JSON array with one object for each row, its keys in column order.
-    pub fn to_json(&self) -> anyhow::Result<Vec<u8>> {
+    pub fn to_json(&self) -> Result<Vec<u8>> {
         // The rows are put together by hand, because the map of serde_json sorts its keys.
         let mut text = String::from("[");
         for row in 0..self.rows() {
@@ -39,7 +40,7 @@ impl Frame {
     }
 
     /// CSV with a header row.
-    pub fn to_csv(&self) -> anyhow::Result<Vec<u8>> {
+    pub fn to_csv(&self) -> Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(self.columns.iter().map(|column| &column.name))?;
         for row in 0..self.rows() {
@@ -56,11 +57,11 @@ impl Frame {
         }
         writer
             .into_inner()
-            .map_err(|error| anyhow::anyhow!("writing CSV: {error}"))
+            .map_err(|error| csv::Error::from(error.into_error()).into())
     }
 
     /// Parquet compressed with zstd; every column may hold nulls.
-    pub fn to_parquet(&self) -> anyhow::Result<Vec<u8>> {
+    pub fn to_parquet(&self) -> Result<Vec<u8>> {
         let fields: Vec<Field> = self
             .columns
             .iter()

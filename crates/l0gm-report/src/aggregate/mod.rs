@@ -8,6 +8,7 @@ mod frame_files;
 pub use columns::{is_twin, selected_loss};
 pub use frame::{Frame, Kind, Value};
 
+use crate::Result;
 use crate::out::OutDir;
 use l0gm_train::RunRecord;
 
@@ -22,7 +23,7 @@ pub fn summary(records: &[RunRecord]) -> Frame {
 }
 
 /// Writes the summary in its three formats.
-pub fn write_summary(out: &OutDir, records: &[RunRecord]) -> anyhow::Result<()> {
+pub fn write_summary(out: &OutDir, records: &[RunRecord]) -> Result<()> {
     let frame = summary(records);
     out.write("summary.json", &frame.to_json()?)?;
     out.write("summary.csv", &frame.to_csv()?)?;

@@ -1,6 +1,7 @@
 //! A confusion matrix: rows are true classes, columns predictions, shading the share of the row.
 
 use super::pen::{Area, BLUE, Canvas, INK, Pen};
+use crate::Result;
 use crate::format;
 use plotters::element::Rectangle;
 use plotters::style::Color;
@@ -21,7 +22,7 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let area = pen.title(root, &self.title)?;
         let n = self.counts.len().max(1);
         let (width, height) = area.dim_in_pixel();
@@ -65,7 +66,7 @@ impl Confusion {
         share: f64,
         n: usize,
         (x, y): (i32, i32),
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         if n <= 4 {
             area.draw_text(&format::count(count), &pen.centred(17), (x, y - pen.px(10)))?;
             let row = format!("{} of row", format::percent(share));
@@ -83,7 +84,7 @@ impl Confusion {
         pen: &Pen,
         n: usize,
         (left, top, side): (i32, i32, i32),
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         let middle = |i: usize| side * (2 * i as i32 + 1) / (2 * n as i32);
         if n <= NAMED {
             let per_column = if n <= 4 { 14 } else { 4 };

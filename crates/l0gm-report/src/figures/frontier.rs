@@ -3,6 +3,7 @@
 
 use super::labels::{self, Frame, Pixel, Surroundings};
 use super::pen::{Area, Axes, BLUE, Canvas, INK, Mark, ORANGE, PALETTE, Pen, digits_of, padded};
+use crate::Result;
 use crate::format;
 use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, EmptyElement, PathElement, Text};
@@ -65,7 +66,7 @@ impl Frontier {
         })
     }
 
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let rest = pen.title(root, &self.title)?;
         let (top, bottom) = rest.split_vertically(pen.px(262));
         let top = pen.legend(
@@ -90,7 +91,7 @@ impl Frontier {
         self.draw_ece(&bottom, pen)
     }
 
-    fn draw_accuracy<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    fn draw_accuracy<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> Result<()> {
         let values = self.points.iter().flat_map(|p| {
             let std = p.accuracy_std.unwrap_or(0.0);
             [p.accuracy - std, p.accuracy + std]
@@ -141,7 +142,7 @@ impl Frontier {
     }
 
     /// Writes each point's lambda beside it.
-    fn draw_labels<DB: Canvas>(&self, chart: &mut Axes<'_, DB>, pen: &Pen) -> anyhow::Result<()> {
+    fn draw_labels<DB: Canvas>(&self, chart: &mut Axes<'_, DB>, pen: &Pen) -> Result<()> {
         let at = |p: &FrontierPoint| (p.active * 100.0, p.accuracy);
         let texts: Vec<String> = self
             .points
@@ -198,7 +199,7 @@ impl Frontier {
         Ok(())
     }
 
-    fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> Result<()> {
         let values = self.points.iter().flat_map(|p| [p.ece, p.ece_scaled]);
         let highest = values
             .chain(self.dense.iter().flat_map(|d| [d.ece, d.ece_scaled]))

@@ -3,6 +3,7 @@
 //! cell for each dimension, which shows whether the same dimensions stay open.
 
 use super::pen::{Area, BLUE, Canvas, INK, Pen};
+use crate::Result;
 use crate::format;
 use plotters::element::Rectangle;
 use plotters::style::Color;
@@ -46,7 +47,7 @@ impl GateMap {
         (26 + rows + BELOW) as u32
     }
 
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let area = pen.title(root, &self.title)?;
         match &self.map {
             Map::Fields {
@@ -65,7 +66,7 @@ fn draw_fields<DB: Canvas>(
     lambdas: &[String],
     rows: &[(String, Vec<f64>)],
     width: f64,
-) -> anyhow::Result<()> {
+) -> Result<()> {
     let (whole, _) = area.dim_in_pixel();
     let (left, right, top) = (pen.px(122), whole as i32 - pen.px(14), pen.px(24));
     let columns = lambdas.len().max(1) as i32;
@@ -101,11 +102,7 @@ fn count(x: f64) -> String {
     format::decimals(x, usize::from((x - x.round()).abs() > 1e-9))
 }
 
-fn draw_strips<DB: Canvas>(
-    area: &Area<DB>,
-    pen: &Pen,
-    rows: &[(String, Vec<f32>)],
-) -> anyhow::Result<()> {
+fn draw_strips<DB: Canvas>(area: &Area<DB>, pen: &Pen, rows: &[(String, Vec<f32>)]) -> Result<()> {
     let (whole, _) = area.dim_in_pixel();
     let (left, right) = (pen.px(16), whole as i32 - pen.px(16));
     let mut most = 1;

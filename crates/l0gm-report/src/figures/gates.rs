@@ -2,6 +2,7 @@
 //! should gather at both ends, with few in between.
 
 use super::pen::{Area, BLUE, Canvas, INK, Pen};
+use crate::Result;
 use plotters::element::{PathElement, Rectangle};
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -32,7 +33,7 @@ impl Gates {
         (26 + ROW * self.rows.len() as i32 + 46) as u32
     }
 
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let area = pen.title(root, &self.title)?;
         let (width, _) = area.dim_in_pixel();
         let (left, right) = (pen.px(16), width as i32 - pen.px(16));

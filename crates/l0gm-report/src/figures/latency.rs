@@ -2,6 +2,7 @@
 //! batch size has its own scale.
 
 use super::pen::{Area, Canvas, INK, PALETTE, Pen};
+use crate::Result;
 use plotters::element::{PathElement, Rectangle};
 use plotters::style::Color;
 
@@ -48,7 +49,7 @@ impl LatencyBars {
         (26 + panels + 6) as u32
     }
 
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let area = pen.title(root, &self.title)?;
         let (width, _) = area.dim_in_pixel();
         let (left, right) = (pen.px(16), width as i32 - pen.px(16));

@@ -1,6 +1,7 @@
 //! Learning curves: training loss, validation loss and active fraction by epoch, with one line for each point.
 
 use super::pen::{Area, Canvas, INK, Mark, PALETTE, Pen, digits_of, padded};
+use crate::Result;
 use crate::format;
 use plotters::chart::ChartBuilder;
 use plotters::element::Circle;
@@ -43,7 +44,7 @@ pub struct Moment {
 }
 
 impl Learning {
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let rest = pen.title(root, &self.title)?;
         let colours = self.colours();
         let mut marks: Vec<(String, Mark)> = self
@@ -101,7 +102,7 @@ impl Learning {
         colours: &[RGBAColor],
         last: f64,
         loss: &Loss,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         // The first epochs of a run may lie far above the rest and would flatten the other curves.
         let mut losses: Vec<f64> = self
             .curves
@@ -149,7 +150,7 @@ impl Learning {
         pen: &Pen,
         colours: &[RGBAColor],
         last: f64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         let mut chart = ChartBuilder::on(area)
             .margin_left(pen.px(10))
             .margin_right(pen.px(14))

@@ -21,7 +21,8 @@ pub use learning::{Curve, Learning, Moment};
 pub use reliability::Reliability;
 pub use robustness::{Robustness, Shifted, Spot};
 
-use anyhow::Context;
+use crate::error::At;
+use crate::{Error, Result};
 use l0gm_train::write_atomically;
 use pen::{Canvas, Pen};
 use plotters::backend::{BitMapBackend, SVGBackend};
@@ -81,12 +82,12 @@ impl Figure {
     }
 
     /// The figure as an SVG file: white background, fixed colours.
-    pub fn svg(&self) -> anyhow::Result<String> {
+    pub fn svg(&self) -> Result<String> {
         self.draw_svg(true)
     }
 
     /// The figure as SVG for an HTML page: transparent background, and text in the page's colour.
-    pub fn inline_svg(&self) -> anyhow::Result<String> {
+    pub fn inline_svg(&self) -> Result<String> {
         let svg = self
             .draw_svg(false)?
             .replace(&pen::ink_hex(), "currentColor");
@@ -94,11 +95,13 @@ impl Figure {
         let (width, height) = self.size();
         let svg = svg.replacen(&format!("width=\"{width}\" height=\"{height}\" "), "", 1);
         let role = "<svg role=\"img\" aria-hidden=\"true\" ";
-        let start = svg.find("<svg ").context("plotters wrote no <svg>")?;
+        let start = svg
+            .find("<svg ")
+            .ok_or_else(|| Error::Drawing("plotters wrote no <svg>".into()))?;
         Ok(format!("{role}{}", &svg[start + "<svg ".len()..]))
     }
 
-    fn draw_svg(&self, background: bool) -> anyhow::Result<String> {
+    fn draw_svg(&self, background: bool) -> Result<String> {
         let mut text = String::new();
         {
             let root = SVGBackend::with_string(&mut text, self.size()).into_drawing_area();
@@ -109,33 +112,27 @@ impl Figure {
     }
 
     /// Writes the PNG atomically and leaves no other file behind.
-    pub fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+    pub fn write_png(&self, path: &Path) -> Result<()> {
         // plotters can encode PNG into a file only, so draw into a temporary file and read that back.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let drawn = path.with_file_name(format!(".{name}.{}.drawn.png", std::process::id()));
-        let bytes = self.draw_png(&drawn).and_then(|()| {
-            std::fs::read(&drawn).with_context(|| format!("{}: cannot be read", drawn.display()))
-        });
+        let bytes = self
+            .draw_png(&drawn)
+            .and_then(|()| std::fs::read(&drawn).at(&drawn, "cannot be read"));
         // If drawing failed, there may be no file to remove.
         let _ = std::fs::remove_file(&drawn);
         Ok(write_atomically(path, &bytes?)?)
     }
 
-    fn draw_png(&self, path: &Path) -> anyhow::Result<()> {
+    fn draw_png(&self, path: &Path) -> Result<()> {
         let (width, height) = self.size();
         let size = (width * PNG_SCALE, height * PNG_SCALE);
         let root = BitMapBackend::new(path, size).into_drawing_area();
         self.draw(&root, true, PNG_SCALE)?;
-        root.present()
-            .with_context(|| format!("{}: cannot be written", path.display()))
+        root.present().at(path, "cannot be written")
     }
 
-    fn draw<DB: Canvas>(
-        &self,
-        root: &pen::Area<DB>,
-        background: bool,
-        scale: u32,
-    ) -> anyhow::Result<()> {
+    fn draw<DB: Canvas>(&self, root: &pen::Area<DB>, background: bool, scale: u32) -> Result<()> {
         pen::register_font()?;
         if background {
             root.fill(&WHITE)?;

@@ -1,6 +1,7 @@
 //! What all figures share: colours that are legible on light and dark pages, sizes that scale for PNG, axes and
 //! legends. Needs no system font, because one is compiled in.
 
+use crate::{Error, Result};
 use plotters::chart::ChartContext;
 use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
@@ -19,7 +20,7 @@ use std::sync::Once;
 /// Formats the numbers of an axis.
 type Format<'a> = &'a dyn Fn(&f64) -> String;
 
-/// A drawing backend whose errors can be converted into those of `anyhow`.
+/// A drawing backend whose errors can become an [`Error::Drawing`].
 pub(super) trait Canvas: DrawingBackend<ErrorType: 'static> {}
 impl<DB: DrawingBackend<ErrorType: 'static>> Canvas for DB {}
 
@@ -50,7 +51,7 @@ pub(super) fn ink_hex() -> String {
 }
 
 /// Registers the font with plotters, once per process.
-pub(super) fn register_font() -> anyhow::Result<()> {
+pub(super) fn register_font() -> Result<()> {
     static ONCE: Once = Once::new();
     let mut registered = true;
     ONCE.call_once(|| {
@@ -61,8 +62,10 @@ pub(super) fn register_font() -> anyhow::Result<()> {
         )
         .is_ok();
     });
-    anyhow::ensure!(registered, "the built-in font cannot be used");
-    Ok(())
+    match registered {
+        true => Ok(()),
+        false => Err(Error::Drawing("the built-in font cannot be used".into())),
+    }
 }
 
 /// Draws with sizes multiplied by the figure's scale.
@@ -120,7 +123,7 @@ impl Pen {
         names: (&str, &str),
         labels: (usize, usize),
         format: (Format<'_>, Format<'_>),
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -140,11 +143,7 @@ impl Pen {
     }
 
     /// Draws the title and returns the area below it.
-    pub(super) fn title<DB: Canvas>(
-        &self,
-        area: &Area<DB>,
-        title: &str,
-    ) -> anyhow::Result<Area<DB>> {
+    pub(super) fn title<DB: Canvas>(&self, area: &Area<DB>, title: &str) -> Result<Area<DB>> {
         let (top, rest) = area.split_vertically(self.px(26));
         top.draw_text(title, &self.text(15), (self.px(10), self.px(8)))?;
         Ok(rest)
@@ -155,7 +154,7 @@ impl Pen {
         &self,
         area: &Area<DB>,
         entries: &[(String, Mark)],
-    ) -> anyhow::Result<Area<DB>> {
+    ) -> Result<Area<DB>> {
         let (width, _) = area.dim_in_pixel();
         let style = self.text(12);
         let left = self.px(12);
@@ -215,7 +214,7 @@ impl Pen {
         x: Range<f64>,
         y: f64,
         colour: RGBAColor,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         const DASHES: usize = 36;
         let step = (x.end - x.start) / DASHES as f64;
         chart.draw_series((0..DASHES).map(|i| {

@@ -1,6 +1,7 @@
 //! A reliability diagram: the accuracy of predictions by their confidence, and how many there are.
 
 use super::pen::{Area, BLUE, Canvas, INK, Mark, ORANGE, Pen};
+use crate::Result;
 use crate::format;
 use l0gm_gate::calibration::Bin;
 use plotters::chart::ChartBuilder;
@@ -17,7 +18,7 @@ pub struct Reliability {
 }
 
 impl Reliability {
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let rest = pen.title(root, &self.title)?;
         let rest = pen.legend(
             &rest,
@@ -38,12 +39,7 @@ impl Reliability {
         self.draw_counts(&bottom, pen, low)
     }
 
-    fn draw_accuracy<DB: Canvas>(
-        &self,
-        area: &Area<DB>,
-        pen: &Pen,
-        low: f64,
-    ) -> anyhow::Result<()> {
+    fn draw_accuracy<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen, low: f64) -> Result<()> {
         let lowest = self
             .filled()
             .map(|bin| bin.accuracy.min(bin.confidence))
@@ -96,7 +92,7 @@ impl Reliability {
         Ok(())
     }
 
-    fn draw_counts<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen, low: f64) -> anyhow::Result<()> {
+    fn draw_counts<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen, low: f64) -> Result<()> {
         let most = self
             .bins
             .iter()

@@ -2,6 +2,7 @@
 //! starts with the unperturbed rows.
 
 use super::pen::{Area, Axes, BLUE, Canvas, INK, Mark, Pen, digits_of, padded};
+use crate::Result;
 use crate::format;
 use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, PathElement};
@@ -54,7 +55,7 @@ pub struct Spot {
 }
 
 impl Robustness {
-    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let rest = pen.title(root, &self.title)?;
         let models = self.series.iter();
         let mut marks: Vec<(String, Mark)> = models
@@ -87,7 +88,7 @@ impl Robustness {
         self.series.iter().flat_map(|s| s.spots.iter().flatten())
     }
 
-    fn draw_accuracy<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    fn draw_accuracy<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> Result<()> {
         let ends = self.all().flat_map(|spot| {
             let std = spot.accuracy_std.unwrap_or(0.0);
             [spot.accuracy - std, spot.accuracy + std]
@@ -113,7 +114,7 @@ impl Robustness {
         Ok(())
     }
 
-    fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> Result<()> {
         let most = self
             .all()
             .flat_map(|spot| [spot.ece, spot.ece_scaled])
@@ -146,7 +147,7 @@ impl Robustness {
         pen: &Pen,
         name: &str,
         range: Range<f64>,
-    ) -> anyhow::Result<Axes<'a, DB>> {
+    ) -> Result<Axes<'a, DB>> {
         let digits = digits_of(&range);
         let mut chart = ChartBuilder::on(area)
             .margin_left(pen.px(10))
@@ -177,7 +178,7 @@ impl Robustness {
         colour: RGBAColor,
         width: u32,
         of: impl Fn(&Spot) -> f64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         for (kind, spots) in series.spots.iter().enumerate() {
             let line = spots.iter().enumerate();
             let line = line.map(|(tick, spot)| (self.x(kind, tick), of(spot)));
@@ -186,7 +187,7 @@ impl Robustness {
         Ok(())
     }
 
-    fn draw_ticks<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> anyhow::Result<()> {
+    fn draw_ticks<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> Result<()> {
         let (width, _) = area.dim_in_pixel();
         let (left, right) = (pen.px(LEFT), width as i32 - pen.px(RIGHT));
         let range = self.range();
