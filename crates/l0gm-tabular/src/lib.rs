@@ -36,6 +36,7 @@ mod split;
 mod stratified;
 mod table;
 mod task;
+mod tree_columns;
 mod typing;
 
 pub use build::{EncodedTable, TableModel, build_model};

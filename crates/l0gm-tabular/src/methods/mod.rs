@@ -1,5 +1,6 @@
 //! The methods for tables. To add one, write a file here and add its name to the list.
 
+mod forust;
 mod gated;
 mod logistic;
 
@@ -9,5 +10,10 @@ use l0gm_train::Methods;
 /// Every method for tables, in the order in which plans and tables show them.
 pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
     "tables",
-    &[&gated::DENSE, &gated::L0GM, &logistic::Logistic],
+    &[
+        &gated::DENSE,
+        &gated::L0GM,
+        &logistic::Logistic,
+        &forust::Forust,
+    ],
 );

@@ -1,6 +1,7 @@
 //! Tests of this crate, with a file for each topic: reading, splitting, encoding, the predictor, compaction.
 
 mod bad_input;
+mod boosted_trees;
 mod compact_file;
 mod compaction;
 mod encoding;
