@@ -91,6 +91,7 @@ mod readable;
 mod reading;
 mod relaxation;
 mod schedule;
+mod settled;
 mod target;
 mod whole_file;
 
@@ -107,6 +108,7 @@ pub use quantile::quantile;
 pub use readable::readable;
 pub use reading::{ActiveFraction, GateReader, GateReading};
 pub use schedule::{Schedule, ScheduleKind, ScheduleStep, Temperature};
+pub use settled::{harden, settle_likely};
 pub use target::{Controller, Multiplier, Target, settle, shift_to};
 pub use whole_file::write_whole;
 

@@ -97,7 +97,8 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 10] = [
+pub(crate) const UNWRITTEN: [&str; 11] = [
+    "train.recipe",
     "table.ignore",
     "table.keep",
     "table.categorical",

@@ -110,6 +110,8 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
             Some(_) => MethodInfo::l0gm("a made-up record"),
             None => MethodInfo::dense("a made-up record"),
         },
+        selection: None,
+        warnings: Vec::new(),
         not_offered: Vec::new(),
         data: data(shape),
         test: metrics(shape, accuracy, 9769),

@@ -187,7 +187,11 @@ impl OutDir {
         Ok(records)
     }
 
-    fn run_ids(&self) -> Result<BTreeSet<String>> {
+    /// Names of all folders of runs, finished or not: the ids of the runs.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn run_ids(&self) -> Result<BTreeSet<String>> {
         let runs = self.path.join("runs");
         let mut ids = BTreeSet::new();
         for entry in std::fs::read_dir(&runs).at(&runs, "cannot be read")? {

@@ -137,6 +137,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         threads: std::thread::available_parallelism()?.get(),
         progress: &mut progress,
         stop: StopFlag::default(),
+        baselines: Vec::new(),
     };
     let record = modality.run(&spec, &mut context)?;
     if arguments.out.is_none() {

@@ -5,7 +5,8 @@ use crate::methods::METHODS;
 use crate::settings::{SplitKind, UNWRITTEN};
 use crate::{Error, TabularModality, TabularSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, SpecRequest, TrainConfig, usual_setting_of,
+    Hyperparameter, Located, Methods, ModalityParts, Profile, SpecRequest, TrainConfig,
+    usual_setting_of,
 };
 use std::path::Path;
 
@@ -19,8 +20,12 @@ impl ModalityParts for TabularModality {
         vec!["adult".into()]
     }
 
-    fn base_settings(&self, _: &SpecRequest<'_>) -> l0gm_train::Result<TabularSettings> {
-        Ok(Self::defaults())
+    fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<TabularSettings> {
+        let own = is_table_file(Path::new(request.dataset));
+        Ok(match own || request.profile == Profile::General {
+            true => Self::general_defaults(),
+            false => Self::defaults(),
+        })
     }
 
     fn train_config(settings: &mut TabularSettings) -> &mut TrainConfig {

@@ -8,6 +8,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod additive;
 pub mod bins;
 mod build;
 mod cells;
@@ -54,7 +55,7 @@ pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{
     CinActivation, CinSettings, DataSettings, EncodingSettings, ModelSettings, NumberEncoding,
-    SplitKind, TabularSettings,
+    SplitKind, Start, TabularSettings,
 };
 pub use sizes::{compact_sizes, model_sizes};
 pub use spline::SplineTable;

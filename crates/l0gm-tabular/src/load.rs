@@ -116,6 +116,14 @@ impl LoadedTable {
     /// # Errors
     /// Fails if an official split is requested but does not exist, or if a part would be empty.
     pub fn split(&self, settings: &TabularSettings, seed: u64) -> Result<SplitRows> {
+        let split = self.whole_split(settings, seed)?;
+        match settings.data.train_rows {
+            Some(count) => split.with_train_rows(&self.labels, count, seed),
+            None => Ok(split),
+        }
+    }
+
+    fn whole_split(&self, settings: &TabularSettings, seed: u64) -> Result<SplitRows> {
         let data = &settings.data;
         match (data.split, self.official_train_rows) {
             // Rows drawn from both files would train on some of the second one's.

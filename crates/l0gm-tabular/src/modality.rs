@@ -1,15 +1,18 @@
 //! The modality of tables: its default settings, and how a dataset becomes encoded rows.
 
 use crate::load::LoadedTable;
-use crate::{EncodedTable, Error, Result, TabularSettings};
+use crate::{EncodedTable, Error, Result, Start, TabularSettings};
 use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
 use l0gm_gate::InferenceGate;
-use l0gm_train::{OptimiserConfig, RunSpec, TrainConfig};
+use l0gm_train::{OptimiserConfig, Recipe, RunSpec, TrainConfig};
 
 /// Epochs of both profiles, because a run takes only seconds.
 pub(crate) const EPOCHS: usize = 18;
+
+/// Epochs of the general recipe. A third of them is the settled phase, in which the weights adapt to the gates.
+const GENERAL_EPOCHS: usize = 30;
 
 /// Classification of tables from the catalogue or from a user's file.
 #[derive(Clone, Debug)]
@@ -44,6 +47,18 @@ impl TabularModality {
             },
             ..TrainConfig::default()
         };
+        settings
+    }
+
+    /// The default settings for data that nobody tuned them to ([`Profile::General`] and every file of the user's own):
+    /// all branches stand behind the gate, the gates settle, and the model starts from logistic regression.
+    pub fn general_defaults() -> TabularSettings {
+        let mut settings = Self::defaults();
+        settings.gate.inference = InferenceGate::Median;
+        settings.model.bypass = false;
+        settings.model.start = Start::Additive;
+        settings.train.recipe = Recipe::Settled;
+        settings.train.epochs = GENERAL_EPOCHS;
         settings
     }
 

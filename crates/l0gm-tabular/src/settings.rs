@@ -48,6 +48,10 @@ pub struct DataSettings {
     pub test_fraction: f64,
     /// Share of the remaining rows held out for selection, in (0, 1).
     pub valid_fraction: f64,
+    /// Trains on a sample of so many training rows, stratified by class; validation and test rows stay the same.
+    /// Default: all training rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_rows: Option<usize>,
     /// Columns to keep even if they look like an identifier, a constant or a copy of the label.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<String>,
@@ -64,7 +68,10 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 4] = [
+pub(crate) const UNWRITTEN: [&str; 7] = [
+    "train.recipe",
+    "model.start",
+    "data.train-rows",
     "data.keep",
     "data.drop-unlabelled",
     "data.decimal",
@@ -112,6 +119,7 @@ impl Default for DataSettings {
             test_file: None,
             test_fraction: 0.2,
             valid_fraction: 0.1,
+            train_rows: None,
             keep: Vec::new(),
             drop_unlabelled: false,
             decimal: None,
@@ -206,6 +214,23 @@ impl Default for CinSettings {
     }
 }
 
+/// How a model's parameters start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// At random; weights of raw inputs start at 0.
+    #[default]
+    Random,
+    /// From a logistic regression on the same rows: each field's first dimension starts as the field's effect.
+    Additive,
+}
+
+impl Start {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The model around the gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -226,6 +251,9 @@ pub struct ModelSettings {
     pub linear: bool,
     /// Whether the linear branch reads raw inputs without the gate (eq. 20) rather than the gated embeddings.
     pub bypass: bool,
+    /// How the parameters start.
+    #[serde(skip_serializing_if = "Start::is_default")]
+    pub start: Start,
 }
 
 impl Default for ModelSettings {
@@ -239,6 +267,7 @@ impl Default for ModelSettings {
             cin: CinSettings::default(),
             linear: true,
             bypass: true,
+            start: Start::default(),
         }
     }
 }
@@ -281,6 +310,9 @@ impl TabularSettings {
             &separator.unwrap_or(','),
             "one ASCII character",
         )?;
+        if let Some(count) = self.data.train_rows {
+            check(count >= 2, "data.train-rows", &count, "at least 2")?;
+        }
         let classes = classes.as_ref().map_or(2, Vec::len);
         check(classes >= 2, "data.classes", &classes, "at least two names")?;
         let bins = encoding.bins;

@@ -75,6 +75,23 @@ fn hold_out(
     Ok(split)
 }
 
+impl SplitRows {
+    /// Keeps `count` of the training rows, drawn by seed and stratified by class. The other parts stay as they are.
+    ///
+    /// # Errors
+    /// The seed is too large for a split.
+    pub fn with_train_rows(mut self, labels: &[u32], count: usize, seed: u64) -> Result<Self> {
+        let all = self.train.len();
+        if count < all {
+            // Half a row less, so that rounding up gives the count and never one more.
+            let fraction = (count as f64 - 0.5) / all as f64;
+            (_, self.train) = stratified_split(labels, &self.train, fraction, random_state(seed)?);
+            self.train.sort_unstable();
+        }
+        Ok(self)
+    }
+}
+
 fn random_state(seed: u64) -> Result<u32> {
     u32::try_from(seed).map_err(|_| {
         Error::Setting(format!(

@@ -168,6 +168,7 @@ fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
             threads: std::thread::available_parallelism()?.get(),
             progress: &mut LineProgress::new(&spec.id()),
             stop: StopFlag::default(),
+            baselines: Vec::new(),
         },
     )?;
     let twin = if record.data.twin {

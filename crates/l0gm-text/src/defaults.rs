@@ -6,7 +6,7 @@ use l0gm_train::{OptimiserConfig, Profile, TrainConfig};
 /// The settings of a profile, for a pretrained encoder or one trained from scratch.
 pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
     match (profile, pretrained) {
-        (Profile::Quick, true) => frozen(),
+        (Profile::Quick | Profile::General, true) => frozen(),
         (Profile::Paper, true) => fine_tuned(),
         (_, false) => scratch(),
     }

@@ -174,7 +174,8 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 5] = [
+pub(crate) const UNWRITTEN: [&str; 6] = [
+    "train.recipe",
     "drop-unlabelled",
     "missing",
     "separator",

@@ -176,6 +176,7 @@ fn run(dir: &Path, fine_tune: &str) -> (RunRecord, PathBuf) {
         threads: 1,
         progress: &mut (),
         stop: StopFlag::default(),
+        baselines: Vec::new(),
     };
     (modality.run(&spec, &mut context).unwrap(), out)
 }

@@ -105,6 +105,7 @@ impl Bench {
             threads: 2,
             progress,
             stop: StopFlag::default(),
+            baselines: Vec::new(),
         };
         self.texts.run(spec, &mut context)
     }

@@ -140,6 +140,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         threads: std::thread::available_parallelism()?.get(),
         progress: &mut LineProgress::new("points"),
         stop: StopFlag::default(),
+        baselines: Vec::new(),
     };
     let task = Points(points);
     let fit = GatedFit::new(&task, &model, &config);

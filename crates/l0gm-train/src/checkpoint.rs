@@ -32,6 +32,9 @@ pub(crate) struct Position {
     pub(crate) history: Vec<EpochRecord>,
     /// The selected epoch and its validation loss.
     pub(crate) best: Option<(usize, f64)>,
+    /// Validation loss before the first step. Absent where it was not measured.
+    #[serde(default)]
+    pub(crate) start_loss: Option<f64>,
     /// Validations since the selected one, for early stopping.
     pub(crate) stale: usize,
     /// Seconds of training over all sittings (a stopped run continues in a new sitting).

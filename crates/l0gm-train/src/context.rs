@@ -1,6 +1,6 @@
 //! The surroundings of a run: its folder, its device, and who watches and stops it.
 
-use crate::{Progress, StopFlag};
+use crate::{BaselineScore, Progress, StopFlag};
 use candle_core::Device;
 use std::path::PathBuf;
 
@@ -18,4 +18,6 @@ pub struct RunContext<'a> {
     pub progress: &'a mut dyn Progress,
     /// Checked before every step; when it is set, the run stops.
     pub stop: StopFlag,
+    /// What baselines of the same study reached, for warnings about this run. Empty where none has run.
+    pub baselines: Vec<BaselineScore>,
 }

@@ -4,9 +4,9 @@
 
 use crate::robustness::{Scoring, score_conditions};
 use crate::{
-    CompactFolder, CompactHeader, CompactSummary, Compacted, Condition, DataSummary, Error, Fitted,
-    MethodInfo, Metrics, Predictor, Result, RunContext, RunDir, RunRecord, RunSpec, Split,
-    write_predictions,
+    CompactFolder, CompactHeader, CompactSummary, Compacted, Condition, DataSummary, Error,
+    Evidence, Fitted, MethodInfo, Metrics, Predictor, Result, Role, RunContext, RunDir, RunRecord,
+    RunSpec, Split, write_predictions,
 };
 use l0gm_gate::calibration::{
     CalibrationReport, CalibrationSettings, Predictions, fit_temperature, reliability_bins,
@@ -107,6 +107,19 @@ pub fn judge<P: Predictor>(
         seed,
     };
     let report = |predictions| CalibrationReport::new(predictions, settings);
+    let evidence = Evidence {
+        valid_nll: valid.nll(),
+        valid_labels: &valid.labels,
+        baselines: &context.baselines,
+        gate: &gate,
+        history: &outcome.history,
+        selection: outcome.selection,
+    };
+    // A baseline is what others are measured by, not a model that can fail.
+    let warnings = match judging.method.role {
+        Role::Baseline => Vec::new(),
+        _ => evidence.warnings(),
+    };
     let epochs = outcome.history.last().map_or(0, |last| last.epoch);
     Ok(RunRecord {
         format: RunRecord::FORMAT,
@@ -128,6 +141,8 @@ pub fn judge<P: Predictor>(
         robustness,
         gate,
         compact,
+        selection: outcome.selection,
+        warnings,
         not_offered,
         history: outcome.history,
         best_epoch: outcome.best_epoch,

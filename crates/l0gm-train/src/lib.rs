@@ -12,6 +12,7 @@ mod latency;
 pub mod layers;
 mod logistic;
 mod machine;
+mod majority;
 mod method;
 pub mod metrics;
 mod modality;
@@ -33,6 +34,7 @@ mod task;
 mod timed;
 mod trainer;
 mod turns;
+mod warning;
 
 pub use checkpoint::load_trained;
 pub use compact::{
@@ -52,6 +54,7 @@ pub use logistic::{
     FeatureTask, Labelled, LogisticFit, LogisticPredictor, LogisticRegression, LogisticSettings,
     LogisticTrial, TimedRows, column_scales, fit_logistic,
 };
+pub use majority::MajorityPredictor;
 pub use method::{Knob, Method, MethodInfo, Methods, Role};
 pub use modality::{Hyperparameter, Modality, ModalityParts, usual_setting_of};
 pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
@@ -72,5 +75,6 @@ pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use spec::{Profile, RunSpec};
 pub use task::{Batch, Split, Task};
 pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
-pub use trainer::{Outcome, TrainConfig, Training, train};
+pub use trainer::{Outcome, Recipe, Selection, TrainConfig, Training, train};
 pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};
+pub use warning::{BaselineScore, Evidence, Warning, WarningKind};

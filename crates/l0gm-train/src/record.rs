@@ -1,5 +1,7 @@
 //! The record of a finished run: one JSON file with everything that the tables need.
-use crate::{Error, MethodInfo, NotOffered, Result, Robustness, RunSpec, Split};
+use crate::{
+    Error, MethodInfo, NotOffered, Result, Robustness, RunSpec, Selection, Split, Warning,
+};
 use l0gm_gate::GateReading;
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use serde::de::Error as _;
@@ -128,6 +130,13 @@ pub struct RunRecord {
     pub gate: GateReading,
     /// The compact model, for gated runs that have one.
     pub compact: Option<CompactSummary>,
+    /// The chosen validation loss beside the best one seen. Absent for methods that are not trained in epochs, and
+    /// from older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
+    /// Signs that the model failed, each with what to try.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// What the method does not offer to its judge, and the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_offered: Vec<NotOffered>,

@@ -18,6 +18,9 @@ pub enum Profile {
     Quick,
     /// The full recipe with three seeds. Refuses twins; whatever is still reduced is named in the report.
     Paper,
+    /// The recipe for data that nobody tuned anything to: settings chosen on validation over several datasets, gates
+    /// that settle, and nothing beside the gate. A user's own files have it under every profile.
+    General,
 }
 
 /// The specification of one run: everything that its result depends on, except the data's bytes.

@@ -83,6 +83,8 @@ pub enum ProfileFlag {
     Quick,
     /// The full recipe with three seeds; refuses twins; the report names what is still reduced.
     Paper,
+    /// The recipe for data that nobody tuned anything to, with three seeds; your own files have it under every profile.
+    General,
 }
 
 /// Flags that choose cells of a plan, and the machine and folders to use.

@@ -122,6 +122,7 @@ impl Job {
             profile: match self.profile {
                 Profile::Quick => "quick".to_owned(),
                 Profile::Paper => "paper".to_owned(),
+                Profile::General => "general".to_owned(),
             },
             planned: self.plan.runs.iter().map(|run| run.spec.id()).collect(),
         })?;
@@ -143,13 +144,22 @@ impl Done {
     pub fn close(&self, report: Option<&str>) -> ExitCode {
         let outcome = &self.outcome;
         println!(
-            "{} of {} runs done ({} now, {} before), {} failed",
+            "{} of {} runs done ({} now, {} before), {} failed{}",
             outcome.finished + outcome.skipped,
             self.cells,
             outcome.finished,
             outcome.skipped,
-            outcome.failures.len()
+            outcome.failures.len(),
+            match outcome.warnings.len() {
+                0 => String::new(),
+                n => format!(", {n} with warnings"),
+            }
         );
+        for (id, warnings) in &outcome.warnings {
+            for warning in warnings {
+                println!("warning: {id}: {warning}");
+            }
+        }
         for (id, message) in &outcome.failures {
             println!("failed: {id}: {message}");
         }
@@ -208,6 +218,7 @@ fn profile(flags: &CellFlags) -> anyhow::Result<Profile> {
             Err(usage("--profile paper refuses twins: leave --twin out"))
         }
         ProfileFlag::Paper => Ok(Profile::Paper),
+        ProfileFlag::General => Ok(Profile::General),
     }
 }
 
@@ -230,7 +241,7 @@ fn data_options(flags: &CellFlags, profile: Profile, purpose: Purpose) -> DataOp
         } else {
             FetchPolicy::Download
         },
-        allow_twin: profile == Profile::Quick,
+        allow_twin: profile != Profile::Paper,
         force_twin: flags.twin,
         bars: purpose == (Purpose::Run { bars: true }),
     }

@@ -20,6 +20,8 @@ pub struct Runner {
     pub quick: Defaults,
     /// Defaults of `--profile paper`.
     pub paper: Defaults,
+    /// Defaults of `--profile general`.
+    pub general: Defaults,
 }
 
 /// The values that a profile uses if the flags state none.
@@ -50,6 +52,11 @@ impl Runner {
                 ablations: Ablation::ALL.to_vec(),
                 out: PathBuf::from("out/paper"),
             },
+            general: Defaults {
+                seeds: vec![0, 1, 2],
+                ablations: Vec::new(),
+                out: PathBuf::from("out/general"),
+            },
         }
     }
 
@@ -58,6 +65,7 @@ impl Runner {
         match profile {
             ProfileFlag::Quick => &self.quick,
             ProfileFlag::Paper => &self.paper,
+            ProfileFlag::General => &self.general,
         }
     }
 }

@@ -114,6 +114,7 @@ fn run(path: &str, data: Option<PathBuf>, out: &Path) -> RunRecord {
         threads: 1,
         progress: &mut (),
         stop: StopFlag::default(),
+        baselines: Vec::new(),
     };
     graphs.run(&spec, &mut context).unwrap()
 }

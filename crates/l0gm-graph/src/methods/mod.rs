@@ -2,6 +2,7 @@
 
 mod gated;
 mod logistic;
+mod majority;
 mod two_hop;
 
 use crate::GraphModality;
@@ -13,6 +14,7 @@ pub(crate) static METHODS: Methods<GraphModality> = Methods::new(
     &[
         &gated::DENSE,
         &gated::L0GM,
+        &majority::Majority,
         &logistic::Logistic,
         &two_hop::TwoHop,
     ],

@@ -1,11 +1,12 @@
 //! L0GM on tables: a hard-concrete gate on the field embeddings that every branch reads (eq. 8 and 20). The same code
 //! fits the dense backbone, with the identity in place of the gate.
 
+use crate::additive::start_from_logistic;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::modality::EPOCHS;
 use crate::{
-    CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
-    TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
+    CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, Start, TableModel,
+    TableTask, TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
 };
 use candle_core::{Device, Tensor};
 use l0gm_gate::{GateKind, Granularity, InferenceGate};
@@ -131,7 +132,21 @@ fn run(
         data,
         robustness: settings.train.robustness,
     };
-    experiment.run(|sitting, context| fit.fit(sitting, context), context)
+    let model = &model;
+    experiment.run(
+        |sitting, context| {
+            let note = match settings.model.start {
+                Start::Random => None,
+                Start::Additive => {
+                    start_from_logistic(model, &table, &settings, spec.seed, context)?
+                }
+            };
+            let mut fitted = fit.fit(sitting, context)?;
+            fitted.outcome.notes.extend(note);
+            Ok(fitted)
+        },
+        context,
+    )
 }
 
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the

@@ -3,6 +3,7 @@
 mod forust;
 mod gated;
 mod logistic;
+mod majority;
 
 use crate::TabularModality;
 use l0gm_train::Methods;
@@ -13,6 +14,7 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
     &[
         &gated::DENSE,
         &gated::L0GM,
+        &majority::Majority,
         &logistic::Logistic,
         &forust::Forust,
     ],

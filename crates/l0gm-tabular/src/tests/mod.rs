@@ -1,5 +1,6 @@
 //! Tests of this crate, with a file for each topic: reading, splitting, encoding, the predictor, compaction.
 
+mod additive;
 mod bad_input;
 mod boosted_trees;
 mod compact_file;

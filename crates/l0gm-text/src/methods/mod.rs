@@ -1,6 +1,7 @@
 //! The methods for texts. To add one, write a file here and add its name to the list.
 
 mod gated;
+mod majority;
 mod tfidf;
 
 use crate::TextModality;
@@ -9,5 +10,10 @@ use l0gm_train::Methods;
 /// Every method for texts, in the order in which plans and tables show them.
 pub(crate) static METHODS: Methods<TextModality> = Methods::new(
     "texts",
-    &[&gated::DENSE, &gated::L0GM, &tfidf::TfIdfLogistic],
+    &[
+        &gated::DENSE,
+        &gated::L0GM,
+        &majority::Majority,
+        &tfidf::TfIdfLogistic,
+    ],
 );

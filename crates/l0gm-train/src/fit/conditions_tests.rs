@@ -143,6 +143,7 @@ fn judged(
         threads: 1,
         progress: &mut (),
         stop: StopFlag::default(),
+        baselines: Vec::new(),
     };
     let mut predictor = GatedPredictor {
         task: &task,

@@ -38,6 +38,17 @@ impl LogisticRegression {
         self.columns
     }
 
+    /// Weights, columns x outputs, column by column. Two classes have one output, the logit of the second; more have
+    /// one each.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// One for each output.
+    pub fn intercepts(&self) -> &[f32] {
+        &self.intercepts
+    }
+
     /// Number of weights and intercepts.
     pub fn parameters(&self) -> usize {
         self.weights.len() + self.intercepts.len()

@@ -1,8 +1,33 @@
 //! Training settings, which are checked before the first step.
 
+use super::Selection;
 use crate::{EpochRecord, Error, OptimiserConfig, Result};
 use l0gm_gate::{Controller, Objective, Schedule, ScheduleKind, Target};
 use serde::{Deserialize, Serialize};
+
+/// Which phases a training goes through, and which of its epochs may be selected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// The paper's Algorithm 1: gates stay noisy to the end, and prediction then closes some of them. Only the last
+    /// epochs may be selected ([`TrainConfig::select_from_last`]). With a target, the gates settle before.
+    #[default]
+    Algorithm1,
+    /// Warm-up, closing, and a settled phase in which training uses the same fixed gates as prediction, so that the
+    /// weights adapt to them. A gated model is selected in the settled phase, a dense one at any epoch.
+    Settled,
+}
+
+impl Recipe {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the gates settle before training ends, also without a target.
+    pub(super) fn settles(self) -> bool {
+        self == Self::Settled
+    }
+}
 
 /// Training settings. The defaults are the documented ones; each modality overrides some of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,11 +51,15 @@ pub struct TrainConfig {
     pub controller: Controller,
     /// Number of epochs between validations.
     pub validate_every: usize,
-    /// Only epochs in this last share of training, in (0, 1], may be selected, because the gates must be final.
+    /// Only epochs in this last share of training, in (0, 1], may be selected, because the gates must be final. The
+    /// recipe `settled` ignores it.
     pub select_from_last: f64,
     /// Stops after this many validations without a better validation loss, counted from when selection starts;
     /// 0 = never.
     pub patience: usize,
+    /// The phases of training, and which epochs may be selected.
+    #[serde(skip_serializing_if = "Recipe::is_default")]
+    pub recipe: Recipe,
     /// Whether the trained model is also judged under the twelve conditions of the robustness protocol.
     pub robustness: bool,
     /// Seconds between checkpoints. They are written less often if writing would take more than a twentieth of the
@@ -51,6 +80,7 @@ impl Default for TrainConfig {
             validate_every: 1,
             select_from_last: 0.25,
             patience: 0,
+            recipe: Recipe::default(),
             robustness: true,
             checkpoint_seconds: 20,
         }
@@ -61,8 +91,10 @@ impl Default for TrainConfig {
 pub struct Outcome {
     /// One entry per validation.
     pub history: Vec<EpochRecord>,
-    /// The epoch (counted from 1) whose parameters were selected.
+    /// The epoch (counted from 1) whose parameters were selected; 0 where the untrained model was the best.
     pub best_epoch: usize,
+    /// The chosen validation loss beside the best one seen. Absent for methods that are not trained in epochs.
+    pub selection: Option<Selection>,
     /// Seconds of training over all sittings, without loading data.
     pub train_seconds: f64,
     /// Number of optimiser steps taken.
@@ -77,6 +109,7 @@ impl Outcome {
         Self {
             history: Vec::new(),
             best_epoch: 0,
+            selection: None,
             train_seconds,
             steps: 0,
             notes: Vec::new(),
@@ -85,6 +118,10 @@ impl Outcome {
 }
 
 impl TrainConfig {
+    /// Settings that came later and are not written where they have their defaults, so that the identities of earlier
+    /// runs do not change. Written as a modality keeps them, under `train`.
+    pub const UNWRITTEN: [&'static str; 1] = ["train.recipe"];
+
     /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
         let counts = [
@@ -116,11 +153,12 @@ impl TrainConfig {
         self.optimiser.check()?;
         self.schedule.check()?;
         self.objective.check()?;
-        if self.target.is_none() {
+        if self.target.is_none() && self.recipe == Recipe::Algorithm1 {
             return Ok(());
         }
         self.controller.check()?;
-        if self.schedule.kind == ScheduleKind::Annealed
+        if self.target.is_some()
+            && self.schedule.kind == ScheduleKind::Annealed
             && self.schedule.warmup >= self.controller.reach
         {
             return Err(Error::Setting(format!(
@@ -177,8 +215,8 @@ impl TrainConfig {
         }
     }
 
-    /// Share of training after which an epoch may be selected. With a target, this is not before the gates have
-    /// settled.
+    /// Share of training after which an epoch of Algorithm 1 may be selected. With a target, this is not before the
+    /// gates have settled.
     pub(super) fn select_from(&self) -> f64 {
         let from = 1.0 - self.select_from_last;
         match self.target {

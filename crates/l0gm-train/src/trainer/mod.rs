@@ -7,9 +7,11 @@ mod config;
 mod saving;
 mod selection;
 mod session;
+mod settling;
 mod steering;
 
-pub use config::{Outcome, TrainConfig};
+pub use config::{Outcome, Recipe, TrainConfig};
+pub use selection::Selection;
 
 use crate::{Encoder, Error, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};
 use candle_core::Device;

@@ -1,11 +1,56 @@
 //! Validates with deterministic gates and selects by validation loss alone.
 
 use super::session::Session;
+use crate::checkpoint::Position;
 use crate::predict::predict_and_read;
-use crate::{Encoder, EpochRecord, Head, Parameter, Progress, Result, Split, StopFlag, Task};
+use crate::{
+    Encoder, EpochRecord, Head, Parameter, PredictionTable, Progress, Result, Split, StopFlag, Task,
+};
 use candle_core::Tensor;
-use l0gm_gate::Temperature;
+use l0gm_gate::{GateReading, Temperature};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
+
+/// The validation loss of the selected parameters beside the best one seen during training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Validation loss (NLL) of the selected parameters.
+    pub chosen: f64,
+    /// Lowest validation loss seen, whether or not it could be selected.
+    pub best_seen: f64,
+    /// The epoch with the lowest validation loss; 0 is the untrained model.
+    pub best_seen_epoch: usize,
+    /// Validation loss of the untrained model. Absent where it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
+}
+
+impl Selection {
+    /// By how much the chosen loss lies above the best one seen, relative to it.
+    pub fn gap(&self) -> f64 {
+        (self.chosen - self.best_seen) / self.best_seen.abs().max(f64::MIN_POSITIVE)
+    }
+
+    /// Reads it from a training that is over. `None` if nothing was validated.
+    pub(super) fn of(position: &Position) -> Option<Self> {
+        let (_, chosen) = position.best?;
+        let seen = position.history.iter().map(|e| (e.epoch, e.valid_loss));
+        let seen = position
+            .start_loss
+            .map(|loss| (0, loss))
+            .into_iter()
+            .chain(seen);
+        let (best_seen_epoch, best_seen) = seen
+            .chain(position.best)
+            .min_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Self {
+            chosen,
+            best_seen,
+            best_seen_epoch,
+            start: position.start_loss,
+        })
+    }
+}
 
 impl<T, E, H> Session<'_, T, E, H>
 where
@@ -17,20 +62,8 @@ where
     /// may be selected.
     pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
         self.settle_again()?;
-        let (predicted, reading) = predict_and_read(
-            self.task,
-            self.model,
-            Split::Valid,
-            self.config.eval_batch_size,
-            self.device,
-            progress,
-            // A stop request waits until the next step, because half a validation is of no use.
-            &StopFlag::default(),
-        )?;
-        let valid_loss = predicted.nll();
-        if !valid_loss.is_finite() {
-            return Err(self.not_finite(&format!("the validation loss is {valid_loss}")));
-        }
+        let (predicted, reading) = self.predict_validation(progress)?;
+        let valid_loss = self.finite_loss(&predicted)?;
         let (epoch, epochs) = (self.position.epoch, self.config.epochs);
         let then = self.config.schedule.at(epoch as f64 / epochs as f64);
         let active_fraction = reading.active_fraction;
@@ -50,18 +83,70 @@ where
         self.position.history.push(record);
         self.position.loss_sum = 0.0;
         self.position.loss_count = 0;
-        // The last epoch is always validated, so that something is always selected.
-        let from = epochs as f64 * self.config.select_from();
-        if epoch as f64 > from + 1e-9 {
-            if self.position.best.is_none_or(|(_, best)| valid_loss < best) {
-                self.position.best = Some((epoch, valid_loss));
-                self.position.stale = 0;
-                self.best = Some(snapshot(&self.parameters)?);
-            } else {
-                self.position.stale += 1;
-            }
+        if self.may_select() || self.config.recipe.settles() {
+            self.select_if_better(valid_loss)?;
         }
         Ok(())
+    }
+
+    /// Validates without an entry in the history, and selects the current parameters if they are the best so far.
+    pub(super) fn consider(&mut self, progress: &mut dyn Progress) -> Result<()> {
+        let loss = self.validation_loss(progress)?;
+        self.select_if_better(loss)
+    }
+
+    /// The validation loss of the current parameters.
+    pub(super) fn validation_loss(&mut self, progress: &mut dyn Progress) -> Result<f64> {
+        let (predicted, _) = self.predict_validation(progress)?;
+        self.finite_loss(&predicted)
+    }
+
+    fn predict_validation(
+        &mut self,
+        progress: &mut dyn Progress,
+    ) -> Result<(PredictionTable, GateReading)> {
+        predict_and_read(
+            self.task,
+            self.model,
+            Split::Valid,
+            self.config.eval_batch_size,
+            self.device,
+            progress,
+            // A stop request waits until the next step, because half a validation is of no use.
+            &StopFlag::default(),
+        )
+    }
+
+    fn finite_loss(&self, predicted: &PredictionTable) -> Result<f64> {
+        let loss = predicted.nll();
+        match loss.is_finite() {
+            true => Ok(loss),
+            false => Err(self.not_finite(&format!("the validation loss is {loss}"))),
+        }
+    }
+
+    fn select_if_better(&mut self, loss: f64) -> Result<()> {
+        if self.position.best.is_none_or(|(_, best)| loss < best) {
+            self.position.best = Some((self.position.epoch, loss));
+            self.position.stale = 0;
+            self.best = Some(snapshot(&self.parameters)?);
+        } else {
+            self.position.stale += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the parameters of this epoch may become the model's.
+    ///
+    /// Under the recipe `settled` that is any epoch of a dense model, and a gated one's after its gates have settled;
+    /// until then the best weights are kept for the beginning of that phase. Under Algorithm 1 it is the last share of
+    /// training. The last epoch is always validated, so that something is always selected.
+    pub(super) fn may_select(&self) -> bool {
+        if self.config.recipe.settles() {
+            return self.model.gates().is_empty() || self.position.settled_from.is_some();
+        }
+        let from = self.config.epochs as f64 * self.config.select_from();
+        self.position.epoch as f64 > from + 1e-9
     }
 
     /// Expected L0 at the current temperature. For a conditional gate it is `at_the_end`, the value at the final

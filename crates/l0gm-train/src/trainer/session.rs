@@ -2,7 +2,7 @@
 
 use super::saving::made_with;
 use super::steering::Steering;
-use super::{Outcome, TrainConfig, Training};
+use super::{Outcome, Selection, TrainConfig, Training};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::{
     Encoder, Forward, GatedModel, Head, Optimiser, Parameter, Progress, ProgressEvent, Result,
@@ -104,6 +104,14 @@ where
 
     pub(super) fn run(mut self, progress: &mut dyn Progress) -> Result<Outcome> {
         let mut first = true;
+        if self.config.recipe.settles()
+            && self.position.step == 0
+            && self.position.start_loss.is_none()
+        {
+            // The untrained model may be the best one, where it starts from something fitted.
+            self.consider(progress)?;
+            self.position.start_loss = self.position.best.map(|(_, loss)| loss);
+        }
         while !self.position.finished {
             let plan = plan(self.task, self.config, &self.root, self.position.epoch);
             while self.position.batch < plan.len() {
@@ -111,7 +119,7 @@ where
                     self.save()?;
                     return Err(crate::Error::Stopped);
                 }
-                self.step(&plan, first)?;
+                self.step(&plan, first, progress)?;
                 first = false;
                 self.show(progress)?;
                 self.save_if_due()?;
@@ -127,19 +135,24 @@ where
             {
                 self.validate(progress)?;
             }
+            if last {
+                self.settle_at_the_end(progress)?;
+            }
             let patience = self.config.patience;
-            if last || (patience > 0 && self.position.stale >= patience) {
+            if last || (patience > 0 && self.may_select() && self.position.stale >= patience) {
                 self.finish()?;
             } else {
                 self.save_if_due()?;
             }
         }
+        let selection = Selection::of(&self.position);
         Ok(Outcome {
             history: self.position.history,
             best_epoch: self
                 .position
                 .best
                 .map_or(self.position.epoch, |(epoch, _)| epoch),
+            selection,
             train_seconds: self.position.seconds,
             steps: self.position.step,
             notes: Vec::new(),
@@ -147,10 +160,10 @@ where
     }
 
     /// Processes one batch: forward, backward, update.
-    fn step(&mut self, plan: &[Vec<u32>], first: bool) -> Result<()> {
+    fn step(&mut self, plan: &[Vec<u32>], first: bool, console: &mut dyn Progress) -> Result<()> {
         let done = self.position.batch as f64 / plan.len() as f64;
         let progress = (self.position.epoch as f64 + done) / self.config.epochs as f64;
-        let steering = self.steer(progress)?;
+        let steering = self.steer(progress, console)?;
         let batch = self
             .task
             .batch(Split::Train, &plan[self.position.batch], self.device)?;

@@ -2,8 +2,8 @@
 //! controller, which reacts to the current state of the gates (see [`l0gm_gate::Controller`]).
 
 use super::session::Session;
-use crate::{Encoder, Gating, Head, Result, Split, Task};
-use l0gm_gate::{Gated, Multiplier, ScheduleStep, Target, Temperature, settle, shift_to};
+use crate::{Encoder, Gating, Head, Progress, Result, Task};
+use l0gm_gate::{Gated, Multiplier, ScheduleStep, Temperature};
 
 /// Gate settings for one step.
 #[derive(Clone, Copy, Debug)]
@@ -30,24 +30,17 @@ where
     E: Encoder<Input = T::Input>,
     H: Head<T::Input>,
 {
-    /// The steering for the step at `progress`. Updates the multiplier, and settles the gates once it is time.
-    pub(super) fn steer(&mut self, progress: f64) -> Result<Steering> {
+    /// The steering for the step at `at` (a share of training). Updates the multiplier, and settles the gates once it
+    /// is time.
+    pub(super) fn steer(&mut self, at: f64, progress: &mut dyn Progress) -> Result<Steering> {
         let config = self.config;
-        let now = config.schedule.at(progress);
-        let target = config.target.filter(|_| !self.model.gates().is_empty());
-        let Some(target) = target else {
-            return Ok(Steering {
-                temperature: now.temperature,
-                settled: false,
-                lambda: config.objective.lambda * now.lambda_scale,
-            });
-        };
-        if config.controller.settled(progress) {
+        let now = config.schedule.at(at);
+        let gated = !self.model.gates().is_empty();
+        let target = config.target.filter(|_| gated);
+        let settles = gated && (target.is_some() || config.recipe.settles());
+        if settles && config.controller.settled(at) {
             if self.position.settled_from.is_none() {
-                let active = self.active_now()?;
-                tracing::info!(active, target = target.active(), "the gates settle");
-                self.position.settled_from = Some(active);
-                self.settle(target)?;
+                self.begin_settled_phase(target, progress)?;
             }
             return Ok(Steering {
                 temperature: now.temperature,
@@ -55,12 +48,19 @@ where
                 lambda: 0.0,
             });
         }
+        let Some(target) = target else {
+            return Ok(Steering {
+                temperature: now.temperature,
+                settled: false,
+                lambda: config.objective.lambda * now.lambda_scale,
+            });
+        };
         let warmup = config.warmup();
-        let lambda = if progress < warmup {
+        let lambda = if at < warmup {
             0.0
         } else {
             let active = self.active_now()?;
-            let wanted = config.controller.path(target, warmup, progress);
+            let wanted = config.controller.path(target, warmup, at);
             let mut multiplier = self
                 .position
                 .multiplier
@@ -80,8 +80,8 @@ where
     /// Lambda at this point, for a validation record.
     pub(super) fn lambda_at(&self, then: ScheduleStep) -> f64 {
         match self.config.target {
+            _ if self.position.settled_from.is_some() => 0.0,
             None => self.config.objective.lambda * then.lambda_scale,
-            Some(_) if self.position.settled_from.is_some() => 0.0,
             Some(_) => self.position.multiplier.map_or(0.0, |m| m.lambda()),
         }
     }
@@ -110,38 +110,5 @@ where
             self.position.batch_active = Some(f64::from(share));
         }
         Ok(())
-    }
-
-    /// Moves the gates exactly onto the target. A conditional gate is moved so that its mean over the validation rows
-    /// is on target; their labels are not read.
-    pub(super) fn settle(&mut self, target: Target) -> Result<()> {
-        if !self.model.gate.is_conditional() {
-            settle(&self.model.gates(), target)?;
-            return Ok(());
-        }
-        let plan = self
-            .task
-            .plan(Split::Valid, self.config.eval_batch_size, None);
-        let mut values: Vec<f32> = Vec::new();
-        for rows in plan {
-            let batch = self.task.batch(Split::Valid, &rows, self.device)?;
-            let forward = self.model.evaluate(&batch.input)?;
-            if let Some(own) = forward.gated.log_alpha {
-                values.extend(own.flatten_all()?.to_vec1::<f32>()?);
-            }
-        }
-        Ok(shift_to(&self.model.gate, values, target)?)
-    }
-
-    /// Settles conditional gates again before a validation, because their encoder has changed since.
-    pub(super) fn settle_again(&mut self) -> Result<()> {
-        match self.config.target {
-            Some(target)
-                if self.position.settled_from.is_some() && self.model.gate.is_conditional() =>
-            {
-                self.settle(target)
-            }
-            _ => Ok(()),
-        }
     }
 }

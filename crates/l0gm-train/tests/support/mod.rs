@@ -191,6 +191,7 @@ pub fn context<'a>(dir: &Path, progress: &'a mut dyn l0gm_train::Progress) -> Ru
         threads: 2,
         progress,
         stop: StopFlag::default(),
+        baselines: Vec::new(),
     }
 }
 

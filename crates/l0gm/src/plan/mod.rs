@@ -19,7 +19,7 @@ use crate::names;
 use crate::usage::usage;
 use anyhow::Context;
 use l0gm_gate::Target;
-use l0gm_train::{MethodInfo, Modality, Profile, RunSpec, SpecRequest};
+use l0gm_train::{MethodInfo, Modality, Profile, Role, RunSpec, SpecRequest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -92,7 +92,10 @@ impl Plan {
         let mut ids = BTreeSet::new();
         for (index, dataset) in datasets {
             let modality = modalities[index].as_ref();
-            for method in modality.methods() {
+            // Baselines come first, so that every other run can say whether it beats them.
+            let mut methods = modality.methods();
+            methods.sort_by_key(|method| method.role != Role::Baseline);
+            for method in methods {
                 if !choice.takes(&method) {
                     continue;
                 }

@@ -78,6 +78,9 @@ impl Console {
     /// Shows that a run finished.
     pub fn succeeded(&mut self, run: &PlannedRun, record: &RunRecord) {
         self.finished(run, &(self.result)(record));
+        for warning in &record.warnings {
+            self.line(&format!("  warning: {}", warning.text));
+        }
     }
 
     /// The purpose of a job whose progress this console shows.

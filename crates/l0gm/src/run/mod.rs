@@ -2,6 +2,7 @@
 //! and all of it can be stopped. Several processes may carry out the same plan: each claims a run before starting it,
 //! and skips runs that others have claimed.
 
+mod baselines;
 mod console;
 mod stop;
 
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub skipped: usize,
     /// Ids of the runs counted by `finished` and `skipped`.
     pub done: BTreeSet<String>,
+    /// Warnings of the runs that this command finished, by id.
+    pub warnings: BTreeMap<String, Vec<String>>,
     /// Error message of each failed run, by id.
     pub failures: BTreeMap<String, String>,
     /// Holder of each run that another process was working on, by id.
@@ -97,6 +100,11 @@ pub fn execute(
             match one(run, modalities, out, machine, console)? {
                 One::Finished(record) => {
                     outcome.finished += 1;
+                    let texts = record.warnings.iter().map(|warning| warning.text.clone());
+                    let texts: Vec<String> = texts.collect();
+                    if !texts.is_empty() {
+                        outcome.warnings.insert(id.clone(), texts);
+                    }
                     outcome.done.insert(id);
                     console.succeeded(run, &record);
                 }
@@ -214,6 +222,8 @@ fn run_one(
     console: &mut Console,
 ) -> Result<RunRecord, Failure> {
     let modality = modalities[run.modality].as_ref();
+    let baselines = baselines::beside(run, modality, out)
+        .map_err(|error| Failure::Error(crate::usage::one_line(&error)))?;
     let mut progress = console.progress(run);
     let mut context = RunContext {
         dir: out.run(&run.spec.id()),
@@ -222,6 +232,7 @@ fn run_one(
         threads: machine.threads,
         progress: progress.as_mut(),
         stop: machine.stop.clone(),
+        baselines,
     };
     // A panic in one run must not end the others.
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| modality.run(&run.spec, &mut context)));

@@ -71,6 +71,7 @@ fn text(
             match origin.flags.cells.profile {
                 ProfileFlag::Quick => "",
                 ProfileFlag::Paper => " --profile paper",
+                ProfileFlag::General => " --profile general",
             }
         ),
     ];

@@ -1,0 +1,47 @@
+//! The class frequencies of the training nodes, which every model for a graph must beat.
+
+use super::logistic;
+use crate::{GraphModality, GraphSettings};
+use candle_core::Device;
+use l0gm_train::{
+    Experiment, MajorityPredictor, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec,
+    Split, Task,
+};
+use std::time::Duration;
+
+pub(super) struct Majority;
+
+impl Method<GraphModality> for Majority {
+    fn info(&self) -> MethodInfo {
+        MajorityPredictor::INFO
+    }
+
+    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        logistic::estimate(spec, 0.5)
+    }
+
+    fn run(
+        &self,
+        modality: &GraphModality,
+        spec: &RunSpec,
+        context: &mut RunContext<'_>,
+    ) -> Result<RunRecord> {
+        let settings: GraphSettings = spec.modality_settings()?;
+        let loaded = modality.load(spec, &settings, &Device::Cpu)?;
+        context.progress.found(&loaded.summary.to_string());
+        let notes = vec![format!("split {}", settings.split.kind)];
+        let experiment = Experiment {
+            spec,
+            method: self.info(),
+            data: loaded.data_summary(Vec::new(), notes),
+            robustness: settings.train.robustness,
+        };
+        let labels = [
+            loaded.task.labels(Split::Train)?,
+            loaded.task.labels(Split::Valid)?,
+            loaded.task.labels(Split::Test)?,
+        ];
+        let classes = loaded.task.classes();
+        experiment.run(|_, _| MajorityPredictor::fit(labels, classes), context)
+    }
+}
