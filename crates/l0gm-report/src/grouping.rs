@@ -81,6 +81,7 @@ fn rank(role: Role) -> usize {
         Role::Baseline => 1,
         Role::Rival => 2,
         Role::Subject => 3,
+        Role::Variant => 4,
     }
 }
 

@@ -63,6 +63,7 @@ impl Bench {
             threads: 2,
             progress: &mut (),
             stop,
+            baselines: Vec::new(),
         };
         self.texts.run(spec, &mut context)
     }

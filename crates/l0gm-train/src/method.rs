@@ -22,6 +22,8 @@ pub enum Role {
     Backbone,
     /// L0GM itself. Only these runs form the lambda sweep and only they may be recommended for use.
     Subject,
+    /// L0GM with one thing changed, shown beside it. It joins neither the sweep nor the recommendation.
+    Variant,
     /// A method of the paper's tables, or a stronger one of its kind, that L0GM is compared with.
     Rival,
     /// A cheap method that belongs to every study, such as logistic regression.
@@ -29,11 +31,12 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role in one word, for lists: "backbone", "subject", "rival" or "baseline".
+    /// The role in one word, for lists: "backbone", "subject", "variant", "rival" or "baseline".
     pub fn name(self) -> &'static str {
         match self {
             Self::Backbone => "backbone",
             Self::Subject => "subject",
+            Self::Variant => "variant",
             Self::Rival => "rival",
             Self::Baseline => "baseline",
         }
@@ -97,6 +100,22 @@ impl MethodInfo {
             summary: Cow::Borrowed(summary),
             source: Cow::Borrowed("arXiv:2603.26801, Algorithm 1"),
             role: Role::Subject,
+            gated: true,
+            knob: Knob::LambdaOrTarget,
+            rival_of: None,
+            needs: None,
+        }
+    }
+
+    /// L0GM trained by the recipe `settled` ([`Recipe::Settled`](crate::Recipe::Settled)), beside the paper's
+    /// Algorithm 1. `summary` says where the gate stands in this modality.
+    pub const fn settled(summary: &'static str) -> Self {
+        Self {
+            name: Cow::Borrowed("l0gm-settled"),
+            label: Cow::Borrowed("L0GM, settled"),
+            summary: Cow::Borrowed(summary),
+            source: Cow::Borrowed("arXiv:2603.26801, with a settled phase"),
+            role: Role::Variant,
             gated: true,
             knob: Knob::LambdaOrTarget,
             rival_of: None,

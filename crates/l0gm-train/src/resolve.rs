@@ -3,7 +3,7 @@
 use crate::method::Methods;
 use crate::modality::ModalityParts;
 use crate::settings::{merge_settings, merge_settings_with};
-use crate::{Error, MethodInfo, Profile, Result, RunSpec, TrainConfig};
+use crate::{Error, MethodInfo, Profile, Recipe, Result, Role, RunSpec, TrainConfig};
 use serde_json::{Map, Value};
 
 /// A user's request to a modality.
@@ -82,6 +82,9 @@ pub(crate) fn resolve_spec<P: ModalityParts>(
     let mut settings: P::Settings = merge_settings_with(&base, &of_modality, P::UNWRITTEN)?;
     let default = P::default_lambda(&settings);
     let train = P::train_config(&mut settings);
+    if info.role == Role::Variant {
+        train.recipe = Recipe::Settled;
+    }
     let lambda = lambda_of(&info, request.lambda, default, train)?;
     train.objective.lambda = lambda.unwrap_or(0.0);
     train.check()?;

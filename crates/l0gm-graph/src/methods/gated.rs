@@ -30,6 +30,13 @@ pub(super) static L0GM: GatedMethod = GatedMethod {
     info: MethodInfo::l0gm("L0 gates on a GCN's node representation before the linear classifier"),
 };
 
+/// The backbone with a gate that settles before training ends, in any profile.
+pub(super) static SETTLED: GatedMethod = GatedMethod {
+    info: MethodInfo::settled(
+        "L0GM whose gates settle before training ends, so that the weights adapt to them",
+    ),
+};
+
 impl Method<GraphModality> for GatedMethod {
     fn info(&self) -> MethodInfo {
         self.info.clone()

@@ -14,6 +14,7 @@ pub(crate) static METHODS: Methods<GraphModality> = Methods::new(
     &[
         &gated::DENSE,
         &gated::L0GM,
+        &gated::SETTLED,
         &majority::Majority,
         &logistic::Logistic,
         &two_hop::TwoHop,

@@ -204,6 +204,8 @@ fn pairs<'s, 'a>(study: &'s Study<'a>) -> Vec<Pair<'s, 'a>> {
         let others = study.points.iter().filter_map(|other| {
             let family = match other.method.role {
                 Role::Backbone | Role::Subject => return None,
+                Role::Variant if other.lambda != point.lambda => return None,
+                Role::Variant => Family::Designs,
                 Role::Rival => Family::Rivals,
                 Role::Baseline => Family::Baselines,
             };

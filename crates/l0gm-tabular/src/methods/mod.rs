@@ -14,6 +14,7 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
     &[
         &gated::DENSE,
         &gated::L0GM,
+        &gated::SETTLED,
         &majority::Majority,
         &logistic::Logistic,
         &forust::Forust,

@@ -13,6 +13,7 @@ pub(crate) static METHODS: Methods<TextModality> = Methods::new(
     &[
         &gated::DENSE,
         &gated::L0GM,
+        &gated::SETTLED,
         &majority::Majority,
         &tfidf::TfIdfLogistic,
     ],
