@@ -73,6 +73,7 @@ impl Bench {
             threads: 2,
             progress: &mut (),
             stop,
+            baselines: Vec::new(),
         };
         self.graphs.run(spec, &mut context)
     }
