@@ -2,7 +2,6 @@
 
 use super::context::ReportContext;
 use super::document::{Block, Document, Fact, Section};
-use super::grouping::studies;
 use super::paper::Paper;
 use super::paper_tables::Command;
 use super::significance::{Comparison, Measure, Outcome, Test, test_between};
@@ -15,7 +14,7 @@ use super::{
 use l0gm_train::RunRecord;
 
 pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &Paper) -> Document {
-    let studies = studies(records);
+    let studies = context.choices.studies(records);
     let mut sections = vec![glance(&studies)];
     sections.extend(closing::missing(context));
     let command = Command::new(&context.program, &context.command.profile);
@@ -97,6 +96,7 @@ fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
     let dense = study.dense()?;
     let pick = study.pick()?;
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
+    let nll = |p: &Point<'_>| p.over(|r| r.calibration.nll).mean;
     let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
     let scaled = |p: &Point<'_>| p.over(|r| r.calibration_scaled.ece).mean;
     // Scaling can make a dense model's calibration worse, so compare with the better of its two ECEs.
@@ -115,7 +115,7 @@ fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
         )
     };
     Some(format!(
-        "On {}, {} keeps {} of {} dimensions ({}) at {} accuracy; dense reaches {}{}. ECE {} against {}; \
+        "On {}, {} keeps {} of {} dimensions ({}) at {} accuracy and NLL {}; dense reaches {}{} and NLL {}. ECE {} against {}; \
          after temperature scaling {} against {}: {verdict}.",
         study.tag(),
         pick.sparsity_in_words(),
@@ -123,8 +123,10 @@ fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
         format::count(pick.first().gate.total_dims as u64),
         format::percent(pick.active()),
         format::percent(accuracy(pick)),
+        format::fraction(nll(pick)),
         format::percent(accuracy(dense)),
         beyond_luck(study, comparisons, pick, dense),
+        format::fraction(nll(dense)),
         format::fraction(ece(pick)),
         format::fraction(ece(dense)),
         format::fraction(scaled(pick)),
@@ -165,14 +167,15 @@ fn glance(studies: &[Study<'_>]) -> Section {
         } else {
             "Dense, and the gated model we would deploy"
         },
-        "The gated model is chosen on the validation split alone: the sparsest whose validation \
-         accuracy is within half a point of that of dense with the same settings, which stands above it; \
-         where that has not been run, or none comes near, the one of best validation loss. All figures are on the test split.",
+        "The gated model is chosen on the validation split alone: the sparsest whose validation NLL lies within one \
+         standard error of the best one's, by paired differences over the validation rows. Dense with the same settings \
+         stands above it. All figures are on the test split.",
         vec![
             words("dataset", "dataset"),
             words("model", "model"),
             numbers("active_fraction", "active"),
             numbers("accuracy", "accuracy"),
+            numbers("auc", "AUC"),
             numbers("nll", "NLL"),
             numbers("ece", "ECE"),
             numbers("ece_noise", "noise floor"),
@@ -187,6 +190,10 @@ fn glance(studies: &[Study<'_>]) -> Section {
                 Cell::text(point.label()),
                 tables::active_cell(point),
                 tables::estimate(point.over(|r| r.test.accuracy), format::fraction),
+                match point.maybe(|r| r.test.auc) {
+                    Some(auc) => tables::estimate(auc, format::fraction),
+                    None => Cell::Empty,
+                },
                 tables::estimate(point.over(|r| r.calibration.nll), format::fraction),
                 tables::estimate(point.over(|r| r.calibration.ece), format::fraction),
                 Cell::number(
@@ -204,6 +211,37 @@ fn glance(studies: &[Study<'_>]) -> Section {
     }
 }
 
+/// Most warnings that a study's section shows in full.
+const MOST_WARNINGS: usize = 12;
+
+/// What the study's runs say about themselves: signs that a model failed, with what to try.
+fn warnings(study: &Study<'_>) -> Vec<Block> {
+    let of_point = |point: &Point<'_>| -> Vec<String> {
+        let runs = point.runs.iter();
+        runs.flat_map(|run| {
+            let who = format!("{}, seed {}", point.label(), run.spec.seed);
+            let texts = run.warnings.iter();
+            texts
+                .map(move |warning| format!("{who}: {}", warning.text))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+    };
+    let all: Vec<String> = study.points.iter().flat_map(of_point).collect();
+    let more = all.len().saturating_sub(MOST_WARNINGS);
+    let mut blocks: Vec<Block> = all
+        .into_iter()
+        .take(MOST_WARNINGS)
+        .map(Block::Warning)
+        .collect();
+    if more > 0 {
+        blocks.push(Block::Warning(format!(
+            "{more} more warnings stand in the runs' records"
+        )));
+    }
+    blocks
+}
+
 fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     let mut blocks = Vec::new();
     if study.twin {
@@ -214,6 +252,7 @@ fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
         )));
     }
     blocks.push(Block::Facts(facts(study)));
+    blocks.extend(warnings(study));
     blocks.extend(sweep_sentence(study).map(Block::Paragraph));
     blocks.push(Block::Heading("Accuracy against sparsity".to_owned()));
     blocks.push(Block::Table(tables::quality(study)));

@@ -1,5 +1,6 @@
 //! What a report needs besides the run records.
 
+use crate::choice::Choices;
 use crate::latency_record::LatencyRecord;
 use crate::out::CommandRecord;
 use crate::significance::Comparison;
@@ -20,6 +21,8 @@ pub struct ReportContext {
     pub disagreements: BTreeMap<String, String>,
     /// Results of the `latency` command.
     pub latencies: Vec<LatencyRecord>,
+    /// The recommended point of each study, chosen on validation predictions.
+    pub choices: Choices,
     /// Paired tests of L0GM against each rival, made from the runs' predictions.
     pub comparisons: Vec<Comparison>,
 }

@@ -28,6 +28,7 @@ pub fn studies(records: &[RunRecord]) -> Vec<Study<'_>> {
             dataset,
             twin,
             points: points(&runs),
+            chosen: None,
         })
         .collect()
 }

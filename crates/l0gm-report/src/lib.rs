@@ -30,6 +30,7 @@
 
 pub mod aggregate;
 pub mod arms;
+pub mod choice;
 mod claims;
 mod closing;
 mod content;
@@ -86,6 +87,7 @@ pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> Result<Docum
         .filter(|id| !failures.contains_key(*id) && !records.iter().any(|r| r.run_id == **id))
         .cloned()
         .collect();
+    let choices = choice::Choices::of(out, records);
     let context = ReportContext {
         program: program.to_owned(),
         command,
@@ -93,7 +95,8 @@ pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> Result<Docum
         unfinished,
         disagreements: out.disagreements()?,
         latencies: crate::latency_record::read_all(out)?,
-        comparisons: significance::compare(out, records),
+        comparisons: significance::compare(out, records, &choices),
+        choices,
     };
     let document = content::document(records, &context, &paper::Paper::load()?);
     for table in document.tables() {

@@ -19,6 +19,9 @@ pub struct Study<'a> {
     pub twin: bool,
     /// The backbone first, then baselines and rivals, then L0GM ordered by lambda.
     pub points: Vec<Point<'a>>,
+    /// The place among `points` of the gated point that was chosen by [`Choices`](crate::choice::Choices). Absent where
+    /// predictions were not read.
+    pub chosen: Option<usize>,
 }
 
 /// Runs that differ in their seed alone.
@@ -210,19 +213,12 @@ impl<'a> Study<'a> {
             .min_by(|a, b| a.valid_loss().total_cmp(&b.valid_loss()))
     }
 
-    /// The gated point to recommend, chosen on validation alone. It is the sparsest one whose validation accuracy is
-    /// within half a percentage point of dense with the same settings; if there is none, the one with the lowest
-    /// validation loss.
+    /// The gated point to recommend, chosen on validation alone: the sparsest whose validation NLL lies within one
+    /// standard error of the best, by paired differences ([`Choices`](crate::choice::Choices)). Where predictions were
+    /// not read, the one with the lowest validation loss.
     pub fn pick(&self) -> Option<&Point<'a>> {
-        let accuracy = |p: &Point<'_>| p.over(|r| r.valid.accuracy).mean;
-        let is_near = |p: &&Point<'_>| {
-            self.dense_beside(p)
-                .is_some_and(|dense| accuracy(p) >= accuracy(dense) - 0.005)
-        };
-        self.gated()
-            .filter(is_near)
-            .min_by(|a, b| a.active().total_cmp(&b.active()))
-            .or_else(|| self.best())
+        let chosen = self.chosen.and_then(|index| self.points.get(index));
+        chosen.or_else(|| self.best())
     }
 
     /// Name in sentences: "adult" or "adult (TWIN: synthetic stand-in)".

@@ -245,16 +245,19 @@ fn gated_runs_are_held_against_dense_with_their_own_settings_or_against_none() {
 #[test]
 fn the_pick_is_made_on_validation_alone() {
     let mut records = fixtures::real_records();
-    // Spoil the test accuracy of the sparsest points but not their validation accuracy: the pick must not move.
+    // Spoil the test accuracy of all points but not their validation losses: the pick must not move.
     let before = studies(&records)[0].pick().unwrap().lambda;
     for record in &mut records {
         record.test.accuracy = 0.1;
     }
     assert_eq!(studies(&records)[0].pick().unwrap().lambda, before);
-    // Spoil the validation accuracy of the pick: now it must move.
+    // Spoil the validation losses of the pick: now it must move.
     for record in &mut records {
         if record.spec.lambda == before {
-            record.valid.accuracy = 0.1;
+            record
+                .history
+                .iter_mut()
+                .for_each(|epoch| epoch.valid_loss = 9.0);
         }
     }
     assert_ne!(studies(&records)[0].pick().unwrap().lambda, before);

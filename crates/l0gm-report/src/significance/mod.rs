@@ -12,13 +12,13 @@ pub(crate) use table::blocks;
 
 use super::arms;
 use super::design::Axis;
-use super::grouping::studies;
 use super::study::{Point, Study};
+use crate::choice::Choices;
 use crate::out::OutDir;
 use bootstrap::paired;
 use l0gm_gate::Generator;
 use l0gm_train::{Role, RunRecord, Split, read_predictions};
-use pairing::{Scored, differences};
+pub(crate) use pairing::{Scored, differences};
 use std::collections::BTreeMap;
 
 /// Seed of the resampling, the same for every test of every report.
@@ -138,10 +138,11 @@ pub fn test_between<'c>(
 
 /// Compares all pairs of a folder's runs. If the predictions of a run cannot be read, its pairs say so instead of
 /// giving tests, and stderr does too.
-pub fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
-    let studies = studies(records);
+pub fn compare(out: &OutDir, records: &[RunRecord], choices: &Choices) -> Vec<Comparison> {
+    let studies = choices.studies(records);
     let read = |run: &RunRecord| {
-        scored(out, run).inspect_err(|error| eprintln!("warning: not compared: {error}"))
+        scored(out, run, Split::Test)
+            .inspect_err(|error| eprintln!("warning: not compared: {error}"))
     };
     studies
         .iter()
@@ -149,8 +150,8 @@ pub fn compare(out: &OutDir, records: &[RunRecord]) -> Vec<Comparison> {
         .collect()
 }
 
-/// Reads and scores one run's test predictions.
-fn scored(out: &OutDir, run: &RunRecord) -> Result<Scored, String> {
+/// Reads and scores one run's predictions of a split.
+pub(crate) fn scored(out: &OutDir, run: &RunRecord, split: Split) -> Result<Scored, String> {
     let path = out.run(&run.run_id).join("predictions.parquet");
     let broken = |what: String| {
         format!(
@@ -158,8 +159,10 @@ fn scored(out: &OutDir, run: &RunRecord) -> Result<Scored, String> {
         )
     };
     let tables = read_predictions(&path).map_err(|error| broken(error.to_string()))?;
-    let table = tables.iter().find(|table| table.split == Split::Test);
-    let table = table.ok_or_else(|| broken(format!("{}: no test predictions", path.display())))?;
+    let table = tables.iter().find(|table| table.split == split);
+    let name: &str = split.into();
+    let table =
+        table.ok_or_else(|| broken(format!("{}: no {name} predictions", path.display())))?;
     Ok(Scored::of(table))
 }
 

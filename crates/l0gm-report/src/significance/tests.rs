@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::fixtures;
+use crate::grouping::studies;
 use l0gm_train::{PredictionTable, write_predictions};
 
 /// Writes 400 examples; a model of quality q gives the true label the logit q.
@@ -49,8 +50,8 @@ fn a_clear_winner_is_named_and_the_same_folder_gives_the_same_numbers() {
             },
         );
     }
-    let found = compare(&out, &records);
-    assert_eq!(found, compare(&out, &records));
+    let found = compare(&out, &records, &Choices::of(&out, &records));
+    assert_eq!(found, compare(&out, &records, &Choices::of(&out, &records)));
     assert!(!found.is_empty());
     for comparison in &found {
         assert_eq!((comparison.rival.as_str(), comparison.seeds), ("dense", 3));
@@ -73,7 +74,7 @@ fn a_run_without_predictions_is_named_instead_of_left_out() {
     let temporary = tempfile::tempdir().unwrap();
     let out = OutDir::create(temporary.path()).unwrap();
     let records = fixtures::real_records();
-    let found = compare(&out, &records);
+    let found = compare(&out, &records, &Choices::of(&out, &records));
     assert!(!found.is_empty());
     for comparison in &found {
         let error = comparison.tests.as_ref().unwrap_err();
