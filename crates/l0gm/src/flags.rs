@@ -110,7 +110,8 @@ pub struct CellFlags {
         allow_hyphen_values = true
     )]
     pub seeds: Vec<String>,
-    /// Weights of the penalty for gated methods; default 1e-4,3e-4,1e-3,3e-3,1e-2.
+    /// Weights of the penalty for gated methods; default 1e-4,3e-4,1e-3,3e-3,1e-2 (for your own files and under
+    /// --profile general the default is --target 5%,15%,50%).
     #[arg(
         long,
         value_delimiter = ',',

@@ -104,7 +104,7 @@ impl Plan {
                 {
                     continue;
                 }
-                for point in points_of(&method, choice) {
+                for point in points_of(&method, choice, general)? {
                     let settings = overrides.with(modality.name(), &point.settings);
                     for &seed in &choice.seeds {
                         let request = SpecRequest {
@@ -195,6 +195,10 @@ impl Cost {
 /// see what the variant changes.
 const VARIANT_LAMBDAS: [f64; 1] = [1e-3];
 
+/// Active fractions to aim at under the general recipe where the flags name no points. What lambda closes depends on the
+/// data set; a target means the same on every one.
+const GENERAL_TARGETS: [f64; 3] = [0.05, 0.15, 0.5];
+
 /// One combination of settings for a method, which is run with every seed.
 struct PointToRun {
     ablation: Option<String>,
@@ -205,18 +209,30 @@ struct PointToRun {
 
 /// A method without a penalty to adjust is run once per seed. Every other method is run at all lambdas and targets.
 /// L0GM is also run with each ablation, at the ablation's own lambdas or at those of the flags.
-fn points_of(method: &MethodInfo, choice: &Choice) -> Vec<PointToRun> {
+fn points_of(
+    method: &MethodInfo,
+    choice: &Choice,
+    general: bool,
+) -> anyhow::Result<Vec<PointToRun>> {
     let plain = || Value::Object(Map::new());
     if !method.has_knob() {
-        return vec![PointToRun {
+        return Ok(vec![PointToRun {
             ablation: None,
             lambda: None,
             settings: plain(),
-        }];
+        }]);
     }
-    let mut points = match method.role == Role::Variant && !choice.points_given {
-        true => sparsities(&VARIANT_LAMBDAS, &[], &plain()),
-        false => sparsities(&choice.lambdas, &choice.targets, &plain()),
+    let mut points = match (choice.points_given, general) {
+        (true, _) => sparsities(&choice.lambdas, &choice.targets, &plain()),
+        (false, true) => {
+            let targets = GENERAL_TARGETS.map(Target::new);
+            let targets: Result<Vec<Target>, _> = targets.into_iter().collect();
+            sparsities(&[], &targets?, &plain())
+        }
+        (false, false) if method.role == Role::Variant => {
+            sparsities(&VARIANT_LAMBDAS, &[], &plain())
+        }
+        (false, false) => sparsities(&choice.lambdas, &choice.targets, &plain()),
     };
     let ablations = choice.ablations.iter().filter(|_| method.is_subject());
     for ablation in ablations {
@@ -231,7 +247,7 @@ fn points_of(method: &MethodInfo, choice: &Choice) -> Vec<PointToRun> {
             }));
         }
     }
-    points
+    Ok(points)
 }
 
 /// The points of these settings: one for each lambda and target.
