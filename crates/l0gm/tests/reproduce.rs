@@ -63,7 +63,7 @@ fn a_dry_run_prints_the_plan_and_writes_nothing_not_even_a_twin() {
             "{text}"
         );
         assert!(
-            text.contains("23 runs, 0 finished before; estimated"),
+            text.contains("29 runs, 0 finished before; estimated"),
             "{text}"
         );
         assert!(
@@ -254,7 +254,7 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     );
     let text = stdout(&first);
     assert!(
-        text.contains("4 of 4 runs done (4 now, 0 before), 0 failed"),
+        text.contains("6 of 6 runs done (6 now, 0 before), 0 failed"),
         "{text}"
     );
     assert!(text.lines().next().unwrap().contains("TWINS"), "{text}");
@@ -276,7 +276,7 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     assert_eq!(conditions.lines().count(), 1 + 13 * 2, "{conditions}");
     assert!(conditions.contains("numeric fields"), "{conditions}");
     let rob_mu = std::fs::read_to_string(out.join("tables/robustness-tabular-adult-twin.csv"));
-    assert_eq!(rob_mu.unwrap().lines().count(), 5);
+    assert_eq!(rob_mu.unwrap().lines().count(), 7);
     for ending in ["svg", "png"] {
         let figure = out.join(format!("figures/robustness-tabular-adult-twin.{ending}"));
         assert!(figure.metadata().unwrap().len() > 2000, "{ending}");
@@ -286,7 +286,7 @@ fn a_tiny_job_on_twins_runs_once_and_reports() {
     assert!(second.status.success(), "{}", stderr(&second));
     let text = stdout(&second);
     assert!(
-        text.contains("4 of 4 runs done (0 now, 4 before), 0 failed"),
+        text.contains("6 of 6 runs done (0 now, 6 before), 0 failed"),
         "{text}"
     );
     assert_eq!(modified(&out), before, "no run's folder was touched");
@@ -307,6 +307,6 @@ fn modified(out: &Path) -> Vec<std::time::SystemTime> {
         })
         .collect();
     times.sort();
-    assert_eq!(times.len(), 4);
+    assert_eq!(times.len(), 6);
     times
 }

@@ -97,11 +97,11 @@ fn predictions_cut_off_name_their_file_and_what_to_do() {
     let out = OutDir::create(temporary.path()).unwrap();
     let run = fixtures::real_records().remove(0);
     write(&out, &run, 1.0);
-    assert!(scored(&out, &run).is_ok());
+    assert!(scored(&out, &run, Split::Test).is_ok());
     let path = out.run(&run.run_id).join("predictions.parquet");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = scored(&out, &run).err().unwrap();
+    let error = scored(&out, &run, Split::Test).err().unwrap();
     assert!(
         error.contains(&run.run_id) && error.contains("run the same command again"),
         "{error}"
