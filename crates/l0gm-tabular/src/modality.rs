@@ -50,7 +50,7 @@ impl TabularModality {
         settings
     }
 
-    /// The default settings for data that nobody tuned them to ([`Profile::General`] and every file of the user's own):
+    /// The default settings for data that nobody tuned them to ([`Profile::General`](l0gm_train::Profile::General) and every file of the user's own):
     /// all branches stand behind the gate, the gates settle, and the model starts from logistic regression.
     pub fn general_defaults() -> TabularSettings {
         let mut settings = Self::defaults();
