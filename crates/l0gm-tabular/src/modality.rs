@@ -1,7 +1,7 @@
 //! The modality of tables: its default settings, and how a dataset becomes encoded rows.
 
 use crate::load::LoadedTable;
-use crate::{EncodedTable, Error, Result, Start, TabularSettings};
+use crate::{EncodedTable, Error, Result, TabularSettings};
 use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
@@ -11,8 +11,8 @@ use l0gm_train::{OptimiserConfig, Recipe, RunSpec, TrainConfig};
 /// Epochs of both profiles, because a run takes only seconds.
 pub(crate) const EPOCHS: usize = 18;
 
-/// Epochs of the general recipe. A third of them is the settled phase, in which the weights adapt to the gates.
-const GENERAL_EPOCHS: usize = 30;
+/// Epochs of the general recipe. Six tenths of them are the settled phase, in which the weights adapt to the gates.
+const GENERAL_EPOCHS: usize = 40;
 
 /// Classification of tables from the catalogue or from a user's file.
 #[derive(Clone, Debug)]
@@ -51,13 +51,14 @@ impl TabularModality {
     }
 
     /// The default settings for data that nobody tuned them to ([`Profile::General`](l0gm_train::Profile::General) and every file of the user's own):
-    /// all branches stand behind the gate, the gates settle, and the model starts from logistic regression.
+    /// all branches stand behind the gate, and the gates settle early enough for the weights to learn again.
     pub fn general_defaults() -> TabularSettings {
         let mut settings = Self::defaults();
         settings.gate.inference = InferenceGate::Median;
         settings.model.bypass = false;
-        settings.model.start = Start::Additive;
         settings.train.recipe = Recipe::Settled;
+        settings.train.controller.reach = 0.25;
+        settings.train.controller.settle = 0.4;
         settings.train.epochs = GENERAL_EPOCHS;
         settings
     }

@@ -221,7 +221,8 @@ pub enum Start {
     /// At random; weights of raw inputs start at 0.
     #[default]
     Random,
-    /// From a logistic regression on the same rows: each field's first dimension starts as the field's effect.
+    /// From a logistic regression on the same rows: each field's first dimension starts as the field's effect. Good where
+    /// effects add up; where they interact, a random start learns more (docs/decisions.md).
     Additive,
 }
 

@@ -11,8 +11,8 @@ use crate::{
 use candle_core::{Device, Tensor};
 use l0gm_gate::{GateKind, Granularity, InferenceGate};
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Experiment, GatedFit, Method, MethodInfo, Result,
-    RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of, latency_rows,
+    CompactSummary, Compacted, DataSummary, Experiment, GatedFit, Method, MethodInfo, Recipe,
+    Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of, latency_rows,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -104,6 +104,9 @@ fn run(
     context.progress.found(&found(&table).to_string());
     let planned = settings.train.batch_size;
     settings.train.batch_size = fitting_batch(planned, table.task.rows(Split::Train));
+    if settings.train.recipe == Recipe::Settled {
+        settings.train.optimiser.learning_rate *= small_batch_factor(settings.train.batch_size);
+    }
     let data = summarise(&table, &settings, info.gated, planned);
     let EncodedTable { encoding, task, .. } = &table;
     let classes = table.classes();
@@ -201,6 +204,12 @@ fn timed(
 /// The batch size for a table with this many training rows: as planned, or smaller.
 fn fitting_batch(planned: usize, rows: usize) -> usize {
     planned.min((rows / STEPS).max(BATCH))
+}
+
+/// Factor on the learning rate for small batches, whose gradients are noisy: the root of their size relative to 128
+/// rows.
+fn small_batch_factor(batch: usize) -> f64 {
+    (batch as f64 / 128.0).sqrt().min(1.0)
 }
 
 /// Compares the compact model's test logits with the gated model's, and times it like the gated model, on batches of

@@ -24,6 +24,7 @@ fn three_classes(rows: usize) -> String {
 
 fn settings(bypass: bool) -> TabularSettings {
     let mut settings = TabularModality::general_defaults();
+    settings.model.start = Start::Additive;
     settings.data.label = Some("label".into());
     settings.encoding.bins = 8;
     settings.model.dim = 8;
@@ -112,8 +113,8 @@ fn a_model_that_cannot_hold_the_effects_starts_at_random() {
 fn on_validation_a_dense_model_is_never_worse_than_what_it_starts_from() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "own.csv", small_csv(400));
-    let dense = spec(&path, "dense", None, 60.0);
-    assert_eq!(dense.settings["model"]["start"], "additive");
+    let mut dense = spec(&path, "dense", None, 60.0);
+    dense.settings["model"]["start"] = "additive".into();
     let mut bad = dense.clone();
     bad.settings["train"]["optimiser"]["learning-rate"] = 20.0.into();
     let logistic = run(

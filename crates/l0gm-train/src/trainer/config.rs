@@ -207,6 +207,15 @@ impl TrainConfig {
         })
     }
 
+    /// Where the learning rate's schedule stands at `progress`. The settled phase of the recipe `settled` has the whole
+    /// schedule again, because its weights, perhaps those of an early epoch, have a smaller model to learn.
+    pub(super) fn along_the_phase(&self, progress: f64, settled: bool) -> f64 {
+        match settled && self.recipe.settles() {
+            true => (progress - self.controller.settle) / (1.0 - self.controller.settle),
+            false => progress,
+        }
+    }
+
     /// Share of training during which lambda is 0: the schedule's warm-up, if it has one.
     pub(super) fn warmup(&self) -> f64 {
         match self.schedule.kind {

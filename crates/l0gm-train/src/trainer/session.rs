@@ -187,7 +187,8 @@ where
         self.note(&forward.gated)?;
         // Settled gates get no gradient. Whether one reaches them was checked before they settled.
         let all = first && !steering.settled;
-        match self.optimiser.step(&mut gradients, progress, all)? {
+        let along = self.config.along_the_phase(progress, steering.settled);
+        match self.optimiser.step(&mut gradients, along, all)? {
             StepOutcome::Taken { .. } => {}
             StepOutcome::NotFinite { parameter } => {
                 return Err(
