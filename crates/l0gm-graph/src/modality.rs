@@ -60,6 +60,7 @@ impl GraphModality {
         }
         let (reading, split) = self.read_and_split(&resolved, settings)?;
         let summary = reading.summary(&split, settings.features);
+        let reduction = split.reduction();
         let GraphReading {
             mut graph, schema, ..
         } = reading;
@@ -71,6 +72,7 @@ impl GraphModality {
             resolved,
             schema,
             summary,
+            reduction,
         })
     }
 
@@ -123,11 +125,18 @@ pub(crate) struct LoadedGraph {
     pub(crate) schema: Option<FeatureSchema>,
     /// What is reported about the files before training.
     pub(crate) summary: Summary,
+    /// What the settings leave out of training.
+    reduction: Option<String>,
 }
 
 impl LoadedGraph {
     /// The description of the graph in a run's record. The method gives `reductions` and `notes`.
-    pub(crate) fn data_summary(&self, reductions: Vec<String>, notes: Vec<String>) -> DataSummary {
+    pub(crate) fn data_summary(
+        &self,
+        mut reductions: Vec<String>,
+        notes: Vec<String>,
+    ) -> DataSummary {
+        reductions.extend(self.reduction.clone());
         let rows = [
             ("train", Split::Train),
             ("valid", Split::Valid),

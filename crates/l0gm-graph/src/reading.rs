@@ -82,6 +82,7 @@ impl GraphReading {
                 split.left_out()
             ));
         }
+        summary.notes.extend(split.reduction());
         if let (FeatureScaling::None, Some((columns, largest))) = (scaling, &self.large) {
             summary.notes.push(format!(
                 "features enter as they are, some as large as {largest} (in {}); the setting features=\"standard\" brings \

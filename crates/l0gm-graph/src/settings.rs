@@ -34,6 +34,10 @@ pub struct SplitSettings {
     pub seed: u64,
     /// Whether labelled nodes may belong to no part.
     pub allow_missing: bool,
+    /// Trains on so many of the training nodes, drawn with `seed` and stratified by class; the others stay in the graph
+    /// without a loss, and the other parts stay as they are. Default: all training nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_rows: Option<usize>,
 }
 
 impl Default for SplitSettings {
@@ -44,6 +48,7 @@ impl Default for SplitSettings {
             valid: 0.2,
             seed: 0,
             allow_missing: false,
+            train_rows: None,
         }
     }
 }
@@ -97,8 +102,9 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 11] = [
+pub(crate) const UNWRITTEN: [&str; 12] = [
     "train.recipe",
+    "split.train-rows",
     "table.ignore",
     "table.keep",
     "table.categorical",
@@ -314,6 +320,9 @@ impl GraphSettings {
                 "split.train is {} and split.valid {}; both must be above 0 and their sum below 1",
                 split.train, split.valid
             )));
+        }
+        if let Some(rows) = split.train_rows {
+            whole("split.train-rows", rows, 2, u32::MAX as usize)?;
         }
         self.gate.check_on(Interface::Flat {
             dim: gcn.interface_width,

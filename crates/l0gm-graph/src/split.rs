@@ -6,6 +6,7 @@ use crate::text_matrix::{parse_id, parse_lines};
 use crate::{Error, NodeId, Result};
 use l0gm_ops::Generator;
 use l0gm_train::Split;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The value of `split.kind` that asks for a random split instead of files.
@@ -18,6 +19,8 @@ pub struct NodeSplit {
     valid: Vec<NodeId>,
     test: Vec<NodeId>,
     left_out: usize,
+    /// Number of training nodes before some were drawn; `None` if all are used.
+    all_train: Option<usize>,
 }
 
 impl NodeSplit {
@@ -74,13 +77,22 @@ impl NodeSplit {
             valid,
             test,
             left_out: 0,
+            all_train: None,
         })
     }
 
     /// Makes the split that the settings ask for: from `dir`/split/KIND/{train,valid,test}.csv.gz, or at random.
     /// Nodes without a label (`labels` is [`Graph::labels`](crate::Graph::labels)) are in no part, even if a file
-    /// lists them; see [`left_out`](Self::left_out).
+    /// lists them; see [`left_out`](Self::left_out). If `train_rows` is set, only so many training nodes are kept.
     pub fn load(dir: &Path, labels: &[Option<u32>], settings: &SplitSettings) -> Result<Self> {
+        let whole = Self::load_whole(dir, labels, settings)?;
+        Ok(match settings.train_rows {
+            Some(count) => whole.with_train_rows(labels, count, settings.seed),
+            None => whole,
+        })
+    }
+
+    fn load_whole(dir: &Path, labels: &[Option<u32>], settings: &SplitSettings) -> Result<Self> {
         let nodes = labels.len();
         let labelled: Vec<bool> = labels.iter().map(Option::is_some).collect();
         if settings.kind == RANDOM {
@@ -137,6 +149,51 @@ impl NodeSplit {
     pub fn random(nodes: usize, train: f64, valid: f64, seed: u64) -> Result<Self> {
         let all: Vec<NodeId> = (0..nodes as u32).map(NodeId).collect();
         Self::among(&vec![true; nodes], shares(&all, train, valid, seed), false)
+    }
+
+    /// Keeps `count` of the training nodes, drawn by seed and stratified by class. The other parts stay as they are.
+    ///
+    /// Each class is shuffled, and from its beginning the same share of every class is taken, but at least one node if
+    /// `count` allows it. So a smaller draw is a part of a larger one with the same seed.
+    pub fn with_train_rows(mut self, labels: &[Option<u32>], count: usize, seed: u64) -> Self {
+        let all = self.train.len();
+        if count >= all {
+            return self;
+        }
+        let mut by_class: BTreeMap<Option<u32>, Vec<NodeId>> = BTreeMap::new();
+        for &node in &self.train {
+            let class = labels[node.0 as usize];
+            by_class.entry(class).or_default().push(node);
+        }
+        let generator = Generator::new(seed);
+        let mut ranked: Vec<(f64, NodeId)> = Vec::with_capacity(all);
+        for (place, mut nodes) in by_class.into_values().enumerate() {
+            generator
+                .stream("train-rows", place as u64)
+                .shuffle(&mut nodes);
+            let all = nodes.len() as f64;
+            let share = |rank: usize| match rank {
+                0 => 0.0,
+                _ => (rank as f64 + 0.5) / all,
+            };
+            ranked.extend((0..nodes.len()).map(share).zip(nodes));
+        }
+        // The sort is stable, so classes with equal shares take turns in their order.
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.train = ranked[..count].iter().map(|(_, node)| *node).collect();
+        self.train.sort_unstable();
+        self.all_train = Some(all);
+        self
+    }
+
+    /// What was left out of training on purpose, such as "500 of 8251 training nodes, stratified by class"; `None` if
+    /// nothing was.
+    pub fn reduction(&self) -> Option<String> {
+        let all = self.all_train?;
+        let kept = self.train.len();
+        Some(format!(
+            "{kept} of {all} training nodes, stratified by class"
+        ))
     }
 
     /// The nodes of one part.
@@ -221,5 +278,55 @@ mod tests {
         assert_eq!(sizes, [60, 20, 20]);
         assert_eq!(split, NodeSplit::random(100, 0.6, 0.2, 3).unwrap());
         assert_ne!(split, NodeSplit::random(100, 0.6, 0.2, 4).unwrap());
+    }
+
+    /// A graph with 600 nodes of class 0, 60 of class 1 and 6 of class 2, of which every third is a training node.
+    fn uneven() -> (NodeSplit, Vec<Option<u32>>) {
+        let labels: Vec<Option<u32>> = (0..666)
+            .map(|node| {
+                Some(if node < 600 {
+                    0
+                } else if node < 660 {
+                    1
+                } else {
+                    2
+                })
+            })
+            .collect();
+        let part = |rest: u32| (0..666).filter(|id| id % 3 == rest).map(NodeId).collect();
+        let split = NodeSplit::new(666, part(0), part(1), part(2), false).unwrap();
+        (split, labels)
+    }
+
+    #[test]
+    fn fewer_training_nodes_keep_the_classes_shares_and_the_other_parts() {
+        let (whole, labels) = uneven();
+        let small = whole.clone().with_train_rows(&labels, 37, 0);
+        let of = |class: u32| {
+            let train = small.part(Split::Train).iter();
+            train
+                .filter(|node| labels[node.0 as usize] == Some(class))
+                .count()
+        };
+        assert_eq!([of(0), of(1), of(2)], [33, 3, 1]);
+        assert_eq!(small.part(Split::Valid), whole.part(Split::Valid));
+        assert_eq!(small.part(Split::Test), whole.part(Split::Test));
+        assert!(small.part(Split::Train).is_sorted());
+        assert_eq!(
+            small.reduction().unwrap(),
+            "37 of 222 training nodes, stratified by class"
+        );
+        let other = whole.clone().with_train_rows(&labels, 37, 1);
+        assert_ne!(other.part(Split::Train), small.part(Split::Train));
+        assert_eq!(whole.clone().with_train_rows(&labels, 222, 0), whole);
+    }
+
+    #[test]
+    fn a_smaller_draw_is_a_part_of_a_larger_one() {
+        let (whole, labels) = uneven();
+        let few = whole.clone().with_train_rows(&labels, 20, 5);
+        let more = whole.with_train_rows(&labels, 90, 5);
+        let in_more = |node| more.part(Split::Train).contains(node);
+        assert!(few.part(Split::Train).iter().all(in_more));
     }
 }

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 /// The rows' origin and the number in each split. The method gives `reductions` and `notes`.
 pub(crate) fn data_summary(
     table: &EncodedTable,
-    reductions: Vec<String>,
+    mut reductions: Vec<String>,
     mut notes: Vec<String>,
 ) -> DataSummary {
     let (loaded, task) = (&table.loaded, &table.task);
     let count = |split| task.rows(split);
     let reading = found(table);
+    reductions.extend(reduction(table));
     notes.extend(loaded.summary.notes.iter().cloned());
     DataSummary {
         twin: loaded.twin,
@@ -31,7 +32,16 @@ pub(crate) fn data_summary(
 pub(crate) fn found(table: &EncodedTable) -> Summary {
     let mut found = table.loaded.summary.clone();
     found.split = rows(|split| table.task.rows(split));
+    found.notes.extend(reduction(table));
     found
+}
+
+/// Says how many training rows `data.train-rows` left; `None` if all of them.
+fn reduction(table: &EncodedTable) -> Option<String> {
+    let count = |split| table.task.rows(split);
+    let (train, labels) = (count(Split::Train), table.loaded.labels.len());
+    let all = labels - count(Split::Valid) - count(Split::Test);
+    (train < all).then(|| format!("{train} of {all} training rows, stratified by class"))
 }
 
 /// Number of rows in each part of the split.

@@ -330,6 +330,30 @@ mod tests {
     }
 
     #[test]
+    fn fewer_training_rows_leave_validation_and_test_as_they_are() {
+        let whole = TextSettings {
+            valid_rows: Some(80),
+            ..TextSettings::default()
+        };
+        let few = TextSettings {
+            train_rows: Some(50),
+            ..whole.clone()
+        };
+        for with_test in [false, true] {
+            let all = split(data(1000, 4, with_test), &whole).unwrap();
+            let few = split(data(1000, 4, with_test), &few).unwrap();
+            assert_eq!((all.valid, all.test), (few.valid, few.test));
+            assert_eq!(few.train.rows(), 50);
+            assert!(
+                few.train
+                    .texts
+                    .iter()
+                    .all(|text| all.train.texts.contains(text))
+            );
+        }
+    }
+
+    #[test]
     fn a_class_with_too_few_rows_gives_all_it_has() {
         let settings = TextSettings {
             train_rows: Some(800),

@@ -28,6 +28,22 @@ proptest! {
 }
 
 #[test]
+fn fewer_training_rows_keep_the_classes_shares_and_the_other_parts() {
+    let labels: Vec<u32> = (0..1000).map(|i| u32::from(i % 10 == 0)).collect();
+    let whole = random_split(&labels, 0.2, 0.1, 3).unwrap();
+    for count in [10, 100, 719] {
+        let few = whole.clone().with_train_rows(&labels, count, 3).unwrap();
+        assert_eq!((&few.valid, &few.test), (&whole.valid, &whole.test));
+        assert_eq!(few.train.len(), count);
+        assert!(few.train.is_sorted() && few.train.iter().all(|row| whole.train.contains(row)));
+        let rare = few.train.iter().filter(|row| labels[**row as usize] == 1);
+        assert!((rare.count() as f64 - count as f64 / 10.0).abs() <= 1.0);
+    }
+    let all = whole.clone().with_train_rows(&labels, 720, 3).unwrap();
+    assert_eq!(all, whole);
+}
+
+#[test]
 fn another_seed_gives_another_split() {
     let labels: Vec<u32> = (0..200).map(|i| i % 2).collect();
     let split = |seed| random_split(&labels, 0.2, 0.1, seed).unwrap();
