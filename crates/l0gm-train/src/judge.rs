@@ -110,6 +110,7 @@ pub fn judge<P: Predictor>(
     let evidence = Evidence {
         valid_nll: valid.nll(),
         valid_labels: &valid.labels,
+        rows: &judging.data.rows,
         baselines: &context.baselines,
         gate: &gate,
         history: &outcome.history,

@@ -6,6 +6,7 @@
 use crate::{EpochRecord, Selection};
 use l0gm_gate::GateReading;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A model may lose this share of its NLL to a baseline before it counts as worse: less is the luck of the rows.
 const WORSE: f64 = 0.01;
@@ -52,8 +53,9 @@ pub struct BaselineScore {
     pub label: String,
     /// Its validation NLL in nats.
     pub valid_nll: f64,
-    /// Number of validation rows. Scores over other rows are not compared.
-    pub rows: usize,
+    /// Number of rows in each part, as in [`DataSummary::rows`](crate::DataSummary::rows). A baseline that learnt from
+    /// fewer or more rows, or was validated on others, is not compared.
+    pub rows: BTreeMap<String, usize>,
 }
 
 /// What the warnings are found in.
@@ -63,6 +65,8 @@ pub struct Evidence<'a> {
     pub valid_nll: f64,
     /// The labels of the validation rows.
     pub valid_labels: &'a [u32],
+    /// Number of rows in each part.
+    pub rows: &'a BTreeMap<String, usize>,
     /// The baselines of the same study.
     pub baselines: &'a [BaselineScore],
     /// The state of the gates.
@@ -101,11 +105,10 @@ impl Evidence<'_> {
     }
 
     fn worse_than_baseline(&self) -> Option<Warning> {
-        let rows = self.valid_labels.len();
         let best = self
             .baselines
             .iter()
-            .filter(|baseline| baseline.rows == rows)
+            .filter(|baseline| baseline.rows == *self.rows)
             .min_by(|a, b| a.valid_nll.total_cmp(&b.valid_nll))?;
         (self.valid_nll > best.valid_nll * (1.0 + WORSE)).then(|| Warning {
             kind: WarningKind::WorseThanBaseline,
