@@ -62,7 +62,16 @@ pub(crate) fn typed(
         true => suspicious::find(&raw, &kinds, Some((&name, &labels.codes)), &asked),
         false => Vec::new(),
     };
-    let mut summary = Summary::of(&raw, &kinds, Some(&name)).with_labels(&labels);
+    let columns = raw.columns().iter().zip(&kinds);
+    let reported: Vec<Kind> = columns
+        .map(
+            |(column, kind)| match settings.categorical.contains(&column.name) {
+                true => Kind::Category,
+                false => *kind,
+            },
+        )
+        .collect();
+    let mut summary = Summary::of(&raw, &reported, Some(&name)).with_labels(&labels);
     summary.notes.extend(note);
     let dates = "read as numbers: year, month, day, weekday and, where there are times, hour";
     summary
@@ -73,7 +82,7 @@ pub(crate) fn typed(
         .filter(|f| f.left_out)
         .map(|f| f.column.as_str())
         .collect();
-    let kinds_by_column = raw.columns().iter().zip(&kinds);
+    let kinds_by_column = raw.columns().iter().zip(&reported);
     for (column, kind) in kinds_by_column.filter(|(c, _)| left_out.contains(c.name.as_str())) {
         summary.leave_out(&column.name, *kind);
     }

@@ -27,6 +27,8 @@ fn kinds_are_inferred_and_overridden() {
         .collect();
     let (category, number) = (FieldKind::Categorical, FieldKind::Numeric);
     assert_eq!(kinds, [category, number, category]);
+    let reported = [("category".to_owned(), 2), ("number".to_owned(), 1)];
+    assert_eq!(loaded.summary.kinds, reported.into());
     assert_eq!(loaded.schema.classes, ["1", "2", "10"]); // as numbers
     assert_eq!(loaded.labels, [0, 2, 1, 0]);
     settings.ignore = vec!["town".into(), "zip".into()];
