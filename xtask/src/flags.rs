@@ -15,6 +15,7 @@ use std::path::PathBuf;
 Start here:
   cargo xtask reproduce                 the quick job: dense and L0GM in all three modalities
   cargo xtask reproduce --dry-run       what it would run, on which data, for how long
+  cargo xtask generality --dry-run      the defaults on a dozen datasets, beside every baseline
   cargo xtask report out/quick          the report again, from the runs in that folder
   cargo xtask plan, run                 the same plan by cells, for clusters (docs/scale.md)")]
 pub(crate) struct Flags {
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Runner(l0gm::flags::Command),
     /// Time our ops and training steps against stock candle and, with --peers, PyTorch.
     Bench(BenchFlags),
+    /// Try the defaults on data that nobody tuned them to, beside every baseline, and tabulate where they hold.
+    Generality(GeneralityFlags),
     /// Run every check that guards the main branch, cheapest first.
     Ci(CiFlags),
 }
@@ -87,6 +90,92 @@ pub(crate) struct BenchFlags {
     /// Folder for bench.md and bench.parquet.
     #[arg(long, value_name = "DIR", default_value = "out/bench")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Members: adult, bank, telescope, movielens (tables); imdb, sms-spam (texts); amazon-computers,
+amazon-photo and both with few labels (-low-label), coauthor-physics (graphs). Each is run with all
+its training rows and with samples of 500, 2,000 and 5,000; validation and test rows stay the same.
+At each size: every baseline, dense, and L0GM at a target of 15%, with the profile `general`.
+
+Files of the data folder beside the catalogue's (docs/reproduce.md says where they come from):
+own-files/bank.csv, own-files/telescope.csv, own-files/sms-spam.tsv, movielens-100k/ratings.csv.
+A member whose data are absent is named and left out; twins are never used.
+
+OUT/table.md shows NLL, AUC, ECE, accuracy, active fraction, seconds and rank of each method, and
+whether each demand holds: dense against the best baseline and against boosting, L0GM against
+dense and logistic regression, the chosen validation loss against the best one seen, and the
+expected active fraction against the one in use. OUT/rows.csv has all digits.
+
+Examples:
+  cargo xtask generality --dry-run
+      The members, those that are absent and why, the runs and the estimate.
+  cargo xtask generality --member telescope,sms-spam --size 500 --seeds 0
+      Two members with 500 training rows each and one seed: a minute.
+  cargo xtask generality
+      Everything, for hours. Ctrl-C stops after the step in hand; the same command goes on.
+  cargo xtask generality --table-only --write
+      The table of what is finished, also into results/generality.")]
+pub(crate) struct GeneralityFlags {
+    /// Only these members [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) member: Vec<String>,
+    /// Numbers of training rows; a number that a member does not exceed is left out for it.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        default_value = "all,500,2000,5000"
+    )]
+    pub(crate) size: Vec<String>,
+    /// Seeds; default 0,1,2.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N",
+        allow_hyphen_values = true
+    )]
+    pub(crate) seeds: Vec<String>,
+    /// Only these methods, as `methods` lists them [default: dense, l0gm and the baselines].
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) method: Vec<String>,
+    /// Folder of the datasets; default: L0GM_DATA_DIR if it is set, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model_dir: Option<PathBuf>,
+    /// Output folder; finished runs in it are not run again.
+    #[arg(long, value_name = "DIR", default_value = "out/generality")]
+    pub(crate) out: PathBuf,
+    /// Number of threads; default: RAYON_NUM_THREADS if it is set, else all cores.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<String>,
+    /// Never use the network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Print the members, the runs and the estimate; run and fetch nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write the table of the runs that are finished; run nothing.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) table_only: bool,
+    /// Also keep the table in results/generality of this repository.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) write: bool,
+}
+
+#[cfg(test)]
+impl GeneralityFlags {
+    /// The flags that `cargo xtask generality ARGUMENTS` gives.
+    pub(crate) fn of(arguments: &[&str]) -> Self {
+        let words = ["cargo xtask", "generality"].iter().chain(arguments);
+        match Flags::parse_from(words).command {
+            Command::Generality(flags) => flags,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]

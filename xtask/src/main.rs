@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod flags;
+mod generality;
 
 use clap::Parser;
 use flags::{Command, Flags};
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
         Command::Runner(command) => command.run(&Runner::new("cargo xtask")),
         Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),
+        Command::Generality(flags) => generality::run(&flags, &Runner::new("cargo xtask")),
     })
 }

@@ -35,6 +35,7 @@ fn the_runners_commands_stand_before_the_chores_and_call_the_program_by_its_name
         "calibration",
         "datasets",
         "bench",
+        "generality",
         "ci",
     ];
     let places: Vec<usize> = commands

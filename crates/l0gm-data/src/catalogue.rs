@@ -136,6 +136,20 @@ impl Catalogue {
         }
     }
 
+    /// The path of a user's own file that lies at `relative` in the data folders; `None` if it is in none of them.
+    ///
+    /// # Errors
+    /// Fails if something else than a file is there, or if it cannot be read.
+    pub fn own_file(&self, relative: &Path) -> Result<Option<PathBuf>> {
+        for root in &self.data.search {
+            let path = root.join(relative);
+            if is_file(&path)? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
     /// The built-in twin of a dataset, even if the real data are available.
     ///
     /// # Errors

@@ -79,6 +79,25 @@ impl Job {
         })
     }
 
+    /// A job of the caller's own plan, which was made with these modalities and options.
+    pub fn of(
+        plan: Plan,
+        modalities: Vec<Box<dyn Modality>>,
+        options: DataOptions,
+        profile: Profile,
+        path: PathBuf,
+        runner: &Runner,
+    ) -> Self {
+        Self {
+            plan,
+            path,
+            modalities,
+            options,
+            profile,
+            program: runner.program.clone(),
+        }
+    }
+
     /// Describes the plan's data.
     pub fn data(&self) -> DataReport {
         data_report::describe(&self.plan, &self.options, &self.program)

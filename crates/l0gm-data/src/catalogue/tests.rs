@@ -31,6 +31,17 @@ fn names_are_sorted_within_their_modality() {
 }
 
 #[test]
+fn a_file_of_ones_own_is_found_beside_the_datasets() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    let name = Path::new("own-files/my.csv");
+    assert_eq!(catalogue.own_file(name).unwrap(), None);
+    put(tmp.path(), "own-files/my.csv", "a,b\n");
+    let found = catalogue.own_file(name).unwrap();
+    assert_eq!(found, Some(tmp.path().join(name)));
+}
+
+#[test]
 fn an_unknown_name_is_told_the_known_ones() {
     let tmp = tempfile::tempdir().unwrap();
     let catalogue = local_only(tmp.path());

@@ -1,0 +1,329 @@
+//! The arithmetic of the table on made-up records, and the suite's plan on folders of this test.
+#![allow(clippy::unwrap_used)]
+
+use super::choice::Choice;
+use super::demands::{DEMANDS, Verdict};
+use super::figures::Figures;
+use super::members::{Kind, Member, Size, members};
+use super::suite::{Block, LeftOut, Suite};
+use super::table::Table;
+use crate::flags::GeneralityFlags;
+use l0gm::modalities::{self, Purpose};
+use l0gm::outlook::Outlook;
+use l0gm::runner::Runner;
+use l0gm_data::{DataOptions, FetchPolicy};
+use l0gm_report::fixtures;
+use l0gm_train::{MethodInfo, Role, RunRecord, Selection, Warning, WarningKind};
+use std::path::Path;
+
+/// A made-up record of a table with this method, seed and NLL.
+fn record(method: &MethodInfo, seed: u64, nll: f64) -> RunRecord {
+    let all = fixtures::records();
+    let like = |record: &&RunRecord| record.method.gated == method.gated && record.spec.seed == 0;
+    let mut record = all.iter().find(like).unwrap().clone();
+    record.method = method.clone();
+    record.spec.method = method.name.to_string();
+    record.spec.seed = seed;
+    record.calibration.nll = nll;
+    record.selection = (!record.history.is_empty()).then_some(Selection {
+        chosen: nll,
+        best_seen: nll,
+        best_seen_epoch: 3,
+        start: None,
+    });
+    record
+}
+
+fn baseline(name: &'static str) -> MethodInfo {
+    MethodInfo {
+        name: name.into(),
+        label: name.into(),
+        role: Role::Baseline,
+        ..MethodInfo::dense("a test")
+    }
+}
+
+fn dense() -> MethodInfo {
+    MethodInfo::dense("a test")
+}
+
+fn l0gm() -> MethodInfo {
+    MethodInfo::l0gm("a test")
+}
+
+/// A block with one seed: logistic regression, the majority class, boosting, dense and L0GM with these NLLs.
+fn block_of(nll: [f64; 5]) -> Vec<RunRecord> {
+    let methods = [
+        baseline("logistic"),
+        baseline("majority"),
+        baseline("forust"),
+        dense(),
+        l0gm(),
+    ];
+    let records = methods.iter().zip(nll);
+    records
+        .map(|(method, nll)| record(method, 0, nll))
+        .collect()
+}
+
+fn verdicts(records: &[RunRecord]) -> Vec<Option<Verdict>> {
+    let figures = Figures::of(records).unwrap();
+    let judged = DEMANDS.iter();
+    judged
+        .map(|demand| demand.of(&figures, Kind::Table))
+        .collect()
+}
+
+fn member(name: &str) -> Member {
+    members().into_iter().find(|m| m.name == name).unwrap()
+}
+
+#[test]
+fn a_row_has_means_over_seeds_and_the_worst_gap() {
+    let mut records: Vec<RunRecord> = [0.30, 0.32, 0.34]
+        .iter()
+        .enumerate()
+        .map(|(seed, nll)| record(&l0gm(), seed as u64, *nll))
+        .collect();
+    records[1].selection = Some(Selection {
+        chosen: 0.33,
+        best_seen: 0.30,
+        best_seen_epoch: 2,
+        start: None,
+    });
+    records[2].gate.expected_l0 = 0.5 * records[2].gate.total_dims as f64;
+    records[2].gate.active_fraction = 0.47;
+    records[0].warnings = vec![Warning {
+        kind: WarningKind::LossRises,
+        text: "a test".to_owned(),
+    }];
+    let figures = Figures::of(&records).unwrap();
+    let row = &figures.rows[0];
+    assert!((row.nll.mean - 0.32).abs() < 1e-12);
+    assert!((row.nll.std.unwrap() - 0.02).abs() < 1e-12);
+    assert!((row.gap.unwrap() - 0.1).abs() < 1e-12);
+    assert!(row.apart.unwrap() >= 0.03 - 1e-12);
+    assert_eq!((row.seeds.len(), row.warnings, row.rank), (3, 1, Some(1)));
+    assert!(Figures::of(&[]).is_none());
+}
+
+#[test]
+fn ranks_go_by_nll_among_methods_with_the_same_seeds() {
+    let (logistic, majority) = (baseline("logistic"), baseline("majority"));
+    let records = [
+        record(&logistic, 0, 0.30),
+        record(&logistic, 1, 0.40),
+        record(&majority, 0, 0.50),
+        record(&majority, 1, 0.60),
+        record(&dense(), 0, 0.10),
+        record(&l0gm(), 0, 0.34),
+        record(&l0gm(), 1, 0.34),
+    ];
+    let figures = Figures::of(&records).unwrap();
+    let ranks: Vec<Option<usize>> = figures.rows.iter().map(|row| row.rank).collect();
+    // The backbone lacks a seed, so its mean is of other rows.
+    assert_eq!(ranks, [Some(2), Some(3), None, Some(1)]);
+    let judged = verdicts(&records);
+    assert_eq!(judged[0], None, "a mean over other seeds is not judged");
+    assert!(judged[3].as_ref().unwrap().holds);
+}
+
+#[test]
+fn equal_losses_share_a_rank() {
+    let figures = Figures::of(&block_of([0.3, 0.5, 0.2, 0.3, 0.3])).unwrap();
+    let ranks: Vec<usize> = figures.rows.iter().filter_map(|row| row.rank).collect();
+    assert_eq!(ranks, [2, 5, 1, 2, 2]);
+}
+
+#[test]
+fn only_models_with_an_interface_have_an_active_fraction() {
+    let figures = Figures::of(&block_of([0.3, 0.5, 0.2, 0.3, 0.3])).unwrap();
+    let active: Vec<bool> = figures
+        .rows
+        .iter()
+        .map(|row| row.active.is_some())
+        .collect();
+    assert_eq!(active, [false, false, false, true, true]);
+}
+
+#[test]
+fn each_demand_compares_what_it_says() {
+    // Dense is better than logistic regression, 1% behind boosting, and L0GM is half a percent behind dense.
+    let mut records = block_of([0.30, 0.60, 0.2772, 0.28, 0.2814]);
+    let gate = &mut records[4].gate;
+    gate.expected_l0 = gate.active_fraction * gate.total_dims as f64;
+    let shown: Vec<String> = verdicts(&records)
+        .into_iter()
+        .map(|verdict| {
+            let verdict = verdict.unwrap();
+            assert!(verdict.holds, "{verdict:?}");
+            verdict.shown
+        })
+        .collect();
+    assert_eq!(shown, ["0.933", "1.010", "1.005", "0.938", "0.0%", "0.0"]);
+}
+
+#[test]
+fn each_demand_can_be_missed() {
+    // Boosting is far ahead, but it is no simple baseline.
+    let mut records = block_of([0.30, 0.60, 0.20, 0.31, 0.32]);
+    records[3].selection = Some(Selection {
+        chosen: 0.31,
+        best_seen: 0.30,
+        best_seen_epoch: 2,
+        start: None,
+    });
+    let gate = &mut records[4].gate;
+    gate.expected_l0 = (gate.active_fraction + 0.021) * gate.total_dims as f64;
+    let verdicts = verdicts(&records);
+    assert!(
+        verdicts
+            .iter()
+            .all(|verdict| !verdict.as_ref().unwrap().holds)
+    );
+    let shown: Vec<&str> = verdicts
+        .iter()
+        .flatten()
+        .map(|verdict| verdict.shown.as_str())
+        .collect();
+    assert_eq!(shown, ["1.033", "1.550", "1.032", "1.067", "3.3%", "2.1"]);
+}
+
+#[test]
+fn a_demand_without_its_runs_is_not_judged() {
+    let mut records = block_of([0.30, 0.60, 0.28, 0.28, 0.28]);
+    records.remove(2);
+    assert_eq!(verdicts(&records)[1], None);
+    let figures = Figures::of(&records).unwrap();
+    assert_eq!(DEMANDS[1].of(&figures, Kind::Graph), None);
+    records.truncate(2);
+    assert!(verdicts(&records).iter().all(Option::is_none));
+}
+
+#[test]
+fn the_methods_that_the_demands_name_exist() {
+    for (kind, name) in [
+        (Kind::Table, "logistic"),
+        (Kind::Table, "forust"),
+        (Kind::Texts, "tfidf"),
+        (Kind::Graph, "logistic"),
+    ] {
+        let all = modalities::methods();
+        let (_, infos) = all.iter().find(|(m, _)| *m == kind.modality()).unwrap();
+        let info = infos.iter().find(|info| info.name == name).unwrap();
+        assert_eq!(info.role, Role::Baseline);
+    }
+}
+
+#[test]
+fn the_page_shows_every_block_and_says_what_is_missing() {
+    let block = Block {
+        member: member("bank"),
+        size: Size::Rows(2000),
+        runs: 0..5,
+    };
+    let unfinished = Block {
+        member: member("telescope"),
+        size: Size::All,
+        runs: 5..10,
+    };
+    let left_out = [LeftOut {
+        member: member("movielens"),
+        why: "its data are not at hand".to_owned(),
+        details: String::new(),
+    }];
+    let records = block_of([0.30, 0.60, 0.20, 0.31, 0.32]);
+    let table = Table {
+        blocks: vec![(&block, Figures::of(&records)), (&unfinished, None)],
+        left_out: &left_out,
+        seeds: &[0],
+        runs: [10, 5],
+        failed: vec!["tabular-telescope-dense-s0-0123456789".to_owned()],
+    };
+    let page = table.markdown();
+    for said in [
+        "5 of 10 runs are finished",
+        "- `tabular-telescope-dense-s0-0123456789`",
+        "- movielens (movielens-100k/ratings.csv): its data are not at hand",
+        "- **A** holds in 0 of 1 blocks; not in bank, 2,000 (1.033).",
+        "### bank, 35,166 training rows (3,907 validate, 9,769 test)",
+        "Without the column `duration`",
+        "### telescope, all\n\nNo run is finished.",
+        "| tabular  | forust   |      1.00 |      1 |",
+    ] {
+        assert!(page.contains(said), "{said}\n{page}");
+    }
+    for line in page.lines() {
+        assert!(line.chars().count() <= 110, "{line}");
+    }
+    let csv = String::from_utf8(table.csv().unwrap()).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 6);
+    assert!(lines[0].starts_with("member,modality,size,train_rows"));
+    assert!(lines[1].starts_with("bank,tabular,2000,35166,3907,9769,logistic,baseline,1,0.3,"));
+}
+
+/// The suite on a data folder of this test, without a network.
+fn suite(data: &Path, arguments: &[&str]) -> Suite {
+    let options = DataOptions {
+        data_dir: Some(data.to_path_buf()),
+        model_dir: Some(data.to_path_buf()),
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    };
+    let choice = Choice::new(&GeneralityFlags::of(arguments), &Runner::new("test")).unwrap();
+    let modalities = modalities::of(&options, Purpose::Look).unwrap();
+    Suite::new(&choice, &modalities, &Outlook::new(&options).unwrap()).unwrap()
+}
+
+#[test]
+fn a_member_without_data_is_left_out_and_named() {
+    let data = tempfile::tempdir().unwrap();
+    let all = suite(
+        data.path(),
+        &["--member", "bank,telescope,coauthor-physics"],
+    );
+    assert!(all.plan.runs.is_empty() && all.blocks.is_empty());
+    let lines: Vec<String> = all.left_out.iter().map(LeftOut::line).collect();
+    assert!(lines[0].starts_with("bank (own-files/bank.csv): its data are not at hand"));
+    assert!(lines[2].contains("features are dense"), "{lines:?}");
+}
+
+#[test]
+fn a_size_of_its_own_changes_the_training_rows_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("own-files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("telescope.csv"), "a,Class\n1,g\n2,h\n").unwrap();
+    let chosen = suite(
+        data.path(),
+        &[
+            "--member",
+            "telescope",
+            "--size",
+            "all,500,20000",
+            "--seeds",
+            "0,1",
+            "--method",
+            "dense,l0gm",
+        ],
+    );
+    // 20,000 rows are more than there are.
+    let sizes: Vec<Size> = chosen.blocks.iter().map(|block| block.size).collect();
+    assert_eq!(sizes, [Size::All, Size::Rows(500)]);
+    assert_eq!(chosen.plan.runs.len(), 8);
+    let of = |block: usize| &chosen.runs(&chosen.blocks[block])[0].spec.settings;
+    assert!(of(0)["data"].get("train-rows").is_none());
+    assert_eq!(of(1)["data"]["train-rows"], 500);
+    assert_eq!(of(0)["data"]["label"], "Class");
+    for run in &chosen.plan.runs {
+        let target = run.spec.settings["train"]["target"].as_f64();
+        assert_eq!(
+            target,
+            run.method.has_knob().then_some(0.15),
+            "{}",
+            run.spec.id()
+        );
+        assert_eq!(run.spec.settings["train"]["robustness"], false);
+    }
+}
