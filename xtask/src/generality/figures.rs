@@ -165,16 +165,16 @@ pub(super) fn mean_ranks<'a>(
     for (modality, figures) in blocks {
         for row in &figures.rows {
             if let Some(rank) = row.rank {
-                let key = (modality, row.method.label.to_string());
+                let key = (modality, row.method.name.to_string());
                 places.entry(key).or_default().push(rank);
             }
         }
     }
     let mut means: Vec<(&'static str, String, f64, usize)> = places
         .into_iter()
-        .map(|((modality, label), ranks)| {
+        .map(|((modality, name), ranks)| {
             let mean = ranks.iter().sum::<usize>() as f64 / ranks.len() as f64;
-            (modality, label, mean, ranks.len())
+            (modality, name, mean, ranks.len())
         })
         .collect();
     means.sort_by(|a, b| {

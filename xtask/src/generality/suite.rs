@@ -193,3 +193,79 @@ impl LeftOut {
         format!("{}{place}: {}", self.member.name, self.why)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::flags::GeneralityFlags;
+    use l0gm::modalities::{self, Purpose};
+    use l0gm::runner::Runner;
+    use l0gm_data::{DataOptions, FetchPolicy};
+    use std::path::Path;
+
+    /// The suite on a data folder of this test, without a network.
+    fn suite(data: &Path, arguments: &[&str]) -> Suite {
+        let options = DataOptions {
+            data_dir: Some(data.to_path_buf()),
+            model_dir: Some(data.to_path_buf()),
+            fetch: FetchPolicy::LocalOnly,
+            ..DataOptions::default()
+        };
+        let choice = Choice::new(&GeneralityFlags::of(arguments), &Runner::new("test")).unwrap();
+        let modalities = modalities::of(&options, Purpose::Look).unwrap();
+        Suite::new(&choice, &modalities, &Outlook::new(&options).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_member_without_data_is_left_out_and_named() {
+        let data = tempfile::tempdir().unwrap();
+        let all = suite(
+            data.path(),
+            &["--member", "bank,telescope,coauthor-physics"],
+        );
+        assert!(all.plan.runs.is_empty() && all.blocks.is_empty());
+        let lines: Vec<String> = all.left_out.iter().map(LeftOut::line).collect();
+        assert!(lines[0].starts_with("bank (own-files/bank.csv): its data are not at hand"));
+        assert!(lines[2].contains("features are dense"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_size_of_its_own_changes_the_training_rows_alone() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("own-files");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("telescope.csv"), "a,Class\n1,g\n2,h\n").unwrap();
+        let chosen = suite(
+            data.path(),
+            &[
+                "--member",
+                "telescope",
+                "--size",
+                "all,500,20000",
+                "--seeds",
+                "0,1",
+                "--method",
+                "dense,l0gm",
+            ],
+        );
+        // 20,000 rows are more than there are.
+        let sizes: Vec<Size> = chosen.blocks.iter().map(|block| block.size).collect();
+        assert_eq!(sizes, [Size::All, Size::Rows(500)]);
+        assert_eq!(chosen.plan.runs.len(), 8);
+        let of = |block: usize| &chosen.runs(&chosen.blocks[block])[0].spec.settings;
+        assert!(of(0)["data"].get("train-rows").is_none());
+        assert_eq!(of(1)["data"]["train-rows"], 500);
+        assert_eq!(of(0)["data"]["label"], "Class");
+        for run in &chosen.plan.runs {
+            let target = run.spec.settings["train"]["target"].as_f64();
+            assert_eq!(
+                target,
+                run.method.has_knob().then_some(0.15),
+                "{}",
+                run.spec.id()
+            );
+            assert_eq!(run.spec.settings["train"]["robustness"], false);
+        }
+    }
+}

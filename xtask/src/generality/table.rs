@@ -46,7 +46,8 @@ impl Table<'_> {
         parts.push(self.ranks());
         parts.push("## Every member and size".to_owned());
         parts.push(wrapped(
-            "NLL in nats with its standard deviation over seeds. AUC is macro one-vs-rest where there are more than two \
+            "Methods have the names that `--method` takes; (2/3) says that only two of three seeds are finished, and such a \
+             mean is not ranked. NLL in nats with its standard deviation over seeds. AUC is macro one-vs-rest where there are more than two \
              classes. ECE (15 bins, top label) stands beside what it reads if such predictions are perfectly calibrated: \
              below that it is noise. Active is the share of the interface that stays open. Seconds are those of training. \
              Warnings are counted over all seeds. Test rows are read once, after selection; nothing is chosen on them.",
@@ -165,10 +166,10 @@ impl Table<'_> {
         let blocks = self.measured();
         let means =
             mean_ranks(blocks.map(|(block, figures)| (block.member.kind.modality(), figures)));
-        for (modality, label, rank, blocks) in means {
+        for (modality, name, rank, blocks) in means {
             rows.push(vec![
                 modality.to_owned(),
-                label,
+                name,
                 decimals(rank, 2),
                 blocks.to_string(),
             ]);
@@ -186,7 +187,7 @@ impl Table<'_> {
             "active",
             "seconds",
             "rank",
-            "warnings",
+            "warned",
         ];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         rows.extend(figures.rows.iter().map(|row| self.row(row)));
@@ -198,10 +199,10 @@ impl Table<'_> {
             |value: Option<f64>, format: fn(f64) -> String| value.map_or("–".to_owned(), format);
         let seeds = match row.seeds.len() {
             n if n == self.seeds.len() => String::new(),
-            n => format!(" ({n} of {} seeds)", self.seeds.len()),
+            n => format!(" ({n}/{})", self.seeds.len()),
         };
         vec![
-            format!("{}{seeds}", row.method.label),
+            format!("{}{seeds}", row.method.name),
             match row.nll.std {
                 Some(std) => format!("{} ± {}", fraction(row.nll.mean), fraction(std)),
                 None => fraction(row.nll.mean),

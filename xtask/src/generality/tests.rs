@@ -1,20 +1,14 @@
-//! The arithmetic of the table on made-up records, and the suite's plan on folders of this test.
+//! The arithmetic of the table, on made-up records.
 #![allow(clippy::unwrap_used)]
 
-use super::choice::Choice;
 use super::demands::{DEMANDS, Verdict};
 use super::figures::Figures;
 use super::members::{Kind, Member, Size, members};
-use super::suite::{Block, LeftOut, Suite};
+use super::suite::{Block, LeftOut};
 use super::table::Table;
-use crate::flags::GeneralityFlags;
-use l0gm::modalities::{self, Purpose};
-use l0gm::outlook::Outlook;
-use l0gm::runner::Runner;
-use l0gm_data::{DataOptions, FetchPolicy};
+use l0gm::modalities;
 use l0gm_report::fixtures;
 use l0gm_train::{MethodInfo, Role, RunRecord, Selection, Warning, WarningKind};
-use std::path::Path;
 
 /// A made-up record of a table with this method, seed and NLL.
 fn record(method: &MethodInfo, seed: u64, nll: f64) -> RunRecord {
@@ -263,67 +257,34 @@ fn the_page_shows_every_block_and_says_what_is_missing() {
     assert!(lines[1].starts_with("bank,tabular,2000,35166,3907,9769,logistic,baseline,1,0.3,"));
 }
 
-/// The suite on a data folder of this test, without a network.
-fn suite(data: &Path, arguments: &[&str]) -> Suite {
-    let options = DataOptions {
-        data_dir: Some(data.to_path_buf()),
-        model_dir: Some(data.to_path_buf()),
-        fetch: FetchPolicy::LocalOnly,
-        ..DataOptions::default()
+#[test]
+fn a_page_of_three_seeds_stays_within_its_width() {
+    let block = Block {
+        member: member("amazon-computers-low-label"),
+        size: Size::All,
+        runs: 0..6,
     };
-    let choice = Choice::new(&GeneralityFlags::of(arguments), &Runner::new("test")).unwrap();
-    let modalities = modalities::of(&options, Purpose::Look).unwrap();
-    Suite::new(&choice, &modalities, &Outlook::new(&options).unwrap()).unwrap()
-}
-
-#[test]
-fn a_member_without_data_is_left_out_and_named() {
-    let data = tempfile::tempdir().unwrap();
-    let all = suite(
-        data.path(),
-        &["--member", "bank,telescope,coauthor-physics"],
+    let two_hop = baseline("two-hop");
+    let records = [
+        record(&two_hop, 0, 0.25),
+        record(&two_hop, 1, 0.35),
+        record(&dense(), 0, 1.25),
+        record(&dense(), 1, 1.35),
+        record(&dense(), 2, 1.36),
+    ];
+    let table = Table {
+        blocks: vec![(&block, Figures::of(&records))],
+        left_out: &[],
+        seeds: &[0, 1, 2],
+        runs: [6, 5],
+        failed: Vec::new(),
+    };
+    let page = table.markdown();
+    assert!(
+        page.contains("| two-hop (2/3) | 0.3000 ± 0.0707 |"),
+        "{page}"
     );
-    assert!(all.plan.runs.is_empty() && all.blocks.is_empty());
-    let lines: Vec<String> = all.left_out.iter().map(LeftOut::line).collect();
-    assert!(lines[0].starts_with("bank (own-files/bank.csv): its data are not at hand"));
-    assert!(lines[2].contains("features are dense"), "{lines:?}");
-}
-
-#[test]
-fn a_size_of_its_own_changes_the_training_rows_alone() {
-    let data = tempfile::tempdir().unwrap();
-    let folder = data.path().join("own-files");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("telescope.csv"), "a,Class\n1,g\n2,h\n").unwrap();
-    let chosen = suite(
-        data.path(),
-        &[
-            "--member",
-            "telescope",
-            "--size",
-            "all,500,20000",
-            "--seeds",
-            "0,1",
-            "--method",
-            "dense,l0gm",
-        ],
-    );
-    // 20,000 rows are more than there are.
-    let sizes: Vec<Size> = chosen.blocks.iter().map(|block| block.size).collect();
-    assert_eq!(sizes, [Size::All, Size::Rows(500)]);
-    assert_eq!(chosen.plan.runs.len(), 8);
-    let of = |block: usize| &chosen.runs(&chosen.blocks[block])[0].spec.settings;
-    assert!(of(0)["data"].get("train-rows").is_none());
-    assert_eq!(of(1)["data"]["train-rows"], 500);
-    assert_eq!(of(0)["data"]["label"], "Class");
-    for run in &chosen.plan.runs {
-        let target = run.spec.settings["train"]["target"].as_f64();
-        assert_eq!(
-            target,
-            run.method.has_knob().then_some(0.15),
-            "{}",
-            run.spec.id()
-        );
-        assert_eq!(run.spec.settings["train"]["robustness"], false);
+    for line in page.lines() {
+        assert!(line.chars().count() <= 110, "{line}");
     }
 }
