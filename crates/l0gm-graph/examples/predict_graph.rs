@@ -39,11 +39,20 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let probabilities = &found.probabilities;
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-    let header = ["node", "class"].into_iter().map(str::to_owned);
-    out.write_record(header.chain(probabilities.classes().iter().cloned()))?;
+    let header = ["source_row", "predicted_class"]
+        .into_iter()
+        .map(str::to_owned);
+    out.write_record(
+        header.chain(
+            probabilities
+                .classes()
+                .iter()
+                .map(|class| format!("p_{class}")),
+        ),
+    )?;
     for (node, name) in found.names.iter().enumerate() {
         let head = [name.clone(), probabilities.best(node).0.to_owned()];
-        let shares = probabilities.row(node).iter().map(|p| format!("{p:.4}"));
+        let shares = probabilities.row(node).iter().map(f64::to_string);
         out.write_record(head.into_iter().chain(shares))?;
     }
     Ok(out.flush()?)

@@ -10,7 +10,7 @@ use candle_core::Device;
 use l0gm_data::rows::Summary;
 use l0gm_data::{Catalogue, Resolved};
 use l0gm_train::settings::merge_settings_with;
-use l0gm_train::{DataSummary, RunSpec, Split, Task};
+use l0gm_train::{DataSummary, Origins, RunSpec, Split, Task};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -61,6 +61,7 @@ impl GraphModality {
         let (reading, split) = self.read_and_split(&resolved, settings)?;
         let summary = reading.summary(&split, settings.features);
         let reduction = split.reduction();
+        let origins = reading.origins(&split);
         let GraphReading {
             mut graph, schema, ..
         } = reading;
@@ -73,6 +74,7 @@ impl GraphModality {
             schema,
             summary,
             reduction,
+            origins,
         })
     }
 
@@ -127,6 +129,8 @@ pub(crate) struct LoadedGraph {
     pub(crate) summary: Summary,
     /// What the settings leave out of training.
     reduction: Option<String>,
+    /// Where the validation and test nodes stand in the user's data.
+    pub(crate) origins: Origins,
 }
 
 impl LoadedGraph {

@@ -3,7 +3,7 @@
 use crate::feature_schema::FeatureSchema;
 use crate::node_ids::{NodeIds, name};
 use crate::node_table::{expect_column, read_new_nodes, read_node_table};
-use crate::reading::GraphReading;
+use crate::reading::{GraphReading, NodeNames};
 use crate::settings::TableSettings;
 use crate::{Adjacency, Error, Graph, NodeId, Result};
 use l0gm_data::is_there;
@@ -37,8 +37,13 @@ pub(crate) fn read_with_summary(edges: &Path, settings: &TableSettings) -> Resul
         adjacency,
     )
     .map_err(|e| Error::file(&nodes, e.to_string()))?;
+    let file = nodes.file_name().unwrap_or(nodes.as_os_str());
     Ok(GraphReading {
         graph,
+        names: Some(NodeNames {
+            file: file.to_string_lossy().into(),
+            ids: table.ids.into_names(),
+        }),
         schema: Some(table.schema),
         summary,
         large: table.large,

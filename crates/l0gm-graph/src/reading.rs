@@ -1,22 +1,34 @@
 //! The result of reading a graph: the graph itself, its features, and what is reported before training.
 use crate::feature_schema::FeatureSchema;
 use crate::settings::FeatureScaling;
-use crate::{Graph, NodeSplit};
+use crate::{Graph, NodeId, NodeSplit};
 use l0gm_data::rows::summary::ClassSummary;
 use l0gm_data::rows::{Summary, list};
-use l0gm_train::Split;
+use l0gm_train::{Origins, RowKeys, RowOrigins, Split};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A graph with what was found in its files.
 #[derive(Debug)]
 pub(crate) struct GraphReading {
     pub(crate) graph: Graph,
+    /// The nodes' ids as their file writes them; `None` for OGB's layouts, where a node's number is its id.
+    pub(crate) names: Option<NodeNames>,
     /// The features of the nodes; `None` for OGB's layouts, whose features have no names.
     pub(crate) schema: Option<FeatureSchema>,
     /// What is reported about the files.
     pub(crate) summary: Summary,
     /// The columns with large numbers, and the largest of these numbers.
     pub(crate) large: Option<(Vec<String>, f32)>,
+}
+
+/// What names the nodes of a user's graph.
+#[derive(Debug)]
+pub(crate) struct NodeNames {
+    /// Name of the nodes' file, without its folder.
+    pub(crate) file: Arc<str>,
+    /// The ids, in the order of the file.
+    pub(crate) ids: Vec<String>,
 }
 
 impl GraphReading {
@@ -59,9 +71,30 @@ impl GraphReading {
         };
         Self {
             graph,
+            names: None,
             schema: None,
             summary,
             large: None,
+        }
+    }
+
+    /// Where the validation and test nodes stand in the user's data: their ids as text.
+    pub(crate) fn origins(&self, split: &NodeSplit) -> Origins {
+        let part = |split_part: Split| {
+            let nodes = split.part(split_part);
+            let id = |node: &NodeId| match &self.names {
+                Some(names) => names.ids[node.0 as usize].clone(),
+                None => node.0.to_string(),
+            };
+            let file = self.names.as_ref().map(|names| names.file.clone());
+            RowOrigins {
+                files: file.map_or_else(Vec::new, |file| vec![file; nodes.len()]),
+                keys: RowKeys::Names(nodes.iter().map(id).collect()),
+            }
+        };
+        Origins {
+            valid: part(Split::Valid),
+            test: part(Split::Test),
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::Device;
+use l0gm_data::rows::{self, ReadOptions, Source};
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::GraphModality;
 use l0gm_train::{
@@ -9,6 +10,7 @@ use l0gm_train::{
     read_predictions,
 };
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// How many nodes the graph has.
@@ -136,6 +138,28 @@ fn a_finished_run_is_not_run_again_and_a_stopped_one_ends_in_the_same_record() {
             let of = |out: &str| bytes(&bench.dir(out, &spec), file);
             assert!(of("cut") == of("whole"), "{method}: {file}");
         }
+    }
+}
+
+#[test]
+fn predictions_are_joined_to_nodes_by_their_ids() {
+    let bench = Bench::new();
+    let spec = bench.spec("majority", &json!({}));
+    let record = bench.run(&spec, "out", StopFlag::default()).unwrap();
+    let path = bench.dir("out", &spec).join("predictions.parquet");
+    let found = rows::read(&Source::path(path), &ReadOptions::default()).unwrap();
+    assert_eq!(
+        found.rows(),
+        record.data.rows["valid"] + record.data.rows["test"]
+    );
+    let mut met = HashSet::new();
+    for row in 0..found.rows() {
+        let cell = |name: &str| found.column(name).unwrap().cell(row).unwrap();
+        let id = cell("source_row");
+        assert!(met.insert(id.to_owned()), "{id} twice");
+        let node: usize = id.strip_prefix('n').unwrap().parse().unwrap();
+        assert_eq!(cell("label_class"), ["a", "b", "c"][node % 3], "{id}");
+        assert_eq!(cell("source_file"), "nodes.csv");
     }
 }
 

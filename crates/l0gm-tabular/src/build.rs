@@ -6,7 +6,7 @@ use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
-use l0gm_train::{Encoder, GatedModel};
+use l0gm_train::{Encoder, GatedModel, Origins};
 
 /// A gated (or dense) model for a table.
 pub type TableModel = GatedModel<FieldEncoder, TabularHead>;
@@ -19,6 +19,8 @@ pub struct EncodedTable {
     pub encoding: Encoding,
     /// The encoded splits.
     pub task: TableTask,
+    /// Where the validation and test rows stand in their files.
+    pub origins: Origins,
 }
 
 impl EncodedTable {
@@ -50,10 +52,15 @@ impl EncodedTable {
             &split,
             device,
         )?;
+        let origins = Origins {
+            valid: loaded.table.origins(&split.valid),
+            test: loaded.table.origins(&split.test),
+        };
         Ok(Self {
             loaded,
             encoding,
             task,
+            origins,
         })
     }
 

@@ -4,8 +4,10 @@
 
 use crate::{Error, Result};
 use l0gm_data::rows::{Place, RawTable, list, shown};
+use l0gm_train::{RowKeys, RowOrigins};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Categories as codes into a list of distinct names, which are in order of first appearance.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,9 +97,20 @@ pub struct Table {
     columns: Vec<Column>,
     /// Position of each column by name, because a table may have thousands.
     index: HashMap<String, usize>,
-    /// The files of the rows, and each row's file and place in it.
+    /// The files of the rows, and where each row stands.
     files: Vec<PathBuf>,
-    places: Vec<(u32, Place)>,
+    places: Vec<RowPlace>,
+}
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct RowPlace {
+    /// Position of its file in the list of files.
+    file: u32,
+    /// Its line, or its number in a Parquet file.
+    place: Place,
+    /// Its number in the file, counted from 1.
+    number: u64,
 }
 
 impl Table {
@@ -106,7 +119,11 @@ impl Table {
     /// # Errors
     /// Fails if there are no rows or no columns, names repeat, or lengths differ.
     pub fn new(path: &Path, columns: Vec<Column>, lines: Vec<u64>) -> Result<Self> {
-        let places = lines.into_iter().map(|line| (0, Place::Line(line)));
+        let places = lines.into_iter().zip(1..).map(|(line, number)| RowPlace {
+            file: 0,
+            place: Place::Line(line),
+            number,
+        });
         Self::with_places(vec![path.to_path_buf()], columns, places.collect())
     }
 
@@ -119,7 +136,11 @@ impl Table {
             if files.last().is_none_or(|last| last != file) {
                 files.push(file.to_path_buf());
             }
-            places.push((files.len() as u32 - 1, raw.place(row)));
+            places.push(RowPlace {
+                file: files.len() as u32 - 1,
+                place: raw.place(row),
+                number: raw.number(row),
+            });
         }
         Self::with_places(files, columns, places)
     }
@@ -127,7 +148,7 @@ impl Table {
     fn with_places(
         files: Vec<PathBuf>,
         columns: Vec<Column>,
-        places: Vec<(u32, Place)>,
+        places: Vec<RowPlace>,
     ) -> Result<Self> {
         let rows = places.len();
         let path = files.first().cloned().unwrap_or_default();
@@ -210,8 +231,22 @@ impl Table {
 
     /// The file of a row, and the row's place in it.
     pub fn place(&self, row: usize) -> (&Path, Place) {
-        let (file, place) = self.places[row];
-        (&self.files[file as usize], place)
+        let at = self.places[row];
+        (&self.files[at.file as usize], at.place)
+    }
+
+    /// Where these rows stand in their files, so that predictions can be joined back to them.
+    pub fn origins(&self, rows: &[u32]) -> RowOrigins {
+        let name = |path: &PathBuf| -> Arc<str> {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            name.to_string_lossy().into()
+        };
+        let files: Vec<Arc<str>> = self.files.iter().map(name).collect();
+        let places = || rows.iter().map(|&row| self.places[row as usize]);
+        RowOrigins {
+            files: places().map(|at| files[at.file as usize].clone()).collect(),
+            keys: RowKeys::Numbers(places().map(|at| at.number).collect()),
+        }
     }
 
     /// Makes an error about one cell.

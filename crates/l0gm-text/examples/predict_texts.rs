@@ -63,16 +63,14 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         eprintln!("note: {line}");
     }
     let found = model.predict(&texts)?;
-    let place = match arguments.rows {
-        Some(_) => "row",
-        None => "line",
-    };
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-    let header = [place, "class"].into_iter().map(str::to_owned);
-    out.write_record(header.chain(found.classes().iter().cloned()))?;
+    let header = ["source_row", "predicted_class"]
+        .into_iter()
+        .map(str::to_owned);
+    out.write_record(header.chain(found.classes().iter().map(|class| format!("p_{class}"))))?;
     for row in 0..found.rows() {
         let head = [(row + 1).to_string(), found.best(row).0.to_owned()];
-        let shares = found.row(row).iter().map(|p| format!("{p:.4}"));
+        let shares = found.row(row).iter().map(f64::to_string);
         out.write_record(head.into_iter().chain(shares))?;
     }
     Ok(out.flush()?)

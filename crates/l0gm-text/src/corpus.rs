@@ -4,6 +4,7 @@ use crate::read_rows::{TextFile, read_benchmark};
 use crate::{Error, Result, read_folder};
 use l0gm_data::rows::summary::ClassSummary;
 use l0gm_data::rows::{Source, Summary};
+use l0gm_train::RowOrigins;
 use std::path::{Path, PathBuf};
 
 /// Texts with their classes.
@@ -13,6 +14,8 @@ pub struct Corpus {
     pub texts: Vec<String>,
     /// The class of each text, as an index into [`TextData::classes`].
     pub labels: Vec<u32>,
+    /// Where each text stands in its file, so that predictions can be joined back to it; may be empty.
+    pub origins: RowOrigins,
 }
 
 impl Corpus {
@@ -29,6 +32,7 @@ impl Corpus {
                 .map(|&r| self.texts[r as usize].clone())
                 .collect(),
             labels: rows.iter().map(|&r| self.labels[r as usize]).collect(),
+            origins: self.origins.select(rows),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Reads texts that are one file each, in a folder for each class: the layout of the original IMDB archive.
 use crate::{Corpus, Error, Result};
+use l0gm_train::{RowKeys, RowOrigins};
 use std::path::{Path, PathBuf};
 
-/// Reads `dir/CLASS/*.txt` for each class in order; the files of a class are sorted by name.
+/// Reads `dir/CLASS/*.txt` for each class in order; the files of a class are sorted by name. A text's origin is its
+/// file: `train/neg/7_3.txt`.
 pub(crate) fn read(dir: &Path, classes: &[&str]) -> Result<Corpus> {
     let mut corpus = Corpus::default();
-    for (class, name) in classes.iter().enumerate() {
-        let folder = dir.join(name);
+    let mut names = Vec::new();
+    let part = dir.file_name().unwrap_or_default();
+    for (class, class_name) in classes.iter().enumerate() {
+        let folder = dir.join(class_name);
         let files = text_files(&folder)?;
         if files.is_empty() {
             return Err(Error::corpus(&folder, "holds no .txt file"));
@@ -25,8 +29,14 @@ pub(crate) fn read(dir: &Path, classes: &[&str]) -> Result<Corpus> {
             })?;
             corpus.texts.push(text);
             corpus.labels.push(class as u32);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            names.push(format!("{}/{class_name}/{name}", part.to_string_lossy()));
         }
     }
+    corpus.origins = RowOrigins {
+        files: Vec::new(),
+        keys: RowKeys::Names(names),
+    };
     Ok(corpus)
 }
 

@@ -3,8 +3,10 @@ use crate::corpus::{Columns, Corpus, Subsets, TextData};
 use crate::{Error, Result};
 use l0gm_data::rows::label::{self, LabelOptions, Labels, Unlabelled};
 use l0gm_data::rows::{self, Kind, RawTable, ReadOptions, Source, Summary, shown};
+use l0gm_train::{RowKeys, RowOrigins};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How a user's file of texts is read.
 #[derive(Clone, Debug)]
@@ -64,6 +66,7 @@ impl<'a> TextFile<'a> {
             train: Corpus {
                 texts,
                 labels: labels.known(),
+                origins: origins(&table),
             },
             test: None,
             classes: labels.classes,
@@ -121,8 +124,31 @@ pub(crate) fn read_benchmark(
     let corpus = Corpus {
         texts: texts(&table, columns.text)?,
         labels: labels.known(),
+        origins: origins(&table),
     };
     Ok((corpus, summary(&table, columns, &labels)))
+}
+
+/// Where each row stands in its file.
+fn origins(table: &RawTable) -> RowOrigins {
+    let mut files: Vec<Arc<str>> = Vec::with_capacity(table.rows());
+    let mut before = "";
+    for row in 0..table.rows() {
+        let path = table.file_of(row);
+        match files.last() {
+            Some(last) if path == before => files.push(last.clone()),
+            _ => {
+                let name = Path::new(path).file_name();
+                files.push(name.map_or_else(|| path.into(), |n| n.to_string_lossy().into()));
+            }
+        }
+        before = path;
+    }
+    let numbers = (0..table.rows()).map(|row| table.number(row));
+    RowOrigins {
+        files,
+        keys: RowKeys::Numbers(numbers.collect()),
+    }
 }
 
 /// The texts without changes: the word "None" may be a text.

@@ -3,6 +3,7 @@
 use crate::{Corpus, Error, Result, Subsets, TextData, TextSettings};
 use l0gm_data::rows::Summary;
 use l0gm_ops::Generator;
+use l0gm_train::Origins;
 
 /// Three sets of texts, which are disjoint if they come from one file.
 #[derive(Clone, Debug)]
@@ -106,6 +107,18 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
         reductions,
         found,
     })
+}
+
+impl SplitCorpus {
+    /// Where the validation and test texts stand in their files; `None` if the texts were not read from files.
+    pub fn origins(&self) -> Option<Origins> {
+        let (valid, test) = (&self.valid, &self.test);
+        let told = valid.origins.len() == valid.rows() && test.origins.len() == test.rows();
+        told.then(|| Origins {
+            valid: valid.origins.clone(),
+            test: test.origins.clone(),
+        })
+    }
 }
 
 /// Share of the training rows used for validation if no number is set.
@@ -236,6 +249,7 @@ mod tests {
             labels: (0..rows)
                 .map(|i| u32::from(i % positive_every == 0))
                 .collect(),
+            ..Corpus::default()
         };
         TextData {
             test: with_test.then(|| corpus.clone()),

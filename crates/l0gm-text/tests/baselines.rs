@@ -4,6 +4,7 @@
 mod common;
 
 use candle_core::Device;
+use l0gm_data::rows::{self, ReadOptions, Source};
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_text::TextModality;
 use l0gm_train::{
@@ -11,6 +12,7 @@ use l0gm_train::{
     read_predictions,
 };
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 struct Bench {
@@ -104,6 +106,39 @@ fn tfidf_is_planned_run_perturbed_and_recorded() {
     let clean = robustness.clean.accuracy;
     let worst = robustness.conditions.iter().map(|c| c.score.accuracy);
     assert!(worst.fold(1.0, f64::min) < clean, "{robustness:?}");
+}
+
+#[test]
+fn predictions_are_joined_by_row_to_a_file_with_unlabelled_rows() {
+    let bench = Bench::new();
+    let (texts, labels) = common::texts(200);
+    // Every sixth row has no label, and some texts go over two lines.
+    let label = |row: usize| ["no", "yes"][labels[row] as usize];
+    let rows = texts.iter().enumerate().map(|(row, text)| {
+        let text = text.replace(" said", "\nsaid");
+        let label = if row % 6 == 1 { "" } else { label(row) };
+        format!("\"{text}\",{label}\n")
+    });
+    let rows: String = rows.collect();
+    std::fs::write(&bench.file, format!("text,label\n{rows}")).unwrap();
+    let spec = bench.spec(&json!({"drop-unlabelled": true}));
+    let record = bench.run(&spec, "out", StopFlag::default()).unwrap();
+    let path = bench.dir("out", &spec).join("predictions.parquet");
+    let found = rows::read(&Source::path(path), &ReadOptions::default()).unwrap();
+    assert_eq!(
+        found.rows(),
+        record.data.rows["valid"] + record.data.rows["test"]
+    );
+    let mut met = HashSet::new();
+    for row in 0..found.rows() {
+        let cell = |name: &str| found.column(name).unwrap().cell(row).unwrap();
+        let at = cell("source_row").parse::<usize>().unwrap() - 1;
+        assert!(at % 6 != 1 && met.insert(at), "row {at}");
+        assert_eq!(cell("source_file"), "reviews.csv");
+        assert_eq!(cell("label_class"), label(at));
+        // One adjective tells the class, so a text that is joined to another row would be seen.
+        assert_eq!(cell("predicted_class"), label(at));
+    }
 }
 
 #[test]

@@ -148,6 +148,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         spec: &spec,
         method: MethodInfo::l0gm("a layer and a tanh"),
         data: DataSummary::default(),
+        origins: None,
         robustness: true,
     };
     let record = experiment.run(|sitting, context| fit.fit(sitting, context), &mut context)?;

@@ -5,8 +5,8 @@
 use crate::robustness::{Scoring, score_conditions};
 use crate::{
     CompactFolder, CompactHeader, CompactSummary, Compacted, Condition, DataSummary, Error,
-    Evidence, Fitted, MethodInfo, Metrics, Predictor, Result, Role, RunContext, RunDir, RunRecord,
-    RunSpec, Split, write_predictions,
+    Evidence, Fitted, Legend, MethodInfo, Metrics, Origins, Predictor, Result, Role, RunContext,
+    RunDir, RunRecord, RunSpec, Split, write_predictions,
 };
 use l0gm_gate::calibration::{
     CalibrationReport, CalibrationSettings, Predictions, fit_temperature, reliability_bins,
@@ -29,6 +29,8 @@ pub struct Judging<'a> {
     pub method: MethodInfo,
     /// The description of the data, for the record.
     pub data: DataSummary,
+    /// Where the judged rows stand in the user's data, for the file of predictions; `None` if that is not known.
+    pub origins: Option<Origins>,
     /// Whether the conditions of the robustness protocol are judged as well.
     pub robustness: bool,
 }
@@ -76,6 +78,10 @@ pub fn judge<P: Predictor>(
     write_predictions(
         &judging.run.predictions_path(),
         &[valid.clone(), test.clone()],
+        Legend {
+            classes: &judging.data.classes,
+            origins: judging.origins.as_ref(),
+        },
     )?;
     let scaling = fit_temperature(&valid.logits_f64(), &valid.labels, valid.classes)?;
     let robustness = if judging.robustness {

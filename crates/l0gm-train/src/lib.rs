@@ -61,7 +61,9 @@ pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, Parameter
 pub use nearest::nearest_name;
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
 pub use predict::predict;
-pub use predictions::{PredictionTable, read_predictions, write_predictions};
+pub use predictions::{
+    Legend, Origins, PredictionTable, RowKeys, RowOrigins, read_predictions, write_predictions,
+};
 pub use predictor::{Fitted, NotOffered, Offered, Perturbed, PerturbedLogits, Predictor};
 pub use progress::{BarProgress, LineProgress, Progress, ProgressEvent, StopFlag};
 pub use record::{CompactSummary, DataSummary, EpochRecord, Metrics, RunRecord, Sizes};

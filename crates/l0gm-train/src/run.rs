@@ -6,7 +6,8 @@
 use crate::judge::{Judging, judge};
 use crate::run_dir::{RunDir, finished_record, write_json};
 use crate::{
-    DataSummary, Error, Fitted, MethodInfo, Predictor, Result, RunContext, RunRecord, RunSpec,
+    DataSummary, Error, Fitted, MethodInfo, Origins, Predictor, Result, RunContext, RunRecord,
+    RunSpec,
 };
 use std::path::Path;
 
@@ -19,6 +20,9 @@ pub struct Experiment<'a> {
     pub method: MethodInfo,
     /// The description of the data, for the record.
     pub data: DataSummary,
+    /// Where the validation and test rows stand in the user's data, so that predictions can be joined back to it;
+    /// `None` if they come from no file.
+    pub origins: Option<Origins>,
     /// Whether the predictor is also judged under the conditions of the robustness protocol.
     pub robustness: bool,
 }
@@ -77,6 +81,7 @@ impl Experiment<'_> {
             spec: self.spec,
             method: self.method,
             data: self.data,
+            origins: self.origins,
             robustness: self.robustness,
         };
         let record = judge(judging, fitted, context)?;

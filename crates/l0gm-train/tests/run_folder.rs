@@ -137,7 +137,7 @@ fn a_full_disk_is_called_one_and_leaves_the_old_file() {
         classes: 2,
     };
     let parquet = disk.path().join("predictions.parquet");
-    let text = l0gm_train::write_predictions(&parquet, &[table])
+    let text = l0gm_train::write_predictions(&parquet, &[table], l0gm_train::Legend::default())
         .unwrap_err()
         .to_string();
     assert!(text.contains("free some space"), "{text}");

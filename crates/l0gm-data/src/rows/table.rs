@@ -111,6 +111,8 @@ struct Part {
     numbers: Vec<u64>,
     /// Whether the numbers count rows rather than lines.
     counted: bool,
+    /// Number of each row in the file, counted from 1; `None` while all rows are there.
+    left: Option<Vec<u64>>,
 }
 
 /// Rows as they were read.
@@ -157,6 +159,7 @@ impl RawTable {
             parts: vec![Part {
                 name: name.to_owned(),
                 counted: lines.is_none(),
+                left: None,
                 numbers: lines.unwrap_or_else(|| (1..=rows as u64).collect()),
             }],
             index: HashMap::new(),
@@ -235,6 +238,19 @@ impl RawTable {
     /// Place of a row in its file.
     pub fn place(&self, row: usize) -> Place {
         self.part_of(row).1
+    }
+
+    /// Number of a row in its file, counted from 1. Rows that were left out since keep their numbers; the header,
+    /// comments and blank lines have none.
+    pub fn number(&self, mut row: usize) -> u64 {
+        for part in &self.parts {
+            if row < part.numbers.len() {
+                let left = part.left.as_ref();
+                return left.map_or(row as u64 + 1, |left| left[row]);
+            }
+            row -= part.numbers.len();
+        }
+        0
     }
 
     fn part_of(&self, mut row: usize) -> (&str, Place) {
@@ -316,10 +332,14 @@ impl RawTable {
             }
             column.cells = kept;
         }
-        let mut keep = keep.iter();
+        let mut keep = keep.iter().copied();
         for part in &mut self.parts {
-            part.numbers
-                .retain(|_| keep.next().copied().unwrap_or(true));
+            let all = part.numbers.len();
+            let kept: Vec<usize> = (0..all).filter(|_| keep.next().unwrap_or(true)).collect();
+            let left = part.left.as_ref();
+            let number = |&row: &usize| left.map_or(row as u64 + 1, |left| left[row]);
+            part.left = Some(kept.iter().map(number).collect());
+            part.numbers = kept.iter().map(|&row| part.numbers[row]).collect();
         }
     }
 

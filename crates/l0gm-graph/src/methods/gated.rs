@@ -124,6 +124,7 @@ fn run(
         spec,
         method: info,
         data,
+        origins: Some(loaded.origins.clone()),
         robustness: settings.train.robustness,
     };
     experiment.run(|sitting, context| fit.fit(sitting, context), context)

@@ -105,6 +105,7 @@ pub(super) fn run(
         spec,
         method: info,
         data: loaded.data_summary(Vec::new(), notes),
+        origins: Some(loaded.origins.clone()),
         robustness: settings.train.robustness,
     };
     experiment.run(

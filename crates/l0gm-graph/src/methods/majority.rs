@@ -34,6 +34,7 @@ impl Method<GraphModality> for Majority {
             spec,
             method: self.info(),
             data: loaded.data_summary(Vec::new(), notes),
+            origins: Some(loaded.origins.clone()),
             robustness: settings.train.robustness,
         };
         let labels = [

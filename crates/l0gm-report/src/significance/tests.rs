@@ -4,7 +4,7 @@
 use super::*;
 use crate::fixtures;
 use crate::grouping::studies;
-use l0gm_train::{PredictionTable, write_predictions};
+use l0gm_train::{Legend, PredictionTable, write_predictions};
 
 /// Writes 400 examples; a model of quality q gives the true label the logit q.
 fn write(out: &OutDir, run: &RunRecord, quality: f32) {
@@ -28,7 +28,12 @@ fn write(out: &OutDir, run: &RunRecord, quality: f32) {
     };
     let folder = out.run(&run.run_id);
     std::fs::create_dir_all(&folder).unwrap();
-    write_predictions(&folder.join("predictions.parquet"), &[table]).unwrap();
+    write_predictions(
+        &folder.join("predictions.parquet"),
+        &[table],
+        Legend::default(),
+    )
+    .unwrap();
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl Method<TabularModality> for Forust {
             spec,
             method: self.info(),
             data: data_summary(&table, Vec::new(), notes),
+            origins: Some(table.origins.clone()),
             robustness: settings.train.robustness,
         };
         experiment.run(

@@ -140,6 +140,7 @@ fn run(
         spec,
         method: info,
         data,
+        origins: Some(table.origins.clone()),
         robustness: settings.train.robustness,
     };
     let model = &model;

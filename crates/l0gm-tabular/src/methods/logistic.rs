@@ -64,6 +64,7 @@ impl Method<TabularModality> for Logistic {
             spec,
             method: self.info(),
             data: data_summary(&table, Vec::new(), notes),
+            origins: Some(table.origins.clone()),
             robustness: settings.train.robustness,
         };
         experiment.run(

@@ -33,6 +33,7 @@ impl Method<TabularModality> for Majority {
             spec,
             method: self.info(),
             data: data_summary(&table, Vec::new(), vec![split_note(&settings)]),
+            origins: Some(table.origins.clone()),
             robustness: settings.train.robustness,
         };
         experiment.run(|_, _| fit(&table, &settings, spec.seed), context)

@@ -7,6 +7,7 @@ mod compact_file;
 mod compaction;
 mod encoding;
 mod gates;
+mod joined;
 mod one_step;
 mod predictor;
 mod reading;

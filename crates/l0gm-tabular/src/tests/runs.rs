@@ -9,7 +9,7 @@ use l0gm_train::{Modality, RunContext, RunRecord, RunSpec, SpecRequest, StopFlag
 use serde_json::json;
 use std::path::Path;
 
-fn modality() -> TabularModality {
+pub(super) fn modality() -> TabularModality {
     let options = DataOptions {
         fetch: FetchPolicy::LocalOnly,
         ..DataOptions::default()

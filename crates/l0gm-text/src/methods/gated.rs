@@ -156,6 +156,7 @@ fn make_run(
         &device,
         &mut |done, all| encoding(context, done, all),
     )?;
+    let origins = split.origins();
     summary.classes = split.classes;
     summary.reductions = split.reductions;
     summary
@@ -203,6 +204,7 @@ fn make_run(
         spec,
         method: info,
         data: summary,
+        origins,
         robustness: settings.train.robustness,
     };
     let record = experiment.run_in(&run, |sitting, context| fit.fit(sitting, context), context)?;

@@ -39,6 +39,7 @@ impl Method<TextModality> for Majority {
             spec,
             method: self.info(),
             data: summary,
+            origins: split.origins(),
             robustness: settings.train.robustness,
         };
         let labels = corpora.map(|corpus| corpus.labels.clone());

@@ -107,6 +107,7 @@ impl Method<TextModality> for TfIdfLogistic {
             spec,
             method: self.info(),
             data: summary,
+            origins: split.origins(),
             robustness: settings.train.robustness,
         };
         experiment.run(

@@ -1,9 +1,11 @@
 //! Predictions: logits and labels of a split, and the numbers that follow from them.
 
 mod guard;
+mod origins;
 mod parquet;
 
-pub use self::parquet::{read_predictions, write_predictions};
+pub use self::origins::{Origins, RowKeys, RowOrigins};
+pub use self::parquet::{Legend, read_predictions, write_predictions};
 
 use crate::{Error, Result, Split};
 

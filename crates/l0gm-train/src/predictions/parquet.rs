@@ -1,29 +1,96 @@
-//! Predictions as a Parquet file: row, split, label, and one probability and one logit per class.
+//! Predictions as a Parquet file: each row's split, place in the user's data, classes, logits and probabilities.
 //!
-//! One file holds a run's validation and test predictions, so that any metric can be computed again and two runs can
-//! be compared bit for bit.
+//! One file holds a run's validation and test predictions, so that any metric can be computed again, two runs can be
+//! compared bit for bit, and predictions can be joined to the rows they belong to.
 
 use super::guard::guarded;
+use super::origins::{Origins, RowKeys, RowOrigins};
 use crate::{Error, PredictionTable, Result, Split, run_dir::write_atomically_with};
 use ::parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
-use arrow::array::{Array, ArrayRef, Float32Array, StringArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, Float32Array, Float64Array, StringArray, UInt32Array, UInt64Array,
+};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Writes all tables into one file, atomically. Columns: `split`, `row`, `label`, `logit_0`.., `p_0`... The tables
-/// must have the same number of classes.
-pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> {
+/// What names the rows and the classes of predictions. The default names neither.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Legend<'a> {
+    /// The classes' names, in the order of the logits; empty if they are not known.
+    pub classes: &'a [String],
+    /// Where the rows of the validation and test splits stand in the user's data, if that is known.
+    pub origins: Option<&'a Origins>,
+}
+
+/// Key of the classes' names, a JSON array, in the file's metadata.
+const CLASSES: &str = "l0gm:classes";
+
+impl Legend<'_> {
+    /// Where the rows of a split stand.
+    fn rows(&self, split: Split) -> Option<&RowOrigins> {
+        let origins = self.origins?;
+        match split {
+            Split::Train => None,
+            Split::Valid => Some(&origins.valid),
+            Split::Test => Some(&origins.test),
+        }
+    }
+
+    /// Refuses a legend that does not belong to these tables.
+    fn check(&self, tables: &[PredictionTable], classes: usize) -> Result<()> {
+        if !self.classes.is_empty() && self.classes.len() != classes {
+            return Err(Error::Task(format!(
+                "{} names for the {classes} classes that are predicted",
+                self.classes.len()
+            )));
+        }
+        let Some(origins) = self.origins else {
+            return Ok(());
+        };
+        let rows = |split| {
+            let table = tables.iter().find(|table| table.split == split);
+            table.map_or(0, |table| table.rows.len())
+        };
+        origins.check([rows(Split::Valid), rows(Split::Test)])?;
+        match tables.iter().any(|table| table.split == Split::Train) {
+            true => Err(Error::Task(
+                "the places of training rows are not kept, and predictions of them are to be written"
+                    .to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Writes all tables into one file, atomically. The tables must have the same number of classes. Columns:
+///
+/// - `split`, `row` (number within the split) and `label` (number of the class);
+/// - with origins, `source_file` and `source_row`: the row's number in the file, from 1, or its name;
+/// - with classes, `label_class` and `predicted_class`, their names;
+/// - `logit_0`.. as the model computes them, and `p_0`.., their softmax in f64.
+///
+/// With classes, the file's metadata have their names, a JSON array in the order of the columns, as `l0gm:classes`.
+///
+/// # Errors
+/// The tables do not fit together or do not fit the legend, or the file cannot be written.
+pub fn write_predictions(
+    path: &Path,
+    tables: &[PredictionTable],
+    legend: Legend<'_>,
+) -> Result<()> {
     let classes = tables.first().map_or(0, |table| table.classes);
     for table in tables {
         if table.classes != classes
             || table.rows.len() != table.labels.len()
             || table.logits.len() != table.rows.len() * classes
+            || table.labels.iter().any(|label| *label as usize >= classes)
         {
             return Err(Error::file(
                 path,
@@ -31,16 +98,23 @@ pub fn write_predictions(path: &Path, tables: &[PredictionTable]) -> Result<()> 
             ));
         }
     }
-    let schema = Arc::new(schema(classes));
+    legend.check(tables, classes)?;
+    let schema = Arc::new(schema(classes, legend));
+    let names = (!legend.classes.is_empty())
+        .then(|| serde_json::to_string(legend.classes))
+        .transpose()
+        .map_err(|e| Error::Task(format!("the classes' names cannot be written: {e}")))?
+        .map(|names| vec![KeyValue::new(CLASSES.to_owned(), names)]);
     let level = ZstdLevel::try_new(3).map_err(|e| parquet_error(path, &e))?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
+        .set_key_value_metadata(names)
         .build();
     write_atomically_with(path, |file, _| {
         let write = || -> std::result::Result<(), ParquetError> {
             let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-            for table in tables {
-                writer.write(&to_batch(table, &schema)?)?;
+            for table in tables.iter().filter(|table| !table.rows.is_empty()) {
+                writer.write(&to_batch(table, &schema, legend)?)?;
             }
             writer.close()?;
             Ok(())
@@ -95,16 +169,33 @@ fn read(path: &Path) -> Result<Vec<PredictionTable>> {
     Ok(tables)
 }
 
-fn schema(classes: usize) -> Schema {
+fn schema(classes: usize, legend: Legend<'_>) -> Schema {
+    let field = |name: &str, kind: DataType| Field::new(name, kind, false);
     let mut fields = vec![
-        Field::new("split", DataType::Utf8, false),
-        Field::new("row", DataType::UInt32, false),
-        Field::new("label", DataType::UInt32, false),
+        field("split", DataType::Utf8),
+        field("row", DataType::UInt32),
+        field("label", DataType::UInt32),
     ];
-    for kind in ["logit", "p"] {
-        fields.extend(
-            (0..classes).map(|k| Field::new(format!("{kind}_{k}"), DataType::Float32, false)),
-        );
+    if let Some(origins) = legend.origins {
+        // An empty split has no names, whatever the other's rows have.
+        let told = match origins.test.is_empty() {
+            true => &origins.valid,
+            false => &origins.test,
+        };
+        if !told.files.is_empty() {
+            fields.push(field("source_file", DataType::Utf8));
+        }
+        fields.push(match told.keys {
+            RowKeys::Numbers(_) => field("source_row", DataType::UInt64),
+            RowKeys::Names(_) => field("source_row", DataType::Utf8),
+        });
+    }
+    if !legend.classes.is_empty() {
+        fields.push(field("label_class", DataType::Utf8));
+        fields.push(field("predicted_class", DataType::Utf8));
+    }
+    for (kind, width) in [("logit", DataType::Float32), ("p", DataType::Float64)] {
+        fields.extend((0..classes).map(|k| field(&format!("{kind}_{k}"), width.clone())));
     }
     Schema::new(fields)
 }
@@ -112,22 +203,45 @@ fn schema(classes: usize) -> Schema {
 fn to_batch(
     table: &PredictionTable,
     schema: &Arc<Schema>,
+    legend: Legend<'_>,
 ) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
     let n = table.rows.len();
     let classes = table.classes;
-    let probabilities: Vec<f32> = table.probabilities().iter().map(|p| *p as f32).collect();
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(vec![<&str>::from(table.split); n])),
         Arc::new(UInt32Array::from(table.rows.clone())),
         Arc::new(UInt32Array::from(table.labels.clone())),
     ];
-    for values in [&table.logits, &probabilities] {
-        for k in 0..classes {
-            let column = values.iter().skip(k).step_by(classes).copied();
-            columns.push(Arc::new(Float32Array::from_iter_values(column)));
+    if let Some(origins) = legend.rows(table.split) {
+        if !origins.files.is_empty() {
+            columns.push(text(origins.files.iter().map(|file| &**file)));
+        }
+        columns.push(match &origins.keys {
+            RowKeys::Numbers(numbers) => Arc::new(UInt64Array::from(numbers.clone())),
+            RowKeys::Names(names) => text(names.iter().map(String::as_str)),
+        });
+    }
+    if !legend.classes.is_empty() {
+        let predicted = crate::metrics::top_labels(&table.logits, classes);
+        for labels in [&table.labels, &predicted] {
+            let names = labels.iter().map(|&label| &legend.classes[label as usize]);
+            columns.push(text(names.map(String::as_str)));
         }
     }
+    for k in 0..classes {
+        let column = table.logits.iter().skip(k).step_by(classes).copied();
+        columns.push(Arc::new(Float32Array::from_iter_values(column)));
+    }
+    let probabilities = table.probabilities();
+    for k in 0..classes {
+        let column = probabilities.iter().skip(k).step_by(classes).copied();
+        columns.push(Arc::new(Float64Array::from_iter_values(column)));
+    }
     RecordBatch::try_new(schema.clone(), columns)
+}
+
+fn text<'a>(cells: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(cells))
 }
 
 fn append(
@@ -213,106 +327,5 @@ fn parquet_error(path: &Path, error: &ParquetError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn tables() -> Vec<PredictionTable> {
-        vec![
-            PredictionTable {
-                split: Split::Valid,
-                rows: vec![0, 1, 2],
-                labels: vec![0, 1, 2],
-                logits: vec![1.0, -1.0, 0.5, 0.1, 0.2, 0.3, f32::MIN_POSITIVE, 0.0, 9.0],
-                classes: 3,
-            },
-            PredictionTable {
-                split: Split::Test,
-                rows: vec![0, 7],
-                labels: vec![2, 2],
-                logits: vec![0.0, 1.0, 2.0, -3.0, 1e30, 4.0],
-                classes: 3,
-            },
-        ]
-    }
-
-    #[test]
-    fn predictions_come_back_bit_for_bit() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        write_predictions(&path, &tables()).unwrap();
-        assert_eq!(read_predictions(&path).unwrap(), tables());
-        let first = std::fs::read(&path).unwrap();
-        write_predictions(&path, &tables()).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), first);
-    }
-
-    #[test]
-    fn probabilities_sum_to_one_and_nll_is_their_logarithm() {
-        let table = &tables()[0];
-        let p = table.probabilities();
-        for row in p.chunks(3) {
-            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        }
-        let nll = -(p[0].ln() + p[4].ln() + p[8].ln()) / 3.0;
-        assert!((table.nll() - nll).abs() < 1e-12);
-        assert!((table.accuracy() - 2.0 / 3.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn tables_that_do_not_fit_together_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        let mut bad = tables();
-        bad[1].labels.pop();
-        assert!(write_predictions(&path, &bad).is_err());
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn no_changed_byte_makes_reading_panic() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        write_predictions(&path, &tables()).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for at in 0..whole.len() {
-            for change in [0x01, 0x80] {
-                let mut bytes = whole.clone();
-                bytes[at] ^= change;
-                std::fs::write(&path, &bytes).unwrap();
-                if let Err(error) = read_predictions(&path) {
-                    let text = error.to_string();
-                    assert!(text.contains("predictions.parquet"), "byte {at}: {text}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_truncated_file_and_another_file_are_refused_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("predictions.parquet");
-        write_predictions(&path, &tables()).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
-        let text = read_predictions(&path).unwrap_err().to_string();
-        assert!(
-            text.contains("predictions.parquet") && text.contains("delete it"),
-            "{text}"
-        );
-
-        // A Parquet file with other columns than a prediction file's.
-        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::UInt32, false)]));
-        let batch =
-            RecordBatch::try_new(schema.clone(), vec![Arc::new(UInt32Array::from(vec![1]))]);
-        let file = File::create(&path).unwrap();
-        let mut writer = ArrowWriter::try_new(file, schema, None).unwrap();
-        writer.write(&batch.unwrap()).unwrap();
-        writer.close().unwrap();
-        let text = read_predictions(&path).unwrap_err().to_string();
-        assert!(
-            text.contains("logit_0") && text.contains("its columns: x"),
-            "{text}"
-        );
-    }
-}
+#[path = "parquet_tests.rs"]
+mod tests;

@@ -281,6 +281,7 @@ where
         spec,
         method,
         data,
+        origins: None,
         robustness: fit.config.robustness,
     };
     experiment.run(|sitting, context| fit.fit(sitting, context), context)
