@@ -19,6 +19,7 @@ mod door;
 mod encoder;
 mod encoding;
 mod error;
+mod estimate;
 mod fine;
 mod found;
 mod head;

@@ -1,23 +1,35 @@
 //! The default settings of each profile, with the reason for each number.
 use crate::{Alphabet, FineTune, PerturbedAt, Pooling, ScratchSettings, TextSettings};
 use l0gm_gate::{GateConfig, InferenceGate, Schedule};
-use l0gm_train::{OptimiserConfig, Profile, TrainConfig};
+use l0gm_train::{OptimiserConfig, Profile, Recipe, TrainConfig};
 
 /// The settings of a profile, for a pretrained encoder or one trained from scratch.
 pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
     match (profile, pretrained) {
-        (Profile::Quick | Profile::General, true) => frozen(),
+        (Profile::Quick, true) => frozen(),
         (Profile::Paper, true) => fine_tuned(),
+        (Profile::General, true) => general(frozen()),
+        (Profile::General, false) => general(scratch()),
         (_, false) => scratch(),
     }
 }
 
-/// Like [`defaults`], for a user's file. The number of validation rows depends on its size, and a vocabulary trained
-/// on it distinguishes all characters, whatever the language.
-pub fn defaults_of_file(profile: Profile, pretrained: bool) -> TextSettings {
-    let mut settings = defaults(profile, pretrained);
-    settings.valid_rows = None;
+/// The settings for a user's file, which are the general ones under every profile. A vocabulary trained on it
+/// distinguishes all characters, whatever the language.
+pub fn defaults_of_file(pretrained: bool) -> TextSettings {
+    let mut settings = defaults(Profile::General, pretrained);
     settings.scratch.alphabet = Alphabet::All;
+    settings
+}
+
+/// The recipe for data that nobody tuned the settings to: all texts are used, and the gates settle before training
+/// ends, as they do on tables.
+fn general(mut settings: TextSettings) -> TextSettings {
+    settings.train_rows = None;
+    settings.valid_rows = None;
+    settings.test_rows = None;
+    settings.gate.inference = InferenceGate::Median;
+    settings.train.recipe = Recipe::Settled;
     settings
 }
 

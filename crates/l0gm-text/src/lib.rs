@@ -18,6 +18,7 @@ mod door;
 mod encoder;
 mod error;
 mod estimate;
+mod extent;
 pub mod features;
 mod head;
 mod input;

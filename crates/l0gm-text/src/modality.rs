@@ -2,6 +2,7 @@
 
 use crate::defaults::{defaults, defaults_of_file};
 use crate::error::nearest;
+use crate::extent::Seen;
 use crate::kept::Kept;
 use crate::split::{SplitCorpus, split};
 use crate::{Error, Result, TextData, TextSettings};
@@ -18,6 +19,7 @@ pub struct TextModality {
     catalogue: Catalogue,
     cache: Option<PathBuf>,
     kept: Kept,
+    seen: Seen,
 }
 
 /// Where the texts come from.
@@ -33,6 +35,7 @@ impl TextModality {
             catalogue,
             cache: None,
             kept: Kept::default(),
+            seen: Seen::default(),
         }
     }
 
@@ -119,9 +122,10 @@ impl TextModality {
             profile, overrides, ..
         } = *request;
         let expected = request.expected.weights;
-        let defaults = match is_text_file(Path::new(request.dataset)) {
-            true => defaults_of_file,
-            false => defaults,
+        let own = is_text_file(Path::new(request.dataset));
+        let defaults = |profile, pretrained| match own {
+            true => defaults_of_file(pretrained),
+            false => defaults(profile, pretrained),
         };
         let asked = overrides.get("encoder").and_then(Value::as_str);
         if asked == Some(TextSettings::SCRATCH) {
@@ -148,6 +152,20 @@ impl TextModality {
     /// The task that is kept in memory between runs.
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    /// The files that were looked at to estimate the time of runs.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// The folder of a pretrained encoder, if it is there. Nothing is checked.
+    pub(crate) fn weights_folder(&self, encoder: &str) -> Option<PathBuf> {
+        let folder = Path::new(encoder);
+        match folder.join("config.json").is_file() {
+            true => Some(folder.to_path_buf()),
+            false => self.catalogue.model(encoder).ok()?.map(|found| found.dir),
+        }
     }
 
     /// The folder of the encoder's weights; `None` for an encoder trained from scratch. Adds the weights' checksums

@@ -124,7 +124,7 @@ pub struct TextSettings {
     /// Largest number of tokens of a text, including `[CLS]` and `[SEP]`; longer texts are truncated at the end.
     pub max_tokens: usize,
     /// Number of training rows, drawn with the classes' own shares (balanced on IMDB); default: all that validation
-    /// leaves.
+    /// leaves, which is also what every profile uses for a user's file.
     pub train_rows: Option<usize>,
     /// Number of validation rows, drawn stratified from the training split; default: a tenth of it, and at most
     /// `train-rows`. For a user's file, every profile uses the default.

@@ -14,9 +14,9 @@ pub(super) enum Content {
     Text(Vec<u8>),
 }
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-const PARQUET: &[u8] = b"PAR1";
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+pub(super) const PARQUET: &[u8] = b"PAR1";
 /// The beginning of a zip archive; an Excel workbook is one too.
 const ZIP: &[u8] = b"PK\x03\x04";
 /// The beginning of a workbook of an old Excel version.

@@ -34,6 +34,7 @@ mod dialect;
 mod encoding;
 mod error;
 mod guard;
+mod head;
 mod header;
 pub mod kind;
 pub mod label;
@@ -52,6 +53,7 @@ mod table;
 
 pub use error::{Error, Place, Result};
 pub use guard::guarded;
+pub use head::{Head, head};
 pub use kind::Kind;
 pub use missing::MISSING_WORDS;
 pub use number::Decimal;
@@ -73,13 +75,17 @@ pub fn read(source: &Source, options: &ReadOptions) -> Result<RawTable> {
     let name = source.name();
     match bytes::read(source, &options.caps)? {
         Content::Parquet(bytes) => parquet::read(&name, bytes, options),
-        Content::Text(bytes) => {
-            let text = encoding::to_text(&name, bytes)?;
-            match source.is_arff() || arff::looks_like(&text) {
-                true => arff::read(&name, &text, options),
-                false => delimited::read(&name, &text, source.prefers_tab(), options),
-            }
-        }
+        Content::Text(bytes) => of_text(source, bytes, options),
+    }
+}
+
+/// Reads rows from the text of a source.
+fn of_text(source: &Source, bytes: Vec<u8>, options: &ReadOptions) -> Result<RawTable> {
+    let name = source.name();
+    let text = encoding::to_text(&name, bytes)?;
+    match source.is_arff() || arff::looks_like(&text) {
+        true => arff::read(&name, &text, options),
+        false => delimited::read(&name, &text, source.prefers_tab(), options),
     }
 }
 

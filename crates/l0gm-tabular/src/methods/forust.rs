@@ -6,7 +6,7 @@
 
 use crate::cells::RowCells;
 use crate::data_summary::{data_summary, found, split_note};
-use crate::methods::logistic::time_by_rows;
+use crate::estimate::Extent;
 use crate::robustness::TestCells;
 use crate::tree_columns::TreeColumns;
 use crate::{EncodedTable, TabularModality, TabularSettings};
@@ -51,7 +51,8 @@ impl Method<TabularModality> for Forust {
     }
 
     fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
-        Ok(time_by_rows(spec, 6.0))
+        let settings: TabularSettings = spec.modality_settings()?;
+        Ok(Extent::of(&spec.dataset, &settings).trees())
     }
 
     fn run(

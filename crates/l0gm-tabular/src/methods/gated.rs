@@ -3,6 +3,7 @@
 
 use crate::additive::start_from_logistic;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
+use crate::estimate::Extent;
 use crate::modality::EPOCHS;
 use crate::{
     CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, Start, TableModel,
@@ -79,16 +80,7 @@ impl Method<TabularModality> for GatedMethod {
 
 fn estimate(spec: &RunSpec) -> Result<Duration> {
     let settings: TabularSettings = spec.modality_settings()?;
-    // Seconds per epoch on two cores over Adult's 35,165 training rows, slightly above the measured .35. For a user's
-    // file, the size is used.
-    let rows = match std::fs::metadata(&spec.dataset) {
-        Ok(file) if file.is_file() => file.len() as f64 / 120.0,
-        _ => 35_165.0,
-    };
-    let epoch = 0.4 * rows / 35_165.0;
-    Ok(Duration::from_secs_f64(
-        3.0 + epoch * settings.train.epochs as f64,
-    ))
+    Ok(Extent::of(&spec.dataset, &settings).gated(&settings))
 }
 
 /// Fits the model that `info` describes (gated or dense) and judges it.

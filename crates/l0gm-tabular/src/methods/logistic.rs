@@ -4,6 +4,7 @@
 //! makes the effect of a number piecewise linear. The L2 penalty is chosen on the validation rows.
 
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
+use crate::estimate::Extent;
 use crate::robustness::TestCells;
 use crate::{EncodedTable, Encoding, NumberEncoding, TabularModality, TabularSettings};
 use candle_core::Device;
@@ -44,8 +45,9 @@ impl Method<TabularModality> for Logistic {
     }
 
     fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
-        // On Adult's 35,165 training rows the choice of the penalty took 1 s on two cores; the rest is reading and judging.
-        Ok(time_by_rows(spec, 3.0))
+        // On Adult's 35,165 training rows a run took about 1 s on two cores.
+        let settings = settings_of(spec)?;
+        Ok(Extent::of(&spec.dataset, &settings).logistic())
     }
 
     fn run(
@@ -104,16 +106,6 @@ fn settings_of(spec: &RunSpec) -> Result<TabularSettings> {
     let mut settings: TabularSettings = spec.modality_settings()?;
     settings.encoding.numbers = NumberEncoding::PiecewiseLinear;
     Ok(settings)
-}
-
-/// A run's time, scaled by the number of rows from `seconds` on Adult's 35,165 training rows.
-pub(super) fn time_by_rows(spec: &RunSpec, seconds: f64) -> Duration {
-    // For a user's file, the size is used.
-    let rows = match std::fs::metadata(&spec.dataset) {
-        Ok(file) if file.is_file() => file.len() as f64 / 120.0,
-        _ => 35_165.0,
-    };
-    Duration::from_secs_f64(2.0 + seconds * rows / 35_165.0)
 }
 
 /// A table's splits as sparse features.

@@ -1,6 +1,7 @@
 //! The class frequencies of the training rows, which every model for a table must beat.
 
 use crate::data_summary::{data_summary, found, split_note};
+use crate::estimate::Extent;
 use crate::{EncodedTable, TabularModality, TabularSettings};
 use candle_core::Device;
 use l0gm_train::{
@@ -16,7 +17,8 @@ impl Method<TabularModality> for Majority {
     }
 
     fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
-        Ok(super::logistic::time_by_rows(spec, 0.5))
+        let settings: TabularSettings = spec.modality_settings()?;
+        Ok(Extent::of(&spec.dataset, &settings).judging())
     }
 
     fn run(

@@ -50,12 +50,16 @@ impl Method<TextModality> for GatedMethod {
         self.info.clone()
     }
 
-    fn estimate(&self, _: &TextModality, spec: &RunSpec) -> Result<Duration> {
-        estimate(&self.info, spec)
+    fn estimate(&self, modality: &TextModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(modality, &self.info, spec)
     }
 
-    fn shared_work(&self, _: &TextModality, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
-        shared_work(&self.info, spec)
+    fn shared_work(
+        &self,
+        modality: &TextModality,
+        spec: &RunSpec,
+    ) -> Result<Vec<(String, Duration)>> {
+        shared_work(modality, &self.info, spec)
     }
 
     fn run(
@@ -78,14 +82,20 @@ impl Method<TextModality> for GatedMethod {
     }
 }
 
-fn estimate(info: &MethodInfo, spec: &RunSpec) -> Result<Duration> {
+fn estimate(modality: &TextModality, info: &MethodInfo, spec: &RunSpec) -> Result<Duration> {
     let settings = settings_of(spec)?;
-    Ok(crate::estimate::estimate(&settings, !info.gated))
+    let extent = modality.extent(spec, &settings);
+    Ok(crate::estimate::estimate(&settings, !info.gated, &extent))
 }
 
-fn shared_work(info: &MethodInfo, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
+fn shared_work(
+    modality: &TextModality,
+    info: &MethodInfo,
+    spec: &RunSpec,
+) -> Result<Vec<(String, Duration)>> {
     let settings = settings_of(spec)?;
-    let shared = crate::estimate::shared(&settings, !info.gated, spec.seed);
+    let extent = modality.extent(spec, &settings);
+    let shared = crate::estimate::shared(&settings, !info.gated, spec.seed, &extent);
     let of_data = |(key, time)| (format!("text {} {} {key}", spec.dataset, spec.twin), time);
     Ok(shared.into_iter().map(of_data).collect())
 }

@@ -14,8 +14,9 @@ impl Method<TextModality> for Majority {
         MajorityPredictor::INFO
     }
 
-    fn estimate(&self, _: &TextModality, _: &RunSpec) -> Result<Duration> {
-        Ok(Duration::from_secs(2))
+    fn estimate(&self, modality: &TextModality, spec: &RunSpec) -> Result<Duration> {
+        let extent = modality.extent(spec, &settings_of(spec)?);
+        Ok(crate::estimate::judging(&extent))
     }
 
     fn run(
