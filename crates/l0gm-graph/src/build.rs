@@ -1,12 +1,15 @@
 //! Builds an untrained graph model: encoder, gate and head with the settings' shapes, initialised from the seed.
 
+use crate::scores::Scores;
+use crate::start::outputs;
 use crate::{Gcn, Graph, GraphModel, GraphSettings, LinearHead, Result};
 use candle_core::Device;
 use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
 use l0gm_train::Encoder;
 
-/// The model that a spec describes, initialised from the run's seed.
+/// The model that a spec describes, initialised from the run's seed. Class scores in its interface are 0 until fitted
+/// regressions are put into them.
 pub fn build_model(
     graph: &Graph,
     settings: &GraphSettings,
@@ -24,13 +27,14 @@ pub fn build_model(
     if gated && settings.gate.granularity == Granularity::Fine {
         encoder = encoder.with_gates(&settings.gate, &settings.train.schedule, device)?;
     }
+    let classes = graph.classes().len();
+    let mut head = LinearHead::new(encoder.channels(), classes, &mut generator, device)?;
+    if settings.scores {
+        encoder = encoder.with_scores(outputs(classes), device)?;
+        let widths: Vec<usize> = encoder.scores.iter().map(Scores::outputs).collect();
+        head = head.blended(&widths)?;
+    }
     let interface = encoder.interface();
-    let head = LinearHead::new(
-        interface.width(),
-        graph.classes().len(),
-        &mut generator,
-        device,
-    )?;
     let gate = if gated {
         Gate::new(interface, &settings.gate, &settings.train.schedule, device)?
     } else {

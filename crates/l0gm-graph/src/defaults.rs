@@ -1,10 +1,16 @@
 //! The default settings of each profile.
 
 use crate::GraphSettings;
-use l0gm_train::Profile;
+use crate::search::SearchSettings;
+use crate::settings::FeatureScaling;
+use l0gm_gate::GateConfig;
+use l0gm_train::{Profile, Recipe};
 
 /// The settings of a profile before a user's settings are laid over them.
 pub fn profile_settings(profile: Profile) -> GraphSettings {
+    if profile == Profile::General {
+        return general_settings();
+    }
     let mut settings = GraphSettings::default();
     if profile == Profile::Quick {
         settings.gcn.width = QUICK_WIDTH;
@@ -19,6 +25,37 @@ pub fn profile_settings(profile: Profile) -> GraphSettings {
         train.optimiser.gate_travel = QUICK_TRAVEL;
         train.schedule.ramp = QUICK_RAMP;
     }
+    settings
+}
+
+/// The settings for graphs that nobody tuned them to.
+fn general_settings() -> GraphSettings {
+    let mut settings = GraphSettings {
+        features: FeatureScaling::Auto,
+        scores: true,
+        search: Some(SearchSettings::default()),
+        ..GraphSettings::default()
+    };
+    let gcn = &mut settings.gcn;
+    gcn.layers = 2;
+    gcn.width = 128;
+    gcn.interface_width = 256;
+    gcn.norm_last = false;
+    gcn.dropout = 0.5;
+    gcn.sparse_features = true;
+    settings.gate = GateConfig::default();
+    let train = &mut settings.train;
+    train.epochs = 200;
+    train.validate_every = 5;
+    train.patience = 10;
+    train.recipe = Recipe::Settled;
+    train.optimiser.learning_rate = 2e-3;
+    train.optimiser.weight_decay = 1e-4;
+    train.optimiser.gate_travel = 60.0;
+    // The network learns first, the gates close, and most of training is left for the weights to adapt to them.
+    train.schedule.warmup = 0.3;
+    train.controller.reach = 0.6;
+    train.controller.settle = 0.65;
     settings
 }
 

@@ -6,7 +6,8 @@ use crate::methods::METHODS;
 use crate::settings::UNWRITTEN;
 use crate::{Error, GraphModality, GraphSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, SpecRequest, TrainConfig, usual_setting_of,
+    Hyperparameter, Located, Methods, ModalityParts, Profile, SpecRequest, TrainConfig,
+    usual_setting_of,
 };
 use std::path::Path;
 
@@ -24,7 +25,11 @@ impl ModalityParts for GraphModality {
     }
 
     fn base_settings(&self, request: &SpecRequest<'_>) -> l0gm_train::Result<GraphSettings> {
-        Ok(profile_settings(request.profile))
+        let own = !self.catalogue().names("graph").contains(&request.dataset);
+        Ok(profile_settings(match own {
+            true => Profile::General,
+            false => request.profile,
+        }))
     }
 
     fn train_config(settings: &mut GraphSettings) -> &mut TrainConfig {

@@ -6,22 +6,21 @@
 //!
 //! Ã is the adjacency matrix with self-loops, D̃ its degrees, σ the ReLU; Â below is the product of the three
 //! matrices. Weights are stored as Wᵀ, (out, in). Settings add to the equation a bias, layer normalisation before σ,
-//! a residual connection, dropout after each layer, and gates on what each layer aggregates (granularity fine). The
-//! last layer's output for the wanted nodes is the interface.
+//! a weight for the node's own representation, a residual connection, dropout after each layer, and gates on what each
+//! layer aggregates (granularity fine). The last layer's output for the wanted nodes is the interface, followed by
+//! class scores of linear models where settings ask for them.
 //!
 //! [`CompactModel`](crate::CompactModel) is the compact form of a trained model.
 
-use crate::input::DTYPE;
+use crate::layer::{GcnLayer, LayerShape};
 use crate::propagation::{Messages, Receivers};
+use crate::scores::{Reach, Scores};
 use crate::settings::GcnSettings;
 use crate::{GraphInput, Result};
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, GateKind, Interface, Schedule};
-use l0gm_ops::{Generator, Mode, add, dropout, layer_norm, relu};
-use l0gm_train::{Encoder, Gating, Parameter, ParameterKind, Part};
-
-/// Added to the variance in layer normalisation.
-pub(crate) const EPSILON: f64 = 1e-5;
+use l0gm_ops::{Generator, Mode, dropout};
+use l0gm_train::{Encoder, Gating, Parameter};
 
 /// A graph convolutional network.
 #[derive(Clone, Debug)]
@@ -33,35 +32,10 @@ pub struct Gcn {
     /// attributes. They leave out the last layer's output, which is the interface and has the model's gate. Empty for
     /// other granularities.
     fine: Vec<(String, Gate)>,
-}
-
-/// One round of message passing.
-#[derive(Clone, Debug)]
-pub(crate) struct GcnLayer {
-    pub(crate) name: String,
-    /// Wᵀ: (out, in), initialised Glorot-uniform as in Kipf and Welling's code.
-    pub(crate) weight: Var,
-    /// Bias, (out,).
-    pub(crate) bias: Var,
-    /// Scale and shift of the normalisation over channels, (out,) each.
-    pub(crate) norm: Option<(Var, Var)>,
-    pub(crate) residual: bool,
-}
-
-impl GcnLayer {
-    /// Computes σ(norm(Â H W + b)) + H for the receivers: (receivers, out).
-    fn forward(&self, h: &Messages, to: &Receivers<'_>) -> candle_core::Result<Tensor> {
-        let out = h.convolve(to, &self.weight, &self.bias)?; // Â H W + b
-        let out = match &self.norm {
-            Some((scale, shift)) => layer_norm(&out, scale, shift, EPSILON)?,
-            None => out,
-        };
-        let out = relu(&out)?; // σ
-        match self.residual {
-            true => add(&out, &h.own(to)?),
-            false => Ok(out),
-        }
-    }
+    /// Class scores that follow the network's channels in the interface. Empty if there are none.
+    pub(crate) scores: Vec<Scores>,
+    /// Whether features that are mostly 0 are multiplied as a sparse matrix.
+    pub(crate) sparse: bool,
 }
 
 impl Gcn {
@@ -81,24 +55,17 @@ impl Gcn {
             } else {
                 settings.width
             };
-            let bound = (6.0 / (inputs + width) as f64).sqrt();
-            let mut own = generator.stream("gcn", number as u64);
-            let weight = own.uniform_tensor((width, inputs), -bound, bound, DTYPE, device)?;
-            let norm = if (last && settings.norm_last) || (!last && settings.norm) {
-                Some((
-                    Var::ones(width, DTYPE, device)?,
-                    Var::zeros(width, DTYPE, device)?,
-                ))
-            } else {
-                None
+            let shape = LayerShape {
+                number,
+                inputs,
+                width,
+                norm: if last {
+                    settings.norm_last
+                } else {
+                    settings.norm
+                },
             };
-            layers.push(GcnLayer {
-                name: format!("encoder.gcn.{number}"),
-                weight: Var::from_tensor(&weight)?,
-                bias: Var::zeros(width, DTYPE, device)?,
-                norm,
-                residual: settings.residual && inputs == width,
-            });
+            layers.push(GcnLayer::new(shape, settings, generator, device)?);
             inputs = width;
         }
         Ok(Self {
@@ -106,7 +73,26 @@ impl Gcn {
             dropout: settings.dropout,
             interface_dropout: settings.interface_dropout,
             fine: Vec::new(),
+            scores: Vec::new(),
+            sparse: settings.sparse_features,
         })
+    }
+
+    /// Adds the scores of two regressions to the interface, `outputs` channels each. They are 0 until fitted
+    /// regressions are put into them.
+    pub(crate) fn with_scores(mut self, outputs: usize, device: &Device) -> Result<Self> {
+        let features = self.layers.first().map_or(Ok(0), |l| l.weight.dim(1))?;
+        for reach in Reach::ALL {
+            let scores = Scores::new(reach, outputs, features, device)?;
+            self.scores.push(scores);
+        }
+        Ok(self)
+    }
+
+    /// Number of the interface's channels that the network computes. They come before the scores.
+    pub(crate) fn channels(&self) -> usize {
+        let last = self.layers.last();
+        last.map_or(0, |layer| layer.weight.dim(0).unwrap_or_default())
     }
 
     /// Adds a gate to every channel of the raw node attributes and of every layer but the last (granularity fine).
@@ -140,7 +126,7 @@ impl Gcn {
         mode: &mut Mode<'_>,
     ) -> l0gm_train::Result<Messages> {
         let Some((_, gate)) = self.fine.first() else {
-            return Ok(Messages::features(input)?);
+            return Ok(Messages::features(input, self.sparse)?);
         };
         let x = input.graph.features();
         let mode = gating.mode(mode);
@@ -177,26 +163,25 @@ impl Gcn {
             };
             messages = Messages::new(dropout(&h, rate, mode)?);
         }
-        Ok(messages.into_h()) // (wanted nodes, width)
+        let h = messages.into_h(); // (wanted nodes, width)
+        if self.scores.is_empty() {
+            return Ok(h);
+        }
+        let mut interface = vec![h];
+        for scores in &self.scores {
+            interface.push(scores.of(input, self.sparse)?);
+        }
+        Ok(Tensor::cat(&interface, 1)?)
     }
 
     /// Floating-point operations of one full forward pass; a multiply-add counts as two. The normalised adjacency has
     /// `entries` stored entries, and Â X has been computed already.
     pub(crate) fn flops(&self, nodes: usize, entries: usize) -> u64 {
-        self.layers
-            .iter()
-            .enumerate()
-            .map(|(number, layer)| {
-                let (out, inputs) = layer.weight.dims2().unwrap_or_default();
-                let product = nodes * inputs * out;
-                let propagation = if number == 0 {
-                    0
-                } else {
-                    entries * inputs.min(out)
-                };
-                2 * (product + propagation) as u64
-            })
-            .sum()
+        let layers = self.layers.iter().enumerate();
+        let of_layers = layers.map(|(number, layer)| layer.flops(nodes, entries, number == 0));
+        let of_scores = self.scores.iter();
+        let of_scores = of_scores.map(|own| own.reach.flops(nodes, entries, &own.weight) as u64);
+        of_layers.chain(of_scores).sum()
     }
 }
 
@@ -204,14 +189,15 @@ impl Encoder for Gcn {
     type Input = GraphInput;
 
     fn interface(&self) -> Interface {
-        let last = self.layers.last();
+        let scores: usize = self.scores.iter().map(Scores::outputs).sum();
         Interface::Flat {
-            dim: last.map_or(0, |layer| layer.weight.dim(0).unwrap_or_default()),
+            dim: self.channels() + scores,
         }
     }
 
     fn encode(&self, input: &GraphInput, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
-        self.through(input, Messages::features(input)?, mode, |h, _, _| Ok(h))
+        let features = Messages::features(input, self.sparse)?;
+        self.through(input, features, mode, |h, _, _| Ok(h))
     }
 
     fn encode_gated(
@@ -235,24 +221,10 @@ impl Encoder for Gcn {
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        let mut parameters = Vec::new();
-        for layer in &self.layers {
-            let mut add = |name: &str, var: &Var, kind| {
-                parameters.push(Parameter {
-                    name: format!("{}.{name}", layer.name),
-                    var: var.clone(),
-                    kind,
-                    part: Part::Encoder,
-                });
-            };
-            add("weight", &layer.weight, ParameterKind::Weight);
-            add("bias", &layer.bias, ParameterKind::NoDecay);
-            if let Some((scale, shift)) = &layer.norm {
-                add("norm.weight", scale, ParameterKind::NoDecay);
-                add("norm.bias", shift, ParameterKind::NoDecay);
-            }
-        }
-        parameters
+        let layers = self.layers.iter().flat_map(GcnLayer::parameters);
+        layers
+            .chain(self.scores.iter().flat_map(Scores::parameters))
+            .collect()
     }
 }
 

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::input::DTYPE;
 use crate::test_graphs::{dense_normalisation, small_graph, two_communities};
 use crate::{GraphTask, GraphTensors, LinearHead, NodeId, NodeRows, NodeSplit};
+use candle_core::Var;
 use l0gm_gate::{Gate, GateConfig, Objective};
 use l0gm_train::{GatedModel, Split, Task};
 use std::sync::Arc;
@@ -205,4 +207,85 @@ fn the_same_seed_gives_the_same_weights() {
         values(&a.layers[0].weight)[..9],
         values(&a.layers[1].weight)[..9]
     );
+}
+
+#[test]
+fn a_weight_for_the_nodes_own_representation_adds_h_v_by_its_definition() {
+    let graph = small_graph();
+    let n = graph.nodes();
+    let options = GcnSettings {
+        norm: false,
+        norm_last: false,
+        own_weight: true,
+        ..settings(1, 5)
+    };
+    let gcn = network(4, &options);
+    let tensors = Arc::new(GraphTensors::new(&graph, &Device::Cpu).unwrap());
+    let all: Vec<NodeId> = (0..n as u32).map(NodeId).collect();
+    let rows = Arc::new(NodeRows::new(&tensors, &all).unwrap());
+    let input = GraphInput {
+        graph: tensors,
+        rows,
+    };
+    let found = values(&gcn.encode(&input, &mut Mode::Eval).unwrap());
+    let layer = &gcn.layers[0];
+    let x: Vec<f64> = graph
+        .features()
+        .values()
+        .iter()
+        .map(|v| f64::from(*v))
+        .collect();
+    let transposed = |w: &Tensor| values(&w.t().unwrap().contiguous().unwrap());
+    let around = product(&dense_normalisation(graph.adjacency()), &x, n);
+    let neighbours = product(&around, &transposed(&layer.weight), 4);
+    let own = product(&x, &transposed(layer.own.as_ref().unwrap()), 4);
+    for ((found, a), b) in found.iter().zip(neighbours).zip(own) {
+        assert!((found - (a + b).max(0.0)).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn sparse_features_give_the_same_interface() {
+    // One feature in ten is not 0.
+    let mut random = Generator::new(6);
+    let nodes = 40;
+    let values: Vec<f32> = (0..nodes * 30)
+        .map(|_| if random.uniform() < 0.1 { 1.0 } else { 0.0 })
+        .collect();
+    let edges: Vec<_> = (1..nodes as u32)
+        .map(|b| (NodeId(b / 2), NodeId(b)))
+        .collect();
+    let adjacency = crate::Adjacency::from_edges(nodes, &edges).unwrap();
+    let labels: Vec<u32> = (0..nodes as u32).map(|n| n % 2).collect();
+    let features = crate::Features::new(30, values).unwrap();
+    let names = vec!["a".into(), "b".into()];
+    let graph = crate::Graph::new(features, labels, names, adjacency).unwrap();
+    let tensors = Arc::new(GraphTensors::new(&graph, &Device::Cpu).unwrap());
+    assert!(tensors.sparse().unwrap().is_some());
+    let some: Vec<NodeId> = [3, 0, 17].map(NodeId).into();
+    let rows = Arc::new(NodeRows::new(&tensors, &some).unwrap());
+    let input = GraphInput {
+        graph: tensors,
+        rows,
+    };
+    for (layers, own_weight) in [(1, true), (2, false), (2, true)] {
+        let encoded = |sparse_features| {
+            let options = GcnSettings {
+                own_weight,
+                sparse_features,
+                ..settings(layers, 6)
+            };
+            let gcn = network(30, &options).with_scores(2, &Device::Cpu).unwrap();
+            for scores in &gcn.scores {
+                let weight = Generator::new(8)
+                    .normal_tensor((2, 30), 0.0, 1.0, DTYPE, &Device::Cpu)
+                    .unwrap();
+                scores.weight.set(&weight).unwrap();
+            }
+            gcn.encode(&input, &mut Mode::Eval).unwrap()
+        };
+        let apart = (encoded(true) - encoded(false)).unwrap().abs().unwrap();
+        let apart: f32 = apart.max_all().unwrap().to_scalar().unwrap();
+        assert!(apart < 1e-5, "{apart}");
+    }
 }

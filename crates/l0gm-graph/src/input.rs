@@ -4,7 +4,7 @@
 use crate::normalise::{select_rows, symmetric_normalisation};
 use crate::{Graph, NodeId, Result};
 use candle_core::{DType, Device, Tensor};
-use l0gm_ops::{SparseMatrix, csr_matmul};
+use l0gm_ops::{Csr, SparseMatrix, csr_matmul};
 use std::sync::{Arc, OnceLock};
 
 /// A graph's features and normalised adjacency on a device.
@@ -13,7 +13,12 @@ pub struct GraphTensors {
     features: Tensor,
     propagation: SparseMatrix,
     propagated: OnceLock<Tensor>,
+    sparse: OnceLock<Option<SparseMatrix>>,
+    mean: OnceLock<SparseMatrix>,
 }
+
+/// Features are multiplied as a sparse matrix if fewer than one in so many is not 0.
+const SPARSE: usize = 8;
 
 impl GraphTensors {
     /// Makes the features, f32 (nodes, features), and D^-1/2 (A + I) D^-1/2.
@@ -27,6 +32,8 @@ impl GraphTensors {
             )?,
             propagation: symmetric_normalisation(graph.adjacency())?,
             propagated: OnceLock::new(),
+            sparse: OnceLock::new(),
+            mean: OnceLock::new(),
         })
     }
     /// The same graph with these features, (nodes, features).
@@ -35,6 +42,8 @@ impl GraphTensors {
             features,
             propagation: self.propagation.clone(),
             propagated: OnceLock::new(),
+            sparse: OnceLock::new(),
+            mean: self.mean.clone(),
         }
     }
     /// X: (nodes, features).
@@ -54,10 +63,43 @@ impl GraphTensors {
         let tensor = csr_matmul(&self.propagation, &self.features)?;
         Ok(self.propagated.get_or_init(|| tensor).clone())
     }
+    /// X without its zeros, if nearly all of it is 0. Made at the first call.
+    pub(crate) fn sparse(&self) -> candle_core::Result<Option<SparseMatrix>> {
+        if let Some(made) = self.sparse.get() {
+            return Ok(made.clone());
+        }
+        let made = mostly_zeros(&self.features)?;
+        Ok(self.sparse.get_or_init(|| made).clone())
+    }
+    /// D^-1 (A + I), which averages over a node and its neighbours: nodes x nodes. Made at the first call.
+    pub(crate) fn mean(&self) -> &SparseMatrix {
+        let averages = || SparseMatrix::new(self.propagation.matrix().clone().averaging());
+        self.mean.get_or_init(averages)
+    }
     /// Number of nodes.
     pub fn nodes(&self) -> usize {
         self.propagation.matrix().rows()
     }
+}
+
+fn mostly_zeros(features: &Tensor) -> candle_core::Result<Option<SparseMatrix>> {
+    let columns = features.dim(1)?;
+    let values: Vec<f32> = features.flatten_all()?.to_vec1()?;
+    let stored = values.iter().filter(|v| **v != 0.0).count();
+    if stored.saturating_mul(SPARSE) >= values.len() {
+        return Ok(None);
+    }
+    let (mut indptr, mut indices, mut kept) = (vec![0u32], Vec::new(), Vec::new());
+    for row in values.chunks_exact(columns) {
+        for (column, value) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+            indices.push(column as u32);
+            kept.push(*value);
+        }
+        indptr.push(indices.len() as u32);
+    }
+    let rows = indptr.len() - 1;
+    let matrix = Csr::new(rows, columns, indptr, indices, kept)?;
+    Ok(Some(SparseMatrix::new(matrix)))
 }
 
 /// Some nodes and their rows of the normalised adjacency.

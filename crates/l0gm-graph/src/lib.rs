@@ -7,11 +7,13 @@
 //! classifier; [`CompactModel`] drops what it closed, and [`CompactGraph`] reads the compact model of a finished run.
 
 mod adjacency;
+mod blend;
 mod build;
 mod compact;
 mod defaults;
 mod door;
 mod error;
+mod estimate;
 mod feature_matrix;
 mod feature_schema;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod gcn;
 mod graph;
 mod head;
 mod input;
+mod layer;
 mod load;
 mod methods;
 mod modality;
@@ -34,11 +37,15 @@ mod read_edge_list;
 mod read_ogb_binary;
 mod read_ogb_raw;
 mod reading;
+mod ready;
 mod robustness;
 mod rows;
+mod scores;
+mod search;
 pub mod settings;
 mod sizes;
 mod split;
+mod start;
 mod task;
 #[cfg(test)]
 mod test_graphs;

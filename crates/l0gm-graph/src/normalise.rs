@@ -53,13 +53,20 @@ pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix>
 
 /// Scales the features in place, without looking at labels. It uses the features of all nodes, which are known in the
 /// transductive setting of the paper's graph task.
+///
+/// [`FeatureScaling::Auto`] changes nothing: what it stands for is chosen later.
 pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
     let features = graph.features_mut();
-    let (rows, columns) = (features.rows(), features.columns());
+    let columns = features.columns();
+    scale(features.values_mut(), columns, scaling);
+}
+
+/// Scales nodes x columns values in place.
+pub(crate) fn scale(values: &mut [f32], columns: usize, scaling: FeatureScaling) {
     match scaling {
-        FeatureScaling::None => {}
+        FeatureScaling::None | FeatureScaling::Auto => {}
         FeatureScaling::Row => {
-            for row in features.values_mut().chunks_exact_mut(columns) {
+            for row in values.chunks_exact_mut(columns) {
                 let sum: f64 = row.iter().map(|v| f64::from(v.abs())).sum();
                 if sum > 0.0 {
                     // A row sums to the square root of the number of features, so its entries have a size that suits
@@ -72,13 +79,13 @@ pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
         }
         FeatureScaling::Standard => {
             let (mut sum, mut squares) = (vec![0f64; columns], vec![0f64; columns]);
-            for row in features.values().chunks_exact(columns) {
+            for row in values.chunks_exact(columns) {
                 for (column, &v) in row.iter().enumerate() {
                     sum[column] += f64::from(v);
                     squares[column] += f64::from(v) * f64::from(v);
                 }
             }
-            let n = rows as f64;
+            let n = (values.len() / columns) as f64;
             let fit: Vec<(f64, f64)> = sum
                 .iter()
                 .zip(&squares)
@@ -95,7 +102,7 @@ pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
                     )
                 })
                 .collect();
-            for row in features.values_mut().chunks_exact_mut(columns) {
+            for row in values.chunks_exact_mut(columns) {
                 for (v, (mean, factor)) in row.iter_mut().zip(&fit) {
                     *v = ((f64::from(*v) - mean) * factor) as f32;
                 }

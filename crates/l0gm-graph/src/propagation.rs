@@ -12,6 +12,8 @@ pub(crate) struct Messages {
     h: Tensor,
     /// Â H of every node, (nodes, width).
     aggregated: Option<Tensor>,
+    /// H without its zeros, if it is to be multiplied that way.
+    sparse: Option<SparseMatrix>,
 }
 
 /// The nodes for which a layer is computed.
@@ -40,7 +42,7 @@ impl<'a> Receivers<'a> {
     }
 
     /// Selects the receivers' rows of a (nodes, width) tensor.
-    fn rows(&self, of_all: &Tensor) -> Result<Tensor> {
+    pub(crate) fn rows(&self, of_all: &Tensor) -> Result<Tensor> {
         match self.ids {
             Some(ids) => embedding(of_all, ids),
             None => Ok(of_all.clone()),
@@ -54,13 +56,30 @@ impl Messages {
         Self {
             h,
             aggregated: None,
+            sparse: None,
         }
     }
 
-    /// H⁽⁰⁾ = X with Â X. No weight precedes Â X, so it is computed once for a graph.
-    pub(crate) fn features(input: &GraphInput) -> Result<Self> {
-        let h = input.graph.features().clone();
-        Ok(Self::with_aggregated(h, input.graph.propagated()?))
+    /// X, without Â X.
+    pub(crate) fn raw(input: &GraphInput, sparse: bool) -> Result<Self> {
+        Ok(Self {
+            h: input.graph.features().clone(),
+            aggregated: None,
+            sparse: match sparse {
+                true => input.graph.sparse()?,
+                false => None,
+            },
+        })
+    }
+
+    /// H⁽⁰⁾ = X with Â X. No weight precedes Â X, so it is computed once for a graph. If X is mostly 0 and `sparse` asks
+    /// for it, X stays as it is and is multiplied without its zeros, because Â X has far more entries.
+    pub(crate) fn features(input: &GraphInput, sparse: bool) -> Result<Self> {
+        let raw = Self::raw(input, sparse)?;
+        match raw.sparse {
+            Some(_) => Ok(raw),
+            None => Ok(Self::with_aggregated(raw.h, input.graph.propagated()?)),
+        }
     }
 
     /// Messages from H and Â H.
@@ -68,6 +87,7 @@ impl Messages {
         Self {
             h,
             aggregated: Some(aggregated),
+            sparse: None,
         }
     }
 
@@ -96,13 +116,27 @@ impl Messages {
         weight: &Tensor,
         bias: &Tensor,
     ) -> Result<Tensor> {
-        if self.aggregated.is_some() || aggregates_first(to.adjacency, weight)? {
+        let aggregated = self.aggregated.is_some();
+        if aggregated || (self.sparse.is_none() && aggregates_first(to.adjacency, weight)?) {
             return linear(&self.aggregate(to)?, weight, Some(bias));
         }
-        add_bias(
-            &csr_matmul(to.adjacency, &linear(&self.h, weight, None)?)?,
-            bias,
-        )
+        add_bias(&csr_matmul(to.adjacency, &self.times(weight)?)?, bias)
+    }
+
+    /// H Wᵀ of every node: (nodes, out). The weight is (out, width).
+    pub(crate) fn times(&self, weight: &Tensor) -> Result<Tensor> {
+        match &self.sparse {
+            Some(matrix) => csr_matmul(matrix, &weight.t()?.contiguous()?),
+            None => linear(&self.h, weight, None),
+        }
+    }
+
+    /// H Wᵀ of the receivers: (receivers, out). The weight is (out, width).
+    pub(crate) fn own_times(&self, to: &Receivers<'_>, weight: &Tensor) -> Result<Tensor> {
+        match &self.sparse {
+            Some(_) => to.rows(&self.times(weight)?),
+            None => linear(&self.own(to)?, weight, None),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Nodes as rows for a linear model: their attributes, or the means of the attributes around them.
 
-use crate::{Adjacency, NodeId, Result};
-use candle_core::Tensor;
-use l0gm_ops::{Csr, SparseMatrix, csr_matmul};
+use crate::normalise::select_rows;
+use crate::scores::Reach;
+use crate::{Adjacency, GraphTensors, NodeId, Result};
+use candle_core::{Device, Tensor};
+use l0gm_ops::{Csr, SparseMatrix, csr_matmul, embedding};
 
 /// D^-1 (A + I): each row averages over a node and its neighbours.
 pub(crate) fn mean_over_neighbours(adjacency: &Adjacency) -> Result<SparseMatrix> {
@@ -44,6 +46,41 @@ pub(crate) fn sparse_rows(features: &Tensor, nodes: &[NodeId]) -> Result<Csr> {
         indptr.push(indices.len() as u32);
     }
     Ok(Csr::new(nodes.len(), columns, indptr, indices, kept)?)
+}
+
+/// Some rows of a sparse matrix, in the given order.
+pub(crate) fn sparse_part(matrix: &Csr, rows: &[u32]) -> Result<Csr> {
+    let nodes: Vec<NodeId> = rows.iter().map(|&row| NodeId(row)).collect();
+    Ok(select_rows(matrix, &nodes)?.matrix().clone())
+}
+
+/// Number of columns that are averaged at a time, so that the averages of all nodes need not fit in memory at once.
+const COLUMNS: usize = 512;
+
+/// What `reach` makes of the attributes of some groups of nodes, on the host: (group, features) each. `groups` holds
+/// the nodes' numbers, (group,) u32.
+pub(crate) fn gathered(
+    graph: &GraphTensors,
+    reach: Reach,
+    groups: &[&Tensor],
+) -> Result<Vec<Tensor>> {
+    let columns = graph.features().dim(1)?;
+    let mut blocks = vec![Vec::new(); groups.len()];
+    for first in (0..columns).step_by(COLUMNS) {
+        let width = COLUMNS.min(columns - first);
+        let some = graph.features().narrow(1, first, width)?.contiguous()?;
+        let around = reach.around(graph, &some)?;
+        for (blocks, ids) in blocks.iter_mut().zip(groups) {
+            blocks.push(embedding(&around, ids)?.to_device(&Device::Cpu)?);
+        }
+    }
+    let join = |blocks: Vec<Tensor>| -> Result<Tensor> {
+        match &blocks[..] {
+            [one] => Ok(one.clone()),
+            several => Ok(Tensor::cat(several, 1)?.contiguous()?),
+        }
+    };
+    blocks.into_iter().map(join).collect()
 }
 
 #[cfg(test)]

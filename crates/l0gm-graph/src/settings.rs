@@ -1,5 +1,6 @@
 //! The settings of a graph run: its split, the scaling of features, the network, the gate and training. Their
 //! defaults are the documented ones. Unknown names are refused, and ranges are checked once.
+use crate::search::SearchSettings;
 use crate::{Error, Result};
 use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, InferenceGate, Interface, Schedule};
@@ -18,6 +19,20 @@ pub enum FeatureScaling {
     Row,
     /// Each feature is scaled to mean 0 and standard deviation 1 over all nodes.
     Standard,
+    /// One of the three, chosen on the validation nodes. Baselines read the features as they are.
+    Auto,
+}
+
+impl FeatureScaling {
+    /// "features as they are", for notes.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::None => "features as they are",
+            Self::Row => "each node's features divided by their sum",
+            Self::Standard => "features standardised over all nodes",
+            Self::Auto => "features scaled as a search decides",
+        }
+    }
 }
 
 /// How nodes are divided into training, validation and test.
@@ -102,9 +117,13 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 12] = [
+pub(crate) const UNWRITTEN: [&str; 16] = [
     "train.recipe",
     "split.train-rows",
+    "gcn.own-weight",
+    "gcn.sparse-features",
+    "scores",
+    "search",
     "table.ignore",
     "table.keep",
     "table.categorical",
@@ -201,6 +220,19 @@ pub struct GcnSettings {
     pub dropout: f64,
     /// Share of values dropped at the interface.
     pub interface_dropout: f64,
+    /// Whether every layer also reads the node's own representation, through a weight of its own: Â H W + H V.
+    /// Where neighbours tend to be of other classes, a node's own attributes then do not drown in theirs.
+    #[serde(skip_serializing_if = "is_false")]
+    pub own_weight: bool,
+    /// Whether features that are mostly 0 are multiplied as a sparse matrix. It saves time and changes the result by
+    /// rounding only.
+    #[serde(skip_serializing_if = "is_false")]
+    pub sparse_features: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Default for GcnSettings {
@@ -214,6 +246,8 @@ impl Default for GcnSettings {
             residual: false,
             dropout: 0.1,
             interface_dropout: 0.0,
+            own_weight: false,
+            sparse_features: false,
         }
     }
 }
@@ -230,6 +264,14 @@ pub struct GraphSettings {
     pub features: FeatureScaling,
     /// The graph convolutional network.
     pub gcn: GcnSettings,
+    /// Whether the interface also holds the class scores of two logistic regressions, on a node's own attributes and on
+    /// the means of the attributes around it. What each counts for is fitted on the validation nodes.
+    #[serde(skip_serializing_if = "is_false")]
+    pub scores: bool,
+    /// A short search of the scaling and the network's shape before training. Absent: these settings are used as they
+    /// are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSettings>,
     /// The gate on the last node representation.
     pub gate: GateConfig,
     /// Training. One epoch is one full-batch step, so batch sizes are not used.
@@ -257,6 +299,8 @@ impl Default for GraphSettings {
             table: TableSettings::default(),
             features: FeatureScaling::None,
             gcn: GcnSettings::default(),
+            scores: false,
+            search: None,
             gate: GateConfig {
                 // The threshold gate of the paper's Algorithm 1, line 10, closes a gate at log_alpha = 0. That is
                 // above -1.6, where the median gate is otherwise, so the gates start further open.
@@ -327,13 +371,16 @@ impl GraphSettings {
         self.gate.check_on(Interface::Flat {
             dim: gcn.interface_width,
         })?;
+        if let Some(search) = &self.search {
+            search.check()?;
+        }
         self.train.check()?;
         whole("train.epochs", self.train.epochs, 1, 1_000_000)?;
         Ok(())
     }
 }
 
-fn whole(name: &str, value: usize, low: usize, high: usize) -> Result<()> {
+pub(crate) fn whole(name: &str, value: usize, low: usize, high: usize) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }

@@ -1,14 +1,16 @@
 //! A graph as the training loop uses it: one batch per epoch and per split, with all nodes of the split. The graph's
 //! tensors and each split's rows are made once and shared by every step.
+use crate::normalise::scale;
 use crate::robustness::{feature_scales, perturbed};
+use crate::settings::FeatureScaling;
 use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_train::{Batch, ConditionKind, FeatureScale, Perturbation, Split, Task};
 use std::sync::{Arc, OnceLock};
 
-/// Node classification on one graph.
-#[derive(Debug)]
+/// Node classification on one graph. Copies share its tensors.
+#[derive(Clone, Debug)]
 pub struct GraphTask {
     graph: Arc<GraphTensors>,
     split: NodeSplit,
@@ -40,6 +42,22 @@ impl GraphTask {
             split,
             whole,
             scales: OnceLock::new(),
+        })
+    }
+    /// The same task with its features scaled; they must not be scaled yet.
+    pub(crate) fn scaled(&self, scaling: FeatureScaling) -> Result<Self> {
+        if matches!(scaling, FeatureScaling::None | FeatureScaling::Auto) {
+            return Ok(self.clone());
+        }
+        let features = self.graph.features();
+        let (shape, device) = (features.dims2()?, features.device());
+        let mut values: Vec<f32> = features.flatten_all()?.to_vec1()?;
+        scale(&mut values, shape.1, scaling);
+        let features = Tensor::from_vec(values, shape, device)?;
+        Ok(Self {
+            graph: Arc::new(self.graph.with_features(features)),
+            scales: OnceLock::new(),
+            ..self.clone()
         })
     }
     /// The graph's tensors.

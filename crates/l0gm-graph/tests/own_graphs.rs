@@ -41,7 +41,8 @@ fn refused(nodes: &str, edges: &str) -> String {
 fn summary(dir: &Path, table: &serde_json::Value) -> (Summary, String) {
     let catalogue = Catalogue::new(DataOptions::default()).unwrap();
     let graphs = GraphModality::new(catalogue);
-    let overrides = json!({ "table": table });
+    // Features are not scaled here, so that large numbers are pointed out.
+    let overrides = json!({ "table": table, "features": "none" });
     let spec = graphs
         .spec(&SpecRequest {
             overrides: &overrides,

@@ -51,8 +51,8 @@ pub use latency::{
     latency_rows,
 };
 pub use logistic::{
-    FeatureTask, Labelled, LogisticFit, LogisticPredictor, LogisticRegression, LogisticSettings,
-    LogisticTrial, TimedRows, column_scales, fit_logistic,
+    FeatureTask, Labelled, LabelledMatrix, LogisticFit, LogisticPredictor, LogisticRegression,
+    LogisticSettings, LogisticTrial, TimedRows, column_scales, fit_logistic, fit_logistic_matrix,
 };
 pub use majority::MajorityPredictor;
 pub use method::{Knob, Method, MethodInfo, Methods, Role};

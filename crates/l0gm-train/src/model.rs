@@ -11,6 +11,9 @@ pub enum ParameterKind {
     NoDecay,
     /// Gate parameters, which have their own learning rate and do not decay.
     Gate,
+    /// Numbers that the optimiser leaves alone: they were fitted before training, or are fitted on the validation rows
+    /// ([`Head::fit_on_validation`]). Checkpoints keep them.
+    Fixed,
 }
 /// The part of the model to which a parameter belongs. The encoder may have its own learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +102,23 @@ pub trait Head<Input> {
     ) -> candle_core::Result<Tensor>;
     /// Every trainable parameter of the head.
     fn parameters(&self) -> Vec<Parameter>;
+    /// The task loss of a training batch, a scalar, from its forward pass and its labels, (batch,) u32. Default: the
+    /// mean cross-entropy of the logits.
+    fn loss(&self, forward: &Forward, labels: &Tensor) -> candle_core::Result<Tensor> {
+        l0gm_ops::cross_entropy(&forward.logits, labels)
+    }
+    /// Whether the head has numbers that are fitted on the validation rows rather than by the optimiser.
+    fn is_fitted_on_validation(&self) -> bool {
+        false
+    }
+    /// Fits those numbers, from the gated representations of all validation rows and their labels, (rows,) u32. Called
+    /// before each validation and never with training or test rows. Default: there are none.
+    ///
+    /// # Errors
+    /// A tensor operation fails.
+    fn fit_on_validation(&self, _gated: &Tensor, _labels: &[u32]) -> candle_core::Result<()> {
+        Ok(())
+    }
 }
 /// Encoder, gate and head. A dense model has the identity gate.
 #[derive(Debug)]

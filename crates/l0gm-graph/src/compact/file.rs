@@ -2,9 +2,11 @@
 //! features, so the model can be applied to a graph's files without its run.
 use super::CompactModel;
 use super::layer::{CompactLayer, CompactNorm};
+use super::model::CompactScores;
 use super::spread::Spread;
 use crate::feature_schema::FeatureSchema;
 use crate::load::read_to_predict;
+use crate::scores::Reach;
 use crate::settings::{FeatureScaling, GraphSettings, TableSettings};
 use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, Result, scale_features};
 use candle_core::{Device, Tensor};
@@ -52,8 +54,24 @@ struct Body {
     kept: Vec<u32>,
     /// Number of channels of the interface before compaction.
     interface: usize,
-    /// The layers; empty if no channel is kept.
+    /// The layers; empty if no channel of the network is kept.
     layers: Vec<LayerShape>,
+    /// Number of the network's channels before compaction, the first ones of the interface. Absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channels: Option<usize>,
+    /// The linear models whose class scores are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scores: Vec<ScoresShape>,
+    /// Whether features that are mostly 0 are multiplied as a sparse matrix.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sparse: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ScoresShape {
+    reach: Reach,
+    outputs: usize,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -68,6 +86,9 @@ struct LayerShape {
     /// channels, centred and scaled.
     #[serde(default)]
     spread: bool,
+    /// Whether there is a second weight, for the node's own representation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own: bool,
 }
 
 impl CompactModel {
@@ -93,6 +114,9 @@ impl CompactModel {
                 tensors.insert(format!("gcn.{number}.{part}"), tensor.clone());
             };
             add("weight", &layer.weight);
+            if let Some(own) = &layer.own {
+                add("own", own);
+            }
             add("bias", &layer.bias);
             match &layer.norm {
                 CompactNorm::None => {}
@@ -114,6 +138,17 @@ impl CompactModel {
                 norm: !matches!(layer.norm, CompactNorm::None),
                 residual: layer.residual,
                 spread: matches!(layer.norm, CompactNorm::Spread { .. }),
+                own: layer.own.is_some(),
+            });
+        }
+        let mut scores = Vec::new();
+        for own in &self.scores {
+            let name = |part: &str| format!("scores.{}.{part}", own.reach.name());
+            tensors.insert(name("weight"), own.weight.clone());
+            tensors.insert(name("bias"), own.bias.clone());
+            scores.push(ScoresShape {
+                reach: own.reach,
+                outputs: own.bias.elem_count(),
             });
         }
         if !self.is_closed() {
@@ -127,6 +162,9 @@ impl CompactModel {
             kept: self.kept.clone(),
             interface: self.interface,
             layers,
+            channels: (self.channels < self.interface).then_some(self.channels),
+            scores,
+            sparse: self.sparse,
         };
         Ok(CompactParts {
             model: serde_json::to_value(body)
@@ -243,12 +281,14 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
             .into());
     }
     let kept = body.kept.len();
+    let of_network = body.kept_of_network();
+    let whole = of_network.len() == body.channels();
     let mut layers = Vec::new();
     for (number, shape) in body.layers.iter().enumerate() {
         let tensor =
             |part: &str, dims: &[usize]| folder.tensor(&format!("gcn.{number}.{part}"), dims);
         let last = number + 1 == body.layers.len();
-        let wide = if last { kept } else { shape.outputs };
+        let wide = shape.outputs;
         let norm = match (shape.norm, shape.spread) {
             (_, true) => CompactNorm::Spread {
                 spread: Spread {
@@ -266,33 +306,71 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
         };
         layers.push(CompactLayer {
             weight: tensor("weight", &[shape.outputs, shape.inputs])?,
+            own: match shape.own {
+                true => Some(tensor("own", &[shape.outputs, shape.inputs])?),
+                false => None,
+            },
             bias: tensor("bias", &[shape.outputs])?,
             norm,
             residual: shape.residual,
-            kept: match last && kept < body.interface {
-                true => Some(Tensor::new(body.kept.as_slice(), device)?),
+            kept: match last && !whole {
+                true => Some(Tensor::new(of_network, device)?),
                 false => None,
             },
         });
     }
-    let weight = match layers.is_empty() {
+    let mut scores = Vec::new();
+    for shape in &body.scores {
+        let tensor = |part: &str, dims: &[usize]| {
+            folder.tensor(&format!("scores.{}.{part}", shape.reach.name()), dims)
+        };
+        scores.push(CompactScores {
+            reach: shape.reach,
+            weight: tensor("weight", &[shape.outputs, body.features])?,
+            bias: tensor("bias", &[shape.outputs])?,
+        });
+    }
+    let weight = match kept == 0 {
         true => Tensor::zeros((bias.dim(0)?, 0), bias.dtype(), device)?,
         false => folder.tensor("head.weight", &[bias.dim(0)?, kept])?,
     };
     Ok(CompactModel {
         layers,
+        scores,
         weight,
         bias,
         kept: body.kept.clone(),
         interface: body.interface,
+        channels: body.channels(),
+        sparse: body.sparse,
     })
+}
+
+impl Body {
+    /// Number of the network's channels before compaction.
+    fn channels(&self) -> usize {
+        self.channels.unwrap_or(self.interface)
+    }
+
+    /// The network's channels that are kept. They come before the scores.
+    fn kept_of_network(&self) -> &[u32] {
+        let end = self
+            .kept
+            .partition_point(|&channel| (channel as usize) < self.channels());
+        &self.kept[..end]
+    }
 }
 
 /// Whether each layer accepts the output of the one before, and the kept channels exist.
 fn fits(body: &Body, bias: &Tensor) -> bool {
     let kept = &body.kept;
     let rising = kept.is_sorted_by(|a, b| a < b);
-    let inside = kept.last().is_none_or(|&c| (c as usize) < body.interface);
+    let inside = kept.last().is_none_or(|&c| (c as usize) < body.interface)
+        && body.channels() <= body.interface;
+    if !(rising && inside) {
+        return false;
+    }
+    let of_network = body.kept_of_network().len();
     let mut inputs = body.features;
     let chain = body.layers.iter().all(|layer| {
         let reads = layer.inputs == inputs;
@@ -301,21 +379,27 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
     });
     let last = body.layers.last().is_none_or(|last| {
         // A normalisation over dropped channels needs a spread.
-        let whole = !last.norm || last.spread || kept.len() == body.interface;
-        let residual = !last.residual || last.inputs == body.interface;
-        let spread = !(last.spread && last.residual);
-        last.outputs == kept.len() && whole && residual && spread
+        let whole = !last.norm || last.spread || of_network == body.channels();
+        let residual = !last.residual || last.inputs == body.channels();
+        let spread = !(last.spread && (last.residual || last.own));
+        last.outputs == of_network && whole && residual && spread
     });
     let others = body.layers.len().saturating_sub(1);
     let straight = body.layers[..others]
         .iter()
         .all(|layer| !layer.spread && (!layer.residual || layer.inputs == layer.outputs));
-    rising
-        && inside
-        && chain
+    let scores: usize = body.scores.iter().map(|shape| shape.outputs).sum();
+    let distinct = body
+        .scores
+        .iter()
+        .enumerate()
+        .all(|(at, shape)| body.scores[..at].iter().all(|s| s.reach != shape.reach));
+    chain
         && last
         && straight
-        && kept.is_empty() == body.layers.is_empty()
+        && distinct
+        && of_network + scores == kept.len()
+        && (of_network == 0) == body.layers.is_empty()
         && bias.elem_count() >= 2
 }
 

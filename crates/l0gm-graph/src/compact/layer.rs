@@ -3,7 +3,7 @@
 //! computed from the layer's input ([`Spread`]).
 
 use super::spread::{Spread, separate};
-use crate::gcn::{EPSILON, GcnLayer};
+use crate::layer::{EPSILON, GcnLayer};
 use crate::propagation::{Messages, Receivers};
 use candle_core::{Result, Tensor, Var};
 use l0gm_gate::{LinearLayer, compact_linear};
@@ -14,6 +14,8 @@ use l0gm_ops::{add, add_bias, layer_norm, linear, relu};
 pub(super) struct CompactLayer {
     /// Weight, (out, in); centred and scaled if the layer has a spread.
     pub(super) weight: Tensor,
+    /// The weight for the node's own representation, (out, in), if the layer has one.
+    pub(super) own: Option<Tensor>,
     /// Bias, (out,).
     pub(super) bias: Tensor,
     pub(super) norm: CompactNorm,
@@ -53,6 +55,7 @@ impl CompactLayer {
         };
         Ok(Self {
             weight: own(&layer.weight)?,
+            own: layer.own.as_ref().map(own).transpose()?,
             bias: own(&layer.bias)?,
             norm,
             residual: layer.residual,
@@ -62,8 +65,8 @@ impl CompactLayer {
 
     /// Folds `z` into the classifier's columns and drops the last layer's closed channels if that makes it faster.
     /// Without a normalisation they are always dropped. With one, the mean and variance over all channels are still
-    /// needed: if few channels are kept, both come from the layer's input; if many are kept, that would cost more
-    /// than it saves, so every channel stays.
+    /// needed: if few channels are kept, both come from the layer's input; if many are kept, or the layer has a second
+    /// weight, that would cost more than it saves, so every channel stays.
     pub(super) fn shrunk(
         last: &GcnLayer,
         z: &[f32],
@@ -77,7 +80,9 @@ impl CompactLayer {
         let open = z.iter().filter(|&&z| z != 0.0).count();
         let (channels, inputs) = whole.weight.dims2()?;
         match &whole.norm {
-            CompactNorm::Layer { scale, shift } if open + inputs < channels && !whole.residual => {
+            CompactNorm::Layer { scale, shift }
+                if open + inputs < channels && !whole.residual && whole.own.is_none() =>
+            {
                 let (separated, spread) = separate(&before, scale)?;
                 let shift = shift.clone();
                 let mut shrunk = whole.without_closed(&separated, z, classifier)?;
@@ -115,7 +120,11 @@ impl CompactLayer {
     ) -> crate::Result<Shrunk> {
         let (before, classifier, kept) = compact_linear(Some(before), z, classifier)?;
         let mut layer = self;
-        layer.kept = Some(Tensor::new(kept.as_slice(), layer.weight.device())?);
+        let indices = Tensor::new(kept.as_slice(), layer.weight.device())?;
+        if let Some(own) = &layer.own {
+            layer.own = Some(own.index_select(&indices, 0)?);
+        }
+        layer.kept = Some(indices);
         if let Some(before) = before {
             layer.weight = before.weight;
             if let Some(bias) = before.bias {
@@ -138,19 +147,25 @@ impl CompactLayer {
                 let out = linear(&aggregated, &self.weight, Some(&self.bias))?;
                 add_bias(&out.broadcast_div(&deviation)?, shift)?
             }
-            CompactNorm::Layer { scale, shift } => layer_norm(
-                &h.convolve(to, &self.weight, &self.bias)?,
-                scale,
-                shift,
-                EPSILON,
-            )?,
-            CompactNorm::None => h.convolve(to, &self.weight, &self.bias)?,
+            CompactNorm::Layer { scale, shift } => {
+                layer_norm(&self.combined(h, to)?, scale, shift, EPSILON)?
+            }
+            CompactNorm::None => self.combined(h, to)?,
         };
         let out = relu(&out)?;
         match (self.residual, &self.kept) {
             (false, _) => Ok(out),
             (true, None) => add(&out, &h.own(to)?),
             (true, Some(kept)) => out + h.own(to)?.index_select(kept, 1)?,
+        }
+    }
+
+    /// Â H W + H V + b for the receivers.
+    fn combined(&self, h: &Messages, to: &Receivers<'_>) -> Result<Tensor> {
+        let out = h.convolve(to, &self.weight, &self.bias)?;
+        match &self.own {
+            Some(own) => add(&out, &h.own_times(to, own)?),
+            None => Ok(out),
         }
     }
 
@@ -161,7 +176,8 @@ impl CompactLayer {
             CompactNorm::Layer { scale, shift } => scale.elem_count() + shift.elem_count(),
             CompactNorm::Spread { spread, shift } => spread.parameters() + shift.elem_count(),
         };
-        self.weight.elem_count() + self.bias.elem_count() + norm
+        let own = self.own.as_ref().map_or(0, Tensor::elem_count);
+        self.weight.elem_count() + own + self.bias.elem_count() + norm
     }
 
     /// Floating-point operations of a pass over a graph; a multiply-add counts as two. `given` means that Â H has
@@ -173,6 +189,7 @@ impl CompactLayer {
             CompactNorm::Spread { .. } => (out + inputs, inputs),
             _ => (out, inputs.min(out)),
         };
+        let rows = rows + if self.own.is_some() { out } else { 0 };
         let propagation = if given { 0 } else { entries * wide };
         2 * (nodes * inputs * rows + propagation) as u64
     }

@@ -4,14 +4,17 @@
 use crate::build::build_model;
 use crate::compact::compacted;
 use crate::modality::LoadedGraph;
-use crate::settings::{FeatureScaling, UNWRITTEN};
+use crate::ready::{Ready, chosen_settings};
+use crate::settings::UNWRITTEN;
 use crate::{CompactGraph, GraphModality, GraphSettings, sizes};
 use candle_core::Device;
 use l0gm_gate::{GateKind, Granularity};
 use l0gm_train::settings::merge_settings_with;
 use l0gm_train::{
-    Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, TimedRun,
+    Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, Sitting,
+    TimedRun,
 };
+use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -103,23 +106,8 @@ fn run(
     context.progress.found(&loaded.summary.to_string());
     let data = loaded.data_summary(reductions(&settings), notes(&settings, info.gated));
     let LoadedGraph { graph, task, .. } = &loaded;
-    let model = build_model(graph, &settings, info.gated, spec.seed, &context.device)?;
-    let entries = task.graph().propagation().matrix().values().len();
-    let fit = GatedFit {
-        task,
-        model: &model,
-        config: &settings.train,
-        fields: &[],
-        sizes: sizes(&model, graph.nodes(), entries),
-        compact: Box::new(|model| {
-            Ok(Some(compacted(
-                model,
-                task,
-                loaded.schema.as_ref(),
-                &settings,
-            )?))
-        }),
-    };
+    let gated = info.gated;
+    let ready = OnceCell::new();
     let experiment = Experiment {
         spec,
         method: info,
@@ -127,7 +115,31 @@ fn run(
         origins: Some(loaded.origins.clone()),
         robustness: settings.train.robustness,
     };
-    experiment.run(|sitting, context| fit.fit(sitting, context), context)
+    let fit = |sitting: Sitting<'_>, context: &mut RunContext<'_>| {
+        let made = Ready::new(graph, task, &settings, gated, sitting, context)?;
+        let Ready {
+            settings,
+            task,
+            model,
+            notes,
+        } = ready.get_or_init(|| made);
+        let entries = task.graph().propagation().matrix().values().len();
+        let fit = GatedFit {
+            task,
+            model,
+            config: &settings.train,
+            fields: &[],
+            sizes: sizes(model, graph.nodes(), entries),
+            compact: Box::new(|model| {
+                let schema = loaded.schema.as_ref();
+                Ok(Some(compacted(model, task, schema, settings)?))
+            }),
+        };
+        let mut fitted = fit.fit(sitting, context)?;
+        fitted.outcome.notes.extend(notes.iter().cloned());
+        Ok(fitted)
+    };
+    experiment.run(fit, context)
 }
 
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the
@@ -139,11 +151,18 @@ fn timed(
     dir: &Path,
     device: &Device,
 ) -> Result<TimedRun> {
-    let settings = settings_of(spec)?;
+    let settings = chosen_settings(&settings_of(spec)?, dir)?;
     let start = Instant::now();
     let loaded = modality.load(spec, &settings, device)?;
     // Compute Â X before timing: it is computed once for a graph and serves every pass.
-    loaded.task.graph().propagated()?;
+    let graph = loaded.task.graph();
+    let sparse = settings.gcn.sparse_features && graph.sparse()?.is_some();
+    if !sparse {
+        graph.propagated()?;
+    }
+    if settings.scores {
+        graph.mean();
+    }
     let seconds = start.elapsed().as_secs_f64();
     let model = build_model(&loaded.graph, &settings, info.gated, spec.seed, device)?;
     let nodes = loaded.graph.nodes();
@@ -191,11 +210,7 @@ fn reductions(settings: &GraphSettings) -> Vec<String> {
 
 /// Remarks on these settings that every table must show.
 fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
-    let scaling = match settings.features {
-        FeatureScaling::None => "features as they are",
-        FeatureScaling::Row => "each node's features divided by their sum",
-        FeatureScaling::Standard => "features standardised over all nodes",
-    };
+    let scaling = settings.features.words();
     let last = if settings.gcn.norm_last {
         "last layer ends in layer normalisation: compaction keeps what its variance needs"
     } else {

@@ -7,6 +7,7 @@
 //! them.
 
 use super::loss::Objective;
+use crate::Result;
 
 /// Between parameters (columns x outputs weights, then intercepts) and the coordinates of the same shape.
 pub(super) struct Coordinates {
@@ -17,15 +18,9 @@ pub(super) struct Coordinates {
 
 impl Coordinates {
     /// For the rows and the penalty of this objective.
-    pub(super) fn new(objective: &Objective<'_>) -> Self {
+    pub(super) fn new(objective: &Objective<'_>) -> Result<Self> {
         let n = objective.labels.len() as f64;
-        let columns = objective.rows.columns();
-        let (mut mean, mut square) = (vec![0.0; columns], vec![0.0; columns]);
-        let entries = objective.rows.indices().iter().zip(objective.rows.values());
-        for (&column, &value) in entries {
-            mean[column as usize] += f64::from(value) / n;
-            square[column as usize] += f64::from(value).powi(2) / n;
-        }
+        let (mean, square) = objective.rows.moments()?;
         let of_column = |(mean, square): (&f64, &f64)| {
             let variance = square - mean * mean;
             // A feature that is the same in every row says nothing: its weight is 0 in any units.
@@ -35,11 +30,11 @@ impl Coordinates {
                 1.0
             }
         };
-        Self {
+        Ok(Self {
             outputs: objective.outputs,
             scale: mean.iter().zip(&square).map(of_column).collect(),
             mean,
-        }
+        })
     }
 
     /// u and c of w and b.

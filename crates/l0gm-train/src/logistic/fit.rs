@@ -1,10 +1,11 @@
 //! One fit for each strength of the penalty, and the choice among them.
 
-use super::loss::Objective;
+use super::loss::{Objective, Rows};
 use super::model::outputs;
 use super::solve::minimise;
 use super::{LogisticRegression, LogisticSettings};
-use crate::{Error, PredictionTable, Progress, ProgressEvent, Result, Split, StopFlag};
+use crate::{Error, PredictionTable, Progress, ProgressEvent, Result, Split, StopFlag, all_finite};
+use candle_core::Tensor;
 use l0gm_ops::Csr;
 
 /// Weaker penalties are not tried after so many in a row that did not lower the best validation loss.
@@ -17,6 +18,40 @@ pub struct Labelled<'a> {
     pub rows: &'a Csr,
     /// One class a row.
     pub labels: &'a [u32],
+}
+
+/// Rows written out in full and the class of each.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelledMatrix<'a> {
+    /// f32 (rows, features), on the host.
+    pub rows: &'a Tensor,
+    /// One class a row.
+    pub labels: &'a [u32],
+}
+
+/// Rows of either kind with their classes.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    rows: Rows<'a>,
+    labels: &'a [u32],
+}
+
+impl<'a> From<Labelled<'a>> for Part<'a> {
+    fn from(part: Labelled<'a>) -> Self {
+        Self {
+            rows: Rows::Sparse(part.rows),
+            labels: part.labels,
+        }
+    }
+}
+
+impl<'a> From<LabelledMatrix<'a>> for Part<'a> {
+    fn from(part: LabelledMatrix<'a>) -> Self {
+        Self {
+            rows: Rows::Dense(part.rows),
+            labels: part.labels,
+        }
+    }
 }
 
 /// One strength that was tried.
@@ -72,6 +107,47 @@ impl LogisticFit {
 pub fn fit_logistic(
     train: Labelled<'_>,
     valid: Labelled<'_>,
+    classes: usize,
+    settings: &LogisticSettings,
+    progress: &mut dyn Progress,
+    stop: &StopFlag,
+) -> Result<LogisticFit> {
+    fit_parts(
+        train.into(),
+        valid.into(),
+        classes,
+        settings,
+        progress,
+        stop,
+    )
+}
+
+/// Like [`fit_logistic`], on rows that are written out in full. The products are in single precision, so that the
+/// result differs from that on sparse rows by rounding.
+///
+/// # Errors
+/// As [`fit_logistic`].
+pub fn fit_logistic_matrix(
+    train: LabelledMatrix<'_>,
+    valid: LabelledMatrix<'_>,
+    classes: usize,
+    settings: &LogisticSettings,
+    progress: &mut dyn Progress,
+    stop: &StopFlag,
+) -> Result<LogisticFit> {
+    fit_parts(
+        train.into(),
+        valid.into(),
+        classes,
+        settings,
+        progress,
+        stop,
+    )
+}
+
+fn fit_parts(
+    train: Part<'_>,
+    valid: Part<'_>,
     classes: usize,
     settings: &LogisticSettings,
     progress: &mut dyn Progress,
@@ -137,7 +213,7 @@ pub fn fit_logistic(
 
 /// Weights of 0, and intercepts that predict the training shares. Half a row is added to each class, so that one that
 /// has no training row starts with a finite logit.
-fn start(train: Labelled<'_>, classes: usize) -> Vec<f64> {
+fn start(train: Part<'_>, classes: usize) -> Vec<f64> {
     let mut counts = vec![0.5f64; classes];
     for &label in train.labels {
         counts[label as usize] += 1.0;
@@ -150,18 +226,18 @@ fn start(train: Labelled<'_>, classes: usize) -> Vec<f64> {
     parameters
 }
 
-fn check(name: &str, part: Labelled<'_>, columns: usize, classes: usize) -> Result<()> {
+fn check(name: &str, part: Part<'_>, columns: usize, classes: usize) -> Result<()> {
     let wrong = |message: String| Err(Error::Task(format!("logistic regression: {message}")));
-    let Labelled { rows, labels } = part;
+    let Part { rows, labels } = part;
     if classes < 2 {
         return wrong(format!(
             "{classes} class(es); a classifier needs at least two"
         ));
     }
-    if labels.is_empty() || labels.len() != rows.rows() {
+    if labels.is_empty() || labels.len() != rows.count() {
         return wrong(format!(
             "the {name} split has {} rows of features and {} labels; expected as many of each, and at least one",
-            rows.rows(),
+            rows.count(),
             labels.len()
         ));
     }
@@ -177,6 +253,13 @@ fn check(name: &str, part: Labelled<'_>, columns: usize, classes: usize) -> Resu
             labels[row]
         ));
     }
+    let rows = match rows {
+        Rows::Sparse(rows) => rows,
+        Rows::Dense(rows) if all_finite(rows)? => return Ok(()),
+        Rows::Dense(_) => {
+            return wrong(format!("a feature of a {name} row is not a finite number"));
+        }
+    };
     if let Some(at) = rows.values().iter().position(|v| !v.is_finite()) {
         let row = rows.indptr().partition_point(|&end| end as usize <= at) - 1;
         return wrong(format!(
@@ -188,12 +271,15 @@ fn check(name: &str, part: Labelled<'_>, columns: usize, classes: usize) -> Resu
     Ok(())
 }
 
-fn nll(model: &LogisticRegression, part: Labelled<'_>) -> Result<f64> {
+fn nll(model: &LogisticRegression, part: Part<'_>) -> Result<f64> {
     let table = PredictionTable {
         split: Split::Valid,
         rows: (0..part.labels.len() as u32).collect(),
         labels: part.labels.to_vec(),
-        logits: model.logits(part.rows)?,
+        logits: match part.rows {
+            Rows::Sparse(rows) => model.logits(rows)?,
+            Rows::Dense(rows) => model.matrix_logits(rows)?,
+        },
         classes: model.classes(),
     };
     Ok(table.nll())

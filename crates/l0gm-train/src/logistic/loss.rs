@@ -9,16 +9,62 @@
 //!
 //! With two classes z_i = (0, w x_i + b), so there is one output instead of two.
 
+use super::dense;
+use crate::Result;
+use candle_core::Tensor;
 use l0gm_ops::Csr;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Bytes that the threads' partial gradients may take together.
 const PARTIAL_BYTES: usize = 64 << 20;
 
+/// The features of some rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rows<'a> {
+    /// rows x features, without zeros.
+    Sparse(&'a Csr),
+    /// f32 (rows, features), on the host.
+    Dense(&'a Tensor),
+}
+
+impl Rows<'_> {
+    /// Number of rows.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::Sparse(rows) => rows.rows(),
+            Self::Dense(rows) => rows.dim(0).unwrap_or_default(),
+        }
+    }
+
+    /// Number of features.
+    pub(super) fn columns(self) -> usize {
+        match self {
+            Self::Sparse(rows) => rows.columns(),
+            Self::Dense(rows) => rows.dim(1).unwrap_or_default(),
+        }
+    }
+
+    /// Mean and mean square of every feature.
+    pub(super) fn moments(self) -> Result<(Vec<f64>, Vec<f64>)> {
+        let rows = match self {
+            Self::Sparse(rows) => rows,
+            Self::Dense(rows) => return dense::moments(rows),
+        };
+        let n = rows.rows() as f64;
+        let (mut mean, mut square) = (vec![0.0; rows.columns()], vec![0.0; rows.columns()]);
+        for (&column, &value) in rows.indices().iter().zip(rows.values()) {
+            mean[column as usize] += f64::from(value) / n;
+            square[column as usize] += f64::from(value).powi(2) / n;
+        }
+        Ok((mean, square))
+    }
+}
+
 /// J of some labelled rows. Parameters are columns x outputs weights, column by column, then the intercepts.
 #[derive(Clone, Copy)]
 pub(super) struct Objective<'a> {
-    pub(super) rows: &'a Csr,
+    pub(super) rows: Rows<'a>,
     pub(super) labels: &'a [u32],
     /// 1 for two classes, else the number of classes.
     pub(super) outputs: usize,
@@ -31,17 +77,36 @@ impl Objective<'_> {
     }
 
     /// J and its gradient.
+    pub(super) fn value_and_gradient(&self, parameters: &[f64]) -> Result<(f64, Vec<f64>)> {
+        let (loss, mut gradient) = match self.rows {
+            Rows::Sparse(rows) => self.sums(rows, parameters),
+            Rows::Dense(rows) => {
+                dense::value_and_gradient(rows, self.labels, self.outputs, parameters)?
+            }
+        };
+        let weights = self.rows.columns() * self.outputs;
+        let mut squares = 0.0;
+        for (g, w) in gradient[..weights].iter_mut().zip(parameters) {
+            *g += self.strength * w;
+            squares += w * w;
+        }
+        let mean = 1.0 / self.labels.len() as f64;
+        gradient.iter_mut().for_each(|g| *g *= mean);
+        Ok(((loss + 0.5 * self.strength * squares) * mean, gradient))
+    }
+
+    /// Loss and gradient summed over sparse rows.
     ///
     /// Rows are cut into a number of parts that depends on the problem's size alone, and the parts' sums are added in
     /// their order: the result does not depend on the threads.
-    pub(super) fn value_and_gradient(&self, parameters: &[f64]) -> (f64, Vec<f64>) {
+    fn sums(&self, rows: &Csr, parameters: &[f64]) -> (f64, Vec<f64>) {
         let n = self.labels.len();
         let parts = (PARTIAL_BYTES / (8 * self.parameters())).clamp(2, 16);
         let size = n.div_ceil(parts).max(1);
         let starts: Vec<usize> = (0..n).step_by(size).collect();
         let partial: Vec<(f64, Vec<f64>)> = starts
             .into_par_iter()
-            .map(|start| self.part(start..(start + size).min(n), parameters))
+            .map(|start| self.part(rows, start..(start + size).min(n), parameters))
             .collect();
         let mut loss = 0.0;
         let mut gradient = vec![0.0; self.parameters()];
@@ -51,27 +116,19 @@ impl Objective<'_> {
                 *sum += g;
             }
         }
-        let weights = self.rows.columns() * self.outputs;
-        let mut squares = 0.0;
-        for (g, w) in gradient[..weights].iter_mut().zip(parameters) {
-            *g += self.strength * w;
-            squares += w * w;
-        }
-        let mean = 1.0 / n as f64;
-        gradient.iter_mut().for_each(|g| *g *= mean);
-        ((loss + 0.5 * self.strength * squares) * mean, gradient)
+        (loss, gradient)
     }
 
-    /// Loss and gradient summed over some rows.
-    fn part(&self, rows: std::ops::Range<usize>, parameters: &[f64]) -> (f64, Vec<f64>) {
+    /// Loss and gradient summed over some of the rows.
+    fn part(&self, all: &Csr, rows: Range<usize>, parameters: &[f64]) -> (f64, Vec<f64>) {
         let outputs = self.outputs;
-        let (weights, intercepts) = parameters.split_at(self.rows.columns() * outputs);
+        let (weights, intercepts) = parameters.split_at(all.columns() * outputs);
         let mut gradient = vec![0.0; parameters.len()];
         let (of_weights, of_intercepts) = gradient.split_at_mut(weights.len());
         let mut loss = 0.0;
         let mut z = vec![0.0; outputs];
         for row in rows {
-            let (columns, values) = entries(self.rows, row);
+            let (columns, values) = entries(all, row);
             z.copy_from_slice(intercepts);
             add_product(&mut z, columns, values, weights);
             loss += loss_and_residual(&mut z, self.labels[row]);
@@ -125,7 +182,7 @@ fn add_outer(gradient: &mut [f64], columns: &[u32], values: &[f32], residual: &[
 }
 
 /// The loss of one row; its logits become softmax(z) - onehot(y), without overflow for any logits.
-fn loss_and_residual(z: &mut [f64], label: u32) -> f64 {
+pub(super) fn loss_and_residual(z: &mut [f64], label: u32) -> f64 {
     if let [z] = z {
         let y = f64::from(label);
         let small = (-z.abs()).exp();

@@ -6,6 +6,7 @@
 //! bits on any number of threads.
 
 mod coordinates;
+mod dense;
 mod file;
 mod fit;
 mod loss;
@@ -19,7 +20,9 @@ mod timed;
 #[cfg(test)]
 mod tests;
 
-pub use fit::{Labelled, LogisticFit, LogisticTrial, fit_logistic};
+pub use fit::{
+    Labelled, LabelledMatrix, LogisticFit, LogisticTrial, fit_logistic, fit_logistic_matrix,
+};
 pub use model::LogisticRegression;
 pub use predictor::{FeatureTask, LogisticPredictor};
 pub use scales::column_scales;

@@ -35,7 +35,7 @@ pub(super) fn minimise(
         .with_tolerance_grad(settings.tolerance)
         .and_then(|solver| solver.with_tolerance_cost(SMALLEST_GAIN))
         .map_err(failed)?;
-    let coordinates = Coordinates::new(&objective);
+    let coordinates = Coordinates::new(&objective)?;
     let start = coordinates.of(&start);
     let problem = Watched {
         objective,
@@ -103,7 +103,7 @@ impl Watched<'_> {
             return Err(Error::Stopped.into());
         }
         let parameters = self.coordinates.parameters(here);
-        let (value, mut gradient) = self.objective.value_and_gradient(&parameters);
+        let (value, mut gradient) = self.objective.value_and_gradient(&parameters)?;
         self.coordinates.gradient(&mut gradient);
         (self.heard.borrow_mut())(value);
         let point = (here.to_vec(), value, gradient);

@@ -1,8 +1,9 @@
 //! Known answers, gradients, and what must not go wrong.
 #![allow(clippy::unwrap_used)]
-use super::loss::Objective;
+use super::loss::{Objective, Rows};
 use super::*;
 use crate::{Progress, ProgressEvent, StopFlag};
+use candle_core::{Device, Tensor};
 use l0gm_ops::{Csr, Generator};
 
 /// Rows that hold every value, zeros left out.
@@ -57,7 +58,7 @@ fn the_gradient_is_that_of_finite_differences() {
     for classes in [2, 4] {
         let (rows, labels) = noisy(37, 5, classes, 3);
         let objective = Objective {
-            rows: &rows,
+            rows: Rows::Sparse(&rows),
             labels: &labels,
             outputs: super::model::outputs(classes),
             strength: 0.7,
@@ -66,16 +67,67 @@ fn the_gradient_is_that_of_finite_differences() {
         let at: Vec<f64> = (0..objective.parameters())
             .map(|_| random.normal())
             .collect();
-        let (_, gradient) = objective.value_and_gradient(&at);
+        let (_, gradient) = objective.value_and_gradient(&at).unwrap();
         for i in 0..at.len() {
             let moved = |by: f64| {
                 let mut there = at.clone();
                 there[i] += by;
-                objective.value_and_gradient(&there).0
+                objective.value_and_gradient(&there).unwrap().0
             };
             let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
             assert!((numeric - gradient[i]).abs() < 1e-8, "{classes} {i}");
         }
+    }
+}
+
+/// The same rows written out in full.
+fn dense(rows: &Csr) -> Tensor {
+    let mut values = vec![0f32; rows.rows() * rows.columns()];
+    for row in 0..rows.rows() {
+        let (columns, entries) = super::loss::entries(rows, row);
+        for (column, value) in columns.iter().zip(entries) {
+            values[row * rows.columns() + *column as usize] = *value;
+        }
+    }
+    Tensor::from_vec(values, (rows.rows(), rows.columns()), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn rows_written_out_in_full_have_the_same_objective_and_the_same_fit() {
+    for classes in [2, 4] {
+        let (rows, labels) = noisy(90, 7, classes, 3);
+        let matrix = dense(&rows);
+        let objective = |rows| Objective {
+            rows,
+            labels: &labels,
+            outputs: super::model::outputs(classes),
+            strength: 0.7,
+        };
+        let sparse = objective(Rows::Sparse(&rows));
+        let mut random = Generator::new(1);
+        let at: Vec<f64> = (0..sparse.parameters()).map(|_| random.normal()).collect();
+        let (value, gradient) = sparse.value_and_gradient(&at).unwrap();
+        let dense = objective(Rows::Dense(&matrix));
+        let (same_value, same_gradient) = dense.value_and_gradient(&at).unwrap();
+        assert!((value - same_value).abs() < 1e-5, "{value} {same_value}");
+        for (a, b) in gradient.iter().zip(&same_gradient) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+        let settings = LogisticSettings::default();
+        let expected = fitted(&rows, &labels, classes, &settings);
+        let part = LabelledMatrix {
+            rows: &matrix,
+            labels: &labels,
+        };
+        let stop = StopFlag::default();
+        let found = fit_logistic_matrix(part, part, classes, &settings, &mut (), &stop).unwrap();
+        assert_eq!(found.chosen.strength, expected.chosen.strength);
+        let (a, b) = (
+            expected.model.logits(&rows).unwrap(),
+            found.model.matrix_logits(&matrix).unwrap(),
+        );
+        let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) < 2e-2);
     }
 }
 

@@ -48,7 +48,7 @@ pub enum StepOutcome {
 }
 
 impl Optimiser {
-    /// An optimiser with zero moments for every parameter; `steps` is the number of planned steps. It is an error if
+    /// An optimiser with zero moments for every parameter that is not fixed; `steps` is the number of planned steps. It is an error if
     /// a setting is out of range or two parameters share a name.
     pub fn new(parameters: &[Parameter], config: &OptimiserConfig, steps: usize) -> Result<Self> {
         config.check()?;
@@ -62,6 +62,7 @@ impl Optimiser {
         }
         let slots = parameters
             .iter()
+            .filter(|parameter| parameter.kind != ParameterKind::Fixed)
             .map(|parameter| {
                 let zeros = || {
                     let var = &parameter.var;
@@ -201,7 +202,7 @@ impl Optimiser {
         };
         match parameter.kind {
             ParameterKind::Weight => weight,
-            ParameterKind::NoDecay => AdamWStep {
+            ParameterKind::NoDecay | ParameterKind::Fixed => AdamWStep {
                 weight_decay: 0.0,
                 ..weight
             },

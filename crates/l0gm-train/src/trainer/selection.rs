@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::checkpoint::Position;
-use crate::predict::predict_and_read;
+use crate::predict::{fit_head_and_predict, predict_and_read};
 use crate::{
     Encoder, EpochRecord, Head, Parameter, PredictionTable, Progress, Result, Split, StopFlag, Task,
 };
@@ -105,6 +105,15 @@ where
         &mut self,
         progress: &mut dyn Progress,
     ) -> Result<(PredictionTable, GateReading)> {
+        if self.model.head.is_fitted_on_validation() {
+            return fit_head_and_predict(
+                self.task,
+                self.model,
+                self.config.eval_batch_size,
+                self.device,
+                progress,
+            );
+        }
         predict_and_read(
             self.task,
             self.model,

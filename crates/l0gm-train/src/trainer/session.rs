@@ -173,7 +173,7 @@ where
         let forward = self
             .model
             .forward(&batch.input, steering.gating(), &mut mode)?;
-        let task_loss = l0gm_ops::cross_entropy(&forward.logits, &batch.labels)?;
+        let task_loss = self.model.head.loss(&forward, &batch.labels)?;
         let loss = f64::from(
             task_loss
                 .to_dtype(candle_core::DType::F32)?
