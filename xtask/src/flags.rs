@@ -13,7 +13,7 @@ use std::path::PathBuf;
 )]
 #[command(after_help = "\
 Start here:
-  cargo xtask reproduce                 the quick job: dense and L0GM in all three modalities
+  cargo xtask reproduce                 the quick job: dense, L0GM and baselines, three modalities
   cargo xtask reproduce --dry-run       what it would run, on which data, for how long
   cargo xtask generality --dry-run      the defaults on a dozen datasets, beside every baseline
   cargo xtask report out/quick          the report again, from the runs in that folder

@@ -54,7 +54,7 @@ impl ModalityParts for TabularModality {
             }
             if settings.data.label.is_none() {
                 return Err(l0gm_train::Error::Setting(format!(
-                    "data.label is not set: name the label's column of {dataset}"
+                    "data.label is not set: name the label's column of {dataset}, for example --set tabular.data.label=NAME"
                 )));
             }
             // Whoever names the test rows means to test on them.

@@ -113,9 +113,14 @@ impl Evidence<'_> {
         (self.valid_nll > best.valid_nll * (1.0 + WORSE)).then(|| Warning {
             kind: WarningKind::WorseThanBaseline,
             text: format!(
-                "validation NLL {:.4} is worse than that of {} ({:.4}): use that one, or raise the target, lower \
-                 lambda, or search settings",
-                self.valid_nll, best.label, best.valid_nll
+                "validation NLL {:.4} is worse than that of {} ({:.4}): use that one, or {}search settings",
+                self.valid_nll,
+                best.label,
+                best.valid_nll,
+                match self.gate.kind {
+                    Some(_) => "raise the target, lower lambda, or ",
+                    None => "",
+                }
             ),
         })
     }
@@ -184,12 +189,16 @@ impl Evidence<'_> {
         Some(Warning {
             kind: WarningKind::BetterLossSeen,
             text: format!(
-                "the chosen validation loss is {:.4}, but epoch {} had {:.4} ({:.1}% lower): train with `train.recipe` = \
-                 \"settled\", or raise the target",
+                "the chosen validation loss is {:.4}, but epoch {} had {:.4} ({:.1}% lower): {}",
                 selection.chosen,
                 selection.best_seen_epoch,
                 selection.best_seen,
-                100.0 * (1.0 - selection.best_seen / selection.chosen)
+                100.0 * (1.0 - selection.best_seen / selection.chosen),
+                // Only the recipe `settled` measures the loss before the first step.
+                match selection.start {
+                    None => "train with `train.recipe` = \"settled\", or raise the target",
+                    Some(_) => "raise the target, or take more rows",
+                }
             ),
         })
     }

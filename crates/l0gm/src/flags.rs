@@ -14,7 +14,7 @@ const WRITTEN_FOR: &str = "cargo xtask";
 #[command(after_help = "\
 Start here:
   l0gm datasets                 what is known, and where each dataset is found
-  l0gm reproduce                the quick job: dense and L0GM in all three modalities
+  l0gm reproduce                the quick job: dense, L0GM and baselines, three modalities
   l0gm reproduce --dry-run      what it would run, on which data, for how long
   l0gm report out/quick         the report again, from the runs in that folder
   l0gm calibration FILE         anybody's predictions, scored")]
@@ -99,7 +99,7 @@ pub struct CellFlags {
     /// Only these datasets (a name of `cargo xtask datasets`, or a path with one --modality).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub dataset: Vec<String>,
-    /// Only these methods, as `methods` lists them [default: dense, l0gm and the baselines].
+    /// Only these methods, as `methods` lists them [default: all but rivals].
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub method: Vec<String>,
     /// Seeds; default 0 for quick, 0,1,2 for paper.
@@ -145,7 +145,7 @@ pub struct CellFlags {
     /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
     #[arg(long, value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
-    /// Output folder; default out/quick or out/paper.
+    /// Output folder; default out/quick, out/paper or out/general, by profile.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Settings file with one table per modality: tabular, text, graph.

@@ -56,7 +56,7 @@ fn as_text(listed: &[(&str, Vec<MethodInfo>)]) -> String {
             );
         }
     }
-    text + "\nWithout --method a plan holds the backbone, L0GM and the baselines; rivals are asked for by name.\n"
+    text + "\nWithout --method a plan holds the backbone, L0GM, its variant and the baselines; rivals are asked for by name.\n"
 }
 
 #[cfg(test)]

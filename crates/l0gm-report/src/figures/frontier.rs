@@ -147,7 +147,10 @@ impl Frontier {
         let texts: Vec<String> = self
             .points
             .iter()
-            .map(|p| format!("λ {}", p.label))
+            .map(|p| match p.label.starts_with("target") {
+                true => p.label.clone(),
+                false => format!("λ {}", p.label),
+            })
             .collect();
         let area = chart.plotting_area();
         let points: Vec<Pixel> = self
