@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What another library said.
+/// The error of another library that caused one of this crate.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// The error type of this crate.

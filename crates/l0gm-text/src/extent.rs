@@ -17,7 +17,7 @@ const IMDB: ([f64; 2], f64, f64) = ([25_000.0, 25_000.0], 1_310.0, 300.0);
 /// A review cut at 256 tokens has 230 on average, because few are that long.
 const IMDB_LONG: usize = 230;
 
-/// The texts of a file.
+/// How many texts a file holds and how long they are, estimated from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Texts {
     /// Rows for training and validation, and, if they are published apart, test rows.

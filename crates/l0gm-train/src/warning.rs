@@ -17,7 +17,7 @@ const APART: f64 = 0.10;
 /// Fewest validations from which a rising loss is a trend.
 const TREND: usize = 4;
 
-/// The kinds of warning.
+/// The signs of failure that are looked for in a finished run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarningKind {

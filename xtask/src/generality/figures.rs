@@ -37,7 +37,7 @@ pub(super) struct Row {
     pub(super) apart: Option<f64>,
 }
 
-/// The figures of a block.
+/// What the table shows of one member at one number of training rows.
 #[derive(Clone, Debug)]
 pub(super) struct Figures {
     /// One row for each method with a finished run, in the order of the records.

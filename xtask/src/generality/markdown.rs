@@ -1,6 +1,6 @@
 //! Pieces of Markdown whose raw text reads well too: lines of at most 110 columns, and tables with straight edges.
 
-/// Width of the text.
+/// Paragraphs are wrapped at this many characters, like the repository's documents.
 const WIDTH: usize = 110;
 
 /// A sentence begins with a capital letter.

@@ -5,7 +5,7 @@ use l0gm::outlook::{Outlook, Standing};
 use l0gm_train::Modality;
 use std::path::Path;
 
-/// Where a member's rows are.
+/// Whether a member of the suite can run here, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     /// At hand under this name or path.

@@ -13,7 +13,7 @@ const PARQUET_BYTES: u64 = 64 << 20;
 /// How often a shorter beginning is tried if one cannot be read, because it ends inside a cell of several lines.
 const TRIES: u32 = 3;
 
-/// The first rows of a file.
+/// What the first rows of a file tell about all of it, for estimates that must not read the whole file.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The rows that were read.

@@ -3,6 +3,7 @@
 
 use crate::build::build_model;
 use crate::compact::compacted;
+use crate::estimate::{GraphSize, epoch};
 use crate::modality::LoadedGraph;
 use crate::ready::{Ready, chosen_settings};
 use crate::settings::UNWRITTEN;
@@ -78,15 +79,14 @@ fn estimate(spec: &RunSpec) -> Result<Duration> {
         "ogbn-products" => (2_449_029.0, 126_167_309.0, 100.0),
         _ => (13_752.0, 505_474.0, 767.0),
     };
-    let width = settings.gcn.width as f64;
-    let rounds = settings.gcn.layers as f64 - 1.0;
-    // Assumes 200 GFLOP/s for dense products and 30 for sparse ones on two cores, and three passes per epoch (one
-    // forward, and a backward pass that costs two), plus the elementwise work between. The result is slightly above
-    // the 45 to 60 seconds that a run on amazon-computers took on an otherwise idle machine.
-    let dense = 2.0 * nodes * width * (features + rounds * width) / 200e9;
-    let sparse = 2.0 * entries * width * rounds / 30e9;
-    let between = nodes * width * (rounds + 1.0) * 1.5e-9;
-    let epoch = 3.0 * (dense + sparse) + between;
+    let size = GraphSize {
+        nodes,
+        entries,
+        features,
+        stored: nodes * features,
+    };
+    // Slightly above the 45 to 60 seconds that a run on amazon-computers took on an otherwise idle machine.
+    let epoch = epoch(&size, &settings);
     let seconds = 2.0
         + settings.train.epochs as f64
             * epoch
