@@ -35,6 +35,8 @@ pub(crate) struct HardConcrete {
     pub(crate) covers: usize,
     /// Temperature at which the trained gate is used.
     pub(crate) temperature: Temperature,
+    /// What an open gate costs, (gates,) f32. Absent where each costs 1.
+    pub(crate) costs: Option<Tensor>,
 }
 
 impl Gate {
@@ -127,8 +129,40 @@ impl Gate {
                 weight,
                 covers,
                 temperature,
+                costs: None,
             }),
         })
+    }
+
+    /// The same gate with a penalty in which gate j costs `costs[j]` instead of 1: Σⱼ costⱼ P(zⱼ ≠ 0). Dimensions that
+    /// need more parameters than others can thus be made to pay for them. Only training needs the costs, so a gate's
+    /// file does not have them; the active fraction and the expected L0 count every gate once. The identity has no
+    /// penalty and stays as it is.
+    ///
+    /// # Errors
+    /// There is not exactly one finite cost above 0 per gate.
+    pub fn with_costs(mut self, costs: &[f32]) -> Result<Self> {
+        let Some(inner) = &mut self.inner else {
+            return Ok(self);
+        };
+        let gates = inner.log_alpha.elem_count();
+        if costs.len() != gates {
+            return Err(Error::input(format!(
+                "{} costs were given for {gates} gates",
+                costs.len()
+            )));
+        }
+        if let Some(at) = costs
+            .iter()
+            .position(|cost| !(cost.is_finite() && *cost > 0.0))
+        {
+            return Err(Error::input(format!(
+                "costs[{at}] is {}, but must be finite and above 0",
+                costs[at]
+            )));
+        }
+        inner.costs = Some(Tensor::from_slice(costs, gates, inner.log_alpha.device())?);
+        Ok(self)
     }
 
     /// The identity gate of a dense model.

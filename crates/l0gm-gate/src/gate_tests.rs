@@ -306,6 +306,38 @@ fn penalty_equals_probability_of_nonzero() {
 }
 
 #[test]
+fn a_gate_that_costs_more_is_penalised_more_and_counted_once() {
+    let log_alpha = [-1.0f32, 0.0, 1.0, 2.0, 0.5, -0.5];
+    let costs = [0.5f32, 2.0, 1.0, 1.0, 3.0, 0.1];
+    let plain = given(FLAT, GateConfig::default(), &log_alpha);
+    let gate = plain.clone().with_costs(&costs).unwrap();
+    let open = plain.open_probability().unwrap();
+    let expected: f64 = open
+        .iter()
+        .zip(costs)
+        .map(|(p, cost)| *p * f64::from(cost))
+        .sum();
+    let value = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());
+    assert!((value - expected).abs() < 1e-5, "{value} {expected}");
+    assert_eq!(gate.expected_l0().unwrap(), plain.expected_l0().unwrap());
+    let gradient = |gate: &Gate| -> Vec<f32> {
+        let gradients = gate.penalty(TAU).unwrap().backward().unwrap();
+        gradients
+            .get(gate.log_alpha().unwrap())
+            .unwrap()
+            .to_vec1()
+            .unwrap()
+    };
+    for ((own, plain), cost) in gradient(&gate).iter().zip(gradient(&plain)).zip(costs) {
+        assert!((own - cost * plain).abs() < 1e-6);
+    }
+    for wrong in [&costs[..5], &[1.0, 1.0, 0.0, 1.0, 1.0, 1.0], &[f32::NAN; 6]] {
+        assert!(plain.clone().with_costs(wrong).is_err());
+    }
+    assert!(Gate::identity(FLAT).with_costs(&[]).unwrap().is_identity());
+}
+
+#[test]
 fn group_penalty_counts_gates_and_expected_l0_counts_dimensions() {
     let gate = with(FIELDS, group(GateKind::PerExample));
     let penalty = f64::from(gate.penalty(TAU).unwrap().to_scalar::<f32>().unwrap());

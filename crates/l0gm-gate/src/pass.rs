@@ -204,6 +204,10 @@ impl Gate {
             return Ok(Tensor::new(0f32, &Device::Cpu)?);
         };
         let open = relaxation::open_probability(log_alpha, tau, inner.config.stretch())?;
+        let open = match &inner.costs {
+            Some(costs) => open.broadcast_mul(costs)?, // costⱼ P(zⱼ ≠ 0)
+            None => open,
+        };
         let mean = open.flatten_all()?.mean_all()?;
         Ok(match inner.config.penalty {
             // For one row, sum directly: mean times count differs in the last bit.

@@ -11,6 +11,7 @@
 use crate::build::TableModel;
 use crate::encoder::NumberEmbedding;
 use crate::head::{LinearBranch, RawNumbers};
+use crate::values::set_columns;
 use crate::{EncodedTable, Encoding, NumberEncoding, Result, TabularSettings};
 use candle_core::{Tensor, Var};
 use l0gm_gate::Interface;
@@ -79,7 +80,7 @@ pub(crate) fn start_from_logistic(
         &context.stop,
     )?;
     let effects = Effects::centred(&table.encoding, &fit.model, &train.0);
-    effects.put_into(model)?;
+    effects.put_into(model, &table.encoding)?;
     Ok(Some(format!(
         "starts from logistic regression (validation NLL {:.4})",
         fit.chosen.valid_nll
@@ -135,12 +136,12 @@ impl Effects {
         }
     }
 
-    fn put_into(&self, model: &TableModel) -> candle_core::Result<()> {
+    fn put_into(&self, model: &TableModel, encoding: &Encoding) -> candle_core::Result<()> {
         match &model.head.linear {
             LinearBranch::None => {}
             LinearBranch::Raw(raw) => {
                 if let Some(table) = &raw.categories {
-                    set_columns(table.weight(), &self.categories, self.outputs)?;
+                    table.set_columns(&self.categories, encoding)?;
                 }
                 if let Some(RawNumbers::PiecewiseLinear(spline)) = &raw.numbers {
                     set_columns(spline.weight(), &self.spline_weights(spline)?, self.outputs)?;
@@ -151,7 +152,7 @@ impl Effects {
                     values.iter().map(|value| value / self.unit).collect()
                 };
                 if let Some(table) = &model.encoder.categories {
-                    set_columns(table.weight(), &scaled(&self.categories), self.outputs)?;
+                    table.set_columns(&scaled(&self.categories), encoding)?;
                 }
                 if let Some(NumberEmbedding::PiecewiseLinear(spline)) = &model.encoder.numbers {
                     let weights = scaled(&self.spline_weights(spline)?);
@@ -210,18 +211,6 @@ impl Effects {
         }
         Ok(weights)
     }
-}
-
-/// Sets the first `outputs` entries of the last dimension; `values` are (all but the last dimension, outputs).
-fn set_columns(var: &Var, values: &[f64], outputs: usize) -> candle_core::Result<()> {
-    let width = var.dim(candle_core::D::Minus1)?;
-    let mut all = var.flatten_all()?.to_vec1::<f32>()?;
-    for (row, values) in all.chunks_mut(width).zip(values.chunks(outputs)) {
-        for (entry, value) in row.iter_mut().zip(values) {
-            *entry = *value as f32;
-        }
-    }
-    var.set(&Tensor::from_vec(all, var.shape(), var.device())?)
 }
 
 fn scale(var: &Var) -> candle_core::Result<()> {

@@ -6,16 +6,16 @@ use crate::fine::FineGates;
 use crate::input::{NumberInput, TableInput};
 use crate::settings::{EncodingSettings, ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
+use crate::values::ValueTable;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::{Generator, Mode, embedding, relu};
-use l0gm_train::layers::Embedding;
 use l0gm_train::{Encoder, Gating, Parameter, ParameterKind, Part};
 
 /// Computes one embedding for each field: categories from a table, numbers through their encoding.
 #[derive(Debug)]
 pub struct FieldEncoder {
-    pub(crate) categories: Option<Embedding>,
+    pub(crate) categories: Option<ValueTable>,
     pub(crate) numbers: Option<NumberEmbedding>,
     /// Gates on the entries of the tables, for granularity fine.
     fine: Option<FineGates>,
@@ -65,14 +65,26 @@ impl FieldEncoder {
             let shape = (encoding.category_rows(), dim);
             let table =
                 generator.normal_tensor(shape, 0.0, model.embedding_std, DType::F32, device)?;
-            let mut keep = vec![1f32; encoding.category_rows()];
+            // Values that shrink start as equals: what they differ by is learnt.
+            let differ = if encoding.shrink > 0.0 { 0f32 } else { 1.0 };
+            let mut keep = vec![differ; encoding.category_rows()];
             for field in &encoding.categories {
                 keep[(field.offset + UNSEEN) as usize] = 0.0;
                 keep[(field.offset + MISSING) as usize] = 0.0;
             }
             let keep = Tensor::from_vec(keep, (encoding.category_rows(), 1), device)?;
-            let table = table.broadcast_mul(&keep)?;
-            Some(Embedding::from_tensor("categories", Part::Encoder, &table)?)
+            let own = table.broadcast_mul(&keep)?;
+            let shape = (encoding.categories.len(), dim);
+            let common =
+                generator.normal_tensor(shape, 0.0, model.embedding_std, DType::F32, device)?;
+            let name = "categories";
+            Some(ValueTable::new(
+                name,
+                Part::Encoder,
+                encoding,
+                &own,
+                &common,
+            )?)
         };
         let fields = encoding.numbers.len();
         let numbers = if fields == 0 {

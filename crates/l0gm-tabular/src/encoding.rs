@@ -3,7 +3,7 @@
 //! categories exist, reaches the model.
 
 use crate::bins::{locate, quantile_edges};
-use crate::settings::{EncodingSettings, NumberEncoding};
+use crate::settings::{EncodingSettings, MANY_VALUES, NumberEncoding};
 use crate::table::{Cells, Table};
 use crate::{FieldKind, Result, Schema, Spelling};
 use l0gm_data::rows::{Decimal, Kind};
@@ -29,6 +29,8 @@ pub struct CategoryField {
     /// Number of rows of this field: unseen, missing, then the known categories.
     pub rows: u32,
     ids: HashMap<String, u32>,
+    /// Number of training rows of each row of this field; empty if nothing depends on them (`encoding.shrink` is 0).
+    counts: Vec<u32>,
 }
 
 impl CategoryField {
@@ -40,7 +42,13 @@ impl CategoryField {
             offset,
             rows: ids.len() as u32 + RESERVED,
             ids,
+            counts: Vec::new(),
         }
+    }
+
+    /// Number of training rows with the value of a row of this field; 0 if it is not known.
+    pub(crate) fn count(&self, row: u32) -> u32 {
+        self.counts.get(row as usize).copied().unwrap_or(0)
     }
 
     /// The known categories, in the order of their rows.
@@ -106,6 +114,8 @@ pub struct Encoding {
     pub kind: NumberEncoding,
     /// How cells were spelled in the training data.
     pub spelling: Spelling,
+    /// k of `encoding.shrink`.
+    pub shrink: f64,
 }
 
 /// The parts of an [`Encoding`] that are stored; offsets and rows follow from the categories.
@@ -114,6 +124,8 @@ struct EncodingFile {
     kind: NumberEncoding,
     #[serde(default, skip_serializing_if = "Spelling::is_plain")]
     spelling: Spelling,
+    #[serde(default, skip_serializing_if = "crate::settings::is_zero")]
+    shrink: f64,
     categories: Vec<KnownCategories>,
     numbers: Vec<NumberField>,
 }
@@ -122,6 +134,8 @@ struct EncodingFile {
 struct KnownCategories {
     name: String,
     known: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    counts: Vec<u32>,
 }
 
 impl From<Encoding> for EncodingFile {
@@ -129,10 +143,12 @@ impl From<Encoding> for EncodingFile {
         let categories = encoding.categories.iter().map(|field| KnownCategories {
             name: field.name.clone(),
             known: field.known(),
+            counts: field.counts.clone(),
         });
         Self {
             kind: encoding.kind,
             spelling: encoding.spelling,
+            shrink: encoding.shrink,
             categories: categories.collect(),
             numbers: encoding.numbers,
         }
@@ -153,9 +169,15 @@ impl TryFrom<EncodingFile> for Encoding {
             }
         }
         let (mut offset, mut categories) = (0, Vec::new());
-        for KnownCategories { name, known } in file.categories {
+        for KnownCategories {
+            name,
+            known,
+            counts,
+        } in file.categories
+        {
             let count = known.len() as u32 + RESERVED;
-            let field = CategoryField::new(&name, offset, known);
+            let mut field = CategoryField::new(&name, offset, known);
+            field.counts = counts;
             if field.rows != count {
                 return Err(format!("column '{name}': a category stands there twice"));
             }
@@ -167,6 +189,7 @@ impl TryFrom<EncodingFile> for Encoding {
             numbers: file.numbers,
             kind: file.kind,
             spelling: file.spelling,
+            shrink: file.shrink,
         })
     }
 }
@@ -200,26 +223,36 @@ impl Encoding {
             numbers: Vec::new(),
             kind: settings.numbers,
             spelling: schema.spelling.clone(),
+            shrink: settings.shrink,
         };
         let mut offset = 0;
         for field in &schema.fields {
             match &table.column(&field.name)?.cells {
                 Cells::Categorical(cells) => {
                     let mut counts = vec![0usize; cells.names().len()];
+                    let mut missing = 0;
                     for &row in rows {
-                        if let Some(code) = cells.codes()[row as usize] {
-                            counts[code as usize] += 1;
+                        match cells.codes()[row as usize] {
+                            Some(code) => counts[code as usize] += 1,
+                            None => missing += 1,
                         }
                     }
-                    let mut known: Vec<&String> = cells
+                    let mut known: Vec<(&String, usize)> = cells
                         .names()
                         .iter()
-                        .zip(&counts)
-                        .filter(|(_, count)| **count >= settings.min_count)
-                        .map(|(name, _)| name)
+                        .zip(counts)
+                        .filter(|(_, count)| *count >= settings.min_count)
                         .collect();
                     known.sort();
-                    let field = CategoryField::new(&field.name, offset, known.into_iter().cloned());
+                    let names = known.iter().map(|(name, _)| (*name).clone());
+                    let mut field = CategoryField::new(&field.name, offset, names);
+                    if settings.shrink > 0.0 {
+                        // A value that is not known is not trusted at all.
+                        let counts = [0, missing]
+                            .into_iter()
+                            .chain(known.iter().map(|(_, n)| *n));
+                        field.counts = counts.map(|count| count as u32).collect();
+                    }
                     offset += field.rows;
                     encoding.categories.push(field);
                 }
@@ -240,6 +273,14 @@ impl Encoding {
             .map(|name| (name.clone(), FieldKind::Categorical))
             .chain(numbers.map(|name| (name.clone(), FieldKind::Numeric)))
             .collect()
+    }
+
+    /// Whether a category field has more than [`MANY_VALUES`] values.
+    pub(crate) fn has_many_values(&self) -> bool {
+        let known = |field: &CategoryField| field.ids.len();
+        self.categories
+            .iter()
+            .any(|field| known(field) > MANY_VALUES)
     }
 
     /// Number of rows in the table that all category fields share.

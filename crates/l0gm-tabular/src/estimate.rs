@@ -76,7 +76,8 @@ impl Extent {
             3.0 * self.train * operations(settings, self.fields) / TRAINING + STEP_S * steps;
         let start = match settings.model.start {
             Start::Random => 0.0,
-            Start::Additive => 0.7 * self.adults(),
+            // How many values a column has is not known yet.
+            Start::Additive | Start::ManyValues => 0.7 * self.adults(),
         };
         // The test rows are predicted thirteen times, and the calibration measures are drawn again 500 times.
         let judging = 1.0 + 2e-4 * self.test;

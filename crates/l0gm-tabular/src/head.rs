@@ -14,10 +14,11 @@ use crate::encoding::Encoding;
 use crate::input::TableInput;
 use crate::settings::{ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
+use crate::values::ValueTable;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::Interface;
 use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};
-use l0gm_train::layers::{Embedding, Linear};
+use l0gm_train::layers::Linear;
 use l0gm_train::{Head, Parameter, ParameterKind, Part};
 
 /// Computes logits from the linear, CIN and deep branches.
@@ -45,7 +46,7 @@ pub(crate) enum LinearBranch {
 /// One weight for each category, and one for each bin (or each scaled number).
 #[derive(Clone, Debug)]
 pub(crate) struct RawLinear {
-    pub(crate) categories: Option<Embedding>,
+    pub(crate) categories: Option<ValueTable>,
     pub(crate) numbers: Option<RawNumbers>,
 }
 
@@ -236,9 +237,11 @@ impl RawLinear {
         let categories = if encoding.categories.is_empty() {
             None
         } else {
-            let zeros = Tensor::zeros((encoding.category_rows(), outputs), DType::F32, device)?;
-            let table = Embedding::from_tensor("linear.categories", Part::Head, &zeros)?;
-            Some(table)
+            let zeros = |rows| Tensor::zeros((rows, outputs), DType::F32, device);
+            let own = zeros(encoding.category_rows())?;
+            let common = zeros(encoding.categories.len())?;
+            let name = "linear.categories";
+            Some(ValueTable::new(name, Part::Head, encoding, &own, &common)?)
         };
         let fields = encoding.numbers.len();
         let numbers = match encoding.kind {

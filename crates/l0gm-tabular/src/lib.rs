@@ -40,6 +40,7 @@ mod table;
 mod task;
 mod tree_columns;
 mod typing;
+mod values;
 
 pub use build::{EncodedTable, TableModel, build_model};
 pub use cin::Cin;

@@ -1,7 +1,7 @@
 //! The modality of tables: its default settings, and how a dataset becomes encoded rows.
 
 use crate::load::LoadedTable;
-use crate::{EncodedTable, Error, Result, TabularSettings};
+use crate::{EncodedTable, Error, Result, Start, TabularSettings};
 use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
@@ -13,6 +13,9 @@ pub(crate) const EPOCHS: usize = 18;
 
 /// Epochs of the general recipe. Six tenths of them are the settled phase, in which the weights adapt to the gates.
 const GENERAL_EPOCHS: usize = 40;
+
+/// k of `encoding.shrink` under the general recipe (docs/decisions.md has the measurements).
+const GENERAL_SHRINK: f64 = 10.0;
 
 /// Classification of tables from the catalogue or from a user's file.
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ impl TabularModality {
         let mut settings = Self::defaults();
         settings.gate.inference = InferenceGate::Median;
         settings.model.bypass = false;
+        settings.encoding.shrink = GENERAL_SHRINK;
+        settings.model.start = Start::ManyValues;
         settings.train.recipe = Recipe::Settled;
         settings.train.controller.reach = 0.25;
         settings.train.controller.settle = 0.4;

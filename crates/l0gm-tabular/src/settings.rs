@@ -1,6 +1,6 @@
 //! All settings of a tabular run in plain structs, which are checked once before use.
 
-use crate::{Error, Result};
+use crate::{Encoding, Error, Result};
 use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
@@ -68,7 +68,9 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 7] = [
+pub(crate) const UNWRITTEN: [&str; 9] = [
+    "model.value-cost",
+    "encoding.shrink",
     "train.recipe",
     "model.start",
     "data.train-rows",
@@ -163,6 +165,15 @@ pub struct EncodingSettings {
     pub frequency_scale: f64,
     /// A category that occurs less often than this in training, at least 1, shares the row of unseen categories.
     pub min_count: usize,
+    /// k, at least 0: the embedding of a category that occurs n times in training is its field's common one and
+    /// n / (n + k) of what is its own. 0: every category has its own alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shrink: f64,
+}
+
+/// Whether a setting is left out of a record because it is 0.
+pub(crate) fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for EncodingSettings {
@@ -173,6 +184,7 @@ impl Default for EncodingSettings {
             frequencies: 24,
             frequency_scale: 0.3,
             min_count: 2,
+            shrink: 0.0,
         }
     }
 }
@@ -224,9 +236,24 @@ pub enum Start {
     /// From a logistic regression on the same rows: each field's first dimension starts as the field's effect. Good where
     /// effects add up; where they interact, a random start learns more (docs/decisions.md).
     Additive,
+    /// Additive where a category field has more than [`MANY_VALUES`] values, and else at random. With many values most
+    /// of what can be learnt is one effect a value, and a network learns that worse than a regression does.
+    ManyValues,
 }
 
+/// A category field with more values than this has many.
+pub(crate) const MANY_VALUES: usize = 64;
+
 impl Start {
+    /// Whether a model with this encoding starts from logistic regression.
+    pub(crate) fn is_additive(self, encoding: &Encoding) -> bool {
+        match self {
+            Self::Random => false,
+            Self::Additive => true,
+            Self::ManyValues => encoding.has_many_values(),
+        }
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -255,6 +282,10 @@ pub struct ModelSettings {
     /// How the parameters start.
     #[serde(skip_serializing_if = "Start::is_default")]
     pub start: Start,
+    /// How much more an open dimension of a field with many values costs in the gate's penalty, 0 to 1: its number of
+    /// values (or of edges of its bins) to this power, with a mean of 1 over the fields. 0: every dimension costs 1.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub value_cost: f64,
 }
 
 impl Default for ModelSettings {
@@ -269,6 +300,7 @@ impl Default for ModelSettings {
             linear: true,
             bypass: true,
             start: Start::default(),
+            value_cost: 0.0,
         }
     }
 }
@@ -332,6 +364,13 @@ impl TabularSettings {
             "at least 1",
         )?;
         positive("encoding.frequency-scale", encoding.frequency_scale)?;
+        let shrink = encoding.shrink;
+        check(
+            shrink >= 0.0 && shrink.is_finite(),
+            "encoding.shrink",
+            &shrink,
+            "a number of at least 0",
+        )?;
         width("model.dim", model.dim)?;
         positive("model.embedding-std", model.embedding_std)?;
         half_open_unit("model.dropout", model.dropout)?;
@@ -340,6 +379,12 @@ impl TabularSettings {
             width("model.deep", units)?;
         }
         layers("model.deep", model.deep.len())?;
+        check(
+            (0.0..=1.0).contains(&model.value_cost),
+            "model.value-cost",
+            &model.value_cost,
+            "a number from 0 to 1",
+        )?;
         model.cin.check()?;
         if !model.linear && model.deep.is_empty() && model.cin.maps.is_empty() {
             return Err(Error::Setting(

@@ -57,6 +57,18 @@ pub(crate) fn typed(
         labels.codes.retain(Option::is_some);
     }
     let kinds = kinds(&raw, settings, &name)?;
+    let named = if judge {
+        numbered_names(&raw, &kinds, settings)
+    } else {
+        Vec::new()
+    };
+    let is_category = |column: &str| {
+        settings
+            .categorical
+            .iter()
+            .chain(&named)
+            .any(|name| name == column)
+    };
     let asked: Vec<String> = listed.into_iter().flatten().cloned().collect();
     let found = match judge {
         true => suspicious::find(&raw, &kinds, Some((&name, &labels.codes)), &asked),
@@ -64,12 +76,10 @@ pub(crate) fn typed(
     };
     let columns = raw.columns().iter().zip(&kinds);
     let reported: Vec<Kind> = columns
-        .map(
-            |(column, kind)| match settings.categorical.contains(&column.name) {
-                true => Kind::Category,
-                false => *kind,
-            },
-        )
+        .map(|(column, kind)| match is_category(&column.name) {
+            true => Kind::Category,
+            false => *kind,
+        })
         .collect();
     let mut summary = Summary::of(&raw, &reported, Some(&name)).with_labels(&labels);
     summary.notes.extend(note);
@@ -82,6 +92,17 @@ pub(crate) fn typed(
         .filter(|f| f.left_out)
         .map(|f| f.column.as_str())
         .collect();
+    let used = named
+        .iter()
+        .filter(|name| !left_out.contains(name.as_str()));
+    let used: Vec<&str> = used.map(String::as_str).collect();
+    if !used.is_empty() {
+        summary.notes.push(format!(
+            "whole numbers that are names, because they repeat under a name that ends in id: used as categories (list \
+             them under data.numeric if their size means something): {}",
+            list(used)
+        ));
+    }
     let kinds_by_column = raw.columns().iter().zip(&reported);
     for (column, kind) in kinds_by_column.filter(|(c, _)| left_out.contains(c.name.as_str())) {
         summary.leave_out(&column.name, *kind);
@@ -93,7 +114,7 @@ pub(crate) fn typed(
             continue;
         }
         let made = match kind {
-            Kind::Date(order) if !settings.categorical.contains(&column.name) => {
+            Kind::Date(order) if !is_category(&column.name) => {
                 spelling.dates.push(DateColumn {
                     name: column.name.clone(),
                     order: *order,
@@ -111,6 +132,7 @@ pub(crate) fn typed(
                     .collect()
             }
             kind => {
+                let category = is_category(&column.name);
                 if let Kind::Number(decimal) = kind
                     && *decimal != spelling.decimal
                 {
@@ -118,7 +140,7 @@ pub(crate) fn typed(
                 }
                 vec![Column {
                     name: column.name.clone(),
-                    cells: cells(&raw, column, *kind, settings)?,
+                    cells: cells(&raw, column, *kind, category)?,
                 }]
             }
         };
@@ -177,12 +199,28 @@ fn kinds(raw: &RawTable, settings: &DataSettings, label: &str) -> Result<Vec<Kin
         .collect()
 }
 
+/// Columns of whole numbers that are names, by their own name, and that no setting calls numbers.
+fn numbered_names(raw: &RawTable, kinds: &[Kind], settings: &DataSettings) -> Vec<String> {
+    let label = settings.label.as_deref();
+    raw.columns()
+        .iter()
+        .zip(kinds)
+        .filter(|(column, kind)| {
+            Some(column.name.as_str()) != label
+                && !settings.numeric.contains(&column.name)
+                && !settings.categorical.contains(&column.name)
+                && suspicious::is_numbered_name(column, **kind)
+        })
+        .map(|(column, _)| column.name.clone())
+        .collect()
+}
+
 /// The cells of a column that becomes a single column.
-fn cells(raw: &RawTable, column: &RawColumn, kind: Kind, settings: &DataSettings) -> Result<Cells> {
+fn cells(raw: &RawTable, column: &RawColumn, kind: Kind, category: bool) -> Result<Cells> {
     match kind {
-        Kind::Number(decimal) if !settings.categorical.contains(&column.name) => Ok(
-            Cells::Numeric(number_column::of_column_with(raw, column, decimal)?),
-        ),
+        Kind::Number(decimal) if !category => Ok(Cells::Numeric(number_column::of_column_with(
+            raw, column, decimal,
+        )?)),
         kind => {
             let mut categories = Categories::default();
             for cell in column.cells.iter() {

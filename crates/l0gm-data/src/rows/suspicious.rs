@@ -10,6 +10,8 @@ use std::collections::HashMap;
 const ROWS: usize = 20;
 /// If at least this share of a text column's values is distinct, each row counts as having its own value.
 const DISTINCT: f64 = 0.9;
+/// The same share for a column whose name says that it is an identifier.
+const DISTINCT_ID: f64 = 0.5;
 /// Number of columns with the same oddity that get a line each.
 const LINES: usize = 8;
 
@@ -20,6 +22,8 @@ pub enum Oddity {
     Index,
     /// (Nearly) every row has its own value.
     OneValueARow,
+    /// The column's name says that it is an identifier, and most rows have their own value.
+    Identifier,
     /// The column equals the label in every row.
     CopyOfLabel,
     /// Each value belongs to one class.
@@ -50,6 +54,7 @@ impl Oddity {
         match self {
             Oddity::Index => "counts the rows (an index)",
             Oddity::OneValueARow => "has one value a row (an identifier or free text)",
+            Oddity::Identifier => "is named an identifier, and more than half of its values differ",
             Oddity::CopyOfLabel => "is a copy of the label",
             Oddity::NamesTheClass => {
                 "tells the class by itself, one value a class: check that it is known beforehand"
@@ -108,6 +113,9 @@ pub fn find(
                 Some(Oddity::OneValueARow)
             }
             Kind::Category | Kind::Code if one_value_a_row(column) => Some(Oddity::OneValueARow),
+            Kind::Number(_) | Kind::Category | Kind::Code if is_identifier(column, *kind) => {
+                Some(Oddity::Identifier)
+            }
             _ if names() => Some(Oddity::NamesTheClass),
             Kind::Date(_) => Some(Oddity::Dates),
             Kind::Number(_) if days_as_numbers(column) => Some(Oddity::DaysAsNumbers),
@@ -270,6 +278,38 @@ fn one_value_a_row(column: &RawColumn) -> bool {
     cells.len() >= ROWS && distinct.len() as f64 >= DISTINCT * cells.len() as f64
 }
 
+/// Whether a column's name says that it is an identifier and more than half of its values differ. Numbers must be whole.
+fn is_identifier(column: &RawColumn, kind: Kind) -> bool {
+    let cells = column.cells.len() - column.cells.missing();
+    cells >= ROWS
+        && ends_in_id(&column.name)
+        && distinct(column, kind).is_some_and(|count| count as f64 > DISTINCT_ID * cells as f64)
+}
+
+/// Whether whole numbers under a name such as `user_id` are names: their values repeat, so that each of them can be
+/// learnt about, while their size says nothing. With this a column is read as categories.
+pub fn is_numbered_name(column: &RawColumn, kind: Kind) -> bool {
+    let cells = column.cells.len() - column.cells.missing();
+    matches!(kind, Kind::Number(_))
+        && cells >= ROWS
+        && ends_in_id(&column.name)
+        && distinct(column, kind).is_some_and(|count| count as f64 <= DISTINCT_ID * cells as f64)
+}
+
+/// Number of different values; `None` if a number is not whole.
+fn distinct(column: &RawColumn, kind: Kind) -> Option<usize> {
+    let numbers = matches!(kind, Kind::Number(_));
+    let mut seen = std::collections::HashSet::new();
+    for cell in column.cells.iter().flatten() {
+        let value = kind.canonical(cell);
+        if numbers && whole(&value).is_none() {
+            return None;
+        }
+        seen.insert(value);
+    }
+    Some(seen.len())
+}
+
 fn whole(cell: &str) -> Option<i64> {
     super::number::canonical(cell, super::Decimal::Point)?
         .parse()
@@ -297,6 +337,16 @@ fn days_as_numbers(column: &RawColumn) -> bool {
             && chrono::NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32).is_some()
     };
     column.cells.len() >= ROWS && column.cells.iter().flatten().all(is_day)
+}
+
+/// Whether a name says that its values are names: `id`, `user_id`, `customerID`, `order-uuid`. Unlike
+/// [`is_id_name`], `number` and `index` do not, because they may also count something.
+fn ends_in_id(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let last = lower.rsplit(|c: char| !c.is_alphanumeric()).next();
+    last.is_some_and(|last| ["id", "ids", "uuid", "guid"].contains(&last))
+        || name.ends_with("ID")
+        || name.ends_with("Id")
 }
 
 /// Whether a name suggests an identifier: `id`, `user_id`, `customerID`, `index`, `row number`, `Unnamed: 0` and

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::encoder::{FieldEncoder, NumberEmbedding};
 use crate::encoding::Encoding;
 use crate::head::{self, Deep, LinearBranch, RawLinear, TabularHead};
+use crate::values::ValueTable;
 use candle_core::{Device, Tensor, Var};
 use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_train::layers::Linear;
@@ -115,7 +116,7 @@ fn compact_deep(deep: &Deep, mask: &[f32], any: bool) -> Result<CompactDeep> {
 
 fn raw_linear(raw: &RawLinear) -> Result<CompactLinear> {
     let table = raw.categories.as_ref();
-    let categories = table.map(|table| own(table.weight())).transpose()?;
+    let categories = table.map(whole).transpose()?;
     let numbers = match &raw.numbers {
         Some(head::RawNumbers::PiecewiseLinear(spline)) => {
             Some(RawNumbers::PiecewiseLinear(spline.table()?.detach()))
@@ -185,9 +186,8 @@ fn compact_field(
             .broadcast_mul(&scale)
     };
     if let (Some(map), Some(table)) = (encoding.categories.get(field), &encoder.categories) {
-        let rows = table
-            .weight()
-            .narrow(0, map.offset as usize, map.rows as usize)?;
+        let table = table.table()?;
+        let rows = table.narrow(0, map.offset as usize, map.rows as usize)?;
         let folded = fold(&rows, rows.device())?.detach();
         return Ok(CompactField {
             column: field,
@@ -229,6 +229,11 @@ fn compact_field(
 /// A copy of a variable's values, because training continues to change the variable's memory.
 fn own(var: &Var) -> Result<Tensor> {
     Ok(var.as_detached_tensor().copy()?)
+}
+
+/// A copy of e(v) of every value.
+fn whole(table: &ValueTable) -> Result<Tensor> {
+    Ok(table.table()?.detach().copy()?)
 }
 
 fn weight(linear: &Linear) -> Result<Tensor> {

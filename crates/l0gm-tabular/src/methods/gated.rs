@@ -6,8 +6,8 @@ use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::estimate::Extent;
 use crate::modality::EPOCHS;
 use crate::{
-    CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, Start, TableModel,
-    TableTask, TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
+    CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
+    TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
 };
 use candle_core::{Device, Tensor};
 use l0gm_gate::{GateKind, Granularity, InferenceGate};
@@ -138,11 +138,9 @@ fn run(
     let model = &model;
     experiment.run(
         |sitting, context| {
-            let note = match settings.model.start {
-                Start::Random => None,
-                Start::Additive => {
-                    start_from_logistic(model, &table, &settings, spec.seed, context)?
-                }
+            let note = match settings.model.start.is_additive(&table.encoding) {
+                true => start_from_logistic(model, &table, &settings, spec.seed, context)?,
+                false => None,
             };
             let mut fitted = fit.fit(sitting, context)?;
             fitted.outcome.notes.extend(note);

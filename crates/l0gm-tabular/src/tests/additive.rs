@@ -70,9 +70,10 @@ fn claimed(note: &str) -> f64 {
 #[test]
 fn before_the_first_step_the_loss_is_logistic_regressions_behind_the_gate_and_beside_it() {
     for csv in [small_csv(600), three_classes(600)] {
-        for bypass in [false, true] {
+        for (bypass, shrink) in [(false, 0.0), (true, 0.0), (false, 30.0), (true, 30.0)] {
             let dir = tempfile::tempdir().unwrap();
             let mut settings = settings(bypass);
+            settings.encoding.shrink = shrink;
             // Without noise from the branches that start near zero, and with gates that pass everything.
             settings.gate.initial_open = 0.9999;
             let (table, model) = prepared(&csv, &settings, dir.path());
@@ -106,6 +107,36 @@ fn a_model_that_cannot_hold_the_effects_starts_at_random() {
     for settings in [without, narrow, scaled] {
         let (table, model) = prepared(&small_csv(300), &settings, dir.path());
         assert_eq!(start(&model, &table, &settings), None);
+    }
+}
+
+#[test]
+fn where_a_column_has_many_values_the_model_starts_from_logistic_regression() {
+    for (values, additive) in [(20, false), (70, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = (0..400).map(|i| format!("v{},{},{}\n", i % values, i % 9, i * 7 % 5 % 2));
+        let csv = format!("place,age,label\n{}", rows.collect::<String>());
+        let path = write(dir.path(), "own.csv", csv);
+        let record = run(&spec(&path, "dense", None, 60.0), &dir.path().join("dense"));
+        let notes = record.data.notes.join("\n");
+        assert_eq!(
+            notes.contains("starts from logistic"),
+            additive,
+            "{values}: {notes}"
+        );
+    }
+    for (start, few, many) in [
+        (Start::Random, false, false),
+        (Start::Additive, true, true),
+        (Start::ManyValues, false, true),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (table, _) = prepared(&small_csv(300), &settings(false), dir.path());
+        assert_eq!(start.is_additive(&table.encoding), few);
+        let rows = (0..200).map(|i| format!("v{},yes\nv{},no\n", i % 70, i % 70));
+        let csv = format!("place,label\n{}", rows.collect::<String>());
+        let (table, _) = prepared(&csv, &settings(false), dir.path());
+        assert_eq!(start.is_additive(&table.encoding), many);
     }
 }
 

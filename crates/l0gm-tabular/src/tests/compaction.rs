@@ -9,8 +9,13 @@ use l0gm_gate::InferenceGate;
 use l0gm_ops::Generator;
 
 /// Settings that use each branch and each encoding.
-pub(super) const VARIANTS: [fn(&mut TabularSettings); 6] = [
+pub(super) const VARIANTS: [fn(&mut TabularSettings); 8] = [
     |_| {},
+    |s| s.encoding.shrink = 7.0,
+    |s| {
+        s.encoding.shrink = 7.0;
+        s.model.bypass = false;
+    },
     |s| s.model.bypass = false,
     |s| s.encoding.numbers = NumberEncoding::Periodic,
     |s| s.encoding.numbers = NumberEncoding::Scaled,

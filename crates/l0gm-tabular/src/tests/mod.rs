@@ -16,6 +16,7 @@ mod rows;
 mod runs;
 mod sparse;
 mod splitting;
+mod values;
 
 use crate::{Encoding, LoadedTable, TableInput, TabularSettings};
 use candle_core::Device;

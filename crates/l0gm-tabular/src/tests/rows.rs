@@ -109,6 +109,27 @@ fn odd_columns_are_left_out_and_said_unless_they_are_kept() {
 }
 
 #[test]
+fn numbers_that_name_someone_are_categories_unless_they_are_listed_as_numbers() {
+    let text = with("user_id", |i| format!("{}", i % 9 + 100));
+    let loaded = load(&text);
+    assert_eq!(fields(&loaded), [("age", NUMBER), ("user_id", CATEGORY)]);
+    let said = loaded.summary.to_string();
+    assert!(
+        said.contains("data.numeric") && said.contains("user_id"),
+        "{said}"
+    );
+    let settings = DataSettings {
+        numeric: vec!["user_id".into()],
+        ..DataSettings::default()
+    };
+    let loaded = load_with("a.csv", &text, settings).unwrap();
+    assert_eq!(fields(&loaded), [("age", NUMBER), ("user_id", NUMBER)]);
+    let rare = load(&with("user_id", |i| format!("{}", i % 45 * 3)));
+    assert_eq!(fields(&rare), [("age", NUMBER)]);
+    assert!(rare.summary.to_string().contains("data.keep"));
+}
+
+#[test]
 fn rows_without_a_label_are_refused_by_line_or_left_out_and_counted() {
     let text = "age;y\n20;yes\n30;NA\n40;no\n50;\n60;yes\n";
     let refused = load_with("a.csv", text, DataSettings::default())

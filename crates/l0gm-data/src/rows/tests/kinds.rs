@@ -127,6 +127,43 @@ fn indices_of_pandas_large_identifiers_and_days_as_numbers_are_said() {
 }
 
 #[test]
+fn identifiers_are_known_by_their_names_and_by_how_often_they_repeat() {
+    let mut text = "user_id,visitId,order_id,rooms,size_id,note_id,y\n".to_owned();
+    for i in 0..60u32 {
+        let fraction = i % 6;
+        text += &format!(
+            "{},{},{},{},{fraction}.5,n{},{}\n",
+            i % 7,
+            i * 7 % 40,
+            i % 30,
+            i % 7,
+            i % 50,
+            ["no", "yes"][(i * 7 % 5 % 2) as usize]
+        );
+    }
+    let table = read(&text);
+    let columns = || table.columns().iter();
+    let kinds: Vec<Kind> = columns().map(|c| table.kind(c).unwrap()).collect();
+    let found = suspicious::find(&table, &kinds, None, &[]);
+    let odd: Vec<(&str, Oddity)> = found
+        .iter()
+        .map(|f| (f.column.as_str(), f.oddity))
+        .collect();
+    let identifier = Oddity::Identifier;
+    assert_eq!(odd, [("visitId", identifier), ("note_id", identifier)]);
+    assert!(found.iter().all(|f| f.left_out));
+    let said = suspicious::lines(&found, "--", "").join("\n");
+    says(&said, &["identifier", "left out", "--keep"]);
+    let names: Vec<&str> = columns()
+        .zip(&kinds)
+        .filter(|(column, kind)| suspicious::is_numbered_name(column, **kind))
+        .map(|(column, _)| column.name.as_str())
+        .collect();
+    // Half of its values repeat: an order that comes twice. Rooms are counted, and sizes are not whole.
+    assert_eq!(names, ["user_id", "order_id"]);
+}
+
+#[test]
 fn odd_columns_are_found_and_said() {
     let mut text = ",id,name,flag,copy,day,same,none,age,customer_id,y\n".to_owned();
     for i in 0..40u32 {
