@@ -1,12 +1,11 @@
 //! Builds an untrained graph model: encoder, gate and head with the settings' shapes, initialised from the seed.
 
 use crate::scores::Scores;
-use crate::start::outputs;
 use crate::{Gcn, Graph, GraphModel, GraphSettings, LinearHead, Result};
 use candle_core::Device;
 use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
-use l0gm_train::Encoder;
+use l0gm_train::{ClassScores, Encoder};
 
 /// The model that a spec describes, initialised from the run's seed. Class scores in its interface are 0 until fitted
 /// regressions are put into them.
@@ -30,7 +29,7 @@ pub fn build_model(
     let classes = graph.classes().len();
     let mut head = LinearHead::new(encoder.channels(), classes, &mut generator, device)?;
     if settings.scores {
-        encoder = encoder.with_scores(outputs(classes), device)?;
+        encoder = encoder.with_scores(ClassScores::outputs(classes), device)?;
         let widths: Vec<usize> = encoder.scores.iter().map(Scores::outputs).collect();
         head = head.blended(&widths)?;
     }

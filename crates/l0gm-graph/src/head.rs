@@ -1,12 +1,11 @@
 //! The classifier behind the gate: one linear layer from the gated node representation to the classes, like the last
 //! step of a GNN. Where the interface also holds class scores, these are blended with the layer's logits
-//! ([`Blend`](crate::blend::Blend)).
-use crate::blend::Blend;
+//! ([`Blend`]).
 use crate::{Gcn, GraphInput, Result};
 use candle_core::{Device, Tensor};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
-use l0gm_train::{Forward, GatedModel, Head, Parameter, Part};
+use l0gm_train::{Blend, Forward, GatedModel, Head, Parameter, Part};
 
 /// A gated or dense model for a graph.
 pub type GraphModel = GatedModel<Gcn, LinearHead>;
@@ -87,7 +86,11 @@ impl Head<GraphInput> for LinearHead {
     }
     fn loss(&self, forward: &Forward, labels: &Tensor) -> candle_core::Result<Tensor> {
         match &self.blend {
-            Some(blend) => blend.loss(&self.linear, &forward.gated.value, labels),
+            Some(blend) => {
+                let gated = &forward.gated.value;
+                let own = self.linear.forward(&blend.of_network(gated)?)?;
+                blend.loss(&own, gated, labels)
+            }
             None => l0gm_ops::cross_entropy(&forward.logits, labels),
         }
     }

@@ -7,7 +7,6 @@
 //! classifier; [`CompactModel`] drops what it closed, and [`CompactGraph`] reads the compact model of a finished run.
 
 mod adjacency;
-mod blend;
 mod build;
 mod compact;
 mod defaults;

@@ -398,7 +398,7 @@ impl Search<'_> {
             choice,
             valid_loss,
             blend: match &model.head.blend {
-                Some(blend) => blend.weights.to_vec1()?,
+                Some(blend) => blend.weights()?,
                 None => Vec::new(),
             },
         })

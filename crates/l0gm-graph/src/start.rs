@@ -6,14 +6,9 @@ use crate::scores::Reach;
 use crate::{GraphModel, GraphTask, Result};
 use candle_core::{Device, Tensor};
 use l0gm_train::{
-    Labelled, LabelledMatrix, LogisticRegression, LogisticSettings, RunContext, Split, Task,
+    ClassScores, Labelled, LabelledMatrix, LogisticFit, LogisticSettings, RunContext, Split, Task,
     fit_logistic, fit_logistic_matrix,
 };
-
-/// Number of outputs of a regression: of two classes one is enough.
-pub(crate) fn outputs(classes: usize) -> usize {
-    if classes == 2 { 1 } else { classes }
-}
 
 /// A fitted regression, in the shape in which a model holds it.
 #[derive(Clone, Debug)]
@@ -88,46 +83,25 @@ fn fit(task: &GraphTask, reach: Reach, context: &mut RunContext<'_>) -> l0gm_tra
         (fit, logits)
     };
     let device = graph.features().device();
-    centred(reach, &fit.model, fit.chosen.valid_nll, &logits, device)
-        .map_err(l0gm_train::Error::from)
+    Ok(Fitted::new(reach, &fit, &logits, device)?)
 }
 
 /// Most iterations for each penalty. Each penalty starts from the one before.
 const MOST_ITERATIONS: usize = 60;
 
-/// Splits a regression's logits on the training nodes, nodes x classes, into their means and scores around 0.
-fn centred(
-    reach: Reach,
-    model: &LogisticRegression,
-    valid_nll: f64,
-    logits: &[f32],
-    device: &Device,
-) -> candle_core::Result<Fitted> {
-    let (classes, outputs) = (model.classes(), outputs(model.classes()));
-    let nodes = (logits.len() / classes).max(1) as f64;
-    let mut mean = vec![0f64; classes];
-    for row in logits.chunks_exact(classes) {
-        for (mean, logit) in mean.iter_mut().zip(row) {
-            *mean += f64::from(*logit) / nodes;
-        }
+impl Fitted {
+    fn new(reach: Reach, fit: &LogisticFit, logits: &[f32], device: &Device) -> Result<Self> {
+        let scores = ClassScores::centred(fit, logits);
+        let outputs = scores.bias.len();
+        let weight = Tensor::from_vec(scores.weights, (scores.columns, outputs), device)?;
+        Ok(Self {
+            reach,
+            valid_nll: scores.valid_nll,
+            weight: weight.t()?.contiguous()?,
+            bias: Tensor::from_vec(scores.bias, outputs, device)?,
+            intercepts: Tensor::new(scores.intercepts, device)?,
+        })
     }
-    let of_scores = &mean[classes - outputs..];
-    let bias: Vec<f32> = model
-        .intercepts()
-        .iter()
-        .zip(of_scores)
-        .map(|(b, mean)| (f64::from(*b) - mean) as f32)
-        .collect();
-    let columns = model.columns();
-    let weight = Tensor::from_slice(model.weights(), (columns, outputs), device)?;
-    let intercepts: Vec<f32> = mean.iter().map(|m| *m as f32).collect();
-    Ok(Fitted {
-        reach,
-        valid_nll,
-        weight: weight.t()?.contiguous()?,
-        bias: Tensor::from_vec(bias, outputs, device)?,
-        intercepts: Tensor::from_vec(intercepts, classes, device)?,
-    })
 }
 
 /// Puts fitted regressions into a model whose interface has their scores.
@@ -144,8 +118,8 @@ pub(crate) fn put_scores(model: &GraphModel, all: &[Fitted]) -> Result<()> {
             scores.bias.set(&fitted.bias)?;
         }
     }
-    let rows: Vec<&Tensor> = all.iter().map(|fitted| &fitted.intercepts).collect();
-    blend.intercepts.set(&Tensor::stack(&rows, 0)?)?;
+    let rows: Vec<Tensor> = all.iter().map(|own| own.intercepts.clone()).collect();
+    blend.set_intercepts(&rows)?;
     Ok(())
 }
 

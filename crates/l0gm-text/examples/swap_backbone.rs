@@ -99,6 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         classes: split.classes.len(),
         width: backbone.dim,
         pad: 0,
+        scores: None,
         robustness: TextRobustness::default(),
     };
     let mut config = TrainConfig {

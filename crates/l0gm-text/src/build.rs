@@ -3,7 +3,7 @@ use crate::{LoadedEncoder, Result, SplitCorpus, TextHead, TextSettings};
 use candle_core::Device;
 use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
-use l0gm_train::Encoder;
+use l0gm_train::{ClassScores, Encoder};
 use std::path::Path;
 
 /// The parts of an untrained model.
@@ -37,6 +37,11 @@ pub(crate) fn build(
             device,
         )?,
     };
+    let (classes, width) = (split.classes.len(), loaded.encoder.width());
+    let outputs = ClassScores::outputs(classes);
+    if settings.has_scores() {
+        loaded.encoder = loaded.encoder.with_scores(outputs);
+    }
     let interface = loaded.encoder.interface();
     if gated {
         // Check this before spending minutes on features for a gate that does not match the encoder.
@@ -55,12 +60,15 @@ pub(crate) fn build(
     } else {
         Gate::new(interface, &settings.gate, schedule, device)?
     };
-    let head = TextHead::new(
-        interface.width(),
-        split.classes.len(),
+    let mut head = TextHead::new(
+        width,
+        classes,
         settings.dropout,
         &mut generator.stream("head", 0),
         device,
     )?;
+    if settings.has_scores() {
+        head = head.blended(outputs, gated)?;
+    }
     Ok(Built { loaded, gate, head })
 }

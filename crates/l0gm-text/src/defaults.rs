@@ -22,14 +22,21 @@ pub fn defaults_of_file(pretrained: bool) -> TextSettings {
     settings
 }
 
-/// The recipe for data that nobody tuned the settings to: all texts are used, and the gates settle before training
-/// ends, as they do on tables.
+/// The recipe for data that nobody tuned the settings to: all texts are used, the words' class scores stand beside the
+/// embedding, and the gates settle before training ends, as they do on tables. A frozen encoder's classifier learns
+/// three times as fast as under `quick`, which had lower validation losses on sms-spam at 500 to 4,012 training texts.
 fn general(mut settings: TextSettings) -> TextSettings {
+    if settings.fine_tune == FineTune::Frozen {
+        settings.train.optimiser.learning_rate = 3e-2;
+    }
     settings.train_rows = None;
     settings.valid_rows = None;
     settings.test_rows = None;
+    settings.scores = true;
     settings.gate.inference = InferenceGate::Median;
     settings.train.recipe = Recipe::Settled;
+    settings.train.controller.reach = 0.25;
+    settings.train.controller.settle = 0.4;
     settings
 }
 

@@ -14,6 +14,8 @@ pub struct TextEncoder {
     /// For granularity fine, the gates on the last states before they are pooled: one for each token position and
     /// dimension.
     tokens: Option<Gate>,
+    /// Number of class scores that stand behind the pooled embedding in the interface.
+    scores: usize,
 }
 
 impl TextEncoder {
@@ -23,7 +25,24 @@ impl TextEncoder {
             bert,
             pooling,
             tokens: None,
+            scores: 0,
         }
+    }
+
+    /// Puts so many class scores of each text behind its pooled embedding. Batches must then hold them.
+    pub fn with_scores(mut self, outputs: usize) -> Self {
+        self.scores = outputs;
+        self
+    }
+
+    /// Number of class scores in the interface.
+    pub fn scores(&self) -> usize {
+        self.scores
+    }
+
+    /// Width of the pooled embedding, which is the interface without class scores.
+    pub fn width(&self) -> usize {
+        self.bert.config().hidden_size
     }
 
     /// Adds a gate to every dimension at each of up to `max_tokens` token positions (granularity fine). `config`
@@ -64,12 +83,12 @@ impl TextEncoder {
         input: &TextInput,
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Option<Tensor>> {
-        let (states, padding, from) = match input {
+        let (states, padding, from) = match input.text() {
             TextInput::Tokens { ids, padding } => (self.bert.embed(ids, mode)?, padding, 0),
             TextInput::Hidden { states, padding } => {
                 (states.clone(), padding, self.bert.trainable().from_layer)
             }
-            TextInput::Pooled(_) => return Ok(None),
+            TextInput::Pooled(_) | TextInput::Scored { .. } => return Ok(None),
         };
         let layers = self.bert.config().num_hidden_layers;
         let states = match self.pooling {
@@ -80,20 +99,15 @@ impl TextEncoder {
         };
         Ok(Some(states))
     }
-}
 
-impl Encoder for TextEncoder {
-    type Input = TextInput;
-
-    fn interface(&self) -> Interface {
-        Interface::Flat {
-            dim: self.bert.config().hidden_size,
-        }
-    }
-
-    fn encode(&self, input: &TextInput, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
+    /// The pooled embedding, (batch, width).
+    pub(crate) fn pooled(
+        &self,
+        input: &TextInput,
+        mode: &mut Mode<'_>,
+    ) -> candle_core::Result<Tensor> {
         let states = self.states(input, mode)?;
-        match (input, states) {
+        match (input.text(), states) {
             (TextInput::Pooled(pooled), _) => Ok(pooled.clone()),
             (
                 TextInput::Tokens { padding, .. } | TextInput::Hidden { padding, .. },
@@ -103,8 +117,34 @@ impl Encoder for TextEncoder {
                 Pooling::Mean => self.bert.pool_mean(&states, padding),
                 Pooling::Pooler => self.bert.pool_pooler(&states, mode),
             },
-            (_, None) => Err(candle_core::Error::Msg("a batch without states".into())),
+            _ => Err(candle_core::Error::Msg("a batch without states".into())),
         }
+    }
+
+    /// The interface: the pooled embedding with the batch's class scores behind it.
+    fn interface_of(&self, pooled: Tensor, input: &TextInput) -> candle_core::Result<Tensor> {
+        match (self.scores, input.scores()) {
+            (0, _) => Ok(pooled),
+            (_, Some(scores)) => Tensor::cat(&[&pooled, scores], 1), // (batch, width + scores)
+            (outputs, None) => Err(candle_core::Error::Msg(format!(
+                "the interface holds {outputs} class scores, but this batch has none"
+            ))),
+        }
+    }
+}
+
+impl Encoder for TextEncoder {
+    type Input = TextInput;
+
+    fn interface(&self) -> Interface {
+        Interface::Flat {
+            dim: self.width() + self.scores,
+        }
+    }
+
+    fn encode(&self, input: &TextInput, mode: &mut Mode<'_>) -> candle_core::Result<Tensor> {
+        let pooled = self.pooled(input, mode)?;
+        self.interface_of(pooled, input)
     }
 
     fn gates(&self) -> Vec<(&str, &Gate)> {
@@ -131,7 +171,8 @@ impl Encoder for TextEncoder {
             .broadcast_as((batch, length))?
             .contiguous()?;
         let gated = gate.forward_rows(&states, &places, gating.mode(mode))?;
-        Ok(self.bert.pool_mean(&gated, padding)?)
+        let pooled = self.bert.pool_mean(&gated, padding)?;
+        Ok(self.interface_of(pooled, input)?)
     }
 
     fn parameters(&self) -> Vec<Parameter> {

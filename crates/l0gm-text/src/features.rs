@@ -3,7 +3,6 @@
 use crate::{Error, Result, TOKEN_BUDGET, TextEncoder, TextInput, TokenRows, token_batches};
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Mode;
-use l0gm_train::Encoder;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -51,7 +50,7 @@ impl FeatureCache {
     ) -> Result<Features> {
         let key = key(encoder, weights_sha256, tokens, max_tokens, device);
         let path = self.dir.join(format!("{key}.safetensors"));
-        let width = encoder.interface().width();
+        let width = encoder.width();
         // A file that cannot be read back is computed again without an error.
         if let Some(found) = read(&path, tokens.rows(), width) {
             return Ok(found);
@@ -72,7 +71,7 @@ pub fn compute(
     device: &Device,
     report: Report<'_>,
 ) -> Result<Features> {
-    let width = encoder.interface().width();
+    let width = encoder.width();
     let mut values = vec![0f32; tokens.rows() * width];
     let start = Instant::now();
     each_batch(
@@ -81,7 +80,7 @@ pub fn compute(
         device,
         report,
         |rows, input| {
-            let pooled = encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
+            let pooled = encoder.pooled(input, &mut Mode::Eval)?; // (batch, width)
             let pooled: Vec<f32> = pooled.flatten_all()?.to_vec1()?;
             for (i, &row) in rows.iter().enumerate() {
                 values[row * width..(row + 1) * width]

@@ -68,6 +68,13 @@ pub enum TextInput {
     },
     /// Pooled features, (batch, dim), which are the interface itself.
     Pooled(Tensor),
+    /// Any of these with class scores, which stand behind the pooled features in the interface.
+    Scored {
+        /// The text as the encoder reads it.
+        text: Box<TextInput>,
+        /// Scores of shape (batch, outputs).
+        scores: Tensor,
+    },
 }
 
 impl TextInput {
@@ -80,6 +87,7 @@ impl TextInput {
             Self::Tokens { ids, .. } => ids.dim(0),
             Self::Hidden { states, .. } => states.dim(0),
             Self::Pooled(pooled) => pooled.dim(0),
+            Self::Scored { scores, .. } => scores.dim(0),
         }
     }
 
@@ -88,6 +96,34 @@ impl TextInput {
         match self {
             Self::Tokens { padding, .. } | Self::Hidden { padding, .. } => Some(padding),
             Self::Pooled(_) => None,
+            Self::Scored { text, .. } => text.padding(),
+        }
+    }
+
+    /// The text as the encoder reads it, without class scores.
+    pub fn text(&self) -> &Self {
+        match self {
+            Self::Scored { text, .. } => text.text(),
+            text => text,
+        }
+    }
+
+    /// The class scores, (batch, outputs), if there are any.
+    pub fn scores(&self) -> Option<&Tensor> {
+        match self {
+            Self::Scored { scores, .. } => Some(scores),
+            _ => None,
+        }
+    }
+
+    /// The same text with class scores, if there are any.
+    pub(crate) fn scored(self, scores: Option<Tensor>) -> Self {
+        match scores {
+            Some(scores) => Self::Scored {
+                text: Box::new(self),
+                scores,
+            },
+            None => self,
         }
     }
 

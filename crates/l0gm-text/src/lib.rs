@@ -33,6 +33,9 @@ mod read_folder;
 mod read_rows;
 mod remarks;
 mod robustness;
+mod scores;
+#[cfg(test)]
+mod scores_tests;
 mod scratch;
 mod settings;
 mod split;
@@ -59,6 +62,7 @@ pub use params::WeightSource;
 pub use prepare::{PreparedTask, prepare};
 pub use read_rows::TextFile;
 pub use robustness::{MaskedFeatures, PerturbedAt, TextRobustness};
+pub use scores::{TaskScores, TextScores};
 pub use scratch::RandomWeights;
 pub use settings::{Alphabet, FineTune, Pooling, ScratchSettings, TextSettings};
 pub use split::{SplitCorpus, split};

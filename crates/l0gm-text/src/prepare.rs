@@ -2,11 +2,11 @@
 //! allow.
 use crate::features::{FeatureCache, Report, compute_hidden};
 use crate::{
-    FineTune, LoadedEncoder, Prepared, Result, SplitCorpus, TextRobustness, TextRows, TextSettings,
-    TextTask, TokenRows,
+    FineTune, LoadedEncoder, Prepared, Result, SplitCorpus, TaskScores, TextRobustness, TextRows,
+    TextSettings, TextTask, TokenRows,
 };
 use candle_core::Device;
-use l0gm_train::Encoder;
+use l0gm_train::{Encoder, RunContext};
 use std::sync::Arc;
 
 /// A task with the remarks that belong to it.
@@ -16,6 +16,20 @@ pub struct PreparedTask {
     pub task: TextTask,
     /// Remarks that every table must show.
     pub notes: Vec<String>,
+}
+
+impl PreparedTask {
+    /// Fits the regression whose class scores stand in the interface.
+    pub(crate) fn add_scores(
+        &mut self,
+        split: &SplitCorpus,
+        context: &mut RunContext<'_>,
+    ) -> Result<()> {
+        let corpora = [&split.train, &split.valid, &split.test];
+        let (classes, stop) = (split.classes.len(), context.stop.clone());
+        self.task.scores = Some(TaskScores::fit(corpora, classes, context.progress, &stop)?);
+        Ok(())
+    }
 }
 
 /// Tokenises the three splits and computes the output of a frozen encoder, or of its frozen lower layers.
@@ -76,6 +90,7 @@ pub fn prepare(
         classes: split.classes.len(),
         width: config.hidden_size,
         pad: config.pad_token_id,
+        scores: None,
         robustness: TextRobustness::default(),
     };
     Ok(PreparedTask { task, notes })

@@ -22,6 +22,9 @@ pub(crate) fn notes(settings: &TextSettings, dense: bool) -> Vec<String> {
         String::from(settings.fine_tune),
         settings.max_tokens
     )];
+    if settings.scores && !settings.has_scores() {
+        notes.push("gates on groups of dimensions, so no class scores in the interface".into());
+    }
     if dense {
         return notes;
     }

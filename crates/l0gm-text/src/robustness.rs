@@ -118,8 +118,22 @@ impl TextRobustness {
         kept.filter(|batch| !batch.is_empty()).collect()
     }
 
-    /// The model's input for some test rows under a perturbation.
+    /// The model's input for some test rows under a perturbation. Class scores are of the text with its words hidden.
     pub(crate) fn input(
+        &self,
+        task: &TextTask,
+        rows: &[u32],
+        perturbation: &Perturbation,
+        device: &Device,
+    ) -> Result<TextInput> {
+        let text = self.text(task, rows, perturbation, device)?;
+        let scores = task.scores.as_ref();
+        let scores = scores.map(|all| all.hidden(rows, perturbation, device));
+        Ok(text.scored(scores.transpose()?))
+    }
+
+    /// The text as the encoder reads it.
+    fn text(
         &self,
         task: &TextTask,
         rows: &[u32],

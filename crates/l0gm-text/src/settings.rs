@@ -153,6 +153,11 @@ pub struct TextSettings {
     /// Where the column names come from; default: the first row, unless it looks like data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderRow>,
+    /// Whether the interface also holds the class scores of a logistic regression on TF-IDF weights, which see the
+    /// whole text. Each score has a gate, and the classifier blends them with the network's logits. Unused with gates on
+    /// groups of dimensions, to which no score belongs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scores: bool,
     /// Dropout on the gated embedding before the classifier, in [0, 1).
     pub dropout: f64,
     /// Dropout inside the encoder's trained layers, in [0, 1); default: the value in its `config.json`.
@@ -174,12 +179,13 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 6] = [
+pub(crate) const UNWRITTEN: [&str; 7] = [
     "train.recipe",
     "drop-unlabelled",
     "missing",
     "separator",
     "header",
+    "scores",
     "scratch.alphabet",
 ];
 
@@ -202,6 +208,7 @@ impl Default for TextSettings {
             missing: None,
             separator: None,
             header: None,
+            scores: false,
             dropout: 0.1,
             encoder_dropout: None,
             hidden_cache_mib: 4096,
@@ -225,6 +232,11 @@ impl TextSettings {
     /// Whether the encoder has no pretrained weights.
     pub fn is_scratch(&self) -> bool {
         self.encoder == Self::SCRATCH
+    }
+
+    /// Whether class scores stand in the interface.
+    pub(crate) fn has_scores(&self) -> bool {
+        self.scores && self.gate.granularity != Granularity::Group
     }
 
     /// The options for reading a user's file.

@@ -1,6 +1,6 @@
 //! The rows of three splits as batches. While the encoder runs, they are grouped by length to save padding; once
 //! features are pooled, they may have any order.
-use crate::{TOKEN_BUDGET, TextInput, TextRobustness, TokenRows, token_batches};
+use crate::{TOKEN_BUDGET, TaskScores, TextInput, TextRobustness, TokenRows, token_batches};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
@@ -46,6 +46,8 @@ pub struct TextTask {
     pub width: usize,
     /// Id of the padding token.
     pub pad: u32,
+    /// The class scores that stand in the interface, if there are any.
+    pub scores: Option<TaskScores>,
     /// How the test texts are perturbed.
     pub robustness: TextRobustness,
 }
@@ -153,8 +155,10 @@ impl Task for TextTask {
             }
         };
         let labels: Vec<u32> = rows.iter().map(|&r| source.labels[r as usize]).collect();
+        let scores = self.scores.as_ref();
+        let scores = scores.map(|all| all.of(split, rows, device)).transpose()?;
         Ok(Batch {
-            input,
+            input: input.scored(scores),
             labels: Tensor::from_vec(labels, rows.len(), device)?,
             rows: rows.to_vec(),
         })
@@ -202,6 +206,7 @@ mod tests {
             classes: 2,
             width: 2,
             pad: 0,
+            scores: None,
             robustness: TextRobustness::default(),
         }
     }

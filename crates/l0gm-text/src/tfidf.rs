@@ -11,6 +11,7 @@
 use crate::words::{Unit, each_ngram, units};
 use crate::{Error, Result};
 use l0gm_ops::Csr;
+use l0gm_train::Perturbation;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -133,9 +134,61 @@ impl TfIdf {
         self.matrix(rows.collect())
     }
 
-    /// texts x terms of texts that are cut into units already.
-    pub(crate) fn rows_of_units(&self, texts: &[Vec<Unit>]) -> Result<Csr> {
-        self.matrix(texts.par_iter().map(|units| self.row(units)).collect())
+    /// Some of the texts with words hidden, rows x terms.
+    pub(crate) fn rows_hidden(
+        &self,
+        texts: &[String],
+        rows: &[u32],
+        perturbation: &Perturbation,
+    ) -> Result<Csr> {
+        let of_row = |&row: &u32| {
+            let mut units = units(&texts[row as usize]);
+            let hidden = perturbation.hidden(u64::from(row), units.len());
+            for (unit, _) in units.iter_mut().zip(hidden).filter(|(_, hidden)| *hidden) {
+                *unit = Unit::Hidden;
+            }
+            self.row(&units)
+        };
+        self.matrix(rows.par_iter().map(of_row).collect())
+    }
+
+    /// What was counted.
+    pub(crate) fn settings(&self) -> &TfIdfSettings {
+        &self.settings
+    }
+
+    /// The terms in the order of their columns, and their weights.
+    pub(crate) fn vocabulary(&self) -> (Vec<&str>, &[f32]) {
+        let mut terms = vec![""; self.idf.len()];
+        for (term, &column) in &self.columns {
+            terms[column as usize] = term;
+        }
+        (terms, &self.idf)
+    }
+
+    /// A vocabulary that was counted before: its terms in the order of their columns, and their weights.
+    ///
+    /// # Errors
+    /// A setting out of range, another number of weights than of terms, or a term that stands twice.
+    pub(crate) fn from_vocabulary(
+        settings: TfIdfSettings,
+        terms: Vec<String>,
+        idf: Vec<f32>,
+    ) -> Result<Self> {
+        settings.check()?;
+        let columns: HashMap<String, u32> = terms.into_iter().zip(0..).collect();
+        if columns.len() != idf.len() {
+            return Err(Error::Setting(format!(
+                "{} terms have {} weights",
+                columns.len(),
+                idf.len()
+            )));
+        }
+        Ok(Self {
+            settings,
+            columns,
+            idf,
+        })
     }
 
     /// A text's columns, ascending, and their weights.

@@ -63,6 +63,7 @@ fn logits_of_mixed_lengths_come_back_in_the_texts_order_as_if_each_were_alone() 
         classes: 2,
         width: encoder.interface().width(),
         pad: 0,
+        scores: None,
         robustness: TextRobustness::default(),
     };
     let mut generator = Generator::new(3);
@@ -139,6 +140,7 @@ fn the_timed_batch_has_the_rows_asked_for_whatever_its_tokens() {
         classes: 2,
         width: 16,
         pad: 0,
+        scores: None,
         robustness: TextRobustness::default(),
     };
     let timed = latency_rows(&task, 300).unwrap();

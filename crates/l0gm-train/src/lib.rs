@@ -1,5 +1,6 @@
 //! Trains gated models and judges predictors, in the same way for tables, texts and graphs.
 
+mod blend;
 mod checkpoint;
 mod compact;
 mod context;
@@ -36,6 +37,7 @@ mod trainer;
 mod turns;
 mod warning;
 
+pub use blend::Blend;
 pub use checkpoint::load_trained;
 pub use compact::{
     ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, FileSum,
@@ -51,8 +53,9 @@ pub use latency::{
     latency_rows,
 };
 pub use logistic::{
-    FeatureTask, Labelled, LabelledMatrix, LogisticFit, LogisticPredictor, LogisticRegression,
-    LogisticSettings, LogisticTrial, TimedRows, column_scales, fit_logistic, fit_logistic_matrix,
+    ClassScores, FeatureTask, Labelled, LabelledMatrix, LogisticFit, LogisticPredictor,
+    LogisticRegression, LogisticSettings, LogisticTrial, TimedRows, column_scales, fit_logistic,
+    fit_logistic_matrix,
 };
 pub use majority::MajorityPredictor;
 pub use method::{Knob, Method, MethodInfo, Methods, Role};

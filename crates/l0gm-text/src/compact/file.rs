@@ -1,12 +1,14 @@
 //! Writes a compact text model to files and reads it back. A trained encoder is included. A frozen encoder is a
-//! pretrained checkpoint that exists elsewhere, so only its name and the checksum of its weights are stored.
+//! pretrained checkpoint that exists elsewhere, so only its name and the checksum of its weights are stored. The
+//! vocabulary behind the class scores is included. Parts that the closed dimensions made superfluous are left out.
 use super::CompactModel;
+use super::model::CompactScores;
 use crate::bert::check_length;
 use crate::features::each_batch;
 use crate::params::WeightSource;
 use crate::{
-    Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, Result, TextEncoder, TextSettings,
-    TextTokenizer, Trainable,
+    Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, Result, TextEncoder, TextInput,
+    TextScores, TextSettings, TextTokenizer, TfIdf, TfIdfSettings, Trainable,
 };
 use candle_core::{DType, Device, Tensor};
 use l0gm_gate::LinearLayer;
@@ -14,16 +16,20 @@ use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts}
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 const MODALITY: &str = "text";
 const TOKENIZER: &str = "tokenizer.json";
+/// The terms behind the class scores, in the order of their columns.
+const TERMS: &str = "terms.json";
 
 /// The compact model of a finished run, ready for new texts.
 #[derive(Clone, Debug)]
 pub struct CompactText {
     header: CompactHeader,
     model: CompactModel,
-    tokenizer: TextTokenizer,
+    /// `None` if the model has no encoder.
+    tokenizer: Option<TextTokenizer>,
     max_tokens: usize,
     device: Device,
 }
@@ -35,9 +41,26 @@ struct Body {
     /// Largest number of tokens of a text; longer texts are truncated at the end.
     max_tokens: usize,
     pooling: Pooling,
-    /// The interface's dimensions that are kept.
+    /// The pooled embedding's dimensions that are kept.
     kept: Vec<u32>,
-    encoder: EncoderFrom,
+    /// Absent if none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoder: Option<EncoderFrom>,
+    /// Absent if no class score is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scores: Option<ScoresBody>,
+}
+
+/// The class scores of a model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ScoresBody {
+    /// What is counted in a text.
+    features: TfIdfSettings,
+    /// Number of scores before compaction.
+    outputs: usize,
+    /// The scores that are kept.
+    kept: Vec<u32>,
 }
 
 /// Where the encoder's weights are.
@@ -60,7 +83,8 @@ impl CompactModel {
     /// then not written again.
     ///
     /// # Errors
-    /// Fails if the tokenizer or the model cannot be written as JSON.
+    /// Fails if the tokenizer or the model cannot be written as JSON, or if the model keeps class scores and was not
+    /// told how they are made ([`with_scores`](Self::with_scores)).
     pub fn parts(
         &self,
         settings: &TextSettings,
@@ -68,6 +92,7 @@ impl CompactModel {
         encoder_sha256: Option<&str>,
     ) -> Result<CompactParts> {
         let mut tensors = BTreeMap::new();
+        let mut files = BTreeMap::new();
         let mut layer = |name: &str, layer: &LinearLayer| {
             // If no dimension is kept, the weight is empty and is left out.
             if layer.weight.elem_count() > 0 {
@@ -81,30 +106,92 @@ impl CompactModel {
         if let Some(pooler) = &self.pooler {
             layer("pooler", pooler);
         }
-        let bert = self.encoder.bert();
-        let encoder = match (settings.fine_tune, encoder_sha256) {
-            (FineTune::Frozen, Some(sha256)) => EncoderFrom::Elsewhere {
+        let encoder = match (&self.encoder, settings.fine_tune, encoder_sha256) {
+            (None, ..) => None,
+            (_, FineTune::Frozen, Some(sha256)) => Some(EncoderFrom::Elsewhere {
                 name: settings.encoder.clone(),
                 sha256: sha256.to_owned(),
-            },
-            _ => {
-                for (name, tensor) in bert.tensors_below_pooler()? {
+            }),
+            (Some(encoder), ..) => {
+                for (name, tensor) in encoder.bert().tensors_below_pooler()? {
                     tensors.insert(format!("encoder.{name}"), tensor);
                 }
-                EncoderFrom::Here(bert.config().clone())
+                Some(EncoderFrom::Here(encoder.bert().config().clone()))
             }
+        };
+        if encoder.is_some() {
+            files.insert(TOKENIZER.to_owned(), tokenizer.to_bytes()?);
+        }
+        let scores = match &self.scores {
+            Some(scores) => Some(scores.write(&mut tensors, &mut files)?),
+            None => None,
         };
         let body = Body {
             max_tokens: settings.max_tokens,
-            pooling: self.encoder.pooling(),
+            pooling: settings.pooling,
             kept: self.kept.clone(),
             encoder,
+            scores,
         };
         Ok(CompactParts {
             model: serde_json::to_value(body)
                 .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
             tensors,
-            files: [(TOKENIZER.to_owned(), tokenizer.to_bytes()?)].into(),
+            files,
+        })
+    }
+}
+
+impl CompactScores {
+    /// Adds the scores' tensors and files.
+    fn write(
+        &self,
+        tensors: &mut BTreeMap<String, Tensor>,
+        files: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<ScoresBody> {
+        let fitted = self.fitted.as_ref().ok_or_else(|| {
+            Error::Setting("the model keeps class scores, but not how they are made".into())
+        })?;
+        let (terms, idf) = fitted.tfidf().vocabulary();
+        let (weights, bias) = fitted.numbers();
+        let shape = (terms.len(), self.kept.len());
+        let of = |values: &[f32]| Tensor::new(values, &Device::Cpu);
+        tensors.insert("scores.classifier".into(), self.classifier.clone());
+        tensors.insert("scores.idf".into(), of(idf)?);
+        tensors.insert("scores.weight".into(), of(weights)?.reshape(shape)?);
+        tensors.insert("scores.bias".into(), of(bias)?);
+        let terms = serde_json::to_vec(&terms)
+            .map_err(|e| Error::Setting(format!("the terms as JSON: {e}")))?;
+        files.insert(TERMS.to_owned(), terms);
+        Ok(ScoresBody {
+            features: fitted.tfidf().settings().clone(),
+            outputs: fitted.outputs(),
+            kept: self.kept.clone(),
+        })
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    fn read(folder: &CompactFolder, body: ScoresBody, classes: usize) -> Result<Self> {
+        let ScoresBody {
+            features,
+            outputs,
+            kept,
+        } = body;
+        let terms: Vec<String> = serde_json::from_slice(&folder.read(TERMS)?)
+            .map_err(|e| folder.unfit(format!("its {TERMS} is no list of terms: {e}")))?;
+        let numbers = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
+            Ok(folder.tensor(name, shape)?.flatten_all()?.to_vec1()?)
+        };
+        let idf = numbers("scores.idf", &[terms.len()])?;
+        let weights = numbers("scores.weight", &[terms.len(), kept.len()])?;
+        let bias = numbers("scores.bias", &[kept.len()])?;
+        let made = TfIdf::from_vocabulary(features, terms, idf)
+            .and_then(|tfidf| TextScores::new(tfidf, outputs, kept.clone(), weights, bias));
+        let fitted = made.map_err(|e| folder.unfit(format!("its class scores: {e}")))?;
+        Ok(Self {
+            kept,
+            classifier: folder.tensor("scores.classifier", &[classes, outputs])?,
+            fitted: Some(Arc::new(fitted)),
         })
     }
 }
@@ -120,13 +207,14 @@ impl CompactText {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
         let bert = match &body.encoder {
-            EncoderFrom::Here(config) => {
+            None => None,
+            Some(EncoderFrom::Here(config)) => {
                 config
                     .check()
                     .map_err(|message| folder.unfit(format!("its encoder: {message}")))?;
-                frozen(config, &mut InFolder(&folder))?
+                Some(frozen(config, &mut InFolder(&folder))?)
             }
-            EncoderFrom::Elsewhere { name, sha256 } => {
+            Some(EncoderFrom::Elsewhere { name, sha256 }) => {
                 let encoder = encoder.ok_or_else(|| {
                     Error::model(
                         folder.path(),
@@ -135,14 +223,18 @@ impl CompactText {
                         ),
                     )
                 })?;
-                read_encoder(encoder, name, sha256, device)?
+                Some(read_encoder(encoder, name, sha256, device)?)
             }
         };
-        check_length(bert.config(), body.max_tokens)?;
-        let tokenizer =
-            TextTokenizer::from_bytes(&folder.read(TOKENIZER)?, &folder.path().join(TOKENIZER))?;
-        tokenizer.check_fits(bert.config().vocab_size)?;
-        let (width, kept) = (bert.config().hidden_size, body.kept.len());
+        let (mut width, mut tokenizer) = (0, None);
+        if let Some(bert) = &bert {
+            check_length(bert.config(), body.max_tokens)?;
+            let path = folder.path().join(TOKENIZER);
+            let own = TextTokenizer::from_bytes(&folder.read(TOKENIZER)?, &path)?;
+            own.check_fits(bert.config().vocab_size)?;
+            (width, tokenizer) = (bert.config().hidden_size, Some(own));
+        }
+        let kept = body.kept.len();
         let inside = body.kept.last().is_none_or(|&d| (d as usize) < width);
         if !inside || !body.kept.is_sorted_by(|a, b| a < b) {
             let message = format!("its kept dimensions do not fit an encoder of width {width}");
@@ -163,13 +255,17 @@ impl CompactText {
             }),
             _ => None,
         };
+        let scores = body.scores;
+        let scores = scores.map(|own| CompactScores::read(&folder, own, classes));
         Ok(Self {
             header: folder.header().clone(),
             model: CompactModel {
-                encoder: TextEncoder::new(bert, body.pooling),
+                encoder: bert.map(|bert| TextEncoder::new(bert, body.pooling)),
+                width,
                 kept: body.kept,
                 pooler,
                 classifier,
+                scores: scores.transpose()?,
                 wide: std::sync::OnceLock::new(),
             },
             tokenizer,
@@ -207,10 +303,13 @@ impl CompactText {
     /// # Errors
     /// Fails if a text cannot be tokenised.
     pub fn remark(&self, texts: &[String]) -> Result<Option<String>> {
-        let Some(unknown) = self.tokenizer.unknown() else {
+        let Some(tokenizer) = &self.tokenizer else {
             return Ok(None);
         };
-        let rows = self.tokenizer.encode(texts, self.max_tokens)?;
+        let Some(unknown) = tokenizer.unknown() else {
+            return Ok(None);
+        };
+        let rows = tokenizer.encode(texts, self.max_tokens)?;
         let strange = |row: &usize| rows.get(*row).contains(&unknown);
         let count = (0..rows.rows()).filter(strange).count();
         let tokens = (0..rows.rows()).flat_map(|row| rows.get(row));
@@ -232,17 +331,39 @@ impl CompactText {
         if texts.is_empty() {
             return Err(Error::Setting("there are no texts to predict".into()));
         }
-        let tokens = self.tokenizer.encode(texts, self.max_tokens)?;
+        let scores = match &self.model.scores {
+            Some(CompactScores {
+                fitted: Some(fitted),
+                ..
+            }) => Some(fitted.of(texts, &self.device)?),
+            _ => None,
+        };
+        let (Some(tokenizer), Some(encoder)) = (&self.tokenizer, &self.model.encoder) else {
+            // Without an encoder, the scores are all that is read of the texts.
+            let nothing = Tensor::zeros((texts.len(), 0), DType::F32, &self.device)?;
+            return Ok(self
+                .model
+                .logits(&TextInput::Pooled(nothing).scored(scores))?);
+        };
+        let tokens = tokenizer.encode(texts, self.max_tokens)?;
         let classes = self.header.classes.len();
         let mut values = vec![0f32; texts.len() * classes];
-        let pad = self.model.encoder.bert().config().pad_token_id;
         each_batch(
             &tokens,
-            pad,
+            encoder.bert().config().pad_token_id,
             &self.device,
             &mut |_, _| Ok(()),
             |rows, input| {
-                let logits: Vec<f32> = self.model.logits(input)?.flatten_all()?.to_vec1()?;
+                let own = match &scores {
+                    Some(scores) => {
+                        let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+                        let rows = Tensor::new(rows, &self.device)?;
+                        Some(scores.index_select(&rows, 0)?)
+                    }
+                    None => None,
+                };
+                let logits = self.model.logits(&input.clone().scored(own))?;
+                let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
                 for (&row, logits) in rows.iter().zip(logits.chunks_exact(classes)) {
                     values[row * classes..(row + 1) * classes].copy_from_slice(logits);
                 }

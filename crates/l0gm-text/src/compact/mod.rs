@@ -1,8 +1,10 @@
 //! Makes a trained model smaller: in memory ([`CompactModel`]), and as files that predict new texts
 //! ([`CompactText`]).
+mod compare;
 mod file;
 mod model;
 
+pub use compare::{compare, sizes};
+pub(crate) use compare::{compare_with, task_sizes};
 pub use file::CompactText;
-pub use model::{CompactModel, compare, sizes};
-pub(crate) use model::{compare_with, mean_tokens};
+pub use model::CompactModel;

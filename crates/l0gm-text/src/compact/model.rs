@@ -1,30 +1,43 @@
 //! Makes the trained model smaller: z is folded into the classifier, and closed dimensions are dropped from it (and
 //! from the pooler, whose outputs are independent of each other). BERT's last LayerNorm mixes channels, so with
-//! `[CLS]` or mean pooling the encoder itself stays as it is.
-use crate::{Pooling, Result, TextEncoder, TextHead, TextInput, TextTask};
-use candle_core::{DType, Device, Tensor};
+//! `[CLS]` or mean pooling the encoder stays as it is unless all of its dimensions are closed. Closed class scores are
+//! dropped, and without any the words need not be counted.
+use super::compare::sizes;
+use crate::{Error, Pooling, Result, TextEncoder, TextHead, TextInput, TextScores};
+use candle_core::{DType, Tensor};
 use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_ops::{Mode, linear};
-use l0gm_train::{
-    CompactSummary, Encoder, GatedModel, Sizes, Split, Task, latency_of, latency_rows,
-};
-use std::sync::OnceLock;
-
-/// Number of rows to compare if each must pass through the encoder; pooled features are all compared.
-const ROWS_WITH_ENCODER: usize = 64;
+use l0gm_train::{GatedModel, Sizes};
+use std::sync::{Arc, OnceLock};
 
 /// A model without a gate that makes the same predictions as the gated one.
 #[derive(Clone, Debug)]
 pub struct CompactModel {
-    pub(super) encoder: TextEncoder,
-    /// The interface's dimensions that are kept.
+    /// `None` if all dimensions of the pooled embedding are closed.
+    pub(super) encoder: Option<TextEncoder>,
+    /// Width of the pooled embedding.
+    pub(super) width: usize,
+    /// The pooled embedding's dimensions that are kept.
     pub(super) kept: Vec<u32>,
     /// The rows of the pooler that are kept, for [`Pooling::Pooler`].
     pub(super) pooler: Option<LinearLayer>,
     /// The classifier, (classes, kept).
     pub(super) classifier: LinearLayer,
+    /// The class scores, if one is kept.
+    pub(super) scores: Option<CompactScores>,
     /// The classifier for features of full width, with zeros at closed dimensions. It is made on first use.
     pub(super) wide: OnceLock<Tensor>,
+}
+
+/// The kept class scores of a compact model.
+#[derive(Clone, Debug)]
+pub(super) struct CompactScores {
+    /// The scores that are kept.
+    pub(super) kept: Vec<u32>,
+    /// The classifier of all scores, (classes, outputs), with zeros at closed ones.
+    pub(super) classifier: Tensor,
+    /// What makes texts into scores. A model that is given scores does without.
+    pub(super) fitted: Option<Arc<TextScores>>,
 }
 
 impl CompactModel {
@@ -34,38 +47,100 @@ impl CompactModel {
     /// Fails if the gate does not match the classifier, depends on its texts, or acts below the interface.
     pub fn new(model: &GatedModel<TextEncoder, TextHead>) -> Result<Self> {
         model.check_compactable()?;
+        let encoder = &model.encoder;
+        let (width, outputs) = (encoder.width(), encoder.scores());
         let z = model.gate.deterministic()?;
-        let before = model
-            .encoder
-            .bert()
-            .pooler()
-            .filter(|_| model.encoder.pooling() == Pooling::Pooler)
-            .map(|(weight, bias)| LinearLayer {
-                weight,
-                bias: Some(bias),
-            });
-        let (pooler, classifier, kept) = compact_linear(before.as_ref(), &z, &model.head.layer())?;
+        let (of_network, of_scores) = z.split_at(z.len().min(width));
+        let whole = model.head.layer()?;
+        let columns = |first: usize, count: usize| -> Result<Tensor> {
+            Ok(whole.weight.narrow(1, first, count)?.contiguous()?)
+        };
+        let pooler = encoder.bert().pooler();
+        let before =
+            pooler
+                .filter(|_| encoder.pooling() == Pooling::Pooler)
+                .map(|(weight, bias)| LinearLayer {
+                    weight,
+                    bias: Some(bias),
+                });
+        let after = LinearLayer {
+            weight: columns(0, width)?,
+            bias: whole.bias.clone(),
+        };
+        let (pooler, classifier, kept) = compact_linear(before.as_ref(), of_network, &after)?;
+        let open: Vec<u32> = (0..outputs as u32)
+            .filter(|&score| of_scores[score as usize] != 0.0)
+            .collect();
+        let scores = match open.is_empty() {
+            true => None,
+            false => {
+                let z = Tensor::new(of_scores, whole.weight.device())?;
+                Some(CompactScores {
+                    kept: open,
+                    classifier: columns(width, outputs)?.broadcast_mul(&z)?,
+                    fitted: None,
+                })
+            }
+        };
         Ok(Self {
-            encoder: model.encoder.clone(),
+            encoder: (!kept.is_empty()).then(|| encoder.clone()),
+            width,
+            pooler: pooler.filter(|_| !kept.is_empty()),
             kept,
-            pooler,
             classifier,
+            scores,
             wide: OnceLock::new(),
         })
     }
 
-    /// The interface's dimensions that are kept.
+    /// The same model with what makes texts into the class scores that it keeps, which its files need.
+    ///
+    /// # Errors
+    /// Fails if these scores are not those of the model.
+    pub fn with_scores(mut self, fitted: &TextScores) -> Result<Self> {
+        if let Some(scores) = &mut self.scores {
+            let own = fitted.only(&scores.kept)?;
+            if own.kept() != scores.kept || own.outputs() != scores.classifier.dim(1)? {
+                return Err(Error::Setting(format!(
+                    "the model keeps {:?} of its class scores, and these are {} scores",
+                    scores.kept,
+                    own.outputs()
+                )));
+            }
+            scores.fitted = Some(Arc::new(own));
+        }
+        Ok(self)
+    }
+
+    /// The dimensions of the pooled embedding that are kept.
     pub fn kept(&self) -> &[u32] {
         &self.kept
+    }
+
+    /// The class scores that are kept.
+    pub fn kept_scores(&self) -> &[u32] {
+        self.scores.as_ref().map_or(&[], |scores| &scores.kept)
     }
 
     /// Logits, (batch, classes).
     ///
     /// # Errors
-    /// Fails if a forward pass fails.
+    /// Fails if a forward pass fails, or the class scores that the model keeps are missing.
     pub fn logits(&self, input: &TextInput) -> candle_core::Result<Tensor> {
+        let own = self.of_network(input)?;
+        let Some(scores) = &self.scores else {
+            return Ok(own);
+        };
+        let given = input.scores().ok_or_else(|| {
+            candle_core::Error::Msg("the model reads class scores, and this batch has none".into())
+        })?;
+        own + linear(given, &scores.classifier, None)?
+    }
+
+    /// The logits without the class scores' share.
+    fn of_network(&self, input: &TextInput) -> candle_core::Result<Tensor> {
         let bias = self.classifier.bias.as_ref();
-        if self.kept.is_empty() {
+        let Some(encoder) = &self.encoder else {
             // With every dimension closed, the encoder is not needed.
             let rows = input.rows()?;
             let classes = self.classifier.weight.dim(0)?;
@@ -74,20 +149,20 @@ impl CompactModel {
                 Some(bias) => zero.broadcast_add(bias),
                 None => Ok(zero),
             };
-        }
+        };
         let states = match &self.pooler {
-            Some(_) => self.encoder.states(input, &mut Mode::Eval)?,
+            Some(_) => encoder.states(input, &mut Mode::Eval)?,
             None => None,
         };
         match (&self.pooler, states) {
             (Some(pooler), Some(states)) => {
-                let first = self.encoder.bert().pool_cls(&states)?;
+                let first = encoder.bert().pool_cls(&states)?;
                 let kept = linear(&first, &pooler.weight, pooler.bias.as_ref())?.tanh()?; // (batch, kept)
                 linear(&kept, &self.classifier.weight, bias)
             }
             _ => {
                 // Gathering a few hundred columns takes longer than multiplying them.
-                let pooled = self.encoder.encode(input, &mut Mode::Eval)?; // (batch, width)
+                let pooled = encoder.pooled(input, &mut Mode::Eval)?; // (batch, width)
                 linear(&pooled, &self.wide()?, bias)
             }
         }
@@ -99,124 +174,47 @@ impl CompactModel {
             return Ok(wide.clone());
         }
         let weight = self.classifier.weight.to_vec2::<f32>()?; // (classes, kept)
-        let width = self.encoder.interface().width();
-        let mut values = vec![0f32; weight.len() * width];
-        for (row, weights) in values.chunks_exact_mut(width).zip(&weight) {
+        let mut values = vec![0f32; weight.len() * self.width];
+        for (row, weights) in values.chunks_exact_mut(self.width).zip(&weight) {
             for (&at, &weight) in self.kept.iter().zip(weights) {
                 row[at as usize] = weight;
             }
         }
         let device = self.classifier.weight.device();
-        let wide = Tensor::from_vec(values, (weight.len(), width), device)?;
+        let wide = Tensor::from_vec(values, (weight.len(), self.width), device)?;
         Ok(self.wide.get_or_init(|| wide).clone())
     }
 
-    /// Parameters and operations for texts of `tokens` tokens.
-    pub fn sizes(&self, tokens: f64) -> Sizes {
-        let whole = sizes(&self.encoder, self.classifier.weight.dims()[0], tokens);
-        let width = self.encoder.interface().width();
-        let mut gone = (width - self.kept.len()) * self.classifier.weight.dims()[0];
-        if self.pooler.is_some() {
-            gone += (width - self.kept.len()) * (width + 1);
+    /// Parameters and operations for texts of `tokens` tokens and `entries` different terms.
+    pub fn sizes(&self, tokens: f64, entries: f64) -> Sizes {
+        let classes = self.classifier.weight.dims()[0];
+        let (mut parameters, mut flops) = match &self.encoder {
+            Some(encoder) => {
+                let whole = sizes(encoder, classes, tokens);
+                let mut gone = (self.width - self.kept.len()) * classes;
+                if self.pooler.is_some() {
+                    gone += (self.width - self.kept.len()) * (self.width + 1);
+                }
+                let gone = gone as u64;
+                (whole.parameters - gone, whole.flops - 2 * gone)
+            }
+            None => (classes as u64, 0),
+        };
+        if let Some(scores) = &self.scores {
+            let fitted = scores.fitted.as_ref().map_or(0, |own| own.parameters());
+            parameters += (fitted + classes * scores.kept.len()) as u64;
+            flops += scores_flops(entries, scores.kept.len(), classes);
         }
-        let parameters = whole.parameters - gone as u64;
         Sizes {
             parameters,
-            flops: whole.flops - 2 * gone as u64,
+            flops,
             bytes: parameters * size_of::<f32>() as u64,
         }
     }
 }
 
-/// Parameters (without the gate's) and operations of the whole model for texts of `tokens` tokens, including frozen
-/// layers.
-pub fn sizes(encoder: &TextEncoder, classes: usize, tokens: f64) -> Sizes {
-    let config = encoder.bert().config();
-    let (dim, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
-    let a_token = 2.0 * (4.0 * dim * dim + 2.0 * dim * wide) + 4.0 * tokens * dim;
-    let pooler = if encoder.pooling() == Pooling::Pooler {
-        2.0 * dim * dim
-    } else {
-        0.0
-    };
-    let head = (dim + 1.0) * classes as f64;
-    let flops =
-        config.num_hidden_layers as f64 * a_token * tokens + pooler + 2.0 * dim * classes as f64;
-    let parameters = encoder.bert().elements() as u64 + head as u64;
-    Sizes {
-        parameters,
-        flops: flops as u64,
-        bytes: parameters * size_of::<f32>() as u64,
-    }
-}
-
-/// Mean number of tokens of the test rows.
-pub(crate) fn mean_tokens(task: &TextTask) -> f64 {
-    task.test.tokens.total() as f64 / task.test.tokens.rows().max(1) as f64
-}
-
-/// Builds the compact model and compares its logits with the gated model's on test rows.
-///
-/// # Errors
-/// Fails if a forward pass fails.
-pub fn compare(
-    model: &GatedModel<TextEncoder, TextHead>,
-    task: &TextTask,
-    batch_size: usize,
-    device: &Device,
-) -> Result<CompactSummary> {
-    let compact = CompactModel::new(model)?;
-    compare_with(&compact, model, task, batch_size, device)
-}
-
-/// Like [`compare`], with a compact model that has been built already.
-pub(crate) fn compare_with(
-    compact: &CompactModel,
-    model: &GatedModel<TextEncoder, TextHead>,
-    task: &TextTask,
-    batch_size: usize,
-    device: &Device,
-) -> Result<CompactSummary> {
-    let plan = task.plan(Split::Test, batch_size, None);
-    let limit = match task.test.prepared {
-        crate::Prepared::Pooled(_) => usize::MAX,
-        _ => ROWS_WITH_ENCODER,
-    };
-    let (mut rows, mut largest) = (0, 0f64);
-    for batch in plan {
-        if rows >= limit {
-            break;
-        }
-        let batch = &batch[..batch.len().min(limit - rows)];
-        let input = task.batch(Split::Test, batch, device)?.input;
-        let gated = model.logits(&input)?;
-        let difference = (gated - compact.logits(&input)?)?.abs()?.max_all()?;
-        largest = largest.max(f64::from(difference.to_scalar::<f32>()?));
-        rows += batch.len();
-    }
-    let latency = latency(compact, task, batch_size, device)?;
-    let tokens = mean_tokens(task);
-    Ok(CompactSummary {
-        max_logit_difference: largest,
-        rows,
-        gated: sizes(&model.encoder, task.classes, tokens),
-        compact: compact.sizes(tokens),
-        latency_us_per_example: Some(latency),
-    })
-}
-
-/// Median microseconds per text, with the rows and protocol used for the gated model.
-fn latency(
-    compact: &CompactModel,
-    task: &TextTask,
-    batch_size: usize,
-    device: &Device,
-) -> Result<f64> {
-    let rows = latency_rows(task, batch_size)?;
-    let input = task.batch(Split::Test, &rows, device)?.input;
-    let latency = latency_of(rows.len(), || {
-        compact.logits(&input)?;
-        Ok(device.synchronize()?)
-    })?;
-    Ok(latency.per_example_us())
+/// Operations for so many class scores of a text with so many different terms, and their part of the classifier.
+pub(super) fn scores_flops(entries: f64, outputs: usize, classes: usize) -> u64 {
+    let terms = (2.0 + 2.0 * outputs as f64) * entries;
+    terms as u64 + 2 * (outputs * classes) as u64
 }

@@ -2,21 +2,22 @@
 //! classifier. The same code fits the dense backbone, with the identity in place of the gate.
 
 use crate::build::{Built, build};
-use crate::compact::{CompactModel, compare_with, mean_tokens, sizes};
+use crate::compact::{CompactModel, compare_with, task_sizes};
 use crate::features::{FeatureCache, Report};
 use crate::kept;
 use crate::modality::{TextModality, settings_of, tell};
-use crate::prepare::prepare;
+use crate::prepare::{PreparedTask, prepare};
 use crate::remarks::{notes, reductions};
 use crate::{
-    CompactText, FineTune, LoadedEncoder, Prepared, TextEncoder, TextHead, TextInput,
+    CompactText, FineTune, LoadedEncoder, Prepared, TaskScores, TextEncoder, TextHead, TextInput,
     TextRobustness, TextRows, TextTask, TokenRows, split,
 };
 use candle_core::Device;
 use l0gm_ops::Mode;
 use l0gm_train::{
     Compacted, Encoder, Experiment, GatedFit, GatedModel, Method, MethodInfo, Pass, ProgressEvent,
-    Result, RunContext, RunDir, RunRecord, RunSpec, Split, Task, TimedRun, finished_record,
+    Result, RunContext, RunDir, RunRecord, RunSpec, Split, StopFlag, Task, TimedRun,
+    finished_record,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -144,12 +145,17 @@ fn make_run(
     let device = context.device.clone();
     let gated_tokens = !loaded.encoder.gates().is_empty();
     let key = kept::key(&settings, &summary, gated_tokens, &features, &device);
-    let prepared = match key.as_deref().and_then(|key| modality.kept().get(key)) {
+    let kept = key.as_deref().and_then(|key| modality.kept().get(key));
+    let whole = |made: &PreparedTask| made.task.scores.is_some() || !settings.has_scores();
+    let prepared = match kept.filter(whole) {
         Some(prepared) => prepared,
         None => {
             modality.kept().clear();
             let report: Report<'_> = &mut |done, all| encoding(context, done, all);
-            let made = prepare(&split, &loaded, &settings, &cache, &device, report)?;
+            let mut made = prepare(&split, &loaded, &settings, &cache, &device, report)?;
+            if settings.has_scores() {
+                made.add_scores(&split, context)?;
+            }
             if let Some(key) = key {
                 modality.kept().keep(key, &made);
             }
@@ -157,6 +163,10 @@ fn make_run(
         }
     };
     let mut task = prepared.task;
+    task.scores = task.scores.filter(|_| settings.has_scores());
+    if let Some(scores) = &task.scores {
+        head.set_intercepts(&scores.intercepts)?;
+    }
     task.robustness = TextRobustness::new(
         &task,
         &loaded,
@@ -174,6 +184,9 @@ fn make_run(
         .extend(reductions(&settings, task.rows(Split::Test)));
     summary.notes = notes(&settings, !info.gated);
     summary.notes.extend(prepared.notes);
+    summary
+        .notes
+        .extend(task.scores.iter().map(TaskScores::note));
     for (name, part) in [
         ("train", Split::Train),
         ("valid", Split::Valid),
@@ -191,10 +204,13 @@ fn make_run(
         gate,
         head,
     };
-    let size = sizes(&model.encoder, task.classes, mean_tokens(&task));
+    let size = task_sizes(&model.encoder, &task);
     let batch = settings.train.eval_batch_size;
     let compact = |model: &TextModel| {
-        let small = CompactModel::new(model)?;
+        let mut small = CompactModel::new(model)?;
+        if let Some(scores) = &task.scores {
+            small = small.with_scores(scores.fitted())?;
+        }
         let summary = compare_with(&small, model, &task, batch, &device)?;
         let parts = small.parts(&settings, &tokenizer, sha256.as_deref())?;
         Ok(Some(Compacted {
@@ -245,6 +261,17 @@ fn build_timed(
     let weights = modality.weights_of(&settings, &mut summary)?;
     let split = split(data, &settings)?;
     let reading = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let scores = match settings.has_scores() {
+        true => Some(TaskScores::fit(
+            [&split.train, &split.valid, &split.test],
+            split.classes.len(),
+            &mut (),
+            &StopFlag::default(),
+        )?),
+        false => None,
+    };
+    let scoring = start.elapsed().as_secs_f64();
     let Built { loaded, gate, head } = build(
         spec.seed,
         info.gated,
@@ -295,6 +322,7 @@ fn build_timed(
         classes: split.classes.len(),
         width,
         pad,
+        scores,
         robustness: TextRobustness::default(),
     };
     let frozen = loaded.encoder.clone();
@@ -314,6 +342,10 @@ fn build_timed(
         ("reading and splitting the texts".to_owned(), reading),
         (format!("tokenising {count} test texts"), tokenising),
     ];
+    if settings.has_scores() {
+        let what = "fitting the class scores' regression again, and scoring all texts".to_owned();
+        timed.preparation.push((what, scoring));
+    }
     if !pooled {
         let whole = "the time is the whole model's: encoder, gate and classifier on token ids";
         timed.notes.push(whole.to_owned());
@@ -330,7 +362,7 @@ fn build_timed(
         let input = TextInput::tokens(&ids, pad, &place)?;
         let (encoder, place) = (frozen.clone(), place.clone());
         let pass: Pass = Box::new(move || {
-            let pooled = encoder.encode(&input, &mut Mode::Eval)?;
+            let pooled = encoder.pooled(&input, &mut Mode::Eval)?;
             place.synchronize()?;
             Ok(pooled)
         });

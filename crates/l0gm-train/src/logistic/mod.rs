@@ -5,6 +5,7 @@
 //! each fit starting where the one before ended. Rows are sparse; nothing is random, and the same rows give the same
 //! bits on any number of threads.
 
+mod class_scores;
 mod coordinates;
 mod dense;
 mod file;
@@ -20,6 +21,7 @@ mod timed;
 #[cfg(test)]
 mod tests;
 
+pub use class_scores::ClassScores;
 pub use fit::{
     Labelled, LabelledMatrix, LogisticFit, LogisticTrial, fit_logistic, fit_logistic_matrix,
 };

@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
+use super::weights::{Slope, weights};
 use super::*;
 use l0gm_ops::Generator;
 
-/// Logits of so many nodes that know the label, each with its own noise.
+/// Logits of so many rows that know the label, each with its own noise.
 fn part(labels: &[u32], classes: usize, signal: f64, seed: u64) -> Vec<f32> {
     let mut random = Generator::new(seed);
     let of = |label: &u32| -> Vec<f32> {
@@ -59,7 +60,7 @@ fn no_other_weights_have_a_lower_loss_and_none_is_below_zero() {
 }
 
 #[test]
-fn nodes_that_are_all_predicted_right_give_finite_weights() {
+fn rows_that_are_all_predicted_right_give_finite_weights() {
     let labels: Vec<u32> = (0..10).map(|i| i % 2).collect();
     let parts = [part(&labels, 2, 50.0, 1), part(&labels, 2, 50.0, 2)];
     assert!(weights(&parts, &labels).iter().all(|w| w.is_finite()));
@@ -74,14 +75,16 @@ fn the_folded_layer_is_the_sum_of_the_parts() {
         let blend = Blend::new(5, &[outputs, outputs], classes, &device).unwrap();
         let mut normal = |shape: (usize, usize)| {
             random
-                .normal_tensor(shape, 0.0, 1.0, DTYPE, &device)
+                .normal_tensor(shape, 0.0, 1.0, DType::F32, &device)
                 .unwrap()
         };
         blend.intercepts.set(&normal((2, classes))).unwrap();
         let weights = Tensor::new(&[0.5f32, 0.0, 1.25], &device).unwrap();
         blend.weights.set(&weights).unwrap();
         let gated = normal((7, 5 + 2 * outputs));
-        let parts = blend.parts(&network, &gated).unwrap();
+        let own = network.forward(&blend.of_network(&gated).unwrap());
+        let mut parts = vec![own.unwrap()];
+        parts.extend(blend.of_scores(&gated).unwrap());
         let mut sum = parts[0].zeros_like().unwrap();
         for (part, weight) in parts.iter().zip([0.5, 0.0, 1.25]) {
             sum = (sum + (part * weight).unwrap()).unwrap();
