@@ -4,7 +4,7 @@ use crate::GraphSettings;
 use crate::search::SearchSettings;
 use crate::settings::FeatureScaling;
 use l0gm_gate::GateConfig;
-use l0gm_train::{Profile, Recipe};
+use l0gm_train::{LambdaUnit, Profile, Recipe};
 
 /// The settings of a profile before a user's settings are laid over them.
 pub fn profile_settings(profile: Profile) -> GraphSettings {
@@ -49,6 +49,7 @@ fn general_settings() -> GraphSettings {
     train.validate_every = 5;
     train.patience = 10;
     train.recipe = Recipe::Settled;
+    train.lambda_unit = LambdaUnit::Force;
     train.optimiser.learning_rate = 2e-3;
     train.optimiser.weight_decay = 1e-4;
     train.optimiser.gate_travel = 60.0;

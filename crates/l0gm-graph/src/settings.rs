@@ -117,8 +117,10 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 16] = [
+pub(crate) const UNWRITTEN: [&str; 18] = [
     "train.recipe",
+    "train.lambda-unit",
+    "train.average-epochs",
     "split.train-rows",
     "gcn.own-weight",
     "gcn.sparse-features",

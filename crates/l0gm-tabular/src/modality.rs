@@ -6,7 +6,7 @@ use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
 use l0gm_gate::InferenceGate;
-use l0gm_train::{OptimiserConfig, Recipe, RunSpec, TrainConfig};
+use l0gm_train::{LambdaUnit, OptimiserConfig, Recipe, RunSpec, TrainConfig};
 
 /// Epochs of both profiles, because a run takes only seconds.
 pub(crate) const EPOCHS: usize = 18;
@@ -16,6 +16,8 @@ const GENERAL_EPOCHS: usize = 40;
 
 /// k of `encoding.shrink` under the general recipe (docs/decisions.md has the measurements).
 const GENERAL_SHRINK: f64 = 10.0;
+/// Epochs over which the weights are averaged under the general recipe.
+const GENERAL_AVERAGE: f64 = 3.0;
 
 /// Classification of tables from the catalogue or from a user's file.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ impl TabularModality {
         settings.train.controller.reach = 0.25;
         settings.train.controller.settle = 0.4;
         settings.train.epochs = GENERAL_EPOCHS;
+        settings.train.average_epochs = GENERAL_AVERAGE;
+        settings.train.lambda_unit = LambdaUnit::Force;
         settings
     }
 

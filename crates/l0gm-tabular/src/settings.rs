@@ -68,10 +68,12 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 9] = [
+pub(crate) const UNWRITTEN: [&str; 11] = [
     "model.value-cost",
     "encoding.shrink",
     "train.recipe",
+    "train.lambda-unit",
+    "train.average-epochs",
     "model.start",
     "data.train-rows",
     "data.keep",

@@ -1,7 +1,7 @@
 //! The default settings of each profile, with the reason for each number.
 use crate::{Alphabet, FineTune, PerturbedAt, Pooling, ScratchSettings, TextSettings};
 use l0gm_gate::{GateConfig, InferenceGate, Schedule};
-use l0gm_train::{OptimiserConfig, Profile, Recipe, TrainConfig};
+use l0gm_train::{LambdaUnit, OptimiserConfig, Profile, Recipe, TrainConfig};
 
 /// The settings of a profile, for a pretrained encoder or one trained from scratch.
 pub fn defaults(profile: Profile, pretrained: bool) -> TextSettings {
@@ -37,6 +37,7 @@ fn general(mut settings: TextSettings) -> TextSettings {
     settings.train.recipe = Recipe::Settled;
     settings.train.controller.reach = 0.25;
     settings.train.controller.settle = 0.4;
+    settings.train.lambda_unit = LambdaUnit::Force;
     settings
 }
 

@@ -179,8 +179,10 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 7] = [
+pub(crate) const UNWRITTEN: [&str; 9] = [
     "train.recipe",
+    "train.lambda-unit",
+    "train.average-epochs",
     "drop-unlabelled",
     "missing",
     "separator",

@@ -48,6 +48,12 @@ pub(crate) struct Position {
     /// Share of dimensions that a conditional gate opened in the last batch.
     #[serde(default)]
     pub(crate) batch_active: Option<f64>,
+    /// The force of the task on the gates at the end of the warm-up, where lambda is a multiple of it.
+    #[serde(default)]
+    pub(crate) gate_force: Option<f64>,
+    /// Number of steps that the running mean of the weights covers.
+    #[serde(default)]
+    pub(crate) average_age: usize,
     /// Whether training is over. The parameters are then the selected ones.
     pub(crate) finished: bool,
 }
@@ -74,6 +80,8 @@ pub(crate) enum Group {
     Parameter,
     /// A parameter's value at the best validation loss so far.
     Best,
+    /// A parameter's running mean.
+    Average,
     /// A parameter's first moment in the optimiser.
     First,
     /// A parameter's second moment in the optimiser.
@@ -85,6 +93,7 @@ impl Group {
         let group = match self {
             Group::Parameter => "parameter",
             Group::Best => "best",
+            Group::Average => "average",
             Group::First => "first",
             Group::Second => "second",
         };

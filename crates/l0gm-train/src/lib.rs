@@ -80,6 +80,6 @@ pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use spec::{Profile, RunSpec};
 pub use task::{Batch, Split, Task};
 pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
-pub use trainer::{Outcome, Recipe, Selection, TrainConfig, Training, train};
+pub use trainer::{LambdaUnit, Outcome, Recipe, Selection, TrainConfig, Training, train};
 pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};
 pub use warning::{BaselineScore, Evidence, Warning, WarningKind};

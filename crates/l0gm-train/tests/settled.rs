@@ -7,7 +7,8 @@ mod support;
 use candle_core::Device;
 use l0gm_gate::{GateConfig, GateKind, InferenceGate};
 use l0gm_train::{
-    Error, Outcome, Progress, ProgressEvent, Recipe, RunDir, StopFlag, TrainConfig, Training, train,
+    Error, LambdaUnit, Outcome, Progress, ProgressEvent, Recipe, RunDir, StopFlag, TrainConfig,
+    Training, train,
 };
 use std::path::Path;
 use support::{Model, Synthetic, bits, config, model};
@@ -184,13 +185,20 @@ impl Progress for StopAfter {
 
 #[test]
 fn a_training_that_is_cut_off_in_any_phase_ends_with_the_same_bits() {
-    for kind in [GateKind::PerExample, GateKind::Conditional] {
+    for (kind, average_epochs, lambda_unit) in [
+        (GateKind::PerExample, 0.0, LambdaUnit::Nat),
+        (GateKind::PerExample, 1.5, LambdaUnit::Force),
+        (GateKind::Conditional, 0.0, LambdaUnit::Nat),
+        (GateKind::Conditional, 1.5, LambdaUnit::Force),
+    ] {
         let gate = GateConfig {
             kind,
             ..GateConfig::default()
         };
         let config = TrainConfig {
             checkpoint_seconds: 0,
+            average_epochs,
+            lambda_unit,
             ..settled(10, 1e-3)
         };
         let straight = model(8, 32, Some(&gate), 0);

@@ -43,7 +43,7 @@ pub(super) struct Verdict {
     pub(super) holds: bool,
 }
 
-pub(super) const DEMANDS: [Demand; 6] = [
+pub(super) const DEMANDS: [Demand; 7] = [
     Demand {
         letter: 'A',
         text: "NLL of dense / NLL of the best simple baseline (all but boosting), at most 1",
@@ -101,6 +101,16 @@ pub(super) const DEMANDS: [Demand; 6] = [
         figure: |figures, _| subject(figures)?.apart,
         holds: |apart| apart <= 0.02,
         shown: |apart| decimals(100.0 * apart, 1),
+    },
+    Demand {
+        letter: 'G',
+        text: "active fraction that the same lambda leaves everywhere, from 8 to 22%",
+        figure: |figures, _| {
+            let open = &figures.by_lambda;
+            (!open.is_empty()).then(|| open.iter().sum::<f64>() / open.len() as f64)
+        },
+        holds: |active| (0.08..=0.22).contains(&active),
+        shown: percent,
     },
 ];
 

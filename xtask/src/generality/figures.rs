@@ -42,6 +42,8 @@ pub(super) struct Row {
 pub(super) struct Figures {
     /// One row for each method with a finished run, in the order of the records.
     pub(super) rows: Vec<Row>,
+    /// What the suite's lambda leaves open, for each seed in the order of the records.
+    pub(super) by_lambda: Vec<f64>,
     /// Numbers of training, validation and test rows of the first record.
     pub(super) parts: [usize; 3],
     /// The device and machine of the records, most often one.
@@ -53,7 +55,12 @@ impl Figures {
     pub(super) fn of(records: &[RunRecord]) -> Option<Self> {
         let first = records.first()?;
         let mut by_method: Vec<Vec<&RunRecord>> = Vec::new();
+        let mut by_lambda = Vec::new();
         for record in records {
+            if record.method.is_subject() && record.spec.lambda.is_some() {
+                by_lambda.push(record.gate.active_fraction);
+                continue;
+            }
             match by_method
                 .iter_mut()
                 .find(|of_one| of_one[0].method.name == record.method.name)
@@ -67,6 +74,7 @@ impl Figures {
         let part = |name: &str| first.data.rows.get(name).copied().unwrap_or(0);
         Some(Self {
             rows,
+            by_lambda,
             parts: ["train", "valid", "test"].map(part),
             machines: records.iter().map(machine).collect(),
         })

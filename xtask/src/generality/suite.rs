@@ -16,6 +16,9 @@ use std::ops::Range;
 /// The active fraction at which gated methods aim.
 pub(super) const TARGET: f64 = 0.15;
 
+/// The lambda, in units of the task's force on the gates, that should leave about [`TARGET`] open on every member.
+pub(super) const LAMBDA: f64 = 2.0;
+
 /// The suite, ready to be run or tabulated.
 #[derive(Debug)]
 pub(super) struct Suite {
@@ -139,12 +142,15 @@ fn blocks_of(
         let aimed = merged(&plain, &json!({"train": {"target": TARGET}}));
         let block = format!("on {}", name(member, size));
         let mut runs = Vec::new();
-        for method in &methods {
+        let by_lambda = methods.iter().filter(|method| method.is_subject());
+        let methods = methods.iter().map(|method| (method, None));
+        for (method, lambda) in methods.chain(by_lambda.map(|method| (method, Some(LAMBDA)))) {
             for &seed in &choice.seeds {
                 let request = SpecRequest {
                     seed,
                     profile: Profile::General,
-                    overrides: match method.has_knob() {
+                    lambda,
+                    overrides: match method.has_knob() && lambda.is_none() {
                         true => &aimed,
                         false => &plain,
                     },
@@ -252,19 +258,16 @@ mod tests {
         // 20,000 rows are more than there are.
         let sizes: Vec<Size> = chosen.blocks.iter().map(|block| block.size).collect();
         assert_eq!(sizes, [Size::All, Size::Rows(500)]);
-        assert_eq!(chosen.plan.runs.len(), 8);
+        // Dense, L0GM with a target and L0GM with a lambda, of two seeds each.
+        assert_eq!(chosen.plan.runs.len(), 12);
         let of = |block: usize| &chosen.runs(&chosen.blocks[block])[0].spec.settings;
         assert!(of(0)["data"].get("train-rows").is_none());
         assert_eq!(of(1)["data"]["train-rows"], 500);
         assert_eq!(of(0)["data"]["label"], "Class");
         for run in &chosen.plan.runs {
             let target = run.spec.settings["train"]["target"].as_f64();
-            assert_eq!(
-                target,
-                run.method.has_knob().then_some(0.15),
-                "{}",
-                run.spec.id()
-            );
+            let aims = run.method.has_knob() && run.spec.lambda.is_none();
+            assert_eq!(target, aims.then_some(0.15), "{}", run.spec.id());
             assert_eq!(run.spec.settings["train"]["robustness"], false);
         }
     }

@@ -4,7 +4,7 @@ use super::demands::{DEMANDS, Verdict};
 use super::figures::{Figures, Row, mean_ranks};
 use super::markdown::{bullets, padded, sentence, wrapped};
 use super::members::Size;
-use super::suite::{Block, LeftOut, TARGET};
+use super::suite::{Block, LAMBDA, LeftOut, TARGET};
 use l0gm_report::format::{count, decimals, fraction, list, percent};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -70,7 +70,7 @@ impl Table<'_> {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let mut text = format!(
             "Made by `cargo xtask generality` from run records: every baseline, dense and L0GM at a target of {}, all \
-             with the profile `general`. {} {}. {} of {} runs are finished.",
+             with the profile `general`; for demand G also L0GM at lambda {LAMBDA}. {} {}. {} of {} runs are finished.",
             percent(TARGET),
             match seeds.len() {
                 1 => "One seed,",

@@ -4,7 +4,7 @@
 use super::demands::{DEMANDS, Verdict};
 use super::figures::Figures;
 use super::members::{Kind, Member, Size, members};
-use super::suite::{Block, LeftOut};
+use super::suite::{Block, LAMBDA, LeftOut};
 use super::table::Table;
 use l0gm::modalities;
 use l0gm_report::fixtures;
@@ -18,6 +18,7 @@ fn record(method: &MethodInfo, seed: u64, nll: f64) -> RunRecord {
     record.method = method.clone();
     record.spec.method = method.name.to_string();
     record.spec.seed = seed;
+    record.spec.lambda = None;
     record.calibration.nll = nll;
     record.selection = (!record.history.is_empty()).then_some(Selection {
         chosen: nll,
@@ -58,6 +59,14 @@ fn block_of(nll: [f64; 5]) -> Vec<RunRecord> {
     records
         .map(|(method, nll)| record(method, 0, nll))
         .collect()
+}
+
+/// A run of L0GM that was given the suite's lambda and leaves this share open.
+fn by_lambda(active: f64) -> RunRecord {
+    let mut record = record(&l0gm(), 0, 0.3);
+    record.spec.lambda = Some(LAMBDA);
+    record.gate.active_fraction = active;
+    record
 }
 
 fn verdicts(records: &[RunRecord]) -> Vec<Option<Verdict>> {
@@ -146,6 +155,7 @@ fn each_demand_compares_what_it_says() {
     let mut records = block_of([0.30, 0.60, 0.2772, 0.28, 0.2814]);
     let gate = &mut records[4].gate;
     gate.expected_l0 = gate.active_fraction * gate.total_dims as f64;
+    records.push(by_lambda(0.17));
     let shown: Vec<String> = verdicts(&records)
         .into_iter()
         .map(|verdict| {
@@ -154,7 +164,10 @@ fn each_demand_compares_what_it_says() {
             verdict.shown
         })
         .collect();
-    assert_eq!(shown, ["0.933", "1.010", "1.005", "0.938", "0.0%", "0.0"]);
+    assert_eq!(
+        shown,
+        ["0.933", "1.010", "1.005", "0.938", "0.0%", "0.0", "17.0%"]
+    );
 }
 
 #[test]
@@ -169,6 +182,7 @@ fn each_demand_can_be_missed() {
     });
     let gate = &mut records[4].gate;
     gate.expected_l0 = (gate.active_fraction + 0.021) * gate.total_dims as f64;
+    records.push(by_lambda(0.25));
     let verdicts = verdicts(&records);
     assert!(
         verdicts
@@ -180,7 +194,10 @@ fn each_demand_can_be_missed() {
         .flatten()
         .map(|verdict| verdict.shown.as_str())
         .collect();
-    assert_eq!(shown, ["1.033", "1.550", "1.032", "1.067", "3.3%", "2.1"]);
+    assert_eq!(
+        shown,
+        ["1.033", "1.550", "1.032", "1.067", "3.3%", "2.1", "25.0%"]
+    );
 }
 
 #[test]

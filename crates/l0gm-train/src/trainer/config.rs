@@ -29,6 +29,26 @@ impl Recipe {
     }
 }
 
+/// What lambda is a multiple of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LambdaUnit {
+    /// Nats for each dimension that is open, as in the paper's objective. (With `gate.penalty` = "mean", nats for all of
+    /// them.)
+    #[default]
+    Nat,
+    /// The force of the task on the gates: lambda 1 makes the penalty pull at a gate's log_alpha as strongly as the
+    /// task's gradient does in a typical step at the end of the warm-up (root mean square over steps, mean over gates).
+    /// One lambda then leaves a similar share open whatever the loss, the number of dimensions and the batch.
+    Force,
+}
+
+impl LambdaUnit {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Training settings. The defaults are the documented ones; each modality overrides some of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -60,6 +80,13 @@ pub struct TrainConfig {
     /// The phases of training, and which epochs may be selected.
     #[serde(skip_serializing_if = "Recipe::is_default")]
     pub recipe: Recipe,
+    /// What lambda is a multiple of. Unused with a target.
+    #[serde(skip_serializing_if = "LambdaUnit::is_default")]
+    pub lambda_unit: LambdaUnit,
+    /// Number of epochs that the running mean of the weights covers, which is then what is validated, selected and
+    /// used; 0 = the weights as they are after a step.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub average_epochs: f64,
     /// Whether the trained model is also judged under the twelve conditions of the robustness protocol.
     pub robustness: bool,
     /// Seconds between checkpoints. They are written less often if writing would take more than a twentieth of the
@@ -81,6 +108,8 @@ impl Default for TrainConfig {
             select_from_last: 0.25,
             patience: 0,
             recipe: Recipe::default(),
+            lambda_unit: LambdaUnit::default(),
+            average_epochs: 0.0,
             robustness: true,
             checkpoint_seconds: 20,
         }
@@ -120,7 +149,8 @@ impl Outcome {
 impl TrainConfig {
     /// Settings that came later and are not written where they have their defaults, so that the identities of earlier
     /// runs do not change. Written as a modality keeps them, under `train`.
-    pub const UNWRITTEN: [&'static str; 1] = ["train.recipe"];
+    pub const UNWRITTEN: [&'static str; 3] =
+        ["train.recipe", "train.lambda-unit", "train.average-epochs"];
 
     /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
@@ -148,6 +178,12 @@ impl TrainConfig {
         if !(share > 0.0 && share <= 1.0) {
             return Err(Error::Setting(format!(
                 "setting `select-from-last` = {share}: must be in (0, 1]"
+            )));
+        }
+        let span = self.average_epochs;
+        if !(0.0..=1e6).contains(&span) {
+            return Err(Error::Setting(format!(
+                "setting `average-epochs` = {span}: must be from 0 (no mean) to 1000000"
             )));
         }
         self.optimiser.check()?;
@@ -233,4 +269,8 @@ impl TrainConfig {
             None => from,
         }
     }
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }

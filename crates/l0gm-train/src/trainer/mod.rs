@@ -3,14 +3,16 @@
 //! Everything random is drawn from streams that are derived from (seed, step) or (seed, epoch). So an interrupted run
 //! can continue exactly without storing the state of a generator.
 
+mod averaging;
 mod config;
+mod force;
 mod saving;
 mod selection;
 mod session;
 mod settling;
 mod steering;
 
-pub use config::{Outcome, Recipe, TrainConfig};
+pub use config::{LambdaUnit, Outcome, Recipe, TrainConfig};
 pub use selection::Selection;
 
 use crate::{Encoder, Error, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};

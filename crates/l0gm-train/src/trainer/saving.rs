@@ -44,6 +44,13 @@ where
                 .map(|p| checkpoint.tensor(Group::Best, p, path));
             self.best = Some(best.collect::<Result<_>>()?);
         }
+        if self.position.average_age > 0 {
+            let average = self
+                .parameters
+                .iter()
+                .map(|p| checkpoint.tensor(Group::Average, p, path));
+            self.average = Some(average.collect::<Result<_>>()?);
+        }
         tracing::info!(
             epoch = self.position.epoch,
             step = self.position.step,
@@ -81,8 +88,10 @@ where
                 checkpoint.insert(Group::First, name, first);
                 checkpoint.insert(Group::Second, name, second);
             }
-            for (parameter, tensor) in self.parameters.iter().zip(self.best.iter().flatten()) {
-                checkpoint.insert(Group::Best, &parameter.name, tensor);
+            for (group, values) in [(Group::Best, &self.best), (Group::Average, &self.average)] {
+                for (parameter, tensor) in self.parameters.iter().zip(values.iter().flatten()) {
+                    checkpoint.insert(group, &parameter.name, tensor);
+                }
             }
         }
         checkpoint.write(&self.path, &self.made_with)?;

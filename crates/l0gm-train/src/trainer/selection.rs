@@ -61,6 +61,10 @@ where
     /// Validates the model as it would be used if training ended now, and selects it if it is the best of those that
     /// may be selected.
     pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
+        self.with_average(|session| session.validate_here(progress))
+    }
+
+    fn validate_here(&mut self, progress: &mut dyn Progress) -> Result<()> {
         self.settle_again()?;
         let (predicted, reading) = self.predict_validation(progress)?;
         let valid_loss = self.finite_loss(&predicted)?;

@@ -30,6 +30,8 @@ pub(super) struct Session<'a, T, E, H> {
     pub(super) position: Position,
     /// The selected parameters, in the order of `parameters`.
     pub(super) best: Option<Vec<Tensor>>,
+    /// The running mean of the parameters' values, in their order. Absent before the first step and where none is kept.
+    pub(super) average: Option<Vec<Tensor>>,
     pub(super) path: PathBuf,
     pub(super) made_with: Value,
     /// When this sitting began, and the seconds of training in earlier sittings.
@@ -91,6 +93,7 @@ where
             steps,
             position: Position::default(),
             best: None,
+            average: None,
             path: run.checkpoint_path(),
             began: (now, 0.0),
             saved: (now, Duration::ZERO, None),
@@ -200,7 +203,7 @@ where
         self.position.loss_count += 1;
         self.position.batch += 1;
         self.position.step += 1;
-        Ok(())
+        self.update_average(plan.len())
     }
 
     /// J = task + lambda * penalty + weight * coupling.

@@ -44,6 +44,7 @@ where
         }
         harden(&self.model.gates())?;
         let earlier = self.best.take();
+        self.adopt_average()?;
         self.position.best = None;
         self.position.stale = 0;
         self.consider(progress)?;

@@ -52,7 +52,7 @@ where
             return Ok(Steering {
                 temperature: now.temperature,
                 settled: false,
-                lambda: config.objective.lambda * now.lambda_scale,
+                lambda: self.scheduled_lambda(now)?,
             });
         };
         let warmup = config.warmup();
@@ -81,7 +81,7 @@ where
     pub(super) fn lambda_at(&self, then: ScheduleStep) -> f64 {
         match self.config.target {
             _ if self.position.settled_from.is_some() => 0.0,
-            None => self.config.objective.lambda * then.lambda_scale,
+            None => self.config.objective.lambda * then.lambda_scale * self.lambda_unit(),
             Some(_) => self.position.multiplier.map_or(0.0, |m| m.lambda()),
         }
     }
