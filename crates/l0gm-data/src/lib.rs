@@ -22,4 +22,5 @@ pub use checksum::checksums_of;
 pub use error::{Error, Result};
 pub use manifest::{Alternative, Entry, FileSpec, Source, TwinSpec};
 pub use npz::Npz;
+pub use npz_graph::NpzGraph;
 pub use presence::{is_file, is_there};

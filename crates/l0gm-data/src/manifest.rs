@@ -14,7 +14,7 @@ pub struct Entry {
     pub name: String,
     /// Modality: "tabular", "text", "graph" or "model".
     pub modality: String,
-    /// Reader of the files: "adult", "reviews", "ogb" or "encoder". The modality's crate implements it.
+    /// Reader of the files: "adult", "reviews", "ogb", "npz" or "encoder". The modality's crate implements it.
     pub reader: String,
     /// Description on one line.
     pub description: String,
@@ -99,8 +99,8 @@ pub enum Source {
         /// Name of the repository, such as "sentence-transformers/all-MiniLM-L6-v2".
         repo: String,
     },
-    /// A graph as CSR arrays in an .npz, which is converted into OGB's raw layout. The original stays in `original/`
-    /// in the dataset's folder.
+    /// A graph as CSR arrays in an .npz, which is converted into OGB's raw layout, unless the reader is "npz" and reads
+    /// the original itself. The original stays in `original/` in the dataset's folder.
     NpzGraph {
         /// Address of the .npz.
         url: String,
@@ -173,7 +173,7 @@ pub enum TwinSpec {
 }
 
 /// The compiled-in manifests: file names and texts.
-const MANIFESTS: [(&str, &str); 6] = [
+const MANIFESTS: [(&str, &str); 7] = [
     (
         "datasets/adult.toml",
         include_str!("../../../datasets/adult.toml"),
@@ -189,6 +189,10 @@ const MANIFESTS: [(&str, &str); 6] = [
     (
         "datasets/amazon-photo.toml",
         include_str!("../../../datasets/amazon-photo.toml"),
+    ),
+    (
+        "datasets/coauthor-physics.toml",
+        include_str!("../../../datasets/coauthor-physics.toml"),
     ),
     (
         "datasets/imdb.toml",
@@ -231,7 +235,7 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Entry> {
     let readers: &[&str] = match entry.modality.as_str() {
         "tabular" => &["adult"],
         "text" => &["reviews"],
-        "graph" => &["ogb"],
+        "graph" => &["ogb", "npz"],
         _ => &["encoder"],
     };
     if !readers.contains(&entry.reader.as_str()) {

@@ -12,7 +12,12 @@ use l0gm_train::{
 use std::path::Path;
 
 /// Names in the catalogue; the default comes first.
-const DATASETS: [&str; 3] = ["amazon-computers", "amazon-photo", "ogbn-products"];
+const DATASETS: [&str; 4] = [
+    "amazon-computers",
+    "amazon-photo",
+    "coauthor-physics",
+    "ogbn-products",
+];
 
 impl ModalityParts for GraphModality {
     type Settings = GraphSettings;

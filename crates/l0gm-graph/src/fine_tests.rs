@@ -87,7 +87,8 @@ fn closed_channels_do_what_zeros_in_their_place_do() {
         let graph = small_graph();
         let zeroed: Vec<f32> = graph
             .features()
-            .values()
+            .dense()
+            .unwrap()
             .iter()
             .enumerate()
             .map(|(at, &v)| if at % 2 == 1 { 0.0 } else { v })
@@ -141,7 +142,8 @@ fn one_z_for_all_nodes_commutes_with_aggregation() {
     }
     let scaled: Vec<f32> = graph
         .features()
-        .values()
+        .dense()
+        .unwrap()
         .iter()
         .enumerate()
         .map(|(at, &v)| v * rows[0][at % 4])

@@ -128,7 +128,7 @@ impl Gcn {
         let Some((_, gate)) = self.fine.first() else {
             return Ok(Messages::features(input, self.sparse)?);
         };
-        let x = input.graph.features();
+        let x = input.graph.features()?;
         let mode = gating.mode(mode);
         let shared = !mode.is_train()
             || gate
@@ -154,7 +154,7 @@ impl Gcn {
         for (number, layer) in self.layers.iter().enumerate() {
             let last = number + 1 == self.layers.len();
             if number > 0 {
-                messages = Messages::new(before(messages.into_h(), number, mode)?);
+                messages = Messages::new(before(messages.into_h()?, number, mode)?);
             }
             let h = layer.forward(&messages, &Receivers::of(input, last))?;
             let rate = match last {
@@ -163,7 +163,7 @@ impl Gcn {
             };
             messages = Messages::new(dropout(&h, rate, mode)?);
         }
-        let h = messages.into_h(); // (wanted nodes, width)
+        let h = messages.into_h()?; // (wanted nodes, width)
         if self.scores.is_empty() {
             return Ok(h);
         }

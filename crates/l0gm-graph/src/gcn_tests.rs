@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::input::DTYPE;
-use crate::test_graphs::{dense_normalisation, small_graph, two_communities};
+use crate::test_graphs::{dense_normalisation, small_graph, sparse_copy, two_communities};
 use crate::{GraphTask, GraphTensors, LinearHead, NodeId, NodeRows, NodeSplit};
 use candle_core::Var;
 use l0gm_gate::{Gate, GateConfig, Objective};
@@ -82,7 +82,8 @@ fn two_layers_without_extras_equal_equation_2_in_dense_form() {
         let a = dense_normalisation(graph.adjacency());
         let mut h: Vec<f64> = graph
             .features()
-            .values()
+            .dense()
+            .unwrap()
             .iter()
             .map(|&v| f64::from(v))
             .collect();
@@ -231,7 +232,8 @@ fn a_weight_for_the_nodes_own_representation_adds_h_v_by_its_definition() {
     let layer = &gcn.layers[0];
     let x: Vec<f64> = graph
         .features()
-        .values()
+        .dense()
+        .unwrap()
         .iter()
         .map(|v| f64::from(*v))
         .collect();
@@ -245,7 +247,7 @@ fn a_weight_for_the_nodes_own_representation_adds_h_v_by_its_definition() {
 }
 
 #[test]
-fn sparse_features_give_the_same_interface() {
+fn sparse_features_give_the_same_interface_and_gradients() {
     // One feature in ten is not 0.
     let mut random = Generator::new(6);
     let nodes = 40;
@@ -262,14 +264,16 @@ fn sparse_features_give_the_same_interface() {
     let graph = crate::Graph::new(features, labels, names, adjacency).unwrap();
     let tensors = Arc::new(GraphTensors::new(&graph, &Device::Cpu).unwrap());
     assert!(tensors.sparse().unwrap().is_some());
+    let stored = Arc::new(GraphTensors::new(&sparse_copy(&graph), &Device::Cpu).unwrap());
+    assert!(stored.is_sparse() && stored.features().is_err());
     let some: Vec<NodeId> = [3, 0, 17].map(NodeId).into();
-    let rows = Arc::new(NodeRows::new(&tensors, &some).unwrap());
-    let input = GraphInput {
-        graph: tensors,
-        rows,
+    let input = |graph: &Arc<GraphTensors>| GraphInput {
+        graph: graph.clone(),
+        rows: Arc::new(NodeRows::new(graph, &some).unwrap()),
     };
+    let (written_out, stored) = (input(&tensors), input(&stored));
     for (layers, own_weight) in [(1, true), (2, false), (2, true)] {
-        let encoded = |sparse_features| {
+        let encoded = |sparse_features, input: &GraphInput| {
             let options = GcnSettings {
                 own_weight,
                 sparse_features,
@@ -282,10 +286,20 @@ fn sparse_features_give_the_same_interface() {
                     .unwrap();
                 scores.weight.set(&weight).unwrap();
             }
-            gcn.encode(&input, &mut Mode::Eval).unwrap()
+            let interface = gcn.encode(input, &mut Mode::Eval).unwrap();
+            let gradients = interface.sqr().unwrap().sum_all().unwrap().backward();
+            let of_weight = gradients.unwrap().get(&gcn.layers[0].weight).cloned();
+            (interface, of_weight.unwrap())
         };
-        let apart = (encoded(true) - encoded(false)).unwrap().abs().unwrap();
-        let apart: f32 = apart.max_all().unwrap().to_scalar().unwrap();
-        assert!(apart < 1e-5, "{apart}");
+        let (interface, gradient) = encoded(false, &written_out);
+        // Features that are stored without their zeros are multiplied so, whatever the setting says.
+        for (setting, input) in [(true, &written_out), (true, &stored), (false, &stored)] {
+            let found = encoded(setting, input);
+            for (a, b) in [(&interface, found.0), (&gradient, found.1)] {
+                let apart = (a - b).unwrap().abs().unwrap();
+                let apart: f32 = apart.max_all().unwrap().to_scalar().unwrap();
+                assert!(apart < 1e-4, "{apart}");
+            }
+        }
     }
 }

@@ -1,68 +1,13 @@
 //! An attributed, undirected graph in memory: G = (V, E) with features X of the paper's section 3, before any
 //! normalisation. Every node has a row of features and may have a label. A node without a label takes part in message
 //! passing but not in the loss. Every reader ends in [`Graph::new`], which checks the parts once.
-use crate::{Adjacency, Error, Result};
+use crate::{Adjacency, Error, Features, Result};
 use serde::{Deserialize, Serialize};
 
 /// Number of a node, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u32);
-
-/// A dense matrix of node features, stored row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Features {
-    columns: usize,
-    values: Vec<f32>,
-}
-
-impl Features {
-    /// Makes the matrix from nodes x columns values. A value that is not finite is an error that names its row and
-    /// column.
-    pub fn new(columns: usize, values: Vec<f32>) -> Result<Self> {
-        if columns == 0 {
-            return Err(Error::Graph(
-                "the nodes have no features: at least one column is needed".into(),
-            ));
-        }
-        if !values.len().is_multiple_of(columns) {
-            return Err(Error::Graph(format!(
-                "{} feature values do not fill rows of {columns} columns",
-                values.len()
-            )));
-        }
-        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-            return Err(Error::Graph(format!(
-                "feature of row {}, column {} is {}; every feature must be a finite number",
-                at / columns,
-                at % columns,
-                values[at]
-            )));
-        }
-        Ok(Self { columns, values })
-    }
-    /// Number of nodes.
-    pub fn rows(&self) -> usize {
-        self.values.len() / self.columns
-    }
-    /// Number of features of each node.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-    /// Features of one node.
-    pub fn row(&self, node: NodeId) -> &[f32] {
-        let start = node.0 as usize * self.columns;
-        &self.values[start..start + self.columns]
-    }
-    /// All values, row by row.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-    /// All values, row by row, to be changed in place.
-    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
-        &mut self.values
-    }
-}
 
 /// An attributed graph whose features, labels and undirected edges match each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,14 +111,6 @@ mod tests {
 
     fn path_graph() -> Adjacency {
         Adjacency::from_edges(3, &[(NodeId(0), NodeId(1)), (NodeId(1), NodeId(2))]).unwrap()
-    }
-
-    #[test]
-    fn a_feature_that_is_nan_is_named_by_row_and_column() {
-        let error = Features::new(2, vec![0.0, 1.0, 2.0, f32::NAN])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("row 1, column 1"), "{error}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The input of a graph encoder: the whole graph as tensors, which all batches share, and the nodes whose
 //! representation is wanted. A forward pass needs every node up to the last layer. There, only the wanted rows are
 //! computed, and only they reach the gate and the head.
-use crate::normalise::{select_rows, symmetric_normalisation};
-use crate::{Graph, NodeId, Result};
+use crate::normalise::{scale, scale_sparse, select_rows, symmetric_normalisation};
+use crate::settings::FeatureScaling;
+use crate::{Features, Graph, NodeId, Result};
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::{Csr, SparseMatrix, csr_matmul};
 use std::sync::{Arc, OnceLock};
@@ -10,11 +11,35 @@ use std::sync::{Arc, OnceLock};
 /// A graph's features and normalised adjacency on a device.
 #[derive(Debug)]
 pub struct GraphTensors {
-    features: Tensor,
+    device: Device,
+    features: Attributes,
     propagation: SparseMatrix,
     propagated: OnceLock<Tensor>,
     sparse: OnceLock<Option<SparseMatrix>>,
     mean: OnceLock<SparseMatrix>,
+}
+
+/// X, written out or without its zeros.
+#[derive(Clone, Debug)]
+pub(crate) enum Attributes {
+    /// f32 (nodes, features).
+    Dense(Tensor),
+    /// nodes x features. It stays so, because X would be too large.
+    Sparse(SparseMatrix),
+}
+
+impl Attributes {
+    /// Puts features on a device.
+    pub(crate) fn new(features: &Features, device: &Device) -> candle_core::Result<Self> {
+        match (features.dense(), features.sparse()) {
+            (_, Some(matrix)) => Ok(Self::Sparse(SparseMatrix::new(matrix.clone()))),
+            (values, None) => {
+                let shape = (features.rows(), features.columns());
+                let values = values.unwrap_or_default();
+                Ok(Self::Dense(Tensor::from_slice(values, shape, device)?))
+            }
+        }
+    }
 }
 
 /// Features are multiplied as a sparse matrix if fewer than one in so many is not 0.
@@ -23,22 +48,19 @@ const SPARSE: usize = 8;
 impl GraphTensors {
     /// Makes the features, f32 (nodes, features), and D^-1/2 (A + I) D^-1/2.
     pub fn new(graph: &Graph, device: &Device) -> Result<Self> {
-        let features = graph.features();
         Ok(Self {
-            features: Tensor::from_slice(
-                features.values(),
-                (features.rows(), features.columns()),
-                device,
-            )?,
+            device: device.clone(),
+            features: Attributes::new(graph.features(), device)?,
             propagation: symmetric_normalisation(graph.adjacency())?,
             propagated: OnceLock::new(),
             sparse: OnceLock::new(),
             mean: OnceLock::new(),
         })
     }
-    /// The same graph with these features, (nodes, features).
-    pub(crate) fn with_features(&self, features: Tensor) -> Self {
+    /// The same graph with other features.
+    pub(crate) fn with_features(&self, features: Attributes) -> Self {
         Self {
+            device: self.device.clone(),
             features,
             propagation: self.propagation.clone(),
             propagated: OnceLock::new(),
@@ -46,9 +68,52 @@ impl GraphTensors {
             mean: self.mean.clone(),
         }
     }
+    /// The same graph with its features scaled; they must not be scaled yet.
+    pub(crate) fn scaled(&self, scaling: FeatureScaling) -> Result<Self> {
+        let features = match &self.features {
+            Attributes::Dense(features) => {
+                let shape = features.dims2()?;
+                let mut values: Vec<f32> = features.flatten_all()?.to_vec1()?;
+                scale(&mut values, shape.1, scaling);
+                Attributes::Dense(Tensor::from_vec(values, shape, &self.device)?)
+            }
+            Attributes::Sparse(matrix) => {
+                let mut matrix = matrix.matrix().clone();
+                scale_sparse(&mut matrix, scaling)?;
+                Attributes::Sparse(SparseMatrix::new(matrix))
+            }
+        };
+        Ok(self.with_features(features))
+    }
+    /// Where the tensors are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
     /// X: (nodes, features).
-    pub fn features(&self) -> &Tensor {
-        &self.features
+    ///
+    /// # Errors
+    /// X is stored without its zeros, so there is no such tensor.
+    pub fn features(&self) -> candle_core::Result<&Tensor> {
+        match &self.features {
+            Attributes::Dense(features) => Ok(features),
+            Attributes::Sparse(matrix) => candle_core::bail!(
+                "the features of these {} nodes are stored without their zeros; gates below the interface and residual \
+                 connections from features need all {} of each node",
+                matrix.matrix().rows(),
+                matrix.matrix().columns()
+            ),
+        }
+    }
+    /// Number of features of each node.
+    pub fn columns(&self) -> usize {
+        match &self.features {
+            Attributes::Dense(features) => features.dim(1).unwrap_or_default(),
+            Attributes::Sparse(matrix) => matrix.matrix().columns(),
+        }
+    }
+    /// Whether X is stored without its zeros.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.features, Attributes::Sparse(_))
     }
     /// D^-1/2 (A + I) D^-1/2: nodes x nodes, symmetric.
     pub fn propagation(&self) -> &SparseMatrix {
@@ -60,7 +125,7 @@ impl GraphTensors {
         if let Some(tensor) = self.propagated.get() {
             return Ok(tensor.clone());
         }
-        let tensor = csr_matmul(&self.propagation, &self.features)?;
+        let tensor = csr_matmul(&self.propagation, self.features()?)?;
         Ok(self.propagated.get_or_init(|| tensor).clone())
     }
     /// X without its zeros, if nearly all of it is 0. Made at the first call.
@@ -68,7 +133,10 @@ impl GraphTensors {
         if let Some(made) = self.sparse.get() {
             return Ok(made.clone());
         }
-        let made = mostly_zeros(&self.features)?;
+        let made = match &self.features {
+            Attributes::Dense(features) => mostly_zeros(features)?,
+            Attributes::Sparse(matrix) => Some(matrix.clone()),
+        };
         Ok(self.sparse.get_or_init(|| made).clone())
     }
     /// D^-1 (A + I), which averages over a node and its neighbours: nodes x nodes. Made at the first call.
@@ -115,7 +183,7 @@ impl NodeRows {
         let ids: Vec<u32> = nodes.iter().map(|n| n.0).collect();
         let count = ids.len();
         Ok(Self {
-            ids: Tensor::from_vec(ids, count, graph.features.device())?,
+            ids: Tensor::from_vec(ids, count, graph.device())?,
             propagation: select_rows(graph.propagation.matrix(), nodes)?,
         })
     }

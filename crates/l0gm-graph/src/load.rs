@@ -1,11 +1,11 @@
 //! Reads every kind of graph: a folder in OGB's raw or binary layout, a folder with an edge list and a table of
-//! nodes, or an edge list.
+//! nodes, an edge list, or an .npz of sparse matrices.
 use crate::feature_schema::FeatureSchema;
 use crate::read_edge_list::{node_table_path, read_new_graph, read_with_summary, rows_file};
 use crate::reading::GraphReading;
 use crate::settings::{GraphSettings, TableSettings};
 use crate::split::{RANDOM, split_kinds};
-use crate::{Error, Graph, Result, read_ogb_binary, read_ogb_raw};
+use crate::{Error, Graph, Result, read_npz, read_ogb_binary, read_ogb_raw};
 use l0gm_data::{checksums_of, is_file, is_there};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,44 @@ pub(crate) fn read_with_words(path: &Path, table: &TableSettings) -> Result<Grap
     match layout(path)? {
         Layout::OgbRaw | Layout::OgbBinary => read_ogb(path),
         Layout::EdgeList(edges) => read_with_summary(&edges, table),
+        Layout::Npz(file) => Ok(GraphReading::of_ogb(&file, read_npz(&file)?)),
     }
+}
+
+/// Reads a graph of the catalogue that stays in its original .npz.
+pub(crate) fn read_original(dir: &Path) -> Result<GraphReading> {
+    match original(dir)? {
+        Some(file) => Ok(GraphReading::of_ogb(dir, read_npz(&file)?)),
+        None => Err(Error::file(
+            dir,
+            "there is no .npz, or more than one, in its folder original/",
+        )),
+    }
+}
+
+/// The only .npz in `original/`.
+fn original(dir: &Path) -> Result<Option<PathBuf>> {
+    let folder = dir.join("original");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::read(&folder, &e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| Error::read(&folder, &e))?.path();
+        if is_npz(&path) {
+            found.push(path);
+        }
+    }
+    match found.len() {
+        1 => Ok(found.pop()),
+        _ => Ok(None),
+    }
+}
+
+fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "npz")
 }
 
 /// Reads a graph of the catalogue, which has one of OGB's layouts.
@@ -52,13 +89,14 @@ pub(crate) fn read_to_predict(
     }
 }
 
-enum Layout {
+pub(crate) enum Layout {
     OgbRaw,
     OgbBinary,
     EdgeList(PathBuf),
+    Npz(PathBuf),
 }
 
-fn layout(path: &Path) -> Result<Layout> {
+pub(crate) fn layout(path: &Path) -> Result<Layout> {
     if !is_there(path)? {
         return Err(Error::file(
             path,
@@ -66,7 +104,11 @@ fn layout(path: &Path) -> Result<Layout> {
         ));
     }
     if path.is_file() {
-        return Ok(Layout::EdgeList(path.to_path_buf()));
+        let file = path.to_path_buf();
+        return Ok(match is_npz(path) {
+            true => Layout::Npz(file),
+            false => Layout::EdgeList(file),
+        });
     }
     if is_file(&path.join("raw").join("edge.csv.gz"))? {
         return Ok(Layout::OgbRaw);
@@ -74,12 +116,15 @@ fn layout(path: &Path) -> Result<Layout> {
     if is_file(&path.join("raw").join("data.npz"))? {
         return Ok(Layout::OgbBinary);
     }
+    if let Some(file) = original(path)? {
+        return Ok(Layout::Npz(file));
+    }
     let edges = rows_file(path, "edges")?;
     edges.map(Layout::EdgeList).ok_or_else(|| {
         Error::file(
             path,
-            "no graph here; expected raw/edge.csv.gz (OGB's raw layout), raw/data.npz (its binary layout) or edges.csv \
-             beside nodes.csv (both also as .tsv, .txt, .data, .parquet and .arff; text also as .gz and .zst)",
+            "no graph here; expected raw/edge.csv.gz (OGB's raw layout), raw/data.npz (its binary layout), one .npz in \
+             original/, or edges.csv beside nodes.csv (both also as .tsv, .txt, .data, .parquet and .arff; text also as .gz and .zst)",
         )
     })
 }
@@ -92,6 +137,7 @@ pub(crate) fn own_checksums(
     let mut parts = match layout(path)? {
         Layout::EdgeList(edges) => vec![node_table_path(&edges, table)?, edges],
         Layout::OgbRaw | Layout::OgbBinary => vec![path.join("raw")],
+        Layout::Npz(file) => vec![file],
     };
     let split = split_folder(path).join("split");
     if split.is_dir() {

@@ -1,7 +1,7 @@
 //! The modality of graphs: how a dataset becomes a graph with features and a split.
 
 use crate::feature_schema::FeatureSchema;
-use crate::load::{own_checksums, read_ogb, read_with_words, split_folder};
+use crate::load::{own_checksums, read_ogb, read_original, read_with_words, split_folder};
 use crate::normalise::scale_features;
 use crate::reading::GraphReading;
 use crate::settings::UNWRITTEN;
@@ -65,7 +65,7 @@ impl GraphModality {
         let GraphReading {
             mut graph, schema, ..
         } = reading;
-        scale_features(&mut graph, settings.features);
+        scale_features(&mut graph, settings.features)?;
         let task = GraphTask::new(&graph, split, device)?;
         Ok(LoadedGraph {
             graph,
@@ -101,9 +101,10 @@ impl GraphModality {
         let reading = match self.catalogue.names("graph").contains(&name) {
             true => match self.catalogue.entry(name)?.reader.as_str() {
                 "ogb" => read_ogb(&resolved.dir)?,
+                "npz" => read_original(&resolved.dir)?,
                 other => {
                     return Err(Error::Setting(format!(
-                        "the catalogue says that '{name}' is read by '{other}', which is no reader of graphs (readers: ogb)"
+                        "the catalogue says that '{name}' is read by '{other}', which is no reader of graphs (readers: ogb, npz)"
                     )));
                 }
             },

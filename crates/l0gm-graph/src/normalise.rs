@@ -1,7 +1,7 @@
 //! Symmetric normalisation with self-loops, eq. 2 of the paper: D^-1/2 (A + I) D^-1/2, where D counts each node's
 //! neighbours and the node itself. Also scales the features before they enter the network.
 use crate::settings::FeatureScaling;
-use crate::{Adjacency, Graph, NodeId, Result};
+use crate::{Adjacency, Error, Graph, NodeId, Result};
 use l0gm_ops::{Csr, SparseMatrix};
 
 /// D^-1/2 (A + I) D^-1/2 as a symmetric matrix of nodes x nodes.
@@ -55,10 +55,46 @@ pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix>
 /// transductive setting of the paper's graph task.
 ///
 /// [`FeatureScaling::Auto`] changes nothing: what it stands for is chosen later.
-pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) {
-    let features = graph.features_mut();
-    let columns = features.columns();
-    scale(features.values_mut(), columns, scaling);
+///
+/// # Errors
+/// Features that are stored without their zeros cannot be standardised.
+pub fn scale_features(graph: &mut Graph, scaling: FeatureScaling) -> Result<()> {
+    graph.features_mut().scale(scaling)
+}
+
+/// Scales features that keep no zeros, in place.
+///
+/// # Errors
+/// Standardising would leave no feature at 0.
+pub(crate) fn scale_sparse(matrix: &mut Csr, scaling: FeatureScaling) -> Result<()> {
+    match scaling {
+        FeatureScaling::None | FeatureScaling::Auto => Ok(()),
+        FeatureScaling::Row => {
+            let (columns, indptr) = (matrix.columns(), matrix.indptr().to_vec());
+            for span in indptr.windows(2) {
+                let row = &mut matrix.values_mut()[span[0] as usize..span[1] as usize];
+                scale_row(row, columns);
+            }
+            Ok(())
+        }
+        FeatureScaling::Standard => Err(Error::Setting(
+            "features is \"standard\", but these features are stored without their zeros, and with the mean taken off \
+             none would be 0; use \"row\" or \"none\""
+                .into(),
+        )),
+    }
+}
+
+/// Divides a row's values by the sum of their absolute values.
+fn scale_row(row: &mut [f32], columns: usize) {
+    let sum: f64 = row.iter().map(|v| f64::from(v.abs())).sum();
+    if sum > 0.0 {
+        // A row sums to the square root of the number of features, so its entries have a size that suits the first
+        // layer's initial weights, however many features there are.
+        let factor = (columns as f64).sqrt() / sum;
+        row.iter_mut()
+            .for_each(|v| *v = (f64::from(*v) * factor) as f32);
+    }
 }
 
 /// Scales nodes x columns values in place.
@@ -67,14 +103,7 @@ pub(crate) fn scale(values: &mut [f32], columns: usize, scaling: FeatureScaling)
         FeatureScaling::None | FeatureScaling::Auto => {}
         FeatureScaling::Row => {
             for row in values.chunks_exact_mut(columns) {
-                let sum: f64 = row.iter().map(|v| f64::from(v.abs())).sum();
-                if sum > 0.0 {
-                    // A row sums to the square root of the number of features, so its entries have a size that suits
-                    // the first layer's initial weights, however many features there are.
-                    let factor = (columns as f64).sqrt() / sum;
-                    row.iter_mut()
-                        .for_each(|v| *v = (f64::from(*v) * factor) as f32);
-                }
+                scale_row(row, columns);
             }
         }
         FeatureScaling::Standard => {
@@ -165,9 +194,9 @@ mod tests {
             adjacency,
         )
         .unwrap();
-        scale_features(&mut graph, FeatureScaling::Standard);
+        scale_features(&mut graph, FeatureScaling::Standard).unwrap();
         let expected = [-1.224_744_9, 0.0, 0.0, 0.0, 1.224_744_9, 0.0];
-        for (a, b) in graph.features().values().iter().zip(expected) {
+        for (a, b) in graph.features().dense().unwrap().iter().zip(expected) {
             assert!((a - b).abs() < 1e-6, "{a} {b}");
         }
     }

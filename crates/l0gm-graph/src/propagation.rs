@@ -8,8 +8,8 @@ use l0gm_ops::{SparseMatrix, add_bias, csr_matmul, embedding, linear};
 /// The input of a layer: H of every node, and Â H if it has been computed already.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
-    /// H of every node, (nodes, width).
-    h: Tensor,
+    /// H of every node, (nodes, width); `None` for features that are stored without their zeros.
+    h: Option<Tensor>,
     /// Â H of every node, (nodes, width).
     aggregated: Option<Tensor>,
     /// H without its zeros, if it is to be multiplied that way.
@@ -54,7 +54,7 @@ impl Messages {
     /// Messages from H of every node, (nodes, width).
     pub(crate) fn new(h: Tensor) -> Self {
         Self {
-            h,
+            h: Some(h),
             aggregated: None,
             sparse: None,
         }
@@ -63,9 +63,9 @@ impl Messages {
     /// X, without Â X.
     pub(crate) fn raw(input: &GraphInput, sparse: bool) -> Result<Self> {
         Ok(Self {
-            h: input.graph.features().clone(),
+            h: input.graph.features().ok().cloned(),
             aggregated: None,
-            sparse: match sparse {
+            sparse: match sparse || input.graph.is_sparse() {
                 true => input.graph.sparse()?,
                 false => None,
             },
@@ -73,38 +73,49 @@ impl Messages {
     }
 
     /// H⁽⁰⁾ = X with Â X. No weight precedes Â X, so it is computed once for a graph. If X is mostly 0 and `sparse` asks
-    /// for it, X stays as it is and is multiplied without its zeros, because Â X has far more entries.
+    /// for it, or if it is stored without its zeros, X stays as it is and is multiplied without its zeros, because Â X has far more entries.
     pub(crate) fn features(input: &GraphInput, sparse: bool) -> Result<Self> {
         let raw = Self::raw(input, sparse)?;
         match raw.sparse {
             Some(_) => Ok(raw),
-            None => Ok(Self::with_aggregated(raw.h, input.graph.propagated()?)),
+            None => {
+                let x = input.graph.features()?.clone();
+                Ok(Self::with_aggregated(x, input.graph.propagated()?))
+            }
         }
     }
 
     /// Messages from H and Â H.
     pub(crate) fn with_aggregated(h: Tensor, aggregated: Tensor) -> Self {
         Self {
-            h,
+            h: Some(h),
             aggregated: Some(aggregated),
             sparse: None,
         }
     }
 
-    pub(crate) fn into_h(self) -> Tensor {
-        self.h
+    /// H of every node.
+    fn h(&self) -> Result<&Tensor> {
+        match &self.h {
+            Some(h) => Ok(h),
+            None => candle_core::bail!("features stored without their zeros are only multiplied"),
+        }
+    }
+
+    pub(crate) fn into_h(self) -> Result<Tensor> {
+        Ok(self.h()?.clone())
     }
 
     /// H of the receivers: (receivers, width).
     pub(crate) fn own(&self, to: &Receivers<'_>) -> Result<Tensor> {
-        to.rows(&self.h)
+        to.rows(self.h()?)
     }
 
     /// Â H: (receivers, width).
     pub(crate) fn aggregate(&self, to: &Receivers<'_>) -> Result<Tensor> {
         match &self.aggregated {
             Some(aggregated) => to.rows(aggregated),
-            None => csr_matmul(to.adjacency, &self.h),
+            None => csr_matmul(to.adjacency, self.h()?),
         }
     }
 
@@ -127,7 +138,7 @@ impl Messages {
     pub(crate) fn times(&self, weight: &Tensor) -> Result<Tensor> {
         match &self.sparse {
             Some(matrix) => csr_matmul(matrix, &weight.t()?.contiguous()?),
-            None => linear(&self.h, weight, None),
+            None => linear(self.h()?, weight, None),
         }
     }
 

@@ -2,7 +2,8 @@
 //! fitted model is fitted.
 
 use crate::build::build_model;
-use crate::search::{Found, search};
+use crate::found::Found;
+use crate::search::search;
 use crate::settings::GraphSettings;
 use crate::start::{fit_scores, losses, put_scores};
 use crate::{Graph, GraphModel, GraphTask};

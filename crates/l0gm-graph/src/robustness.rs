@@ -1,9 +1,11 @@
 //! The robustness protocol for graphs. It perturbs the features of the test nodes as they enter the network. Edges
 //! and other nodes stay as they are, so a test node also has neighbours that are perturbed.
 
-use crate::{GraphTensors, NodeId, Result};
-use candle_core::{Device, Tensor};
-use l0gm_train::{FeatureScale, Perturbation};
+use crate::input::Attributes;
+use crate::{Error, GraphTensors, NodeId, Result};
+use candle_core::Tensor;
+use l0gm_ops::{Csr, SparseMatrix};
+use l0gm_train::{FeatureScale, Perturbation, column_scales};
 use rayon::prelude::*;
 
 /// Value of a missing feature: an absent word, or the mean of standardised features.
@@ -11,8 +13,10 @@ const MISSING: f32 = 0.0;
 
 /// Standard deviation and range of every feature over all nodes, whose features training sees too.
 pub(crate) fn feature_scales(graph: &GraphTensors) -> Result<Vec<FeatureScale>> {
-    let columns = graph.features().dim(1)?;
-    Ok(FeatureScale::of_columns(&values(graph)?, columns))
+    match stored(graph)? {
+        Some(matrix) => Ok(column_scales(matrix.matrix())),
+        None => Ok(FeatureScale::of_columns(&values(graph)?, graph.columns())),
+    }
 }
 
 /// The graph with the features of `nodes` perturbed; the node's number determines each perturbation.
@@ -23,6 +27,10 @@ pub(crate) fn perturbed(
     scales: &[FeatureScale],
 ) -> Result<GraphTensors> {
     let columns = scales.len();
+    if let Some(matrix) = stored(graph)? {
+        let matrix = perturbed_sparse(matrix.matrix(), nodes, perturbation, scales)?;
+        return Ok(graph.with_features(Attributes::Sparse(SparseMatrix::new(matrix))));
+    }
     let mut all = values(graph)?;
     let mut rows: Vec<(u64, Vec<f32>)> = nodes
         .iter()
@@ -37,19 +45,83 @@ pub(crate) fn perturbed(
         let start = node as usize * columns;
         all[start..start + columns].copy_from_slice(&row);
     }
-    let features = Tensor::from_vec(all, graph.features().shape(), &Device::Cpu)?;
-    Ok(graph.with_features(features.to_device(graph.features().device())?))
+    let features = Tensor::from_vec(all, (graph.nodes(), columns), graph.device())?;
+    Ok(graph.with_features(Attributes::Dense(features)))
+}
+
+/// Number of rows that are written out at a time.
+const ROWS: usize = 1024;
+
+/// Features without their zeros, those of `nodes` perturbed. Noise leaves no 0, but only these nodes' rows are full.
+fn perturbed_sparse(
+    matrix: &Csr,
+    nodes: &[NodeId],
+    perturbation: &Perturbation,
+    scales: &[FeatureScale],
+) -> Result<Csr> {
+    let mut changed = vec![false; matrix.rows()];
+    nodes
+        .iter()
+        .for_each(|node| changed[node.0 as usize] = true);
+    let (mut indptr, mut indices, mut values) = (vec![0u32], Vec::new(), Vec::new());
+    for first in (0..matrix.rows()).step_by(ROWS) {
+        let some: Vec<usize> = (first..matrix.rows().min(first + ROWS)).collect();
+        let rows: Vec<(Vec<u32>, Vec<f32>)> = some
+            .into_par_iter()
+            .map(|node| {
+                let span = matrix.indptr()[node] as usize..matrix.indptr()[node + 1] as usize;
+                let (at, kept) = (&matrix.indices()[span.clone()], &matrix.values()[span]);
+                if !changed[node] {
+                    return (at.to_vec(), kept.to_vec());
+                }
+                let mut row = vec![0f32; matrix.columns()];
+                for (&column, &value) in at.iter().zip(kept) {
+                    row[column as usize] = value;
+                }
+                perturbation.apply(node as u64, &mut row, scales, MISSING);
+                let present = row.iter().enumerate().filter(|(_, value)| **value != 0.0);
+                present.map(|(at, value)| (at as u32, *value)).unzip()
+            })
+            .collect();
+        for (at, kept) in rows {
+            indices.extend(at);
+            values.extend(kept);
+            let end = u32::try_from(indices.len()).map_err(|_| {
+                Error::Graph(format!(
+                    "perturbed features have more than {} values; leave the robustness protocol out with \
+                     train.robustness=false",
+                    u32::MAX
+                ))
+            })?;
+            indptr.push(end);
+        }
+    }
+    Ok(Csr::new(
+        matrix.rows(),
+        matrix.columns(),
+        indptr,
+        indices,
+        values,
+    )?)
+}
+
+/// X, if it is stored without its zeros.
+fn stored(graph: &GraphTensors) -> Result<Option<SparseMatrix>> {
+    match graph.is_sparse() {
+        true => Ok(graph.sparse()?),
+        false => Ok(None),
+    }
 }
 
 /// The features of all nodes, (nodes x features), row after row.
 fn values(graph: &GraphTensors) -> Result<Vec<f32>> {
-    Ok(graph.features().flatten_all()?.to_vec1()?)
+    Ok(graph.features()?.flatten_all()?.to_vec1()?)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::test_graphs::two_communities;
+    use crate::test_graphs::{sparse_copy, two_communities};
     use crate::{GraphTask, NodeSplit, build_model};
     use candle_core::{Device, Tensor};
     use l0gm_train::{Condition, ConditionKind, Perturbation, Split, Task};
@@ -63,13 +135,14 @@ mod tests {
         let rows = &task.plan(Split::Test, 1, None)[0];
         let perturbation = Perturbation { condition, seed };
         let batch = task.perturbed_batch(rows, &perturbation, &Device::Cpu);
-        batch.unwrap().input.graph.features().to_vec2().unwrap()
+        let batch = batch.unwrap();
+        batch.input.graph.features().unwrap().to_vec2().unwrap()
     }
 
     #[test]
     fn only_test_nodes_change_and_by_seed() {
         let task = task();
-        let clean: Vec<Vec<f32>> = task.graph().features().to_vec2().unwrap();
+        let clean: Vec<Vec<f32>> = task.graph().features().unwrap().to_vec2().unwrap();
         let test: Vec<u32> = task.input(Split::Test).rows.ids().to_vec1().unwrap();
         for condition in Condition::PROTOCOL {
             let once = features(&task, condition, 0);
@@ -88,6 +161,29 @@ mod tests {
             severity: 0.0,
         };
         assert_eq!(features(&task, nothing, 0), clean);
+    }
+
+    #[test]
+    fn features_without_zeros_are_perturbed_to_the_same_values() {
+        let split = NodeSplit::random(120, 0.6, 0.2, 0).unwrap();
+        let graph = two_communities(60, 1);
+        let sparse = GraphTask::new(&sparse_copy(&graph), split, &Device::Cpu).unwrap();
+        let rows = &sparse.plan(Split::Test, 1, None)[0];
+        for condition in Condition::PROTOCOL {
+            let expected = features(&task(), condition, 3);
+            let perturbation = Perturbation { condition, seed: 3 };
+            let batch = sparse.perturbed_batch(rows, &perturbation, &Device::Cpu);
+            let found = batch.unwrap().input.graph.sparse().unwrap().unwrap();
+            let identity: Vec<f32> = (0..64).map(|at| f32::from(at % 9 == 0)).collect();
+            let identity = Tensor::from_vec(identity, (8, 8), &Device::Cpu).unwrap();
+            let found: Vec<Vec<f32>> = l0gm_ops::csr_matmul(&found, &identity)
+                .unwrap()
+                .to_vec2()
+                .unwrap();
+            for (a, b) in found.iter().flatten().zip(expected.iter().flatten()) {
+                assert!((a - b).abs() < 1e-5, "{condition:?}: {a} {b}");
+            }
+        }
     }
 
     #[test]

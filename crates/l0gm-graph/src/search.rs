@@ -2,21 +2,24 @@
 //! whether its layers read the node's own representation through a weight of its own.
 //!
 //! Each trial trains the dense model for a few epochs with the run's seed. The scaling is decided first, then the shape.
+//! A trial replaces the best one so far only where it is better by more than one standard error of the difference on the
+//! validation nodes, so that few of them do not decide by chance against the usual choice.
 //! Trials that would take longer than the setting
 //! `search.seconds` together, by the estimate of their size and not by a clock, are left out: the result depends on
 //! the settings and the data alone. It is kept in the run's folder, so that a continued run does not search again.
 
 use crate::build::build_model;
 use crate::estimate::{GraphSize, epoch};
-use crate::settings::{FeatureScaling, GcnSettings, GraphSettings, whole};
+use crate::found::{Choice, Found, Lead, Trial};
+use crate::settings::{FeatureScaling, GraphSettings, whole};
 use crate::start::{Fitted, fit_scores, put_scores};
 use crate::{Error, Graph, GraphTask, Result};
+use candle_core::Tensor;
+use l0gm_ops::log_softmax;
 use l0gm_train::{
-    Error as TrainError, Recipe, RunContext, RunDir, Sitting, TrainConfig, Training, train,
-    write_atomically,
+    Error as TrainError, Recipe, RunContext, RunDir, Sitting, Split, TrainConfig, Training, train,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What is tried before training.
@@ -45,6 +48,33 @@ impl Default for SearchSettings {
 }
 
 impl SearchSettings {
+    /// Seconds of the trials, by their estimate. Which scaling and shape are chosen on the way is not known, so every
+    /// combination counts as if it were tried with the usual others.
+    pub(crate) fn cost(&self, size: &GraphSize, settings: &GraphSettings) -> f64 {
+        let of = |layers: usize, own_weight: bool| {
+            let choice = Choice {
+                features: FeatureScaling::None,
+                layers,
+                own_weight,
+            };
+            self.epochs as f64 * epoch(size, &choice.applied(settings))
+        };
+        let mut spent = of(self.layers[0], self.own_weight[0]);
+        let another_scaling = settings.features == FeatureScaling::Auto;
+        let usual = another_scaling.then_some((self.layers[0], self.own_weight[0]));
+        let shapes = self.layers.iter().flat_map(|layers| {
+            let own = self.own_weight.iter();
+            own.map(|own| (*layers, *own))
+        });
+        for (layers, own) in usual.into_iter().chain(shapes.skip(1)) {
+            let seconds = of(layers, own);
+            if spent + seconds <= self.seconds {
+                spent += seconds;
+            }
+        }
+        spent
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         whole("search.epochs", self.epochs, 1, 1_000_000)?;
         for &layers in &self.layers {
@@ -64,120 +94,6 @@ impl SearchSettings {
             )));
         }
         Ok(())
-    }
-}
-
-/// The settings that a search decides.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Choice {
-    pub(crate) features: FeatureScaling,
-    pub(crate) layers: usize,
-    pub(crate) own_weight: bool,
-}
-
-impl Choice {
-    /// These settings with the choice made.
-    pub(crate) fn applied(self, settings: &GraphSettings) -> GraphSettings {
-        GraphSettings {
-            features: self.features,
-            gcn: GcnSettings {
-                layers: self.layers,
-                own_weight: self.own_weight,
-                ..settings.gcn.clone()
-            },
-            search: None,
-            ..settings.clone()
-        }
-    }
-
-    /// "2 layers, features as they are", for notes.
-    pub(crate) fn words(self) -> String {
-        let own = match self.own_weight {
-            true => " with weights for a node's own representation",
-            false => "",
-        };
-        let features = self.features.words();
-        format!("{} layers{own}, {features}", self.layers)
-    }
-}
-
-/// One trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Trial {
-    pub(crate) choice: Choice,
-    /// The best validation loss within the trial's epochs.
-    pub(crate) valid_loss: f64,
-    /// What each part of the classifier counted for at that epoch. Empty without class scores.
-    pub(crate) blend: Vec<f32>,
-}
-
-/// The result of a search, as it is kept in the run's folder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Found {
-    /// Checksums of the data that were searched on.
-    checksums: BTreeMap<String, String>,
-    pub(crate) trials: Vec<Trial>,
-    /// The number of the best trial.
-    best: usize,
-    /// Number of trials that were left out because they would have taken too long.
-    left_out: usize,
-}
-
-const FILE: &str = "search.json";
-
-impl Found {
-    /// The search of the run in `dir`; `None` if it has not ended.
-    pub(crate) fn read(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::file(&path, e.to_string())),
-        };
-        let found: Self = serde_json::from_slice(&bytes).map_err(|e| {
-            let what = format!("not the result of a search ({e}); delete it to search again");
-            Error::file(&path, what)
-        })?;
-        match found.trials.get(found.best) {
-            Some(_) => Ok(Some(found)),
-            None => Err(Error::file(
-                &path,
-                "it names no trial; delete it to search again",
-            )),
-        }
-    }
-
-    fn write(&self, dir: &Path) -> l0gm_train::Result<()> {
-        let path = dir.join(FILE);
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|e| TrainError::Setting(format!("the search cannot be written: {e}")))?;
-        write_atomically(&path, &text)
-    }
-
-    /// The best trial.
-    pub(crate) fn best(&self) -> &Trial {
-        &self.trials[self.best]
-    }
-
-    /// What was tried and chosen, for a record's notes.
-    pub(crate) fn note(&self) -> String {
-        let mut tried: Vec<String> = self
-            .trials
-            .iter()
-            .map(|trial| format!("{}: {:.4}", trial.choice.words(), trial.valid_loss))
-            .collect();
-        if self.left_out > 0 {
-            tried.push(format!("{} more would take too long", self.left_out));
-        }
-        format!(
-            "search of {} trials by validation NLL chose {} ({})",
-            self.trials.len(),
-            self.best().choice.words(),
-            tried.join("; ")
-        )
     }
 }
 
@@ -210,7 +126,7 @@ pub(crate) fn search(
     context: &mut RunContext<'_>,
 ) -> l0gm_train::Result<Chosen> {
     let dir = sitting.run.path();
-    let before = Found::read(dir)?.filter(|found| found.checksums == sitting.data.checksums);
+    let before = Found::read(dir)?.filter(|found| found.is_of(&sitting.data.checksums));
     let search = Search {
         graph,
         whole: task,
@@ -271,12 +187,8 @@ impl Search<'_> {
         let (best, scaled) = self
             .best
             .ok_or_else(|| TrainError::Task("the search tried nothing".to_owned()))?;
-        let found = Found {
-            checksums: self.sitting.data.checksums.clone(),
-            trials: self.trials,
-            best,
-            left_out: self.left_out,
-        };
+        let checksums = self.sitting.data.checksums.clone();
+        let found = Found::new(checksums, self.trials, best, self.left_out);
         found.write(self.sitting.run.path())?;
         remove(&self.sitting.run.path().join(FOLDER))?;
         Ok(Chosen {
@@ -292,10 +204,15 @@ impl Search<'_> {
         if self.settings.features != FeatureScaling::Auto {
             return vec![self.settings.features];
         }
-        let values = self.graph.features().values();
-        let absent = values.iter().filter(|v| **v == 0.0).count();
-        let counts = values.iter().all(|v| *v >= 0.0);
-        match counts && 2 * absent > values.len() {
+        let features = self.graph.features();
+        let stored = features.stored();
+        let present = stored.iter().filter(|v| **v != 0.0).count();
+        let counts = stored.iter().all(|v| *v >= 0.0);
+        if features.sparse().is_some() {
+            // Standardised, none of them would be 0.
+            return vec![FeatureScaling::None, FeatureScaling::Row];
+        }
+        match counts && 2 * present < features.rows() * features.columns() {
             true => vec![FeatureScaling::None, FeatureScaling::Row],
             false => vec![FeatureScaling::Standard, FeatureScaling::None],
         }
@@ -327,19 +244,18 @@ impl Search<'_> {
             }
         };
         let (at, scaled) = known;
-        let trial = self.trial(choice, &applied, &scaled, context)?;
-        let number = self.trials.len();
-        let loss = trial.valid_loss;
-        self.trials.push(trial);
+        let mut trial = self.trial(choice, &applied, &scaled, context)?;
         let best_so_far = at.or(self.best.as_ref().map(|(at, _)| *at));
+        trial.lead = best_so_far.map(|best| Lead::over(&self.trials[best].losses, &trial.losses));
+        let accepted = trial.lead.is_none_or(Lead::is_clear);
+        self.trials.push(trial);
         match best_so_far {
-            // Equal losses keep the earlier, usual choice.
-            Some(best) if loss >= self.trials[best].valid_loss => {
+            Some(best) if !accepted => {
                 if at.is_some() {
                     self.best = Some((best, scaled));
                 }
             }
-            _ => self.best = Some((number, scaled)),
+            _ => self.best = Some((self.trials.len() - 1, scaled)),
         }
         Ok(())
     }
@@ -394,15 +310,25 @@ impl Search<'_> {
         };
         let outcome = train(training, &run, context.progress, &context.stop)?;
         let valid_loss = outcome.selection.map_or(f64::INFINITY, |s| s.chosen);
+        let logits = model.logits(&scaled.task.input(Split::Valid))?;
         Ok(Trial {
             choice,
             valid_loss,
+            lead: None,
+            losses: losses_of(&logits, &scaled.task.labels(Split::Valid)?)?,
             blend: match &model.head.blend {
                 Some(blend) => blend.weights()?,
                 None => Vec::new(),
             },
         })
     }
+}
+
+/// The loss of each node.
+fn losses_of(logits: &Tensor, labels: &[u32]) -> candle_core::Result<Vec<f64>> {
+    let rows: Vec<Vec<f32>> = log_softmax(logits)?.to_vec2()?;
+    let of_node = |(row, label): (&Vec<f32>, &u32)| -f64::from(row[*label as usize]);
+    Ok(rows.iter().zip(labels).map(of_node).collect())
 }
 
 /// The folder of the trials' checkpoints in a run's folder, removed when the search has ended.

@@ -1,13 +1,12 @@
 //! Fits the regressions whose class scores stand in the interface, and puts them into an untrained model. Before its
 //! first step such a model predicts at least as well on the validation nodes as the better of the two.
 
-use crate::rows::{gathered, sparse_part};
+use crate::rows::NodeFeatures;
 use crate::scores::Reach;
-use crate::{GraphModel, GraphTask, Result};
+use crate::{GraphModel, GraphTask, NodeId, Result};
 use candle_core::{Device, Tensor};
 use l0gm_train::{
-    ClassScores, Labelled, LabelledMatrix, LogisticFit, LogisticSettings, RunContext, Split, Task,
-    fit_logistic, fit_logistic_matrix,
+    ClassScores, Labelled, LogisticFit, LogisticSettings, RunContext, Split, Task, fit_logistic,
 };
 
 /// A fitted regression, in the shape in which a model holds it.
@@ -48,46 +47,28 @@ fn fit(task: &GraphTask, reach: Reach, context: &mut RunContext<'_>) -> l0gm_tra
         ..LogisticSettings::default()
     };
     let (classes, stop) = (task.classes(), context.stop.clone());
-    let sparse = match reach {
-        Reach::Own => graph.sparse()?,
-        Reach::TwoHops => None,
+    let rows = |ids: &Tensor| -> Result<NodeFeatures> {
+        let nodes: Vec<u32> = ids.to_vec1()?;
+        let nodes: Vec<NodeId> = nodes.into_iter().map(NodeId).collect();
+        NodeFeatures::new(graph, reach, &nodes)
     };
-    let (fit, logits) = if let Some(features) = sparse {
-        let part = |ids: &Tensor| sparse_part(features.matrix(), &ids.to_vec1()?);
-        let rows = (part(train.ids())?, part(valid.ids())?);
-        let (rows, labels) = ((&rows.0, &rows.1), (&labels.0[..], &labels.1[..]));
-        let train = Labelled {
-            rows: rows.0,
-            labels: labels.0,
-        };
-        let valid = Labelled {
-            rows: rows.1,
-            labels: labels.1,
-        };
-        let fit = fit_logistic(train, valid, classes, &settings, context.progress, &stop)?;
-        let logits = fit.model.logits(rows.0)?;
-        (fit, logits)
-    } else {
-        let rows = gathered(graph, reach, &[train.ids(), valid.ids()])?;
-        let (rows, labels) = ((&rows[0], &rows[1]), (&labels.0[..], &labels.1[..]));
-        let train = LabelledMatrix {
-            rows: rows.0,
-            labels: labels.0,
-        };
-        let valid = LabelledMatrix {
-            rows: rows.1,
-            labels: labels.1,
-        };
-        let fit = fit_logistic_matrix(train, valid, classes, &settings, context.progress, &stop)?;
-        let logits = fit.model.matrix_logits(rows.0)?;
-        (fit, logits)
+    let (train, valid) = (rows(train.ids())?, rows(valid.ids())?);
+    let train = Labelled {
+        rows: train.rows(),
+        labels: &labels.0,
     };
-    let device = graph.features().device();
+    let valid = Labelled {
+        rows: valid.rows(),
+        labels: &labels.1,
+    };
+    let fit = fit_logistic(train, valid, classes, &settings, context.progress, &stop)?;
+    let logits = fit.model.logits_of(train.rows)?;
+    let device = graph.device();
     Ok(Fitted::new(reach, &fit, &logits, device)?)
 }
 
 /// Most iterations for each penalty. Each penalty starts from the one before.
-const MOST_ITERATIONS: usize = 60;
+pub(crate) const MOST_ITERATIONS: usize = 60;
 
 impl Fitted {
     fn new(reach: Reach, fit: &LogisticFit, logits: &[f32], device: &Device) -> Result<Self> {

@@ -1,6 +1,5 @@
 //! A graph as the training loop uses it: one batch per epoch and per split, with all nodes of the split. The graph's
 //! tensors and each split's rows are made once and shared by every step.
-use crate::normalise::scale;
 use crate::robustness::{feature_scales, perturbed};
 use crate::settings::FeatureScaling;
 use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, NodeSplit, Result};
@@ -49,13 +48,8 @@ impl GraphTask {
         if matches!(scaling, FeatureScaling::None | FeatureScaling::Auto) {
             return Ok(self.clone());
         }
-        let features = self.graph.features();
-        let (shape, device) = (features.dims2()?, features.device());
-        let mut values: Vec<f32> = features.flatten_all()?.to_vec1()?;
-        scale(&mut values, shape.1, scaling);
-        let features = Tensor::from_vec(values, shape, device)?;
         Ok(Self {
-            graph: Arc::new(self.graph.with_features(features)),
+            graph: Arc::new(self.graph.scaled(scaling)?),
             scales: OnceLock::new(),
             ..self.clone()
         })

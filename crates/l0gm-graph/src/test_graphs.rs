@@ -1,7 +1,7 @@
 //! Small graphs for tests, and eq. 2 in dense form as the reference.
 #![allow(clippy::unwrap_used)]
 use crate::{Adjacency, Features, Graph, NodeId};
-use l0gm_ops::Generator;
+use l0gm_ops::{Csr, Generator};
 
 /// Six nodes: a square with a diagonal, a leaf, and an isolated node.
 pub(crate) fn small_graph() -> Graph {
@@ -14,6 +14,29 @@ pub(crate) fn small_graph() -> Graph {
         vec![0u32, 1, 2, 0, 1, 2],
         vec!["a".into(), "b".into(), "c".into()],
         adjacency,
+    )
+    .unwrap()
+}
+
+/// The same graph with features that keep no zeros.
+pub(crate) fn sparse_copy(graph: &Graph) -> Graph {
+    let columns = graph.features().columns();
+    let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+    for node in 0..graph.nodes() as u32 {
+        for (column, value) in graph.features().row(NodeId(node)).into_iter().enumerate() {
+            if value != 0.0 {
+                indices.push(column as u32);
+                values.push(value);
+            }
+        }
+        indptr.push(indices.len() as u32);
+    }
+    let matrix = Csr::new(graph.nodes(), columns, indptr, indices, values).unwrap();
+    Graph::new(
+        Features::from_sparse(matrix).unwrap(),
+        graph.labels().to_vec(),
+        graph.classes().to_vec(),
+        graph.adjacency().clone(),
     )
     .unwrap()
 }

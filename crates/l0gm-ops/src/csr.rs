@@ -9,7 +9,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use std::sync::Arc;
 /// A compressed-sparse-row matrix of f32 on the host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Csr {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -86,6 +86,10 @@ impl Csr {
     /// The value of each stored entry.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+    /// The values of the stored entries, to be changed in place.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
     }
     /// The same entries with averaging values: each is 1 over the number of entries in its row. [`csr_matmul`] then
     /// gives the mean of a row's neighbours (0 for a row without neighbours).
@@ -174,8 +178,17 @@ impl SparseMatrix {
     pub fn matrix(&self) -> &Csr {
         &self.forward
     }
-    pub(crate) fn transposed(&self) -> &Csr {
+    /// The transpose of the matrix.
+    pub fn transposed(&self) -> &Csr {
         &self.transposed
+    }
+    /// The transpose as a matrix that shares its storage with this one.
+    pub fn t(&self) -> Self {
+        Self {
+            forward: self.transposed.clone(),
+            transposed: self.forward.clone(),
+            copies: Arc::default(),
+        }
     }
     /// Whether the matrix equals its transpose, so that both share their storage.
     pub fn is_symmetric(&self) -> bool {

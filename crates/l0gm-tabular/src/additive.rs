@@ -88,7 +88,10 @@ pub(crate) fn start_from_logistic(
 }
 
 fn labelled((rows, labels): &(Csr, Vec<u32>)) -> Labelled<'_> {
-    Labelled { rows, labels }
+    Labelled {
+        rows: rows.into(),
+        labels,
+    }
 }
 
 impl Effects {

@@ -175,10 +175,15 @@ impl TaskScores {
             tfidf.rows(&valid.texts)?,
             tfidf.rows(&test.texts)?,
         ];
-        let labelled = |rows, labels| Labelled { rows, labels };
         let fit = fit_logistic(
-            labelled(&rows[0], &train.labels),
-            labelled(&rows[1], &valid.labels),
+            Labelled {
+                rows: (&rows[0]).into(),
+                labels: &train.labels,
+            },
+            Labelled {
+                rows: (&rows[1]).into(),
+                labels: &valid.labels,
+            },
             classes,
             &LogisticSettings::default(),
             progress,

@@ -53,9 +53,8 @@ pub use latency::{
     latency_rows,
 };
 pub use logistic::{
-    ClassScores, FeatureTask, Labelled, LabelledMatrix, LogisticFit, LogisticPredictor,
-    LogisticRegression, LogisticSettings, LogisticTrial, TimedRows, column_scales, fit_logistic,
-    fit_logistic_matrix,
+    ClassScores, FeatureTask, Labelled, LogisticFit, LogisticPredictor, LogisticRegression,
+    LogisticSettings, LogisticTrial, RowProducts, Rows, TimedRows, column_scales, fit_logistic,
 };
 pub use majority::MajorityPredictor;
 pub use method::{Knob, Method, MethodInfo, Methods, Role};

@@ -182,7 +182,7 @@ pub(super) fn members() -> Vec<Member> {
             160,
         ),
         Member {
-            hint: "its features are dense until there are sparse ones: 34,493 x 8,415 numbers, 1.2 GB a copy",
+            hint: "its .npz is downloaded, the published split is put there by hand (docs/reproduce.md)",
             ..graph(
                 "coauthor-physics",
                 "coauthor-physics",

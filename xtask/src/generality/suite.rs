@@ -233,7 +233,7 @@ mod tests {
         assert!(all.plan.runs.is_empty() && all.blocks.is_empty());
         let lines: Vec<String> = all.left_out.iter().map(LeftOut::line).collect();
         assert!(lines[0].starts_with("bank (own-files/bank.csv): its data are not at hand"));
-        assert!(lines[2].contains("features are dense"), "{lines:?}");
+        assert!(lines[2].contains("its .npz is downloaded"), "{lines:?}");
     }
 
     #[test]

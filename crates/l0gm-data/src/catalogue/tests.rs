@@ -25,7 +25,12 @@ fn names_are_sorted_within_their_modality() {
     assert_eq!(catalogue.names("text"), ["imdb"]);
     assert_eq!(
         catalogue.names("graph"),
-        ["amazon-computers", "amazon-photo", "ogbn-products"]
+        [
+            "amazon-computers",
+            "amazon-photo",
+            "coauthor-physics",
+            "ogbn-products"
+        ]
     );
     assert_eq!(catalogue.names("model"), ["all-MiniLM-L6-v2"]);
 }

@@ -6,6 +6,7 @@ use super::{Failure, Fetcher, Kind, remote};
 use crate::error::io;
 use crate::folders::Folders;
 use crate::manifest::{Entry, FileSpec, Source};
+use crate::npz_graph::Layout;
 use crate::presence::is_file;
 use crate::{Error, Result, checksum, npz_graph};
 use std::collections::BTreeMap;
@@ -13,6 +14,14 @@ use std::path::{Path, PathBuf};
 
 /// Folder for originals within the dataset's folder.
 const ORIGINALS: &str = "original";
+
+/// What an entry's reader needs besides the original.
+fn layout(entry: &Entry) -> Layout {
+    match entry.reader.as_str() {
+        "npz" => Layout::Original,
+        _ => Layout::Raw,
+    }
+}
 
 /// Path of an original in the dataset's folder.
 fn name_of(url: &str) -> String {
@@ -37,19 +46,25 @@ pub(super) fn fetch(
     let folder = dir.join(ORIGINALS);
     std::fs::create_dir_all(&folder).map_err(io(&folder, "cannot create the folder"))?;
     let outcome = fetcher.file(url, &target, expected).and_then(|_| {
-        tracing::info!("converting {name} into raw/ and split/");
-        npz_graph::convert(&target, &entry.counts, splits, dir).map_err(|e| match e {
-            // This error is the original's fault; any other is the folder's.
-            Error::File { path, message } if path == target => {
-                if let Err(e) = std::fs::remove_file(&path) {
-                    return io(&path, "cannot remove")(e).into();
+        match layout(entry) {
+            Layout::Raw => tracing::info!("converting {name} into raw/ and split/"),
+            Layout::Original => tracing::info!("drawing splits of {name} into split/"),
+        }
+        npz_graph::convert(&target, &entry.counts, splits, layout(entry), dir).map_err(
+            |e| match e {
+                // This error is the original's fault; any other is the folder's.
+                Error::File { path, message } if path == target => {
+                    if let Err(e) = std::fs::remove_file(&path) {
+                        return io(&path, "cannot remove")(e).into();
+                    }
+                    let file = path.display();
+                    let message =
+                        format!("{file}: {message}; removed. Try again, or get it by hand");
+                    remote(Kind::Corrupt, url, message)
                 }
-                let file = path.display();
-                let message = format!("{file}: {message}; removed. Try again, or get it by hand");
-                remote(Kind::Corrupt, url, message)
-            }
-            other => other.into(),
-        })
+                other => other.into(),
+            },
+        )
     });
     if outcome.is_err() {
         // This removes only an empty folder; a partial download that can be resumed stays.
@@ -96,7 +111,8 @@ pub(crate) fn convert_local(entry: &Entry, folders: &Folders) -> Result<Option<P
                 optional: true,
             };
             checksum::verify(&home, &[&spec], &folders.write)?;
-            npz_graph::convert(&home.join(&name), &entry.counts, splits, &dir)?;
+            let (file, counts) = (home.join(&name), &entry.counts);
+            npz_graph::convert(&file, counts, splits, layout(entry), &dir)?;
             checksum::pin(&dir, &sums_of(&dir, entry, &name)?)?;
         }
         return Ok(Some(home.join(&name)));

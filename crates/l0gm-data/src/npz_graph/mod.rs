@@ -1,6 +1,6 @@
-//! Converts the .npz of a published graph to OGB's raw layout, with splits drawn from a seed. The .npz holds the CSR
-//! parts of adjacency and features, and labels, in the form of Shchur et al. 2018 (arXiv:1811.05868). The adjacency
-//! need not be symmetric: an edge in either direction is one undirected edge.
+//! Reads the .npz of a published graph, and converts it to OGB's raw layout with splits drawn from a seed. The .npz
+//! holds the CSR parts of adjacency and features, and labels, in the form of Shchur et al. 2018 (arXiv:1811.05868). The
+//! adjacency need not be symmetric: an edge in either direction is one undirected edge.
 
 mod csr;
 
@@ -16,8 +16,17 @@ use std::path::Path;
 /// Seed of the splits.
 const SPLIT_SEED: u64 = 0;
 
-/// Writes `raw/` and `split/<kind>/` into `dir` from the .npz at `original`, and keeps what is there already. The new
-/// files appear complete, with `raw/` last, or not at all.
+/// Whether an original is converted, or only needs splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// The graph is written in OGB's raw layout, features with all their zeros.
+    Raw,
+    /// The original itself is read, because its features with all zeros would be too large.
+    Original,
+}
+
+/// Writes `raw/` (for [`Layout::Raw`]) and `split/<kind>/` into `dir` from the .npz at `original`, and keeps what is
+/// there already. The new files appear complete, with `raw/` last, or not at all.
 ///
 /// `counts` holds the manifest's numbers of nodes, edges, features and classes; those that are stated must be
 /// correct.
@@ -29,32 +38,46 @@ pub(crate) fn convert(
     original: &Path,
     counts: &BTreeMap<String, u64>,
     splits: &[String],
+    layout: Layout,
     dir: &Path,
 ) -> Result<()> {
-    let graph = read(original)?;
+    let graph = NpzGraph::read(original)?;
     graph.check(original, counts)?;
     std::fs::create_dir_all(dir).map_err(io(dir, "cannot create the folder"))?;
     let temporary = dir.join(format!(".converting-{}", unique()));
     let done = graph
-        .write(splits, &temporary)
-        .and_then(|()| put_in_place(&temporary, splits, dir));
+        .write(splits, layout, &temporary)
+        .and_then(|()| put_in_place(&temporary, splits, layout, dir));
     // Delete the temporary folder whether or not the conversion succeeded.
     let removed = std::fs::remove_dir_all(&temporary);
     done?;
     removed.map_err(io(&temporary, "cannot remove"))
 }
 
-/// A graph in memory.
-struct Converted {
+/// A graph in an .npz in the form of Shchur et al. 2018, with features that keep no zeros.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NpzGraph {
     /// Each undirected edge once, smaller node first; sorted.
-    edges: Vec<(usize, usize)>,
-    labels: Vec<usize>,
-    features: usize,
+    pub edges: Vec<(usize, usize)>,
+    /// Class of each node.
+    pub labels: Vec<usize>,
+    /// Number of features of each node.
+    pub features: usize,
     /// The non-zero features of each node as (column, value), sorted by column.
-    rows: Vec<Vec<(usize, f32)>>,
+    pub rows: Vec<Vec<(usize, f32)>>,
 }
 
-fn read(path: &Path) -> Result<Converted> {
+impl NpzGraph {
+    /// Reads the arrays `adj_*` and `attr_*` (scipy's CSR parts) and `labels`.
+    ///
+    /// # Errors
+    /// Fails if an array is missing or damaged, or if the arrays do not fit each other. The error names the array.
+    pub fn read(path: &Path) -> Result<Self> {
+        read(path)
+    }
+}
+
+fn read(path: &Path) -> Result<NpzGraph> {
     let npz = Npz::open(path)?;
     let adjacency = Csr::read(&npz, "adj")?;
     let attributes = Csr::read(&npz, "attr")?;
@@ -96,7 +119,7 @@ fn read(path: &Path) -> Result<Converted> {
         let what = format!("the entries of node {node} for one feature add up to no finite number");
         return Err(npz.fault("attr_data", what));
     }
-    Ok(Converted {
+    Ok(NpzGraph {
         edges: undirected(&adjacency),
         labels,
         features: attributes.columns,
@@ -131,7 +154,7 @@ fn merged(attributes: &Csr, node: usize) -> Vec<(usize, f32)> {
     row
 }
 
-impl Converted {
+impl NpzGraph {
     /// Compares the graph with the counts in the manifest.
     fn check(&self, path: &Path, counts: &BTreeMap<String, u64>) -> Result<()> {
         let classes = self.labels.iter().collect::<BTreeSet<_>>().len();
@@ -156,7 +179,7 @@ impl Converted {
         Err(Error::file(path, message))
     }
 
-    fn write(&self, splits: &[String], dir: &Path) -> Result<()> {
+    fn write(&self, splits: &[String], layout: Layout, dir: &Path) -> Result<()> {
         let ogb = OgbGraph {
             edges: &self.edges,
             labels: &self.labels,
@@ -174,18 +197,24 @@ impl Converted {
             })?;
             write_split(dir, kind, &parts)?;
         }
-        ogb.write_raw(dir)
+        match layout {
+            Layout::Raw => ogb.write_raw(dir),
+            Layout::Original => Ok(()),
+        }
     }
 }
 
 /// Moves what is missing in `dir` from `from`. A graph without `raw/` counts as missing, so `raw/` comes last, and
 /// the next call repairs an interrupted one.
-fn put_in_place(from: &Path, splits: &[String], dir: &Path) -> Result<()> {
+fn put_in_place(from: &Path, splits: &[String], layout: Layout, dir: &Path) -> Result<()> {
     for kind in splits {
         let folder = Path::new("split").join(kind);
         if !dir.join(&folder).exists() {
             move_into(&from.join(&folder), &dir.join(&folder))?;
         }
+    }
+    if layout == Layout::Original {
+        return Ok(());
     }
     if !dir.join("raw").exists() {
         return move_into(&from.join("raw"), &dir.join("raw"));

@@ -120,6 +120,7 @@ fn converted(bytes: &[u8]) -> (tempfile::TempDir, Result<()>) {
         &original,
         &counts_of(4, 3, 3, 3),
         &splits,
+        Layout::Raw,
         &tmp.path().join("x"),
     );
     (tmp, outcome)
@@ -276,7 +277,7 @@ fn counts_that_differ_from_the_catalogue_are_refused_by_name() {
     let original = tmp.path().join("graph.npz");
     std::fs::write(&original, npz(&small(false))).unwrap();
     let counts = counts_of(4, 7, 3, 10);
-    let error = convert(&original, &counts, &[], &tmp.path().join("x"))
+    let error = convert(&original, &counts, &[], Layout::Raw, &tmp.path().join("x"))
         .unwrap_err()
         .to_string();
     assert!(
@@ -306,12 +307,37 @@ fn files_that_are_there_already_stay() {
     std::fs::write(&own, "own").unwrap();
     std::fs::write(dir.join("raw/node-label.csv.gz"), "own").unwrap();
     let splits = ["random-60-20-20".to_owned()];
-    convert(&original, &BTreeMap::new(), &splits, &dir).unwrap();
+    convert(&original, &BTreeMap::new(), &splits, Layout::Raw, &dir).unwrap();
     assert_eq!(std::fs::read_to_string(own).unwrap(), "own");
     let labels = std::fs::read_to_string(dir.join("raw/node-label.csv.gz"));
     assert_eq!(labels.unwrap(), "own");
     assert_eq!(text(&dir, "raw/edge.csv.gz"), "0,1\n1,2\n2,3\n");
     assert!(!dir.join("split/random-60-20-20/test.csv.gz").exists());
+}
+
+#[test]
+fn features_are_read_without_zeros_and_an_original_gets_splits_only() {
+    let tmp = tempfile::tempdir().unwrap();
+    let original = tmp.path().join("graph.npz");
+    std::fs::write(&original, npz(&small(true))).unwrap();
+    let graph = NpzGraph::read(&original).unwrap();
+    assert_eq!(graph.edges, [(0, 1), (1, 2), (2, 3)]);
+    assert_eq!(graph.labels, [0, 1, 1, 2]);
+    assert_eq!(graph.features, 3);
+    // The repeated entry is added up, the stored zero is gone, and the columns are in order.
+    let rows = [
+        vec![(0, 1.0), (2, 0.5)],
+        vec![(1, 3.0)],
+        Vec::new(),
+        Vec::new(),
+    ];
+    assert_eq!(graph.rows, rows);
+    let dir = tmp.path().join("x");
+    let splits = ["random-60-20-20".to_owned()];
+    let counts = counts_of(4, 3, 3, 3);
+    convert(&original, &counts, &splits, Layout::Original, &dir).unwrap();
+    assert!(dir.join("split/random-60-20-20/test.csv.gz").is_file());
+    assert!(!dir.join("raw").exists());
 }
 
 mod download;

@@ -16,7 +16,7 @@ pub(crate) fn compacted(
     settings: &GraphSettings,
 ) -> Result<Compacted> {
     let small = CompactModel::new(model)?;
-    let features = task.graph().features().dim(1)?;
+    let features = task.graph().columns();
     let input = task.input(Split::Test);
     let difference = (model.logits(&input)? - small.logits(&input)?)?;
     let difference = difference.abs()?.flatten_all()?.max(0)?;

@@ -260,7 +260,7 @@ impl CompactGraph {
             )));
         }
         let nodes = graph.nodes();
-        scale_features(&mut graph, self.body.scaling);
+        scale_features(&mut graph, self.body.scaling)?;
         let graph = Arc::new(GraphTensors::new(&graph, &self.device)?);
         let all: Vec<NodeId> = (0..nodes as u32).map(NodeId).collect();
         let rows = Arc::new(NodeRows::new(&graph, &all)?);

@@ -72,7 +72,7 @@ fn loaded_logits_equal_gated_logits_with_and_without_norms_and_with_all_closed()
         assert_eq!(spreads, usize::from(interface_width == 48));
 
         let mut scaled = graph.clone();
-        scale_features(&mut scaled, FeatureScaling::Row);
+        scale_features(&mut scaled, FeatureScaling::Row).unwrap();
         let tensors = Arc::new(GraphTensors::new(&scaled, &Device::Cpu).unwrap());
         let all: Vec<NodeId> = (0..60).map(NodeId).collect();
         let rows = Arc::new(NodeRows::new(&tensors, &all).unwrap());

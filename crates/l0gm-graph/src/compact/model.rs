@@ -138,7 +138,7 @@ impl CompactModel {
                 let h = layer.forward(&messages, &Receivers::of(input, last))?;
                 messages = Messages::new(h);
             }
-            interface.push(messages.into_h());
+            interface.push(messages.into_h()?);
         }
         for own in &self.scores {
             interface.push(scores(

@@ -3,7 +3,8 @@
 
 use crate::build::build_model;
 use crate::compact::compacted;
-use crate::estimate::{GraphSize, epoch};
+use crate::estimate::gated;
+use crate::extent::Extent;
 use crate::modality::LoadedGraph;
 use crate::ready::{Ready, chosen_settings};
 use crate::settings::UNWRITTEN;
@@ -46,8 +47,12 @@ impl Method<GraphModality> for GatedMethod {
         self.info.clone()
     }
 
-    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
-        estimate(spec)
+    fn estimate(&self, modality: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        let settings = settings_of(spec)?;
+        Ok(gated(
+            &Extent::of(modality, &spec.dataset, &settings),
+            &settings,
+        ))
     }
 
     fn run(
@@ -68,30 +73,6 @@ impl Method<GraphModality> for GatedMethod {
     ) -> Result<TimedRun> {
         timed(modality, &self.info, spec, dir, device)
     }
-}
-
-/// Roughly estimates a run's time on two CPU cores.
-fn estimate(spec: &RunSpec) -> Result<Duration> {
-    let settings = settings_of(spec)?;
-    // Nodes, stored entries and features. The size of a user's graph is not known before it is read.
-    let (nodes, entries, features) = match spec.dataset.as_str() {
-        "amazon-photo" => (7_650.0, 245_812.0, 745.0),
-        "ogbn-products" => (2_449_029.0, 126_167_309.0, 100.0),
-        _ => (13_752.0, 505_474.0, 767.0),
-    };
-    let size = GraphSize {
-        nodes,
-        entries,
-        features,
-        stored: nodes * features,
-    };
-    // Slightly above the 45 to 60 seconds that a run on amazon-computers took on an otherwise idle machine.
-    let epoch = epoch(&size, &settings);
-    let seconds = 2.0
-        + settings.train.epochs as f64
-            * epoch
-            * (1.0 + 0.4 / settings.train.validate_every.max(1) as f64);
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// Fits the model that `info` describes (gated or dense) and judges it.
@@ -156,7 +137,8 @@ fn timed(
     let loaded = modality.load(spec, &settings, device)?;
     // Compute Â X before timing: it is computed once for a graph and serves every pass.
     let graph = loaded.task.graph();
-    let sparse = settings.gcn.sparse_features && graph.sparse()?.is_some();
+    let wanted = settings.gcn.sparse_features || graph.is_sparse();
+    let sparse = wanted && graph.sparse()?.is_some();
     if !sparse {
         graph.propagated()?;
     }

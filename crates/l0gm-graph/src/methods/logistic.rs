@@ -3,16 +3,18 @@
 //! The L2 penalty is chosen on the validation nodes. Under the robustness protocol the attributes of the test nodes are
 //! perturbed, as for every method.
 
+use crate::estimate::logistic;
+use crate::extent::Extent;
 use crate::modality::LoadedGraph;
 use crate::robustness::{feature_scales, perturbed};
-use crate::rows::{mean_over_neighbours, sparse_rows, two_hop_means};
+use crate::rows::NodeFeatures;
+use crate::scores::Reach;
 use crate::{GraphModality, GraphSettings, GraphTensors, NodeId};
-use candle_core::{Device, Tensor};
-use l0gm_ops::{Csr, SparseMatrix};
+use candle_core::Device;
 use l0gm_train::{
     Experiment, FeatureScale, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
     LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext,
-    RunRecord, RunSpec, Split, Task, TimedRows, TimedRun,
+    RunRecord, RunSpec, Split, TimedRows, TimedRun,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -44,9 +46,8 @@ impl Method<GraphModality> for Logistic {
         LogisticSettings::from_value(settings).map(|_| ())
     }
 
-    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
-        // 31 s on amazon-computers, two busy cores.
-        estimate(spec, 30.0)
+    fn estimate(&self, modality: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(modality, spec, Reach::Own)
     }
 
     fn run(
@@ -69,23 +70,12 @@ impl Method<GraphModality> for Logistic {
     }
 }
 
-/// Which attributes are a node's features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// The node's own attributes.
-    Own,
-    /// The means of the attributes of all nodes within two steps.
-    TwoHops,
-}
-
-/// A run's time, scaled by the number of nodes from `seconds` on amazon-computers.
-pub(super) fn estimate(spec: &RunSpec, seconds: f64) -> Result<Duration> {
-    let nodes = match spec.dataset.as_str() {
-        "amazon-photo" => 7_650.0,
-        "ogbn-products" => 2_449_029.0,
-        _ => 13_752.0,
-    };
-    Ok(Duration::from_secs_f64(2.0 + seconds * nodes / 13_752.0))
+/// A run's time.
+pub(super) fn estimate(modality: &GraphModality, spec: &RunSpec, reach: Reach) -> Result<Duration> {
+    let settings: GraphSettings = spec.modality_settings()?;
+    let own: LogisticSettings = spec.method_settings()?;
+    let extent = Extent::of(modality, &spec.dataset, &settings);
+    Ok(logistic(&extent, reach, own.max_iterations))
 }
 
 /// Fits the classifier on the features that `reach` names and judges it.
@@ -110,7 +100,7 @@ pub(super) fn run(
     };
     experiment.run(
         |sitting, context| {
-            let task = NodeFeatures::new(&loaded, reach.mean(&loaded)?)?;
+            let task = NodeRegression::new(&loaded, reach)?;
             LogisticPredictor::fit(task, &own, sitting, context)
         },
         context,
@@ -127,9 +117,8 @@ pub(super) fn timed(
     let settings: GraphSettings = spec.modality_settings()?;
     let start = Instant::now();
     let loaded = modality.load(spec, &settings, &Device::Cpu)?;
-    let graph = loaded.task.graph();
-    let features = around(graph, reach.mean(&loaded)?.as_ref())?;
-    let features = sparse_rows(&features, &nodes_of(&loaded, Split::Test)?)?;
+    let test = nodes_of(&loaded, Split::Test)?;
+    let features = NodeFeatures::new(loaded.task.graph(), reach, &test)?.into_csr()?;
     let seconds = start.elapsed().as_secs_f64();
     let mut timed = LogisticRegression::timed(dir, &spec.id(), features, TimedRows::All)?;
     let nodes = loaded.graph.nodes();
@@ -144,46 +133,33 @@ pub(super) fn timed(
     Ok(timed)
 }
 
-impl Reach {
-    /// The averages that this reach needs; `None` where a node's own attributes are its features.
-    fn mean(self, loaded: &LoadedGraph) -> crate::Result<Option<SparseMatrix>> {
-        match self {
-            Self::Own => Ok(None),
-            Self::TwoHops => mean_over_neighbours(loaded.graph.adjacency()).map(Some),
-        }
-    }
-}
-
 fn nodes_of(loaded: &LoadedGraph, split: Split) -> crate::Result<Vec<NodeId>> {
     let ids: Vec<u32> = loaded.task.input(split).rows.ids().to_vec1()?;
     Ok(ids.into_iter().map(NodeId).collect())
 }
 
 /// Nodes of three splits with their features.
-struct NodeFeatures<'a> {
+struct NodeRegression<'a> {
     graph: &'a GraphTensors,
     classes: usize,
-    /// Averages over a node and its neighbours; `None` if a node's own attributes are its features.
-    mean: Option<SparseMatrix>,
+    reach: Reach,
     test: Vec<NodeId>,
     /// Training, validation and test.
-    parts: [(Csr, Vec<u32>); 3],
+    parts: [(NodeFeatures, Vec<u32>); 3],
     scales: OnceLock<Vec<FeatureScale>>,
 }
 
-impl<'a> NodeFeatures<'a> {
-    /// Features from the two-hop means of `mean`, or from the attributes themselves.
-    fn new(loaded: &'a LoadedGraph, mean: Option<SparseMatrix>) -> crate::Result<Self> {
+impl<'a> NodeRegression<'a> {
+    fn new(loaded: &'a LoadedGraph, reach: Reach) -> crate::Result<Self> {
         let graph = loaded.task.graph();
-        let features = around(graph, mean.as_ref())?;
-        let part = |split| -> crate::Result<(Csr, Vec<u32>)> {
-            let features = sparse_rows(&features, &nodes_of(loaded, split)?)?;
+        let part = |split| -> crate::Result<(NodeFeatures, Vec<u32>)> {
+            let features = NodeFeatures::new(graph, reach, &nodes_of(loaded, split)?)?;
             Ok((features, loaded.task.labels(split)?))
         };
         Ok(Self {
             graph,
-            classes: loaded.task.classes(),
-            mean,
+            classes: loaded.graph.classes().len(),
+            reach,
             test: nodes_of(loaded, Split::Test)?,
             parts: [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?],
             scales: OnceLock::new(),
@@ -191,21 +167,17 @@ impl<'a> NodeFeatures<'a> {
     }
 }
 
-fn around(graph: &GraphTensors, mean: Option<&SparseMatrix>) -> crate::Result<Tensor> {
-    match mean {
-        Some(mean) => two_hop_means(mean, graph.features()),
-        None => Ok(graph.features().clone()),
-    }
-}
-
-impl FeatureTask for NodeFeatures<'_> {
+impl FeatureTask for NodeRegression<'_> {
     fn classes(&self) -> usize {
         self.classes
     }
 
     fn split(&self, split: Split) -> Labelled<'_> {
-        let (rows, labels) = &self.parts[split as usize];
-        Labelled { rows, labels }
+        let (features, labels) = &self.parts[split as usize];
+        Labelled {
+            rows: features.rows(),
+            labels,
+        }
     }
 
     fn perturbed(
@@ -223,10 +195,10 @@ impl FeatureTask for NodeFeatures<'_> {
         };
         let graph = perturbed(self.graph, &self.test, perturbation, scales)?;
         let nodes: Vec<NodeId> = rows.iter().map(|&row| self.test[row as usize]).collect();
-        let features = sparse_rows(&around(&graph, self.mean.as_ref())?, &nodes)?;
+        let features = NodeFeatures::new(&graph, self.reach, &nodes)?;
         Ok(PerturbedLogits {
             at: "features of test nodes".to_owned(),
-            logits: model.logits(&features)?,
+            logits: model.logits_of(features.rows())?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The class frequencies of the training nodes, which every model for a graph must beat.
 
-use super::logistic;
+use crate::estimate::judging;
+use crate::extent::Extent;
 use crate::{GraphModality, GraphSettings};
 use candle_core::Device;
 use l0gm_train::{
@@ -16,8 +17,10 @@ impl Method<GraphModality> for Majority {
         MajorityPredictor::INFO
     }
 
-    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
-        logistic::estimate(spec, 0.5)
+    fn estimate(&self, modality: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        let settings: GraphSettings = spec.modality_settings()?;
+        let extent = Extent::of(modality, &spec.dataset, &settings);
+        Ok(judging(&extent))
     }
 
     fn run(

@@ -1,8 +1,9 @@
 //! Logistic regression on two-hop means: the attributes of everything within two steps of a node, averaged twice over
 //! neighbours (a graph convolution without weights and without an activation in between).
 
-use super::logistic::{Reach, estimate, run, timed};
+use super::logistic::{estimate, run, timed};
 use crate::GraphModality;
+use crate::scores::Reach;
 use candle_core::Device;
 use l0gm_train::{
     Knob, LogisticSettings, Method, MethodInfo, Result, Role, RunContext, RunRecord, RunSpec,
@@ -43,10 +44,8 @@ impl Method<GraphModality> for TwoHop {
         LogisticSettings::from_value(settings).map(|_| ())
     }
 
-    fn estimate(&self, _: &GraphModality, spec: &RunSpec) -> Result<Duration> {
-        // The means of neighbours are dense. On amazon-computers a run took 27 s of CPU time, and 57 s on two cores that
-        // had other work.
-        estimate(spec, 40.0)
+    fn estimate(&self, modality: &GraphModality, spec: &RunSpec) -> Result<Duration> {
+        estimate(modality, spec, Reach::TwoHops)
     }
 
     fn run(

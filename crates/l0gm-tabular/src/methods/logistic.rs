@@ -145,7 +145,10 @@ impl FeatureTask for TableFeatures<'_> {
 
     fn split(&self, split: Split) -> Labelled<'_> {
         let (rows, labels) = &self.parts[split as usize];
-        Labelled { rows, labels }
+        Labelled {
+            rows: rows.into(),
+            labels,
+        }
     }
 
     fn perturbed(

@@ -202,7 +202,7 @@ impl FeatureTask for TextFeatures<'_> {
 
     fn split(&self, split: Split) -> Labelled<'_> {
         Labelled {
-            rows: &self.rows[split as usize],
+            rows: (&self.rows[split as usize]).into(),
             labels: &self.corpora[split as usize].labels,
         }
     }

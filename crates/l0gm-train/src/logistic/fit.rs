@@ -1,57 +1,21 @@
 //! One fit for each strength of the penalty, and the choice among them.
 
-use super::loss::{Objective, Rows};
+use super::loss::Objective;
 use super::model::outputs;
 use super::solve::minimise;
-use super::{LogisticRegression, LogisticSettings};
+use super::{LogisticRegression, LogisticSettings, Rows};
 use crate::{Error, PredictionTable, Progress, ProgressEvent, Result, Split, StopFlag, all_finite};
-use candle_core::Tensor;
-use l0gm_ops::Csr;
 
 /// Weaker penalties are not tried after so many in a row that did not lower the best validation loss.
 const PATIENCE: usize = 2;
 
-/// Sparse rows and the class of each.
+/// Rows and the class of each.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled<'a> {
     /// rows x features.
-    pub rows: &'a Csr,
+    pub rows: Rows<'a>,
     /// One class a row.
     pub labels: &'a [u32],
-}
-
-/// Rows written out in full and the class of each.
-#[derive(Clone, Copy, Debug)]
-pub struct LabelledMatrix<'a> {
-    /// f32 (rows, features), on the host.
-    pub rows: &'a Tensor,
-    /// One class a row.
-    pub labels: &'a [u32],
-}
-
-/// Rows of either kind with their classes.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    rows: Rows<'a>,
-    labels: &'a [u32],
-}
-
-impl<'a> From<Labelled<'a>> for Part<'a> {
-    fn from(part: Labelled<'a>) -> Self {
-        Self {
-            rows: Rows::Sparse(part.rows),
-            labels: part.labels,
-        }
-    }
-}
-
-impl<'a> From<LabelledMatrix<'a>> for Part<'a> {
-    fn from(part: LabelledMatrix<'a>) -> Self {
-        Self {
-            rows: Rows::Dense(part.rows),
-            labels: part.labels,
-        }
-    }
 }
 
 /// One strength that was tried.
@@ -107,47 +71,6 @@ impl LogisticFit {
 pub fn fit_logistic(
     train: Labelled<'_>,
     valid: Labelled<'_>,
-    classes: usize,
-    settings: &LogisticSettings,
-    progress: &mut dyn Progress,
-    stop: &StopFlag,
-) -> Result<LogisticFit> {
-    fit_parts(
-        train.into(),
-        valid.into(),
-        classes,
-        settings,
-        progress,
-        stop,
-    )
-}
-
-/// Like [`fit_logistic`], on rows that are written out in full. The products are in single precision, so that the
-/// result differs from that on sparse rows by rounding.
-///
-/// # Errors
-/// As [`fit_logistic`].
-pub fn fit_logistic_matrix(
-    train: LabelledMatrix<'_>,
-    valid: LabelledMatrix<'_>,
-    classes: usize,
-    settings: &LogisticSettings,
-    progress: &mut dyn Progress,
-    stop: &StopFlag,
-) -> Result<LogisticFit> {
-    fit_parts(
-        train.into(),
-        valid.into(),
-        classes,
-        settings,
-        progress,
-        stop,
-    )
-}
-
-fn fit_parts(
-    train: Part<'_>,
-    valid: Part<'_>,
     classes: usize,
     settings: &LogisticSettings,
     progress: &mut dyn Progress,
@@ -213,7 +136,7 @@ fn fit_parts(
 
 /// Weights of 0, and intercepts that predict the training shares. Half a row is added to each class, so that one that
 /// has no training row starts with a finite logit.
-fn start(train: Part<'_>, classes: usize) -> Vec<f64> {
+fn start(train: Labelled<'_>, classes: usize) -> Vec<f64> {
     let mut counts = vec![0.5f64; classes];
     for &label in train.labels {
         counts[label as usize] += 1.0;
@@ -226,9 +149,9 @@ fn start(train: Part<'_>, classes: usize) -> Vec<f64> {
     parameters
 }
 
-fn check(name: &str, part: Part<'_>, columns: usize, classes: usize) -> Result<()> {
+fn check(name: &str, part: Labelled<'_>, columns: usize, classes: usize) -> Result<()> {
     let wrong = |message: String| Err(Error::Task(format!("logistic regression: {message}")));
-    let Part { rows, labels } = part;
+    let Labelled { rows, labels } = part;
     if classes < 2 {
         return wrong(format!(
             "{classes} class(es); a classifier needs at least two"
@@ -255,6 +178,7 @@ fn check(name: &str, part: Part<'_>, columns: usize, classes: usize) -> Result<(
     }
     let rows = match rows {
         Rows::Sparse(rows) => rows,
+        Rows::Products(_) => return Ok(()),
         Rows::Dense(rows) if all_finite(rows)? => return Ok(()),
         Rows::Dense(_) => {
             return wrong(format!("a feature of a {name} row is not a finite number"));
@@ -271,15 +195,12 @@ fn check(name: &str, part: Part<'_>, columns: usize, classes: usize) -> Result<(
     Ok(())
 }
 
-fn nll(model: &LogisticRegression, part: Part<'_>) -> Result<f64> {
+fn nll(model: &LogisticRegression, part: Labelled<'_>) -> Result<f64> {
     let table = PredictionTable {
         split: Split::Valid,
         rows: (0..part.labels.len() as u32).collect(),
         labels: part.labels.to_vec(),
-        logits: match part.rows {
-            Rows::Sparse(rows) => model.logits(rows)?,
-            Rows::Dense(rows) => model.matrix_logits(rows)?,
-        },
+        logits: model.logits_of(part.rows)?,
         classes: model.classes(),
     };
     Ok(table.nll())

@@ -9,57 +9,14 @@
 //!
 //! With two classes z_i = (0, w x_i + b), so there is one output instead of two.
 
-use super::dense;
+use super::{Rows, dense, products};
 use crate::Result;
-use candle_core::Tensor;
 use l0gm_ops::Csr;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Bytes that the threads' partial gradients may take together.
 const PARTIAL_BYTES: usize = 64 << 20;
-
-/// The features of some rows.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Rows<'a> {
-    /// rows x features, without zeros.
-    Sparse(&'a Csr),
-    /// f32 (rows, features), on the host.
-    Dense(&'a Tensor),
-}
-
-impl Rows<'_> {
-    /// Number of rows.
-    pub(super) fn count(self) -> usize {
-        match self {
-            Self::Sparse(rows) => rows.rows(),
-            Self::Dense(rows) => rows.dim(0).unwrap_or_default(),
-        }
-    }
-
-    /// Number of features.
-    pub(super) fn columns(self) -> usize {
-        match self {
-            Self::Sparse(rows) => rows.columns(),
-            Self::Dense(rows) => rows.dim(1).unwrap_or_default(),
-        }
-    }
-
-    /// Mean and mean square of every feature.
-    pub(super) fn moments(self) -> Result<(Vec<f64>, Vec<f64>)> {
-        let rows = match self {
-            Self::Sparse(rows) => rows,
-            Self::Dense(rows) => return dense::moments(rows),
-        };
-        let n = rows.rows() as f64;
-        let (mut mean, mut square) = (vec![0.0; rows.columns()], vec![0.0; rows.columns()]);
-        for (&column, &value) in rows.indices().iter().zip(rows.values()) {
-            mean[column as usize] += f64::from(value) / n;
-            square[column as usize] += f64::from(value).powi(2) / n;
-        }
-        Ok((mean, square))
-    }
-}
 
 /// J of some labelled rows. Parameters are columns x outputs weights, column by column, then the intercepts.
 #[derive(Clone, Copy)]
@@ -82,6 +39,9 @@ impl Objective<'_> {
             Rows::Sparse(rows) => self.sums(rows, parameters),
             Rows::Dense(rows) => {
                 dense::value_and_gradient(rows, self.labels, self.outputs, parameters)?
+            }
+            Rows::Products(rows) => {
+                products::value_and_gradient(rows, self.labels, self.outputs, parameters)?
             }
         };
         let weights = self.rows.columns() * self.outputs;

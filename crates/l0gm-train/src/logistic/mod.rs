@@ -2,17 +2,19 @@
 //!
 //! Two classes share one weight vector (a sigmoid), more have one each (a softmax). Weights are penalised,
 //! intercepts are not. The strength of the penalty is chosen among a few by validation loss, from strong to weak,
-//! each fit starting where the one before ended. Rows are sparse; nothing is random, and the same rows give the same
+//! each fit starting where the one before ended. Nothing is random, and the same rows give the same
 //! bits on any number of threads.
 
 mod class_scores;
 mod coordinates;
 mod dense;
+mod features;
 mod file;
 mod fit;
 mod loss;
 mod model;
 mod predictor;
+mod products;
 mod rows;
 mod scales;
 mod solve;
@@ -22,11 +24,11 @@ mod timed;
 mod tests;
 
 pub use class_scores::ClassScores;
-pub use fit::{
-    Labelled, LabelledMatrix, LogisticFit, LogisticTrial, fit_logistic, fit_logistic_matrix,
-};
+pub use features::Rows;
+pub use fit::{Labelled, LogisticFit, LogisticTrial, fit_logistic};
 pub use model::LogisticRegression;
 pub use predictor::{FeatureTask, LogisticPredictor};
+pub use products::RowProducts;
 pub use scales::column_scales;
 pub use timed::TimedRows;
 

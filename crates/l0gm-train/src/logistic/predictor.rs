@@ -2,7 +2,7 @@
 //! perturbed; fitting, predicting and timing are the same.
 
 use super::rows::some_rows;
-use super::{Labelled, LogisticRegression, LogisticSettings, fit_logistic};
+use super::{Labelled, LogisticRegression, LogisticSettings, Rows, fit_logistic};
 use crate::{
     Condition, Fitted, LATENCY_BATCH, Latency, Offered, Outcome, Perturbation, Perturbed,
     PerturbedLogits, PredictionTable, Predictor, Result, RunContext, Sitting, Sizes, Split,
@@ -87,7 +87,7 @@ impl<T: FeatureTask> Predictor for LogisticPredictor<T> {
             split,
             rows: (0..labels.len() as u32).collect(),
             labels: labels.to_vec(),
-            logits: self.model.logits(rows)?,
+            logits: self.model.logits_of(rows)?,
             classes: self.task.classes(),
         })
     }
@@ -113,16 +113,23 @@ impl<T: FeatureTask> Predictor for LogisticPredictor<T> {
 
     /// Of the product with ready features.
     fn latency(&mut self, _: &mut RunContext<'_>) -> Result<Offered<Latency>> {
-        let test = self.task.split(Split::Test).rows;
-        let first: Vec<u32> = (0..test.rows().min(LATENCY_BATCH) as u32).collect();
-        let rows = some_rows(test, &first)?;
-        let latency = latency_of(rows.rows(), || self.model.logits(&rows).map(|_| ()))?;
+        let all = self.task.split(Split::Test).rows;
+        let some = match all {
+            Rows::Sparse(test) => {
+                let first: Vec<u32> = (0..test.rows().min(LATENCY_BATCH) as u32).collect();
+                Some(some_rows(test, &first)?)
+            }
+            // Products are of all rows together.
+            Rows::Dense(_) | Rows::Products(_) => None,
+        };
+        let rows = some.as_ref().map_or(all, Rows::Sparse);
+        let latency = latency_of(rows.count(), || self.model.logits_of(rows).map(|_| ()))?;
         Ok(Offered::Yes(latency))
     }
 
     fn sizes(&self) -> Offered<Sizes> {
         let rows = self.task.split(Split::Test).rows;
-        let entries = rows.values().len().div_ceil(rows.rows().max(1));
+        let entries = rows.multiplications().div_ceil(rows.count().max(1));
         let parameters = self.model.parameters() as u64;
         Offered::Yes(Sizes {
             parameters,

@@ -1,6 +1,6 @@
 //! Known answers, gradients, and what must not go wrong.
 #![allow(clippy::unwrap_used)]
-use super::loss::{Objective, Rows};
+use super::loss::Objective;
 use super::*;
 use crate::{Progress, ProgressEvent, StopFlag};
 use candle_core::{Device, Tensor};
@@ -49,7 +49,10 @@ fn settings(strengths: &[f64]) -> LogisticSettings {
 }
 
 fn fitted(rows: &Csr, labels: &[u32], classes: usize, settings: &LogisticSettings) -> LogisticFit {
-    let part = Labelled { rows, labels };
+    let part = Labelled {
+        rows: Rows::Sparse(rows),
+        labels,
+    };
     fit_logistic(part, part, classes, settings, &mut (), &StopFlag::default()).unwrap()
 }
 
@@ -115,12 +118,12 @@ fn rows_written_out_in_full_have_the_same_objective_and_the_same_fit() {
         }
         let settings = LogisticSettings::default();
         let expected = fitted(&rows, &labels, classes, &settings);
-        let part = LabelledMatrix {
-            rows: &matrix,
+        let part = Labelled {
+            rows: Rows::Dense(&matrix),
             labels: &labels,
         };
         let stop = StopFlag::default();
-        let found = fit_logistic_matrix(part, part, classes, &settings, &mut (), &stop).unwrap();
+        let found = fit_logistic(part, part, classes, &settings, &mut (), &stop).unwrap();
         assert_eq!(found.chosen.strength, expected.chosen.strength);
         let (a, b) = (
             expected.model.logits(&rows).unwrap(),
@@ -128,6 +131,72 @@ fn rows_written_out_in_full_have_the_same_objective_and_the_same_fit() {
         );
         let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f32::max) < 2e-2);
+    }
+}
+
+/// Rows that are multiplied and never looked at.
+#[derive(Debug)]
+struct Multiplied(Tensor, Csr);
+
+impl RowProducts for Multiplied {
+    fn count(&self) -> usize {
+        self.1.rows()
+    }
+    fn columns(&self) -> usize {
+        self.1.columns()
+    }
+    fn times(&self, weight: &Tensor) -> candle_core::Result<Tensor> {
+        self.0.matmul(weight)
+    }
+    fn transposed_times(&self, residuals: &Tensor) -> candle_core::Result<Tensor> {
+        self.0.t()?.matmul(residuals)
+    }
+    fn moments(&self) -> candle_core::Result<(Vec<f64>, Vec<f64>)> {
+        Rows::Sparse(&self.1)
+            .moments()
+            .map_err(candle_core::Error::wrap)
+    }
+    fn multiplications(&self) -> usize {
+        self.0.elem_count()
+    }
+}
+
+#[test]
+fn rows_that_are_only_multiplied_have_the_same_objective_and_the_same_fit() {
+    for classes in [2, 4] {
+        let (rows, labels) = noisy(90, 7, classes, 3);
+        let double = dense(&rows).to_dtype(candle_core::DType::F64).unwrap();
+        let products = Multiplied(double, rows.clone());
+        let objective = |rows| Objective {
+            rows,
+            labels: &labels,
+            outputs: super::model::outputs(classes),
+            strength: 0.7,
+        };
+        let mut random = Generator::new(1);
+        let sparse = objective(Rows::Sparse(&rows));
+        let at: Vec<f64> = (0..sparse.parameters()).map(|_| random.normal()).collect();
+        let (value, gradient) = sparse.value_and_gradient(&at).unwrap();
+        let same = objective(Rows::Products(&products));
+        let (same_value, same_gradient) = same.value_and_gradient(&at).unwrap();
+        assert!((value - same_value).abs() < 1e-12, "{value} {same_value}");
+        for (a, b) in gradient.iter().zip(&same_gradient) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+        let settings = LogisticSettings::default();
+        let expected = fitted(&rows, &labels, classes, &settings);
+        let part = Labelled {
+            rows: Rows::Products(&products),
+            labels: &labels,
+        };
+        let stop = StopFlag::default();
+        let found = fit_logistic(part, part, classes, &settings, &mut (), &stop).unwrap();
+        let (a, b) = (
+            expected.model.logits(&rows).unwrap(),
+            found.model.logits_of(Rows::Products(&products)).unwrap(),
+        );
+        let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) < 1e-3);
     }
 }
 
@@ -188,11 +257,11 @@ fn a_class_without_a_training_row_gets_a_small_finite_share() {
     let valid = rows(4, &[0.5; 12]);
     let fit = fit_logistic(
         Labelled {
-            rows: &train,
+            rows: Rows::Sparse(&train),
             labels: &labels,
         },
         Labelled {
-            rows: &valid,
+            rows: Rows::Sparse(&valid),
             labels: &[0, 1, 2],
         },
         3,
@@ -219,11 +288,11 @@ fn the_strength_with_the_lowest_validation_loss_is_kept() {
     let (valid, valid_labels) = noisy(300, 30, 3, 2);
     let fit = fit_logistic(
         Labelled {
-            rows: &train,
+            rows: Rows::Sparse(&train),
             labels: &labels,
         },
         Labelled {
-            rows: &valid,
+            rows: Rows::Sparse(&valid),
             labels: &valid_labels,
         },
         3,
@@ -296,7 +365,7 @@ fn a_request_to_stop_ends_the_fit() {
     }
     let (rows, labels) = noisy(60, 30, 3, 1);
     let part = Labelled {
-        rows: &rows,
+        rows: Rows::Sparse(&rows),
         labels: &labels,
     };
     let stop = StopFlag::default();
@@ -317,7 +386,7 @@ fn a_request_to_stop_ends_the_fit() {
 fn what_does_not_fit_is_named() {
     let (good, labels) = noisy(6, 3, 2, 0);
     let part = Labelled {
-        rows: &good,
+        rows: Rows::Sparse(&good),
         labels: &labels,
     };
     let message = |train: Labelled<'_>, classes: usize, settings: &LogisticSettings| {
@@ -335,7 +404,7 @@ fn what_does_not_fit_is_named() {
     let nan = rows(3, &[1.0, f32::NAN, 1.0, 2.0, 3.0, 4.0]);
     let found = message(
         Labelled {
-            rows: &nan,
+            rows: Rows::Sparse(&nan),
             labels: &[0, 1],
         },
         2,
@@ -347,7 +416,7 @@ fn what_does_not_fit_is_named() {
     );
     let found = message(
         Labelled {
-            rows: &good,
+            rows: Rows::Sparse(&good),
             labels: &[0, 1, 0, 1, 0, 5],
         },
         2,
@@ -356,7 +425,7 @@ fn what_does_not_fit_is_named() {
     assert!(found.contains("row 5 has the label 5"), "{found}");
     let found = message(
         Labelled {
-            rows: &good,
+            rows: Rows::Sparse(&good),
             labels: &[0],
         },
         2,

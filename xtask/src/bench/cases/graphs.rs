@@ -104,7 +104,11 @@ pub(crate) fn train_767(inputs: &Inputs) -> anyhow::Result<Case> {
 pub(crate) fn epoch(inputs: &Inputs) -> anyhow::Result<Case> {
     let (graph, matrix, input) = graph(inputs)?;
     let (nodes, sizes) = (graph.nodes(), [graph.features().columns(), 256, 256, 10]);
-    let x = Tensor::from_slice(graph.features().values(), (nodes, sizes[0]), &Device::Cpu)?;
+    let x = Tensor::from_slice(
+        graph.features().dense().unwrap_or_default(),
+        (nodes, sizes[0]),
+        &Device::Cpu,
+    )?;
     let ax = csr_matmul(&matrix, &x)?;
     let labels = Tensor::from_iter((0..nodes as u32).map(|i| i % 10), &Device::Cpu)?;
     let mut parameters = Vec::new();
