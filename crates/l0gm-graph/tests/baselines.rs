@@ -176,7 +176,8 @@ fn the_model_of_a_finished_run_is_built_again_to_be_timed() {
             .iter()
             .find(|table| table.split == Split::Test)
             .unwrap();
-        assert_eq!(timed.check(test).unwrap(), 0.0, "{method}");
+        // Two hops at once or one after the other: the sums are rounded differently.
+        assert!(timed.check(test).unwrap() < 1e-5, "{method}");
         // All test nodes, whatever size is asked for.
         let batch = timed.batch(1).unwrap().unwrap();
         assert_eq!((batch.trained)().unwrap().dims(), [test.rows.len(), 3]);
