@@ -6,7 +6,7 @@ use crate::methods::METHODS;
 use crate::settings::UNWRITTEN;
 use crate::{Error, GraphModality, GraphSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, Profile, SpecRequest, TrainConfig,
+    Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest, TrainConfig,
     usual_setting_of,
 };
 use std::path::Path;
@@ -80,5 +80,10 @@ impl ModalityParts for GraphModality {
             Hyperparameter::BatchSize => None,
             other => usual_setting_of(other),
         }
+    }
+
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
+        self.summary(spec)?;
+        Ok(())
     }
 }

@@ -64,6 +64,16 @@ pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     points
 }
 
+/// What the points differ in: "λ", "target" or both, for captions.
+pub fn knob_in_words(points: &[&Point<'_>]) -> &'static str {
+    let lambdas = points.iter().filter(|point| point.lambda.is_some()).count();
+    match (lambdas, points.len() - lambdas) {
+        (_, 0) => "λ",
+        (0, _) => "target",
+        _ => "λ or target",
+    }
+}
+
 /// The sweep's point with the lowest validation loss, which is the paper's selection rule.
 pub fn best<'s, 'a>(study: &'s Study<'a>) -> Option<&'s Point<'a>> {
     let points = sweep(study).into_iter();

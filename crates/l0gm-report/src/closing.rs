@@ -126,23 +126,35 @@ fn without_machine(source: &str) -> String {
 
 /// Explains the terms that the tables use.
 pub(super) fn how_to_read() -> Section {
-    let items = [
-        "Active: the share of the interface's dimensions that the deterministic gate leaves non-zero. \
-         Expected L0 is another number: the expected count of non-zero gates under training noise.",
-        "Worst: the lowest accuracy over seeds, as the paper defines it.",
-        "ECE depends on its bins and is never zero on finite data: hold every difference against the \
-         noise floor beside it. NLL and Brier are proper scores, so they rank.",
-        "Temperature scaling costs one number fitted on validation. A method that improves calibration \
-         has to beat it.",
-        "The checkpoint is selected by validation loss; the test split is read once, at the end of a run.",
-        "Frontier: points that no other point beats in sparsity, accuracy and ECE together.",
-    ];
+    let mut items = vec!["Worst: the lowest accuracy over seeds, as the paper defines it."];
+    items.extend(READING);
+    reading(&items)
+}
+
+/// Explains the terms of a report that is not about the paper.
+pub(super) fn how_to_read_own() -> Section {
+    reading(&READING)
+}
+
+fn reading(items: &[&str]) -> Section {
+    let items = items.iter().map(|item| (*item).to_owned()).collect();
     section(
         "reading",
         "How to read the numbers",
-        vec![Block::List(items.map(str::to_owned).to_vec())],
+        vec![Block::List(items)],
     )
 }
+
+const READING: [&str; 5] = [
+    "Active: the share of the interface's dimensions that the deterministic gate leaves non-zero. \
+         Expected L0 is another number: the expected count of non-zero gates under training noise.",
+    "ECE depends on its bins and is never zero on finite data: hold every difference against the \
+         noise floor beside it. NLL and Brier are proper scores, so they rank.",
+    "Temperature scaling costs one number fitted on validation. A method that improves calibration \
+         has to beat it.",
+    "The checkpoint is selected by validation loss; the test split is read once, at the end of a run.",
+    "Frontier: points that no other point beats in sparsity, accuracy and ECE together.",
+];
 
 /// Lists the questions that the paper leaves open, and the answer this project chose.
 pub(super) fn at_odds() -> Section {
@@ -260,9 +272,11 @@ pub(super) fn how_to_reproduce(context: &ReportContext, studies: &[Study<'_>]) -
     blocks.push(Block::Paragraph(
         "The same seed on the same device gives the same run. In the output folder every run's settings, checkpoint, \
          predictions and record stand under `runs/`; `summary.parquet` and `summary.csv` hold a row a \
-         run, `tables/` every table and `figures/` every figure of this page. The paper: \
-         arXiv:2603.26801."
+         run, `tables/` every table and `figures/` every figure of this page."
             .to_owned(),
     ));
+    if !studies.iter().all(Study::is_own) {
+        blocks.push(Block::Paragraph("The paper: arXiv:2603.26801.".to_owned()));
+    }
     section("reproduce", "How to reproduce this", blocks)
 }

@@ -8,13 +8,16 @@ use super::significance::{Comparison, Measure, Outcome, Test, test_between};
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
-    arms, claims, closing, detail_tables, format, gate_maps, latency, paper_tables, plots,
-    robustness, significance, tables,
+    arms, claims, closing, detail_tables, format, gate_maps, latency, own_data, paper_tables,
+    plots, robustness, significance, tables,
 };
 use l0gm_train::RunRecord;
 
 pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &Paper) -> Document {
     let studies = context.choices.studies(records);
+    if !studies.is_empty() && studies.iter().all(Study::is_own) {
+        return own_data::document(records, &studies, context);
+    }
     let mut sections = vec![glance(&studies)];
     sections.extend(closing::missing(context));
     let command = Command::new(&context.program, &context.command.profile);
@@ -92,7 +95,7 @@ fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
 }
 
 /// Summarises one study in one sentence.
-fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
+pub(super) fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
     let dense = study.dense()?;
     let pick = study.pick()?;
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
@@ -159,7 +162,7 @@ fn beyond_luck(
     format!(", {said}")
 }
 
-fn glance(studies: &[Study<'_>]) -> Section {
+pub(super) fn glance(studies: &[Study<'_>]) -> Section {
     let mut table = Table::new(
         "glance",
         if studies.iter().any(|s| s.twin) {
@@ -215,7 +218,7 @@ fn glance(studies: &[Study<'_>]) -> Section {
 const MOST_WARNINGS: usize = 12;
 
 /// What the study's runs say about themselves: signs that a model failed, with what to try.
-fn warnings(study: &Study<'_>) -> Vec<Block> {
+pub(super) fn warnings(study: &Study<'_>) -> Vec<Block> {
     let of_point = |point: &Point<'_>| -> Vec<String> {
         let runs = point.runs.iter();
         runs.flat_map(|run| {
@@ -300,7 +303,7 @@ fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     }
 }
 
-fn facts(study: &Study<'_>) -> Vec<Fact> {
+pub(super) fn facts(study: &Study<'_>) -> Vec<Fact> {
     let mut facts = Vec::new();
     let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
     if let Some(dense) = study.dense() {

@@ -1,13 +1,14 @@
 //! Tables for a closer look: open dimensions by field, bins of a reliability diagram.
 
+use super::settings::flat;
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{arms, format, gate_maps, tables};
 use l0gm_gate::calibration::Bin;
 
-/// Number of open dimensions in each field, by lambda; `None` if the interface has no fields.
+/// Number of open dimensions in each field, by lambda or target; `None` if the interface has no fields.
 pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
-    let mut gated: Vec<&Point<'_>> = arms::sweep(study);
+    let mut gated: Vec<&Point<'_>> = arms::by_sparsity(study);
     gated.retain(|p| !p.first().gate.fields.is_empty());
     let names: Vec<&String> = gated
         .first()?
@@ -19,23 +20,32 @@ pub(crate) fn fields(study: &Study<'_>) -> Option<Table> {
         .collect();
     let width = gated.first()?.first().gate.total_dims / names.len().max(1);
     let seeds = gated.iter().map(|p| p.runs.len()).max()?;
-    // One row for each field and one column for each lambda; the keys in the files also name the columns by lambda.
+    // One row for each field and one column for each lambda or target; the keys in the files also name the columns by it.
     let mut columns = vec![words("field", "field")];
     for point in &gated {
-        let lambda = point.lambda.map_or_else(String::new, format::lambda);
-        columns.push(numbers(format!("open_at_{lambda}"), format!("λ {lambda}")));
+        let key = match point.lambda {
+            Some(_) => point.sparsity(),
+            None => point.sparsity_in_short(),
+        };
+        columns.push(numbers(format!("open_at_{key}"), point.sparsity_in_short()));
     }
     columns.push(numbers("dims", "of"));
     let mut table = Table::new(
         format!("fields-{}", study.slug()),
         format!("{}: open dimensions of each field", study.name()),
         format!(
-            "{} What survives at a large λ is what the gated branches cannot do without; a linear \
-             branch that reads raw inputs (eq. 20's bypass, see the notes) sees every field whatever is closed.",
+            "{} What survives where few dimensions are open is what the gated branches cannot do without{}",
             if seeds > 1 {
                 "Mean over seeds."
             } else {
                 "One seed."
+            },
+            match flat(&gated.first()?.first().spec.settings).get("model.bypass") {
+                Some(bypass) if bypass == "false" => ".",
+                _ => {
+                    "; a linear branch that reads raw inputs (eq. 20's bypass, see the notes) sees every field whatever \
+                     is closed."
+                }
             }
         ),
         columns,

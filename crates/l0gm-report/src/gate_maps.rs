@@ -1,14 +1,15 @@
-//! Makes the data of the gate map from a study's sweep.
+//! Makes the data of the gate map from a study's gated points.
 
 use super::arms;
 use super::figures::{Figure, GateMap, Map, Plot};
 use super::format;
 use super::study::{Point, Study};
 
-/// The gate map of the sweep; `None` if no gated run recorded its gates.
+/// The gate map of the sweep and of the points with a target; `None` if no gated run recorded its gates.
 pub(crate) fn figure(study: &Study<'_>) -> Option<Figure> {
-    let sweep = arms::sweep(study);
+    let sweep = arms::by_sparsity(study);
     let has_fields = sweep.iter().all(|p| !p.first().gate.fields.is_empty());
+    let by = arms::knob_in_words(&sweep);
     let with_z: Vec<&Point<'_>> = sweep
         .iter()
         .copied()
@@ -18,7 +19,7 @@ pub(crate) fn figure(study: &Study<'_>) -> Option<Figure> {
         (Some(first), _) if has_fields => (
             fields(&sweep),
             format!(
-                "Which fields stay open: dimensions of each field that the deterministic gate leaves open, by λ{}",
+                "Which fields stay open: dimensions of each field that the deterministic gate leaves open, by {by}{}",
                 match first.runs.len() {
                     1 => "; one seed".to_owned(),
                     n => format!("; mean over {n} seeds"),
@@ -28,7 +29,7 @@ pub(crate) fn figure(study: &Study<'_>) -> Option<Figure> {
         (_, Some(first)) => (
             Map::Strips(with_z.iter().map(|p| strip(p)).collect()),
             format!(
-                "Which dimensions stay open, by λ; seed {}: another seed's dimensions mean something else",
+                "Which dimensions stay open, by {by}; seed {}: another seed's dimensions mean something else",
                 first.first().spec.seed
             ),
         ),
@@ -52,7 +53,10 @@ fn fields(sweep: &[&Point<'_>]) -> Map {
     Map::Fields {
         lambdas: sweep
             .iter()
-            .map(|p| p.lambda.map_or_else(String::new, format::lambda))
+            .map(|p| match p.lambda {
+                Some(_) => p.sparsity(),
+                None => p.sparsity_in_short(),
+            })
             .collect(),
         width: total as f64 / names.len().max(1) as f64,
         rows: names
@@ -77,8 +81,8 @@ fn strip(point: &Point<'_>) -> (String, Vec<f32>) {
     let gate = &point.first().gate;
     (
         format!(
-            "λ {}: {} of {} open",
-            point.lambda.map_or_else(String::new, format::lambda),
+            "{}: {} of {} open",
+            point.sparsity_in_words(),
             format::count(gate.open_dims as u64),
             format::count(gate.total_dims as u64)
         ),

@@ -50,6 +50,7 @@ mod latency;
 pub mod latency_record;
 mod markdown;
 pub mod out;
+mod own_data;
 pub mod paper;
 mod paper_tables;
 mod plots;

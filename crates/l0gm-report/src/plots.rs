@@ -1,6 +1,6 @@
 //! Turns a study's points into the data that `figures/` draws.
 
-use super::arms::{by_sparsity, sweep};
+use super::arms::{by_sparsity, knob_in_words};
 use super::figures::{
     Confusion, Curve, Dense, Figure, Frontier, FrontierPoint, GateRow, Gates, Learning, Moment,
     Plot, Reliability,
@@ -46,7 +46,11 @@ pub(crate) fn frontier(study: &Study<'_>) -> Option<Figure> {
         return None;
     }
     let plot = Frontier {
-        title: format!("{}: the frontier over λ", study.tag()),
+        title: format!(
+            "{}: the frontier over {}",
+            study.tag(),
+            knob_in_words(&points)
+        ),
         points: points
             .iter()
             .map(|point| {
@@ -242,15 +246,16 @@ pub(crate) fn confusion(study: &Study<'_>) -> Vec<Figure> {
 
 /// Shows how close the gates are to fully open or closed; `None` if the study has no gated runs.
 pub(crate) fn gates(study: &Study<'_>) -> Option<Figure> {
-    let rows: Vec<GateRow> = sweep(study)
+    let points = by_sparsity(study);
+    let rows: Vec<GateRow> = points
         .iter()
         .filter(|point| !point.first().gate.open_probability.is_empty())
         .map(|point| {
             let gate = &point.first().gate;
             GateRow {
                 label: format!(
-                    "λ {}: {} of {} dimensions open",
-                    point.sparsity(),
+                    "{}: {} of {} dimensions open",
+                    point.sparsity_in_words(),
                     format::count(gate.open_dims as u64),
                     format::count(gate.total_dims as u64)
                 ),
@@ -266,7 +271,10 @@ pub(crate) fn gates(study: &Study<'_>) -> Option<Figure> {
         figure(
             study,
             "gates",
-            "Histogram of every gate's probability of being open, by λ; a decided gate lies at an end".to_owned(),
+            format!(
+                "Histogram of every gate's probability of being open, by {}; a decided gate lies at an end",
+                knob_in_words(&points)
+            ),
             Plot::Gates(plot),
         )
     })

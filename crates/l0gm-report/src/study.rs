@@ -97,6 +97,15 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// Lambda or target for the head of a narrow column: "λ 1e-3" or "15.0%".
+    pub fn sparsity_in_short(&self) -> String {
+        let words = self.sparsity_in_words();
+        match words.strip_prefix("target ") {
+            Some(share) => share.to_owned(),
+            None => words,
+        }
+    }
+
     /// Lambda or target for a sentence: "λ 1e-3" or "target 15.0%".
     pub fn sparsity_in_words(&self) -> String {
         match self.lambda {
@@ -228,6 +237,12 @@ impl<'a> Study<'a> {
         } else {
             self.short_name().to_owned()
         }
+    }
+
+    /// Whether the data are a file or folder of the user's own. Names of the catalogue have neither a folder nor an
+    /// extension.
+    pub fn is_own(&self) -> bool {
+        self.dataset.contains(['/', '\\', '.'])
     }
 
     /// Short name: "adult" or "adult TWIN".

@@ -404,6 +404,55 @@ fn runs_with_a_target_are_gated_points_of_their_own_named_by_what_was_asked_for(
 }
 
 #[test]
+fn the_report_on_data_of_ones_own_starts_with_the_frontier_and_leaves_the_paper_out() {
+    let mut records = fixtures::real_records();
+    records.retain(|r| r.spec.dataset == "adult");
+    for record in &mut records {
+        record.spec.dataset = "/home/me/churn.csv".to_owned();
+        // What was asked for, in the order of the lambdas.
+        let target = record.spec.lambda.take().map(|lambda| 1e-4 / lambda);
+        record.spec.settings["train"]["target"] = serde_json::to_value(target).unwrap();
+        record.run_id = record.spec.id();
+    }
+    let (document, html, markdown) = render(&records);
+    assert_eq!(
+        document.title,
+        "churn.csv: how small a calibrated model can be"
+    );
+    assert!(
+        document.lead[0].starts_with("On churn.csv, target "),
+        "{:?}",
+        document.lead
+    );
+    let of_study = document
+        .sections
+        .iter()
+        .find(|s| s.id == "tabular-churn-csv")
+        .unwrap();
+    let document::Block::Figures(first) = &of_study.blocks[0] else {
+        panic!("{:?}", of_study.blocks[0]);
+    };
+    assert_eq!(first[0].id, "frontier-tabular-churn-csv");
+    for id in [
+        "gate-map-tabular-churn-csv",
+        "gates-tabular-churn-csv",
+        "learning-tabular-churn-csv",
+    ] {
+        assert!(document.figures().any(|figure| figure.id == id), "{id}");
+    }
+    let fields = document
+        .tables()
+        .find(|t| t.id == "fields-tabular-churn-csv")
+        .unwrap();
+    assert!(fields.columns.iter().any(|column| column.header == "10.0%"));
+    for text in [&html, &markdown] {
+        for foreign in ["paper", "claim", "arXiv", "Adult"] {
+            assert!(!text.contains(foreign), "{foreign}");
+        }
+    }
+}
+
+#[test]
 fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
     let records = fixtures::records();
     let run = records

@@ -5,7 +5,7 @@ use crate::methods::METHODS;
 use crate::settings::{SplitKind, UNWRITTEN};
 use crate::{Error, TabularModality, TabularSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, Profile, SpecRequest, TrainConfig,
+    Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest, TrainConfig,
     usual_setting_of,
 };
 use std::path::Path;
@@ -94,5 +94,10 @@ impl ModalityParts for TabularModality {
             Hyperparameter::Dropout => Some("model.dropout"),
             other => usual_setting_of(other),
         }
+    }
+
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
+        self.summary(spec)?;
+        Ok(())
     }
 }

@@ -238,7 +238,7 @@ pub enum Start {
     /// From a logistic regression on the same rows: each field's first dimension starts as the field's effect. Good where
     /// effects add up; where they interact, a random start learns more (docs/decisions.md).
     Additive,
-    /// Additive where a category field has more than [`MANY_VALUES`] values, and else at random. With many values most
+    /// Additive where a category field has more than 64 values, and else at random. With many values most
     /// of what can be learnt is one effect a value, and a network learns that worse than a regression does.
     ManyValues,
 }

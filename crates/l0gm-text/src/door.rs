@@ -4,7 +4,8 @@ use crate::methods::METHODS;
 use crate::settings::UNWRITTEN;
 use crate::{TextModality, TextSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, SpecRequest, TrainConfig, usual_setting_of,
+    Hyperparameter, Located, Methods, ModalityParts, RunSpec, SpecRequest, TrainConfig,
+    usual_setting_of,
 };
 
 impl ModalityParts for TextModality {
@@ -57,5 +58,10 @@ impl ModalityParts for TextModality {
 
     fn rest(&self) {
         self.kept().clear();
+    }
+
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
+        self.summary(spec)?;
+        Ok(())
     }
 }

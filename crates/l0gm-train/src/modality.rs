@@ -37,6 +37,15 @@ pub trait Modality {
         let _ = spec;
         Ok(Vec::new())
     }
+    /// Reads the spec's data as its run will, without training. The runner asks this of a user's own data while it plans,
+    /// so that a wrong column or an impossible split is said once and before anything runs. Default: does nothing.
+    ///
+    /// # Errors
+    /// No run can use the data as the settings say.
+    fn look(&self, spec: &RunSpec) -> Result<()> {
+        let _ = spec;
+        Ok(())
+    }
     /// Frees what is kept in memory between runs. The runner calls this when no run follows. Default: does nothing.
     fn rest(&self) {}
     /// Runs the spec, or continues an interrupted run. Writes everything into `context.dir`, the record last.
@@ -92,6 +101,14 @@ pub trait ModalityParts: Sized + 'static {
         usual_setting_of(hyperparameter)
     }
 
+    /// See [`Modality::look`].
+    ///
+    /// # Errors
+    /// No run can use the data as the settings say.
+    fn look(&self, _spec: &RunSpec) -> Result<()> {
+        Ok(())
+    }
+
     /// See [`Modality::rest`].
     fn rest(&self) {}
 }
@@ -123,6 +140,10 @@ impl<P: ModalityParts> Modality for P {
 
     fn shared_work(&self, spec: &RunSpec) -> Result<Vec<(String, Duration)>> {
         P::METHODS.find(&spec.method)?.shared_work(self, spec)
+    }
+
+    fn look(&self, spec: &RunSpec) -> Result<()> {
+        ModalityParts::look(self, spec)
     }
 
     fn rest(&self) {

@@ -4,7 +4,7 @@
 use crate::data_report::{self, DataReport};
 use crate::flags::{CellFlags, ProfileFlag};
 use crate::modalities::Purpose;
-use crate::plan::{Choice, Overrides, Plan, Share, threads};
+use crate::plan::{Choice, Overrides, Plan, Share, spec_error, threads};
 use crate::run::{Console, INTERRUPTED, Machine, Outcome};
 use crate::runner::Runner;
 use crate::usage::usage;
@@ -69,6 +69,7 @@ impl Job {
         if flags.twin {
             check_all_twins(&plan)?;
         }
+        look_at_own_data(&plan, &modalities)?;
         Ok(Self {
             plan,
             path: out_path(flags, runner),
@@ -249,6 +250,22 @@ fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
             "--twin: {dataset} is a file of its own and has no twin; leave --twin out"
         ))),
     }
+}
+
+/// Reads every dataset of the user's own once, so that what no run can use is said before the first one.
+fn look_at_own_data(plan: &Plan, modalities: &[Box<dyn Modality>]) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
+    for run in &plan.runs {
+        let modality = modalities[run.modality].as_ref();
+        let dataset = &run.spec.dataset;
+        if modality.datasets().contains(dataset) || !seen.insert((run.modality, dataset)) {
+            continue;
+        }
+        modality
+            .look(&run.spec)
+            .map_err(|error| spec_error(modality.name(), dataset, error))?;
+    }
+    Ok(())
 }
 
 fn data_options(flags: &CellFlags, profile: Profile, purpose: Purpose) -> DataOptions {

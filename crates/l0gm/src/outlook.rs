@@ -140,6 +140,10 @@ impl Modality for Looking {
         self.modality.shared_work(spec)
     }
 
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
+        self.modality.look(spec)
+    }
+
     fn run(&self, spec: &RunSpec, _: &mut RunContext<'_>) -> l0gm_train::Result<RunRecord> {
         Err(l0gm_train::Error::Setting(format!(
             "{} is only planned here, not run",

@@ -200,6 +200,49 @@ fn a_folder_of_data_or_models_that_cannot_be_there_is_refused() {
 }
 
 #[test]
+fn a_column_that_is_not_there_is_said_once_while_planning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("churn.csv");
+    let rows =
+        (0..40).map(|row| format!("{},{}\n", row % 7, if row % 2 == 0 { "yes" } else { "no" }));
+    std::fs::write(&file, format!("age,left\n{}", rows.collect::<String>())).unwrap();
+    let out = folder.path().join("out");
+    for dry in [&["--dry-run"][..], &[]] {
+        let output = l0gm(
+            &[
+                &[
+                    "reproduce",
+                    "--modality",
+                    "tabular",
+                    "--dataset",
+                    file.to_str().unwrap(),
+                ][..],
+                &[
+                    "--set",
+                    "tabular.data.label=lef",
+                    "--out",
+                    out.to_str().unwrap(),
+                ],
+                dry,
+            ]
+            .concat(),
+        );
+        let text = stderr(&output);
+        assert!(
+            !output.status.success() && stdout(&output).is_empty(),
+            "{}",
+            stdout(&output)
+        );
+        assert!(
+            text.starts_with("error: ") && text.contains("lef"),
+            "{text}"
+        );
+        assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+        assert!(!out.exists());
+    }
+}
+
+#[test]
 fn a_report_of_no_output_folder_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let output = l0gm(&["report", folder.path().to_str().unwrap()]);

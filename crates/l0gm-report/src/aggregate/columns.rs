@@ -137,8 +137,12 @@ pub fn is_twin(record: &RunRecord) -> bool {
     record.spec.twin || record.data.twin
 }
 
-/// The validation loss of the selected epoch; of a method without epochs, that of its predictions.
+/// The validation loss of the selected parameters. Records without it have that of the selected epoch; those of a
+/// method without epochs, that of its predictions.
 pub fn selected_loss(record: &RunRecord) -> Option<f64> {
+    if let Some(selection) = record.selection {
+        return Some(selection.chosen);
+    }
     let mut epochs = record.history.iter();
     let selected = epochs.find(|epoch| epoch.epoch == record.best_epoch);
     selected.map(|epoch| epoch.valid_loss).or(record.valid_nll)
