@@ -64,13 +64,13 @@ pub fn by_sparsity<'s, 'a>(study: &'s Study<'a>) -> Vec<&'s Point<'a>> {
     points
 }
 
-/// What the points differ in: "λ", "target" or both, for captions.
+/// What the points differ in, for captions and titles: "λ", "targets" or both.
 pub fn knob_in_words(points: &[&Point<'_>]) -> &'static str {
     let lambdas = points.iter().filter(|point| point.lambda.is_some()).count();
     match (lambdas, points.len() - lambdas) {
         (_, 0) => "λ",
-        (0, _) => "target",
-        _ => "λ or target",
+        (0, _) => "targets",
+        _ => "λ and targets",
     }
 }
 

@@ -51,13 +51,7 @@ fn fields(sweep: &[&Point<'_>]) -> Map {
     let names: Vec<String> = names.into_iter().flatten().map(|f| f.0.clone()).collect();
     let total = sweep.first().map_or(0, |p| p.first().gate.total_dims);
     Map::Fields {
-        lambdas: sweep
-            .iter()
-            .map(|p| match p.lambda {
-                Some(_) => p.sparsity(),
-                None => p.sparsity_in_short(),
-            })
-            .collect(),
+        heads: sweep.iter().map(|p| p.sparsity_in_short()).collect(),
         width: total as f64 / names.len().max(1) as f64,
         rows: names
             .iter()
@@ -105,15 +99,11 @@ mod tests {
             Plot::GateMap(plot) => plot.map,
             other => panic!("{other:?}"),
         };
-        let Map::Fields {
-            lambdas,
-            rows,
-            width,
-        } = map(&studies[0])
-        else {
+        let Map::Fields { heads, rows, width } = map(&studies[0]) else {
             panic!("adult has fields");
         };
-        assert_eq!((lambdas.len(), width), (5, 56.0));
+        assert_eq!((heads.len(), width), (5, 56.0));
+        assert_eq!(heads[0], "λ 1e-4");
         let names: Vec<&str> = rows.iter().map(|r| r.0.as_str()).collect();
         assert_eq!(names, ["age", "workclass", "education", "hours-per-week"]);
         let runs: Vec<_> = records

@@ -27,9 +27,9 @@ pub struct GateMap {
 pub enum Map {
     /// An interface with named fields.
     Fields {
-        /// The lambdas in ascending order, such as "1e-3".
-        lambdas: Vec<String>,
-        /// Name of each field, and the number of its open dimensions at each lambda.
+        /// Heads of the columns, the least sparse first, such as "λ 1e-3" or "15.0%".
+        heads: Vec<String>,
+        /// Name of each field, and the number of its open dimensions in each column.
         rows: Vec<(String, Vec<f64>)>,
         /// Number of dimensions of a field.
         width: f64,
@@ -50,11 +50,7 @@ impl GateMap {
     pub(super) fn draw<DB: Canvas>(&self, root: &Area<DB>, pen: &Pen) -> Result<()> {
         let area = pen.title(root, &self.title)?;
         match &self.map {
-            Map::Fields {
-                lambdas,
-                rows,
-                width,
-            } => draw_fields(&area, pen, lambdas, rows, *width),
+            Map::Fields { heads, rows, width } => draw_fields(&area, pen, heads, rows, *width),
             Map::Strips(rows) => draw_strips(&area, pen, rows),
         }
     }
@@ -63,18 +59,18 @@ impl GateMap {
 fn draw_fields<DB: Canvas>(
     area: &Area<DB>,
     pen: &Pen,
-    lambdas: &[String],
+    heads: &[String],
     rows: &[(String, Vec<f64>)],
     width: f64,
 ) -> Result<()> {
     let (whole, _) = area.dim_in_pixel();
     let (left, right, top) = (pen.px(122), whole as i32 - pen.px(14), pen.px(24));
-    let columns = lambdas.len().max(1) as i32;
+    let columns = heads.len().max(1) as i32;
     let x = |c: usize| left + (right - left) * c as i32 / columns;
     let middle = |c: usize| (x(c) + x(c + 1)) / 2;
     let centred = pen.text(12).pos(Pos::new(HPos::Center, VPos::Center));
-    for (c, lambda) in lambdas.iter().enumerate() {
-        area.draw_text(&format!("λ {lambda}"), &centred, (middle(c), pen.px(12)))?;
+    for (c, head) in heads.iter().enumerate() {
+        area.draw_text(head, &centred, (middle(c), pen.px(12)))?;
     }
     for (index, (name, open)) in rows.iter().enumerate() {
         let y = top + pen.px(FIELD_ROW * index as i32);
