@@ -58,18 +58,32 @@ impl Labels {
         self.codes.iter().copied().flatten().collect()
     }
 
-    /// A remark on how rows without a label were treated, if there are any.
+    /// Remarks on how rows without a label were treated, if there are any, and on labels that look like amounts.
     pub fn note(&self, options: &LabelOptions<'_>) -> Option<String> {
         let count = self.unlabelled;
+        let mut remarks = Vec::new();
         match options.unlabelled {
-            _ if count == 0 => None,
-            Unlabelled::Keep => Some(format!(
+            _ if count == 0 => {}
+            Unlabelled::Keep => remarks.push(format!(
                 "{count} rows have no label: they stay, and take part in no loss"
             )),
-            _ => Some(format!("{count} rows without a label are left out")),
+            _ => remarks.push(format!("{count} rows without a label are left out")),
         }
+        let classes = self.classes.len();
+        let is_number = |class: &String| class.parse::<f64>().is_ok();
+        if classes > MANY_NUMBERS && options.classes.is_none() && self.classes.iter().all(is_number)
+        {
+            remarks.push(format!(
+                "the label has {classes} different numbers, and each is a class of its own: if they are amounts, put them \
+                 into a few ranges first"
+            ));
+        }
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 }
+
+/// More classes than this that are all named by numbers look like amounts.
+const MANY_NUMBERS: usize = 20;
 
 /// Reads the labels.
 ///

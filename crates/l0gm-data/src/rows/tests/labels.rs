@@ -84,6 +84,21 @@ fn amounts_are_refused_with_the_word_regression() {
 }
 
 #[test]
+fn many_numbers_as_classes_are_remarked_upon() {
+    let ages: Vec<String> = (0..400).map(|i| (18 + i % 40).to_string()).collect();
+    let ages: Vec<&str> = ages.iter().map(String::as_str).collect();
+    let options = LabelOptions::default();
+    let note = labels(&ages, &options).unwrap().note(&options).unwrap();
+    says(&note, &["40 different numbers", "ranges"]);
+    assert_eq!(
+        labels(&["1", "2", "1", "2"], &options)
+            .unwrap()
+            .note(&options),
+        None
+    );
+}
+
+#[test]
 fn a_word_among_numbers_is_a_class() {
     let cells: Vec<&str> = (0..1000)
         .map(|i| match i {
