@@ -107,7 +107,7 @@ pub(crate) fn logistic(extent: &Extent, reach: Reach, iterations: usize) -> Dura
     Duration::from_secs_f64(reading_and_judging(extent) + regression(extent, reach, iterations))
 }
 
-/// A run that fits nothing.
+/// The time of a run that only reads the graph and judges predictions, such as that of the majority class.
 pub(crate) fn judging(extent: &Extent) -> Duration {
     Duration::from_secs_f64(reading_and_judging(extent))
 }

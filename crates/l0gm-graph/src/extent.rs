@@ -181,7 +181,7 @@ fn distinct(table: &rows::RawTable, column: usize) -> Option<f64> {
     Some((words.len() as f64).max(2.0))
 }
 
-/// Number of lines of a file.
+/// Counts a file's lines; a split lists one node a line.
 fn lines(file: &Path) -> Option<f64> {
     let lines = parse_lines(file, |_, out: &mut Vec<()>| {
         out.push(());

@@ -42,7 +42,7 @@ impl Choice {
     }
 }
 
-/// One trial.
+/// A choice that the search trained, and how well it did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Trial {

@@ -324,7 +324,7 @@ impl Search<'_> {
     }
 }
 
-/// The loss of each node.
+/// The validation loss of every node, so that two trials can be compared node by node.
 fn losses_of(logits: &Tensor, labels: &[u32]) -> candle_core::Result<Vec<f64>> {
     let rows: Vec<Vec<f32>> = log_softmax(logits)?.to_vec2()?;
     let of_node = |(row, label): (&Vec<f32>, &u32)| -f64::from(row[*label as usize]);

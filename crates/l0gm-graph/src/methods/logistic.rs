@@ -70,7 +70,7 @@ impl Method<GraphModality> for Logistic {
     }
 }
 
-/// A run's time.
+/// The estimated time of a run on features of this reach.
 pub(super) fn estimate(modality: &GraphModality, spec: &RunSpec, reach: Reach) -> Result<Duration> {
     let settings: GraphSettings = spec.modality_settings()?;
     let own: LogisticSettings = spec.method_settings()?;

@@ -6,7 +6,6 @@
 
 use super::session::Session;
 use crate::{Encoder, Head, Parameter, ParameterKind, Part, Result, Task};
-use candle_core::Tensor;
 
 impl<T, E, H> Session<'_, T, E, H>
 where
@@ -48,9 +47,9 @@ where
         let Some(average) = self.average.take() else {
             return job(self);
         };
-        let current = self.put_averaged(&average)?;
+        let current = self.exchange(&average, is_averaged)?;
         let result = job(self);
-        self.put_averaged(&current)?;
+        self.exchange(&current, is_averaged)?;
         self.average = Some(average);
         result
     }
@@ -58,21 +57,10 @@ where
     /// Training goes on from the mean, and a new mean begins.
     pub(super) fn adopt_average(&mut self) -> Result<()> {
         if let Some(average) = self.average.take() {
-            self.put_averaged(&average)?;
+            self.exchange(&average, is_averaged)?;
         }
         self.position.average_age = 0;
         Ok(())
-    }
-
-    fn put_averaged(&self, values: &[Tensor]) -> Result<Vec<Tensor>> {
-        let mut before = Vec::with_capacity(values.len());
-        for (parameter, value) in self.parameters.iter().zip(values) {
-            before.push(parameter.var.as_detached_tensor().copy()?);
-            if is_averaged(parameter) {
-                parameter.var.set(value)?;
-            }
-        }
-        Ok(before)
     }
 }
 

@@ -39,7 +39,7 @@ pub enum LambdaUnit {
     Nat,
     /// The force of the task on the gates: lambda 1 makes the penalty pull at a gate's log_alpha as strongly as the
     /// task's gradient does in a typical step at the end of the warm-up (root mean square over steps, mean over gates).
-    /// One lambda then leaves a similar share open whatever the loss, the number of dimensions and the batch.
+    /// On tables one lambda then leaves similar shares open, whatever the loss, the number of dimensions and the batch.
     Force,
 }
 

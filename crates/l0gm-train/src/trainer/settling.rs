@@ -1,7 +1,7 @@
 //! The settled phase: the gates take their final state, and the weights adapt to it.
 
 use super::session::Session;
-use crate::{Encoder, Head, ParameterKind, Part, Progress, Result, Split, Task};
+use crate::{Encoder, Head, Parameter, ParameterKind, Part, Progress, Result, Split, Task};
 use candle_core::Tensor;
 use l0gm_gate::{Target, harden, settle, settle_likely, shift_to};
 
@@ -76,10 +76,21 @@ where
 
     /// Puts these values into every parameter except those of the gates. Returns the values of before.
     fn exchange_weights(&self, values: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.exchange(values, |parameter| {
+            parameter.kind != ParameterKind::Gate && parameter.part != Part::Gate
+        })
+    }
+
+    /// Puts these values into the parameters that are `chosen`. Returns the values of before, of all parameters.
+    pub(super) fn exchange(
+        &self,
+        values: &[Tensor],
+        chosen: impl Fn(&Parameter) -> bool,
+    ) -> Result<Vec<Tensor>> {
         let mut before = Vec::with_capacity(values.len());
         for (parameter, value) in self.parameters.iter().zip(values) {
             before.push(parameter.var.as_tensor().detach().copy()?);
-            if parameter.kind != ParameterKind::Gate && parameter.part != Part::Gate {
+            if chosen(parameter) {
                 parameter.var.set(value)?;
             }
         }
