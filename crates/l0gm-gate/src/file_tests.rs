@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::GateMode;
 use crate::{GateKind, Granularity, InferenceGate, Temperature};
+use l0gm_ops::Generator;
+use proptest::prelude::*;
 use std::fs;
 
 const FIELDS: Interface = Interface::Fields { fields: 3, dim: 4 };
@@ -65,6 +68,82 @@ fn a_saved_gate_is_read_back_whole() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names, ["gate.safetensors"], "no temporary file is left");
+}
+
+/// What a gate makes of a batch in use, as bits.
+fn in_use(gate: &Gate, r: &Tensor) -> Vec<u32> {
+    let gated = gate.forward(r, GateMode::Eval).unwrap();
+    let values: Vec<f32> = gated.flatten_all().unwrap().to_vec1().unwrap();
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+/// Writes a gate to a file and reads it. Nothing but the file is passed on.
+fn read_back(gate: &Gate) -> Gate {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gate.safetensors");
+    gate.save(&path).unwrap();
+    Gate::load(&path, &Device::Cpu).unwrap()
+}
+
+const RULES: [InferenceGate; 3] = [
+    InferenceGate::Median,
+    InferenceGate::Threshold,
+    InferenceGate::HardSigmoid,
+];
+
+#[test]
+fn the_temperature_in_the_file_decides_what_a_gate_opens() {
+    // The same 32 numbers open ever fewer channels as the temperature falls. A reloaded gate opens as many as before.
+    let values: Vec<f32> = (0..32).map(|i| -4.0 + 0.125 * i as f32).collect();
+    let log_alpha = Tensor::new(values, &Device::Cpu).unwrap();
+    let interface = Interface::Flat { dim: 32 };
+    let config = GateConfig::default();
+    let opened = |tau: f64| {
+        let gate = Gate::from_log_alpha(interface, &config, &log_alpha, Temperature(tau)).unwrap();
+        let open = |gate: &Gate| gate.hard_mask().unwrap().iter().filter(|o| **o).count();
+        assert_eq!(open(&read_back(&gate)), open(&gate));
+        open(&gate)
+    };
+    assert_eq!([0.1, 2.0 / 3.0, 2.0].map(opened), [1, 12, 32]);
+}
+
+#[test]
+fn a_conditional_gate_decides_the_same_after_it_was_saved() {
+    let mut generator = Generator::new(3);
+    let mut draw = |shape: (usize, usize)| {
+        generator
+            .normal_tensor(shape, 0.0, 2.0, candle_core::DType::F32, &Device::Cpu)
+            .unwrap()
+    };
+    let (log_alpha, weight, r) = (draw((1, 6)).squeeze(0).unwrap(), draw((6, 6)), draw((9, 6)));
+    for inference in RULES {
+        let config = GateConfig {
+            kind: GateKind::Conditional,
+            inference,
+            ..GateConfig::default()
+        };
+        let interface = Interface::Flat { dim: 6 };
+        let saved =
+            Gate::from_parameters(interface, &config, &log_alpha, Some(&weight), TAU).unwrap();
+        assert_eq!(in_use(&read_back(&saved), &r), in_use(&saved, &r));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_loaded_gate_is_the_saved_one_bit_by_bit(
+        log_alpha in prop::collection::vec(-9.0f32..9.0, 12), tau in 0.02f64..3.0, which in 0..3usize,
+        pi in 0.01f64..0.99, gamma in -0.9f64..-0.01, zeta in 1.01f64..1.9,
+    ) {
+        let config = GateConfig { inference: RULES[which], pi, gamma, zeta, ..GateConfig::default() };
+        let log_alpha = Tensor::new(log_alpha, &Device::Cpu).unwrap();
+        let saved = Gate::from_log_alpha(FIELDS, &config, &log_alpha, Temperature(tau)).unwrap();
+        let loaded = read_back(&saved);
+        prop_assert_eq!(loaded.config(), Some(&config));
+        prop_assert_eq!(loaded.temperature(), Some(Temperature(tau)));
+        let r = Tensor::ones((1, 3, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+        prop_assert_eq!(in_use(&loaded, &r), in_use(&saved, &r));
+    }
 }
 
 #[test]
