@@ -63,6 +63,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         "l0gm-gate",
         &[
             "candle-core",
+            "candle-nn",
             "rayon",
             "safetensors",
             "serde",

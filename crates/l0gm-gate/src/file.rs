@@ -19,6 +19,9 @@ impl Gate {
     /// Writes the gate to a safetensors file, replacing any existing one. The identity gate's file has no tensors.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        if let Some(inner) = &self.inner {
+            inner.check_settings()?;
+        }
         let fail = |message: String| Error::File {
             path: path.to_owned(),
             message,

@@ -37,6 +37,8 @@ pub(crate) struct HardConcrete {
     pub(crate) temperature: Temperature,
     /// What an open gate costs, (gates,) f32. Absent where each costs 1.
     pub(crate) costs: Option<Tensor>,
+    /// The settings as a variable beside the parameters. Present for a gate in a `VarMap` only.
+    pub(crate) settings: Option<Var>,
 }
 
 impl Gate {
@@ -130,6 +132,7 @@ impl Gate {
                 covers,
                 temperature,
                 costs: None,
+                settings: None,
             }),
         })
     }
@@ -217,6 +220,8 @@ impl Gate {
         let mut other = self.clone();
         if let Some(inner) = &mut other.inner {
             inner.temperature = temperature;
+            // The variables' settings are those of the gate at its own temperature.
+            inner.settings = None;
         }
         Ok(other)
     }
@@ -238,14 +243,20 @@ impl Gate {
 /// `name`.
 fn finite(name: &str, tensor: &Tensor) -> Result<Var> {
     let tensor = tensor.detach().to_dtype(DType::F32)?;
+    check_finite(name, &tensor)?;
+    Ok(Var::from_tensor(&tensor)?)
+}
+
+/// Refuses an f32 tensor with a value that is not finite. The error calls it `name`.
+pub(crate) fn check_finite(name: &str, tensor: &Tensor) -> Result<()> {
     let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-        return Err(Error::input(format!(
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(Error::input(format!(
             "{name}[{at}] is {}, but must be finite",
             values[at]
-        )));
+        ))),
+        None => Ok(()),
     }
-    Ok(Var::from_tensor(&tensor)?)
 }
 
 #[cfg(test)]

@@ -53,8 +53,17 @@ fn heads(kind: GateKind, width: usize) -> GateConfig {
     }
 }
 
+fn shape(interface: Interface, batch: usize) -> Vec<usize> {
+    match interface {
+        Interface::Flat { dim } => vec![batch, dim],
+        Interface::Fields { fields, dim } => vec![batch, fields, dim],
+        Interface::ChannelsFirst { channels } => vec![batch, channels, 3, 2],
+        Interface::ChannelsLast { channels } => vec![batch, 5, channels],
+    }
+}
+
 fn ones(interface: Interface, batch: usize) -> Tensor {
-    Tensor::ones(interface.dims(batch), DType::F32, &Device::Cpu).unwrap()
+    Tensor::ones(shape(interface, batch), DType::F32, &Device::Cpu).unwrap()
 }
 
 /// The z of a training pass, row by row. They are read from a pass over ones.
@@ -400,7 +409,7 @@ fn evaluation_multiplies_with_the_deterministic_gate_whatever_the_shape() {
         let mut generator = Generator::new(2);
         for batch in [1, 5] {
             let r = generator
-                .normal_tensor(interface.dims(batch), 0.0, 1.0, DType::F32, &Device::Cpu)
+                .normal_tensor(shape(interface, batch), 0.0, 1.0, DType::F32, &Device::Cpu)
                 .unwrap();
             let gated = gate.forward(&r, GateMode::Eval).unwrap();
             assert_eq!(gated.dims(), r.dims());
@@ -469,7 +478,7 @@ fn gradient_reaches_log_alpha_and_r_in_every_kind_and_granularity() {
     ] {
         let gates = interface.gates(&config).unwrap().0;
         let r = generator
-            .normal_tensor(interface.dims(9), 1.0, 1.0, DType::F32, &Device::Cpu)
+            .normal_tensor(shape(interface, 9), 1.0, 1.0, DType::F32, &Device::Cpu)
             .unwrap();
         let loss = |log_alpha: &[f32]| {
             let gate = given(interface, config.clone(), log_alpha);

@@ -18,14 +18,29 @@ pub enum Interface {
         /// Width of each field's embedding.
         dim: usize,
     },
+    /// Maps of shape (batch, channels, positions...), as convolutions make them: (batch, channels, height, width) or
+    /// (batch, channels, length). A gate covers a channel at all positions.
+    ChannelsFirst {
+        /// Number of channels.
+        channels: usize,
+    },
+    /// Sequences of shape (batch, length, channels), as recurrent layers and Transformers make them. A gate covers a
+    /// channel at all positions.
+    ChannelsLast {
+        /// Number of channels.
+        channels: usize,
+    },
 }
 
 impl Interface {
-    /// Number of dimensions: dim, or fields * dim.
+    /// Number of dimensions: dim, fields * dim, or the number of channels.
     pub fn width(&self) -> usize {
         match *self {
             Interface::Flat { dim } => dim,
             Interface::Fields { fields, dim } => fields * dim,
+            Interface::ChannelsFirst { channels } | Interface::ChannelsLast { channels } => {
+                channels
+            }
         }
     }
 
@@ -41,7 +56,12 @@ impl Interface {
             // Fine gates stand below the interface, where each covers one dimension.
             (Granularity::Interface | Granularity::Fine, _) => Ok((width, 1)),
             (Granularity::Group, Interface::Fields { fields, dim }) => Ok((fields, dim)),
-            (Granularity::Group, Interface::Flat { dim }) => {
+            (
+                Granularity::Group,
+                Interface::Flat { dim }
+                | Interface::ChannelsFirst { channels: dim }
+                | Interface::ChannelsLast { channels: dim },
+            ) => {
                 let group = config.group_width;
                 if group != 0 && dim.is_multiple_of(group) {
                     return Ok((dim / group, group));
@@ -55,11 +75,30 @@ impl Interface {
         }
     }
 
-    /// The shape of r for this batch size.
-    pub(crate) fn dims(&self, batch: usize) -> Vec<usize> {
-        match *self {
-            Interface::Flat { dim } => vec![batch, dim],
-            Interface::Fields { fields, dim } => vec![batch, fields, dim],
+    /// Whether a representation of this shape stands on the interface.
+    pub(crate) fn fits(&self, shape: &[usize]) -> bool {
+        match (*self, shape) {
+            (Interface::Flat { dim }, &[_, found]) => found == dim,
+            (Interface::Fields { fields, dim }, &[_, rows, found]) => {
+                (rows, found) == (fields, dim)
+            }
+            (Interface::ChannelsFirst { channels }, &[_, found, _] | &[_, found, _, _]) => {
+                found == channels
+            }
+            (Interface::ChannelsLast { channels }, &[_, _, found]) => found == channels,
+            _ => false,
+        }
+    }
+
+    /// The shapes that fit, for an error message.
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Interface::Flat { dim } => format!("(batch, {dim})"),
+            Interface::Fields { fields, dim } => format!("(batch, {fields}, {dim})"),
+            Interface::ChannelsFirst { channels } => {
+                format!("(batch, {channels}, height, width) or (batch, {channels}, length)")
+            }
+            Interface::ChannelsLast { channels } => format!("(batch, length, {channels})"),
         }
     }
 }
@@ -79,3 +118,7 @@ fn nearest_divisors(dim: usize, group: usize) -> String {
         _ => format!("the nearest widths that do are {}", nearest.join(" and ")),
     }
 }
+
+#[cfg(test)]
+#[path = "channels_tests.rs"]
+mod channels_tests;

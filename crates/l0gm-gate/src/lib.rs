@@ -49,11 +49,14 @@
 //!   is used after training ([`InferenceGate`]).
 //! - [`Schedule`]: temperature and lambda as training proceeds; [`Objective`]: loss plus penalty;
 //!   [`Coupling`]: a calibration term beside them.
-//! - [`Target`], [`Controller`], [`Multiplier`], [`settle`]: an active fraction asked for instead of lambda.
+//! - [`Gates`]: several gates under one objective. [`GateLayer`]: a gate as a layer of candle-nn. [`Gate::new_in`]: a
+//!   gate whose parameters are variables of a `VarMap`.
+//! - [`Target`], [`Steering`]: an active fraction asked for instead of lambda. [`Controller`], [`Multiplier`] and
+//!   [`settle`] are what it is made of.
 //! - [`Gate::pass`], [`Gate::penalty_of`], [`GateReader`]: what a conditional gate, which reads its examples,
 //!   needs instead of [`Gate::forward`], [`Gate::penalty`] and [`Gate::active_fraction`].
 //! - [`distribution`]: the formulas in plain f64.
-//! - [`compact_linear`]: the same model, smaller, without a gate.
+//! - [`compact`], [`compact_linear`]: the same model, smaller, without a gate.
 //! - [`calibration`]: ECE and its kin, for anybody's predictions.
 //!
 //! # Three numbers that are not the same
@@ -83,7 +86,9 @@ pub mod distribution;
 mod error;
 mod file;
 mod gate;
+mod gates;
 mod interface;
+mod module;
 mod objective;
 mod pass;
 mod quantile;
@@ -92,16 +97,22 @@ mod reading;
 mod relaxation;
 mod schedule;
 mod settled;
+mod steering;
 mod target;
+mod variables;
 mod whole_file;
 
-pub use compaction::{LinearLayer, compact_linear};
+pub use compaction::{
+    Compact, Flattened, FoldInputs, KeepOutputs, LinearLayer, compact, compact_linear,
+};
 pub use config::{GateConfig, GateKind, Granularity, InferenceGate, PenaltyReduction};
 pub use coupling::{Coupling, CouplingKind};
 pub use error::{Error, Result};
 pub use gate::Gate;
+pub use gates::Gates;
 pub use interface::Interface;
 pub use l0gm_ops::{Generator, Mode, Stretch};
+pub use module::GateLayer;
 pub use objective::Objective;
 pub use pass::{GateMode, Gated};
 pub use quantile::quantile;
@@ -109,6 +120,7 @@ pub use readable::readable;
 pub use reading::{ActiveFraction, GateReader, GateReading};
 pub use schedule::{Schedule, ScheduleKind, ScheduleStep, Temperature};
 pub use settled::{harden, settle_likely};
+pub use steering::{Steered, Steering};
 pub use target::{Controller, Multiplier, Target, settle, shift_to};
 pub use whole_file::write_whole;
 

@@ -1,7 +1,7 @@
 //! The training objective J = task + lambda_t * penalty + weight * coupling (eq. 22; Algorithm 1, line 17; Table 10),
 //! the one number that an optimiser lowers.
 
-use crate::{Coupling, Error, Gate, Result, ScheduleStep};
+use crate::{Coupling, Error, Gate, Gates, Result, ScheduleStep};
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,17 @@ impl Objective {
             return self.total(task, None, step);
         }
         self.total(task, Some(&gate.penalty(step.temperature)?), step)
+    }
+
+    /// Like [`value`](Self::value), with the penalties of several gates together. One lambda weighs them all.
+    ///
+    /// # Errors
+    /// Those of `value`. With conditional gates, use [`total`](Self::total) and [`Gates::penalty_of`].
+    pub fn joint(&self, task: &Tensor, gates: &Gates, step: ScheduleStep) -> Result<Tensor> {
+        if gates.are_identities() || self.lambda * step.lambda_scale == 0.0 {
+            return self.total(task, None, step);
+        }
+        self.total(task, Some(&gates.penalty(step.temperature)?), step)
     }
 
     /// Like [`value`](Self::value), with a penalty that the caller has computed, such as [`Gate::penalty_of`] for a

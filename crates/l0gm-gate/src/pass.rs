@@ -5,7 +5,7 @@ use crate::gate::HardConcrete;
 use crate::relaxation;
 use crate::{Error, Gate, GateKind, Interface, PenaltyReduction, Result, Temperature};
 use candle_core::{DType, Device, Tensor, Var};
-use l0gm_ops::{Generator, Mode, linear, mul, reshape};
+use l0gm_ops::{Generator, Mode, linear, mean, mul, reshape};
 
 /// How a gate is passed. Only training gives a temperature; in use, the gate's own is taken ([`Gate::temperature`]).
 #[derive(Debug)]
@@ -58,8 +58,9 @@ pub struct Gated {
 }
 
 impl Gate {
-    /// Computes z ⊙ r, sampled in training and deterministic in use. `r` and the result: (batch, dim) or
-    /// (batch, fields, dim). Computes in f32 whatever the dtype of r is (f64 stays f64); the result has r's dtype.
+    /// Computes z ⊙ r, sampled in training and deterministic in use. `r` and the result: (batch, dim),
+    /// (batch, fields, dim), or the shape of the [`Interface`]'s channels, of which each has one z for all positions.
+    /// Computes in f32 whatever the dtype of r is (f64 stays f64); the result has r's dtype.
     pub fn forward(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Tensor> {
         Ok(self.pass(r, mode)?.value)
     }
@@ -68,16 +69,12 @@ impl Gate {
     /// [`GateReader`](crate::GateReader) need for a conditional gate.
     pub fn pass(&self, r: &Tensor, mode: GateMode<'_>) -> Result<Gated> {
         let batch = r.dims().first().copied().unwrap_or(0);
-        if r.dims() != self.interface.dims(batch) {
+        if !self.interface.fits(r.dims()) {
             return Err(Error::input(format!(
-                "the representation has shape {:?}, but the gate stands on {:?} and expects (batch, {})",
+                "the representation has shape {:?}, but the gate stands on {:?} and expects {}",
                 r.dims(),
                 self.interface,
-                self.interface.dims(0)[1..]
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                self.interface.expected()
             )));
         }
         let through = |value: &Tensor| Gated {
@@ -88,10 +85,10 @@ impl Gate {
             return Ok(through(r));
         };
         mode.check()?;
-        if batch == 0 {
+        if r.elem_count() == 0 {
             return Ok(through(r));
         }
-        let own = inner.of_examples(r)?;
+        let own = inner.of_examples(r, self.interface)?;
         let log_alpha = own.as_ref().unwrap_or(inner.log_alpha.as_tensor());
         let z = match mode {
             GateMode::Eval => inner.deterministic(log_alpha)?,
@@ -105,7 +102,7 @@ impl Gate {
             }
         };
         Ok(Gated {
-            value: inner.apply(r, &z)?, // z ⊙ r: eq. 5
+            value: inner.apply(r, &z, self.interface)?, // z ⊙ r: eq. 5
             log_alpha: own,
         })
     }
@@ -229,39 +226,87 @@ fn wide(r: &Tensor) -> DType {
 impl HardConcrete {
     /// The deterministic z of use, in the shape of `log_alpha`.
     pub(crate) fn deterministic(&self, log_alpha: &Tensor) -> Result<Tensor> {
+        self.check_settings()?;
         relaxation::deterministic(log_alpha, &self.config, self.temperature)
     }
 
-    /// log α = a + W r of every example, (batch, gates) with gradient; `None` if there is no W.
-    fn of_examples(&self, r: &Tensor) -> Result<Option<Tensor>> {
+    /// log α = a + W r of every example, (batch, gates) with gradient; `None` if there is no W. Of channels, W reads
+    /// the mean over positions.
+    fn of_examples(&self, r: &Tensor, interface: Interface) -> Result<Option<Tensor>> {
         let Some(weight) = &self.weight else {
             return Ok(None);
         };
+        let r = r.to_dtype(DType::F32)?.contiguous()?;
         let batch = r.dim(0)?;
-        let flat = reshape(&r.contiguous()?, (batch, r.elem_count() / batch))?;
-        let own = linear(&flat.to_dtype(DType::F32)?, weight, Some(&self.log_alpha))?;
+        let flat = match interface {
+            Interface::Flat { .. } | Interface::Fields { .. } => {
+                reshape(&r, (batch, r.elem_count() / batch))?
+            }
+            Interface::ChannelsFirst { channels } => {
+                let positions = r.elem_count() / (batch * channels);
+                mean(&reshape(&r, (batch, channels, positions))?, 2)?
+            }
+            Interface::ChannelsLast { .. } => mean(&r, 1)?,
+        };
+        let own = linear(&flat, weight, Some(&self.log_alpha))?;
         Ok(Some(own))
     }
 
     /// Computes z ⊙ r. `z`: (batch, gates), or (gates,) for the whole batch.
-    fn apply(&self, r: &Tensor, z: &Tensor) -> Result<Tensor> {
+    fn apply(&self, r: &Tensor, z: &Tensor, interface: Interface) -> Result<Tensor> {
         let dtype = wide(r);
         let (wide, z) = (r.to_dtype(dtype)?, z.to_dtype(dtype)?);
-        let gated = if self.covers == 1 && z.elem_count() == r.elem_count() {
-            mul(&wide, &reshape(&z, r.shape().clone())?)?
-        } else if self.covers == 1 {
-            // z of (gates,) against r of (batch, dim) or (batch, fields, dim).
-            let mut dims = r.dims().to_vec();
-            dims[0] = 1;
-            wide.broadcast_mul(&z.reshape(dims)?)?
-        } else {
-            // z of (1 or batch, gates, 1) against r of (batch, gates, dimensions per gate).
-            let (batch, gates) = (r.dim(0)?, self.log_alpha.elem_count());
-            let rows = z.elem_count() / gates;
-            wide.reshape((batch, gates, self.covers))?
-                .broadcast_mul(&z.reshape((rows, gates, 1))?)?
-                .reshape(r.shape())?
+        let gated = match interface {
+            Interface::Flat { .. } | Interface::Fields { .. } => self.on_dimensions(&wide, &z)?,
+            Interface::ChannelsFirst { channels } => {
+                // z of (1 or batch, channels, 1) against r of (batch, channels, positions).
+                let z = self.of_channels(&z, channels)?;
+                let positions = r.elem_count() / (r.dim(0)? * channels);
+                wide.reshape((r.dim(0)?, channels, positions))?
+                    .broadcast_mul(&z.unsqueeze(2)?)?
+                    .reshape(r.shape())?
+            }
+            Interface::ChannelsLast { channels } => {
+                // z of (1 or batch, 1, channels) against r of (batch, length, channels).
+                let z = self.of_channels(&z, channels)?.unsqueeze(1)?;
+                match z.track_op() {
+                    true => mul(&wide, &relaxation::repeat_positions(&z, r.dim(1)?)?)?,
+                    false => wide.broadcast_mul(&z)?,
+                }
+            }
         };
         Ok(gated.to_dtype(r.dtype())?)
+    }
+
+    /// Repeats the z of a group for each of its channels: (1 or batch, channels).
+    fn of_channels(&self, z: &Tensor, channels: usize) -> Result<Tensor> {
+        let rows = z.elem_count() * self.covers / channels;
+        let gates = channels / self.covers;
+        if self.covers == 1 {
+            return Ok(z.reshape((rows, channels))?);
+        }
+        Ok(z.reshape((rows, gates, 1))?
+            .broadcast_as((rows, gates, self.covers))?
+            .reshape((rows, channels))?)
+    }
+
+    /// Computes z ⊙ r where every dimension is one number, or a group's dimensions lie side by side.
+    fn on_dimensions(&self, wide: &Tensor, z: &Tensor) -> Result<Tensor> {
+        if self.covers == 1 && z.elem_count() == wide.elem_count() {
+            return Ok(mul(wide, &reshape(z, wide.shape().clone())?)?);
+        }
+        if self.covers == 1 {
+            // z of (gates,) against r of (batch, dim) or (batch, fields, dim).
+            let mut dims = wide.dims().to_vec();
+            dims[0] = 1;
+            return Ok(wide.broadcast_mul(&z.reshape(dims)?)?);
+        }
+        // z of (1 or batch, gates, 1) against r of (batch, gates, dimensions per gate).
+        let (batch, gates) = (wide.dim(0)?, self.log_alpha.elem_count());
+        let rows = z.elem_count() / gates;
+        Ok(wide
+            .reshape((batch, gates, self.covers))?
+            .broadcast_mul(&z.reshape((rows, gates, 1))?)?
+            .reshape(wide.shape())?)
     }
 }

@@ -182,6 +182,7 @@ impl Gate {
         let Some(inner) = &self.inner else {
             return Ok(vec![1.0; self.interface.width()]);
         };
+        inner.check_settings()?;
         let log_alpha = inner.log_alpha.to_vec1::<f32>()?;
         let stretch = inner.config.stretch();
         Ok(log_alpha

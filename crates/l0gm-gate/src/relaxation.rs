@@ -42,6 +42,13 @@ pub(crate) fn repeat_rows(z: &Tensor, batch: usize) -> Result<Tensor> {
     Ok(ones.matmul(z)?)
 }
 
+/// Repeats the z of each example, (batch, 1, channels), at every position: (batch, length, channels). A product with
+/// ones, for the reason given at [`repeat_rows`].
+pub(crate) fn repeat_positions(z: &Tensor, length: usize) -> Result<Tensor> {
+    let ones = Tensor::ones((z.dim(0)?, length, 1), z.dtype(), z.device())?;
+    Ok(ones.matmul(z)?)
+}
+
 /// The z of evaluation, in the shape of log_alpha and without gradient.
 pub(crate) fn deterministic(
     log_alpha: &Tensor,

@@ -181,7 +181,10 @@ impl Effects {
         let (outputs, width) = weight.dims2()?;
         let fields = match model.encoder.interface() {
             Interface::Fields { fields, .. } => fields,
-            Interface::Flat { .. } => 1,
+            // A table's interface has fields; anything else is one.
+            Interface::Flat { .. }
+            | Interface::ChannelsFirst { .. }
+            | Interface::ChannelsLast { .. } => 1,
         };
         let dim = width / fields;
         let mut values = vec![0f32; outputs * width];

@@ -1,6 +1,13 @@
 //! Makes a trained gated model really smaller: z is folded into the next layer, its closed columns are dropped, and
 //! so are the rows of the previous layer that fed them. This delivers what the paper's "active fraction" promises: no
 //! gate is left, and the logits are those of the gated model.
+//!
+//! [`compact_linear`] works on the tensors of linear layers, and [`compact`] on candle-nn's own layers, convolutions
+//! among them.
+
+mod layers;
+
+pub use layers::{Compact, Flattened, FoldInputs, KeepOutputs, compact};
 
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -67,20 +74,14 @@ pub fn compact_linear(
             )));
         }
     }
-    if let Some(at) = z.iter().position(|z| !(0.0..=1.0).contains(z)) {
-        return Err(Error::input(format!(
-            "z[{at}] is {}, but must be in [0, 1]",
-            z[at]
-        )));
-    }
-
+    check_z(z)?;
     let kept: Vec<u32> = (0..width as u32)
         .filter(|&i| z[i as usize] != 0.0)
         .collect();
     let open: Vec<f32> = kept.iter().map(|&i| z[i as usize]).collect();
     let before = before.map(|layer| keep_outputs(layer, &kept)).transpose()?;
     let after = LinearLayer {
-        weight: scale_columns(&select(&after.weight, 1, &kept)?, &open)?,
+        weight: scale(&select(&after.weight, 1, &kept)?, &open)?,
         bias: after.bias.clone(),
     };
     Ok((before, after, kept))
@@ -111,8 +112,8 @@ fn select(tensor: &Tensor, dimension: usize, kept: &[u32]) -> Result<Tensor> {
     Ok(tensor.contiguous()?.index_select(&ids, dimension)?)
 }
 
-/// Multiplies each column of (out, kept) with its z, in f32 or a wider type.
-fn scale_columns(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
+/// Multiplies a weight of shape (out, kept, ...) with one z for each of its inputs, in f32 or a wider type.
+fn scale(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
     if z.is_empty() {
         return Ok(weight.clone());
     }
@@ -120,7 +121,9 @@ fn scale_columns(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
         DType::F64 => DType::F64,
         _ => DType::F32,
     };
-    let z = Tensor::new(z, &Device::Cpu)?
+    let mut shape = vec![1; weight.rank()];
+    shape[1] = z.len();
+    let z = Tensor::from_slice(z, shape, &Device::Cpu)?
         .to_device(weight.device())?
         .to_dtype(dtype)?;
     Ok(weight
@@ -129,6 +132,17 @@ fn scale_columns(weight: &Tensor, z: &[f32]) -> Result<Tensor> {
         .to_dtype(weight.dtype())?)
 }
 
+/// Refuses a z that is not finite or not in [0, 1].
+fn check_z(z: &[f32]) -> Result<()> {
+    match z.iter().position(|z| !(0.0..=1.0).contains(z)) {
+        Some(at) => Err(Error::input(format!(
+            "z[{at}] is {}, but must be in [0, 1]",
+            z[at]
+        ))),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
-#[path = "compaction_tests.rs"]
+#[path = "linear_tests.rs"]
 mod tests;
