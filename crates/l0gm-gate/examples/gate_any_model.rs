@@ -72,9 +72,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     // Print what is left open, and how well the probabilities are calibrated.
     let logits = second.forward(&gate.forward(&encode(&test_x)?, GateMode::Eval)?)?;
-    let flat: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     let report = CalibrationReport::new(
-        &Predictions::from_logits(&flat, &test_y.to_vec1()?, 2)?,
+        &Predictions::from_logit_tensors(&logits, &test_y)?,
         CalibrationSettings::default(),
     )?;
     println!(

@@ -79,13 +79,13 @@ pub fn run(flags: &CalibrationFlags) -> anyhow::Result<ExitCode> {
         resamples: flags.resamples,
         seed: flags.seed,
         measures: measure_all(&predictions, settings(flags))?,
-        reliability: reliability_bins(&predictions, flags.bins)?,
+        reliability: reliability_bins(&predictions, settings(flags))?,
         scaled: None,
         figures: Vec::new(),
         notes: labelled.notes.clone(),
     };
     let name = stem(source.path());
-    let ece = |predictions: &Predictions| reliability_bins(predictions, flags.bins);
+    let ece = |predictions: &Predictions| reliability_bins(predictions, settings(flags));
     let mut diagrams = vec![("reliability", "", findings.reliability.clone())];
     // Rows that the temperature is fitted on are read as well.
     let mut read = rows.clone();

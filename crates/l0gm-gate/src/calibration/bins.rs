@@ -1,6 +1,6 @@
 //! Equal-width bins (left, right], as the paper's ECE uses them (eq. 7), and the bins of a reliability diagram.
 
-use super::{Predictions, Scored};
+use super::{CalibrationSettings, Predictions, Scored};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -98,8 +98,11 @@ impl EqualWidth {
 }
 
 /// The equal-width bins of a top-label reliability diagram.
-pub fn reliability_bins(predictions: &Predictions, bins: usize) -> Result<Vec<Bin>> {
-    let width = EqualWidth::new(bins)?;
+pub fn reliability_bins(
+    predictions: &Predictions,
+    settings: CalibrationSettings,
+) -> Result<Vec<Bin>> {
+    let width = settings.width()?;
     let sums = width.sums(&predictions.top_label());
     let describe = |(bin, sum): (usize, &BinSum)| Bin {
         low: width.edge(bin),
@@ -147,7 +150,11 @@ mod tests {
     fn reliability_bins_show_confidence_accuracy_and_count() {
         let predictions =
             Predictions::binary(&[0.25, 0.25, 0.55, 0.75, 0.75], &[0, 0, 1, 1, 0]).unwrap();
-        let bins = reliability_bins(&predictions, 10).unwrap();
+        let ten = CalibrationSettings {
+            bins: 10,
+            ..CalibrationSettings::default()
+        };
+        let bins = reliability_bins(&predictions, ten).unwrap();
         assert_eq!(bins.len(), 10);
         // Confidence .75 occurs four times, once wrong; confidence .55 occurs once and is right.
         assert_eq!((bins[7].low, bins[7].high, bins[7].count), (0.7, 0.8, 4));

@@ -5,9 +5,8 @@
 //! Near perfect calibration, the usual interval between two percentiles therefore lies entirely above the truth. The
 //! interval here is the mirrored ("basic") one, which corrects this bias.
 
-use super::{EqualWidth, Scored};
+use super::{CalibrationSettings, Scored};
 use crate::{Error, Result, quantile};
-use l0gm_ops::Generator;
 
 /// The two ends of an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,15 +18,15 @@ pub struct Interval {
 }
 
 /// A 95% interval for the ECE of the population from which `scored` is a sample. The examples are redrawn with
-/// replacement `resamples` times, and the 97.5th and 2.5th percentiles are mirrored at the sample's own ECE. The
+/// replacement `settings.resamples` times, and the 97.5th and 2.5th percentiles are mirrored at the sample's own ECE. The
 /// interval always contains that ECE and lies in [0, 1].
-pub fn bootstrap_ece(
-    scored: &Scored,
-    bins: EqualWidth,
-    resamples: usize,
-    generator: &mut Generator,
-) -> Result<Interval> {
-    check_resamples(resamples)?;
+///
+/// # Errors
+/// There are no bins or no resamples, or absurdly many.
+pub fn bootstrap_ece(scored: &Scored, settings: CalibrationSettings) -> Result<Interval> {
+    settings.check()?;
+    let (bins, resamples) = (settings.width()?, settings.resamples);
+    let mut generator = settings.draws("bootstrap");
     // A resample needs only two numbers for each example: its bin, and what it adds to the bin's gap.
     let places: Vec<u32> = scored
         .scores()
@@ -74,7 +73,17 @@ pub(super) fn check_resamples(resamples: usize) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::calibration::expected_calibration_error;
+    use crate::calibration::{EqualWidth, expected_calibration_error};
+    use l0gm_ops::Generator;
+
+    /// Settings with 15 bins, this many resamples and this seed.
+    fn with(resamples: usize, seed: u64) -> CalibrationSettings {
+        CalibrationSettings {
+            bins: 15,
+            resamples,
+            seed,
+        }
+    }
 
     /// `n` examples whose outcomes are by `shift` less likely than their scores say.
     fn overconfident(n: usize, shift: f64, generator: &mut Generator) -> Scored {
@@ -95,7 +104,7 @@ mod tests {
             let mut covered = 0;
             for _ in 0..repeats {
                 let scored = overconfident(1000, shift, &mut generator);
-                let interval = bootstrap_ece(&scored, bins, 100, &mut generator).unwrap();
+                let interval = bootstrap_ece(&scored, with(100, generator.next_u64())).unwrap();
                 let ece = expected_calibration_error(&bins.sums(&scored));
                 assert!(interval.low <= ece + 1e-12 && ece <= interval.high + 1e-12);
                 // The gap of every bin is the shift, so the true ECE is the shift too.
@@ -110,11 +119,10 @@ mod tests {
 
     #[test]
     fn the_interval_narrows_with_the_number_of_examples() {
-        let bins = EqualWidth::new(15).unwrap();
         let mut generator = Generator::new(17);
         let mut width = |n| {
             let scored = overconfident(n, 0.1, &mut generator);
-            let interval = bootstrap_ece(&scored, bins, 200, &mut generator).unwrap();
+            let interval = bootstrap_ece(&scored, with(200, 1)).unwrap();
             interval.high - interval.low
         };
         assert!(width(400) > 2.0 * width(10_000));
@@ -122,9 +130,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_interval() {
-        let bins = EqualWidth::new(15).unwrap();
         let scored = overconfident(300, 0.1, &mut Generator::new(1));
-        let interval = |seed| bootstrap_ece(&scored, bins, 50, &mut Generator::new(seed)).unwrap();
+        let interval = |seed| bootstrap_ece(&scored, with(50, seed)).unwrap();
         assert_eq!(interval(3), interval(3));
         assert_ne!(interval(3), interval(4));
     }
@@ -132,13 +139,7 @@ mod tests {
     #[test]
     fn exact_predictions_have_an_interval_of_no_width() {
         let scored = Scored::new(vec![1.0, 0.0], vec![true, false]).unwrap();
-        let interval = bootstrap_ece(
-            &scored,
-            EqualWidth::new(15).unwrap(),
-            50,
-            &mut Generator::new(1),
-        )
-        .unwrap();
+        let interval = bootstrap_ece(&scored, with(50, 1)).unwrap();
         assert_eq!((interval.low, interval.high), (0.0, 0.0));
     }
 }

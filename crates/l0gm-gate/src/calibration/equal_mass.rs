@@ -1,14 +1,22 @@
 //! Bins that hold the same number of examples instead of having the same width. With a skewed distribution no bin is
 //! nearly empty, so their ECE is steadier (Nguyen and O'Connor 2015).
 
-use super::{BinSum, EqualWidth, Scored};
+use super::{BinSum, CalibrationSettings, EqualWidth, Scored};
 use crate::Result;
 
-/// The sums of at most `bins` bins of nearly equal size, by ascending score. Equal scores always stay in one bin, so
-/// that the order of the examples does not matter; if there are many of them, there are fewer bins. Pass the result
-/// to [`expected_calibration_error`](super::expected_calibration_error) for the equal-mass ECE.
-pub fn equal_mass_sums(scored: &Scored, bins: usize) -> Result<Vec<BinSum>> {
-    EqualWidth::new(bins)?; // The same range of bins is allowed.
+/// The sums of at most `settings.bins` bins of nearly equal size, by ascending score. Equal scores always stay in one
+/// bin, so that the order of the examples does not matter; if there are many of them, there are fewer bins. Pass the
+/// result to [`expected_calibration_error`](super::expected_calibration_error) for the equal-mass ECE.
+///
+/// # Errors
+/// There are no bins, or absurdly many.
+pub fn equal_mass_sums(scored: &Scored, settings: CalibrationSettings) -> Result<Vec<BinSum>> {
+    Ok(of_number(scored, settings.width()?))
+}
+
+/// The sums of as many bins as `width` has.
+pub(super) fn of_number(scored: &Scored, width: EqualWidth) -> Vec<BinSum> {
+    let bins = width.bins();
     let mut pairs: Vec<(f64, bool)> = scored.pairs().collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let n = pairs.len();
@@ -28,7 +36,7 @@ pub fn equal_mass_sums(scored: &Scored, bins: usize) -> Result<Vec<BinSum>> {
         }
         start = end;
     }
-    Ok(sums)
+    sums
 }
 
 #[cfg(test)]
@@ -38,11 +46,18 @@ mod tests {
     use crate::calibration::expected_calibration_error;
     use proptest::prelude::*;
 
+    fn with(bins: usize) -> CalibrationSettings {
+        CalibrationSettings {
+            bins,
+            ..CalibrationSettings::default()
+        }
+    }
+
     #[test]
     fn bins_have_the_same_number_of_examples() {
         let scores: Vec<f64> = (0..100).map(|i| (f64::from(i) / 100.0).powi(4)).collect();
         let scored = Scored::new(scores, vec![true; 100]).unwrap();
-        let counts: Vec<usize> = equal_mass_sums(&scored, 10)
+        let counts: Vec<usize> = equal_mass_sums(&scored, with(10))
             .unwrap()
             .iter()
             .map(|bin| bin.count)
@@ -54,7 +69,7 @@ mod tests {
     fn equal_mass_ece_is_the_mean_gap_of_its_bins() {
         // Two bins of two examples, with gaps |.5 - .15| and |1 - .7|.
         let scored = Scored::new(vec![0.6, 0.1, 0.8, 0.2], vec![true, false, true, true]).unwrap();
-        let ece = expected_calibration_error(&equal_mass_sums(&scored, 2).unwrap());
+        let ece = expected_calibration_error(&equal_mass_sums(&scored, with(2)).unwrap());
         assert!((ece - (0.35 + 0.3) / 2.0).abs() < 1e-12);
     }
 
@@ -76,7 +91,7 @@ mod tests {
                 .take(pairs.len())
                 .copied()
                 .unzip();
-            let sums = equal_mass_sums(&Scored::new(scores, outcomes).unwrap(), 4).unwrap();
+            let sums = equal_mass_sums(&Scored::new(scores, outcomes).unwrap(), with(4)).unwrap();
             assert!((expected_calibration_error(&sums) - expected).abs() < 1e-12);
         }
     }
@@ -87,7 +102,7 @@ mod tests {
             scores in prop::collection::vec((0..20u8).prop_map(|i| f64::from(i) / 19.0), 1..100), bins in 1..30usize,
         ) {
             let n = scores.len();
-            let sums = equal_mass_sums(&Scored::new(scores, vec![false; n]).unwrap(), bins).unwrap();
+            let sums = equal_mass_sums(&Scored::new(scores, vec![false; n]).unwrap(), with(bins)).unwrap();
             prop_assert_eq!(sums.iter().map(|bin| bin.count).sum::<usize>(), n);
             prop_assert!(sums.len() <= bins && sums.iter().all(|bin| bin.count > 0));
         }

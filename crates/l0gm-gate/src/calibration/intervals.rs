@@ -1,7 +1,6 @@
 //! Every measure with its uncertainty: a bootstrap interval (from rows redrawn with replacement) and the noise floor
 //! (from labels redrawn from the predictions), which is the value for perfectly calibrated predictions like these.
 
-use super::bootstrap::check_resamples;
 use super::measure::values;
 use super::{CalibrationReport, CalibrationSettings, EqualWidth, Measure, Predictions};
 use crate::{Result, quantile};
@@ -38,7 +37,7 @@ pub fn measure_all(
     settings: CalibrationSettings,
 ) -> Result<BTreeMap<Measure, Measured>> {
     let width = EqualWidth::new(settings.bins)?;
-    check_resamples(settings.resamples)?;
+    settings.check()?;
     let rows = resample(predictions, settings, "calibration rows", redraw_rows)?;
     let labels = resample(predictions, settings, "calibration labels", redraw_labels)?;
     let mut all = BTreeMap::new();

@@ -2,9 +2,9 @@
 //! and add a line to each function here; intervals, the calibration command and its tables then include it.
 
 use super::{
-    BinSum, EqualWidth, Predictions, Scored, brier_score, class_wise_ece, debiased_l2,
-    equal_mass_sums, expected_calibration_error, maximum_calibration_error,
-    negative_log_likelihood, root_mean_square_calibration_error, smooth_ece,
+    BinSum, EqualWidth, Predictions, Scored, brier_score, class_wise, debiased_l2, equal_mass,
+    expected_calibration_error, maximum_calibration_error, negative_log_likelihood,
+    root_mean_square_calibration_error, smooth_ece,
 };
 use crate::Result;
 use std::collections::BTreeMap;
@@ -114,12 +114,10 @@ impl Measure {
                 right as f64 / top.len() as f64
             }
             Measure::Ece => expected_calibration_error(sums),
-            Measure::EceEqualMass => {
-                expected_calibration_error(&equal_mass_sums(top, bins.bins())?)
-            }
+            Measure::EceEqualMass => expected_calibration_error(&equal_mass::of_number(top, *bins)),
             Measure::EceL2Debiased => debiased_l2(sums),
             Measure::EceSmooth => smooth_ece(top),
-            Measure::EceClassWise => class_wise_ece(predictions, bins.bins())?,
+            Measure::EceClassWise => class_wise::of_width(predictions, *bins),
             Measure::EcePositive if predictions.classes() != 2 => return Ok(None),
             Measure::EcePositive => {
                 expected_calibration_error(&bins.sums(&predictions.positive()?))

@@ -1,7 +1,9 @@
-//! Measures the calibration of any predictions, in plain f64 without tensors or gates: eq. 7 of the paper, and
-//! measures that show how far to trust it.
+//! Measures the calibration of any predictions, in plain f64 and without gates: eq. 7 of the paper, and measures that
+//! show how far to trust it.
 //!
-//! [`Predictions`] holds class probabilities and labels. [`CalibrationReport`] computes every measure at once, and
+//! [`Predictions`] holds class probabilities and labels. They come from slices of any float type or from tensors
+//! ([`Predictions::from_tensors`]). [`CalibrationSettings`] says how many bins and resamples every measure that needs
+//! some has. [`CalibrationReport`] computes every measure at once, and
 //! [`measure_all`] computes every [`Measure`] with its interval and noise floor. Each measure has a file of its own
 //! and can also be called alone. Binned measures read pairs of a score and an outcome, [`Scored`]. These are either
 //! the top-label confidence and whether it was right ([`Predictions::top_label`], the paper's ECE), or P(y = 1) and y
@@ -30,6 +32,7 @@ mod report;
 mod settings;
 mod smooth;
 mod temperature;
+mod tensors;
 
 pub use bins::{Bin, BinSum, EqualWidth, reliability_bins};
 pub use bootstrap::{Interval, bootstrap_ece};
@@ -48,6 +51,7 @@ pub use report::CalibrationReport;
 pub use settings::CalibrationSettings;
 pub use smooth::smooth_ece;
 pub use temperature::{fit_temperature, scale_logits};
+pub use tensors::fit_temperature_of_tensors;
 
 #[cfg(test)]
 mod property_tests;

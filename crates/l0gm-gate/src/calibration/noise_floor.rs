@@ -1,10 +1,8 @@
 //! The noise floor of ECE: the value that the same predictions would get if they were perfectly calibrated. Labels
 //! are redrawn from the predictions, so all ECE that remains is sampling noise.
 
-use super::bootstrap::check_resamples;
-use super::{EqualWidth, Scored};
+use super::{CalibrationSettings, Scored};
 use crate::{Result, quantile};
-use l0gm_ops::Generator;
 
 /// The ECE of perfectly calibrated predictions with these scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,15 +13,15 @@ pub struct NoiseFloor {
     pub p95: f64,
 }
 
-/// Redraws every outcome from its score `resamples` times. For top-label confidences this is the same as redrawing
+/// Redraws every outcome from its score `settings.resamples` times. For top-label confidences this is the same as redrawing
 /// the label from its row, because the prediction is right with exactly that probability.
-pub fn ece_noise_floor(
-    scored: &Scored,
-    bins: EqualWidth,
-    resamples: usize,
-    generator: &mut Generator,
-) -> Result<NoiseFloor> {
-    check_resamples(resamples)?;
+///
+/// # Errors
+/// There are no bins or no resamples, or absurdly many.
+pub fn ece_noise_floor(scored: &Scored, settings: CalibrationSettings) -> Result<NoiseFloor> {
+    settings.check()?;
+    let (bins, resamples) = (settings.width()?, settings.resamples);
+    let mut generator = settings.draws("noise floor");
     let scores = scored.scores();
     let places: Vec<u32> = scores
         .iter()
@@ -59,7 +57,18 @@ pub fn ece_noise_floor(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::calibration::EqualWidth;
+    use l0gm_ops::Generator;
     use std::f64::consts::PI;
+
+    /// Settings with this many bins and resamples and seed 1.
+    fn with(bins: usize, resamples: usize) -> CalibrationSettings {
+        CalibrationSettings {
+            bins,
+            resamples,
+            seed: 1,
+        }
+    }
 
     /// Top-label confidences like those of a model of the Adult census table: 9,769 rows, a quarter of them positive,
     /// and an area under the ROC curve of .93 (the logits of both classes are normal, 3.4 apart in units of 1.6).
@@ -93,7 +102,7 @@ mod tests {
     #[test]
     fn a_perfectly_calibrated_model_of_adult_reads_about_two_thirds_of_a_percent() {
         let (scored, bins) = (adult_like(), EqualWidth::new(15).unwrap());
-        let floor = ece_noise_floor(&scored, bins, 500, &mut Generator::new(1)).unwrap();
+        let floor = ece_noise_floor(&scored, with(15, 500)).unwrap();
         let theory = by_normal_theory(&scored, bins);
         assert!(
             (floor.mean / theory - 1.0).abs() < 0.03,
@@ -107,27 +116,18 @@ mod tests {
     #[test]
     fn certain_predictions_have_no_noise() {
         let scored = Scored::new(vec![0.0, 1.0, 1.0], vec![true, false, true]).unwrap();
-        let floor = ece_noise_floor(
-            &scored,
-            EqualWidth::new(15).unwrap(),
-            50,
-            &mut Generator::new(1),
-        )
-        .unwrap();
+        let floor = ece_noise_floor(&scored, with(15, 50)).unwrap();
         assert_eq!((floor.mean, floor.p95), (0.0, 0.0));
     }
 
     #[test]
     fn the_floor_falls_with_the_number_of_examples() {
-        let bins = EqualWidth::new(10).unwrap();
         let floor = |n: u32| {
             let scores = (0..n)
                 .map(|i| (f64::from(i) + 0.5) / f64::from(n))
                 .collect();
             let scored = Scored::new(scores, vec![true; n as usize]).unwrap();
-            ece_noise_floor(&scored, bins, 200, &mut Generator::new(1))
-                .unwrap()
-                .mean
+            ece_noise_floor(&scored, with(10, 200)).unwrap().mean
         };
         // A hundred times the examples give a tenth of the noise.
         let ratio = floor(200) / floor(20_000);
@@ -137,12 +137,7 @@ mod tests {
     #[test]
     fn no_resamples_are_refused() {
         let scored = Scored::new(vec![0.5], vec![true]).unwrap();
-        let result = ece_noise_floor(
-            &scored,
-            EqualWidth::new(15).unwrap(),
-            0,
-            &mut Generator::new(1),
-        );
+        let result = ece_noise_floor(&scored, with(15, 0));
         assert!(result.unwrap_err().to_string().contains("resamples is 0"));
     }
 }

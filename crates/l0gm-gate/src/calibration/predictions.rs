@@ -51,8 +51,25 @@ impl Predictions {
         })
     }
 
-    /// Predictions for two classes from P(y = 1).
-    pub fn binary(positive: &[f64], labels: &[u32]) -> Result<Self> {
+    /// Like [`new`](Self::new), for a slice of any float type. The numbers are taken as they are: 0.8 in f32 is a little
+    /// more than 0.8 in f64, and so falls in the next bin where 0.8 is an edge.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    pub fn from_probabilities<P: Copy + Into<f64>>(
+        probabilities: &[P],
+        labels: &[u32],
+        classes: usize,
+    ) -> Result<Self> {
+        Self::new(as_f64(probabilities), labels.to_vec(), classes)
+    }
+
+    /// Predictions for two classes from P(y = 1), of any float type.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn binary<P: Copy + Into<f64>>(positive: &[P], labels: &[u32]) -> Result<Self> {
+        let positive = as_f64(positive);
         if let Some(row) = positive.iter().position(|p| !(0.0..=1.0).contains(p)) {
             return Err(Error::input(format!(
                 "row {row} has P(y = 1) = {}, expected a number in [0, 1]",
@@ -63,10 +80,17 @@ impl Predictions {
         Self::new(probabilities, labels.to_vec(), 2)
     }
 
-    /// Predictions from logits, rows x classes.
-    pub fn from_logits(logits: &[f64], labels: &[u32], classes: usize) -> Result<Self> {
-        check_logits(logits, labels, classes)?;
-        let mut probabilities = logits.to_vec();
+    /// Predictions from logits, rows x classes, of any float type.
+    ///
+    /// # Errors
+    /// A logit is not finite; those of [`new`](Self::new).
+    pub fn from_logits<L: Copy + Into<f64>>(
+        logits: &[L],
+        labels: &[u32],
+        classes: usize,
+    ) -> Result<Self> {
+        let mut probabilities = as_f64(logits);
+        check_logits(&probabilities, labels, classes)?;
         for row in probabilities.chunks_exact_mut(classes) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             row.iter_mut()
@@ -207,6 +231,11 @@ impl Scored {
         self.pairs()
             .map(|(score, outcome)| f64::from(u8::from(outcome)) - score)
     }
+}
+
+/// The same numbers as f64.
+pub(super) fn as_f64<N: Copy + Into<f64>>(numbers: &[N]) -> Vec<f64> {
+    numbers.iter().map(|&number| number.into()).collect()
 }
 
 /// Index of the largest value; the first of several.

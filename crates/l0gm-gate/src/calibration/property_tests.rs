@@ -74,7 +74,8 @@ proptest! {
     #[test]
     fn diagram_bins_cover_all_rows((logits, labels, classes) in logits(), bins in 1..30usize) {
         let predictions = Predictions::from_logits(&logits, &labels, classes).unwrap();
-        let diagram = reliability_bins(&predictions, bins).unwrap();
+        let settings = CalibrationSettings { bins, ..CalibrationSettings::default() };
+        let diagram = reliability_bins(&predictions, settings).unwrap();
         prop_assert_eq!(diagram.iter().map(|bin| bin.count).sum::<usize>(), labels.len());
         prop_assert_eq!((diagram[0].low, diagram[bins - 1].high), (0.0, 1.0));
         for bin in diagram.iter().filter(|bin| bin.count > 0) {

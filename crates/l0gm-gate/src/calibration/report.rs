@@ -1,12 +1,11 @@
 //! All measures at once, as run records and tables hold them.
 
 use super::{
-    CalibrationSettings, EqualWidth, Measure, Predictions, bootstrap_ece, brier_score,
-    class_wise_ece, debiased_l2, ece_noise_floor, equal_mass_sums, expected_calibration_error,
+    CalibrationSettings, Measure, Predictions, bootstrap_ece, brier_score, class_wise_ece,
+    debiased_l2, ece_noise_floor, equal_mass_sums, expected_calibration_error,
     maximum_calibration_error, negative_log_likelihood, smooth_ece,
 };
 use crate::Result;
-use l0gm_ops::Generator;
 use serde::{Deserialize, Serialize};
 
 /// All calibration measures of one set of predictions.
@@ -50,27 +49,12 @@ impl CalibrationReport {
     /// # Errors
     /// There are no bins or no resamples, or absurdly many.
     pub fn new(predictions: &Predictions, settings: CalibrationSettings) -> Result<Self> {
-        let CalibrationSettings {
-            bins,
-            resamples,
-            seed,
-        } = settings;
-        let width = EqualWidth::new(bins)?;
-        let generator = Generator::new(seed);
+        settings.check()?;
+        let width = settings.width()?;
         let top = predictions.top_label();
         let sums = width.sums(&top);
-        let interval = bootstrap_ece(
-            &top,
-            width,
-            resamples,
-            &mut generator.stream("bootstrap", 0),
-        )?;
-        let noise = ece_noise_floor(
-            &top,
-            width,
-            resamples,
-            &mut generator.stream("noise floor", 0),
-        )?;
+        let interval = bootstrap_ece(&top, settings)?;
+        let noise = ece_noise_floor(&top, settings)?;
         let ece_positive = match predictions.classes() {
             2 => Some(expected_calibration_error(
                 &width.sums(&predictions.positive()?),
@@ -79,17 +63,17 @@ impl CalibrationReport {
         };
         let ece = expected_calibration_error(&sums);
         Ok(Self {
-            bins,
+            bins: settings.bins,
             ece,
             ece_low: if ece <= noise.p95 { 0.0 } else { interval.low },
             ece_high: interval.high,
             ece_noise: noise.mean,
             ece_noise_p95: noise.p95,
             ece_positive,
-            ece_equal_mass: expected_calibration_error(&equal_mass_sums(&top, bins)?),
+            ece_equal_mass: expected_calibration_error(&equal_mass_sums(&top, settings)?),
             ece_l2_debiased: debiased_l2(&sums),
             ece_smooth: smooth_ece(&top),
-            ece_class_wise: class_wise_ece(predictions, bins)?,
+            ece_class_wise: class_wise_ece(predictions, settings)?,
             mce: maximum_calibration_error(&sums),
             brier: brier_score(predictions),
             nll: negative_log_likelihood(predictions),
@@ -120,6 +104,7 @@ impl CalibrationReport {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use l0gm_ops::Generator;
 
     fn with(bins: usize, resamples: usize, seed: u64) -> CalibrationSettings {
         CalibrationSettings {

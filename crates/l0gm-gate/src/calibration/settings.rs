@@ -1,5 +1,10 @@
 //! How calibration is measured: the bins, and the random draws behind intervals and noise floors.
 
+use super::EqualWidth;
+use super::bootstrap::check_resamples;
+use crate::Result;
+use l0gm_ops::Generator;
+
 /// Settings of all measures that use bins or resampling. The defaults are the protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalibrationSettings {
@@ -18,5 +23,23 @@ impl Default for CalibrationSettings {
             resamples: 500,
             seed: 0,
         }
+    }
+}
+
+impl CalibrationSettings {
+    /// Checks every setting. The error names the setting.
+    pub fn check(&self) -> Result<()> {
+        self.width()?;
+        check_resamples(self.resamples)
+    }
+
+    /// The equal-width bins.
+    pub(super) fn width(&self) -> Result<EqualWidth> {
+        EqualWidth::new(self.bins)
+    }
+
+    /// The random numbers of one use, independent of those of the others.
+    pub(super) fn draws(&self, of: &str) -> Generator {
+        Generator::new(self.seed).stream(of, 0)
     }
 }

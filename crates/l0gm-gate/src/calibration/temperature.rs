@@ -1,7 +1,7 @@
 //! Temperature scaling (Guo et al. 2017): test logits are divided by one number that is fitted on validation logits.
 //! Any other method for better calibration must beat this reference.
 
-use super::predictions::check_logits;
+use super::predictions::{as_f64, check_logits};
 use crate::{Error, Result};
 
 /// The range of temperatures. On separable data the best temperature is 0, and on data worse than random it is
@@ -9,11 +9,17 @@ use crate::{Error, Result};
 const RANGE: (f64, f64) = (0.01, 100.0);
 
 /// The temperature T > 0 that minimises the NLL of softmax(logits / T) on these (validation) logits, limited to
-/// [0.01, 100].
+/// [0.01, 100]. The logits are rows x classes, of any float type; for tensors see
+/// [`fit_temperature_of_tensors`](super::fit_temperature_of_tensors).
 ///
 /// The NLL is convex in 1 / T, so its slope has one zero. Newton steps find it; where a step would leave the bracket,
 /// the bracket is halved instead.
-pub fn fit_temperature(logits: &[f64], labels: &[u32], classes: usize) -> Result<f64> {
+pub fn fit_temperature<L: Copy + Into<f64>>(
+    logits: &[L],
+    labels: &[u32],
+    classes: usize,
+) -> Result<f64> {
+    let logits = &as_f64(logits)[..];
     check_logits(logits, labels, classes)?;
     let (coldest, hottest) = RANGE;
     let (mut low, mut high) = (1.0 / hottest, 1.0 / coldest);
@@ -45,9 +51,12 @@ pub fn fit_temperature(logits: &[f64], labels: &[u32], classes: usize) -> Result
 }
 
 /// Divides the logits (of a test set) by T. It is an error unless T is finite and above 0.
-pub fn scale_logits(logits: &[f64], temperature: f64) -> Result<Vec<f64>> {
+pub fn scale_logits<L: Copy + Into<f64>>(logits: &[L], temperature: f64) -> Result<Vec<f64>> {
     match temperature > 0.0 && temperature.is_finite() {
-        true => Ok(logits.iter().map(|logit| logit / temperature).collect()),
+        true => Ok(logits
+            .iter()
+            .map(|&logit| logit.into() / temperature)
+            .collect()),
         false => Err(Error::setting(
             "temperature",
             temperature,

@@ -3,10 +3,9 @@
 use super::{Condition, ConditionResult, Robustness, Score};
 use crate::{Error, Metrics, Perturbed, PredictionTable, ProgressEvent, Result, RunContext, Split};
 use l0gm_gate::calibration::{
-    EqualWidth, Predictions, brier_score, ece_noise_floor, expected_calibration_error,
-    negative_log_likelihood, scale_logits,
+    CalibrationSettings, EqualWidth, Predictions, brier_score, ece_noise_floor,
+    expected_calibration_error, negative_log_likelihood, scale_logits,
 };
-use l0gm_ops::Generator;
 use std::time::Instant;
 
 /// Resamples of each noise floor. So few are enough, because only the mean is used.
@@ -85,13 +84,17 @@ impl Scoring<'_> {
         };
         let metrics = Metrics::from_predictions(&table);
         let raw = table.logits_f64();
+        let settings = CalibrationSettings {
+            bins: self.bins,
+            resamples: RESAMPLES,
+            seed: self.seed,
+        };
         let bins = EqualWidth::new(self.bins)?;
         let of = |logits: &[f64]| Predictions::from_logits(logits, &table.labels, table.classes);
         let trained = of(&raw)?;
         let scaled = of(&scale_logits(&raw, self.scaling)?)?;
         let ece = |p: &Predictions| expected_calibration_error(&bins.sums(&p.top_label()));
-        let mut generator = Generator::new(self.seed).stream("noise floor", 0);
-        let noise = ece_noise_floor(&trained.top_label(), bins, RESAMPLES, &mut generator)?;
+        let noise = ece_noise_floor(&trained.top_label(), settings)?;
         Ok(Score {
             accuracy: metrics.accuracy,
             auc: metrics.auc,
