@@ -130,6 +130,9 @@ fn a_conditional_gate_decides_the_same_after_it_was_saved() {
 }
 
 proptest! {
+    // Every case waits for the disk.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_loaded_gate_is_the_saved_one_bit_by_bit(
         log_alpha in prop::collection::vec(-9.0f32..9.0, 12), tau in 0.02f64..3.0, which in 0..3usize,

@@ -1,7 +1,7 @@
 //! Gates among candle's layers: a trained gate is a [`Module`], and [`GateLayer`] is a [`ModuleT`] that is sampled in
 //! training. Their errors become candle's own.
 
-use crate::{Error, Gate, GateMode, Gated, Generator, Result, Temperature};
+use crate::{Error, Gate, GateMode, Gated, Generator, Result, Steered, Temperature};
 use candle_core::{Module, ModuleT, Tensor};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,6 +48,8 @@ pub struct GateLayer {
 struct Training {
     noise: Generator,
     temperature: Option<Temperature>,
+    /// Whether the gate has settled and is deterministic in training too.
+    settled: bool,
     /// The last training batch of a conditional gate, on which its penalty depends.
     last: Option<Gated>,
 }
@@ -62,6 +64,7 @@ impl GateLayer {
             training: Mutex::new(Training {
                 noise,
                 temperature,
+                settled: false,
                 last: None,
             }),
         }
@@ -79,6 +82,17 @@ impl GateLayer {
     pub fn set_temperature(&self, temperature: Temperature) -> Result<()> {
         temperature.check("temperature")?;
         self.training().temperature = Some(temperature);
+        Ok(())
+    }
+
+    /// Takes temperature and phase from [`Steering`](crate::Steering). Once the gate has settled, it is deterministic in
+    /// training too and gets no gradient, so that an optimiser of all variables leaves it where it is.
+    ///
+    /// # Errors
+    /// The temperature is not finite or not above 0.
+    pub fn steer(&self, now: &Steered) -> Result<()> {
+        self.set_temperature(now.temperature)?;
+        self.training().settled = now.settled;
         Ok(())
     }
 
@@ -111,7 +125,7 @@ impl ModuleT for GateLayer {
     fn forward_t(&self, r: &Tensor, train: bool) -> candle_core::Result<Tensor> {
         let mut training = self.training();
         let temperature = match training.temperature {
-            Some(temperature) if train => temperature,
+            Some(temperature) if train && !training.settled => temperature,
             _ => return Ok(Gate::forward(&self.gate, r, GateMode::Eval)?),
         };
         let mode = GateMode::train(temperature, &mut training.noise);

@@ -113,6 +113,28 @@ fn loss_and_penalty_of_a_layer_have_the_gradient_of_finite_differences() {
 }
 
 #[test]
+fn a_settled_layer_is_deterministic_in_training_and_gets_no_gradient() {
+    let (gate, r) = (gate(GateKind::PerExample), draw((6, 5)));
+    let layer = GateLayer::new(gate.clone(), Generator::new(8));
+    let reaches_gate = |settled: bool| {
+        let now = Steered {
+            temperature: TAU,
+            lambda: 0.1,
+            settled,
+        };
+        layer.steer(&now).unwrap();
+        let gated = layer.forward_t(&r, true).unwrap();
+        let grads = gated.sum_all().unwrap().backward().unwrap();
+        let used = Gate::forward(&gate, &r, GateMode::Eval).unwrap();
+        assert_eq!(rows(&gated) == rows(&used), settled);
+        grads.get(gate.log_alpha().unwrap()).is_some()
+    };
+    assert!(reaches_gate(false));
+    assert!(!reaches_gate(true));
+    assert!(reaches_gate(false));
+}
+
+#[test]
 fn the_identity_is_a_layer_too() {
     let layer = GateLayer::new(Gate::identity(FLAT), Generator::new(1));
     let r = draw((3, 5));

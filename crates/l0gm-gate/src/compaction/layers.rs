@@ -5,7 +5,7 @@
 //! padded border too. Dropping it changes nothing but the order of sums. The z of an open channel is one number for
 //! all positions, so it can be multiplied into the next layer's weights.
 
-use super::{check_z, scale, select};
+use super::{check_z, own, scale, select};
 use crate::{Error, Result};
 use candle_core::Tensor;
 use candle_nn::{BatchNorm, Conv1d, Conv2d, Linear};
@@ -176,7 +176,7 @@ impl FoldInputs for Linear {
 
     fn fold_inputs(&self, kept: &[u32], z: &[f32]) -> Result<Self> {
         let weight = scale(&select(self.weight(), 1, kept)?, z)?;
-        Ok(Linear::new(weight, self.bias().map(Tensor::detach)))
+        Ok(Linear::new(weight, self.bias().map(own).transpose()?))
     }
 }
 
@@ -203,7 +203,7 @@ macro_rules! convolution {
             fn fold_inputs(&self, kept: &[u32], z: &[f32]) -> Result<Self> {
                 ungrouped(self.config().groups)?;
                 let weight = scale(&select(self.weight(), 1, kept)?, z)?;
-                let bias = self.bias().map(Tensor::detach);
+                let bias = self.bias().map(own).transpose()?;
                 Ok($layer::new(weight, bias, *self.config()))
             }
         }

@@ -214,6 +214,8 @@ fn positionwise(log_alpha: &[f32], inference: InferenceGate, seed: u64) -> f32 {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn compact_layers_give_the_outputs_of_the_gated_ones(
         log_alpha in prop::collection::vec(-8.0f32..8.0, 1..12), seed in any::<u64>(), which in 0..3usize,
@@ -239,6 +241,25 @@ fn with_every_gate_closed_one_channel_stays_and_counts_for_nothing() {
         assert!(flattened(&closed, rule, 1) < 1e-6);
         assert!(positionwise(&closed, rule, 1) < 1e-6);
     }
+}
+
+#[test]
+fn compact_layers_stay_as_they_are_when_training_goes_on() {
+    let mut draw = Draw(Generator::new(5));
+    let variable = |t: Tensor| candle_core::Var::from_tensor(&t).unwrap();
+    let (weight, bias) = (variable(draw.tensor(&[3, 4])), variable(draw.tensor(&[3])));
+    let layer = Linear::new(weight.as_tensor().clone(), Some(bias.as_tensor().clone()));
+    // Open gates alone: nothing is dropped or scaled.
+    let small = compact(&layer, &[1.0; 3], &Linear::new(draw.tensor(&[2, 3]), None)).unwrap();
+    let after = compact(&(), &[1.0; 4], &layer).unwrap().after;
+    let x = draw.input(&[5, 4]);
+    let outputs = |layer: &Linear| layer.forward(&x).unwrap().to_vec2::<f32>().unwrap();
+    let before = (outputs(&small.before), outputs(&after));
+    for variable in [&weight, &bias] {
+        variable.set(&variable.zeros_like().unwrap()).unwrap();
+    }
+    assert_eq!((outputs(&small.before), outputs(&after)), before);
+    assert_ne!(outputs(&layer), before.0);
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub fn compact_linear(
     let before = before.map(|layer| keep_outputs(layer, &kept)).transpose()?;
     let after = LinearLayer {
         weight: scale(&select(&after.weight, 1, &kept)?, &open)?,
-        bias: after.bias.clone(),
+        bias: after.bias.as_ref().map(own).transpose()?,
     };
     Ok((before, after, kept))
 }
@@ -110,6 +110,11 @@ fn select(tensor: &Tensor, dimension: usize, kept: &[u32]) -> Result<Tensor> {
     }
     let ids = Tensor::new(kept, &Device::Cpu)?.to_device(tensor.device())?;
     Ok(tensor.contiguous()?.index_select(&ids, dimension)?)
+}
+
+/// A copy of a parameter that stays as it is. A clone would share the variable's memory and change when training goes on.
+fn own(parameter: &Tensor) -> Result<Tensor> {
+    Ok(parameter.detach().copy()?)
 }
 
 /// Multiplies a weight of shape (out, kept, ...) with one z for each of its inputs, in f32 or a wider type.
