@@ -45,18 +45,29 @@ pub(super) fn read(source: &Source, caps: &Caps) -> Result<Content> {
         return Ok(Content::Parquet(bytes.into()));
     }
     if source.is_parquet() {
-        return Err(Error::file(
-            &name,
-            "is not readable Parquet: it does not begin with 'PAR1'; write it again, or rename it if it is text",
-        ));
+        return Err(not_parquet(&name));
     }
+    no_workbook(&name, &bytes)?;
+    Ok(Content::Text(bytes))
+}
+
+/// The error that a file with the ending of Parquet is none.
+pub(super) fn not_parquet(name: &str) -> Error {
+    Error::file(
+        name,
+        "is not readable Parquet: it does not begin with 'PAR1'; write it again, or rename it if it is text",
+    )
+}
+
+/// Fails if a file that begins with these bytes is an archive or a workbook.
+pub(super) fn no_workbook(name: &str, bytes: &[u8]) -> Result<()> {
     if bytes.starts_with(ZIP) || bytes.starts_with(OLE) {
         return Err(Error::file(
-            &name,
+            name,
             "is a zip archive or an Excel workbook; unpack it, or save its sheet as CSV",
         ));
     }
-    Ok(Content::Text(bytes))
+    Ok(())
 }
 
 /// Unpacks gzip and zstd, which may both consist of several consecutive members.
@@ -66,7 +77,7 @@ fn unpack(name: &str, bytes: Vec<u8>, caps: &Caps) -> Result<Vec<u8>> {
         capped(name, reader, caps, "unpacking")
     } else if bytes.starts_with(ZSTD) {
         let reader = zstd::stream::read::Decoder::with_buffer(&bytes[..])
-            .map_err(|error| damaged(name, &error))?;
+            .map_err(|error| damaged_file(name, &error))?;
         capped(name, reader, caps, "unpacking")
     } else {
         Ok(bytes)
@@ -79,7 +90,7 @@ fn capped(name: &str, reader: impl Read, caps: &Caps, doing: &str) -> Result<Vec
         .take(caps.bytes.saturating_add(1))
         .read_to_end(&mut bytes);
     match read {
-        Err(error) if doing == "unpacking" => Err(damaged(name, &error)),
+        Err(error) if doing == "unpacking" => Err(damaged_file(name, &error)),
         Err(error) => Err(Error::file(name, format!("cannot be read: {error}"))),
         Ok(read) if read as u64 > caps.bytes => {
             let is = if doing == "unpacking" {
@@ -93,7 +104,8 @@ fn capped(name: &str, reader: impl Read, caps: &Caps, doing: &str) -> Result<Vec
     }
 }
 
-fn damaged(name: &str, error: &std::io::Error) -> Error {
+/// The error that a packed file cannot be unpacked.
+pub(super) fn damaged_file(name: &str, error: &std::io::Error) -> Error {
     Error::file(
         name,
         format!("is damaged: it cannot be unpacked ({error}); copy or download it again"),

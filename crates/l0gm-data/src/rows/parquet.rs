@@ -8,13 +8,18 @@ use super::table::{Cells, RawColumn, RawTable, Typed, too_long};
 use super::{Error, Place, ReadOptions, Result, Source, decimal, number, shown};
 use ::bytes::Bytes;
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::file::reader::ChunkReader;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Timelike};
 use std::fmt::Write;
+use std::fs::File;
 
 /// Opens a Parquet file; all of the workspace uses this function. Read its batches inside
 /// [`guarded`](super::guarded), because a damaged file can make the library panic at any batch.
@@ -27,7 +32,10 @@ pub fn open_parquet(
 ) -> Result<ParquetRecordBatchReaderBuilder<Bytes>> {
     let name = source.name();
     match super::bytes::read(source, caps)? {
-        super::bytes::Content::Parquet(bytes) => open(&name, bytes),
+        super::bytes::Content::Parquet(bytes) => {
+            let length = bytes.len() as u64;
+            open(&name, bytes, length)
+        }
         super::bytes::Content::Text(_) => Err(Error::file(
             &name,
             "is not readable Parquet: it does not begin with 'PAR1'",
@@ -35,13 +43,16 @@ pub fn open_parquet(
     }
 }
 
-fn open(file: &str, bytes: Bytes) -> Result<ParquetRecordBatchReaderBuilder<Bytes>> {
+fn open<R: ChunkReader + 'static>(
+    file: &str,
+    content: R,
+    length: u64,
+) -> Result<ParquetRecordBatchReaderBuilder<R>> {
     guarded(file, || {
-        let length = bytes.len() as u64;
         // Use only the types of the Parquet schema. What Arrow adds (dictionaries, time zones) describes how the
         // writer stored a column, not the meaning of its cells.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
             .map_err(|error| unreadable(file, &error))?;
         check(file, builder.metadata(), length)?;
         Ok(builder)
@@ -73,7 +84,8 @@ fn check(file: &str, metadata: &ParquetMetaData, length: u64) -> Result<()> {
     }
 }
 
-fn unreadable(file: &str, error: &dyn std::fmt::Display) -> Error {
+/// The error about Parquet that the library cannot read.
+pub(super) fn unreadable(file: &str, error: &dyn std::fmt::Display) -> Error {
     let message = super::shown(&error.to_string());
     Error::file(
         file,
@@ -85,53 +97,112 @@ fn unreadable(file: &str, error: &dyn std::fmt::Display) -> Error {
 
 pub(super) fn read(file: &str, bytes: Bytes, options: &ReadOptions) -> Result<RawTable> {
     guarded(file, || {
-        let builder = open(file, bytes)?;
-        let wanted = Wanted::new(options);
-        let fields = builder.schema().fields().clone();
-        wanted.check(file, fields.iter().map(|field| field.name().as_str()))?;
-        let roots: Vec<usize> = (0..fields.len())
-            .filter(|i| wanted.has(fields[*i].name()))
-            .collect();
-        let mut columns = Vec::with_capacity(roots.len());
-        for root in &roots {
-            let field = &fields[*root];
-            columns.push(RawColumn {
-                name: field.name().clone(),
-                cells: Cells::default(),
-                typed: typed(file, field.name(), field.data_type(), options.prefix)?,
-            });
-        }
-        check_size(file, builder.metadata(), columns.len(), &options.caps)?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        let length = bytes.len() as u64;
+        let builder = open(file, bytes, length)?;
+        let (columns, mask) = Columns::find(file, &builder, options)?;
+        check_size(file, builder.metadata(), columns.read.len(), &options.caps)?;
         let reader = builder
             .with_projection(mask)
             .build()
             .map_err(|error| unreadable(file, &error))?;
+        let batches = reader.map(|batch| batch.map_err(|error| unreadable(file, &error)));
         let missing = Missing::new(&options.missing);
-        let mut rows = 0;
-        for batch in reader {
-            let batch = batch.map_err(|error| unreadable(file, &error))?;
-            for (column, array) in columns.iter_mut().zip(batch.columns()) {
-                append(file, rows, column, array, &missing)?;
-            }
-            rows += batch.num_rows() as u64;
-        }
-        let names = fields.iter().map(|field| field.name().clone()).collect();
-        let mut table = RawTable::new(file, columns, None, options.prefix)?.in_file(names);
+        let mut table = columns.table(file, batches, 0, &missing, options.prefix)?;
         decimal::find(&mut table, options, None);
         Ok(table)
     })
 }
 
+/// Opens a file for reading in batches of `rows` rows. Returns the columns and the number of all rows too.
+pub(super) fn open_batches(
+    file: &str,
+    content: File,
+    length: u64,
+    options: &ReadOptions,
+    rows: usize,
+) -> Result<(ParquetRecordBatchReader, Columns, i64)> {
+    let builder = open(file, content, length)?;
+    let (columns, mask) = Columns::find(file, &builder, options)?;
+    let all = builder.metadata().file_metadata().num_rows();
+    let reader = builder
+        .with_projection(mask)
+        .with_batch_size(rows)
+        .build()
+        .map_err(|error| unreadable(file, &error))?;
+    Ok((reader, columns, all))
+}
+
+/// The error that a file has no rows.
+pub(super) fn no_rows(file: &str) -> Error {
+    Error::file(file, "is empty; expected rows of data")
+}
+
+/// The columns that are read.
+pub(super) struct Columns {
+    read: Vec<(String, Typed)>,
+    in_file: Vec<String>,
+}
+
+impl Columns {
+    /// The columns of a file that are asked for, and their selection for the library.
+    fn find<R: ChunkReader + 'static>(
+        file: &str,
+        builder: &ParquetRecordBatchReaderBuilder<R>,
+        options: &ReadOptions,
+    ) -> Result<(Self, ProjectionMask)> {
+        let wanted = Wanted::new(options);
+        let fields = builder.schema().fields();
+        wanted.check(file, fields.iter().map(|field| field.name().as_str()))?;
+        let roots: Vec<usize> = (0..fields.len())
+            .filter(|i| wanted.has(fields[*i].name()))
+            .collect();
+        let most = options.caps.columns;
+        if roots.len() as u64 > most {
+            let allowed = allowed(most, "columns", COLUMNS);
+            let columns = roots.len();
+            let message = format!("has {columns} columns, more than {allowed}");
+            return Err(Error::file(file, message));
+        }
+        let mut read = Vec::with_capacity(roots.len());
+        for root in &roots {
+            let (name, kind) = (fields[*root].name(), fields[*root].data_type());
+            read.push((name.clone(), typed(file, name, kind, options.prefix)?));
+        }
+        let in_file = fields.iter().map(|field| field.name().clone()).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        Ok((Self { read, in_file }, mask))
+    }
+
+    /// The rows of some batches, behind `before` rows of the same file.
+    pub(super) fn table(
+        &self,
+        file: &str,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+        before: u64,
+        missing: &Missing<'_>,
+        prefix: &'static str,
+    ) -> Result<RawTable> {
+        let empty = self.read.iter().map(|(name, typed)| RawColumn {
+            name: name.clone(),
+            cells: Cells::default(),
+            typed: *typed,
+        });
+        let mut columns: Vec<RawColumn> = empty.collect();
+        let mut rows = before;
+        for batch in batches {
+            let batch = batch?;
+            for (column, array) in columns.iter_mut().zip(batch.columns()) {
+                append(file, rows, column, array, missing)?;
+            }
+            rows += batch.num_rows() as u64;
+        }
+        let table = RawTable::new(file, columns, None, prefix)?;
+        Ok(table.in_file(self.in_file.clone()).after(before))
+    }
+}
+
 /// Checks the number of rows, because a few bytes can encode a billion equal rows.
 fn check_size(file: &str, metadata: &ParquetMetaData, columns: usize, caps: &Caps) -> Result<()> {
-    if columns as u64 > caps.columns {
-        let allowed = allowed(caps.columns, "columns", COLUMNS);
-        return Err(Error::file(
-            file,
-            format!("has {columns} columns, more than {allowed}"),
-        ));
-    }
     let rows = metadata.file_metadata().num_rows() as u64;
     // Memory for the bookkeeping of cells alone.
     let bytes = rows

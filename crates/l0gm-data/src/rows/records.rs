@@ -24,6 +24,7 @@ pub(super) struct Records<'a> {
     escapes: bool,
     keep_blank: bool,
     blank: bool,
+    ran_out: bool,
 }
 
 /// One trimmed cell of a record.
@@ -45,6 +46,7 @@ impl<'a> Records<'a> {
             escapes: false,
             keep_blank: false,
             blank: false,
+            ran_out: false,
         }
     }
 
@@ -63,9 +65,24 @@ impl<'a> Records<'a> {
         self.blank
     }
 
+    /// The byte at which the next record begins, and its line.
+    pub(super) fn position(&self) -> (usize, u64) {
+        (self.at, self.line)
+    }
+
+    /// Whether an error was found because the text ended inside a quoted cell.
+    pub(super) fn ran_out(&self) -> bool {
+        self.ran_out
+    }
+
     /// Begins at this byte, which is on this line.
     pub(super) fn from(self, at: usize, line: u64) -> Self {
-        Self { at, line, ..self }
+        Self {
+            at,
+            line,
+            ran_out: false,
+            ..self
+        }
     }
 
     /// The cells and the line of the next record; `None` at the end. Blank lines are skipped unless they are kept.
@@ -150,6 +167,7 @@ impl<'a> Records<'a> {
         let (mut from, mut at) = (start, start);
         loop {
             let Some(found) = memchr3(b'"', b'\n', b'\r', &bytes[at..]) else {
+                self.ran_out = true;
                 return Err(self.unclosed(opened));
             };
             at += found;

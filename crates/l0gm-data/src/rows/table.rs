@@ -177,6 +177,23 @@ impl RawTable {
         self.index = names.zip(0..).collect();
     }
 
+    /// Counts rows from the one behind `before` rows of the same file.
+    pub(super) fn after(mut self, before: u64) -> Self {
+        for part in &mut self.parts {
+            let rows = part.numbers.len() as u64;
+            if part.counted {
+                part.numbers = (before + 1..=before + rows).collect();
+            }
+            part.left = (before > 0).then(|| (before + 1..=before + rows).collect());
+        }
+        self
+    }
+
+    /// Takes the remarks on the file.
+    pub(super) fn take_said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+
     /// Sets the names of all columns of the file, for messages.
     pub(super) fn in_file(self, in_file: Vec<String>) -> Self {
         Self { in_file, ..self }
@@ -214,6 +231,18 @@ impl RawTable {
     /// The column with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<&RawColumn> {
         self.index.get(name).map(|at| &self.columns[*at])
+    }
+
+    /// The cells of a column as the file writes them; `None` if a cell is empty.
+    ///
+    /// # Errors
+    /// Fails if there is no such column.
+    pub fn as_written(&self, name: &str) -> Result<Vec<Option<String>>> {
+        let cells = &self.column(name)?.cells;
+        let raw = (0..cells.len()).map(|row| cells.raw(row));
+        Ok(raw
+            .map(|cell| (!cell.is_empty()).then(|| cell.to_owned()))
+            .collect())
     }
 
     /// Position of the column with this name; an error suggests the nearest one.
