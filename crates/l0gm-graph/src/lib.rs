@@ -57,7 +57,7 @@ mod two_hop;
 
 pub use adjacency::Adjacency;
 pub use build::build_model;
-pub use compact::{CompactGraph, CompactModel, NodePredictions};
+pub use compact::{CompactGraph, CompactModel, NodePredictions, NodeStream};
 pub use defaults::profile_settings;
 pub use error::{Error, Result};
 pub use features::Features;

@@ -6,9 +6,10 @@ use crate::bins::{locate, quantile_edges};
 use crate::settings::{EncodingSettings, MANY_VALUES, NumberEncoding};
 use crate::table::{Cells, Table};
 use crate::{FieldKind, Result, Schema, Spelling};
-use l0gm_data::rows::{Decimal, Kind};
+use l0gm_data::rows::{Decimal, Kind, dates};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Row of a field's table for categories that training has not seen (often enough).
 pub const UNSEEN: u32 = 0;
@@ -207,6 +208,35 @@ pub struct EncodedRows {
     pub rows: usize,
 }
 
+impl EncodedRows {
+    /// Appends rows of the same encoding.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.categories.append(&mut other.categories);
+        self.knots.append(&mut other.knots);
+        self.positions.append(&mut other.positions);
+        self.rows += other.rows;
+    }
+
+    /// Some of the rows.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        let all = self.rows.max(1);
+        let of = |values: usize| values / all * range.start..values / all * range.end;
+        Self {
+            categories: self.categories[of(self.categories.len())].to_vec(),
+            knots: self.knots[of(self.knots.len())].to_vec(),
+            positions: self.positions[of(self.positions.len())].to_vec(),
+            rows: range.len(),
+        }
+    }
+
+    /// Takes the first `rows` rows.
+    pub(crate) fn take(&mut self, rows: usize) -> Self {
+        let first = self.part(0..rows);
+        *self = self.part(rows..self.rows);
+        first
+    }
+}
+
 impl Encoding {
     /// Fits the encoding on the given rows of a typed table.
     ///
@@ -263,6 +293,45 @@ impl Encoding {
             }
         }
         Ok(encoding)
+    }
+
+    /// The encoding of the fields for which `keep` is true, given their number in the order of the interface.
+    pub(crate) fn only(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let (mut offset, mut categories) = (0, Vec::new());
+        let count = self.categories.len();
+        for field in (0..count)
+            .filter(|&at| keep(at))
+            .map(|at| &self.categories[at])
+        {
+            categories.push(CategoryField {
+                offset,
+                ..field.clone()
+            });
+            offset += field.rows;
+        }
+        let numbers: Vec<NumberField> = (0..self.numbers.len())
+            .filter(|&at| keep(count + at))
+            .map(|at| self.numbers[at].clone())
+            .collect();
+        let is_read = |name: &str| numbers.iter().any(|field| field.name == name);
+        let mut spelling = self.spelling.clone();
+        spelling.dates.retain(|date| {
+            let mut parts = dates::PARTS.iter();
+            parts.any(|part| is_read(&dates::part_name(&date.name, part)))
+        });
+        spelling.decimals.retain(|name, _| is_read(name));
+        Self {
+            categories,
+            numbers,
+            kind: self.kind,
+            spelling,
+            shrink: self.shrink,
+        }
+    }
+
+    /// Whether there are no fields.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.categories.is_empty() && self.numbers.is_empty()
     }
 
     /// Names and kinds of the fields in the order of the interface: categories, then numbers.

@@ -44,7 +44,7 @@ mod values;
 
 pub use build::{EncodedTable, TableModel, build_model};
 pub use cin::Cin;
-pub use compact::{CompactModel, CompactTable};
+pub use compact::{CompactModel, CompactTable, TableStream};
 pub use encoder::FieldEncoder;
 pub use encoding::{CategoryField, EncodedRows, Encoding, MISSING, NumberField, UNSEEN};
 pub use error::{Error, Result};

@@ -152,7 +152,7 @@ impl Table {
     ) -> Result<Self> {
         let rows = places.len();
         let path = files.first().cloned().unwrap_or_default();
-        if rows == 0 || columns.is_empty() {
+        if rows == 0 {
             return Err(Error::file(
                 &path,
                 "holds no rows; expected at least one row of data",

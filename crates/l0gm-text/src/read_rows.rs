@@ -152,7 +152,7 @@ fn origins(table: &RawTable) -> RowOrigins {
 }
 
 /// The texts without changes: the word "None" may be a text.
-fn texts(table: &RawTable, column: &str) -> Result<Vec<String>> {
+pub(crate) fn texts(table: &RawTable, column: &str) -> Result<Vec<String>> {
     let cells = &table.column(column)?.cells;
     let texts = (0..cells.len()).map(|row| cells.raw(row).to_owned());
     Ok(texts.collect())
@@ -204,17 +204,22 @@ fn remarks(table: &RawTable, name: &str, texts: &[String]) -> Result<Vec<String>
 fn without_text(table: &RawTable, name: &str) -> Result<Option<String>> {
     let cells = &table.column(name)?.cells;
     let missing = cells.missing();
-    if missing == 0 {
-        return Ok(None);
-    }
     let blank = (0..cells.len())
         .filter(|&row| cells.raw(row).is_empty())
         .count();
-    Ok(Some(match missing - blank {
+    Ok(without_text_note(blank, missing))
+}
+
+/// Describes `missing` rows whose text is, or may be, missing; of `blank` ones it is empty.
+pub(crate) fn without_text_note(blank: usize, missing: usize) -> Option<String> {
+    if missing == 0 {
+        return None;
+    }
+    Some(match missing - blank {
         0 => format!("{blank} rows have no text: they are read as empty texts"),
         words => format!(
             "{blank} rows have no text: they are read as empty texts; of {words} more the text is a word for \
              \"missing\" (NA, nan): it is read as a text"
         ),
-    }))
+    })
 }

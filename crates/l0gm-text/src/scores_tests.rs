@@ -216,6 +216,8 @@ fn header(classes: usize) -> CompactHeader {
         run_id: "a-run".into(),
         classes: (0..classes).map(|class| class.to_string()).collect(),
         temperature: 1.0,
+        label: None,
+        decision: None,
         gated: Sizes::default(),
         compact: Sizes::default(),
         files: BTreeMap::new(),

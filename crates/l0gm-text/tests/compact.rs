@@ -4,6 +4,7 @@
 mod common;
 
 use candle_core::{Device, Tensor};
+use l0gm_data::rows::Source;
 use l0gm_data::{Catalogue, DataOptions, FetchPolicy};
 use l0gm_gate::{Gate, GateConfig, Schedule};
 use l0gm_ops::Generator;
@@ -12,8 +13,8 @@ use l0gm_text::{
     TextInput, TextModality, TextSettings, split,
 };
 use l0gm_train::{
-    CompactFolder, CompactHeader, Encoder, GatedModel, Modality, RunContext, RunRecord, Sizes,
-    SpecRequest, Split, StopFlag,
+    CompactFolder, CompactHeader, Encoder, GatedModel, Modality, RowOptions, RowPredictor,
+    RunContext, RunRecord, Sizes, SpecRequest, Split, StopFlag,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -62,6 +63,8 @@ fn difference_after_loading(dir: &Path, settings: &TextSettings, open: usize) ->
         run_id: "a-run".into(),
         classes: vec!["no".into(), "yes".into()],
         temperature: 1.0,
+        label: None,
+        decision: None,
         gated: Sizes::default(),
         compact: Sizes::default(),
         files: BTreeMap::new(),
@@ -225,6 +228,57 @@ fn a_finished_run_leaves_a_model_that_finds_its_test_predictions_again() {
 }
 
 #[test]
+fn a_copy_with_its_encoder_needs_nothing_else_and_predicts_texts_in_chunks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, out) = run(dir.path(), "frozen");
+    let (compact, encoder) = (out.join("compact"), dir.path().join("tiny"));
+    let (texts, _) = common::texts(40);
+    let whole = CompactText::load(&compact, Some(&encoder), &Device::Cpu).unwrap();
+    let expected = whole.predict(&texts).unwrap();
+    let model = dir.path().join("model");
+    let files = CompactText::encoder_files(&compact, &encoder).unwrap();
+    CompactFolder::export_with(&compact, &model, None, &files).unwrap();
+    std::fs::remove_dir_all(&encoder).unwrap();
+    assert_eq!(CompactText::encoder_elsewhere(&model).unwrap(), None);
+    let copy = CompactText::load(&model, None, &Device::Cpu).unwrap();
+    assert_eq!(copy.text_column(), Some("text"));
+    assert_eq!(copy.predict(&texts).unwrap(), expected);
+    let rows: Vec<String> = texts
+        .iter()
+        .zip(1..)
+        .map(|(text, i)| format!("{i},\"{text}\""))
+        .collect();
+    let path = dir.path().join("new.csv");
+    std::fs::write(&path, format!("key,text\n{}\n", rows.join("\n"))).unwrap();
+    let options = RowOptions {
+        keep: vec!["key".into()],
+        rows: 7,
+        separator: None,
+    };
+    let mut stream = copy.stream(&Source::path(&path), "text", &options).unwrap();
+    let (mut row, mut kept) = (0, Vec::new());
+    while let Some(chunk) = stream.next_rows().unwrap() {
+        assert!(chunk.probabilities.rows() <= 7);
+        for at in 0..chunk.probabilities.rows() {
+            // Texts are padded with others of their chunk, which moves the last digits.
+            let (found, expected) = (chunk.probabilities.row(at)[1], expected.row(row)[1]);
+            assert!(
+                (found - expected).abs() < 1e-5,
+                "{row}: {found}, {expected}"
+            );
+            row += 1;
+        }
+        kept.extend(chunk.kept[0].clone());
+    }
+    assert_eq!(row, 40);
+    assert_eq!(kept[39].as_deref(), Some("40"));
+    assert_eq!(
+        stream.unseen().iter().map(|u| u.cells).sum::<u64>() > 0,
+        whole.remark(&texts).unwrap().is_some()
+    );
+}
+
+#[test]
 fn an_encoder_that_is_not_given_or_another_one_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let (_, out) = run(dir.path(), "frozen");
@@ -256,7 +310,7 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
     };
     let json = compact.join("model.json");
     let whole = std::fs::read_to_string(&json).unwrap();
-    std::fs::write(&json, whole.replacen("\"format\": 1", "\"format\": 3", 1)).unwrap();
+    std::fs::write(&json, whole.replacen("\"format\": 2", "\"format\": 3", 1)).unwrap();
     assert!(refused().contains("format 3"), "{}", refused());
     std::fs::write(&json, &whole).unwrap();
     for name in ["model.safetensors", "tokenizer.json"] {

@@ -178,6 +178,8 @@ fn keep_compact(judging: &Judging<'_>, scaling: f64, compact: Compacted) -> Resu
         run_id: judging.spec.id(),
         classes: judging.data.classes.clone(),
         temperature: scaling,
+        label: None,
+        decision: None,
         gated: summary.gated,
         compact: summary.compact,
         files: BTreeMap::new(),

@@ -40,7 +40,8 @@ mod warning;
 pub use blend::Blend;
 pub use checkpoint::load_trained;
 pub use compact::{
-    ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, FileSum,
+    ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, Decision, FileSum,
+    PredictedRows, RowOptions, RowPredictor, Unseen,
 };
 pub use context::RunContext;
 pub use error::{Error, Result};

@@ -1,9 +1,9 @@
 //! Writes a compact model to files and reads it back. The files hold weights, kept channels and the scaling of
 //! features, so the model can be applied to a graph's files without its run.
-use super::CompactModel;
 use super::layer::{CompactLayer, CompactNorm};
 use super::model::CompactScores;
 use super::spread::Spread;
+use super::{CompactModel, NodeStream};
 use crate::feature_schema::FeatureSchema;
 use crate::load::read_to_predict;
 use crate::scores::Reach;
@@ -171,6 +171,7 @@ impl CompactModel {
                 .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
             tensors,
             files: BTreeMap::new(),
+            label: schema.map(|_| settings.table.label_column.clone()),
         })
     }
 }
@@ -232,6 +233,11 @@ impl CompactGraph {
             names,
             said,
         })
+    }
+
+    /// Predicts the graph at `path` through the trait that all modalities share.
+    pub fn stream(self, path: &Path) -> NodeStream {
+        NodeStream::new(self, path.to_owned())
     }
 
     /// Calibrated probabilities of every node, ordered by node number. The features must not be scaled yet.

@@ -19,6 +19,8 @@ fn write(dir: &Path, parts: CompactParts) {
         run_id: "a-run".into(),
         classes: vec!["left".into(), "right".into()],
         temperature: 1.0,
+        label: None,
+        decision: None,
         gated: Sizes::default(),
         compact: Sizes::default(),
         files: BTreeMap::new(),
@@ -280,7 +282,7 @@ fn files_that_are_damaged_or_of_another_version_are_refused_by_name() {
     let json = dir.path().join("model.json");
     let whole = std::fs::read_to_string(&json).unwrap();
     for (from, to, said) in [
-        ("\"format\": 1", "\"format\": 9", "format 9"),
+        ("\"format\": 2", "\"format\": 9", "format 9"),
         ("\"features\": 8", "\"features\": 9", "do not fit"),
         ("\"interface\": 4", "\"interface\": 2", "do not fit"),
     ] {

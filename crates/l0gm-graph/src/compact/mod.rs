@@ -6,7 +6,9 @@ mod file;
 mod layer;
 mod model;
 mod spread;
+mod stream;
 
 pub(crate) use compare::compacted;
 pub use file::{CompactGraph, NodePredictions};
 pub use model::CompactModel;
+pub use stream::NodeStream;

@@ -152,8 +152,7 @@ impl Shape {
         let inside = |field: &Vec<u32>| field.last().is_none_or(|&d| (d as usize) < self.dim);
         let any = self.kept.iter().any(|field| !field.is_empty());
         let reads = self.cin.is_some() || self.linear == LinearKind::Gated;
-        let fits = fields > 0
-            && self.kept.len() == fields
+        let fits = self.kept.len() == fields
             && self.kept.iter().all(|field| rising(field) && inside(field))
             && (any || !reads)
             && self.cin.as_ref().is_none_or(|cin| !cin.maps.is_empty());

@@ -5,9 +5,12 @@
 mod file;
 mod fold;
 mod fused;
+mod reduce;
 mod rows;
+mod stream;
 mod table;
 
+pub use stream::TableStream;
 pub use table::CompactTable;
 
 use crate::cin::CinShape;
@@ -143,10 +146,14 @@ impl CompactModel {
     /// # Errors
     /// Fails if the input has a different encoding.
     pub fn logits(&self, input: &TableInput) -> candle_core::Result<Tensor> {
+        self.logits_of(input, rows(input)?)
+    }
+
+    /// Like [`logits`](Self::logits), with the number of rows, which an input without fields does not show.
+    fn logits_of(&self, input: &TableInput, rows: usize) -> candle_core::Result<Tensor> {
         let Some(fused) = &self.fused else {
-            return self.logits_by_ops(input);
+            return self.logits_of_by_ops(input, rows);
         };
-        let rows = rows(input)?;
         let (x, mut sum) = fused.forward(input, rows)?;
         let x = (x.dim(1)? > 0).then_some(x);
         if let (CompactLinear::Gated(weight), Some(x)) = (&self.linear, &x) {
@@ -159,7 +166,12 @@ impl CompactModel {
     }
 
     /// Computes the logits by operations on whole stacks of fields, on any device and for any settings.
+    #[cfg(test)]
     pub(crate) fn logits_by_ops(&self, input: &TableInput) -> candle_core::Result<Tensor> {
+        self.logits_of_by_ops(input, rows(input)?)
+    }
+
+    fn logits_of_by_ops(&self, input: &TableInput, rows: usize) -> candle_core::Result<Tensor> {
         let embedded = self.embed(input)?; // (rows, open)
         let mut terms = Vec::with_capacity(3);
         match (&self.linear, &embedded) {
@@ -176,10 +188,10 @@ impl CompactModel {
             terms.push(l0gm_ops::linear(&sums, &cin.output, None)?);
         }
         if let Some(deep) = &self.deep {
-            terms.push(deep.forward(embedded.as_ref(), rows(input)?)?);
+            terms.push(deep.forward(embedded.as_ref(), rows)?);
         }
         if terms.is_empty() {
-            let shape = (rows(input)?, self.bias.dim(1)?);
+            let shape = (rows, self.bias.dim(1)?);
             terms.push(Tensor::zeros(shape, self.bias.dtype(), self.bias.device())?);
         }
         add_up(&terms, &self.bias, self.classes)

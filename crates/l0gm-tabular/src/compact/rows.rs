@@ -11,7 +11,11 @@ use l0gm_data::rows::{
     self, Decimal, RawTable, ReadOptions, Source, Typed, decimal, list, number, number_column,
     shown,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use l0gm_train::Unseen;
+use std::collections::{BTreeMap, HashMap};
+
+/// Number of unknown values of a column that a remark shows.
+const SHOWN: usize = 12;
 
 /// Reads the columns of an encoding, and returns remarks on them for the user.
 pub(super) fn read(
@@ -19,66 +23,179 @@ pub(super) fn read(
     encoding: &Encoding,
     reading: &DataSettings,
 ) -> Result<(Table, Vec<String>)> {
-    let spelling = &encoding.spelling;
-    let mut wanted: Vec<String> = encoding
-        .fields()
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
-    wanted.extend(spelling.dates.iter().map(|date| date.name.clone()));
-    let options = ReadOptions {
-        only: Some(wanted),
-        usual_decimal: Some(spelling.decimal),
-        ..reading.read_options()
-    };
-    let raw = rows::read(source, &options)?;
+    let raw = rows::read(source, &options(encoding, reading, &[]))?;
+    let mut rows = NewRows::default();
+    let table = rows.convert(&raw, encoding)?;
     let mut said = raw.said().to_vec();
-    let mut columns = Vec::new();
-    for field in &encoding.categories {
-        columns.push(category(&raw, field, &mut said)?);
-    }
-    let parts = date_parts(&raw, encoding, &mut said)?;
-    let marks = marks(&raw, encoding);
-    for field in &encoding.numbers {
-        let values = match parts.get(&field.name) {
-            Some(values) if raw.find(&field.name).is_none() => values.clone(),
-            _ => {
-                let column = raw.column(&field.name)?;
-                let mark = marks.get(field.name.as_str()).copied();
-                number_column::of_column_with(&raw, column, mark.unwrap_or_default())?
-            }
-        };
-        said.extend(number_note(field, &values));
-        columns.push(Column {
-            name: field.name.clone(),
-            cells: Cells::Numeric(values),
-        });
-    }
-    Ok((Table::of_rows(&raw, columns)?, said))
+    said.append(&mut rows.said);
+    said.extend(
+        rows.unseen(encoding)
+            .into_iter()
+            .map(|unseen| unseen.remark),
+    );
+    Ok((table, said))
 }
 
-fn category(raw: &RawTable, field: &CategoryField, said: &mut Vec<String>) -> Result<Column> {
+/// How the columns of an encoding, and those to keep, are read from a file.
+pub(super) fn options(encoding: &Encoding, reading: &DataSettings, keep: &[String]) -> ReadOptions {
+    let spelling = &encoding.spelling;
+    let fields = encoding.fields().into_iter().map(|(name, _)| name);
+    let dates = spelling.dates.iter().map(|date| date.name.clone());
+    let wanted: Vec<String> = fields.chain(dates).chain(keep.iter().cloned()).collect();
+    ReadOptions {
+        // A model that reads no column still needs the rows.
+        only: (!encoding.is_empty()).then_some(wanted),
+        usual_decimal: Some(spelling.decimal),
+        ..reading.read_options()
+    }
+}
+
+/// Converts new rows, chunk by chunk, and counts the values that did not occur in training.
+#[derive(Debug, Default)]
+pub(super) struct NewRows {
+    decided: Option<Decided>,
+    rows: u64,
+    /// By category field.
+    unknown: Vec<Unknown>,
+    /// By number field: values outside training's range, and missing ones where training had none.
+    outside: Vec<(u64, u64)>,
+    /// Remarks for the user.
+    pub(super) said: Vec<String>,
+}
+
+/// What the first chunk decides.
+#[derive(Debug, Default)]
+struct Decided {
+    /// Decimal mark of each column of numbers.
+    marks: HashMap<String, Decimal>,
+    /// Order of each column of dates.
+    orders: BTreeMap<String, DateOrder>,
+}
+
+/// The unknown values of a category field.
+#[derive(Clone, Debug, Default)]
+struct Unknown {
+    cells: u64,
+    /// The first few distinct ones.
+    words: Vec<String>,
+    more: bool,
+}
+
+impl NewRows {
+    /// Converts a chunk of rows.
+    pub(super) fn convert(&mut self, raw: &RawTable, encoding: &Encoding) -> Result<Table> {
+        let decided = match self.decided.take() {
+            Some(decided) => decided,
+            None => self.decide(raw, encoding)?,
+        };
+        let decided = self.decided.insert(decided);
+        let mut columns = Vec::new();
+        self.unknown
+            .resize_with(encoding.categories.len(), Unknown::default);
+        for (field, unknown) in encoding.categories.iter().zip(&mut self.unknown) {
+            columns.push(category(raw, field, unknown)?);
+        }
+        let parts = date_parts(raw, encoding, &decided.orders)?;
+        self.outside.resize(encoding.numbers.len(), (0, 0));
+        for (field, outside) in encoding.numbers.iter().zip(&mut self.outside) {
+            let values = match parts.get(&field.name) {
+                Some(values) if raw.find(&field.name).is_none() => values.clone(),
+                _ => {
+                    let column = raw.column(&field.name)?;
+                    let mark = decided.marks.get(&field.name).copied();
+                    number_column::of_column_with(raw, column, mark.unwrap_or_default())?
+                }
+            };
+            count(field, &values, outside);
+            columns.push(Column {
+                name: field.name.clone(),
+                cells: Cells::Numeric(values),
+            });
+        }
+        self.rows += raw.rows() as u64;
+        Table::of_rows(raw, columns)
+    }
+
+    /// Decides what all chunks have in common.
+    fn decide(&mut self, raw: &RawTable, encoding: &Encoding) -> Result<Decided> {
+        let mut decided = Decided {
+            marks: marks(raw, encoding),
+            orders: BTreeMap::new(),
+        };
+        for date in &encoding.spelling.dates {
+            let Some(column) = raw.find(&date.name) else {
+                continue;
+            };
+            // If no date in training showed whether the day or the month comes first, these dates may.
+            let order = match date.order {
+                DateOrder::YearFirst => {
+                    let cells: Vec<&str> = column.cells.iter().flatten().collect();
+                    dates::order(cells.iter().copied()).unwrap_or(date.order)
+                }
+                known => known,
+            };
+            if order != date.order {
+                self.said.extend(ambiguous(column, order));
+            }
+            decided.orders.insert(date.name.clone(), order);
+        }
+        Ok(decided)
+    }
+
+    /// The cells so far with something that did not occur in training, by column.
+    pub(super) fn unseen(&self, encoding: &Encoding) -> Vec<Unseen> {
+        let categories = encoding.categories.iter().zip(&self.unknown);
+        let met = categories.filter(|(_, unknown)| unknown.cells > 0);
+        let categories = met.map(|(field, unknown)| Unseen {
+            column: field.name.clone(),
+            cells: unknown.cells,
+            remark: format!(
+                "column {}: {} of {} cells hold values that training did not meet, or too seldom: {}{}",
+                shown(&field.name),
+                unknown.cells,
+                self.rows,
+                list(unknown.words.iter().map(String::as_str)),
+                if unknown.more { " and more" } else { "" }
+            ),
+        });
+        let numbers = encoding.numbers.iter().zip(&self.outside);
+        let numbers = numbers.filter_map(|(field, &counts)| self.number_note(field, counts));
+        categories.chain(numbers).collect()
+    }
+
+    /// A remark on values outside the range of training, or missing if training had none missing.
+    fn number_note(&self, field: &NumberField, (outside, gaps): (u64, u64)) -> Option<Unseen> {
+        let (low, high) = (field.edges.first()?, field.edges.last()?);
+        let mut found = Vec::new();
+        if outside > 0 {
+            let (low, high) = (number::written(*low), number::written(*high));
+            found.push(format!("{outside} lie outside training's {low} to {high}"));
+        }
+        if gaps > 0 {
+            found.push(format!("{gaps} are missing, which training never met"));
+        }
+        (!found.is_empty()).then(|| Unseen {
+            column: field.name.clone(),
+            cells: outside + gaps,
+            remark: format!(
+                "column {}: of {} cells {}",
+                shown(&field.name),
+                self.rows,
+                found.join(", ")
+            ),
+        })
+    }
+}
+
+fn category(raw: &RawTable, field: &CategoryField, unknown: &mut Unknown) -> Result<Column> {
     let column = raw.column(&field.name)?;
     let mut cells = Categories::default();
-    let (mut unmet, mut words) = (0, Vec::new());
-    let mut seen = HashSet::new();
     for cell in column.cells.iter() {
         let known = cell.map(|cell| (cell, field.known_spelling(cell)));
         if let Some((cell, None)) = known {
-            unmet += 1;
-            if seen.insert(cell) {
-                words.push(cell);
-            }
+            unknown.add(cell);
         }
         cells.push(known.map(|(cell, known)| known.unwrap_or(cell)));
-    }
-    if unmet > 0 {
-        said.push(format!(
-            "column {}: {unmet} of {} cells hold values that training did not meet, or too seldom: {}",
-            shown(&field.name),
-            raw.rows(),
-            list(words)
-        ));
     }
     Ok(Column {
         name: field.name.clone(),
@@ -86,9 +203,37 @@ fn category(raw: &RawTable, field: &CategoryField, said: &mut Vec<String>) -> Re
     })
 }
 
+impl Unknown {
+    fn add(&mut self, cell: &str) {
+        self.cells += 1;
+        if self.more || self.words.iter().any(|word| word == cell) {
+            return;
+        }
+        match self.words.len() < SHOWN {
+            true => self.words.push(cell.to_owned()),
+            false => self.more = true,
+        }
+    }
+}
+
+/// Counts values outside the range of training, and missing ones if training had none missing.
+fn count(field: &NumberField, values: &[Option<f64>], (outside, gaps): &mut (u64, u64)) {
+    let (Some(low), Some(high)) = (field.edges.first(), field.edges.last()) else {
+        return;
+    };
+    let far = values
+        .iter()
+        .flatten()
+        .filter(|value| *value < low || *value > high);
+    *outside += far.count() as u64;
+    if field.fill.is_some() {
+        *gaps += values.iter().filter(|value| value.is_none()).count() as u64;
+    }
+}
+
 /// The decimal mark of each column of numbers: the one that its cells show, or else the one it had in training. If
 /// all columns that show a mark have changed theirs, the others change too.
-fn marks<'a>(raw: &RawTable, encoding: &'a Encoding) -> HashMap<&'a str, Decimal> {
+fn marks(raw: &RawTable, encoding: &Encoding) -> HashMap<String, Decimal> {
     let (mut marks, mut untold) = (HashMap::new(), Vec::new());
     let (mut told, mut changed) = (0, 0);
     for field in &encoding.numbers {
@@ -99,14 +244,14 @@ fn marks<'a>(raw: &RawTable, encoding: &'a Encoding) -> HashMap<&'a str, Decimal
         match decimal::told(column) {
             // The file's format writes numbers with a point.
             _ if column.typed == Typed::Number => {
-                marks.insert(field.name.as_str(), Decimal::Point);
+                marks.insert(field.name.clone(), Decimal::Point);
             }
             Some(mark) => {
                 told += 1;
                 changed += usize::from(mark != trained);
-                marks.insert(field.name.as_str(), mark);
+                marks.insert(field.name.clone(), mark);
             }
-            None => untold.push((field.name.as_str(), trained)),
+            None => untold.push((field.name.clone(), trained)),
         }
     }
     let all_changed = told > 0 && changed == told;
@@ -121,7 +266,7 @@ fn marks<'a>(raw: &RawTable, encoding: &'a Encoding) -> HashMap<&'a str, Decimal
 fn date_parts(
     raw: &RawTable,
     encoding: &Encoding,
-    said: &mut Vec<String>,
+    orders: &BTreeMap<String, DateOrder>,
 ) -> Result<BTreeMap<String, Vec<Option<f64>>>> {
     let mut parts = BTreeMap::new();
     for date in &encoding.spelling.dates {
@@ -131,17 +276,7 @@ fn date_parts(
         };
         if dates::PARTS.iter().any(used) {
             let column = raw.column(&date.name)?;
-            // If no date in training showed whether the day or the month comes first, these dates may.
-            let order = match date.order {
-                DateOrder::YearFirst => {
-                    let cells: Vec<&str> = column.cells.iter().flatten().collect();
-                    dates::order(cells.iter().copied()).unwrap_or(date.order)
-                }
-                known => known,
-            };
-            if order != date.order {
-                said.extend(ambiguous(column, order));
-            }
+            let order = orders.get(&date.name).copied().unwrap_or(date.order);
             let mut found = dates::expand(raw, column, order)?;
             // If training data had times, days without a time begin at midnight.
             let hour = dates::part_name(&date.name, "hour");
@@ -153,37 +288,6 @@ fn date_parts(
         }
     }
     Ok(parts)
-}
-
-/// A remark on values outside the range of training, or missing if training had none missing.
-fn number_note(field: &NumberField, values: &[Option<f64>]) -> Option<String> {
-    let (low, high) = (field.edges.first()?, field.edges.last()?);
-    let outside = values
-        .iter()
-        .flatten()
-        .filter(|value| *value < low || *value > high)
-        .count();
-    let gaps = match field.fill {
-        Some(_) => values.iter().filter(|value| value.is_none()).count(),
-        None => 0,
-    };
-    let mut found = Vec::new();
-    if outside > 0 {
-        let (low, high) = (number::written(*low), number::written(*high));
-        found.push(format!("{outside} lie outside training's {low} to {high}"));
-    }
-    if gaps > 0 {
-        found.push(format!("{gaps} are missing, which training never met"));
-    }
-    match found.is_empty() {
-        true => None,
-        false => Some(format!(
-            "column {}: of {} cells {}",
-            shown(&field.name),
-            values.len(),
-            found.join(", ")
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
 //! A compact model with everything that raw rows need: how a file is read, and what was fitted on the training rows.
 
-use super::CompactModel;
 use super::file::Shape;
+use super::{CompactModel, TableStream, reduce};
+use crate::encoding::EncodedRows;
 use crate::schema::{Field, Schema};
 use crate::settings::DataSettings;
 use crate::{Encoding, Error, Result, Table, TableInput};
 use candle_core::{Device, Tensor};
 use l0gm_data::rows::{Decimal, HeaderRow, Source};
-use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
+use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts, RowOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Number of rows in a forward pass.
-const BATCH: usize = 4096;
+pub(super) const BATCH: usize = 4096;
 const MODALITY: &str = "tabular";
 
 /// The compact model of a finished run, ready for new rows.
@@ -55,10 +56,12 @@ impl CompactTable {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
         let model = CompactModel::from_folder(&folder, body.shape, &body.encoding, device)?;
+        // Folders of format 1 hold columns that no weight reads.
+        let (model, encoding) = reduce::without_closed(&model, &body.encoding)?;
         Ok(Self {
             header: folder.header().clone(),
             model,
-            encoding: body.encoding,
+            encoding,
             reading: DataSettings {
                 missing: body.missing,
                 separator: body.separator,
@@ -114,6 +117,23 @@ impl CompactTable {
         super::rows::read(source, &self.encoding, &self.reading)
     }
 
+    /// Predicts the rows of a file or of standard input chunk by chunk, so that they need not fit in memory. Number
+    /// marks and the order of dates are decided on the first chunk.
+    ///
+    /// # Errors
+    /// Fails if the source cannot be opened. Later errors are those of [`predict_file`](Self::predict_file).
+    pub fn stream(self, source: &Source, options: &RowOptions) -> Result<TableStream> {
+        TableStream::new(self, source, options)
+    }
+
+    pub(super) fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
+    pub(super) fn reading(&self) -> &DataSettings {
+        &self.reading
+    }
+
     /// Calibrated probabilities of every row of a table.
     ///
     /// # Errors
@@ -133,45 +153,85 @@ impl CompactTable {
     /// # Errors
     /// Fails like [`predict_file`](Self::predict_file).
     pub fn logits(&self, mut table: Table) -> Result<Tensor> {
+        self.retype(&mut table)?;
+        let rows: Vec<u32> = (0..table.rows() as u32).collect();
+        let parts = rows
+            .chunks(BATCH)
+            .map(|rows| self.logits_of(&self.encoding.encode(&table, rows)?))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
+    /// Encodes every row of a table.
+    pub(super) fn encode(&self, mut table: Table) -> Result<EncodedRows> {
+        self.retype(&mut table)?;
+        let rows: Vec<u32> = (0..table.rows() as u32).collect();
+        self.encoding.encode(&table, &rows)
+    }
+
+    /// Calibrated probabilities of encoded rows.
+    pub(super) fn predict_encoded(&self, rows: &EncodedRows) -> Result<ClassProbabilities> {
+        let starts = (0..rows.rows).step_by(BATCH);
+        let parts = starts
+            .map(|from| self.logits_of(&rows.part(from..(from + BATCH).min(rows.rows))))
+            .collect::<Result<Vec<_>>>()?;
+        let (temperature, classes) = (self.header.temperature, &self.header.classes);
+        Ok(ClassProbabilities::from_logits(
+            &Tensor::cat(&parts, 0)?,
+            temperature,
+            classes,
+        )?)
+    }
+
+    /// Converts the columns to the kinds that the encoding has.
+    fn retype(&self, table: &mut Table) -> Result<()> {
         let schema = Schema {
             label: String::new(),
             classes: Vec::new(),
             fields: self.columns(),
             spelling: self.encoding.spelling.clone(),
         };
-        schema.retype(&mut table)?;
-        let rows: Vec<u32> = (0..table.rows() as u32).collect();
-        let parts = rows
-            .chunks(BATCH)
-            .map(|rows| {
-                let encoded = self.encoding.encode(&table, rows)?;
-                let input = TableInput::new(&self.encoding, &encoded, &self.device)?;
-                Ok(self.model.logits(&input)?)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Tensor::cat(&parts, 0)?)
+        schema.retype(table)
+    }
+
+    /// Logits of a batch.
+    fn logits_of(&self, rows: &EncodedRows) -> Result<Tensor> {
+        let input = TableInput::new(&self.encoding, rows, &self.device)?;
+        Ok(self.model.logits_of(&input, rows.rows)?)
     }
 }
 
 impl CompactModel {
-    /// The files that a run writes: the model with its encoding, and how its file was read.
+    /// The files that a run writes: the model with the encoding of the columns that it reads, and how its file was
+    /// read.
     ///
     /// # Errors
     /// Fails if a value cannot be written as JSON.
     pub fn parts(&self, encoding: &Encoding, reading: &DataSettings) -> Result<CompactParts> {
+        let (model, encoding) = reduce::without_closed(self, encoding)?;
+        model.whole_parts(encoding, reading)
+    }
+
+    /// The files of this model, with all columns of its input.
+    pub(crate) fn whole_parts(
+        &self,
+        encoding: Encoding,
+        reading: &DataSettings,
+    ) -> Result<CompactParts> {
         let body = Body {
             missing: reading.missing.clone(),
             separator: reading.separator,
             decimal: reading.decimal,
             header: reading.header,
             shape: self.shape()?,
-            encoding: encoding.clone(),
+            encoding,
         };
         Ok(CompactParts {
             model: serde_json::to_value(body)
                 .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
             tensors: self.tensors(),
             files: BTreeMap::new(),
+            label: reading.label.clone(),
         })
     }
 }

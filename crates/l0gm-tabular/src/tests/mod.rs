@@ -4,6 +4,7 @@ mod additive;
 mod bad_input;
 mod boosted_trees;
 mod compact_file;
+mod compact_stream;
 mod compaction;
 mod encoding;
 mod gates;

@@ -1,8 +1,8 @@
 //! Writes a compact text model to files and reads it back. A trained encoder is included. A frozen encoder is a
 //! pretrained checkpoint that exists elsewhere, so only its name and the checksum of its weights are stored. The
 //! vocabulary behind the class scores is included. Parts that the closed dimensions made superfluous are left out.
-use super::CompactModel;
 use super::model::CompactScores;
+use super::{CompactModel, TextStream};
 use crate::bert::check_length;
 use crate::features::each_batch;
 use crate::params::WeightSource;
@@ -11,17 +11,21 @@ use crate::{
     TextScores, TextSettings, TextTokenizer, TfIdf, TfIdfSettings, Trainable,
 };
 use candle_core::{DType, Device, Tensor};
+use l0gm_data::rows::{HeaderRow, Source};
 use l0gm_gate::LinearLayer;
-use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
+use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts, RowOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const MODALITY: &str = "text";
 const TOKENIZER: &str = "tokenizer.json";
 /// The terms behind the class scores, in the order of their columns.
 const TERMS: &str = "terms.json";
+/// Configuration and weights of a frozen encoder that was copied into the folder.
+const ENCODER_CONFIG: &str = "encoder.json";
+const ENCODER_WEIGHTS: &str = "encoder.safetensors";
 
 /// The compact model of a finished run, ready for new texts.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct CompactText {
     /// `None` if the model has no encoder.
     tokenizer: Option<TextTokenizer>,
     max_tokens: usize,
+    text_column: Option<String>,
+    names: Option<HeaderRow>,
     device: Device,
 }
 
@@ -49,6 +55,12 @@ struct Body {
     /// Absent if no class score is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scores: Option<ScoresBody>,
+    /// Column of the texts in the training data; absent in format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text_column: Option<String>,
+    /// Where the column names come from, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    header: Option<HeaderRow>,
 }
 
 /// The class scores of a model.
@@ -132,12 +144,15 @@ impl CompactModel {
             kept: self.kept.clone(),
             encoder,
             scores,
+            text_column: Some(settings.text_column.clone()),
+            header: settings.header,
         };
         Ok(CompactParts {
             model: serde_json::to_value(body)
                 .map_err(|e| Error::Setting(format!("the compact model as JSON: {e}")))?,
             tensors,
             files,
+            label: Some(settings.label_column.clone()),
         })
     }
 }
@@ -215,7 +230,20 @@ impl CompactText {
                 Some(frozen(config, &mut InFolder(&folder))?)
             }
             Some(EncoderFrom::Elsewhere { name, sha256 }) => {
-                let encoder = encoder.ok_or_else(|| {
+                let copied = folder.header().files.contains_key(ENCODER_WEIGHTS);
+                if let (None, true) = (encoder, copied) {
+                    let config = BertConfig::from_file(&folder.path().join(ENCODER_CONFIG))?;
+                    let checkpoint = Checkpoint::read(&folder.path().join(ENCODER_WEIGHTS))?;
+                    Some(checked(
+                        &config,
+                        &checkpoint,
+                        folder.path(),
+                        name,
+                        sha256,
+                        device,
+                    )?)
+                } else {
+                    let encoder = encoder.ok_or_else(|| {
                     Error::model(
                         folder.path(),
                         format!(
@@ -223,7 +251,8 @@ impl CompactText {
                         ),
                     )
                 })?;
-                Some(read_encoder(encoder, name, sha256, device)?)
+                    Some(read_encoder(encoder, name, sha256, device)?)
+                }
             }
         };
         let (mut width, mut tokenizer) = (0, None);
@@ -270,6 +299,8 @@ impl CompactText {
             },
             tokenizer,
             max_tokens: body.max_tokens,
+            text_column: body.text_column,
+            names: body.header,
             device: device.clone(),
         })
     }
@@ -298,29 +329,91 @@ impl CompactText {
         )?)
     }
 
+    /// Name of the encoder that the run left frozen and whose weights are not in the folder, if there is one.
+    ///
+    /// # Errors
+    /// Fails if the folder cannot be read.
+    pub fn encoder_elsewhere(dir: &Path) -> Result<Option<String>> {
+        let header = CompactHeader::read(dir)?;
+        if header.files.contains_key(ENCODER_WEIGHTS) {
+            return Ok(None);
+        }
+        // A body that cannot be read is reported when the model is loaded.
+        match serde_json::from_value::<Body>(header.model) {
+            Ok(Body {
+                encoder: Some(EncoderFrom::Elsewhere { name, .. }),
+                ..
+            }) => Ok(Some(name)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The files of the encoder's folder that make a copy of this model complete, by their names in the copy; for
+    /// [`CompactFolder::export_with`]. None are needed if the encoder was trained, or no dimension of it is kept.
+    ///
+    /// # Errors
+    /// Fails if the folder cannot be read, or the encoder's weights are not in one file.
+    pub fn encoder_files(dir: &Path, encoder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+        if Self::encoder_elsewhere(dir)?.is_none() {
+            return Ok(BTreeMap::new());
+        }
+        let weights = encoder.join("model.safetensors");
+        if !weights.is_file() {
+            let message = "holds no model.safetensors; only an encoder in one file can be copied";
+            return Err(Error::model(encoder, message));
+        }
+        Ok([
+            (ENCODER_CONFIG.to_owned(), encoder.join("config.json")),
+            (ENCODER_WEIGHTS.to_owned(), weights),
+        ]
+        .into())
+    }
+
+    /// Column of the texts in the training data; `None` in folders of format 1.
+    pub fn text_column(&self) -> Option<&str> {
+        self.text_column.as_deref()
+    }
+
+    /// Predicts a column of texts chunk by chunk, so that the file need not fit in memory.
+    ///
+    /// # Errors
+    /// Fails if the source cannot be opened. Later errors are those of reading rows and of [`predict`](Self::predict).
+    pub fn stream(
+        self,
+        source: &Source,
+        text_column: &str,
+        options: &RowOptions,
+    ) -> Result<TextStream> {
+        TextStream::new(self, source, text_column, options)
+    }
+
+    /// Where the column names of the training data came from, where it was given.
+    pub(super) fn names(&self) -> Option<HeaderRow> {
+        self.names
+    }
+
     /// A remark on words that did not occur in training, if the texts contain any.
     ///
     /// # Errors
     /// Fails if a text cannot be tokenised.
     pub fn remark(&self, texts: &[String]) -> Result<Option<String>> {
+        let (count, words) = self.unknown_words(texts)?;
+        Ok((count > 0).then(|| unknown_note(count, words, texts.len())))
+    }
+
+    /// Numbers of texts with words that the vocabulary does not know, and of such words.
+    pub(super) fn unknown_words(&self, texts: &[String]) -> Result<(usize, usize)> {
         let Some(tokenizer) = &self.tokenizer else {
-            return Ok(None);
+            return Ok((0, 0));
         };
         let Some(unknown) = tokenizer.unknown() else {
-            return Ok(None);
+            return Ok((0, 0));
         };
         let rows = tokenizer.encode(texts, self.max_tokens)?;
         let strange = |row: &usize| rows.get(*row).contains(&unknown);
         let count = (0..rows.rows()).filter(strange).count();
         let tokens = (0..rows.rows()).flat_map(|row| rows.get(row));
-        let in_all = tokens.filter(|&&id| id == unknown).count();
-        Ok((count > 0).then(|| {
-            format!(
-                "{count} of {} texts hold words that the vocabulary does not know ({in_all} of them): they are read as \
-                 unknown",
-                rows.rows()
-            )
-        }))
+        Ok((count, tokens.filter(|&&id| id == unknown).count()))
     }
 
     /// Logits before temperature scaling: (texts, classes).
@@ -378,10 +471,30 @@ impl CompactText {
     }
 }
 
+/// A remark on texts with unknown words.
+pub(super) fn unknown_note(count: usize, words: usize, texts: usize) -> String {
+    format!(
+        "{count} of {texts} texts hold words that the vocabulary does not know ({words} of them): they are read as \
+         unknown"
+    )
+}
+
 /// Reads the encoder in a checkpoint's folder, if its weights have this checksum.
 fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result<Bert> {
     let config = BertConfig::from_file(&dir.join("config.json"))?;
     let checkpoint = Checkpoint::read_folder(dir)?;
+    checked(&config, &checkpoint, dir, name, sha256, device)
+}
+
+/// Builds an encoder from weights with this checksum.
+fn checked(
+    config: &BertConfig,
+    checkpoint: &Checkpoint,
+    dir: &Path,
+    name: &str,
+    sha256: &str,
+    device: &Device,
+) -> Result<Bert> {
     let found = checkpoint.sha256();
     if found != sha256 {
         return Err(Error::model(
@@ -391,7 +504,7 @@ fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result
             ),
         ));
     }
-    frozen(&config, &mut checkpoint.open(device)?)
+    frozen(config, &mut checkpoint.open(device)?)
 }
 
 /// A frozen encoder without its pooler, because the compact model holds what is kept of that.

@@ -3,8 +3,10 @@
 mod compare;
 mod file;
 mod model;
+mod stream;
 
 pub use compare::{compare, sizes};
 pub(crate) use compare::{compare_with, task_sizes};
 pub use file::CompactText;
 pub use model::CompactModel;
+pub use stream::TextStream;

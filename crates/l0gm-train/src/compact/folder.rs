@@ -2,7 +2,7 @@
 //! which holds their sizes and checksums, last. So a folder whose writing was interrupted has no `model.json`, and
 //! files that do not belong together are detected.
 
-use super::CompactParts;
+use super::{CompactParts, Decision};
 use crate::checkpoint::hex;
 use crate::run_dir::{remove_leftovers, write_atomically, write_json};
 use crate::{Error, Result, Sizes, all_finite};
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const HEADER: &str = "model.json";
+pub(super) const HEADER: &str = "model.json";
 const WEIGHTS: &str = "model.safetensors";
 
 /// Size and checksum of one file.
@@ -41,6 +41,12 @@ pub struct CompactHeader {
     pub classes: Vec<String>,
     /// The temperature of temperature scaling, fitted on the validation split. Logits are divided by it.
     pub temperature: f64,
+    /// Name of the label's column in the training data, for messages. [`CompactFolder::write`] fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// How the predicted class follows from the probabilities; `None` means that it is the most probable one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// Size of the gated model that was compacted.
     pub gated: Sizes,
     /// Size of the compact model.
@@ -49,6 +55,30 @@ pub struct CompactHeader {
     pub files: BTreeMap<String, FileSum>,
     /// What the modality needs to build the model again.
     pub model: Value,
+}
+
+impl CompactHeader {
+    /// Reads and checks `model.json` of a folder, and none of the other files.
+    ///
+    /// # Errors
+    /// The file is missing, damaged or of another format, or a number in it is impossible.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let json = dir.join(HEADER);
+        let header = read_header(dir, &json)?;
+        if !(header.temperature > 0.0 && header.temperature.is_finite()) {
+            return Err(Error::file(
+                &json,
+                format!(
+                    "its temperature is {}; expected a finite number above 0",
+                    header.temperature
+                ),
+            ));
+        }
+        if let Some(decision) = &header.decision {
+            decision.check(&json, &header.classes)?;
+        }
+        Ok(header)
+    }
 }
 
 /// A compact model's folder, read and checked.
@@ -60,11 +90,11 @@ pub struct CompactFolder {
 }
 
 impl CompactFolder {
-    /// The layout that this version writes and reads.
-    pub const FORMAT: u32 = 1;
+    /// The layout that this version writes. It reads this one and format 1, which has neither a label nor a decision.
+    pub const FORMAT: u32 = 2;
 
-    /// Writes `parts` into `dir`, which is created where it is missing. The header's `files` and `model` are filled
-    /// in from `parts`.
+    /// Writes `parts` into `dir`, which is created where it is missing. The header's `files`, `label` and `model` are
+    /// filled in from `parts`.
     ///
     /// # Errors
     /// A file cannot be written. The folder then has no `model.json`.
@@ -88,6 +118,7 @@ impl CompactFolder {
             write_atomically(&dir.join(name), bytes)?;
             header.files.insert(name.clone(), sum(bytes));
         }
+        header.label = parts.label;
         header.model = parts.model;
         write_json(&json, &header)
     }
@@ -99,22 +130,13 @@ impl CompactFolder {
     /// is NaN or infinite. Each error names the file and says what to do.
     pub fn load(dir: &Path, modality: &str, device: &Device) -> Result<Self> {
         let json = dir.join(HEADER);
-        let header = read_header(dir, &json)?;
+        let header = CompactHeader::read(dir)?;
         if header.modality != modality {
             return Err(Error::file(
                 &json,
                 format!(
                     "holds a model of modality {:?}, not {modality:?}; load it with that modality's crate",
                     header.modality
-                ),
-            ));
-        }
-        if !(header.temperature > 0.0 && header.temperature.is_finite()) {
-            return Err(Error::file(
-                &json,
-                format!(
-                    "its temperature is {}; expected a finite number above 0",
-                    header.temperature
                 ),
             ));
         }
@@ -187,39 +209,43 @@ impl CompactFolder {
     /// # Errors
     /// The file is missing, truncated or not the one that was written.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let path = self.path.join(name);
-        let Some(expected) = self.header.files.get(name) else {
-            return Err(self.unfit(format!("names no file {name:?}")));
-        };
-        let bytes = fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::file(&path, format!("is missing; {REMEDY}")),
-            _ => Error::io(&path, "read this file", &e),
-        })?;
-        let found = sum(&bytes);
-        if found.bytes != expected.bytes {
-            return Err(Error::file(
-                &path,
-                format!(
-                    "has {} bytes, {HEADER} says {}: it was cut off or is another file; {REMEDY}",
-                    found.bytes, expected.bytes
-                ),
-            ));
+        match self.header.files.get(name) {
+            Some(expected) => read_file(&self.path.join(name), expected),
+            None => Err(self.unfit(format!("names no file {name:?}"))),
         }
-        if found != *expected {
-            return Err(Error::file(
-                &path,
-                format!(
-                    "is damaged or not the file {HEADER} belongs to (its sha256 differs); {REMEDY}"
-                ),
-            ));
-        }
-        Ok(bytes)
     }
 
     /// An error about `model.json`. It says what to do.
     pub fn unfit(&self, message: impl std::fmt::Display) -> Error {
         Error::file(&self.path.join(HEADER), format!("{message}; {REMEDY}"))
     }
+}
+
+/// The bytes of one file, checked against its recorded size and checksum.
+pub(super) fn read_file(path: &Path, expected: &FileSum) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::file(path, format!("is missing; {REMEDY}")),
+        _ => Error::io(path, "read this file", &e),
+    })?;
+    let found = sum(&bytes);
+    if found.bytes != expected.bytes {
+        return Err(Error::file(
+            path,
+            format!(
+                "has {} bytes, {HEADER} says {}: it was cut off or is another file; {REMEDY}",
+                found.bytes, expected.bytes
+            ),
+        ));
+    }
+    if found != *expected {
+        return Err(Error::file(
+            path,
+            format!(
+                "is damaged or not the file {HEADER} belongs to (its sha256 differs); {REMEDY}"
+            ),
+        ));
+    }
+    Ok(bytes)
 }
 
 const REMEDY: &str = "copy the run's whole folder `compact` again";
@@ -242,19 +268,21 @@ fn read_header(dir: &Path, path: &Path) -> Result<CompactHeader> {
     let value: Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
     // Check the format first, so that a folder of another version is reported as such.
     match value.get("format").and_then(Value::as_u64) {
-        Some(found) if found != u64::from(CompactFolder::FORMAT) => Err(Error::file(
-            path,
-            format!(
-                "compact model of format {found}, this version reads {}; use the version that wrote it, or run \
-                 again with this one",
-                CompactFolder::FORMAT
-            ),
-        )),
+        Some(found) if !(1..=u64::from(CompactFolder::FORMAT)).contains(&found) => {
+            Err(Error::file(
+                path,
+                format!(
+                    "compact model of format {found}, this version reads 1 to {}; use the version that wrote it, or \
+                 run again with this one",
+                    CompactFolder::FORMAT
+                ),
+            ))
+        }
         _ => serde_json::from_value(value).map_err(unreadable),
     }
 }
 
-fn sum(bytes: &[u8]) -> FileSum {
+pub(super) fn sum(bytes: &[u8]) -> FileSum {
     FileSum {
         bytes: bytes.len() as u64,
         sha256: hex(&Sha256::digest(bytes)),
@@ -273,6 +301,8 @@ mod tests {
             run_id: "tabular-adult-l0gm".to_owned(),
             classes: vec!["no".to_owned(), "yes".to_owned()],
             temperature: 1.25,
+            label: None,
+            decision: None,
             gated: Sizes::default(),
             compact: Sizes::default(),
             files: BTreeMap::new(),
@@ -287,6 +317,7 @@ mod tests {
             model: serde_json::json!({"width": values.len()}),
             tensors: [("weight".to_owned(), weight)].into(),
             files: [("words.txt".to_owned(), b"a b c".to_vec())].into(),
+            label: Some("sold".to_owned()),
         };
         CompactFolder::write(dir.path(), header(), parts).unwrap();
         dir
@@ -347,10 +378,14 @@ mod tests {
         assert!(text.to_string().contains("modality \"tabular\""), "{text}");
         let json = dir.path().join(HEADER);
         let written = fs::read_to_string(&json).unwrap();
-        fs::write(&json, written.replace("\"format\": 1", "\"format\": 7")).unwrap();
+        let renumbered = |format: u32| {
+            let text = written.replace("\"format\": 2", &format!("\"format\": {format}"));
+            fs::write(&json, text).unwrap();
+        };
+        renumbered(9);
         let text = refusal(dir.path());
         assert!(
-            text.contains("format 7") && text.contains("reads 1"),
+            text.contains("format 9") && text.contains("reads 1 to 2"),
             "{text}"
         );
         fs::write(&json, &written[..written.len() / 2]).unwrap();

@@ -2,11 +2,16 @@
 //! used without the run, its data and the gate. Each modality says what its model consists of ([`CompactParts`]);
 //! writing, checking and reading are the same for all.
 
+mod decision;
+mod export;
 mod folder;
 mod probabilities;
+mod rows;
 
+pub use decision::Decision;
 pub use folder::{CompactFolder, CompactHeader, FileSum};
 pub use probabilities::ClassProbabilities;
+pub use rows::{PredictedRows, RowOptions, RowPredictor, Unseen};
 
 use crate::CompactSummary;
 use candle_core::Tensor;
@@ -31,4 +36,6 @@ pub struct CompactParts {
     pub tensors: BTreeMap<String, Tensor>,
     /// Further files by name, such as a tokenizer.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Name of the label's column in the training data, if it has one.
+    pub label: Option<String>,
 }
