@@ -33,6 +33,7 @@ fn the_runners_commands_stand_before_the_chores_and_call_the_program_by_its_name
         "search",
         "latency",
         "calibration",
+        "predict",
         "datasets",
         "bench",
         "generality",

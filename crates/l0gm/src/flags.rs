@@ -2,6 +2,7 @@
 //! methods, settings) are checked when the plan is made. Help texts call the program `cargo xtask`;
 //! [`Flags::of_this_process`] replaces that by this program's name.
 
+use crate::predict::flags::PredictFlags;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -70,6 +71,8 @@ pub enum Command {
     Latency(LatencyFlags),
     /// Score predictions of any model: calibration measures with intervals, and a reliability diagram.
     Calibration(CalibrationFlags),
+    /// Predict new rows with a finished run's compact model.
+    Predict(PredictFlags),
     /// List the datasets and pretrained models and where each is found.
     Datasets(DatasetsFlags),
     /// List the methods that --method takes: what each is, where it comes from, what it needs.

@@ -49,7 +49,8 @@
 //! # The parts
 //!
 //! - [`flags`]: the command line as documentation; one file a command: [`reproduce`], [`cells`] (`plan` and `run`),
-//!   [`report`], [`search`], [`latency`], [`calibration`], [`datasets`].
+//!   [`report`], [`search`], [`latency`], [`calibration`], [`predict`],
+//!   [`datasets`].
 //! - [`plan`]: from flags to runs with their complete settings and costs, and the shares of a plan.
 //! - [`job`], [`run`], [`claim`]: a plan carried out, by one process or many; [`join`]: what machines without a
 //!   common file system did, in one folder.
@@ -78,6 +79,7 @@ pub mod modalities;
 pub mod names;
 pub mod outlook;
 pub mod plan;
+pub mod predict;
 pub mod process;
 pub mod report;
 pub mod reproduce;
@@ -109,6 +111,7 @@ impl Command {
             Self::Search(flags) => search::run(flags, runner),
             Self::Latency(flags) => latency::run(flags, runner),
             Self::Calibration(flags) => calibration::run(flags),
+            Self::Predict(flags) => predict::run(flags),
             Self::Datasets(flags) => datasets::run(flags),
             Self::Methods(flags) => methods::run(flags),
         }

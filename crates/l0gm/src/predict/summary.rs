@@ -1,0 +1,55 @@
+//! What is said at the end: remarks on the rows, rows a second, and cells that training never met.
+
+use l0gm_report::format::count;
+use l0gm_train::RowPredictor;
+use std::fmt::Write;
+
+/// Number of columns with unseen cells that are described.
+const COLUMNS: usize = 5;
+
+/// What was done.
+pub(super) struct Summary {
+    pub(super) rows: u64,
+    pub(super) seconds: f64,
+}
+
+impl Summary {
+    /// Lines for standard error.
+    pub(super) fn text(&self, predictor: &dyn RowPredictor) -> String {
+        let mut text = String::new();
+        for said in predictor.said() {
+            let _ = writeln!(text, "note: {said}");
+        }
+        if let Some(decision) = &predictor.header().decision {
+            let _ = writeln!(
+                text,
+                "note: the class is '{}' where its probability is at least {} ({})",
+                decision.positive, decision.threshold, decision.rule
+            );
+        }
+        let mut unseen = predictor.unseen();
+        unseen.sort_by_key(|unseen| std::cmp::Reverse(unseen.cells));
+        for column in unseen.iter().take(COLUMNS) {
+            let _ = writeln!(text, "note: {}", column.remark);
+        }
+        if let Some(more @ 1..) = unseen.len().checked_sub(COLUMNS) {
+            let cells: u64 = unseen[COLUMNS..].iter().map(|unseen| unseen.cells).sum();
+            let _ = writeln!(
+                text,
+                "note: {more} more columns hold {} cells that training did not meet",
+                count(cells)
+            );
+        }
+        let cells: u64 = unseen.iter().map(|unseen| unseen.cells).sum();
+        let seconds = self.seconds.max(1e-9);
+        let _ = writeln!(
+            text,
+            "{} rows in {:.1} s: {} rows a second, {} unseen cells",
+            count(self.rows),
+            self.seconds,
+            count((self.rows as f64 / seconds) as u64),
+            count(cells)
+        );
+        text
+    }
+}
