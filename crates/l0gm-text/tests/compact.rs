@@ -273,7 +273,13 @@ fn a_copy_with_its_encoder_needs_nothing_else_and_predicts_texts_in_chunks() {
     assert_eq!(row, 40);
     assert_eq!(kept[39].as_deref(), Some("40"));
     assert_eq!(
-        stream.unseen().iter().map(|u| u.cells).sum::<u64>() > 0,
+        stream
+            .unseen()
+            .unwrap()
+            .iter()
+            .map(|u| u.cells)
+            .sum::<u64>()
+            > 0,
         whole.remark(&texts).unwrap().is_some()
     );
 }

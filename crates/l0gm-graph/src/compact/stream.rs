@@ -55,8 +55,8 @@ impl RowPredictor for NodeStream {
     }
 
     /// Cells that training did not meet are among the remarks.
-    fn unseen(&self) -> Vec<Unseen> {
-        Vec::new()
+    fn unseen(&self) -> Option<Vec<Unseen>> {
+        None
     }
 
     fn share(&self) -> Option<f64> {

@@ -345,9 +345,11 @@ impl CompactDeep {
             // If every dimension is closed, the first layer gives its bias.
             _ => self.first_bias.unsqueeze(0)?.repeat((rows, 1))?,
         };
-        let mut x = first.relu()?;
+        // candle's own rectifier waits for its threads in a loop, which takes longer than the rest of a batch where
+        // other programs use the cores too.
+        let mut x = l0gm_ops::relu(&first)?;
         for layer in &self.hidden {
-            x = l0gm_ops::linear(&x, &layer.weight, layer.bias.as_ref())?.relu()?;
+            x = l0gm_ops::relu(&l0gm_ops::linear(&x, &layer.weight, layer.bias.as_ref())?)?;
         }
         l0gm_ops::linear(&x, &self.output, None)
     }

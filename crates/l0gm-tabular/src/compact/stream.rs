@@ -106,8 +106,8 @@ impl RowPredictor for TableStream {
         said.cloned().collect()
     }
 
-    fn unseen(&self) -> Vec<Unseen> {
-        self.rows.unseen(self.model.encoding())
+    fn unseen(&self) -> Option<Vec<Unseen>> {
+        Some(self.rows.unseen(self.model.encoding()))
     }
 
     fn share(&self) -> Option<f64> {

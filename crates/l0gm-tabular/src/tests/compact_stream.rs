@@ -110,7 +110,13 @@ fn chunks_of_any_size_have_the_probabilities_of_the_whole_file_bit_for_bit() {
             assert_eq!(stream.share(), Some(1.0));
             // What is said is that of the whole file too.
             let mut remarks = stream.said();
-            remarks.extend(stream.unseen().into_iter().map(|unseen| unseen.remark));
+            remarks.extend(
+                stream
+                    .unseen()
+                    .unwrap()
+                    .into_iter()
+                    .map(|unseen| unseen.remark),
+            );
             assert_eq!(remarks, said);
         }
     }
@@ -122,6 +128,7 @@ fn chunks_of_any_size_have_the_probabilities_of_the_whole_file_bit_for_bit() {
         all(&mut stream).unwrap();
         stream
             .unseen()
+            .unwrap()
             .into_iter()
             .map(|u| (u.column, u.cells))
             .collect()

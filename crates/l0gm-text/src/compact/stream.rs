@@ -82,7 +82,7 @@ impl RowPredictor for TextStream {
         self.chunks.said().iter().cloned().chain(missing).collect()
     }
 
-    fn unseen(&self) -> Vec<Unseen> {
+    fn unseen(&self) -> Option<Vec<Unseen>> {
         let (count, words) = self.unknown;
         let rows = self.chunks.rows() as usize;
         let found = (count > 0).then(|| Unseen {
@@ -90,7 +90,7 @@ impl RowPredictor for TextStream {
             cells: count as u64,
             remark: unknown_note(count, words, rows),
         });
-        found.into_iter().collect()
+        Some(found.into_iter().collect())
     }
 
     fn share(&self) -> Option<f64> {

@@ -26,7 +26,11 @@ impl ClassProbabilities {
                 classes.len()
             )));
         }
-        let logits: Vec<f64> = logits.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let flat = logits.flatten_all()?;
+        let logits: Vec<f64> = match flat.dtype() {
+            DType::F32 => flat.to_vec1::<f32>()?.into_iter().map(f64::from).collect(),
+            _ => flat.to_dtype(DType::F64)?.to_vec1()?,
+        };
         if let Some(at) = logits.iter().position(|l| !l.is_finite()) {
             return Err(Error::NotFinite(format!(
                 "the logit of row {} for class {:?} is {}: the input holds values far outside what the model \

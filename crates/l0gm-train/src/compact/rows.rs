@@ -50,8 +50,9 @@ pub trait RowPredictor: Send {
     /// Remarks on the rows so far for the user, without those on cells that did not occur in training.
     fn said(&self) -> Vec<String>;
 
-    /// The cells so far that did not occur in training, by column.
-    fn unseen(&self) -> Vec<Unseen>;
+    /// The cells so far that did not occur in training, by column. `None` if they are not counted; then
+    /// [`said`](Self::said) describes them.
+    fn unseen(&self) -> Option<Vec<Unseen>>;
 
     /// The share of the file that was read so far, if it is known.
     fn share(&self) -> Option<f64>;

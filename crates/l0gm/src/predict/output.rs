@@ -139,7 +139,8 @@ impl<W: Write + Send> Output<W> {
                     for (name, p) in shares.iter().zip(p) {
                         line.push(b',');
                         line.extend(name);
-                        write!(line, ":{p}")?;
+                        // With a point or an exponent, so that 1 is read as a fraction too.
+                        write!(line, ":{p:?}")?;
                     }
                     line.extend(b"}\n");
                     out.write_all(line)?;

@@ -27,7 +27,8 @@ impl Summary {
                 decision.positive, decision.threshold, decision.rule
             );
         }
-        let mut unseen = predictor.unseen();
+        let counted = predictor.unseen();
+        let mut unseen = counted.clone().unwrap_or_default();
         unseen.sort_by_key(|unseen| std::cmp::Reverse(unseen.cells));
         for column in unseen.iter().take(COLUMNS) {
             let _ = writeln!(text, "note: {}", column.remark);
@@ -40,16 +41,19 @@ impl Summary {
                 count(cells)
             );
         }
-        let cells: u64 = unseen.iter().map(|unseen| unseen.cells).sum();
         let seconds = self.seconds.max(1e-9);
-        let _ = writeln!(
+        let _ = write!(
             text,
-            "{} rows in {:.1} s: {} rows a second, {} unseen cells",
+            "{} rows in {:.1} s: {} rows a second",
             count(self.rows),
             self.seconds,
             count((self.rows as f64 / seconds) as u64),
-            count(cells)
         );
+        if counted.is_some() {
+            let cells: u64 = unseen.iter().map(|unseen| unseen.cells).sum();
+            let _ = write!(text, ", {} unseen cells", count(cells));
+        }
+        text.push('\n');
         text
     }
 }
