@@ -116,7 +116,9 @@ Examples:
   cargo xtask generality
       Everything, for hours. Ctrl-C stops after the step in hand; the same command goes on.
   cargo xtask generality --table-only --write
-      The table of what is finished, also into results/generality.")]
+      The table of what is finished, also into results/generality.
+  cargo xtask generality --table-only --write --carry results/generality/rows.csv
+      The same; blocks without runs here keep their earlier figures.")]
 pub(crate) struct GeneralityFlags {
     /// Only these members [default: all].
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -161,6 +163,9 @@ pub(crate) struct GeneralityFlags {
     /// Write the table of the runs that are finished; run nothing.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) table_only: bool,
+    /// An earlier rows.csv: blocks of which no run is at hand keep the figures that it has, and the table names them.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) carry: Option<PathBuf>,
     /// Also keep the table in results/generality of this repository.
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) write: bool,

@@ -105,10 +105,7 @@ pub(super) const DEMANDS: [Demand; 7] = [
     Demand {
         letter: 'G',
         text: "active fraction that the same lambda leaves everywhere, from 8 to 22%",
-        figure: |figures, _| {
-            let open = &figures.by_lambda;
-            (!open.is_empty()).then(|| open.iter().sum::<f64>() / open.len() as f64)
-        },
+        figure: |figures, _| figures.by_lambda,
         holds: |active| (0.08..=0.22).contains(&active),
         shown: percent,
     },

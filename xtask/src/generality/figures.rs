@@ -14,8 +14,8 @@ pub(super) struct Estimate {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) method: MethodInfo,
-    /// Seeds whose runs are finished.
-    pub(super) seeds: BTreeSet<u64>,
+    /// Number of seeds whose runs are finished.
+    pub(super) seeds: usize,
     /// In nats.
     pub(super) nll: Estimate,
     /// Binary, or macro one-vs-rest; absent if a record has none.
@@ -42,8 +42,8 @@ pub(super) struct Row {
 pub(super) struct Figures {
     /// One row for each method with a finished run, in the order of the records.
     pub(super) rows: Vec<Row>,
-    /// What the suite's lambda leaves open, for each seed in the order of the records.
-    pub(super) by_lambda: Vec<f64>,
+    /// What the suite's lambda leaves open, in the mean over seeds.
+    pub(super) by_lambda: Option<f64>,
     /// Numbers of training, validation and test rows of the first record.
     pub(super) parts: [usize; 3],
     /// The device and machine of the records, most often one.
@@ -70,11 +70,14 @@ impl Figures {
             }
         }
         let mut rows: Vec<Row> = by_method.iter().map(|records| row(records)).collect();
-        rank(&mut rows);
+        let seeds = |records: &Vec<&RunRecord>| records.iter().map(|r| r.spec.seed).collect();
+        let seeds: Vec<BTreeSet<u64>> = by_method.iter().map(seeds).collect();
+        rank(&mut rows, &seeds);
         let part = |name: &str| first.data.rows.get(name).copied().unwrap_or(0);
         Some(Self {
             rows,
-            by_lambda,
+            by_lambda: (!by_lambda.is_empty())
+                .then(|| by_lambda.iter().sum::<f64>() / by_lambda.len() as f64),
             parts: ["train", "valid", "test"].map(part),
             machines: records.iter().map(machine).collect(),
         })
@@ -98,7 +101,7 @@ fn row(records: &[&RunRecord]) -> Row {
     let has_interface = method.gated || method.is_backbone();
     let nll = records.iter().map(|record| record.calibration.nll);
     Row {
-        seeds: records.iter().map(|record| record.spec.seed).collect(),
+        seeds: records.len(),
         nll: estimate(&nll.collect::<Vec<f64>>()),
         auc: has_auc.then(|| mean(|record| record.test.auc.unwrap_or(f64::NAN))),
         ece: mean(|record| record.calibration.ece),
@@ -137,21 +140,19 @@ fn estimate(values: &[f64]) -> Estimate {
 }
 
 /// Ranks by mean NLL. Means over other seeds are means over other rows and not compared; equal means share a place.
-fn rank(rows: &mut [Row]) {
-    let most = rows.iter().map(|row| row.seeds.len()).max().unwrap_or(0);
-    let Some(seeds) = rows
-        .iter()
-        .map(|row| row.seeds.clone())
-        .find(|seeds| seeds.len() == most)
-    else {
+/// `seeds` are those of each row.
+fn rank(rows: &mut [Row], seeds: &[BTreeSet<u64>]) {
+    let most = seeds.iter().map(BTreeSet::len).max().unwrap_or(0);
+    let Some(compared) = seeds.iter().find(|seeds| seeds.len() == most) else {
         return;
     };
-    let losses: Vec<f64> = rows
-        .iter()
-        .filter(|row| row.seeds == seeds)
-        .map(|row| row.nll.mean)
+    let mut rows: Vec<&mut Row> = rows
+        .iter_mut()
+        .zip(seeds)
+        .filter_map(|(row, seeds)| (seeds == compared).then_some(row))
         .collect();
-    for row in rows.iter_mut().filter(|row| row.seeds == seeds) {
+    let losses: Vec<f64> = rows.iter().map(|row| row.nll.mean).collect();
+    for row in &mut rows {
         let better = losses.iter().filter(|loss| **loss < row.nll.mean).count();
         row.rank = Some(better + 1);
     }

@@ -50,6 +50,16 @@ pub(super) enum Size {
     Rows(usize),
 }
 
+impl Size {
+    /// "all" or the number of rows, as `--size` takes it and `rows.csv` writes it.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Rows(rows) => rows.to_string(),
+        }
+    }
+}
+
 /// One dataset of the suite with the settings it needs.
 #[derive(Clone, Debug)]
 pub(super) struct Member {

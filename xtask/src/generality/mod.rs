@@ -4,6 +4,7 @@
 //! [`members`] are the datasets; [`suite`] turns the chosen ones into a plan, which the runner carries out like any
 //! other; [`figures`] are computed from the records, [`demands`] judge them, and [`table`] and [`rows`] show both.
 
+mod carried;
 mod choice;
 mod demands;
 mod figures;
@@ -18,6 +19,7 @@ mod tests;
 
 use crate::flags::GeneralityFlags;
 use anyhow::Context;
+use carried::Carried;
 use choice::Choice;
 use figures::Figures;
 use l0gm::job::{self, Job};
@@ -156,15 +158,25 @@ fn write_table(
 ) -> anyhow::Result<String> {
     let failures = out.failures()?;
     let planned: BTreeSet<String> = suite.plan.runs.iter().map(|run| run.spec.id()).collect();
+    let earlier = match &flags.carry {
+        Some(path) => Carried::read(path)?,
+        None => Carried::default(),
+    };
     let mut finished = 0;
-    let mut blocks = Vec::new();
+    let (mut blocks, mut carried) = (Vec::new(), Vec::new());
     for block in &suite.blocks {
         let records = records(out, suite, block)?;
         finished += records.len();
-        blocks.push((block, Figures::of(&records)));
+        let figures = Figures::of(&records).or_else(|| {
+            let figures = earlier.of(block)?.clone();
+            carried.push(block.name());
+            Some(figures)
+        });
+        blocks.push((block, figures));
     }
     let table = Table {
         blocks,
+        carried,
         left_out: &suite.left_out,
         seeds,
         runs: [suite.plan.runs.len(), finished],

@@ -1,10 +1,12 @@
 //! The figures of the table with all digits, as CSV: a row a method of each block.
 
 use super::figures::{Figures, Row};
-use super::members::Size;
 use super::suite::Block;
 use super::table::Table;
 use l0gm_report::aggregate::{Frame, Kind, Value};
+
+/// What stands between the names of machines in one cell.
+pub(super) const BETWEEN_MACHINES: &str = "; ";
 
 impl Table<'_> {
     /// The rows as CSV.
@@ -30,10 +32,7 @@ impl Table<'_> {
             Value::text(block.member.kind.modality())
         });
         column("size", Kind::Text, &|block, _, _| {
-            Value::text(match block.size {
-                Size::All => "all".to_owned(),
-                Size::Rows(rows) => rows.to_string(),
-            })
+            Value::text(block.size.name())
         });
         for (part, name) in ["train_rows", "valid_rows", "test_rows"]
             .into_iter()
@@ -49,9 +48,7 @@ impl Table<'_> {
         column("role", Kind::Text, &|_, _, row| {
             Value::text(row.method.role.name())
         });
-        column("seeds", Kind::Int, &|_, _, row| {
-            Value::count(row.seeds.len())
-        });
+        column("seeds", Kind::Int, &|_, _, row| Value::count(row.seeds));
         column("nll", Kind::Float, &|_, _, row| Value::float(row.nll.mean));
         column("nll_std", Kind::Float, &|_, _, row| {
             Value::maybe(row.nll.std)
@@ -81,6 +78,13 @@ impl Table<'_> {
         });
         column("fractions_apart", Kind::Float, &|_, _, row| {
             Value::maybe(row.apart)
+        });
+        column("lambda_active_fraction", Kind::Float, &|_, figures, row| {
+            Value::maybe(figures.by_lambda.filter(|_| row.method.is_subject()))
+        });
+        column("machines", Kind::Text, &|_, figures, _| {
+            let machines: Vec<&str> = figures.machines.iter().map(String::as_str).collect();
+            Value::text(machines.join(BETWEEN_MACHINES))
         });
         Ok(frame.to_csv()?)
     }

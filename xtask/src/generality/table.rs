@@ -13,6 +13,8 @@ use std::fmt::Write;
 pub(super) struct Table<'a> {
     /// Blocks with their figures; `None` where no run is finished.
     pub(super) blocks: Vec<(&'a Block, Option<Figures>)>,
+    /// Names of the blocks whose figures come from an earlier table.
+    pub(super) carried: Vec<String>,
     pub(super) left_out: &'a [LeftOut],
     pub(super) seeds: &'a [u64],
     /// Number of planned runs and of those that are finished.
@@ -70,7 +72,7 @@ impl Table<'_> {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let mut text = format!(
             "Made by `cargo xtask generality` from run records: every baseline, dense and L0GM at a target of {}, all \
-             with the profile `general`; for demand G also L0GM at lambda {LAMBDA}. {} {}. {} of {} runs are finished.",
+             with the profile `general`; for demand G also L0GM at lambda {LAMBDA}. {} {}. {} of {} runs are {}.",
             percent(TARGET),
             match seeds.len() {
                 1 => "One seed,",
@@ -79,6 +81,10 @@ impl Table<'_> {
             list(&seeds),
             self.runs[1],
             self.runs[0],
+            match self.carried.is_empty() {
+                true => "finished",
+                false => "finished and at hand",
+            },
         );
         let machines: BTreeSet<&String> = self
             .measured()
@@ -90,6 +96,14 @@ impl Table<'_> {
             let _ = write!(text, " Made on: {}.", machines.join("; "));
         }
         let mut text = wrapped(&text, "");
+        if !self.carried.is_empty() {
+            let carried = format!(
+                "Carried over from an earlier table, because their runs are not at hand (they were made with the defaults of \
+                 that time): {}.",
+                self.carried.join("; ")
+            );
+            text += &format!("\n\n{}", wrapped(&carried, ""));
+        }
         if !self.failed.is_empty() {
             let failed: Vec<String> = self.failed.iter().map(|id| format!("`{id}`")).collect();
             text += &format!("\n\nFailed:\n\n{}", bullets(failed.into_iter()));
@@ -197,7 +211,7 @@ impl Table<'_> {
     fn row(&self, row: &Row) -> Vec<String> {
         let shown =
             |value: Option<f64>, format: fn(f64) -> String| value.map_or("–".to_owned(), format);
-        let seeds = match row.seeds.len() {
+        let seeds = match row.seeds {
             n if n == self.seeds.len() => String::new(),
             n => format!(" ({n}/{})", self.seeds.len()),
         };

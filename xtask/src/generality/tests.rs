@@ -1,6 +1,7 @@
 //! The arithmetic of the table, on made-up records.
 #![allow(clippy::unwrap_used)]
 
+use super::carried::Carried;
 use super::demands::{DEMANDS, Verdict};
 use super::figures::Figures;
 use super::members::{Kind, Member, Size, members};
@@ -106,7 +107,7 @@ fn a_row_has_means_over_seeds_and_the_worst_gap() {
     assert!((row.nll.std.unwrap() - 0.02).abs() < 1e-12);
     assert!((row.gap.unwrap() - 0.1).abs() < 1e-12);
     assert!(row.apart.unwrap() >= 0.03 - 1e-12);
-    assert_eq!((row.seeds.len(), row.warnings, row.rank), (3, 1, Some(1)));
+    assert_eq!((row.seeds, row.warnings, row.rank), (3, 1, Some(1)));
     assert!(Figures::of(&[]).is_none());
 }
 
@@ -246,6 +247,7 @@ fn the_page_shows_every_block_and_says_what_is_missing() {
     let records = block_of([0.30, 0.60, 0.20, 0.31, 0.32]);
     let table = Table {
         blocks: vec![(&block, Figures::of(&records)), (&unfinished, None)],
+        carried: Vec::new(),
         left_out: &left_out,
         seeds: &[0],
         runs: [10, 5],
@@ -291,6 +293,7 @@ fn a_page_of_three_seeds_stays_within_its_width() {
     ];
     let table = Table {
         blocks: vec![(&block, Figures::of(&records))],
+        carried: Vec::new(),
         left_out: &[],
         seeds: &[0, 1, 2],
         runs: [6, 5],
@@ -303,5 +306,63 @@ fn a_page_of_three_seeds_stays_within_its_width() {
     );
     for line in page.lines() {
         assert!(line.chars().count() <= 110, "{line}");
+    }
+}
+
+#[test]
+fn a_block_that_is_carried_over_has_the_figures_of_the_earlier_table_and_is_named() {
+    let block = Block {
+        member: member("bank"),
+        size: Size::Rows(2000),
+        runs: 0..6,
+    };
+    let mut records = block_of([0.30, 0.60, 0.20, 0.31, 0.32]);
+    records.push(by_lambda(0.25));
+    let page = |figures: Figures, carried: Vec<String>| {
+        let table = Table {
+            blocks: vec![(&block, Some(figures))],
+            carried,
+            left_out: &[],
+            seeds: &[0],
+            runs: [6, 6],
+            failed: Vec::new(),
+        };
+        (table.markdown(), table.csv().unwrap())
+    };
+    let (first, rows) = page(Figures::of(&records).unwrap(), Vec::new());
+    let earlier = Carried::of_csv(&rows).unwrap();
+    let figures = earlier.of(&block).unwrap().clone();
+    let (again, same_rows) = page(figures, vec![block.name()]);
+    assert_eq!(String::from_utf8(same_rows), String::from_utf8(rows));
+    let words: Vec<&str> = again.split_whitespace().collect();
+    let named = "not at hand (they were made with the defaults of that time): bank, 2,000.";
+    assert!(words.join(" ").contains(named), "{again}");
+    let without_head = |page: &str| page[page.find("## The demands").unwrap()..].to_owned();
+    assert_eq!(without_head(&again), without_head(&first));
+    let other = Block {
+        size: Size::All,
+        ..block.clone()
+    };
+    assert!(earlier.of(&other).is_none());
+}
+
+#[test]
+fn an_earlier_table_without_later_columns_is_read_and_a_damaged_one_is_named() {
+    let header = "member,modality,size,train_rows,valid_rows,test_rows,method,role,seeds,nll,nll_std,auc,ece,ece_noise,\
+                  accuracy,active_fraction,train_seconds,rank,warnings,selection_gap,fractions_apart\n";
+    let row = "bank,tabular,2000,2000,3,4,l0gm,subject,3,0.3,,,0.1,0.1,0.9,0.15,1,2,0,,0\n";
+    let block = Block {
+        member: member("bank"),
+        size: Size::Rows(2000),
+        runs: 0..0,
+    };
+    let read = |text: String| Carried::of_csv(text.as_bytes());
+    let earlier = read(format!("{header}{row}")).unwrap();
+    let figures = earlier.of(&block).unwrap();
+    assert_eq!((figures.rows[0].rank, figures.by_lambda), (Some(2), None));
+    for (wrong, said) in [("0.3", "nll is \"x\""), ("l0gm", "no method x")] {
+        let error = read(format!("{header}{}", row.replace(wrong, "x"))).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("line 2") && text.contains(said), "{text}");
     }
 }
