@@ -46,7 +46,8 @@ pub(crate) struct DenseNumbers {
 }
 
 impl FieldEncoder {
-    /// A new encoder, initialised from the generator. The rows of unseen and missing categories start at 0.
+    /// A new encoder, initialised from the generator. The rows of unseen and missing categories start at 0 or, where
+    /// values shrink, at their field's common vector.
     ///
     /// # Errors
     /// Fails if a tensor cannot be created.
@@ -65,9 +66,7 @@ impl FieldEncoder {
             let shape = (encoding.category_rows(), dim);
             let table =
                 generator.normal_tensor(shape, 0.0, model.embedding_std, DType::F32, device)?;
-            // Values that shrink start as equals: what they differ by is learnt.
-            let differ = if encoding.shrink > 0.0 { 0f32 } else { 1.0 };
-            let mut keep = vec![differ; encoding.category_rows()];
+            let mut keep = vec![1f32; encoding.category_rows()];
             for field in &encoding.categories {
                 keep[(field.offset + UNSEEN) as usize] = 0.0;
                 keep[(field.offset + MISSING) as usize] = 0.0;

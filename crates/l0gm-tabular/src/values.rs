@@ -130,3 +130,34 @@ pub(crate) fn set_columns(var: &Var, values: &[f64], columns: usize) -> Result<(
     }
     var.set(&Tensor::from_vec(all, var.shape(), var.device())?)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::build::build_model;
+    use crate::encoding::UNSEEN;
+    use crate::tests::{small_input, small_settings};
+    use candle_core::Device;
+
+    #[test]
+    fn seen_values_start_apart_and_unseen_ones_at_the_common_vector() {
+        let mut settings = small_settings();
+        settings.encoding.shrink = 10.0;
+        let (_, encoding, _) = small_input(&settings);
+        let model = build_model(&encoding, 2, true, &settings, 0, &Device::Cpu).unwrap();
+        let values = model.encoder.categories.unwrap();
+        let table: Vec<Vec<f32>> = values.table().unwrap().to_vec2().unwrap();
+        let common = &values.shrunk.unwrap().common;
+        let common: Vec<Vec<f32>> = common.weight().to_vec2().unwrap();
+        for (field, common) in encoding.categories.iter().zip(&common) {
+            let of = |row: u32| &table[(field.offset + row) as usize];
+            assert_eq!(of(UNSEEN), common);
+            let mut seen: Vec<u32> = (0..field.rows)
+                .filter(|row| field.count(*row) > 0)
+                .collect();
+            assert!(seen.len() > 1);
+            let first = of(seen.remove(0));
+            assert!(seen.iter().all(|row| of(*row) != first));
+        }
+    }
+}

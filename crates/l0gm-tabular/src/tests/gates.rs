@@ -208,7 +208,7 @@ fn spec(path: &Path, lambda: Option<f64>, more: Value) -> l0gm_train::Result<Run
 fn conditional_and_fine_runs_end_in_records_with_their_own_counts_and_no_compact_model() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "own.csv", small_csv(600));
-    let conditional = spec(&path, Some(3e-2), json!({"gate": {"kind": "conditional"}})).unwrap();
+    let conditional = spec(&path, Some(1.0), json!({"gate": {"kind": "conditional"}})).unwrap();
     let record = run(&conditional, &dir.path().join("conditional"));
     let gate = &record.gate;
     assert_eq!(
@@ -236,7 +236,7 @@ fn conditional_and_fine_runs_end_in_records_with_their_own_counts_and_no_compact
         &dir.path().join("low"),
     );
     let high = run(
-        &spec(&path, Some(3e-2), more).unwrap(),
+        &spec(&path, Some(1.0), more).unwrap(),
         &dir.path().join("high"),
     );
     for record in [&low, &high] {
