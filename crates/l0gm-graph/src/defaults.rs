@@ -53,6 +53,9 @@ fn general_settings() -> GraphSettings {
     train.optimiser.learning_rate = 2e-3;
     train.optimiser.weight_decay = 1e-4;
     train.optimiser.gate_travel = 60.0;
+    // On a full batch the task's gradients on the gates are 1e-4 to 1e-2, and lambda is a multiple of them. Under a
+    // larger epsilon all gates would move at the same small speed, whatever their dimensions are worth.
+    train.optimiser.gate_epsilon = 1e-3;
     // The network learns first, the gates close, and most of training is left for the weights to adapt to them.
     train.schedule.warmup = 0.3;
     train.controller.reach = 0.6;

@@ -17,7 +17,8 @@ use crate::{Error, Graph, GraphTask, Result};
 use candle_core::Tensor;
 use l0gm_ops::log_softmax;
 use l0gm_train::{
-    Error as TrainError, Recipe, RunContext, RunDir, Sitting, Split, TrainConfig, Training, train,
+    Error as TrainError, Recipe, RunContext, RunDir, Sitting, Split, Task, TrainConfig, Training,
+    train,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -48,31 +49,37 @@ impl Default for SearchSettings {
 }
 
 impl SearchSettings {
-    /// Seconds of the trials, by their estimate. Which scaling and shape are chosen on the way is not known, so every
-    /// combination counts as if it were tried with the usual others.
-    pub(crate) fn cost(&self, size: &GraphSize, settings: &GraphSettings) -> f64 {
-        let of = |layers: usize, own_weight: bool| {
-            let choice = Choice {
-                features: FeatureScaling::None,
-                layers,
-                own_weight,
-            };
-            self.epochs as f64 * epoch(size, &choice.applied(settings))
-        };
-        let mut spent = of(self.layers[0], self.own_weight[0]);
+    /// Seconds of the trials, by their estimate, with this share of the nodes in training. Which scaling and shape are
+    /// chosen on the way is not known, so every combination counts as if it were tried with the usual others.
+    pub(crate) fn cost(&self, size: &GraphSize, share: f64, settings: &GraphSettings) -> f64 {
         let another_scaling = settings.features == FeatureScaling::Auto;
-        let usual = another_scaling.then_some((self.layers[0], self.own_weight[0]));
-        let shapes = self.layers.iter().flat_map(|layers| {
-            let own = self.own_weight.iter();
-            own.map(|own| (*layers, *own))
-        });
-        for (layers, own) in usual.into_iter().chain(shapes.skip(1)) {
-            let seconds = of(layers, own);
-            if spent + seconds <= self.seconds {
+        let usual = if another_scaling { 2 } else { 1 };
+        let shapes = self.shapes();
+        let tried = std::iter::repeat_n(shapes[0], usual).chain(shapes[1..].iter().copied());
+        let mut spent = 0.0;
+        for (number, shape) in tried.enumerate() {
+            let seconds = self.epochs as f64 * epoch(size, share, &with(shape, settings));
+            if number == 0 || spent + seconds <= self.seconds {
                 spent += seconds;
             }
         }
         spent
+    }
+
+    /// Estimated seconds of an epoch after the search: the mean of the shapes, because it is not known which is chosen.
+    pub(crate) fn epoch(&self, size: &GraphSize, share: f64, settings: &GraphSettings) -> f64 {
+        let shapes = self.shapes();
+        let of = |shape: &(usize, bool)| epoch(size, share, &with(*shape, settings));
+        shapes.iter().map(of).sum::<f64>() / shapes.len() as f64
+    }
+
+    /// The shapes to try, the usual one first: numbers of layers, each with every choice of the node's own weight.
+    fn shapes(&self) -> Vec<(usize, bool)> {
+        let mut all = Vec::new();
+        for &layers in &self.layers {
+            all.extend(self.own_weight.iter().map(|&own| (layers, own)));
+        }
+        all
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -230,7 +237,8 @@ impl Search<'_> {
         }
         let applied = choice.applied(self.settings);
         let size = GraphSize::of(self.graph, self.whole);
-        let seconds = self.asked.epochs as f64 * epoch(&size, &applied);
+        let share = self.whole.rows(Split::Train) as f64 / size.nodes.max(1.0);
+        let seconds = self.asked.epochs as f64 * epoch(&size, share, &applied);
         if !self.trials.is_empty() && self.spent + seconds > self.asked.seconds {
             self.left_out += 1;
             return Ok(());
@@ -322,6 +330,16 @@ impl Search<'_> {
             },
         })
     }
+}
+
+/// The settings with another shape of the network.
+fn with((layers, own_weight): (usize, bool), settings: &GraphSettings) -> GraphSettings {
+    let choice = Choice {
+        features: FeatureScaling::None,
+        layers,
+        own_weight,
+    };
+    choice.applied(settings)
 }
 
 /// The validation loss of every node, so that two trials can be compared node by node.
