@@ -6,8 +6,8 @@ use crate::methods::METHODS;
 use crate::settings::UNWRITTEN;
 use crate::{Error, GraphModality, GraphSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest, TrainConfig,
-    usual_setting_of,
+    DataLook, Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest,
+    TrainConfig, usual_setting_of,
 };
 use std::path::Path;
 
@@ -82,8 +82,11 @@ impl ModalityParts for GraphModality {
         }
     }
 
-    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
-        self.summary(spec)?;
-        Ok(())
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<Option<DataLook>> {
+        let found = self.summary(spec)?;
+        Ok(Some(DataLook {
+            text: found.to_string(),
+            reading: found.to_value(),
+        }))
     }
 }

@@ -239,6 +239,7 @@ fn metrics(shape: &Shape, accuracy: f64, rows: u64) -> Metrics {
     Metrics {
         accuracy,
         auc: Some(accuracy + 0.05),
+        pr_auc: None,
         macro_f1: accuracy - 0.06,
         confusion,
     }

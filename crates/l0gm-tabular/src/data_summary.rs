@@ -65,6 +65,15 @@ pub(crate) fn encoding_note(settings: &TabularSettings) -> String {
 
 /// How the rows were split, for the notes of a record.
 pub(crate) fn split_note(settings: &TabularSettings) -> String {
+    if let Some(column) = &settings.data.group {
+        return format!("split by group, column {column}");
+    }
+    if let Some(column) = &settings.data.time {
+        return format!("split by time, column {column}");
+    }
+    if settings.data.valid_file.is_some() {
+        return "validation rows of a file of their own".to_owned();
+    }
     match settings.data.split {
         SplitKind::Random => format!(
             "split {:.0}/{:.0} by seed, stratified by class",

@@ -1,12 +1,14 @@
 //! What the runner asks of the modality: names, defaults, checks, where the data are, and the list of methods.
 
+use crate::explain::explain;
 use crate::load::is_table_file;
 use crate::methods::METHODS;
 use crate::settings::{SplitKind, UNWRITTEN};
 use crate::{Error, TabularModality, TabularSettings};
+use candle_core::Device;
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec, SpecRequest, TrainConfig,
-    usual_setting_of,
+    DataLook, Explanation, Hyperparameter, Located, Methods, ModalityParts, Profile, RunSpec,
+    SpecRequest, TrainConfig, usual_setting_of,
 };
 use std::path::Path;
 
@@ -96,8 +98,21 @@ impl ModalityParts for TabularModality {
         }
     }
 
-    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
-        self.summary(spec)?;
-        Ok(())
+    fn explain(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+        permutations: usize,
+    ) -> l0gm_train::Result<Option<Explanation>> {
+        Ok(Some(explain(self, spec, dir, device, permutations)?))
+    }
+
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<Option<DataLook>> {
+        let found = self.summary(spec)?;
+        Ok(Some(DataLook {
+            text: found.to_string(),
+            reading: found.to_value(),
+        }))
     }
 }

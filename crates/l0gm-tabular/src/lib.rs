@@ -20,6 +20,7 @@ mod encoder;
 mod encoding;
 mod error;
 mod estimate;
+mod explain;
 mod fine;
 mod found;
 mod head;
@@ -27,6 +28,7 @@ mod input;
 mod load;
 mod methods;
 mod modality;
+mod own_split;
 mod read_adult;
 mod robustness;
 mod schema;
@@ -53,6 +55,7 @@ pub use input::{CategoryInput, NumberInput, TableInput};
 pub use l0gm_data::rows::HeaderRow;
 pub use load::{LoadedTable, is_table_file};
 pub use modality::TabularModality;
+pub use own_split::{SplitColumn, SplitValues};
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{
@@ -61,7 +64,7 @@ pub use settings::{
 };
 pub use sizes::{compact_sizes, model_sizes};
 pub use spline::SplineTable;
-pub use split::{SplitRows, official_split, random_split};
+pub use split::{SplitRows, file_split, official_split, random_split};
 pub use table::{Categories, Cells, Column, Table};
 pub use task::TableTask;
 

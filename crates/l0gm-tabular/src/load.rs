@@ -3,8 +3,8 @@
 use crate::settings::{DataSettings, SplitKind, TabularSettings};
 use crate::typing::{TypedRows, typed};
 use crate::{
-    ADULT_CLASSES, Error, Result, Schema, SplitRows, Table, official_split, random_split,
-    read_adult,
+    ADULT_CLASSES, Error, Result, Schema, SplitColumn, SplitRows, Table, file_split,
+    official_split, random_split, read_adult,
 };
 use l0gm_data::rows::{self, Source, Summary};
 use l0gm_data::{Catalogue, checksums_of};
@@ -22,6 +22,10 @@ pub struct LoadedTable {
     pub labels: Vec<u32>,
     /// Number of leading rows for training in the official split; `None` if there is no such split.
     pub official_train_rows: Option<usize>,
+    /// Number of rows behind the training rows that a file of their own names for validation.
+    pub valid_rows: usize,
+    /// The column that decides to which part a row belongs, where one does.
+    pub split_column: Option<SplitColumn>,
     /// What is reported about the rows before training.
     pub summary: Summary,
     /// Whether the built-in synthetic twin replaced the dataset.
@@ -72,11 +76,12 @@ impl LoadedTable {
         settings
             .classes
             .get_or_insert_with(|| ADULT_CLASSES.map(str::to_owned).to_vec());
-        let typed = typed(raw, &settings, train_rows, false)?;
+        let all = raw.rows();
+        let typed = typed(raw, &settings, vec![train_rows, train_rows, all], false)?;
         Ok(Self::of(typed, true, dir))
     }
 
-    /// Reads a user's file (and its `test-file`, if the settings name one).
+    /// Reads a user's file (and its `valid-file` and `test-file`, if the settings name them).
     ///
     /// # Errors
     /// Fails like [`rows::read`], or if no label column is named.
@@ -84,14 +89,21 @@ impl LoadedTable {
         let options = settings.read_options();
         let mut raw = rows::read(&Source::path(path), &options)?;
         let mut checksums = checksums_of(path)?;
-        let first_rows = raw.rows();
-        if let Some(test) = &settings.test_file {
-            raw.append(rows::read(&Source::path(test), &options)?)?;
-            for (name, sum) in checksums_of(test)? {
-                checksums.insert(format!("test-file/{name}"), sum);
+        let mut ends = vec![raw.rows()];
+        let more = [
+            ("valid-file", &settings.valid_file),
+            ("test-file", &settings.test_file),
+        ];
+        for (setting, more) in more {
+            if let Some(more) = more {
+                raw.append(rows::read(&Source::path(more), &options)?)?;
+                for (name, sum) in checksums_of(more)? {
+                    checksums.insert(format!("{setting}/{name}"), sum);
+                }
             }
+            ends.push(raw.rows());
         }
-        let typed = typed(raw, settings, first_rows, true)?;
+        let typed = typed(raw, settings, ends, true)?;
         Ok(Self {
             checksums,
             ..Self::of(typed, settings.test_file.is_some(), path)
@@ -99,8 +111,11 @@ impl LoadedTable {
     }
 
     fn of(typed: TypedRows, official: bool, source: &Path) -> Self {
+        let (first, valid) = (typed.ends[0], typed.ends[1]);
         Self {
-            official_train_rows: official.then_some(typed.first_rows),
+            official_train_rows: official.then_some(first),
+            valid_rows: valid - first,
+            split_column: typed.split,
             table: typed.table,
             schema: typed.schema,
             labels: typed.labels,
@@ -125,7 +140,21 @@ impl LoadedTable {
 
     fn whole_split(&self, settings: &TabularSettings, seed: u64) -> Result<SplitRows> {
         let data = &settings.data;
+        if let Some(column) = &self.split_column {
+            if data.test_file.is_some() || data.valid_file.is_some() {
+                return Err(Error::Setting(format!(
+                    "the column {} says how rows are split, and so do data.test-file and data.valid-file; leave one out",
+                    l0gm_data::rows::shown(&column.name)
+                )));
+            }
+            return column.split(&self.labels, &self.schema.classes, data, seed);
+        }
         match (data.split, self.official_train_rows) {
+            (_, first) if data.valid_file.is_some() => {
+                let end = self.labels.len();
+                let first = first.unwrap_or(end - self.valid_rows);
+                file_split(&self.labels, [first, first + self.valid_rows], data.test_fraction, seed)
+            }
             // Rows drawn from both files would train on some of the second one's.
             (SplitKind::Random, _) if data.test_file.is_some() => Err(Error::Setting(
                 "data.test-file names the test rows, and data.split is \"random\"; set data.split to \"official\", \

@@ -44,6 +44,16 @@ pub struct DataSettings {
     pub split: SplitKind,
     /// A second file with the test rows, for a table of one's own. The split is then the official one.
     pub test_file: Option<PathBuf>,
+    /// A second file with the validation rows, for a table of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_file: Option<PathBuf>,
+    /// Column that groups rows: all rows of a group are in one part of the split. The column is no feature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Column of dates or numbers by which the latest rows are for test and those before them for validation. The
+    /// column is no feature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// Share of all rows drawn for test, in (0, 1).
     pub test_fraction: f64,
     /// Share of the remaining rows held out for selection, in (0, 1).
@@ -68,7 +78,10 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 11] = [
+pub(crate) const UNWRITTEN: [&str; 14] = [
+    "data.valid-file",
+    "data.group",
+    "data.time",
     "model.value-cost",
     "encoding.shrink",
     "train.recipe",
@@ -121,6 +134,9 @@ impl Default for DataSettings {
             separator: None,
             split: SplitKind::Random,
             test_file: None,
+            valid_file: None,
+            group: None,
+            time: None,
             test_fraction: 0.2,
             valid_fraction: 0.1,
             train_rows: None,

@@ -48,6 +48,32 @@ pub fn official_split(
     hold_out(labels, &rest, test, valid_fraction, seed)
 }
 
+/// A split whose validation rows are a file's own: rows up to the first end are for training, those up to the second for
+/// validation, the rest for test. Without a rest, the share `test_fraction` of the training rows is drawn for test.
+///
+/// # Errors
+/// Fails if a part would be empty.
+pub fn file_split(
+    labels: &[u32],
+    [train, valid]: [usize; 2],
+    test_fraction: f64,
+    seed: u64,
+) -> Result<SplitRows> {
+    let rows = |from: usize, to: usize| (from as u32..to as u32).collect::<Vec<u32>>();
+    let (train_rows, test) = match valid < labels.len() {
+        true => (rows(0, train), rows(valid, labels.len())),
+        false => stratified_split(labels, &rows(0, train), test_fraction, random_state(seed)?),
+    };
+    let mut split = SplitRows {
+        train: train_rows,
+        valid: rows(train, valid),
+        test,
+    };
+    split.train.sort_unstable();
+    split.test.sort_unstable();
+    split.whole(labels.len())
+}
+
 fn hold_out(
     labels: &[u32],
     rest: &[u32],
@@ -60,22 +86,26 @@ fn hold_out(
     split.train.sort_unstable();
     split.valid.sort_unstable();
     split.test.sort_unstable();
-    for (name, rows) in [
-        ("train", &split.train),
-        ("validation", &split.valid),
-        ("test", &split.test),
-    ] {
-        if rows.is_empty() {
-            return Err(Error::Setting(format!(
-                "the {name} split would be empty: {} rows are too few for the fractions asked for",
-                labels.len()
-            )));
-        }
-    }
-    Ok(split)
+    split.whole(labels.len())
 }
 
 impl SplitRows {
+    /// Refuses a split of `rows` rows in which a part is empty.
+    fn whole(self, rows: usize) -> Result<Self> {
+        for (name, part) in [
+            ("train", &self.train),
+            ("validation", &self.valid),
+            ("test", &self.test),
+        ] {
+            if part.is_empty() {
+                return Err(Error::Setting(format!(
+                    "the {name} split would be empty: {rows} rows are too few for the fractions asked for"
+                )));
+            }
+        }
+        Ok(self)
+    }
+
     /// Keeps `count` of the training rows, drawn by seed and stratified by class. The other parts stay as they are.
     ///
     /// # Errors

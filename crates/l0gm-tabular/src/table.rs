@@ -73,6 +73,23 @@ impl Cells {
         self.len() == 0
     }
 
+    /// The cells of these rows, in this order.
+    pub fn select(&self, rows: &[u32]) -> Self {
+        match self {
+            Cells::Numeric(values) => {
+                Cells::Numeric(rows.iter().map(|row| values[*row as usize]).collect())
+            }
+            Cells::Categorical(categories) => Cells::Categorical(Categories {
+                codes: rows
+                    .iter()
+                    .map(|row| categories.codes[*row as usize])
+                    .collect(),
+                names: categories.names.clone(),
+                index: categories.index.clone(),
+            }),
+        }
+    }
+
     /// The text of a cell; `None` if it is missing. Numbers are written as Rust writes them.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
@@ -196,6 +213,20 @@ impl Table {
     #[cfg(test)]
     pub(crate) fn columns_mut(&mut self) -> &mut [Column] {
         &mut self.columns
+    }
+
+    /// The table of these rows, in this order.
+    pub fn select(&self, rows: &[u32]) -> Self {
+        let columns = self.columns.iter().map(|column| Column {
+            name: column.name.clone(),
+            cells: column.cells.select(rows),
+        });
+        Self {
+            columns: columns.collect(),
+            index: self.index.clone(),
+            files: self.files.clone(),
+            places: rows.iter().map(|row| self.places[*row as usize]).collect(),
+        }
     }
 
     /// Replaces the cells of a column.

@@ -1,6 +1,7 @@
 //! Turns rows that were read into a typed table. The label becomes classes, other columns become numbers or
 //! categories, and dates become several number columns. Odd columns are left out and reported.
 
+use crate::own_split::SplitColumn;
 use crate::schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 use crate::settings::DataSettings;
 use crate::table::{Categories, Cells, Column, Table};
@@ -17,16 +18,18 @@ pub(crate) struct TypedRows {
     pub(crate) schema: Schema,
     pub(crate) labels: Vec<u32>,
     pub(crate) summary: Summary,
-    /// Number of remaining rows of the first file.
-    pub(crate) first_rows: usize,
+    /// For each file, the number of remaining rows up to its end.
+    pub(crate) ends: Vec<usize>,
+    /// The column that decides on the split, where one does.
+    pub(crate) split: Option<SplitColumn>,
 }
 
-/// Types rows. `first_rows` is the number of rows of the first of two files. `judge` says whether to look for odd
+/// Types rows. `ends` holds, for each file, the number of rows up to its end. `judge` says whether to look for odd
 /// columns; those of a published benchmark are kept as they are.
 pub(crate) fn typed(
     mut raw: RawTable,
     settings: &DataSettings,
-    first_rows: usize,
+    mut ends: Vec<usize>,
     judge: bool,
 ) -> Result<TypedRows> {
     let name = settings.label.clone().ok_or_else(|| {
@@ -49,14 +52,16 @@ pub(crate) fn typed(
     };
     let mut labels = label::read(&raw, &name, &options)?;
     let note = labels.note(&options);
-    let mut left = first_rows;
     if labels.unlabelled > 0 {
         let keep = labels.labelled();
-        left = keep[..first_rows].iter().filter(|keep| **keep).count();
+        for end in &mut ends {
+            *end = keep[..*end].iter().filter(|keep| **keep).count();
+        }
         raw.retain(&keep);
         labels.codes.retain(Option::is_some);
     }
     let kinds = kinds(&raw, settings, &name)?;
+    let split = SplitColumn::of(&raw, &kinds, settings)?;
     let named = if judge {
         numbered_names(&raw, &kinds, settings)
     } else {
@@ -87,11 +92,16 @@ pub(crate) fn typed(
     summary
         .notes
         .extend(suspicious::lines(&found, "data.", dates));
-    let left_out: HashSet<&str> = found
+    let mut left_out: HashSet<&str> = found
         .iter()
         .filter(|f| f.left_out)
         .map(|f| f.column.as_str())
         .collect();
+    if let Some(split) = &split {
+        let known: Vec<u32> = labels.codes.iter().flatten().copied().collect();
+        summary.notes.push(split.note(&known));
+        left_out.insert(&split.name);
+    }
     let used = named
         .iter()
         .filter(|name| !left_out.contains(name.as_str()));
@@ -174,7 +184,8 @@ pub(crate) fn typed(
             spelling,
         },
         summary,
-        first_rows: left,
+        ends,
+        split,
     })
 }
 

@@ -4,7 +4,7 @@ use crate::methods::METHODS;
 use crate::settings::UNWRITTEN;
 use crate::{TextModality, TextSettings};
 use l0gm_train::{
-    Hyperparameter, Located, Methods, ModalityParts, RunSpec, SpecRequest, TrainConfig,
+    DataLook, Hyperparameter, Located, Methods, ModalityParts, RunSpec, SpecRequest, TrainConfig,
     usual_setting_of,
 };
 
@@ -60,8 +60,11 @@ impl ModalityParts for TextModality {
         self.kept().clear();
     }
 
-    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
-        self.summary(spec)?;
-        Ok(())
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<Option<DataLook>> {
+        let found = self.summary(spec)?;
+        Ok(Some(DataLook {
+            text: found.to_string(),
+            reading: found.to_value(),
+        }))
     }
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod compact;
 mod context;
 mod error;
+mod explain;
 mod finite;
 mod fit;
 mod gates;
@@ -45,6 +46,7 @@ pub use compact::{
 };
 pub use context::RunContext;
 pub use error::{Error, Result};
+pub use explain::{Effect, Explanation};
 pub use finite::all_finite;
 pub use fit::{Compactor, GatedFit, GatedPredictor};
 pub use gates::ModelReader;
@@ -59,7 +61,7 @@ pub use logistic::{
 };
 pub use majority::MajorityPredictor;
 pub use method::{Knob, Method, MethodInfo, Methods, Role};
-pub use modality::{Hyperparameter, Modality, ModalityParts, usual_setting_of};
+pub use modality::{DataLook, Hyperparameter, Modality, ModalityParts, usual_setting_of};
 pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
 pub use nearest::nearest_name;
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};

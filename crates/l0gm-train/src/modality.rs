@@ -2,12 +2,23 @@
 
 use crate::method::Methods;
 use crate::resolve::{Located, SpecRequest, resolve_spec};
-use crate::{MethodInfo, Result, RunContext, RunRecord, RunSpec, TimedRun, TrainConfig};
+use crate::{
+    Explanation, MethodInfo, Result, RunContext, RunRecord, RunSpec, TimedRun, TrainConfig,
+};
 use candle_core::Device;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::time::Duration;
+
+/// How data were read: rows, columns and their kinds, classes with counts, the split, and remarks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataLook {
+    /// For people, a line each.
+    pub text: String,
+    /// For programs, as in the record of a run.
+    pub reading: serde_json::Value,
+}
 
 /// One modality, as the runner sees it.
 pub trait Modality {
@@ -38,13 +49,14 @@ pub trait Modality {
         Ok(Vec::new())
     }
     /// Reads the spec's data as its run will, without training. The runner asks this of a user's own data while it plans,
-    /// so that a wrong column or an impossible split is said once and before anything runs. Default: does nothing.
+    /// so that a wrong column or an impossible split is said once and before anything runs. Returns how the data were read.
+    /// Default: does nothing.
     ///
     /// # Errors
     /// No run can use the data as the settings say.
-    fn look(&self, spec: &RunSpec) -> Result<()> {
+    fn look(&self, spec: &RunSpec) -> Result<Option<DataLook>> {
         let _ = spec;
-        Ok(())
+        Ok(None)
     }
     /// Frees what is kept in memory between runs. The runner calls this when no run follows. Default: does nothing.
     fn rest(&self) {}
@@ -55,6 +67,21 @@ pub trait Modality {
     /// # Errors
     /// [`Error::NoModel`](crate::Error::NoModel) where the run keeps none; otherwise its files are missing or damaged.
     fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun>;
+    /// What each input is worth to the compact model of the finished run in `dir`, found by permuting it
+    /// `permutations` times. `None` where inputs have no names, as the dimensions of an embedding. Default: `None`.
+    ///
+    /// # Errors
+    /// The run keeps no compact model, its files are damaged, or its data are gone or have changed.
+    fn explain(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+        permutations: usize,
+    ) -> Result<Option<Explanation>> {
+        let _ = (spec, dir, device, permutations);
+        Ok(None)
+    }
 }
 
 /// What a modality crate defines. [`Modality`] is implemented for it in the same way for every crate.
@@ -105,8 +132,22 @@ pub trait ModalityParts: Sized + 'static {
     ///
     /// # Errors
     /// No run can use the data as the settings say.
-    fn look(&self, _spec: &RunSpec) -> Result<()> {
-        Ok(())
+    fn look(&self, _spec: &RunSpec) -> Result<Option<DataLook>> {
+        Ok(None)
+    }
+
+    /// See [`Modality::explain`].
+    ///
+    /// # Errors
+    /// Those of [`Modality::explain`].
+    fn explain(
+        &self,
+        _spec: &RunSpec,
+        _dir: &Path,
+        _device: &Device,
+        _permutations: usize,
+    ) -> Result<Option<Explanation>> {
+        Ok(None)
     }
 
     /// See [`Modality::rest`].
@@ -142,7 +183,7 @@ impl<P: ModalityParts> Modality for P {
         P::METHODS.find(&spec.method)?.shared_work(self, spec)
     }
 
-    fn look(&self, spec: &RunSpec) -> Result<()> {
+    fn look(&self, spec: &RunSpec) -> Result<Option<DataLook>> {
         ModalityParts::look(self, spec)
     }
 
@@ -158,6 +199,16 @@ impl<P: ModalityParts> Modality for P {
         P::METHODS
             .find(&spec.method)?
             .timed(self, spec, dir, device)
+    }
+
+    fn explain(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        device: &Device,
+        permutations: usize,
+    ) -> Result<Option<Explanation>> {
+        ModalityParts::explain(self, spec, dir, device, permutations)
     }
 }
 

@@ -38,6 +38,10 @@ pub struct Metrics {
     pub accuracy: f64,
     /// ROC-AUC: binary, or macro one-vs-rest. Absent if the split holds one class only.
     pub auc: Option<f64>,
+    /// Area under the precision-recall curve (average precision): of class 1 for two classes, else macro one-vs-rest.
+    /// Absent if the split holds one class only, and from older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pr_auc: Option<f64>,
     /// Unweighted mean of the F1 scores of the classes.
     pub macro_f1: f64,
     /// Counts by [true class][predicted class].

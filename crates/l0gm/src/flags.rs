@@ -2,7 +2,11 @@
 //! methods, settings) are checked when the plan is made. Help texts call the program `cargo xtask`;
 //! [`Flags::of_this_process`] replaces that by this program's name.
 
+use crate::completions::CompletionsFlags;
+use crate::explain::flags::ExplainFlags;
+use crate::inspect::flags::InspectFlags;
 use crate::predict::flags::PredictFlags;
+use crate::train::flags::TrainFlags;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -57,6 +61,12 @@ fn called(program: &str, mut command: clap::Command) -> clap::Command {
 /// The commands of the runner.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// A whole study of your own table, texts or graph: baselines, dense and gated models, and which one to take.
+    Train(Box<TrainFlags>),
+    /// Show how a file or folder would be read: columns and their kinds, classes, split, and what is odd.
+    Inspect(Box<InspectFlags>),
+    /// Show what each column is worth to a trained model: its open dimensions, and the loss without it.
+    Explain(ExplainFlags),
     /// Plan, run, aggregate and report: the paper's experiments on real data or twins.
     Reproduce(Box<ReproduceFlags>),
     /// Print the plan as JSON, one line per cell: what `run` can carry out separately, on any machine.
@@ -77,6 +87,8 @@ pub enum Command {
     Datasets(DatasetsFlags),
     /// List the methods that --method takes: what each is, where it comes from, what it needs.
     Methods(MethodsFlags),
+    /// Write a script with which a shell completes commands and flags.
+    Completions(CompletionsFlags),
 }
 
 /// The size of the experiments.
@@ -105,7 +117,7 @@ pub struct CellFlags {
     /// Only these methods, as `methods` lists them [default: all but rivals].
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub method: Vec<String>,
-    /// Seeds; default 0 for quick, 0,1,2 for paper.
+    /// Seeds, such as 0,1,2 or 0-4; default 0 for quick, 0,1,2 for paper.
     #[arg(
         long,
         value_delimiter = ',',

@@ -12,7 +12,7 @@ use crate::{device, modalities, run};
 use anyhow::Context;
 use l0gm_data::{DataOptions, FetchPolicy};
 use l0gm_report::out::{CommandRecord, OutDir};
-use l0gm_train::{Modality, Profile, StopFlag};
+use l0gm_train::{DataLook, Modality, Profile, StopFlag};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +21,8 @@ use std::process::ExitCode;
 pub struct Job {
     /// The plan with every cell.
     pub plan: Plan,
+    /// How data of the user's own were read while planning, a look a dataset.
+    pub looks: Vec<DataLook>,
     /// Path of the output folder.
     pub path: PathBuf,
     modalities: Vec<Box<dyn Modality>>,
@@ -69,9 +71,10 @@ impl Job {
         if flags.twin {
             check_all_twins(&plan)?;
         }
-        look_at_own_data(&plan, &modalities)?;
+        let looks = look_at_own_data(&plan, &modalities)?;
         Ok(Self {
             plan,
+            looks,
             path: out_path(flags, runner),
             modalities,
             options,
@@ -91,6 +94,7 @@ impl Job {
     ) -> Self {
         Self {
             plan,
+            looks: Vec::new(),
             path,
             modalities,
             options,
@@ -124,18 +128,22 @@ impl Job {
         let part = share.of(&self.plan)?;
         let data = data_report::describe(&part, &self.options, &self.program);
         for line in data.first_lines() {
-            println!("{line}");
+            console.headline(&line);
         }
         let all = self.plan.runs.len();
-        println!(
-            "{} runs, estimated {} in all on two CPU cores; output in {}",
+        console.headline(&format!(
+            "{} {}, estimated {} in all on two CPU cores; output in {}",
             match part.runs.len() {
                 n if n == all => n.to_string(),
                 n => format!("{n} of {all}"),
             },
+            match all {
+                1 => "run",
+                _ => "runs",
+            },
             l0gm_report::format::duration(part.estimate()),
             self.path.display()
-        );
+        ));
         let out = OutDir::create(&self.path)?;
         out.write_command(&CommandRecord {
             command: typed_command(&self.program),
@@ -202,9 +210,14 @@ impl Done {
         for line in self.data.last_lines() {
             println!("{line}");
         }
-        if outcome.stopped {
+        self.code()
+    }
+
+    /// The exit code: 0, 1 if a run failed, or 130 if it was stopped.
+    pub fn code(&self) -> ExitCode {
+        if self.outcome.stopped {
             ExitCode::from(INTERRUPTED)
-        } else if outcome.failures.is_empty() {
+        } else if self.outcome.failures.is_empty() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -253,19 +266,24 @@ fn check_all_twins(plan: &Plan) -> anyhow::Result<()> {
 }
 
 /// Reads every dataset of the user's own once, so that what no run can use is said before the first one.
-fn look_at_own_data(plan: &Plan, modalities: &[Box<dyn Modality>]) -> anyhow::Result<()> {
+fn look_at_own_data(
+    plan: &Plan,
+    modalities: &[Box<dyn Modality>],
+) -> anyhow::Result<Vec<DataLook>> {
     let mut seen = BTreeSet::new();
+    let mut looks = Vec::new();
     for run in &plan.runs {
         let modality = modalities[run.modality].as_ref();
         let dataset = &run.spec.dataset;
         if modality.datasets().contains(dataset) || !seen.insert((run.modality, dataset)) {
             continue;
         }
-        modality
+        let look = modality
             .look(&run.spec)
             .map_err(|error| spec_error(modality.name(), dataset, error))?;
+        looks.extend(look);
     }
-    Ok(())
+    Ok(looks)
 }
 
 fn data_options(flags: &CellFlags, profile: Profile, purpose: Purpose) -> DataOptions {

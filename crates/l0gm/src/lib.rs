@@ -48,6 +48,7 @@
 //!
 //! # The parts
 //!
+//! - [`train`]: a whole study of one's own data in one command.
 //! - [`flags`]: the command line as documentation; one file a command: [`reproduce`], [`cells`] (`plan` and `run`),
 //!   [`report`], [`search`], [`latency`], [`calibration`], [`predict`],
 //!   [`datasets`].
@@ -67,10 +68,13 @@ pub mod broken_pipe;
 pub mod calibration;
 pub mod cells;
 pub mod claim;
+pub mod completions;
 pub mod data_report;
 pub mod datasets;
 pub mod device;
+pub mod explain;
 pub mod flags;
+pub mod inspect;
 pub mod job;
 pub mod join;
 pub mod latency;
@@ -78,6 +82,7 @@ pub mod methods;
 pub mod modalities;
 pub mod names;
 pub mod outlook;
+pub mod own_data;
 pub mod plan;
 pub mod predict;
 pub mod process;
@@ -86,6 +91,7 @@ pub mod reproduce;
 pub mod run;
 pub mod runner;
 pub mod search;
+pub mod train;
 pub mod usage;
 
 use flags::Command;
@@ -104,6 +110,9 @@ impl Command {
     /// Explains why the command cannot be carried out. A mistake on the command line gives a [`usage::UsageError`].
     pub fn run(&self, runner: &Runner) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Train(flags) => train::run(flags, runner),
+            Self::Inspect(flags) => inspect::run(flags, runner),
+            Self::Explain(flags) => explain::run(flags),
             Self::Reproduce(flags) => reproduce::run(flags, runner),
             Self::Plan(flags) => cells::plan(flags, runner),
             Self::Run(flags) => cells::run(flags, runner),
@@ -114,6 +123,7 @@ impl Command {
             Self::Predict(flags) => predict::run(flags),
             Self::Datasets(flags) => datasets::run(flags),
             Self::Methods(flags) => methods::run(flags),
+            Self::Completions(flags) => Ok(completions::run(flags)),
         }
     }
 }

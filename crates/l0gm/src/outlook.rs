@@ -4,8 +4,8 @@
 use candle_core::Device;
 use l0gm_data::{Catalogue, DataOptions, Entry, Error, FetchPolicy, Resolved, Source};
 use l0gm_train::{
-    Expected, Hyperparameter, MethodInfo, Modality, RunContext, RunRecord, RunSpec, SpecRequest,
-    TimedRun,
+    DataLook, Expected, Hyperparameter, MethodInfo, Modality, RunContext, RunRecord, RunSpec,
+    SpecRequest, TimedRun,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -140,7 +140,7 @@ impl Modality for Looking {
         self.modality.shared_work(spec)
     }
 
-    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<()> {
+    fn look(&self, spec: &RunSpec) -> l0gm_train::Result<Option<DataLook>> {
         self.modality.look(spec)
     }
 

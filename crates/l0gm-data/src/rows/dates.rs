@@ -40,6 +40,11 @@ pub struct Moment {
 pub const PARTS: [&str; 5] = ["year", "month", "day", "weekday", "hour"];
 
 impl Moment {
+    /// Days since the first of January of the year 1.
+    pub fn days(&self) -> i32 {
+        self.date.num_days_from_ce()
+    }
+
     /// The value of one of [`PARTS`]; weekdays count from Monday = 1 to Sunday = 7.
     pub fn part(&self, part: &str) -> Option<f64> {
         Some(match part {

@@ -2,7 +2,7 @@
 
 use super::frame::{Kind, Value};
 use Kind::{Bool, Float, Int, Text};
-use l0gm_train::{RunRecord, Score};
+use l0gm_train::{RunRecord, Score, Split};
 
 pub(super) struct Column {
     pub(super) name: &'static str,
@@ -56,7 +56,10 @@ pub(super) const COLUMNS: &[Column] = &[
     column("epochs", Int, |r| Value::count(r.epochs)),
     // Columns from here on are not part of that fixed order.
     column("best_epoch", Int, |r| Value::count(r.best_epoch)),
-    column("valid_accuracy", Float, |r| Value::float(r.valid.accuracy)),
+    column("valid_accuracy", Float, |r| {
+        let judged = r.predictions.contains(&Split::Valid);
+        Value::maybe(judged.then_some(r.valid.accuracy))
+    }),
     column("valid_nll", Float, |r| Value::maybe(selected_loss(r))),
     column("ece_noise", Float, |r| {
         Value::float(r.calibration.ece_noise)

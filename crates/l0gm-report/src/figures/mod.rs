@@ -2,6 +2,7 @@
 //! pages set them side by side.
 
 mod confusion;
+mod effects;
 mod frontier;
 mod gate_map;
 mod gates;
@@ -13,6 +14,7 @@ mod reliability;
 mod robustness;
 
 pub use confusion::Confusion;
+pub use effects::{EffectBar, Effects};
 pub use frontier::{Dense, Frontier, FrontierPoint};
 pub use gate_map::{GateMap, Map};
 pub use gates::{GateRow, Gates};
@@ -65,6 +67,8 @@ pub enum Plot {
     Robustness(Robustness),
     /// Median and 95th percentile of a forward pass, by model and batch size.
     Latency(LatencyBars),
+    /// What each input is worth to a model.
+    Effects(Effects),
 }
 
 impl Figure {
@@ -78,6 +82,7 @@ impl Figure {
             Plot::Gates(gates) => (460, gates.height()),
             Plot::GateMap(map) => (460, map.height()),
             Plot::Latency(bars) => (460, bars.height()),
+            Plot::Effects(bars) => (460, bars.height()),
         }
     }
 
@@ -147,6 +152,7 @@ impl Figure {
             Plot::GateMap(plot) => plot.draw(root, &pen),
             Plot::Robustness(plot) => plot.draw(root, &pen),
             Plot::Latency(plot) => plot.draw(root, &pen),
+            Plot::Effects(plot) => plot.draw(root, &pen),
         }
     }
 }

@@ -10,6 +10,7 @@ mod encoding;
 mod gates;
 mod joined;
 mod one_step;
+mod own_splits;
 mod predictor;
 mod reading;
 mod robustness;

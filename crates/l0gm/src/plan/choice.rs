@@ -83,16 +83,34 @@ fn seeds(flags: &CellFlags, defaults: &Defaults) -> anyhow::Result<Vec<u64>> {
     }
     let mut seeds = Vec::new();
     for text in &flags.seeds {
-        let seed: u64 = text.trim().parse().map_err(|_| {
-            usage(format!(
-                "--seeds {text}: expected whole numbers from 0 up, for example --seeds 0,1,2"
-            ))
-        })?;
-        if !seeds.contains(&seed) {
-            seeds.push(seed);
+        for seed in range(text)? {
+            if !seeds.contains(&seed) {
+                seeds.push(seed);
+            }
         }
     }
     Ok(seeds)
+}
+
+/// Most seeds that a range may name.
+const MOST_SEEDS: u64 = 1000;
+
+/// The seeds of `3` or `0-4`.
+fn range(text: &str) -> anyhow::Result<std::ops::RangeInclusive<u64>> {
+    let unusable = || {
+        usage(format!(
+            "--seeds {text}: expected whole numbers from 0 up, for example --seeds 0,1,2 or --seeds 0-4"
+        ))
+    };
+    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| unusable());
+    let (first, last) = match text.trim().split_once('-') {
+        Some((first, last)) => (number(first)?, number(last)?),
+        None => (number(text)?, number(text)?),
+    };
+    match first <= last && last - first < MOST_SEEDS {
+        true => Ok(first..=last),
+        false => Err(unusable()),
+    }
 }
 
 fn lambdas(flags: &CellFlags, runner: &Runner) -> anyhow::Result<Vec<f64>> {
@@ -193,6 +211,22 @@ fn threads_of(flag: Option<&str>, variable: Option<&str>) -> anyhow::Result<usiz
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn seeds_may_be_a_range() {
+        let of = |words: &[&str]| {
+            let flags = CellFlags {
+                seeds: words.iter().map(|word| (*word).to_owned()).collect(),
+                ..CellFlags::default()
+            };
+            seeds(&flags, &Runner::new("l0gm").quick)
+        };
+        assert_eq!(of(&["0-2", "7", "1"]).unwrap(), [0, 1, 2, 7]);
+        for wrong in ["4-2", "1-", "-3", "0-5000", "a-b"] {
+            let error = of(&[wrong]).unwrap_err().to_string();
+            assert!(error.contains("--seeds 0-4"), "{error}");
+        }
+    }
 
     #[test]
     fn threads_are_the_flags_then_the_environments_then_the_machines() {

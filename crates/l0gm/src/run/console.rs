@@ -14,6 +14,17 @@ use std::time::{Duration, Instant};
 /// Shortest time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// Where lines about the whole command go, such as what it runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Headlines {
+    /// To stdout, as a part of what the command prints.
+    Stdout,
+    /// To stderr with the progress, because stdout is for the result alone.
+    Stderr,
+    /// Nowhere, and neither does the progress.
+    Nowhere,
+}
+
 /// The console of one command.
 pub struct Console {
     bars: Option<(MultiProgress, ProgressBar)>,
@@ -31,6 +42,7 @@ pub struct Console {
     result: fn(&RunRecord) -> String,
     /// Descriptions of data that were printed already, because the runs of a plan share their data.
     said: Said,
+    headlines: Headlines,
 }
 
 /// Descriptions of data that were printed.
@@ -66,6 +78,26 @@ impl Console {
             waiting: 0,
             result: super::result_line,
             said: Said::default(),
+            headlines: Headlines::Stdout,
+        }
+    }
+
+    /// A console that leaves stdout to the command's result. If `quiet`, it shows nothing at all.
+    pub fn beside_a_result(quiet: bool) -> Self {
+        let mut console = Self::new();
+        console.headlines = Headlines::Stderr;
+        if quiet {
+            console.bars = None;
+            console.headlines = Headlines::Nowhere;
+        }
+        console
+    }
+
+    /// Shows a line about the whole command.
+    pub fn headline(&self, line: &str) {
+        match self.headlines {
+            Headlines::Stdout => println!("{line}"),
+            Headlines::Stderr | Headlines::Nowhere => self.line(line),
         }
     }
 
@@ -112,6 +144,9 @@ impl Console {
     /// A listener for the progress of one run.
     pub fn progress(&self, run: &PlannedRun) -> Box<dyn Progress> {
         let name = name(run);
+        if self.headlines == Headlines::Nowhere {
+            return Box::new(());
+        }
         match &self.bars {
             Some((multi, overall)) => {
                 let bar = multi.add(ProgressBar::new(0));
@@ -121,6 +156,9 @@ impl Console {
                 overall.set_message(self.time_left());
                 Box::new(RunBar {
                     bar,
+                    overall: overall.clone(),
+                    others: self.left.saturating_sub(run.estimate).mul_f64(self.pace()),
+                    whole: run.estimate.mul_f64(self.pace()),
                     clock: Clock::default(),
                     said: self.said.clone(),
                 })
@@ -180,22 +218,31 @@ impl Console {
         }
     }
 
-    fn time_left(&self) -> String {
-        let pace = if self.spent.is_zero() {
+    /// How much longer runs have taken than was estimated.
+    fn pace(&self) -> f64 {
+        if self.spent.is_zero() {
             1.0
         } else {
             self.started.elapsed().as_secs_f64() / self.spent.as_secs_f64()
-        };
-        format!("about {} left", format::duration(self.left.mul_f64(pace)))
+        }
+    }
+
+    fn time_left(&self) -> String {
+        about(self.left.mul_f64(self.pace()))
     }
 
     fn line(&self, text: &str) {
         match &self.bars {
+            _ if self.headlines == Headlines::Nowhere => {}
             // This fails only if the terminal is gone, and then nobody reads it.
             Some((multi, _)) => drop(multi.println(text)),
             None => say(text),
         }
     }
+}
+
+fn about(left: Duration) -> String {
+    format!("about {} left", format::duration(left))
 }
 
 /// Writes a line to stderr in one piece. `eprintln` writes the line's end separately, so lines of several processes
@@ -268,6 +315,11 @@ fn message(event: &ProgressEvent, left: Option<Duration>) -> String {
 
 struct RunBar {
     bar: ProgressBar,
+    /// The bar of the whole plan.
+    overall: ProgressBar,
+    /// Time for the runs after this one, and for this one.
+    others: Duration,
+    whole: Duration,
     clock: Clock,
     said: Said,
 }
@@ -278,6 +330,12 @@ impl Progress for RunBar {
         self.bar.set_position(event.step as u64);
         let left = self.clock.left(event);
         self.bar.set_message(message(event, left));
+        // Nearly all of a run is training; the other stages are short.
+        if event.stage == "training" && event.steps > 0 {
+            let done = event.step as f64 / event.steps as f64;
+            let of_this = self.whole.mul_f64((1.0 - done).clamp(0.0, 1.0));
+            self.overall.set_message(about(self.others + of_this));
+        }
     }
 
     fn found(&mut self, summary: &str) {

@@ -1,0 +1,164 @@
+//! `l0gm train`: a whole study of one's own data in one command. It trains baselines, a dense model and gated models,
+//! chooses on validation rows, and shows on one screen what each reaches on test rows.
+
+mod decision;
+mod findings;
+pub mod flags;
+mod places;
+mod rival;
+mod screen;
+mod threshold;
+mod verdict;
+
+use crate::flags::FormatFlag;
+use crate::job::{self, Done, Job};
+use crate::modalities::Purpose;
+use crate::own_data::Request;
+use crate::plan::{Share, print_table};
+use crate::run::{Console, Machine};
+use crate::runner::Runner;
+use anyhow::Context;
+use decision::Decided;
+use findings::{Columns, Data, Findings, Model};
+use flags::TrainFlags;
+use l0gm_report::choice::Choices;
+use l0gm_report::{OutDir, aggregate};
+use l0gm_train::RunRecord;
+
+use rival::Rival;
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use threshold::Rule;
+
+/// Runs the command. Returns exit code 0, 1 if a run failed, or 130 if it was stopped.
+///
+/// # Errors
+/// A flag, a file or the data cannot be used.
+pub fn run(flags: &TrainFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
+    let rule = decision::rule(flags.threshold.as_deref(), flags.positive.as_deref())?;
+    let rivals = flags.rival.iter().map(|text| Rival::new(text));
+    let rivals: Vec<Rival> = rivals.collect::<anyhow::Result<_>>()?;
+    let mut request = Request::new(&flags.data, flags.cells())?;
+    // The robustness protocol belongs to comparisons of methods; whoever wants it here sets it.
+    request.set("train.robustness=false");
+    if flags.columns {
+        request.set_for_table("--columns", "gate.granularity=\"group\"")?;
+    }
+    let machine = job::machine(&request.cells)?;
+    // Run on a thread of the pool, as `reproduce` does.
+    rayon::scope(|_| {
+        if flags.dry_run {
+            return dry_run(&request, runner);
+        }
+        study(flags, &request, rule, &rivals, runner, &machine)
+    })
+}
+
+fn dry_run(request: &Request, runner: &Runner) -> anyhow::Result<ExitCode> {
+    let job = Job::new(&request.cells, runner, Purpose::Look)?;
+    println!("{}", announcement(request));
+    print_table(&mut std::io::stdout(), &job.plan, &job.finished()?)?;
+    println!("Nothing was run: this is the plan.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the data are taken for, and why.
+fn announcement(request: &Request) -> String {
+    format!(
+        "reading {} as {}: {}",
+        request.cells.dataset.join(","),
+        request.modality.word(),
+        request.because
+    )
+}
+
+fn study(
+    flags: &TrainFlags,
+    request: &Request,
+    rule: Option<Rule>,
+    rivals: &[Rival],
+    runner: &Runner,
+    machine: &Machine,
+) -> anyhow::Result<ExitCode> {
+    let mut console = Console::beside_a_result(flags.quiet);
+    console.headline(&announcement(request));
+    let job = Job::new(&request.cells, runner, console.purpose())?;
+    let done = job.carry_out(&Share::All, true, machine, &mut console)?;
+    let planned: BTreeSet<String> = job.plan.runs.iter().map(|run| run.spec.id()).collect();
+    // An earlier study in the same folder, with other flags, is not a part of this one.
+    let mut records = done.out.records()?;
+    records.retain(|record| planned.contains(&record.run_id));
+    if records.is_empty() || done.outcome.stopped {
+        return Ok(unfinished(&done, &console));
+    }
+    let lowest = records
+        .iter()
+        .min_by_key(|record| record.spec.seed)
+        .context("no run has finished")?
+        .clone();
+    places::write_split(&done.out, &lowest)?;
+    for rival in rivals {
+        records.push(rival.judge(&done.out, &lowest)?);
+    }
+    aggregate::write_summary(&done.out, &records)?;
+    l0gm_report::write(&done.out, &records, &runner.program).context("writing the report")?;
+    let found = find(&done.out, &records, rule, flags)?;
+    done.out
+        .write("result.json", &serde_json::to_vec_pretty(&found)?)?;
+    match flags.format {
+        FormatFlag::Json => println!("{}", serde_json::to_string_pretty(&found)?),
+        FormatFlag::Text => print!("{}", screen::text(&found)),
+    }
+    for (id, message) in &done.outcome.failures {
+        eprintln!("failed: {id}: {message}");
+    }
+    Ok(done.code())
+}
+
+/// Says that there is nothing to show yet.
+fn unfinished(done: &Done, console: &Console) -> ExitCode {
+    for (id, message) in &done.outcome.failures {
+        eprintln!("failed: {id}: {message}");
+    }
+    if done.outcome.stopped {
+        console.headline("stopped on request; the same command goes on where it stopped");
+    }
+    done.code()
+}
+
+fn find(
+    out: &OutDir,
+    records: &[RunRecord],
+    rule: Option<Rule>,
+    flags: &TrainFlags,
+) -> anyhow::Result<Findings> {
+    let choices = Choices::of(out, records);
+    let studies = choices.studies(records);
+    let study = studies.first().context("no run has finished")?;
+    let pick = study.pick();
+    let is_pick =
+        |point: &&l0gm_report::study::Point<'_>| pick.is_some_and(|p| std::ptr::eq(p, *point));
+    let mut models: Vec<Model> = study
+        .points
+        .iter()
+        .map(|point| Model::of(point, is_pick(&point)))
+        .collect();
+    models.sort_by(|a, b| a.place().total_cmp(&b.place()));
+    let chosen = pick.map(|point| point.first());
+    let decided = chosen
+        .map(|run| Decided::of(out, run, rule, flags.positive.as_deref()))
+        .transpose()?;
+    Ok(Findings {
+        verdict: verdict::verdict(study),
+        data: Data::of(study),
+        models,
+        decided,
+        columns: chosen.and_then(Columns::of),
+        warnings: chosen
+            .into_iter()
+            .flat_map(|run| run.warnings.iter().map(|warning| warning.text.clone()))
+            .collect(),
+        model: None,
+        report: out.path().join("report.html").display().to_string(),
+    })
+}

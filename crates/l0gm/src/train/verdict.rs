@@ -1,0 +1,57 @@
+//! The first line of a study's result: what to take, or that nothing here is worth taking and what to try.
+
+use super::findings::name;
+use l0gm_report::format;
+use l0gm_report::study::{Point, Study};
+
+/// A model may lose this share of its validation NLL to a baseline before it counts as worse: less is the luck of the
+/// rows. The warnings of single runs draw the same line.
+const WORSE: f64 = 0.01;
+/// With fewer rows than this in all, no difference between models can be shown.
+pub(super) const FEW_ROWS: usize = 50;
+
+/// What to do, in one or two sentences.
+pub(super) fn verdict(study: &Study<'_>) -> String {
+    let Some(pick) = study.pick() else {
+        return "No gated model has finished, so nothing is recommended.".to_owned();
+    };
+    let nll = |point: &Point<'_>| format::fraction(point.over(|r| r.calibration.nll).mean);
+    let best = study
+        .others()
+        .filter(|point| point.valid_loss().is_finite())
+        .min_by(|a, b| a.valid_loss().total_cmp(&b.valid_loss()));
+    if let Some(best) = best.filter(|best| pick.valid_loss() > best.valid_loss() * (1.0 + WORSE)) {
+        return format!(
+            "No gated model beats {}: validation NLL {} against {}. Use that one; or try larger targets (--target \
+             75%,50%), more rows, or leaving out columns that name single rows (--ignore).",
+            best.label(),
+            format::fraction(pick.valid_loss()),
+            format::fraction(best.valid_loss()),
+        );
+    }
+    let mut text = format!(
+        "Take {}: {} of {} dimensions, accuracy {} and NLL {} on test rows",
+        name(pick),
+        format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
+        format::count(pick.first().gate.total_dims as u64),
+        format::percent(pick.over(|r| r.test.accuracy).mean),
+        nll(pick),
+    );
+    let beside: Vec<String> = study
+        .dense_beside(pick)
+        .into_iter()
+        .chain(best)
+        .map(|point| format!("{} {}", point.label(), nll(point)))
+        .collect();
+    if !beside.is_empty() {
+        text.push_str(&format!(" ({})", beside.join(", ")));
+    }
+    text.push('.');
+    let rows: usize = pick.first().data.rows.values().sum();
+    if rows < FEW_ROWS {
+        text.push_str(&format!(
+            " With {rows} rows in all, differences between models are mostly luck: take this as a trial run."
+        ));
+    }
+    text
+}
