@@ -15,7 +15,7 @@ use std::process::ExitCode;
 static ALLOCATOR: l0gm::allocator::Allocator = l0gm::allocator::ALLOCATOR;
 
 fn main() -> ExitCode {
-    l0gm::process::carry_out(|| match Flags::parse().command {
+    l0gm::process::carry_out(None, || match Flags::parse().command {
         Command::Runner(command) => command.run(&Runner::new("cargo xtask")),
         Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),

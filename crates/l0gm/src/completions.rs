@@ -3,6 +3,7 @@
 use crate::flags::Flags;
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Flags of `completions`.
@@ -18,8 +19,12 @@ pub struct CompletionsFlags {
 }
 
 /// Writes the script to stdout.
-pub fn run(flags: &CompletionsFlags) -> ExitCode {
-    let mut command = Flags::command();
-    generate(flags.shell, &mut command, "l0gm", &mut std::io::stdout());
-    ExitCode::SUCCESS
+///
+/// # Errors
+/// Stdout cannot be written.
+pub fn run(flags: &CompletionsFlags) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    generate(flags.shell, &mut Flags::command(), "l0gm", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
 }

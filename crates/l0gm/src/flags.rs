@@ -7,7 +7,7 @@ use crate::explain::flags::ExplainFlags;
 use crate::inspect::flags::InspectFlags;
 use crate::predict::flags::PredictFlags;
 use crate::train::flags::TrainFlags;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// The program's name as help texts write it.
@@ -17,13 +17,28 @@ const WRITTEN_FOR: &str = "cargo xtask";
 #[derive(Debug, Parser)]
 #[command(name = "l0gm", bin_name = "l0gm", version, propagate_version = true)]
 #[command(after_help = "\
-Start here:
-  l0gm datasets                 what is known, and where each dataset is found
-  l0gm reproduce                the quick job: dense, L0GM and baselines, three modalities
-  l0gm reproduce --dry-run      what it would run, on which data, for how long
-  l0gm report out/quick         the report again, from the runs in that folder
+Start here with data of your own:
+  l0gm inspect churn.csv                how the file is read
+  l0gm train churn.csv --label left     models, and which one to take
+  l0gm explain out/churn                what each column is worth to it
+  l0gm predict out/churn new.csv        the model in use
+
+And to reproduce and compare:
+  l0gm reproduce                three modalities, dense, L0GM and baselines
   l0gm calibration FILE         anybody's predictions, scored")]
 pub struct Flags {
+    /// Colours of help and results.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub color: ColorChoice,
+    /// Log what the crates do on stderr; twice for every detail.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -32,9 +47,35 @@ pub struct Flags {
 impl Flags {
     /// Parses the flags of this process, and ends the process if they ask for help or are wrong.
     pub fn of_this_process() -> Self {
-        let matches = called("l0gm", Self::command()).get_matches();
+        let command = called("l0gm", Self::command()).color(color_of_this_process());
+        let matches = command.get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+
+    /// The level at which the crates' messages are logged, if `-v` asks for another than warnings.
+    pub fn log_level(&self) -> Option<&'static str> {
+        match self.verbose {
+            0 => None,
+            1 => Some("info"),
+            _ => Some("debug"),
+        }
+    }
+}
+
+/// What `--color` says, before the flags are parsed: help and errors of the flags have colours too.
+fn color_of_this_process() -> ColorChoice {
+    let words: Vec<String> = std::env::args().collect();
+    let after = words.iter().zip(words.iter().skip(1));
+    let mut values = after
+        .filter(|(flag, _)| *flag == "--color")
+        .map(|(_, value)| value.as_str())
+        .chain(
+            words
+                .iter()
+                .filter_map(|word| word.strip_prefix("--color=")),
+        );
+    let known = |text: &str| <ColorChoice as ValueEnum>::from_str(text, false).ok();
+    values.find_map(known).unwrap_or(ColorChoice::Auto)
 }
 
 /// Replaces the program's name in all help texts of a command.
@@ -564,6 +605,21 @@ mod tests {
         assert!(texts.len() > 5);
         for line in texts.iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= 98, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_for_data_of_ones_own_fits_80_columns_and_has_three_examples() {
+        let mut root = called("l0gm", Flags::command()).term_width(80);
+        for name in ["train", "inspect", "explain", "completions"] {
+            let command = root.find_subcommand_mut(name).unwrap();
+            let text = command.render_long_help().to_string();
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+            let start = format!("  l0gm {name} ");
+            let examples = text.lines().filter(|line| line.starts_with(&start));
+            assert!(examples.count() >= 3, "{name}: {text}");
         }
     }
 

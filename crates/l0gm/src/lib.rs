@@ -123,7 +123,7 @@ impl Command {
             Self::Predict(flags) => predict::run(flags),
             Self::Datasets(flags) => datasets::run(flags),
             Self::Methods(flags) => methods::run(flags),
-            Self::Completions(flags) => Ok(completions::run(flags)),
+            Self::Completions(flags) => completions::run(flags),
         }
     }
 }

@@ -9,5 +9,8 @@ use std::process::ExitCode;
 static ALLOCATOR: l0gm::allocator::Allocator = l0gm::allocator::ALLOCATOR;
 
 fn main() -> ExitCode {
-    l0gm::process::carry_out(|| Flags::of_this_process().command.run(&Runner::new("l0gm")))
+    let flags = Flags::of_this_process();
+    l0gm::process::carry_out(flags.log_level(), || {
+        flags.command.run(&Runner::new("l0gm"))
+    })
 }

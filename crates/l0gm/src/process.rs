@@ -5,12 +5,19 @@ use crate::{allocator, broken_pipe, usage};
 use std::process::ExitCode;
 
 /// Carries out a command and returns its exit code. An error is printed on stderr and gives exit code 2 for a mistake
-/// on the command line, else 1. Set `L0GM_LOG=debug` to see the crates' log messages.
-pub fn carry_out(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
+/// on the command line, else 1. The crates' messages are logged from `level` on, such as "debug"; else as `L0GM_LOG`
+/// says; else warnings.
+pub fn carry_out(
+    level: Option<&str>,
+    command: impl FnOnce() -> anyhow::Result<ExitCode>,
+) -> ExitCode {
     broken_pipe::end_quietly();
     allocator::keep_pages();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("L0GM_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter = match level {
+        Some(level) => tracing_subscriber::EnvFilter::new(level),
+        None => tracing_subscriber::EnvFilter::try_from_env("L0GM_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,4 +1,5 @@
 //! Splits that a column or a file decides.
+#![allow(clippy::unwrap_used)]
 
 use super::write;
 use crate::settings::DataSettings;
@@ -121,19 +122,24 @@ fn a_split_that_cannot_be_is_one_line() {
     assert!(told.contains("data.time"), "{told}");
     let told = refused(&by_group("y"), &text);
     assert!(told.contains("label's column"), "{told}");
-    // Every row of one class is in one group: it cannot be in two parts.
-    let one = text.lines().map(|line| match line.starts_with("c7,") {
-        true => line.replace(",yes", ",rare").replace(",no", ",rare"),
-        false => line.to_owned(),
-    });
-    let one: Vec<String> = one.collect();
-    let seeds = 0..20;
-    let lost = seeds
-        .filter_map(|seed| split(dir.path(), &one.join("\n"), &by_group("customer"), seed).err())
-        .map(|error| error.to_string())
-        .next();
-    let lost = lost.unwrap();
-    assert!(lost.contains("class rare has no training rows"), "{lost}");
+    // A class that occurs in the latest rows alone cannot be learnt.
+    let late: Vec<String> = text
+        .lines()
+        .map(|line| match line.contains("2024-03-28") {
+            true => line.replace(",yes", ",new").replace(",no", ",new"),
+            false => line.to_owned(),
+        })
+        .collect();
+    let told = refused(&by_time("day"), &late.join("\n"));
+    assert!(told.contains("class 'new' has no training rows"), "{told}");
+    // With two groups one part would be empty.
+    let two = text.replace("c7,", "a,");
+    let two: Vec<&str> = two
+        .lines()
+        .filter(|l| l.starts_with("a,") || l.starts_with("c8,") || l.starts_with("cus"))
+        .collect();
+    let told = refused(&by_group("customer"), &two.join("\n"));
+    assert!(told.contains("has 2 groups"), "{told}");
 }
 
 #[test]

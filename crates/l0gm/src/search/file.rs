@@ -20,6 +20,9 @@ pub(super) struct Origin<'a> {
     pub(super) flags: &'a SearchFlags,
 }
 
+/// Name of the file with the settings chosen for all methods together.
+pub(super) const JOINT: &str = "chosen.toml";
+
 /// Writes `chosen.toml` and, if several methods were searched, `chosen-METHOD.toml`. Returns their paths.
 pub(super) fn write(
     out: &OutDir,
@@ -35,7 +38,7 @@ pub(super) fn write(
         files.push(out.path().join(name).display().to_string());
         Ok(())
     };
-    add("chosen.toml".to_owned(), text(studies, origin, None, out)?)?;
+    add(JOINT.to_owned(), text(studies, origin, None, out)?)?;
     if methods.len() > 1 {
         for method in methods {
             let text = text(studies, origin, Some(method), out)?;

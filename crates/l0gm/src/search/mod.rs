@@ -8,12 +8,12 @@ mod space;
 pub use space::Way;
 
 use crate::flags::{CellFlags, SearchFlags};
-use crate::job::{self, Job};
+use crate::job::{self, Done, Job};
 use crate::modalities::{self, Purpose};
 use crate::plan::{
     Choice, Cost, Overrides, Plan, PlannedRun, Share, chosen_datasets, merged, spec_error,
 };
-use crate::run::Console;
+use crate::run::{Console, Machine};
 use crate::runner::Runner;
 use crate::usage::usage;
 use choice::{ByMethod, Judged, best, joint, losses};
@@ -85,43 +85,129 @@ pub fn run(flags: &SearchFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
             dry_run(flags, &job, &studies)?;
             return Ok(ExitCode::SUCCESS);
         }
-        // Mark it as an output folder, so that `reproduce` may use it too.
-        OutDir::create(&whole)?;
-        let done = job.carry_out(&Share::All, true, &machine, &mut console)?;
-        if done.outcome.stopped {
+        let found = carry_out(
+            flags,
+            &job,
+            &whole,
+            &studies,
+            runner,
+            &machine,
+            &mut console,
+        )?;
+        if found.done.outcome.stopped {
+            let done = &found.done;
             return Ok(done.close(Some("no settings were chosen: trials are still to do")));
         }
-        let command = done.out.command()?.command;
-        let mut chosen = Vec::new();
-        for study in &studies {
-            let runs: Vec<&TrialRun> = study.runs.iter().collect();
-            let by_method = losses(&runs, study.target, &done.out)?;
-            print_results(study, &by_method);
-            chosen.push((study, by_method));
-        }
-        let files = file::write(
-            &done.out,
-            &chosen,
-            &file::Origin {
-                program: &runner.program,
-                command: &command,
-                flags,
-            },
-        )?;
-        let code = done.close(Some(&format!("chosen settings: {}", files.join(", "))));
-        let nothing = chosen.iter().filter(|(_, by)| best(&joint(by)).is_none());
-        let without: Vec<&str> = nothing.map(|(s, _)| s.modality.as_str()).collect();
-        if without.is_empty() {
+        let files = format!("chosen settings: {}", found.files.join(", "));
+        let code = found.done.close(Some(&files));
+        if found.without.is_empty() {
             return Ok(code);
         }
-        println!(
-            "no settings were chosen for {}: every trial failed, or ended more than {} points from the target (for which \
-             gates that close in groups may be too coarse, or training too short)",
-            without.join(", "),
-            TOLERANCE * 100.0
-        );
+        println!("{}", nothing_chosen(&found.without));
         Ok(ExitCode::FAILURE)
     })
+}
+
+/// What a search did.
+struct Found {
+    done: Done,
+    /// The files with the chosen settings.
+    files: Vec<String>,
+    /// Modalities for which no settings were chosen.
+    without: Vec<String>,
+}
+
+fn nothing_chosen(without: &[String]) -> String {
+    format!(
+        "no settings were chosen for {}: every trial failed, or ended more than {} points from the target (for which \
+         gates that close in groups may be too coarse, or training too short)",
+        without.join(", "),
+        TOLERANCE * 100.0
+    )
+}
+
+/// Runs the trials of a planned search and writes what they found.
+fn carry_out(
+    flags: &SearchFlags,
+    job: &Job,
+    whole: &Path,
+    studies: &[Study],
+    runner: &Runner,
+    machine: &Machine,
+    console: &mut Console,
+) -> anyhow::Result<Found> {
+    // Mark it as an output folder, so that `reproduce` may use it too.
+    OutDir::create(whole)?;
+    let done = job.carry_out(&Share::All, true, machine, console)?;
+    if done.outcome.stopped {
+        return Ok(Found {
+            done,
+            files: Vec::new(),
+            without: Vec::new(),
+        });
+    }
+    let command = done.out.command()?.command;
+    let mut chosen = Vec::new();
+    for study in studies {
+        let runs: Vec<&TrialRun> = study.runs.iter().collect();
+        let by_method = losses(&runs, study.target, &done.out)?;
+        for line in results(study, &by_method) {
+            console.headline(&line);
+        }
+        chosen.push((study, by_method));
+    }
+    let files = file::write(
+        &done.out,
+        &chosen,
+        &file::Origin {
+            program: &runner.program,
+            command: &command,
+            flags,
+        },
+    )?;
+    let nothing = chosen.iter().filter(|(_, by)| best(&joint(by)).is_none());
+    let without = nothing.map(|(study, _)| study.modality.clone()).collect();
+    Ok(Found {
+        done,
+        files,
+        without,
+    })
+}
+
+/// What became of a search that another command made first.
+pub(crate) enum Tuned {
+    /// The file with the chosen settings.
+    Chosen(PathBuf),
+    /// It was stopped; the same command goes on.
+    Stopped(ExitCode),
+}
+
+/// Searches settings as a part of another command, which has set up the machine. The console shows the trials.
+///
+/// # Errors
+/// The search cannot be made, or nothing can be chosen.
+pub(crate) fn tune(
+    flags: &SearchFlags,
+    runner: &Runner,
+    machine: &Machine,
+    console: Console,
+) -> anyhow::Result<Tuned> {
+    let cells = checked(flags)?;
+    let mut console = console.saying(validation_line);
+    let mut studies = Vec::new();
+    let mut job = Job::planned(&cells, runner, console.purpose(), |m, c, p, o| {
+        plan(flags, m, c, p, o, &mut studies)
+    })?;
+    let whole = std::mem::replace(&mut job.path, PathBuf::new());
+    job.path = whole.join(FOLDER);
+    let found = carry_out(flags, &job, &whole, &studies, runner, machine, &mut console)?;
+    if found.done.outcome.stopped {
+        return Ok(Tuned::Stopped(found.done.code()));
+    }
+    if !found.without.is_empty() {
+        anyhow::bail!("{}", nothing_chosen(&found.without));
+    }
+    Ok(Tuned::Chosen(job.path.join(file::JOINT)))
 }
 
 /// The flags of the trials' runs. They fix the sparsity, because the validation loss alone would favour open gates.
@@ -333,13 +419,14 @@ fn shown(study: &Study, number: usize) -> String {
     parts.join(", ")
 }
 
-fn print_results(study: &Study, by_method: &ByMethod) {
+/// The validation losses of all trials, a line each.
+fn results(study: &Study, by_method: &ByMethod) -> Vec<String> {
     let together = joint(by_method);
     let chosen = best(&together);
-    println!(
+    let mut lines = vec![format!(
         "{} on {}, validation loss (mean over seeds):",
         study.modality, study.dataset
-    );
+    )];
     for number in 0..study.trials.len() {
         let mut parts: Vec<String> = by_method
             .iter()
@@ -360,12 +447,13 @@ fn print_results(study: &Study, by_method: &ByMethod) {
         } else {
             ""
         };
-        println!(
+        lines.push(format!(
             "  trial {number:>2}: {}  ({}){mark}",
             parts.join(", "),
             shown(study, number)
-        );
+        ));
     }
+    lines
 }
 
 fn shown_loss(judged: Option<&Judged>) -> String {

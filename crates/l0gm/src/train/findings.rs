@@ -22,7 +22,7 @@ pub(super) struct Findings {
     pub(super) columns: Option<Columns>,
     /// Signs of failure of the chosen model, each with a remedy.
     pub(super) warnings: Vec<String>,
-    /// Folder of the chosen model, for `predict`.
+    /// What `predict` takes as its model: the study's folder, which has the chosen model in `model`.
     pub(super) model: Option<String>,
     /// Path of the report.
     pub(super) report: String,

@@ -30,6 +30,9 @@ Examples:
       Texts, with a pretrained encoder where its weights can be had.
   l0gm train bank.csv --label deposit --threshold recall=0.8 --seeds 0-2
       Three seeds; says yes often enough to find four of five positives.
+  l0gm train visits.csv --label ill --group patient --columns --target 20%
+      No patient is in two parts of the split; a fifth of the columns is
+      read.
 
 Exit codes: 0 done, 1 a run failed, 2 a flag or a file cannot be used,
 130 stopped.")]
@@ -67,6 +70,9 @@ pub struct TrainFlags {
     /// Probabilities of another tool for the test rows, as a row of every table: NAME=FILE (repeatable).
     #[arg(long, value_name = "NAME=FILE")]
     pub rival: Vec<String>,
+    /// First search settings with N trials on validation rows, and train with the best.
+    #[arg(long, value_name = "N")]
+    pub tune: Option<usize>,
     /// Output folder; default: out/NAME-OF-THE-FILE.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -95,7 +101,7 @@ pub struct TrainFlags {
 
 impl TrainFlags {
     /// The flags for the machine and the folders, as every command of the runner knows them.
-    pub(super) fn cells(&self) -> CellFlags {
+    pub(crate) fn cells(&self) -> CellFlags {
         CellFlags {
             seeds: self.seeds.clone(),
             target: self.target.clone(),

@@ -10,20 +10,22 @@ mod screen;
 mod threshold;
 mod verdict;
 
-use crate::flags::FormatFlag;
+use crate::flags::{CellFlags, FormatFlag, SearchFlags, WayFlag};
 use crate::job::{self, Done, Job};
 use crate::modalities::Purpose;
 use crate::own_data::Request;
 use crate::plan::{Share, print_table};
 use crate::run::{Console, Machine};
 use crate::runner::Runner;
+use crate::search::{self, Tuned};
+use crate::usage::usage;
 use anyhow::Context;
 use decision::Decided;
 use findings::{Columns, Data, Findings, Model};
 use flags::TrainFlags;
 use l0gm_report::choice::Choices;
 use l0gm_report::{OutDir, aggregate};
-use l0gm_train::RunRecord;
+use l0gm_train::{CompactFolder, Decision, RunDir, RunRecord};
 
 use rival::Rival;
 use std::collections::BTreeSet;
@@ -82,7 +84,17 @@ fn study(
 ) -> anyhow::Result<ExitCode> {
     let mut console = Console::beside_a_result(flags.quiet);
     console.headline(&announcement(request));
-    let job = Job::new(&request.cells, runner, console.purpose())?;
+    let mut cells = request.cells.clone();
+    if let Some(trials) = flags.tune {
+        match tune(&cells, trials, runner, machine, flags.quiet)? {
+            Tuned::Chosen(file) => cells.settings = Some(file),
+            Tuned::Stopped(code) => return Ok(code),
+        }
+    }
+    let job = Job::new(&cells, runner, console.purpose())?;
+    if let Some(line) = encoder(&job) {
+        console.headline(&line);
+    }
     let done = job.carry_out(&Share::All, true, machine, &mut console)?;
     let planned: BTreeSet<String> = job.plan.runs.iter().map(|run| run.spec.id()).collect();
     // An earlier study in the same folder, with other flags, is not a part of this one.
@@ -113,6 +125,46 @@ fn study(
         eprintln!("failed: {id}: {message}");
     }
     Ok(done.code())
+}
+
+/// Searches settings at one share of open dimensions, with one seed.
+fn tune(
+    cells: &CellFlags,
+    trials: usize,
+    runner: &Runner,
+    machine: &Machine,
+    quiet: bool,
+) -> anyhow::Result<Tuned> {
+    if trials < 2 {
+        return Err(usage(format!(
+            "--tune {trials}: expected at least 2 trials; the first one has the defaults"
+        )));
+    }
+    let flags = SearchFlags {
+        cells: CellFlags {
+            target: Vec::new(),
+            seeds: cells.seeds.iter().take(1).cloned().collect(),
+            ..cells.clone()
+        },
+        trials,
+        search_seed: 0,
+        incumbent: None,
+        by: WayFlag::Random,
+        dry_run: false,
+    };
+    search::tune(&flags, runner, machine, Console::beside_a_result(quiet))
+}
+
+/// Says which encoder reads texts, because one that is trained from scratch in place of pretrained weights is far weaker.
+fn encoder(job: &Job) -> Option<String> {
+    let settings = &job.plan.runs.first()?.spec.settings;
+    let encoder = settings.get("encoder")?.as_str()?;
+    Some(match encoder {
+        "scratch" => "encoder: a small one trained from scratch, because no pretrained weights were found; with weights \
+                      (--model-dir DIR, or a network) texts are read far better"
+            .to_owned(),
+        name => format!("encoder: {name}"),
+    })
 }
 
 /// Says that there is nothing to show yet.
@@ -148,6 +200,10 @@ fn find(
     let decided = chosen
         .map(|run| Decided::of(out, run, rule, flags.positive.as_deref()))
         .transpose()?;
+    let model = chosen
+        .map(|run| export(out, run, decided.as_ref()))
+        .transpose()?
+        .flatten();
     Ok(Findings {
         verdict: verdict::verdict(study),
         data: Data::of(study),
@@ -158,7 +214,29 @@ fn find(
             .into_iter()
             .flat_map(|run| run.warnings.iter().map(|warning| warning.text.clone()))
             .collect(),
-        model: None,
+        model,
         report: out.path().join("report.html").display().to_string(),
     })
+}
+
+/// Copies the chosen model with its threshold to `OUT/model`. `None` where the run keeps no compact model, as those with
+/// fine or conditional gates.
+fn export(
+    out: &OutDir,
+    run: &RunRecord,
+    decided: Option<&Decided>,
+) -> anyhow::Result<Option<String>> {
+    let compact = RunDir::compact_in(&out.run(&run.run_id));
+    if !compact.is_dir() {
+        return Ok(None);
+    }
+    let threshold = decided.and_then(|decided| decided.threshold.as_ref());
+    let decision = threshold.map(|threshold| Decision {
+        positive: threshold.positive.clone(),
+        threshold: threshold.value,
+        rule: threshold.rule.clone(),
+    });
+    CompactFolder::export(&compact, &out.path().join("model"), decision)?;
+    // `predict` finds the model below the study's folder.
+    Ok(Some(out.path().display().to_string()))
 }

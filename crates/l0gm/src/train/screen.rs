@@ -37,7 +37,7 @@ pub(super) fn text(found: &Findings) -> String {
     }
     text.push('\n');
     if let Some(model) = &found.model {
-        line(&mut text, &format!("Model:   {model}"));
+        line(&mut text, &format!("Model:   {model}/model"));
     }
     line(&mut text, &format!("Report:  {}", found.report));
     if let Some(model) = &found.model {
