@@ -149,8 +149,8 @@ fn validation_rows_may_be_a_file_of_their_own() {
         let lines = (0..count).map(|i| format!("{i},{}\n", if i % 2 == 0 { "no" } else { "yes" }));
         format!("x,y\n{}", lines.collect::<String>())
     };
-    let valid = write(dir.path(), "valid.csv", &rows(6));
-    let test = write(dir.path(), "test.csv", &rows(10));
+    let valid = write(dir.path(), "valid.csv", rows(6));
+    let test = write(dir.path(), "test.csv", rows(10));
     let both = settings(|data| {
         data.valid_file = Some(valid.clone());
         data.test_file = Some(test);

@@ -188,7 +188,7 @@ impl Rival {
             let logits: Vec<f64> = test.logits_f64().iter().map(|l| l / temperature).collect();
             let predictions = Predictions::from_logits(&logits, &test.labels, test.classes)?;
             let report = CalibrationReport::new(&predictions, settings)?;
-            Ok((report, reliability_bins(&predictions, settings.bins)?))
+            Ok((report, reliability_bins(&predictions, settings)?))
         };
         let (calibration, reliability) = scored(1.0)?;
         let (calibration_scaled, reliability_scaled) = scored(temperature)?;
