@@ -155,11 +155,6 @@ impl RowStream {
         let read = self.read.load(Ordering::Relaxed);
         Some((read as f64 / size as f64).min(1.0))
     }
-
-    /// A view of the share read so far that can be looked at from another thread.
-    pub fn progress(&self) -> (Arc<AtomicU64>, Option<u64>) {
-        (self.read.clone(), self.size)
-    }
 }
 
 impl std::fmt::Debug for RowStream {
