@@ -349,18 +349,15 @@ impl CompactText {
     }
 
     /// The files of the encoder's folder that make a copy of this model complete, by their names in the copy; for
-    /// [`CompactFolder::export_with`]. None are needed if the encoder was trained, or no dimension of it is kept.
+    /// [`CompactFolder::export_with`]. None are needed if the encoder was trained, or no dimension of it is kept; and
+    /// weights in several files are not copied.
     ///
     /// # Errors
-    /// Fails if the folder cannot be read, or the encoder's weights are not in one file.
+    /// Fails if the folder cannot be read.
     pub fn encoder_files(dir: &Path, encoder: &Path) -> Result<BTreeMap<String, PathBuf>> {
-        if Self::encoder_elsewhere(dir)?.is_none() {
-            return Ok(BTreeMap::new());
-        }
         let weights = encoder.join("model.safetensors");
-        if !weights.is_file() {
-            let message = "holds no model.safetensors; only an encoder in one file can be copied";
-            return Err(Error::model(encoder, message));
+        if Self::encoder_elsewhere(dir)?.is_none() || !weights.is_file() {
+            return Ok(BTreeMap::new());
         }
         Ok([
             (ENCODER_CONFIG.to_owned(), encoder.join("config.json")),

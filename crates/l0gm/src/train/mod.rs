@@ -12,7 +12,7 @@ mod verdict;
 
 use crate::flags::{CellFlags, FormatFlag, SearchFlags, WayFlag};
 use crate::job::{self, Done, Job};
-use crate::modalities::Purpose;
+use crate::modalities::{self, Purpose};
 use crate::own_data::Request;
 use crate::plan::{Share, print_table};
 use crate::run::{Console, Machine};
@@ -23,9 +23,10 @@ use anyhow::Context;
 use decision::Decided;
 use findings::{Columns, Data, Findings, Model};
 use flags::TrainFlags;
+use l0gm_data::{DataOptions, FetchPolicy};
 use l0gm_report::choice::Choices;
 use l0gm_report::{OutDir, aggregate};
-use l0gm_train::{CompactFolder, Decision, RunDir, RunRecord};
+use l0gm_train::{Decision, RunDir, RunRecord};
 
 use rival::Rival;
 use std::collections::BTreeSet;
@@ -201,7 +202,7 @@ fn find(
         .map(|run| Decided::of(out, run, rule, flags.positive.as_deref()))
         .transpose()?;
     let model = chosen
-        .map(|run| export(out, run, decided.as_ref()))
+        .map(|run| export(out, run, decided.as_ref(), flags))
         .transpose()?
         .flatten();
     Ok(Findings {
@@ -219,12 +220,13 @@ fn find(
     })
 }
 
-/// Copies the chosen model with its threshold to `OUT/model`. `None` where the run keeps no compact model, as those with
+/// Copies the chosen model with its threshold, and a frozen encoder, to `OUT/model`. `None` where the run keeps no compact model, as those with
 /// fine or conditional gates.
 fn export(
     out: &OutDir,
     run: &RunRecord,
     decided: Option<&Decided>,
+    flags: &TrainFlags,
 ) -> anyhow::Result<Option<String>> {
     let compact = RunDir::compact_in(&out.run(&run.run_id));
     if !compact.is_dir() {
@@ -236,7 +238,12 @@ fn export(
         threshold: threshold.value,
         rule: threshold.rule.clone(),
     });
-    CompactFolder::export(&compact, &out.path().join("model"), decision)?;
+    let data = DataOptions {
+        model_dir: flags.model_dir.clone(),
+        fetch: FetchPolicy::LocalOnly,
+        ..DataOptions::default()
+    };
+    modalities::export_model(&compact, &out.path().join("model"), decision, &data)?;
     // `predict` finds the model below the study's folder.
     Ok(Some(out.path().display().to_string()))
 }
