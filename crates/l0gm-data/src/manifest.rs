@@ -176,31 +176,31 @@ pub enum TwinSpec {
 const MANIFESTS: [(&str, &str); 7] = [
     (
         "datasets/adult.toml",
-        include_str!("../../../datasets/adult.toml"),
+        include_str!("../catalogue/adult.toml"),
     ),
     (
         "datasets/all-MiniLM-L6-v2.toml",
-        include_str!("../../../datasets/all-MiniLM-L6-v2.toml"),
+        include_str!("../catalogue/all-MiniLM-L6-v2.toml"),
     ),
     (
         "datasets/amazon-computers.toml",
-        include_str!("../../../datasets/amazon-computers.toml"),
+        include_str!("../catalogue/amazon-computers.toml"),
     ),
     (
         "datasets/amazon-photo.toml",
-        include_str!("../../../datasets/amazon-photo.toml"),
+        include_str!("../catalogue/amazon-photo.toml"),
     ),
     (
         "datasets/coauthor-physics.toml",
-        include_str!("../../../datasets/coauthor-physics.toml"),
+        include_str!("../catalogue/coauthor-physics.toml"),
     ),
     (
         "datasets/imdb.toml",
-        include_str!("../../../datasets/imdb.toml"),
+        include_str!("../catalogue/imdb.toml"),
     ),
     (
         "datasets/ogbn-products.toml",
-        include_str!("../../../datasets/ogbn-products.toml"),
+        include_str!("../catalogue/ogbn-products.toml"),
     ),
 ];
 

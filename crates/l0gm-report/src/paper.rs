@@ -109,7 +109,7 @@ pub(super) struct CouplingRow {
 impl Paper {
     /// Parses the transcription, which is compiled in.
     pub fn load() -> Result<Self> {
-        toml::from_str(include_str!("../../../results/paper/tables.toml"))
+        toml::from_str(include_str!("../paper/tables.toml"))
             .at(Path::new("results/paper/tables.toml"), "cannot be read")
     }
 
