@@ -34,6 +34,21 @@ const STEPS: &[Step] = &[
         environment: &[],
     },
     Step {
+        name: "packages",
+        arguments: &[
+            "package",
+            "--quiet",
+            "--workspace",
+            "--exclude",
+            "xtask",
+            "--exclude",
+            "l0gm-test-data",
+            "--no-verify",
+            "--allow-dirty",
+        ],
+        environment: &[],
+    },
+    Step {
         name: "clippy",
         arguments: &[
             "clippy",

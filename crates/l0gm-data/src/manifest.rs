@@ -194,10 +194,7 @@ const MANIFESTS: [(&str, &str); 7] = [
         "datasets/coauthor-physics.toml",
         include_str!("../catalogue/coauthor-physics.toml"),
     ),
-    (
-        "datasets/imdb.toml",
-        include_str!("../catalogue/imdb.toml"),
-    ),
+    ("datasets/imdb.toml", include_str!("../catalogue/imdb.toml")),
     (
         "datasets/ogbn-products.toml",
         include_str!("../catalogue/ogbn-products.toml"),
