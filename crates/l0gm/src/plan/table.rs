@@ -1,9 +1,11 @@
-//! Prints a plan as a table: one line for each (dataset, method, seed), with its cost and the total.
+//! Prints a plan as a table: one line for each (dataset, method, seed), with its cost, subtotals by modality and the
+//! total.
 
-use super::Plan;
+use super::{Plan, PlannedRun};
 use l0gm_report::format::{duration, lambda, percent};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::time::Duration;
 
 /// Prints the plan. `finished` holds the ids of runs that are done.
 pub fn print_table(
@@ -60,17 +62,53 @@ pub fn print_table(
             .collect();
         writeln!(out, "{}", line.join("  ").trim_end())?;
     }
-    let left: Vec<_> = plan
-        .runs
-        .iter()
-        .filter(|run| !finished.contains(&run.spec.id()))
-        .collect();
-    let estimate = left.iter().map(|run| run.estimate).sum();
-    writeln!(
-        out,
-        "{} runs, {} finished before; estimated {} for the rest on two CPU cores",
-        plan.runs.len(),
-        plan.runs.len() - left.len(),
-        duration(estimate)
-    )
+    let mut modalities: Vec<&str> = Vec::new();
+    for run in &plan.runs {
+        if !modalities.contains(&run.spec.modality.as_str()) {
+            modalities.push(&run.spec.modality);
+        }
+    }
+    // With one modality the subtotal would be the total.
+    for modality in modalities.iter().filter(|_| modalities.len() > 1) {
+        let of_it = |run: &&PlannedRun| run.spec.modality == *modality;
+        let sum = Sum::of(plan.runs.iter().filter(of_it), finished);
+        writeln!(out, "{modality}: {}", sum.in_words())?;
+    }
+    let sum = Sum::of(plan.runs.iter(), finished);
+    writeln!(out, "{} on two CPU cores", sum.in_words())
+}
+
+/// What runs add up to.
+struct Sum {
+    runs: usize,
+    finished: usize,
+    /// Estimated time of those that are not finished.
+    left: Duration,
+}
+
+impl Sum {
+    fn of<'p>(runs: impl Iterator<Item = &'p PlannedRun>, finished: &BTreeSet<String>) -> Self {
+        let mut sum = Self {
+            runs: 0,
+            finished: 0,
+            left: Duration::ZERO,
+        };
+        for run in runs {
+            sum.runs += 1;
+            match finished.contains(&run.spec.id()) {
+                true => sum.finished += 1,
+                false => sum.left += run.estimate,
+            }
+        }
+        sum
+    }
+
+    fn in_words(&self) -> String {
+        format!(
+            "{} runs, {} finished before; estimated {} for the rest",
+            self.runs,
+            self.finished,
+            duration(self.left)
+        )
+    }
 }

@@ -158,6 +158,15 @@ fn the_printed_plan_marks_twins_and_finished_runs() {
         "{text}"
     );
     assert_eq!(text.lines().filter(|l| l.contains(" done ")).count(), 1);
+    let of_modality = |line: &&str| line.contains(": 6 runs, ");
+    let subtotals: Vec<&str> = text.lines().filter(of_modality).collect();
+    assert_eq!(
+        subtotals,
+        [
+            "tabular: 6 runs, 1 finished before; estimated 50 s for the rest",
+            "graph: 6 runs, 0 finished before; estimated 1 min for the rest"
+        ]
+    );
 }
 
 #[test]
