@@ -4,12 +4,11 @@ use super::context::ReportContext;
 use super::document::{Block, Document, Fact, Section};
 use super::paper::Paper;
 use super::paper_tables::Command;
-use super::significance::{Comparison, Measure, Outcome, Test, test_between};
 use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
-    arms, claims, closing, detail_tables, format, gate_maps, latency, own_data, paper_tables,
-    plots, robustness, significance, tables,
+    arms, claims, closing, detail_tables, format, gate_maps, headline, latency, own_data,
+    paper_tables, plots, robustness, significance, tables,
 };
 use l0gm_train::RunRecord;
 
@@ -18,9 +17,14 @@ pub(crate) fn document(records: &[RunRecord], context: &ReportContext, paper: &P
     if !studies.is_empty() && studies.iter().all(Study::is_own) {
         return own_data::document(records, &studies, context);
     }
-    let mut sections = vec![glance(&studies)];
+    let mut first = glance(&studies);
+    let frontiers: Vec<_> = studies.iter().filter_map(plots::frontier).collect();
+    if !frontiers.is_empty() {
+        first.blocks.insert(0, Block::Figures(frontiers));
+    }
+    let mut sections = vec![first];
     sections.extend(closing::missing(context));
-    let command = Command::new(&context.program, &context.command.profile);
+    let command = Command::new(context);
     sections.push(claims::section(&studies, context, paper));
     let of_study = |study| study_section(study, context);
     sections.extend(studies.iter().map(of_study));
@@ -56,7 +60,7 @@ fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
             .to_owned(),
     ];
     for study in studies {
-        if let Some(sentence) = sentence(study, &context.comparisons) {
+        if let Some(sentence) = headline::sentence(study, &context.comparisons) {
             lead.push(sentence);
         }
     }
@@ -94,74 +98,6 @@ fn lead(studies: &[Study<'_>], context: &ReportContext) -> Vec<String> {
     lead
 }
 
-/// Summarises one study in one sentence.
-pub(super) fn sentence(study: &Study<'_>, comparisons: &[Comparison]) -> Option<String> {
-    let dense = study.dense()?;
-    let pick = study.pick()?;
-    let accuracy = |p: &Point<'_>| p.over(|r| r.test.accuracy).mean;
-    let nll = |p: &Point<'_>| p.over(|r| r.calibration.nll).mean;
-    let ece = |p: &Point<'_>| p.over(|r| r.calibration.ece).mean;
-    let scaled = |p: &Point<'_>| p.over(|r| r.calibration_scaled.ece).mean;
-    // Scaling can make a dense model's calibration worse, so compare with the better of its two ECEs.
-    let change = scaled(pick) - scaled(dense).min(ece(dense));
-    let verdict = if change.abs() < claims::scaled_ece_margin(pick, dense) {
-        "a difference within the noise".to_owned()
-    } else {
-        format!(
-            "{} points {}{}",
-            format::decimals(change.abs() * 100.0, 1),
-            if change < 0.0 { "better" } else { "worse" },
-            match pick.over(|r| r.calibration.ece).std {
-                None => " on one seed",
-                Some(_) => "",
-            }
-        )
-    };
-    Some(format!(
-        "On {}, {} keeps {} of {} dimensions ({}) at {} accuracy and NLL {}; dense reaches {}{} and NLL {}. ECE {} against {}; \
-         after temperature scaling {} against {}: {verdict}.",
-        study.tag(),
-        pick.sparsity_in_words(),
-        format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
-        format::count(pick.first().gate.total_dims as u64),
-        format::percent(pick.active()),
-        format::percent(accuracy(pick)),
-        format::fraction(nll(pick)),
-        format::percent(accuracy(dense)),
-        beyond_luck(study, comparisons, pick, dense),
-        format::fraction(nll(dense)),
-        format::fraction(ece(pick)),
-        format::fraction(ece(dense)),
-        format::fraction(scaled(pick)),
-        format::fraction(scaled(dense)),
-    ))
-}
-
-/// States whether the difference is larger than chance among the test examples would explain; empty if that was not
-/// tested.
-fn beyond_luck(
-    study: &Study<'_>,
-    comparisons: &[Comparison],
-    ours: &Point<'_>,
-    dense: &Point<'_>,
-) -> String {
-    let labels = (ours.label(), dense.label());
-    let test = test_between(
-        comparisons,
-        &study.slug(),
-        (&labels.0, &labels.1),
-        Measure::Accuracy,
-    );
-    let said = match test.map(Test::outcome) {
-        None => return String::new(),
-        Some(Outcome::Same) => "no difference shown",
-        Some(Outcome::Better | Outcome::Worse) => {
-            "a difference beyond the luck of the test examples"
-        }
-    };
-    format!(", {said}")
-}
-
 pub(super) fn glance(studies: &[Study<'_>]) -> Section {
     let mut table = Table::new(
         "glance",
@@ -174,12 +110,14 @@ pub(super) fn glance(studies: &[Study<'_>]) -> Section {
          standard error of the best one's, by paired differences over the validation rows. Dense with the same settings \
          stands above it. All figures are on the test split.",
         vec![
-            words("dataset", "dataset"),
-            words("model", "model"),
+            words("name", "model").on_the_page_only(),
+            words("dataset", "dataset").in_files_only(),
+            words("model", "model").in_files_only(),
             numbers("active_fraction", "active"),
             numbers("accuracy", "accuracy"),
             numbers("auc", "AUC"),
             numbers("nll", "NLL"),
+            numbers("brier", "Brier"),
             numbers("ece", "ECE"),
             numbers("ece_noise", "noise floor"),
             numbers("ece_scaled", "ECE scaled"),
@@ -189,6 +127,10 @@ pub(super) fn glance(studies: &[Study<'_>]) -> Section {
         let dense = study.dense().into_iter();
         for point in dense.chain(study.others()).chain(study.pick()) {
             table.push(vec![
+                Cell::text(match study.is_own() {
+                    true => point.label(),
+                    false => format!("{}: {}", study.tag(), point.label()),
+                }),
                 Cell::text(study.tag()),
                 Cell::text(point.label()),
                 tables::active_cell(point),
@@ -198,6 +140,7 @@ pub(super) fn glance(studies: &[Study<'_>]) -> Section {
                     None => Cell::Empty,
                 },
                 tables::estimate(point.over(|r| r.calibration.nll), format::fraction),
+                tables::estimate(point.over(|r| r.calibration.brier), format::fraction),
                 tables::estimate(point.over(|r| r.calibration.ece), format::fraction),
                 Cell::number(
                     point.over(|r| r.calibration.ece_noise).mean,
@@ -259,9 +202,7 @@ fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     blocks.extend(sweep_sentence(study).map(Block::Paragraph));
     blocks.push(Block::Heading("Accuracy against sparsity".to_owned()));
     blocks.push(Block::Table(tables::quality(study)));
-    let mut figures: Vec<_> = plots::frontier(study).into_iter().collect();
-    figures.push(plots::learning(study));
-    blocks.push(Block::Figures(figures));
+    blocks.push(Block::Figures(vec![plots::learning(study)]));
     if let Some(designs) = tables::designs(study) {
         blocks.push(Block::Heading("Other designs of the gate".to_owned()));
         blocks.push(Block::Table(designs));

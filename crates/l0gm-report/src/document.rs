@@ -43,6 +43,13 @@ pub enum Block {
     Table(Table),
     /// A table that is folded away at first.
     Folded(Table),
+    /// A list of items that is folded away at first, under this title.
+    FoldedList {
+        /// The line that stays in view.
+        title: String,
+        /// The items of the list.
+        items: Vec<String>,
+    },
     /// Figures, side by side where the page is wide enough.
     Figures(Vec<Figure>),
     /// Preformatted text, such as a command.

@@ -70,9 +70,17 @@ fn points<'a>(runs: &[&'a RunRecord]) -> Vec<Point<'a>> {
                     .unwrap_or(-1.0)
                     .total_cmp(&b.lambda.unwrap_or(-1.0)),
             )
+            .then(aim(a).total_cmp(&aim(b)))
             .then(a.variant.cmp(&b.variant))
     });
     points
+}
+
+/// The active fraction that a point was trained towards; 0 for other points.
+fn aim(point: &Point<'_>) -> f64 {
+    let settings = flat(&point.first().spec.settings);
+    let target = settings.get(TARGET).and_then(|text| text.parse().ok());
+    target.filter(|_| point.lambda.is_none()).unwrap_or(0.0)
 }
 
 /// The order of methods in a study's tables.

@@ -71,6 +71,12 @@ fn block(block: &Block) -> Result<Markup> {
                 @if !content.note.is_empty() { p.note { (content.note) } }
             }
         },
+        Block::FoldedList { title, items } => html! {
+            details {
+                summary { (title) }
+                ul { @for item in items { li { (inline(item)) } } }
+            }
+        },
         Block::Figures(items) => figures(items)?,
     })
 }
@@ -92,10 +98,10 @@ fn facts(facts: &[Fact]) -> Markup {
 fn table(table: &Table) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(table.title) {
-            table {
+            table class=[(table.shown_columns().count() > MANY).then_some("wide")] {
                 thead {
                     tr {
-                        @for column in &table.columns {
+                        @for column in table.shown_columns() {
                             th scope="col" class=[column.text.then_some("words")] { (column.header) }
                         }
                     }
@@ -103,8 +109,8 @@ fn table(table: &Table) -> Markup {
                 tbody {
                     @for row in &table.rows {
                         tr {
-                            @for (cell, column) in row.iter().zip(&table.columns) {
-                                td class=[cell_class(cell, column.text)] { (inline(cell.shown())) }
+                            @for (cell, column) in table.shown_cells(row) {
+                                td class=[cell_class(cell, column.text)] { (inline(&in_html(cell))) }
                             }
                         }
                     }
@@ -117,8 +123,17 @@ fn table(table: &Table) -> Markup {
 fn cell_class(cell: &Cell, text: bool) -> Option<&'static str> {
     match cell {
         Cell::Empty => Some("empty"),
+        Cell::Estimate { .. } => Some("spread"),
         _ if text && cell.shown().len() > LONG => Some("words long"),
         _ => text.then_some("words"),
+    }
+}
+
+/// The text of a cell. A deviation may stand below its mean, where a table would be too wide, but not break.
+fn in_html(cell: &Cell) -> String {
+    match cell {
+        Cell::Estimate { shown, .. } => shown.replace("± ", "±\u{a0}"),
+        other => other.shown().to_owned(),
     }
 }
 
@@ -138,6 +153,9 @@ fn figures(figures: &[Figure]) -> Result<Markup> {
         }
     })
 }
+
+/// Number of columns from which a table is set smaller.
+const MANY: usize = 12;
 
 /// Number of letters from which a cell gets a wider column.
 const LONG: usize = 60;

@@ -131,7 +131,11 @@ fn names(timed: &Timed<'_, '_>) -> Vec<Cell> {
 }
 
 fn times(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
-    let mut columns = vec![words("model", "model"), numbers("batch", "batch")];
+    let mut columns = vec![
+        words("row", "model and batch").on_the_page_only(),
+        words("model", "model").in_files_only(),
+        numbers("batch", "batch").in_files_only(),
+    ];
     for (model, header) in MODELS {
         columns.push(numbers(format!("{model}_median_us"), header));
         columns.push(numbers(format!("{model}_p95_us"), "95%"));
@@ -158,7 +162,9 @@ fn times(study: &Study<'_>, timed: &[Timed<'_, '_>]) -> Table {
 }
 
 fn row(timed: &Timed<'_, '_>, batch: &BatchTimes) -> Vec<Cell> {
-    let mut row = names(timed);
+    let of = format::count(batch.batch as u64);
+    let mut row = vec![Cell::text(format!("{}, batch {of}", timed.point.label()))];
+    row.extend(names(timed));
     row.push(Cell::number(batch.batch as f64, |x| {
         format::count(x as u64)
     }));

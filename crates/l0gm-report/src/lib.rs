@@ -45,6 +45,7 @@ pub mod fixtures;
 pub mod format;
 mod gate_maps;
 pub mod grouping;
+mod headline;
 mod html;
 mod latency;
 pub mod latency_record;

@@ -28,12 +28,8 @@ fn block(block: &Block) -> String {
                 .map(|fact| format!("**{}** {} ({})", fact.value, fact.label, fact.note)),
         ),
         Block::Table(content) => format!("**{}**\n\n{}", content.title, table(content)),
-        // Markdown cannot fold a table, so this is HTML; the blank lines make its content Markdown again.
-        Block::Folded(content) => format!(
-            "<details>\n<summary>{}</summary>\n\n{}\n\n</details>",
-            escaped(&content.title),
-            table(content)
-        ),
+        Block::Folded(content) => folded(&content.title, &table(content)),
+        Block::FoldedList { title, items } => folded(title, &bullets(items.iter().cloned())),
         Block::Figures(figures) => figures
             .iter()
             .map(|f| {
@@ -50,6 +46,14 @@ fn block(block: &Block) -> String {
     }
 }
 
+/// Markdown cannot fold anything, so this is HTML; the blank lines make its content Markdown again.
+fn folded(title: &str, content: &str) -> String {
+    format!(
+        "<details>\n<summary>{}</summary>\n\n{content}\n\n</details>",
+        escaped(title)
+    )
+}
+
 fn bullets(items: impl Iterator<Item = String>) -> String {
     items
         .map(|item| format!("- {item}"))
@@ -60,18 +64,15 @@ fn bullets(items: impl Iterator<Item = String>) -> String {
 fn table(table: &Table) -> String {
     let mut text = String::new();
     let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    text.push_str(&row(table
-        .columns
-        .iter()
-        .map(|c| cell(&c.header))
-        .collect()));
+    let headers = table.shown_columns();
+    text.push_str(&row(headers.map(|c| cell(&c.header)).collect()));
     let rules = table
-        .columns
-        .iter()
+        .shown_columns()
         .map(|c| if c.text { ":--" } else { "--:" });
     text.push_str(&row(rules.map(str::to_owned).collect()));
     for cells in &table.rows {
-        text.push_str(&row(cells.iter().map(|c| cell(c.shown())).collect()));
+        let shown = table.shown_cells(cells);
+        text.push_str(&row(shown.map(|(c, _)| cell(c.shown())).collect()));
     }
     if !table.note.is_empty() {
         // Writing to a string cannot fail.

@@ -5,7 +5,8 @@ use super::context::ReportContext;
 use super::document::{Block, Document, Section};
 use super::study::Study;
 use super::{
-    closing, content, detail_tables, gate_maps, latency, plots, robustness, significance, tables,
+    closing, content, detail_tables, gate_maps, headline, latency, plots, robustness, significance,
+    tables,
 };
 use l0gm_train::RunRecord;
 
@@ -14,7 +15,8 @@ pub(super) fn document(
     studies: &[Study<'_>],
     context: &ReportContext,
 ) -> Document {
-    let mut sections: Vec<Section> = closing::missing(context).into_iter().collect();
+    let mut sections: Vec<Section> = studies.iter().map(in_short).collect();
+    sections.extend(closing::missing(context));
     sections.extend(studies.iter().map(|study| section(study, context)));
     sections.push(closing::how_to_read_own());
     sections.push(closing::settings_and_versions(records, studies));
@@ -35,7 +37,7 @@ pub(super) fn document(
 
 /// What to take, and what is wrong with it.
 fn recommendation(study: &Study<'_>, context: &ReportContext) -> Option<String> {
-    let said = content::sentence(study, &context.comparisons)?;
+    let said = headline::sentence(study, &context.comparisons)?;
     Some(format!("{said}{}", beaten(study)))
 }
 
@@ -61,7 +63,8 @@ fn beaten(study: &Study<'_>) -> String {
     }
 }
 
-fn section(study: &Study<'_>, context: &ReportContext) -> Section {
+/// The picture and the key figures.
+fn in_short(study: &Study<'_>) -> Section {
     let mut blocks = vec![Block::Figures(plots::frontier(study).into_iter().collect())];
     blocks.push(Block::Facts(content::facts(study)));
     for block in content::glance(std::slice::from_ref(study)).blocks {
@@ -74,7 +77,16 @@ fn section(study: &Study<'_>, context: &ReportContext) -> Section {
         });
     }
     blocks.extend(content::warnings(study));
-    blocks.push(Block::Heading("All models".to_owned()));
+    Section {
+        id: study.slug(),
+        heading: study.name(),
+        blocks,
+    }
+}
+
+/// Everything else about the study.
+fn section(study: &Study<'_>, context: &ReportContext) -> Section {
+    let mut blocks = vec![Block::Heading("All models".to_owned())];
     blocks.push(Block::Table(tables::quality(study)));
     blocks.extend(tables::designs(study).map(Block::Table));
     blocks.extend(significance::blocks(study, &context.comparisons));
@@ -96,8 +108,8 @@ fn section(study: &Study<'_>, context: &ReportContext) -> Section {
     blocks.push(Block::Figures(vec![plots::learning(study)]));
     blocks.extend(closing::what_it_saw(study));
     Section {
-        id: study.slug(),
-        heading: study.name(),
+        id: format!("{}-in-detail", study.slug()),
+        heading: format!("{} in detail", study.name()),
         blocks,
     }
 }

@@ -55,13 +55,17 @@ pub(crate) fn frontier(study: &Study<'_>) -> Option<Figure> {
             .iter()
             .map(|point| {
                 let accuracy = point.over(|r| r.test.accuracy);
+                let ece = point.over(|r| r.calibration.ece);
+                let scaled = point.over(|r| r.calibration_scaled.ece);
                 FrontierPoint {
                     label: point.sparsity(),
                     active: point.active(),
                     accuracy: accuracy.mean,
                     accuracy_std: accuracy.std,
-                    ece: point.over(|r| r.calibration.ece).mean,
-                    ece_scaled: point.over(|r| r.calibration_scaled.ece).mean,
+                    ece: ece.mean,
+                    ece_std: ece.std,
+                    ece_scaled: scaled.mean,
+                    ece_scaled_std: scaled.std,
                 }
             })
             .collect(),
@@ -81,8 +85,12 @@ pub(crate) fn frontier(study: &Study<'_>) -> Option<Figure> {
         study,
         "frontier",
         format!(
-            "Accuracy (above) and ECE with {} bins (below) against the active fraction, one point a λ or target; test split",
-            super::tables::bins_of(study)
+            "Accuracy (above) and ECE with {} bins (below) against the active fraction, one point a λ or target; test split{}",
+            super::tables::bins_of(study),
+            match study.has_spread() {
+                true => "; bars of one standard deviation over seeds",
+                false => "; one seed",
+            }
         ),
         Plot::Frontier(plot),
     ))

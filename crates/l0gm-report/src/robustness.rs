@@ -200,11 +200,13 @@ fn by_condition(study: &Study<'_>, models: Models, points: &[&Point<'_>]) -> Tab
     };
     let bins = bins(study);
     let mut columns_all = vec![
-        words("condition", "condition"),
-        words("severity", "severity"),
-        words("perturbed", "perturbed"),
+        words("row", "condition and model").on_the_page_only(),
+        words("condition", "condition").in_files_only(),
+        words("severity", "severity").in_files_only(),
+        words("perturbed", "perturbed").in_files_only(),
     ];
-    columns_all.extend(name_columns());
+    // The row's name has the model already.
+    columns_all.extend(name_columns().into_iter().skip(1));
     columns_all.extend([
         numbers("accuracy", "accuracy"),
         numbers("accuracy_against_unperturbed", "against unperturbed"),
@@ -223,15 +225,26 @@ fn by_condition(study: &Study<'_>, models: Models, points: &[&Point<'_>]) -> Tab
     let conditions = [None].into_iter();
     for condition in conditions.chain(Condition::PROTOCOL.into_iter().map(Some)) {
         for point in points {
+            let named = |what: String| Cell::text(format!("{what}: {}", point.label()));
             let mut row = match condition {
-                None => vec![Cell::text("unperturbed"), Cell::Empty, Cell::Empty],
+                None => vec![
+                    named("unperturbed".to_owned()),
+                    Cell::text("unperturbed"),
+                    Cell::Empty,
+                    Cell::Empty,
+                ],
                 Some(condition) => vec![
+                    named(format!(
+                        "{} {}",
+                        condition.kind.name(),
+                        condition.severity_name()
+                    )),
                     Cell::text(condition.kind.name()),
                     Cell::text(condition.severity_name()),
                     Cell::text(places(point.runs.iter().copied(), condition.kind)),
                 ],
             };
-            row.extend(name_cells(point));
+            row.extend(name_cells(point).into_iter().skip(1));
             let of = |f: &dyn Fn(&Score) -> Option<f64>| {
                 let all = point.maybe(|r| score(r, condition).and_then(f));
                 all.map_or(Cell::Empty, |e| estimate(e, format::fraction))

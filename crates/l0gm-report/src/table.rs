@@ -27,6 +27,37 @@ pub struct Column {
     pub header: String,
     /// Whether the cells are text, aligned left, rather than numbers, aligned right.
     pub text: bool,
+    /// Who gets the column.
+    pub audience: Audience,
+}
+
+/// Who gets a column: a row's name for people is made of columns that programs rather read apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The page and the files.
+    All,
+    /// The page alone.
+    People,
+    /// The CSV and Parquet files alone.
+    Files,
+}
+
+impl Column {
+    /// Leaves the column out of what people read.
+    pub fn in_files_only(mut self) -> Self {
+        self.audience = Audience::Files;
+        self
+    }
+
+    /// Leaves the column out of the files.
+    pub fn on_the_page_only(mut self) -> Self {
+        self.audience = Audience::People;
+        self
+    }
+
+    fn is_shown(&self) -> bool {
+        self.audience != Audience::Files
+    }
 }
 
 /// One cell of a table.
@@ -115,6 +146,21 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// The columns that people read.
+    pub fn shown_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.is_shown())
+    }
+
+    /// The cells of a row that people read, each with its column. The first one says which row it is: it stays in view
+    /// where a page scrolls the table.
+    pub fn shown_cells<'t>(
+        &'t self,
+        row: &'t [Cell],
+    ) -> impl Iterator<Item = (&'t Cell, &'t Column)> {
+        let cells = row.iter().zip(&self.columns);
+        cells.filter(|(_, column)| column.is_shown())
+    }
+
     /// Drops number columns that hold no value.
     pub fn without_empty_columns(mut self) -> Self {
         let keep: Vec<bool> = (0..self.columns.len())
@@ -142,6 +188,9 @@ impl Table {
     pub fn frame(&self) -> Frame {
         let mut frame = Frame::default();
         for (c, column) in self.columns.iter().enumerate() {
+            if column.audience == Audience::People {
+                continue;
+            }
             let cells = || self.rows.iter().map(|row| &row[c]);
             if column.text {
                 let values = cells().map(|cell| match cell {
@@ -179,6 +228,7 @@ pub fn words(key: impl Into<String>, header: impl Into<String>) -> Column {
         key: key.into(),
         header: header.into(),
         text: true,
+        audience: Audience::All,
     }
 }
 
@@ -188,6 +238,7 @@ pub fn numbers(key: impl Into<String>, header: impl Into<String>) -> Column {
         key: key.into(),
         header: header.into(),
         text: false,
+        audience: Audience::All,
     }
 }
 
@@ -218,6 +269,24 @@ mod tests {
             csv,
             "m,acc,acc_std\ndense,0.873512345,0.001234567\nl0gm,,\n"
         );
+    }
+
+    #[test]
+    fn a_column_for_files_is_not_shown_and_one_for_people_not_written() {
+        let columns = vec![
+            words("row", "model").on_the_page_only(),
+            numbers("lambda", "λ").in_files_only(),
+        ];
+        let mut table = Table::new("t", "T", "", columns);
+        table.push(vec![Cell::text("a"), Cell::number(0.5, |x| x.to_string())]);
+        let shown: Vec<&str> = table
+            .shown_cells(&table.rows[0])
+            .map(|(cell, _)| cell.shown())
+            .collect();
+        assert_eq!(shown, ["a"]);
+        assert_eq!(table.shown_columns().count(), 1);
+        let csv = String::from_utf8(table.frame().to_csv().unwrap()).unwrap();
+        assert_eq!(csv, "lambda\n0.5\n");
     }
 
     #[test]

@@ -39,9 +39,13 @@ fn maybe_estimate(e: Option<Estimate>, shown: impl Fn(f64) -> String) -> Cell {
     e.map_or(Cell::Empty, |e| estimate(e, shown))
 }
 
-/// The columns that name a point.
+/// The columns that name a point: the first for people, the others for the files.
 pub(crate) fn name_columns() -> Vec<Column> {
-    vec![words("method", "method"), numbers("lambda", "λ")]
+    vec![
+        words("model", "model").on_the_page_only(),
+        words("method", "method").in_files_only(),
+        numbers("lambda", "λ").in_files_only(),
+    ]
 }
 
 /// The cells of [`name_columns`].
@@ -50,7 +54,11 @@ pub(crate) fn name_cells(point: &Point<'_>) -> Vec<Cell> {
     if !point.variant.is_empty() {
         name.push_str(&format!(" ({})", point.variant));
     }
-    vec![Cell::text(name), Cell::maybe(point.lambda, format::lambda)]
+    vec![
+        Cell::text(point.label()),
+        Cell::text(name),
+        Cell::maybe(point.lambda, format::lambda),
+    ]
 }
 
 fn table(study: &Study<'_>, id: &str, title: &str, note: String, columns: Vec<Column>) -> Table {

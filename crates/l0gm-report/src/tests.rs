@@ -69,7 +69,49 @@ fn html_and_markdown_hold_what_the_report_must_say() {
     );
     let figures = document.figures().count();
     assert_eq!(html.matches("<svg role").count(), figures);
+    // Every claim's evidence is folded away in both.
+    for text in [&html, &markdown] {
+        let claims = text.matches("<summary>F2: annealing is the key to stability: ");
+        assert_eq!(claims.count(), 1);
+    }
     assert_eq!(markdown.matches("](figures/").count(), figures);
+}
+
+#[test]
+fn every_report_starts_with_the_frontiers_before_anything_else() {
+    let (document, ..) = render(&fixtures::records());
+    let document::Block::Figures(first) = &document.sections[0].blocks[0] else {
+        panic!("{:?}", document.sections[0].blocks[0]);
+    };
+    let ids: Vec<&str> = first.iter().map(|figure| figure.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "frontier-tabular-adult",
+            "frontier-text-imdb-twin",
+            "frontier-graph-amazon-computers-twin"
+        ]
+    );
+    assert_eq!(document.sections[1].id, "missing");
+}
+
+#[test]
+fn the_frontier_has_bars_of_the_seeds_for_accuracy_and_ece() {
+    let (document, ..) = render(&fixtures::records());
+    let points = |id: &str| {
+        let figure = document.figures().find(|figure| figure.id == id).unwrap();
+        match &figure.plot {
+            figures::Plot::Frontier(plot) => plot.points.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for point in points("frontier-tabular-adult") {
+        assert!(point.accuracy_std.is_some() && point.ece_std.is_some());
+        assert!(point.ece_scaled_std.is_some());
+    }
+    for point in points("frontier-text-imdb-twin") {
+        assert!(point.accuracy_std.is_none() && point.ece_std.is_none());
+    }
 }
 
 #[test]
@@ -534,12 +576,62 @@ fn other_designs_are_named_by_what_they_change_and_never_stand_for_the_study() {
 }
 
 #[test]
+fn the_first_column_of_every_table_of_points_tells_its_rows_apart() {
+    let mut records = fixtures::real_records();
+    let plain = records.clone();
+    for kind in ["soft-ece", "mmce"] {
+        for weight in [0.1, 0.3, 1.0] {
+            for lambda in [1e-3, 3e-3] {
+                let term = serde_json::json!({"kind": kind, "weight": weight});
+                let settings = serde_json::json!({"train": {"objective": {"coupling": term}}});
+                records.extend(fixtures::variant(&plain, "adult", lambda, &settings));
+            }
+        }
+    }
+    let schedule = serde_json::json!({"train": {"schedule": {"kind": "none"}}});
+    for lambda in [1e-3, 3e-3] {
+        records.extend(fixtures::variant(&plain, "adult", lambda, &schedule));
+    }
+    let (document, ..) = render(&records);
+    let mut seen = 0;
+    for table in document.tables() {
+        let of_points = [
+            "glance",
+            "designs-",
+            "quality-",
+            "calibration-",
+            "size-and-speed-",
+            "robustness-",
+            "conditions-",
+            "paper-table-8",
+        ];
+        if !of_points.iter().any(|id| table.id.starts_with(id)) {
+            continue;
+        }
+        seen += 1;
+        let mut names: Vec<&str> = table.rows.iter().map(|row| row[0].shown()).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "{}", table.id);
+        assert!(table.columns[0].text);
+        assert_eq!(table.columns[0].audience, table::Audience::People);
+    }
+    assert!(seen >= 18, "{seen}");
+    let designs = document
+        .tables()
+        .find(|t| t.id == "designs-tabular-adult")
+        .unwrap();
+    assert_eq!(designs.rows.len(), 14);
+}
+
+#[test]
 fn the_lead_calls_a_difference_noise_by_the_rule_of_the_claims() {
     // Differences of √2 (.0098 - .0067) = .0044 or more count, given the fixtures' noise floors.
     for (ece, said) in [
-        (0.0143, "within the noise"),
-        (0.0150, "0.5 points worse"),
-        (0.0050, "0.5 points better"),
+        (0.0143, "against 0.0100: no difference shown"),
+        (0.0150, "0.0050 worse"),
+        (0.0050, "0.0050 better"),
     ] {
         let mut records = fixtures::records();
         records.retain(|r| r.spec.dataset == "adult");

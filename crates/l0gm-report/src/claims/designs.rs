@@ -27,17 +27,11 @@ fn f2(evidence: &Evidence<'_, '_>) -> Finding {
     let study = evidence.study;
     let mut none = arms::changed_in_sweep(study, Axis::Schedule);
     if none.is_empty() {
-        return lacks(Axis::Schedule, "no run without annealing");
+        return with_seeds(study, "no run without annealing");
     }
     none.retain(|point| point.runs.len() > 1);
     if none.is_empty() {
-        return Finding::untested(
-            "one seed: there is no worst seed and no spread",
-            vec![Missing::Flags(format!(
-                "{} --seeds 0,1,2",
-                flags_of(Axis::Schedule)
-            ))],
-        );
+        return with_seeds(study, "one seed: there is no worst seed and no spread");
     }
     let Some(pairs) = beside_sweep(study, none) else {
         return out_of_reach();
@@ -66,6 +60,15 @@ fn f2(evidence: &Evidence<'_, '_>) -> Finding {
     }
 }
 
+/// A finding that runs without annealing are missing, of at least two seeds: on one there is no worst seed.
+fn with_seeds(study: &Study<'_>, what: &str) -> Finding {
+    let mut flags = flags_of(Axis::Schedule, Some(study));
+    if !study.has_spread() {
+        flags.push_str(" --seeds 0,1,2");
+    }
+    Finding::untested(what, vec![Missing::Flags(flags)])
+}
+
 pub(super) const COUPLING: Claim = Claim {
     id: "C",
     name: "coupling helps only when aggressive",
@@ -84,7 +87,11 @@ pub(super) const COUPLING: Claim = Claim {
 fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
     let with = arms::changed_in_sweep(evidence.study, Axis::Coupling);
     if with.is_empty() {
-        return lacks(Axis::Coupling, "no run with a calibration term");
+        return lacks(
+            Axis::Coupling,
+            evidence.study,
+            "no run with a calibration term",
+        );
     }
     let Some(pairs) = beside_sweep(evidence.study, with) else {
         return out_of_reach();
@@ -96,7 +103,7 @@ fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
             true => "no pair below 10% active",
             false => "no pair at 10% active or more",
         };
-        return lacks(Axis::Coupling, what);
+        return lacks(Axis::Coupling, evidence.study, what);
     }
     // How much the calibration term improves on the objective without it.
     let gain = |pairs: &[Pair<'_, '_>]| {
@@ -164,7 +171,7 @@ fn granularity(evidence: &Evidence<'_, '_>) -> Finding {
     let mut fine = arms::changed_in_sweep(study, Axis::Granularity);
     fine.retain(|p| p.value_of(Axis::Granularity) == "fine");
     if fine.is_empty() {
-        return lacks(Axis::Granularity, "no fine-grained run");
+        return lacks(Axis::Granularity, study, "no fine-grained run");
     }
     let Some(pairs) = beside_sweep(study, fine) else {
         return out_of_reach();
@@ -198,6 +205,7 @@ fn instance(evidence: &Evidence<'_, '_>) -> Finding {
     let mut finding = match pairs.is_empty() {
         true => lacks(
             Axis::Kind,
+            evidence.study,
             "no static mask beside a gate of an example's own with the same seeds",
         ),
         false => of_pairs(&pairs, "the per-example gate's"),
@@ -319,8 +327,8 @@ fn both(one: Standing, other: Standing) -> Verdict {
     }
 }
 
-fn lacks(axis: Axis, what: &str) -> Finding {
-    let flags = flags_of(axis);
+fn lacks(axis: Axis, study: &Study<'_>, what: &str) -> Finding {
+    let flags = flags_of(axis, Some(study));
     Finding::untested(what, vec![Missing::Flags(flags)])
 }
 

@@ -80,7 +80,7 @@ fn f3(evidence: &Evidence<'_, '_>) -> Finding {
     let Some(first) = moderate.first() else {
         return Finding::untested(
             "no point of the sweep has 10% to 50% of its dimensions active",
-            vec![Missing::Flags("--method l0gm".to_owned())],
+            vec![Missing::Flags(towards_moderate(&arms::sweep(study)))],
         );
     };
     let Some(dense) = study.dense_beside(first) else {
@@ -131,6 +131,29 @@ fn f3(evidence: &Evidence<'_, '_>) -> Finding {
         ),
         missing: vec![],
     }
+}
+
+/// The flags for λ at which 10% to 50% may be active: between the sweep's neighbours there, or beyond its end.
+fn towards_moderate(sweep: &[&Point<'_>]) -> String {
+    let above = sweep.iter().rfind(|p| p.active() > 0.5);
+    let below = sweep.iter().find(|p| p.active() < 0.1);
+    let of = |p: &&Point<'_>| p.lambda.filter(|l| *l > 0.0);
+    let lambdas = match (above.and_then(of), below.and_then(of)) {
+        (Some(a), Some(b)) if a < b => {
+            let step = (b / a).powf(0.25);
+            vec![a * step, a * step * step, b / step]
+        }
+        (Some(a), None) => vec![3.0 * a, 10.0 * a],
+        (None, Some(b)) => vec![b / 10.0, b / 3.0],
+        _ => return "--method l0gm".to_owned(),
+    };
+    // Two digits are enough to find the range, and can be read.
+    let shown = lambdas.iter().map(|l| {
+        let rounded = format!("{l:.1e}");
+        rounded.parse().map_or(rounded, format::lambda)
+    });
+    let shown: Vec<String> = shown.collect();
+    format!("--method l0gm --lambda {}", shown.join(","))
 }
 
 /// Lists the ECE of each point, such as "0.0066 at 27.5% active and 0.0063 at 11.9% active".

@@ -1,5 +1,5 @@
-//! The report's section on the claims: a table with a row for each claim, then each claim with its rule, its evidence
-//! and what is missing.
+//! The report's section on the claims: a table with a row for each claim, then each claim, folded, with its rule, its
+//! evidence and what is missing.
 
 use super::{CLAIMS, Claim, Finding, Judged, Missing, OVERALL, Verdict, judge};
 use crate::context::ReportContext;
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Paper) -> Section {
     let profile = &context.command.profile;
-    let command = Command::new(&context.program, profile);
+    let command = Command::new(context);
     let judged: Vec<(&Claim, Judged)> = CLAIMS
         .iter()
         .map(|claim| {
@@ -32,7 +32,7 @@ pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Pa
     let mut blocks = vec![
         Block::Paragraph(format!(
             "What the paper claims, in our words, and what the runs of this report say of it, by the rules given \
-             with each. {OVERALL}"
+             with each; a claim's rule, evidence and missing runs unfold below the table. {OVERALL}"
         )),
         Block::Table(table(studies, &judged)),
     ];
@@ -42,7 +42,7 @@ pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Pa
         .filter(|modality| !studies.iter().any(|s| !s.twin && s.modality == *modality));
     let absent: Vec<String> = absent
         .map(|modality| {
-            let command = Command::new(&context.program, "paper").of(modality, None, "");
+            let command = command.of_modality(modality);
             format!("No real data of modality {modality}, and so no verdict on it: `{command}`")
         })
         .collect();
@@ -50,7 +50,6 @@ pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Pa
         blocks.push(Block::List(absent));
     }
     for (claim, judged) in &judged {
-        blocks.push(Block::Heading(format!("{}: {}", claim.id, claim.name)));
         let mut items = vec![
             format!("The paper ({}): {}", claim.place, claim.says),
             format!("Rule: {}", claim.rule),
@@ -66,7 +65,10 @@ pub(crate) fn section(studies: &[Study<'_>], context: &ReportContext, paper: &Pa
             judged.verdict.text(),
             coverage(studies, judged)
         ));
-        blocks.push(Block::List(items));
+        blocks.push(Block::FoldedList {
+            title: format!("{}: {}: {}", claim.id, claim.name, judged.verdict.text()),
+            items,
+        });
     }
     Section {
         id: "claims".to_owned(),
@@ -107,8 +109,9 @@ fn caveat(studies: &[Study<'_>], profile: &str) -> Option<String> {
 
 fn table(studies: &[Study<'_>], judged: &[(&Claim, Judged)]) -> Table {
     let mut columns = vec![
-        words("id", "claim"),
-        words("name", ""),
+        words("claim", "claim").on_the_page_only(),
+        words("id", "claim").in_files_only(),
+        words("name", "name").in_files_only(),
         words("verdict", "verdict"),
     ];
     columns.extend(
@@ -116,7 +119,7 @@ fn table(studies: &[Study<'_>], judged: &[(&Claim, Judged)]) -> Table {
             .iter()
             .map(|study| words(format!("verdict_{}", study.slug()), study.tag())),
     );
-    columns.push(words("evidence", "evidence"));
+    columns.push(words("evidence", "evidence").in_files_only());
     let mut table = Table::new(
         "claims",
         "The claims and their verdicts",
@@ -130,6 +133,7 @@ fn table(studies: &[Study<'_>], judged: &[(&Claim, Judged)]) -> Table {
     );
     for (claim, judged) in judged {
         let mut row = vec![
+            Cell::text(format!("{}: {}", claim.id, claim.name)),
             Cell::text(claim.id),
             Cell::text(claim.name),
             Cell::text(judged.verdict.text()),
@@ -159,10 +163,7 @@ fn line(study: &Study<'_>, finding: &Finding, command: &Command) -> String {
         .iter()
         .map(|missing| match missing {
             Missing::Flags(flags) => {
-                format!(
-                    "`{}`",
-                    command.of(study.modality, Some((study.dataset, study.twin)), flags)
-                )
+                format!("`{}`", command.of(study, flags))
             }
             Missing::Words(words) => words.clone(),
         })

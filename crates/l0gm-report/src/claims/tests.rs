@@ -154,6 +154,31 @@ fn annealing_cannot_be_judged_on_one_seed() {
     assert!(matches!(&finding.missing[0], Missing::Flags(f) if f.contains("--seeds 0,1,2")));
 }
 
+#[test]
+fn a_suggestion_asks_for_the_runs_that_a_claim_needs() {
+    let flags = |id: &str, records: &[RunRecord]| match &on_adult(id, records, &[]).missing[0] {
+        Missing::Flags(flags) => flags.clone(),
+        other => panic!("{other:?}"),
+    };
+    let mut records = fixtures::real_records();
+    // Three seeds are there, so the command takes those; on one seed F2 needs others.
+    assert!(!flags("F2", &records).contains("--seeds"));
+    records.retain(|r| r.spec.seed == 0);
+    let f2 = "--method l0gm --ablation no-annealing --seeds 0,1,2";
+    assert_eq!(flags("F2", &records), f2);
+    // A sweep of other λ: the ablation is run at those.
+    records.retain(|r| [None, Some(1e-4), Some(1e-2)].contains(&r.spec.lambda));
+    assert_eq!(
+        flags("I", &records),
+        "--method l0gm --ablation static --lambda 1e-4,1e-2"
+    );
+    // Of these two, one is above and one below the moderate range; λ between them are asked for.
+    assert_eq!(
+        flags("F3", &records),
+        "--method l0gm --lambda 3.2e-4,1e-3,3.2e-3"
+    );
+}
+
 /// F2 and G compare at the same active fraction, not at the same lambda.
 #[test]
 fn designs_that_close_gates_further_are_held_against_the_sweep_where_it_is_as_sparse() {

@@ -12,6 +12,9 @@ use plotters::style::Color;
 
 /// Font size of the labels.
 const LABEL: i32 = 11;
+/// Distance of an ECE's error bar from its point, in percent of the interface, so that the bars before and after
+/// scaling do not hide each other.
+const BESIDE: f64 = 0.3;
 
 /// The data of the frontier.
 #[derive(Clone, Debug)]
@@ -40,8 +43,12 @@ pub struct FrontierPoint {
     pub accuracy_std: Option<f64>,
     /// Mean ECE before temperature scaling.
     pub ece: f64,
+    /// Standard deviation of that ECE over seeds; absent for one seed.
+    pub ece_std: Option<f64>,
     /// Mean ECE after temperature scaling.
     pub ece_scaled: f64,
+    /// Standard deviation of the scaled ECE over seeds; absent for one seed.
+    pub ece_scaled_std: Option<f64>,
 }
 
 /// The reference values of the dense model.
@@ -203,7 +210,10 @@ impl Frontier {
     }
 
     fn draw_ece<DB: Canvas>(&self, area: &Area<DB>, pen: &Pen) -> Result<()> {
-        let values = self.points.iter().flat_map(|p| [p.ece, p.ece_scaled]);
+        let values = self.points.iter().flat_map(|p| {
+            let top = |ece: f64, std: Option<f64>| ece + std.unwrap_or(0.0);
+            [top(p.ece, p.ece_std), top(p.ece_scaled, p.ece_scaled_std)]
+        });
         let highest = values
             .chain(self.dense.iter().flat_map(|d| [d.ece, d.ece_scaled]))
             .chain([self.noise])
@@ -229,16 +239,26 @@ impl Frontier {
             let scaled = dense.ece_scaled;
             pen.dashed(&mut chart, 0.0..105.0, scaled, PALETTE[5].mix(0.9))?;
         }
-        let scaled = |p: &FrontierPoint| p.ece_scaled;
-        let plain = |p: &FrontierPoint| p.ece;
-        type Value<'a> = &'a dyn Fn(&FrontierPoint) -> f64;
-        let series: [(Value<'_>, _); 2] = [(&scaled, PALETTE[5]), (&plain, ORANGE)];
-        for (value, colour) in series {
+        type Value = fn(&FrontierPoint) -> (f64, Option<f64>);
+        let series: [(Value, _, f64); 2] = [
+            (|p| (p.ece_scaled, p.ece_scaled_std), PALETTE[5], BESIDE),
+            (|p| (p.ece, p.ece_std), ORANGE, -BESIDE),
+        ];
+        for (value, colour, beside) in series {
             let points: Vec<(f64, f64)> = self
                 .points
                 .iter()
-                .map(|p| (p.active * 100.0, value(p)))
+                .map(|p| (p.active * 100.0, value(p).0))
                 .collect();
+            for point in &self.points {
+                let (ece, std) = value(point);
+                let Some(std) = std else { continue };
+                // An ECE cannot be below zero, so neither does its bar reach there.
+                let x = point.active * 100.0 + beside;
+                let ends = [(x, (ece - std).max(0.0)), (x, ece + std)];
+                let bar = PathElement::new(ends, pen.stroke(colour, 1));
+                chart.draw_series(std::iter::once(bar))?;
+            }
             chart.draw_series(LineSeries::new(
                 points.iter().copied(),
                 pen.stroke(colour.mix(0.6), 2),
@@ -265,7 +285,9 @@ mod tests {
             accuracy,
             accuracy_std: None,
             ece,
+            ece_std: None,
             ece_scaled: ece,
+            ece_scaled_std: None,
         };
         let frontier = Frontier {
             title: String::new(),

@@ -13,8 +13,9 @@ pub(super) fn table(places: &[Place<'_, '_>], paper: &Paper) -> Table {
         "Ours: rows as read by the first run of the study; validation rows are taken from the training rows where \
          the paper names none.",
         vec![
-            words("data", "data"),
-            words("whose", "whose"),
+            words("row", "data").on_the_page_only(),
+            words("data", "data").in_files_only(),
+            words("whose", "whose").in_files_only(),
             words("input", "input"),
             numbers("instances", "instances"),
             numbers("classes", "classes"),
@@ -32,6 +33,7 @@ pub(super) fn table(places: &[Place<'_, '_>], paper: &Paper) -> Table {
         if let Some(data) = theirs.filter(|data| data.name != named) {
             named = &data.name;
             table.push(vec![
+                Cell::text(format!("{}, paper", data.name)),
                 Cell::text(data.name.as_str()),
                 Cell::text("paper"),
                 Cell::text(data.input.as_str()),
@@ -44,15 +46,21 @@ pub(super) fn table(places: &[Place<'_, '_>], paper: &Paper) -> Table {
             ]);
         }
         let Some(run) = place.study.and_then(|study| study.runs().next()) else {
-            let mut row = vec![Cell::text(place.dataset), Cell::text("ours")];
+            let mut row = vec![
+                Cell::text(format!("{}, ours", place.dataset)),
+                Cell::text(place.dataset),
+                Cell::text("ours"),
+            ];
             row.extend((0..6).map(|_| Cell::Empty));
             row.push(Cell::text("not run"));
             table.push(row);
             continue;
         };
         let split = |name: &str| run.data.rows.get(name).map(|n| *n as u64);
+        let name = place.study.map_or_else(String::new, |study| study.tag());
         table.push(vec![
-            Cell::text(place.study.map_or_else(String::new, |study| study.tag())),
+            Cell::text(format!("{name}, ours")),
+            Cell::text(name),
             Cell::text("ours"),
             Cell::Empty,
             count(Some(run.data.rows.values().map(|n| *n as u64).sum())),

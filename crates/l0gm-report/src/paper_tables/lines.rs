@@ -1,10 +1,11 @@
 //! One row of the paper beside a point of ours, and the columns that all such tables share.
 
 use super::Place;
+use crate::document::Block;
 use crate::format;
 use crate::robustness;
 use crate::study::Point;
-use crate::table::{Cell, Column, Table, numbers, words};
+use crate::table::{Audience, Cell, Column, Table, numbers, words};
 use crate::tables::{active_cell, estimate};
 
 /// The figures of one row of the paper; those it does not state are absent.
@@ -53,14 +54,38 @@ pub(super) fn table(
     table.without_empty_columns()
 }
 
+/// What the rows without a point of ours lack, such as "adult: λ 1e-4: not run: ...". Folded below the table, because
+/// commands are longer than any column.
+pub(super) fn missing(table: &Table) -> Option<Block> {
+    let missing = table
+        .columns
+        .iter()
+        .position(|column| column.key == "missing" && column.audience == Audience::Files)?;
+    let rows = table.rows.iter();
+    let lacking = rows.filter(|row| !matches!(row[missing], Cell::Empty));
+    let items: Vec<String> = lacking
+        .map(|row| format!("{}: {}", row[0].shown(), row[missing].shown()))
+        .collect();
+    let rows = if items.len() == 1 { "row" } else { "rows" };
+    (!items.is_empty()).then(|| Block::FoldedList {
+        title: format!(
+            "{}: {} {rows} without a run of ours, and what is missing",
+            table.title,
+            items.len()
+        ),
+        items,
+    })
+}
+
 fn has_twin(place: &Place<'_, '_>) -> bool {
     place.study.is_some_and(|study| study.twin)
 }
 
 fn columns() -> Vec<Column> {
     vec![
-        words("data", "data"),
-        words("paper_row", "paper's row"),
+        words("row", "paper's row").on_the_page_only(),
+        words("data", "data").in_files_only(),
+        words("paper_row", "paper's row").in_files_only(),
         words("our_row", "ours"),
         numbers("seeds", "seeds"),
         numbers("active_paper", "active, paper"),
@@ -83,7 +108,7 @@ fn columns() -> Vec<Column> {
         numbers("latency_paper", "latency, paper"),
         numbers("latency", "latency, ours"),
         numbers("compact_latency", "compact, ours"),
-        words("missing", "missing here"),
+        words("missing", "missing here").in_files_only(),
     ]
 }
 
@@ -114,6 +139,7 @@ fn cells(place: &Place<'_, '_>, line: &Line<'_, '_>) -> Vec<Cell> {
     let mean = |f: fn(&l0gm_train::RunRecord) -> f64| point.map(|p| p.over(f).mean);
     let latency = |wanted: Option<f64>| wanted.filter(|_| paper.latency.is_some());
     vec![
+        Cell::text(format!("{}: {}", place.name(), line.name)),
         Cell::text(place.name()),
         Cell::text(line.name.as_str()),
         point.map_or(Cell::Empty, |p| Cell::text(p.label())),

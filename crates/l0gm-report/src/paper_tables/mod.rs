@@ -77,14 +77,18 @@ pub(super) fn section(
          noise floor: what perfectly calibrated predictions of the same confidences would read, mean and 95th \
          percentile. Worst is the lowest accuracy over seeds. Under Worst the paper's text rows give a number \
          far below the mean, which reads as a loss; there we give the lowest accuracy and, in a column of its \
-         own, the highest NLL over seeds, and no difference. Rows without a figure of ours say what is missing; \
-         their commands take a folder OUT, the same for all, and the same `--set` and `--settings` as the runs \
-         here, if any."
+         own, the highest NLL over seeds, and no difference. What rows without a figure of ours lack unfolds below their table; \
+         their commands go on with the settings, data and seeds of the runs here; OUT, where it stands, is the \
+         folder of this report."
             .to_owned(),
     )];
     let mut add = |heading: &str, tables: Vec<super::table::Table>| {
         blocks.push(Block::Heading(heading.to_owned()));
-        blocks.extend(tables.into_iter().map(Block::Table));
+        for table in tables {
+            let missing = lines::missing(&table);
+            blocks.push(Block::Table(table));
+            blocks.extend(missing);
+        }
     };
     add("Table 2: the data", vec![datasets::table(&places, paper)]);
     add(

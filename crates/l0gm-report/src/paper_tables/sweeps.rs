@@ -72,7 +72,7 @@ pub(super) fn ablations(places: &[Place<'_, '_>], paper: &Paper, command: &Comma
                         place
                             .study
                             .and_then(|study| nearest(of_variant(study, other), active)),
-                        axis.map_or_else(String::new, flags_of),
+                        axis.map_or_else(String::new, |axis| flags_of(axis, place.study)),
                     )
                 }
             };
@@ -123,7 +123,10 @@ pub(super) fn annealing(places: &[Place<'_, '_>], paper: &Paper, command: &Comma
                         .or_else(|| place.study.and_then(|study| arms::at(study, 3e-4))),
                     "--method l0gm --lambda 3e-4".to_owned(),
                 ),
-                false => (pair.map(|(_, none)| none), flags_of(Axis::Schedule)),
+                false => (
+                    pair.map(|(_, none)| none),
+                    flags_of(Axis::Schedule, place.study),
+                ),
             };
             rows.push((
                 place,
@@ -183,7 +186,10 @@ pub(super) fn coupling(places: &[Place<'_, '_>], paper: &Paper, command: &Comman
                     "with",
                     row.ece_with,
                     place.study.and_then(coupled),
-                    format!("{} --lambda {lambda}", flags_of(Axis::Coupling)),
+                    format!(
+                        "--method l0gm --ablation {} --lambda {lambda}",
+                        Axis::Coupling.ablation()
+                    ),
                 ),
             ] {
                 rows.push((
@@ -216,10 +222,26 @@ fn not_run<'s, 'a>(place: &Place<'s, 'a>, flags: &str, command: &Command) -> Our
     Ours::Missing(format!("not run: `{}`", command.at(place, flags)))
 }
 
-/// The flags that run this ablation beside the default design.
-pub(crate) fn flags_of(axis: Axis) -> String {
-    format!("--method l0gm --ablation {}", axis.ablation())
+/// The flags that run this ablation beside the default design. Where the study's sweep lacks the λ at which the
+/// ablation is run by default, it is run at those of the sweep, which the sweep's own runs then need not be made for.
+pub(crate) fn flags_of(axis: Axis, study: Option<&Study<'_>>) -> String {
+    let mut flags = format!("--method l0gm --ablation {}", axis.ablation());
+    let at_any_lambda = matches!(axis, Axis::Kind | Axis::Schedule);
+    let sweep = study.filter(|_| at_any_lambda).map(arms::sweep);
+    let Some((study, sweep)) = study.zip(sweep) else {
+        return flags;
+    };
+    let is_default = DEFAULT.iter().all(|&l| arms::at(study, l).is_some());
+    if sweep.len() > 1 && !is_default {
+        let lambdas = sweep.iter().filter_map(|p| p.lambda).map(format::lambda);
+        let lambdas: Vec<String> = lambdas.collect();
+        flags.push_str(&format!(" --lambda {}", lambdas.join(",")));
+    }
+    flags
 }
+
+/// The λ at which `--ablation static` and `--ablation no-annealing` run unless others are named.
+const DEFAULT: [f64; 2] = [3e-4, 3e-3];
 
 fn axis_of(variant: &str) -> Option<Axis> {
     match variant {

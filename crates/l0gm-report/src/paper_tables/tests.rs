@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::context::ReportContext;
 use crate::fixtures;
 use crate::grouping::studies;
 use crate::table::{Cell, Table};
@@ -12,7 +13,10 @@ fn tables(records: &[RunRecord]) -> Vec<Table> {
     let section = section(
         &studies,
         records,
-        &Command::new("cargo xtask", "paper"),
+        &Command::new(&ReportContext {
+            program: "cargo xtask".to_owned(),
+            ..ReportContext::default()
+        }),
         &Paper::load().unwrap(),
     );
     let tables = section.blocks.into_iter().filter_map(|block| match block {
@@ -96,7 +100,7 @@ fn a_row_without_a_run_of_ours_says_what_is_missing() {
     assert_eq!(
         cell(six, "imdb", "static-mask", "missing").shown(),
         "not run: `cargo xtask reproduce --profile paper --modality text --dataset imdb --method l0gm \
-         --ablation static --out OUT`"
+         --ablation static --seeds 0 --out OUT`"
     );
 }
 

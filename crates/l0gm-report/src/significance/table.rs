@@ -70,11 +70,12 @@ fn table(study: &Study<'_>, family: Family, comparisons: &[&Comparison]) -> Tabl
             format::count(RESAMPLES as u64)
         ),
         vec![
-            words("ours", "L0GM"),
-            words("rival", "rival"),
+            words("pair", "L0GM against rival").on_the_page_only(),
+            words("ours", "L0GM").in_files_only(),
+            words("rival", "rival").in_files_only(),
             numbers("seeds", "seeds"),
             numbers("examples", "pairs"),
-            words("measure", "measure"),
+            words("measure", "measure").in_files_only(),
             numbers("difference", "difference"),
             numbers("low", "95% from"),
             numbers("high", "to"),
@@ -105,6 +106,10 @@ fn row(comparison: &Comparison, test: &Test) -> Vec<Cell> {
     };
     let count = |n: usize| Cell::number(n as f64, |x| format::count(x as u64));
     vec![
+        Cell::text(format!(
+            "{} against {}: {measure}",
+            comparison.ours, comparison.rival
+        )),
         Cell::text(&comparison.ours),
         Cell::text(&comparison.rival),
         count(comparison.seeds),
