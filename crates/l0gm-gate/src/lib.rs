@@ -121,7 +121,7 @@ pub use reading::{ActiveFraction, GateReader, GateReading};
 pub use schedule::{Schedule, ScheduleKind, ScheduleStep, Temperature};
 pub use settled::{harden, settle_likely};
 pub use steering::{Steered, Steering};
-pub use target::{Controller, Multiplier, Target, settle, shift_to};
+pub use target::{Controller, Multiplier, Target, check_reachable, settle, shift_to};
 pub use whole_file::write_whole;
 
 /// Compiles the README's example with the documentation's tests.

@@ -204,6 +204,33 @@ impl Multiplier {
     }
 }
 
+/// Refuses a target that is nearer to no open gate than to one: nothing would stay open.
+///
+/// # Errors
+/// Says how many gates there are, and the smallest target that opens one.
+pub fn check_reachable(gates: &[&Gate], target: Target) -> Result<()> {
+    let (mut all, mut least) = (0usize, usize::MAX);
+    for gate in gates {
+        if let Some(log_alpha) = gate.log_alpha() {
+            all += log_alpha.elem_count() * gate.covers();
+            least = least.min(gate.covers());
+        }
+    }
+    if all == 0 || target.active() * all as f64 > 0.5 * least as f64 {
+        return Ok(());
+    }
+    let one = least as f64 / all as f64;
+    Err(Error::setting(
+        "target",
+        target.active(),
+        &format!(
+            "at least {:.4}, which is one of the {} gates",
+            one,
+            all / least
+        ),
+    ))
+}
+
 /// Opens exactly the gates with the largest log_alpha, so many that the open share of all dimensions of `gates`
 /// together comes nearest to `target`, and closes the others. The log_alpha of gates that must change is put just
 /// beyond the closing point. Equal gates are taken in their order. Returns the share that is open.

@@ -277,3 +277,23 @@ fn settings_of_the_controller_outside_their_range_are_named() {
         assert!(text.contains(name), "{text}");
     }
 }
+
+#[test]
+fn a_target_that_would_open_no_gate_is_refused_with_the_smallest_that_opens_one() {
+    let gate = Gate::new(
+        Interface::Flat { dim: 10 },
+        &GateConfig::default(),
+        &crate::Schedule::default(),
+        &Device::Cpu,
+    )
+    .unwrap();
+    let check = |share: f64| check_reachable(&[&gate], Target::new(share).unwrap());
+    assert!(check(0.06).is_ok() && check(0.5).is_ok());
+    let text = check(0.04).unwrap_err().to_string();
+    assert!(
+        text.contains("target is 0.04") && text.contains("at least 0.1000, which is one of the 10"),
+        "{text}"
+    );
+    let none = Gate::identity(Interface::Flat { dim: 10 });
+    assert!(check_reachable(&[&none], Target::new(0.01).unwrap()).is_ok());
+}

@@ -81,7 +81,7 @@ fn a_study_shows_every_model_and_leaves_its_files() {
         "L0GM 25%",
         "after temperature scaling",
         "recall=0.8",
-        "Reads ",
+        "reads ",
         "report.html",
     ] {
         assert!(screen.contains(part), "{part}: {screen}");
@@ -165,6 +165,29 @@ fn another_tools_probabilities_are_a_row_and_a_wrong_file_is_one_line() {
 }
 
 #[test]
+fn a_folder_keeps_one_study() {
+    let dir = tempfile::tempdir().unwrap();
+    table(dir.path());
+    assert_eq!(l0gm(dir.path(), &short(&["-q"])).status.code(), Some(0));
+    let other = ["train", "churn.csv", "--label", "plan", "-q"];
+    let told = refused(dir.path(), &other);
+    assert!(told.contains("label is left, not plan"), "{told}");
+    let told = refused(
+        dir.path(),
+        &short(&["--seeds", "0-1", "--rival", "a=churn.csv"]),
+    );
+    assert!(told.contains("one seed"), "{told}");
+    let before = std::fs::read(dir.path().join("out/churn/result.json")).unwrap();
+    let path = dir.path().join("churn.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("basic", "plus", 1)).unwrap();
+    let told = refused(dir.path(), &short(&["-q"]));
+    assert!(told.contains("changed since the study"), "{told}");
+    let after = std::fs::read(dir.path().join("out/churn/result.json")).unwrap();
+    assert_eq!(before, after);
+}
+
+#[test]
 fn a_split_by_group_or_time_is_said_and_what_cannot_be_is_one_line() {
     let dir = tempfile::tempdir().unwrap();
     table(dir.path());
@@ -188,6 +211,28 @@ fn a_split_by_group_or_time_is_said_and_what_cannot_be_is_one_line() {
         (short(&["--time", "plan"]), "expected dates or numbers"),
         (short(&["--seeds", "4-2"]), "--seeds"),
         (short(&["--tune", "1"]), "at least 2"),
+    ] {
+        let told = refused(dir.path(), &words);
+        assert!(told.contains(part), "{words:?}: {told}");
+    }
+    for (words, part) in [
+        (short(&["--ignore", "left"]), "the label's column"),
+        (short(&["--test", "churn.csv"]), "the same file"),
+        (
+            short(&["--threshold", "max-f1", "--positive", "maybe"]),
+            "no and yes",
+        ),
+        (
+            vec![
+                "train",
+                "churn.csv",
+                "--label",
+                "plan",
+                "--threshold",
+                "max-f1",
+            ],
+            "3 classes",
+        ),
     ] {
         let told = refused(dir.path(), &words);
         assert!(told.contains(part), "{words:?}: {told}");

@@ -56,6 +56,12 @@ impl Effects {
                 [(start, from), (end.max(start + pen.px(1)), to)],
                 pen.fill(BLUE.mix(0.75)),
             ))?;
+            if lowest < 0.0 {
+                area.draw(&PathElement::new(
+                    [(x(0.0), from - pen.px(3)), (x(0.0), to + pen.px(3))],
+                    pen.stroke(INK.mix(0.4), 1),
+                ))?;
+            }
             let middle = (from + to) / 2;
             let (low, high) = (x(bar.interval.0), x(bar.interval.1));
             let line = pen.stroke(INK.mix(0.8), 1);
@@ -63,13 +69,6 @@ impl Effects {
             for end in [low, high] {
                 area.draw(&PathElement::new([(end, from), (end, to)], line))?;
             }
-        }
-        if lowest < 0.0 {
-            let bottom = pen.px(ROW * self.bars.len() as i32);
-            area.draw(&PathElement::new(
-                [(x(0.0), 0), (x(0.0), bottom)],
-                pen.stroke(INK.mix(0.4), 1),
-            ))?;
         }
         Ok(())
     }

@@ -70,6 +70,9 @@ where
 {
     training.config.check()?;
     check_gates(training.model, &training.config.schedule)?;
+    if let Some(target) = training.config.target {
+        l0gm_gate::check_reachable(&training.model.gates(), target)?;
+    }
     session::Session::open(checksums, training, run, stop)?.run(progress)
 }
 

@@ -19,7 +19,7 @@ Examples:
   l0gm inspect graph-folder --format json
       The same of a graph, for a program.
 
-Exit codes: 0 the data can be used, 2 they cannot.")]
+Exit codes: 0 the data can be used, 1 they cannot, 2 a flag is wrong.")]
 pub struct InspectFlags {
     /// The data, and how they are read.
     #[command(flatten)]

@@ -23,6 +23,7 @@ impl Request {
     /// The data are not there, or flags contradict each other or the modality.
     pub(crate) fn new(flags: &DataFlags, base: CellFlags) -> anyhow::Result<Self> {
         let (modality, because) = modality(flags)?;
+        check_names(flags)?;
         let set = settings(flags, modality)?;
         let dataset = flags.data.to_str().ok_or_else(|| {
             usage(format!(
@@ -113,6 +114,34 @@ fn modality(flags: &DataFlags) -> anyhow::Result<(ModalityFlag, &'static str)> {
         Some(_) => (ModalityFlag::Texts, "--text names their column"),
         None => (ModalityFlag::Table, "no --text names a column of texts"),
     })
+}
+
+/// Refuses a label that is ignored too, and test or validation rows that are the training rows.
+fn check_names(flags: &DataFlags) -> anyhow::Result<()> {
+    if let Some(label) = flags.label.as_ref().filter(|l| flags.ignore.contains(l)) {
+        return Err(usage(format!(
+            "--ignore {label}: it is the label's column; leave it out of --ignore"
+        )));
+    }
+    let files = [
+        ("the data", Some(&flags.data)),
+        ("--valid", flags.valid.as_ref()),
+        ("--test", flags.test.as_ref()),
+    ];
+    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
+    for (name, file) in files {
+        let Some(Ok(path)) = file.map(std::fs::canonicalize) else {
+            continue;
+        };
+        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == path) {
+            return Err(usage(format!(
+                "{name} {}: is the same file as {other}; a model must not be judged on rows that it learnt",
+                path.display()
+            )));
+        }
+        seen.push((name, path));
+    }
+    Ok(())
 }
 
 /// The flags as settings of the modality.

@@ -41,6 +41,9 @@ pub(super) struct Data {
     pub(super) split: Vec<(String, usize)>,
     /// Seeds of the runs.
     pub(super) seeds: Vec<u64>,
+    /// What reads texts; absent for other data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encoder: Option<String>,
 }
 
 /// One model on the test rows.
@@ -173,6 +176,7 @@ impl Data {
                 .filter_map(|part| Some((part.to_owned(), *rows?.get(part)?)))
                 .collect(),
             seeds: seeds.into_iter().collect(),
+            encoder: None,
         }
     }
 }

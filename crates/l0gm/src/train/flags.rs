@@ -35,18 +35,17 @@ Examples:
       No patient is in two parts of the split; a fifth of the columns is
       read.
 
-Exit codes: 0 done, 1 a run failed, 2 a flag or a file cannot be used,
-130 stopped.")]
+Exit codes: 0 done, 1 the data cannot be used or a run failed, 2 a flag is
+wrong, 130 stopped.")]
 pub struct TrainFlags {
     /// The data, and how they are read.
     #[command(flatten)]
     pub data: DataFlags,
-    /// Shares of the gate to leave open, one model each.
+    /// Shares of the gate to leave open, one model each; default: 50%,25%,10%,5%, with --columns 50%,25%.
     #[arg(
         long,
         value_delimiter = ',',
         value_name = "X",
-        default_value = "50%,25%,10%,5%",
         allow_hyphen_values = true
     )]
     pub target: Vec<String>,
@@ -101,11 +100,23 @@ pub struct TrainFlags {
 }
 
 impl TrainFlags {
+    /// The targets asked for, or the default ones. A table has few columns, of which a twentieth may be less than one.
+    fn targets(&self) -> Vec<String> {
+        let default: &[&str] = match self.columns {
+            true => &["50%", "25%"],
+            false => &["50%", "25%", "10%", "5%"],
+        };
+        match self.target.is_empty() {
+            true => default.iter().map(|target| (*target).to_owned()).collect(),
+            false => self.target.clone(),
+        }
+    }
+
     /// The flags for the machine and the folders, as every command of the runner knows them.
     pub(crate) fn cells(&self) -> CellFlags {
         CellFlags {
             seeds: self.seeds.clone(),
-            target: self.target.clone(),
+            target: self.targets(),
             device: self.device.clone(),
             threads: self.threads.clone(),
             model_dir: self.model_dir.clone(),

@@ -1,6 +1,7 @@
 //! `l0gm train`: a whole study of one's own data in one command. It trains baselines, a dense model and gated models,
 //! chooses on validation rows, and shows on one screen what each reaches on test rows.
 
+mod checks;
 mod decision;
 mod findings;
 pub mod flags;
@@ -41,6 +42,7 @@ pub fn run(flags: &TrainFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let rule = decision::rule(flags.threshold.as_deref(), flags.positive.as_deref())?;
     let rivals = flags.rival.iter().map(|text| Rival::new(text));
     let rivals: Vec<Rival> = rivals.collect::<anyhow::Result<_>>()?;
+    checks::one_seed_for_rivals(flags)?;
     let mut request = Request::new(&flags.data, flags.cells())?;
     // The robustness protocol belongs to comparisons of methods; whoever wants it here sets it.
     request.set("train.robustness=false");
@@ -93,14 +95,19 @@ fn study(
         }
     }
     let job = Job::new(&cells, runner, console.purpose())?;
-    if let Some(line) = encoder(&job) {
-        console.headline(&line);
+    let encoder = encoder(&job);
+    if let Some(line) = &encoder {
+        console.headline(line);
     }
+    checks::threshold_fits(&job, rule, flags.positive.as_deref())?;
+    checks::same_study(&job, &flags.data)?;
     let done = job.carry_out(&Share::All, true, machine, &mut console)?;
     let planned: BTreeSet<String> = job.plan.runs.iter().map(|run| run.spec.id()).collect();
-    // An earlier study in the same folder, with other flags, is not a part of this one.
+    // An earlier study in the same folder, with other flags, is not a part of this one, and neither is what failed now.
     let mut records = done.out.records()?;
-    records.retain(|record| planned.contains(&record.run_id));
+    records.retain(|record| {
+        planned.contains(&record.run_id) && done.outcome.done.contains(&record.run_id)
+    });
     if records.is_empty() || done.outcome.stopped {
         return Ok(unfinished(&done, &console));
     }
@@ -115,7 +122,8 @@ fn study(
     }
     aggregate::write_summary(&done.out, &records)?;
     l0gm_report::write(&done.out, &records, &runner.program).context("writing the report")?;
-    let found = find(&done.out, &records, rule, flags)?;
+    let mut found = find(&done.out, &records, rule, flags)?;
+    found.data.encoder = encoder;
     done.out
         .write("result.json", &serde_json::to_vec_pretty(&found)?)?;
     match flags.format {
@@ -161,8 +169,8 @@ fn encoder(job: &Job) -> Option<String> {
     let settings = &job.plan.runs.first()?.spec.settings;
     let encoder = settings.get("encoder")?.as_str()?;
     Some(match encoder {
-        "scratch" => "encoder: a small one trained from scratch, because no pretrained weights were found; with weights \
-                      (--model-dir DIR, or a network) texts are read far better"
+        "scratch" => "encoder: a small one trained from scratch, because no pretrained weights were found (--model-dir DIR, or \
+                      a network)"
             .to_owned(),
         name => format!("encoder: {name}"),
     })
@@ -206,7 +214,7 @@ fn find(
         .transpose()?
         .flatten();
     Ok(Findings {
-        verdict: verdict::verdict(study),
+        verdict: verdict::verdict(study, decided.as_ref()),
         data: Data::of(study),
         models,
         decided,

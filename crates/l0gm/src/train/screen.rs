@@ -23,11 +23,11 @@ pub(super) fn text(found: &Findings) -> String {
     models(&mut text, found);
     if let Some(decided) = &found.decided {
         text.push('\n');
-        answers(&mut text, decided);
+        answers(&mut text, decided, &of_seed(found));
     }
     if let Some(columns) = &found.columns {
         text.push('\n');
-        read(&mut text, columns);
+        read(&mut text, columns, &of_seed(found));
     }
     if !found.warnings.is_empty() {
         text.push('\n');
@@ -111,6 +111,9 @@ fn data(text: &mut String, found: &Findings) {
         },
         seeds.join(", ")
     ));
+    if let Some(encoder) = &data.encoder {
+        words.push_str(&format!("; {encoder}"));
+    }
     paragraph(text, &words, "  ");
 }
 
@@ -139,6 +142,8 @@ fn models(text: &mut String, found: &Findings) {
         .models
         .iter()
         .filter(|model| model.chosen || model.role != Role::Subject)
+        // A rival's file without validation rows has nothing to fit a temperature on.
+        .filter(|model| model.role != Role::Rival || model.valid_nll.is_some())
         .collect();
     let blank = [""; 4].map(cell).concat();
     line(
@@ -172,7 +177,11 @@ fn row_of(model: &Model, cells: &[String]) -> String {
         true => "* ",
         false => "  ",
     };
-    let label: String = model.label.chars().take(NAME - 3).collect();
+    let label = match model.label.chars().count() > NAME - 3 {
+        true => model.label.replace("regression", "regr."),
+        false => model.label.clone(),
+    };
+    let label: String = label.chars().take(NAME - 3).collect();
     let mut row = format!("{mark}{label:width$}", width = NAME - 2);
     cells.iter().for_each(|text| row.push_str(&cell(text)));
     row.trim_end().to_owned()
@@ -199,7 +208,15 @@ fn dash() -> String {
     "–".to_owned()
 }
 
-fn answers(text: &mut String, decided: &Decided) {
+/// Says whose rows and columns are shown, where the tables above are means over seeds.
+fn of_seed(found: &Findings) -> String {
+    match found.data.seeds.as_slice() {
+        [] | [_] => String::new(),
+        [first, ..] => format!(" of seed {first}"),
+    }
+}
+
+fn answers(text: &mut String, decided: &Decided, seed: &str) {
     let how = match &decided.threshold {
         None => "the likelier class is named".to_owned(),
         Some(threshold) => format!(
@@ -212,7 +229,7 @@ fn answers(text: &mut String, decided: &Decided) {
     };
     paragraph(
         text,
-        &format!("Right and wrong answers on test rows; {how}:"),
+        &format!("Right and wrong answers on test rows{seed}; {how}:"),
         "  ",
     );
     let share = |x: &Option<f64>| x.map_or_else(dash, format::percent);
@@ -270,7 +287,7 @@ fn answers(text: &mut String, decided: &Decided) {
     );
 }
 
-fn read(text: &mut String, columns: &Columns) {
+fn read(text: &mut String, columns: &Columns, seed: &str) {
     let read: Vec<String> = columns
         .read
         .iter()
@@ -280,7 +297,7 @@ fn read(text: &mut String, columns: &Columns) {
     paragraph(
         text,
         &format!(
-            "Reads {} of {all} columns (open dimensions): {}",
+            "The model{seed} reads {} of {all} columns (open dimensions): {}",
             columns.read.len(),
             match read.is_empty() {
                 true => "none".to_owned(),

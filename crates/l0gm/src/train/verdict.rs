@@ -1,5 +1,6 @@
 //! The first line of a study's result: what to take, or that nothing here is worth taking and what to try.
 
+use super::decision::Decided;
 use super::findings::name;
 use l0gm_report::format;
 use l0gm_report::study::{Point, Study};
@@ -11,7 +12,7 @@ const WORSE: f64 = 0.01;
 pub(super) const FEW_ROWS: usize = 50;
 
 /// What to do, in one or two sentences.
-pub(super) fn verdict(study: &Study<'_>) -> String {
+pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
     let Some(pick) = study.pick() else {
         return "No gated model has finished, so nothing is recommended.".to_owned();
     };
@@ -29,8 +30,16 @@ pub(super) fn verdict(study: &Study<'_>) -> String {
             format::fraction(best.valid_loss()),
         );
     }
+    let rows: usize = pick.first().data.rows.values().sum();
+    let take = match rows < FEW_ROWS {
+        true => format!(
+            "With {rows} rows in all, differences between models are mostly luck: nothing is recommended. The validation \
+             rows would have chosen"
+        ),
+        false => "Take".to_owned(),
+    };
     let mut text = format!(
-        "Take {}: {} of {} dimensions, accuracy {} and NLL {} on test rows",
+        "{take} {}: {} of {} dimensions, accuracy {} and NLL {} on test rows",
         name(pick),
         format::count(pick.over(|r| r.gate.open_dims as f64).mean.round() as u64),
         format::count(pick.first().gate.total_dims as u64),
@@ -47,11 +56,19 @@ pub(super) fn verdict(study: &Study<'_>) -> String {
         text.push_str(&format!(" ({})", beside.join(", ")));
     }
     text.push('.');
-    let rows: usize = pick.first().data.rows.values().sum();
-    if rows < FEW_ROWS {
+    if let Some(class) = decided.and_then(never_named) {
         text.push_str(&format!(
-            " With {rows} rows in all, differences between models are mostly luck: take this as a trial run."
+            " It never names {class}, because another class is always likelier: --threshold max-f1 (or recall=0.8) \
+             decides by a threshold instead."
         ));
     }
     text
+}
+
+/// Of two classes, the one that no test row is decided as, although some are of it and no threshold was asked for.
+fn never_named(decided: &Decided) -> Option<&str> {
+    let two = decided.classes.len() == 2 && decided.threshold.is_none();
+    let unnamed = |k: &usize| decided.precision[*k].is_none() && decided.recall[*k].is_some();
+    let class = (0..decided.classes.len()).find(unnamed).filter(|_| two)?;
+    Some(&decided.classes[class])
 }
