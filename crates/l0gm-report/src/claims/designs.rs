@@ -2,6 +2,7 @@
 //! calibration coupling, granularity, and whether noise is shared between examples.
 
 use super::judge::{Standing, accuracy_margin, ece, ece_floor, ece_margin};
+use super::knob::rounded;
 use super::pairs::{Pair, as_they_are, at_equal_sparsity, compared, mean, same_seeds, seeds};
 use super::{Claim, Evidence, Finding, Missing, Verdict};
 use crate::arms;
@@ -27,14 +28,18 @@ fn f2(evidence: &Evidence<'_, '_>) -> Finding {
     let study = evidence.study;
     let mut none = arms::changed_in_sweep(study, Axis::Schedule);
     if none.is_empty() {
-        return with_seeds(study, "no run without annealing");
+        return lacks(Axis::Schedule, study, "no run without annealing");
     }
     none.retain(|point| point.runs.len() > 1);
     if none.is_empty() {
-        return with_seeds(study, "one seed: there is no worst seed and no spread");
+        return lacks(
+            Axis::Schedule,
+            study,
+            "one seed: there is no worst seed and no spread",
+        );
     }
-    let Some(pairs) = beside_sweep(study, none) else {
-        return out_of_reach();
+    let Some(pairs) = beside_sweep(study, &none) else {
+        return out_of_reach(study, Axis::Schedule, &none);
     };
     let gain = mean(&pairs, |p| {
         p.ours.worst - p.other.over(|r| r.test.accuracy).min
@@ -58,15 +63,6 @@ fn f2(evidence: &Evidence<'_, '_>) -> Finding {
         ),
         missing: vec![],
     }
-}
-
-/// A finding that runs without annealing are missing, of at least two seeds: on one there is no worst seed.
-fn with_seeds(study: &Study<'_>, what: &str) -> Finding {
-    let mut flags = flags_of(Axis::Schedule, Some(study));
-    if !study.has_spread() {
-        flags.push_str(" --seeds 0,1,2");
-    }
-    Finding::untested(what, vec![Missing::Flags(flags)])
 }
 
 pub(super) const COUPLING: Claim = Claim {
@@ -93,8 +89,8 @@ fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
             "no run with a calibration term",
         );
     }
-    let Some(pairs) = beside_sweep(evidence.study, with) else {
-        return out_of_reach();
+    let Some(pairs) = beside_sweep(evidence.study, &with) else {
+        return out_of_reach(evidence.study, Axis::Coupling, &with);
     };
     let (aggressive, moderate): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|p| p.other.active() < 0.1);
@@ -173,8 +169,8 @@ fn granularity(evidence: &Evidence<'_, '_>) -> Finding {
     if fine.is_empty() {
         return lacks(Axis::Granularity, study, "no fine-grained run");
     }
-    let Some(pairs) = beside_sweep(study, fine) else {
-        return out_of_reach();
+    let Some(pairs) = beside_sweep(study, &fine) else {
+        return out_of_reach(study, Axis::Granularity, &fine);
     };
     of_pairs(&pairs, "the interface's")
 }
@@ -226,20 +222,55 @@ fn instance(evidence: &Evidence<'_, '_>) -> Finding {
 /// Each point beside the sweep at the same active fraction; `None` if the sweep reaches none of them.
 fn beside_sweep<'s, 'a>(
     study: &'s Study<'a>,
-    points: Vec<&'s Point<'a>>,
+    points: &[&'s Point<'a>],
 ) -> Option<Vec<Pair<'s, 'a>>> {
     let sweep = arms::sweep(study);
-    let pairs = points.into_iter();
+    let pairs = points.iter().copied();
     let pairs: Vec<_> = pairs
         .filter_map(|point| at_equal_sparsity(&sweep, point))
         .collect();
     (!pairs.is_empty()).then_some(pairs)
 }
 
-fn out_of_reach() -> Finding {
-    let what = "no such point at an active fraction that the sweep reaches with the same seeds";
-    let wanted = "a λ, for either, at which both are about as sparse, and the same seeds";
-    Finding::untested(what, vec![Missing::Words(wanted.to_owned())])
+/// None of the `points` is where the sweep is. The flags are for runs of both designs at other λ: smaller ones where the
+/// points are sparser than the sweep, larger ones where they are denser, and else the points' own with all seeds.
+fn out_of_reach(study: &Study<'_>, axis: Axis, points: &[&Point<'_>]) -> Finding {
+    let sweep = arms::sweep(study);
+    let of_sweep = || sweep.iter().map(|p| p.active());
+    let lowest = of_sweep().fold(f64::INFINITY, f64::min);
+    let highest = of_sweep().fold(0.0, f64::max);
+    let mut lambdas: Vec<f64> = points.iter().filter_map(|p| p.lambda).collect();
+    lambdas.sort_by(f64::total_cmp);
+    let ends = lambdas.first().copied().zip(lambdas.last().copied());
+    let wanted = match ends {
+        Some((least, _)) if points.iter().all(|p| p.active() < lowest) => {
+            vec![least / 10.0, least / 3.0]
+        }
+        Some((_, most)) if points.iter().all(|p| p.active() > highest) => {
+            vec![3.0 * most, 10.0 * most]
+        }
+        _ => lambdas,
+    };
+    let mut wanted: Vec<String> = wanted.into_iter().map(rounded).collect();
+    wanted.dedup();
+    let flags = format!(
+        "--method l0gm --ablation {} --lambda {}",
+        axis.ablation(),
+        wanted.join(",")
+    );
+    Finding::untested(
+        "no such point at an active fraction that the sweep reaches with the same seeds",
+        vec![Missing::Flags(seeded(flags, study))],
+    )
+}
+
+/// Adds seeds where the study has one seed only. Every suggestion adds the same, because F2 needs several, and a
+/// comparison needs the same seeds on both sides.
+fn seeded(mut flags: String, study: &Study<'_>) -> String {
+    if !study.has_spread() {
+        flags.push_str(" --seeds 0,1,2");
+    }
+    flags
 }
 
 /// By how much the default design's ECE is lower than the others', as a mean over pairs.
@@ -328,7 +359,7 @@ fn both(one: Standing, other: Standing) -> Verdict {
 }
 
 fn lacks(axis: Axis, study: &Study<'_>, what: &str) -> Finding {
-    let flags = flags_of(axis, Some(study));
+    let flags = seeded(flags_of(axis, Some(study)), study);
     Finding::untested(what, vec![Missing::Flags(flags)])
 }
 

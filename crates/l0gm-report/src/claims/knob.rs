@@ -147,13 +147,14 @@ fn towards_moderate(sweep: &[&Point<'_>]) -> String {
         (None, Some(b)) => vec![b / 10.0, b / 3.0],
         _ => return "--method l0gm".to_owned(),
     };
-    // Two digits are enough to find the range, and can be read.
-    let shown = lambdas.iter().map(|l| {
-        let rounded = format!("{l:.1e}");
-        rounded.parse().map_or(rounded, format::lambda)
-    });
-    let shown: Vec<String> = shown.collect();
+    let shown: Vec<String> = lambdas.into_iter().map(rounded).collect();
     format!("--method l0gm --lambda {}", shown.join(","))
+}
+
+/// A λ with two digits, which are enough to find a range and can be read.
+pub(super) fn rounded(lambda: f64) -> String {
+    let text = format!("{lambda:.1e}");
+    text.parse().map_or(text, format::lambda)
 }
 
 /// Lists the ECE of each point, such as "0.0066 at 27.5% active and 0.0063 at 11.9% active".

@@ -170,8 +170,23 @@ fn a_suggestion_asks_for_the_runs_that_a_claim_needs() {
     records.retain(|r| [None, Some(1e-4), Some(1e-2)].contains(&r.spec.lambda));
     assert_eq!(
         flags("I", &records),
-        "--method l0gm --ablation static --lambda 1e-4,1e-2"
+        "--method l0gm --ablation static --lambda 1e-4,1e-2 --seeds 0,1,2"
     );
+    // Without annealing fewer are open than at any λ of the sweep, so smaller λ are asked for.
+    let mut records = fixtures::real_records();
+    let settings = json!({"train": {"schedule": {"kind": "none"}}});
+    let mut sparser = ablation(&records, 1e-3, &settings, 0.0, 0.0);
+    for run in &mut sparser {
+        run.gate.active_fraction = 0.01;
+    }
+    records.extend(sparser);
+    assert_eq!(
+        flags("F2", &records),
+        "--method l0gm --ablation no-annealing --lambda 1e-4,3.3e-4"
+    );
+    let mut records = fixtures::real_records();
+    records.retain(|r| r.spec.seed == 0);
+    records.retain(|r| [None, Some(1e-4), Some(1e-2)].contains(&r.spec.lambda));
     // Of these two, one is above and one below the moderate range; λ between them are asked for.
     assert_eq!(
         flags("F3", &records),
