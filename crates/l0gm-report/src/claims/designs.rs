@@ -81,16 +81,16 @@ pub(super) const COUPLING: Claim = Claim {
 };
 
 fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
-    let with = arms::changed_in_sweep(evidence.study, Axis::Coupling);
-    if with.is_empty() {
+    let with_term = arms::changed_in_sweep(evidence.study, Axis::Coupling);
+    if with_term.is_empty() {
         return lacks(
             Axis::Coupling,
             evidence.study,
             "no run with a calibration term",
         );
     }
-    let Some(pairs) = beside_sweep(evidence.study, &with) else {
-        return out_of_reach(evidence.study, Axis::Coupling, &with);
+    let Some(pairs) = beside_sweep(evidence.study, &with_term) else {
+        return out_of_reach(evidence.study, Axis::Coupling, &with_term);
     };
     let (aggressive, moderate): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|p| p.other.active() < 0.1);
@@ -99,7 +99,24 @@ fn coupling(evidence: &Evidence<'_, '_>) -> Finding {
             true => "no pair below 10% active",
             false => "no pair at 10% active or more",
         };
-        return lacks(Axis::Coupling, evidence.study, what);
+        // The λ of the runs at hand leave the wrong shares open, so the same command would make nothing new.
+        let run = || with_term.iter().filter_map(|p| p.lambda);
+        let wanted = match aggressive.is_empty() {
+            true => {
+                let most = run().fold(0.0, f64::max);
+                [3.0 * most, 10.0 * most]
+            }
+            false => {
+                let least = run().fold(f64::INFINITY, f64::min);
+                [0.1 * least, 0.3 * least]
+            }
+        };
+        let flags = format!(
+            "--method l0gm --ablation {} --lambda {}",
+            Axis::Coupling.ablation(),
+            wanted.map(rounded).join(",")
+        );
+        return Finding::untested(what, vec![Missing::Flags(seeded(flags, evidence.study))]);
     }
     // How much the calibration term improves on the objective without it.
     let gain = |pairs: &[Pair<'_, '_>]| {

@@ -319,6 +319,9 @@ fn coupling_must_help_below_a_tenth_and_leave_the_rest_alone() {
         "{}",
         half.evidence
     );
+    // Only λ 1e-2 was run, which is aggressive; the moderate ones have smaller λ.
+    let smaller = "--method l0gm --ablation soft-ece --lambda 1e-3,3e-3";
+    assert_eq!(half.missing, [Missing::Flags(smaller.to_owned())]);
 }
 
 /// A made-up test of Adult's best point against a rival, with this outcome.
