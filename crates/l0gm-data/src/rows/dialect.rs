@@ -20,6 +20,19 @@ pub(super) struct Dialect {
     pub(super) start: (usize, u64),
 }
 
+/// Whether a text begins as a JSON object or a list of objects does: `{"name": ` or `[{"name": `.
+fn looks_like_json(text: &str) -> bool {
+    let start = text.trim_start();
+    let start = start.strip_prefix('[').map_or(start, str::trim_start);
+    let Some(object) = start.strip_prefix('{').map(str::trim_start) else {
+        return false;
+    };
+    let name = object
+        .strip_prefix('"')
+        .and_then(|rest| rest.split_once('"'));
+    name.is_some_and(|(_, rest)| rest.trim_start().starts_with(':'))
+}
+
 /// Finds the separator, unless it is given. A first line `sep=;`, as Excel writes it, states it too and is not a row.
 /// `escapes` says whether backslashes escape quotes.
 pub(super) fn find(
@@ -29,6 +42,12 @@ pub(super) fn find(
     options: &ReadOptions,
     escapes: bool,
 ) -> Result<Dialect> {
+    if looks_like_json(text) {
+        return Err(Error::file(
+            name,
+            "looks like JSON, which is not read; convert it to CSV or Parquet first",
+        ));
+    }
     let first = first_line(text);
     let start = match first {
         Some((_, end)) => (end, 2),
@@ -157,6 +176,23 @@ mod tests {
             ..ReadOptions::default()
         };
         find("a", text, false, &options, false).unwrap()
+    }
+
+    #[test]
+    fn json_is_refused_by_its_name_and_braces_alone_are_not_json() {
+        let look = |text: &str| find("a", text, false, &ReadOptions::default(), false);
+        for json in ["{\"a\": 1}\n{\"a\": 2}\n", " [\n {\"a\" : 1}]"] {
+            assert!(
+                look(json)
+                    .err()
+                    .unwrap()
+                    .to_string()
+                    .contains("looks like JSON")
+            );
+        }
+        for rows in ["{a};{b}\n1;2\n", "\"{\",x\n1,2\n", "{\"a\",b}\n1,2\n"] {
+            assert!(look(rows).is_ok(), "{rows}");
+        }
     }
 
     fn separator(text: &str) -> char {

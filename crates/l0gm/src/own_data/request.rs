@@ -152,6 +152,12 @@ fn settings(flags: &DataFlags, modality: ModalityFlag) -> anyhow::Result<Vec<Str
     match (&flags.label, modality) {
         (Some(label), ModalityFlag::Table) => add("data.label", quoted(label)),
         (Some(label), ModalityFlag::Texts) => add("label-column", quoted(label)),
+        (Some(_), ModalityFlag::Graph) if flags.data.join("raw").is_dir() => {
+            return Err(usage(format!(
+                "--label: {} is in OGB's layout, which has its labels in raw/node-label; leave --label out",
+                flags.data.display()
+            )));
+        }
         (Some(label), ModalityFlag::Graph) => add("table.label-column", quoted(label)),
         (None, ModalityFlag::Graph) => {}
         (None, _) => {
@@ -274,6 +280,9 @@ mod tests {
     fn what_cannot_be_meant_is_one_line() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().to_str().unwrap();
+        std::fs::create_dir_all(dir.path().join("ogb/raw")).unwrap();
+        let ogb = dir.path().join("ogb");
+        let ogb = ogb.to_str().unwrap();
         let file = dir.path().join("a.csv");
         std::fs::write(&file, "y,t\n1,x\n").unwrap();
         let file = file.to_str().unwrap();
@@ -287,6 +296,7 @@ mod tests {
                 "--numeric",
             ),
             (vec![folder, "--text", "t"], "is a folder"),
+            (vec![ogb, "--label", "y"], "raw/node-label"),
         ] {
             let error = request(&words).unwrap_err();
             assert_eq!(crate::usage::exit_code(&error), 2, "{words:?}");

@@ -351,6 +351,8 @@ pub fn spec_error(modality: &str, dataset: &str, error: l0gm_train::Error) -> an
         l0gm_train::Error::Gate(l0gm_gate::Error::Setting(message)) => {
             usage(format!("{modality}: {message}"))
         }
+        // Most errors about data begin with the file's name; a reader need not see it twice.
+        other if other.to_string().contains(dataset) => anyhow::Error::new(other),
         other => anyhow::Error::new(other).context(format!("planning {modality} on {dataset}")),
     }
 }

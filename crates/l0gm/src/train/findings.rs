@@ -41,6 +41,9 @@ pub(super) struct Data {
     pub(super) split: Vec<(String, usize)>,
     /// Seeds of the runs.
     pub(super) seeds: Vec<u64>,
+    /// How the rows were split, where it is not at random by class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) split_by: Option<String>,
     /// What reads texts; absent for other data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) encoder: Option<String>,
@@ -176,9 +179,28 @@ impl Data {
                 .filter_map(|part| Some((part.to_owned(), *rows?.get(part)?)))
                 .collect(),
             seeds: seeds.into_iter().collect(),
+            split_by: first.and_then(split_by),
             encoder: None,
         }
     }
+}
+
+/// What decided on the split of a run's data: a column, files, or a graph's split by name.
+fn split_by(run: &RunRecord) -> Option<String> {
+    let settings = &run.spec.settings;
+    let text = |pointer: &str| settings.pointer(pointer).and_then(|value| value.as_str());
+    if let Some(column) = text("/data/group") {
+        return Some(format!("by group {column}"));
+    }
+    if let Some(column) = text("/data/time") {
+        return Some(format!("by time {column}"));
+    }
+    if let Some(kind) = text("/split/kind") {
+        return Some(kind.to_owned());
+    }
+    let files = [text("/data/valid-file"), text("/data/test-file")];
+    let files: Vec<&str> = files.into_iter().flatten().collect();
+    (!files.is_empty()).then(|| format!("by files {}", files.join(", ")))
 }
 
 impl Columns {

@@ -53,16 +53,21 @@ pub fn run(flags: &TrainFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     // Run on a thread of the pool, as `reproduce` does.
     rayon::scope(|_| {
         if flags.dry_run {
-            return dry_run(&request, runner);
+            return dry_run(&request, flags.tune, runner);
         }
         study(flags, &request, rule, &rivals, runner, &machine)
     })
 }
 
-fn dry_run(request: &Request, runner: &Runner) -> anyhow::Result<ExitCode> {
+fn dry_run(request: &Request, tune: Option<usize>, runner: &Runner) -> anyhow::Result<ExitCode> {
     let job = Job::new(&request.cells, runner, Purpose::Look)?;
     println!("{}", announcement(request));
     print_table(&mut std::io::stdout(), &job.plan, &job.finished()?)?;
+    if let Some(trials) = tune {
+        println!(
+            "Before these, --tune {trials} trains a dense and a gated model {trials} times each to choose settings."
+        );
+    }
     println!("Nothing was run: this is the plan.");
     Ok(ExitCode::SUCCESS)
 }

@@ -111,6 +111,9 @@ fn data(text: &mut String, found: &Findings) {
         },
         seeds.join(", ")
     ));
+    if let Some(split) = &data.split_by {
+        words.push_str(&format!("; split {split}"));
+    }
     if let Some(encoder) = &data.encoder {
         words.push_str(&format!("; {encoder}"));
     }
