@@ -106,14 +106,33 @@ pub(crate) fn run(flags: &CiFlags) -> anyhow::Result<ExitCode> {
     }
     if flags.dry_run {
         println!("ci: all {} checks listed", STEPS.len());
-    } else {
-        println!(
-            "ci: all {} checks passed; {}",
-            STEPS.len(),
-            skipped_tests(skipped.path())?
-        );
+        return Ok(ExitCode::SUCCESS);
     }
+    let book = book()?;
+    let Some(book) = book else {
+        println!("ci: the book FAILED; again alone: mdbook build");
+        return Ok(ExitCode::FAILURE);
+    };
+    println!(
+        "ci: all {} checks passed; {}; {book}",
+        STEPS.len(),
+        skipped_tests(skipped.path())?
+    );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the book of `docs/` where mdBook is installed, and says what was done; `None` if it cannot be built. Its links
+/// and its list of pages are tested in any case.
+fn book() -> anyhow::Result<Option<&'static str>> {
+    let installed = Command::new("mdbook").arg("--version").output();
+    if !installed.is_ok_and(|output| output.status.success()) {
+        return Ok(Some("the book was not built (cargo install mdbook)"));
+    }
+    let status = Command::new("mdbook")
+        .arg("build")
+        .status()
+        .context("cannot start mdbook build")?;
+    Ok(status.success().then_some("the book is in target/book"))
 }
 
 /// Describes the skipped tests: "3 tests were skipped for lack of data (a, b, c; ...)", or that there were none.

@@ -29,6 +29,19 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
+#[test]
+fn the_book_lists_every_page_of_docs_once() {
+    let docs = root().join("docs");
+    let summary = read(&docs.join("SUMMARY.md"));
+    for page in std::fs::read_dir(&docs).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") && name != "SUMMARY.md" {
+            let listed = summary.matches(&format!("]({name})")).count();
+            assert_eq!(listed, 1, "docs/SUMMARY.md lists {name} {listed} times");
+        }
+    }
+}
+
 /// The lines outside code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut code = false;
