@@ -6,9 +6,9 @@ use crate::{
     ADULT_CLASSES, Error, Result, Schema, SplitColumn, SplitRows, Table, file_split,
     official_split, random_split, read_adult,
 };
-use l0gm_data::rows::{self, Source, Summary};
+use l0gm_data::rows::{self, RawTable, Source, Summary};
 use l0gm_data::{Catalogue, checksums_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// A loaded table with its description.
@@ -103,11 +103,15 @@ impl LoadedTable {
             }
             ends.push(raw.rows());
         }
-        let typed = typed(raw, settings, ends, true)?;
-        Ok(Self {
-            checksums,
-            ..Self::of(typed, settings.test_file.is_some(), path)
-        })
+        let copies = copies(&raw, &ends);
+        let mut loaded = Self::of(
+            typed(raw, settings, ends, true)?,
+            settings.test_file.is_some(),
+            path,
+        );
+        loaded.checksums = checksums;
+        loaded.summary.notes.extend(copies);
+        Ok(loaded)
     }
 
     fn of(typed: TypedRows, official: bool, source: &Path) -> Self {
@@ -186,6 +190,29 @@ impl LoadedTable {
         .into();
         summary
     }
+}
+
+/// Says how many rows of the files for validation and test also stand in the training file, cell by cell: a model would be
+/// judged on rows that it has learnt. `None` if there are none.
+fn copies(raw: &RawTable, ends: &[usize]) -> Option<String> {
+    let (first, all) = (*ends.first()?, *ends.last()?);
+    if first == all {
+        return None;
+    }
+    let row = |row: usize| -> Vec<Option<&str>> {
+        raw.columns()
+            .iter()
+            .map(|column| column.cell(row))
+            .collect()
+    };
+    let learnt: HashSet<Vec<Option<&str>>> = (0..first).map(row).collect();
+    let count = (first..all).filter(|at| learnt.contains(&row(*at))).count();
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} rows for validation and test also stand in the training file, cell by cell: figures on them say too much",
+            all - first
+        )
+    })
 }
 
 /// Whether a dataset is the path of a user's file rather than a catalogue name. Standard input does not count,

@@ -160,6 +160,14 @@ fn validation_rows_may_be_a_file_of_their_own() {
     assert_eq!(parts.train, (0..40).collect::<Vec<u32>>());
     assert_eq!(parts.valid, (40..46).collect::<Vec<u32>>());
     assert_eq!(parts.test, (46..56).collect::<Vec<u32>>());
+    // Small numbers repeat between the three files, and that is said.
+    let path = write(dir.path(), "visits.csv", rows(40));
+    let loaded = LoadedTable::load_file(&path, &both.data).unwrap();
+    let notes = loaded.summary.notes.join("\n");
+    assert!(
+        notes.contains("16 of 16 rows for validation and test"),
+        "{notes}"
+    );
     let alone = settings(|data| data.valid_file = Some(valid));
     let parts = split(dir.path(), &rows(40), &alone, 0).unwrap();
     assert_eq!(parts.valid, (40..46).collect::<Vec<u32>>());

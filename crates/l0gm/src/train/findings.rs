@@ -31,6 +31,8 @@ pub(super) struct Findings {
 /// The data of a study.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Data {
+    /// "tabular", "text" or "graph".
+    pub(super) modality: String,
     /// The file or folder.
     pub(super) source: String,
     /// Column of the label.
@@ -167,6 +169,7 @@ impl Data {
         let rows = first.map(|run| &run.data.rows);
         let parts = ["train", "valid", "test"];
         Self {
+            modality: study.modality.to_owned(),
             source: study.dataset.to_owned(),
             label: summary.label,
             classes: summary

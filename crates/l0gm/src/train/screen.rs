@@ -41,9 +41,13 @@ pub(super) fn text(found: &Findings) -> String {
     }
     line(&mut text, &format!("Report:  {}", found.report));
     if let Some(model) = &found.model {
+        let new = match found.data.modality.as_str() {
+            "graph" => "NEW-FOLDER",
+            _ => "NEW-FILE",
+        };
         line(
             &mut text,
-            &format!("Use it:  l0gm predict {model} NEW-FILE --out predictions.csv"),
+            &format!("Use it:  l0gm predict {model} {new} --out predictions.csv"),
         );
     }
     text
