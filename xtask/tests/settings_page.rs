@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The files with types that settings are made of.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "crates/l0gm-tabular/src/settings.rs",
     "crates/l0gm-text/src/settings.rs",
     "crates/l0gm-graph/src/settings.rs",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 13] = [
     "crates/l0gm-gate/src/objective.rs",
     "crates/l0gm-gate/src/target.rs",
     "crates/l0gm-train/src/trainer/config.rs",
+    "crates/l0gm-train/src/trainer/class_weights.rs",
     "crates/l0gm-train/src/optimiser/config.rs",
     "crates/l0gm-data/src/rows/options.rs",
     "crates/l0gm-data/src/rows/number.rs",

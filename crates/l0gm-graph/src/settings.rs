@@ -117,10 +117,11 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 18] = [
+pub(crate) const UNWRITTEN: [&str; 19] = [
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",
+    "train.class-weights",
     "split.train-rows",
     "gcn.own-weight",
     "gcn.sparse-features",

@@ -78,7 +78,7 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 14] = [
+pub(crate) const UNWRITTEN: [&str; 15] = [
     "data.valid-file",
     "data.group",
     "data.time",
@@ -87,6 +87,7 @@ pub(crate) const UNWRITTEN: [&str; 14] = [
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",
+    "train.class-weights",
     "model.start",
     "data.train-rows",
     "data.keep",

@@ -179,10 +179,11 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 9] = [
+pub(crate) const UNWRITTEN: [&str; 10] = [
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",
+    "train.class-weights",
     "drop-unlabelled",
     "missing",
     "separator",

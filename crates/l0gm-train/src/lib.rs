@@ -82,6 +82,8 @@ pub use run_dir::{RunDir, finished_record, write_atomically};
 pub use spec::{Profile, RunSpec};
 pub use task::{Batch, Split, Task};
 pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
-pub use trainer::{LambdaUnit, Outcome, Recipe, Selection, TrainConfig, Training, train};
+pub use trainer::{
+    ClassWeights, LambdaUnit, Outcome, Recipe, Selection, TrainConfig, Training, train,
+};
 pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};
 pub use warning::{BaselineScore, Evidence, Warning, WarningKind};

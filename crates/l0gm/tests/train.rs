@@ -165,6 +165,24 @@ fn another_tools_probabilities_are_a_row_and_a_wrong_file_is_one_line() {
 }
 
 #[test]
+fn balanced_classes_are_trained_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    table(dir.path());
+    let screen = stdout(&l0gm(dir.path(), &short(&["-q", "--balanced"])));
+    // Where a baseline wins, the first line says that instead.
+    assert!(
+        screen.contains("every class counting the same") || screen.contains("No gated model"),
+        "{screen}"
+    );
+    let other = l0gm(dir.path(), &short(&["-q", "--out", "out/plain"]));
+    let nll = |text: &str| {
+        let row = text.lines().find(|line| line.contains("  dense ")).unwrap();
+        row.split_whitespace().nth(4).unwrap().to_owned()
+    };
+    assert_ne!(nll(&screen), nll(&stdout(&other)), "{screen}");
+}
+
+#[test]
 fn a_folder_keeps_one_study() {
     let dir = tempfile::tempdir().unwrap();
     table(dir.path());

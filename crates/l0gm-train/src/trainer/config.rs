@@ -1,6 +1,7 @@
 //! Training settings, which are checked before the first step.
 
 use super::Selection;
+use super::class_weights::ClassWeights;
 use crate::{EpochRecord, Error, OptimiserConfig, Result};
 use l0gm_gate::{Controller, Objective, Schedule, ScheduleKind, Target};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,10 @@ pub struct TrainConfig {
     /// used; 0 = the weights as they are after a step.
     #[serde(skip_serializing_if = "is_zero")]
     pub average_epochs: f64,
+    /// How much a row counts in the training loss, by its class. `balanced` finds more rows of rare classes and makes
+    /// their probabilities too high.
+    #[serde(skip_serializing_if = "ClassWeights::is_none")]
+    pub class_weights: ClassWeights,
     /// Whether the trained model is also judged under the twelve conditions of the robustness protocol.
     pub robustness: bool,
     /// Seconds between checkpoints. They are written less often if writing would take more than a twentieth of the
@@ -110,6 +115,7 @@ impl Default for TrainConfig {
             recipe: Recipe::default(),
             lambda_unit: LambdaUnit::default(),
             average_epochs: 0.0,
+            class_weights: ClassWeights::None,
             robustness: true,
             checkpoint_seconds: 20,
         }
@@ -149,8 +155,12 @@ impl Outcome {
 impl TrainConfig {
     /// Settings that came later and are not written where they have their defaults, so that the identities of earlier
     /// runs do not change. Written as a modality keeps them, under `train`.
-    pub const UNWRITTEN: [&'static str; 3] =
-        ["train.recipe", "train.lambda-unit", "train.average-epochs"];
+    pub const UNWRITTEN: [&'static str; 4] = [
+        "train.recipe",
+        "train.lambda-unit",
+        "train.average-epochs",
+        "train.class-weights",
+    ];
 
     /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {

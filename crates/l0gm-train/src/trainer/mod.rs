@@ -4,6 +4,7 @@
 //! can continue exactly without storing the state of a generator.
 
 mod averaging;
+mod class_weights;
 mod config;
 mod force;
 mod saving;
@@ -12,6 +13,7 @@ mod session;
 mod settling;
 mod steering;
 
+pub use class_weights::ClassWeights;
 pub use config::{LambdaUnit, Outcome, Recipe, TrainConfig};
 pub use selection::Selection;
 

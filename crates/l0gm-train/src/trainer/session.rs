@@ -1,5 +1,6 @@
 //! One sitting of a training: from the start or from a checkpoint, until the end or a stop.
 
+use super::class_weights;
 use super::saving::made_with;
 use super::steering::Steering;
 use super::{Outcome, Selection, TrainConfig, Training};
@@ -28,6 +29,8 @@ pub(super) struct Session<'a, T, E, H> {
     /// Total number of steps, computed from the number of batches in the first epoch.
     pub(super) steps: usize,
     pub(super) position: Position,
+    /// Weight of each class in the training loss. Absent where all rows count the same.
+    pub(super) class_weights: Option<Vec<f32>>,
     /// The selected parameters, in the order of `parameters`.
     pub(super) best: Option<Vec<Tensor>>,
     /// The running mean of the parameters' values, in their order. Absent before the first step and where none is kept.
@@ -63,7 +66,8 @@ where
         } = training;
         let parameters = model.parameters();
         let root = Generator::new(seed);
-        let batches = plan(task, config, &root, 0).len();
+        let first = plan(task, config, &root, 0);
+        let batches = first.len();
         if batches == 0 || task.rows(Split::Valid) == 0 {
             return Err(crate::Error::Task(format!(
                 "training needs rows to train on and rows to validate on; there are {} and {}",
@@ -90,6 +94,7 @@ where
                 &parameters,
             )?,
             parameters,
+            class_weights: config.class_weights.of(task, &first, device)?,
             steps,
             position: Position::default(),
             best: None,
@@ -176,7 +181,11 @@ where
         let forward = self
             .model
             .forward(&batch.input, steering.gating(), &mut mode)?;
-        let task_loss = self.model.head.loss(&forward, &batch.labels)?;
+        let mut task_loss = self.model.head.loss(&forward, &batch.labels)?;
+        if let Some(weights) = &self.class_weights {
+            let added = class_weights::added(&forward.logits, &batch.labels, weights)?;
+            task_loss = l0gm_ops::add(&task_loss, &added)?;
+        }
         let loss = f64::from(
             task_loss
                 .to_dtype(candle_core::DType::F32)?

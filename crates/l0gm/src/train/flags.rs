@@ -61,6 +61,9 @@ pub struct TrainFlags {
         allow_hyphen_values = true
     )]
     pub seeds: Vec<String>,
+    /// Let every class count the same in training: finds more rows of rare classes, and makes their probabilities too high.
+    #[arg(long)]
+    pub balanced: bool,
     /// How the class is decided (two classes): max-f1, recall=X, precision=X or cost=A:B; default: the likelier one.
     #[arg(long, value_name = "RULE")]
     pub threshold: Option<String>,

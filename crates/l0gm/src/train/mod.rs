@@ -46,6 +46,9 @@ pub fn run(flags: &TrainFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let mut request = Request::new(&flags.data, flags.cells())?;
     // The robustness protocol belongs to comparisons of methods; whoever wants it here sets it.
     request.set("train.robustness=false");
+    if flags.balanced {
+        request.set("train.class-weights=\"balanced\"");
+    }
     if flags.columns {
         request.set_for_table("--columns", "gate.granularity=\"group\"")?;
     }

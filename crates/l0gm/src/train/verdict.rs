@@ -56,6 +56,13 @@ pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
         text.push_str(&format!(" ({})", beside.join(", ")));
     }
     text.push('.');
+    let settings = &pick.first().spec.settings;
+    if settings["train"]["class-weights"] == "balanced" {
+        text.push_str(
+            " It was trained with every class counting the same, so the probabilities of rarer classes are too high: \
+             compare NLL and ECE with a study without --balanced.",
+        );
+    }
     if let Some(class) = decided.and_then(never_named) {
         text.push_str(&format!(
             " It never names {class}, because another class is always likelier: --threshold max-f1 (or recall=0.8) \
