@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What one input is worth to a model.
+/// How much worse a model predicts without one input, with an interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// Name of the input, such as a column.

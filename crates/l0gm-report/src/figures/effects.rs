@@ -17,7 +17,7 @@ pub struct Effects {
     pub bars: Vec<EffectBar>,
 }
 
-/// What one input is worth.
+/// A bar: the rise in loss without one input, with an interval.
 #[derive(Clone, Debug)]
 pub struct EffectBar {
     /// Name of the input, and its value as shown to people.

@@ -37,7 +37,7 @@ pub struct ExplainFlags {
     /// Number of permutations of each column.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub permutations: usize,
-    /// How the result is printed.
+    /// Print the result as text for people or as one JSON object.
     #[arg(long, value_enum, default_value = "text")]
     pub format: FormatFlag,
 }

@@ -24,7 +24,7 @@ pub struct InspectFlags {
     /// The data, and how they are read.
     #[command(flatten)]
     pub data: DataFlags,
-    /// How the result is printed.
+    /// Print the result as text for people or as one JSON object.
     #[arg(long, value_enum, default_value = "text")]
     pub format: FormatFlag,
 }

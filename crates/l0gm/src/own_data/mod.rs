@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct DataFlags {
     /// A file of rows (CSV, TSV, Parquet, ARFF; also .gz, .zst), or the folder of a graph.
     pub data: PathBuf,
-    /// Column of the label.
+    /// Column to predict.
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Column of the texts; makes it a study of texts.
@@ -51,7 +51,7 @@ pub struct DataFlags {
     pub set: Vec<String>,
 }
 
-/// What the data are.
+/// The three sorts of data, by the words that `--modality` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ModalityFlag {
     /// Rows with a value in every column.

@@ -78,7 +78,7 @@ pub fn print_table(
     writeln!(out, "{} on two CPU cores", sum.in_words())
 }
 
-/// What runs add up to.
+/// Number and time of some runs of the plan, for a subtotal.
 struct Sum {
     runs: usize,
     finished: usize,

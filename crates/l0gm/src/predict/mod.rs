@@ -70,7 +70,7 @@ pub fn run(flags: &PredictFlags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the predictions go.
+/// The file or stream that the predictions are written to, and their format.
 struct Target {
     /// The file; `None` means standard output.
     file: Option<PathBuf>,

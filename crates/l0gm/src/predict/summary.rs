@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// Number of columns with unseen cells that are described.
 const COLUMNS: usize = 5;
 
-/// What was done.
+/// Rows, time and unseen cells of a finished prediction, for the last line.
 pub(super) struct Summary {
     pub(super) rows: u64,
     pub(super) seconds: f64,

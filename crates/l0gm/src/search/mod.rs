@@ -108,7 +108,7 @@ pub fn run(flags: &SearchFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What a search did.
+/// The outcome of a search: its runs, and the files with the settings that it chose.
 struct Found {
     done: Done,
     /// The files with the chosen settings.

@@ -1,5 +1,6 @@
 //! Mistakes that can be told before anything is trained.
 
+use super::decision::class_of;
 use super::flags::TrainFlags;
 use super::threshold::Rule;
 use crate::job::Job;
@@ -24,20 +25,9 @@ pub(super) fn threshold_fits(
     let (Some(_), Some(summary)) = (rule, summary) else {
         return Ok(());
     };
-    let names: Vec<&str> = summary.classes.iter().map(|c| c.name.as_str()).collect();
-    if names.len() != 2 {
-        return Err(usage(format!(
-            "--threshold: there are {} classes, and a threshold decides between two; leave it out",
-            names.len()
-        )));
-    }
-    match positive.filter(|name| !names.contains(name)) {
-        None => Ok(()),
-        Some(name) => Err(usage(format!(
-            "--positive {name}: the classes are {} and {}",
-            names[0], names[1]
-        ))),
-    }
+    let names: Vec<String> = summary.classes.into_iter().map(|c| c.name).collect();
+    class_of(&names, positive)?;
+    Ok(())
 }
 
 /// Refuses a folder that holds a study of another label or file, or of an older content of the file: its figures and

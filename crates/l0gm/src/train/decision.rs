@@ -3,6 +3,7 @@
 use super::threshold::Rule;
 use crate::usage::usage;
 use anyhow::Context;
+use l0gm_gate::calibration::{Predictions, scale_logits};
 use l0gm_report::out::OutDir;
 use l0gm_train::{PredictionTable, RunRecord, Split, read_predictions};
 use serde::Serialize;
@@ -73,24 +74,22 @@ impl Decided {
             None => None,
             Some(rule) => Some(chosen(rule, positive, &classes, valid, scale)?),
         };
-        let decided: Vec<usize> = match &threshold {
-            None => test
-                .logits
-                .chunks_exact(test.classes)
-                .map(likeliest)
-                .collect(),
-            Some((class, threshold)) => probabilities(test, scale, *class)
-                .into_iter()
-                .map(|p| match p >= threshold.value {
-                    true => *class,
-                    false => 1 - class,
-                })
-                .collect(),
+        let confusion = match &threshold {
+            // The likelier class, as the record has counted it.
+            None => run.test.confusion.clone(),
+            Some((class, threshold)) => {
+                let mut confusion = vec![vec![0u64; classes.len()]; classes.len()];
+                let probabilities = probabilities(test, scale, *class)?;
+                for (label, p) in test.labels.iter().zip(probabilities) {
+                    let decided = match p >= threshold.value {
+                        true => *class,
+                        false => 1 - class,
+                    };
+                    confusion[*label as usize][decided] += 1;
+                }
+                confusion
+            }
         };
-        let mut confusion = vec![vec![0u64; classes.len()]; classes.len()];
-        for (label, decided) in test.labels.iter().zip(decided) {
-            confusion[*label as usize][decided] += 1;
-        }
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         let each = 0..classes.len();
         let recall = each
@@ -118,22 +117,8 @@ fn chosen(
     valid: &PredictionTable,
     scale: f64,
 ) -> anyhow::Result<(usize, Threshold)> {
-    if classes.len() != 2 {
-        return Err(usage(format!(
-            "--threshold: there are {} classes, and a threshold decides between two; leave it out",
-            classes.len()
-        )));
-    }
-    let class = match positive {
-        Some(name) => classes.iter().position(|c| c == name).ok_or_else(|| {
-            usage(format!(
-                "--positive {name}: the classes are {} and {}",
-                classes[0], classes[1]
-            ))
-        })?,
-        None => rarer(&valid.labels),
-    };
-    let p = probabilities(valid, scale, class);
+    let class = class_of(classes, positive)?.unwrap_or_else(|| rarer(&valid.labels));
+    let p = probabilities(valid, scale, class)?;
     let is_positive: Vec<bool> = valid.labels.iter().map(|l| *l as usize == class).collect();
     Ok((
         class,
@@ -145,35 +130,40 @@ fn chosen(
     ))
 }
 
+/// The number of the class that a threshold is about, where one is named.
+///
+/// # Errors
+/// There are not two classes, or the name is none of them.
+pub(super) fn class_of(
+    classes: &[String],
+    positive: Option<&str>,
+) -> anyhow::Result<Option<usize>> {
+    let [first, second] = classes else {
+        return Err(usage(format!(
+            "--threshold: there are {} classes, and a threshold decides between two; leave it out",
+            classes.len()
+        )));
+    };
+    let Some(name) = positive else {
+        return Ok(None);
+    };
+    let found = classes.iter().position(|class| class == name);
+    found.map(Some).ok_or_else(|| {
+        usage(format!(
+            "--positive {name}: the classes are {first} and {second}"
+        ))
+    })
+}
+
 /// The class with fewer rows; of equals the second.
 fn rarer(labels: &[u32]) -> usize {
     let second = labels.iter().filter(|label| **label == 1).count();
     usize::from(2 * second <= labels.len())
 }
 
-/// The probability of a class after temperature scaling.
-fn probabilities(table: &PredictionTable, scale: f64, class: usize) -> Vec<f64> {
-    let scaled = PredictionTable {
-        logits: table
-            .logits
-            .iter()
-            .map(|logit| (f64::from(*logit) / scale) as f32)
-            .collect(),
-        ..table.clone()
-    };
-    let all = scaled.probabilities();
-    all.chunks_exact(table.classes)
-        .map(|row| row[class])
-        .collect()
-}
-
-/// The first of the largest logits.
-fn likeliest(row: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, logit) in row.iter().enumerate() {
-        if *logit > row[best] {
-            best = class;
-        }
-    }
-    best
+/// The probability of a class after temperature scaling, as `predict` computes it.
+fn probabilities(table: &PredictionTable, scale: f64, class: usize) -> anyhow::Result<Vec<f64>> {
+    let scaled = scale_logits(&table.logits_f64(), scale)?;
+    let found = Predictions::from_logits(&scaled, &table.labels, table.classes)?;
+    Ok(found.rows().map(|row| row[class]).collect())
 }

@@ -3,7 +3,7 @@
 use super::decision::Decided;
 use l0gm_data::rows::Summary;
 use l0gm_report::study::{Point, Study};
-use l0gm_train::{MethodInfo, Role, RunRecord};
+use l0gm_train::{Role, RunRecord};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) struct Data {
     pub(super) modality: String,
     /// The file or folder.
     pub(super) source: String,
-    /// Column of the label.
+    /// Name of the column that is predicted; absent for a graph whose labels stand in a file of their own.
     pub(super) label: Option<String>,
     /// Classes with the number of rows of each.
     pub(super) classes: Vec<(String, usize)>,
@@ -144,14 +144,10 @@ impl Model {
 /// "L0GM 10%" where a target was asked for; the point's own label otherwise.
 pub(super) fn name(point: &Point<'_>) -> String {
     let target = point.first().spec.settings["train"]["target"].as_f64();
-    match target.filter(|_| is_gated(point.method)) {
+    match target.filter(|_| point.method.gated) {
         Some(target) => format!("{} {}", point.method.label, whole_percent(target)),
         None => point.label(),
     }
-}
-
-fn is_gated(method: &MethodInfo) -> bool {
-    method.gated
 }
 
 fn whole_percent(share: f64) -> String {

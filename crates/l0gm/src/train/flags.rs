@@ -82,7 +82,7 @@ pub struct TrainFlags {
     /// Show the plan with its estimated time, and run nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// How the result is printed.
+    /// Print the result as text for people or as one JSON object.
     #[arg(long, value_enum, default_value = "text")]
     pub format: FormatFlag,
     /// Show no progress.

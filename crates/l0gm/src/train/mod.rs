@@ -28,7 +28,6 @@ use l0gm_data::{DataOptions, FetchPolicy};
 use l0gm_report::choice::Choices;
 use l0gm_report::{OutDir, aggregate};
 use l0gm_train::{Decision, RunDir, RunRecord};
-
 use rival::Rival;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -96,19 +95,20 @@ fn study(
     let mut console = Console::beside_a_result(flags.quiet);
     console.headline(&announcement(request));
     let mut cells = request.cells.clone();
+    let mut job = Job::new(&cells, runner, console.purpose())?;
+    checks::threshold_fits(&job, rule, flags.positive.as_deref())?;
+    checks::same_study(&job, &flags.data)?;
     if let Some(trials) = flags.tune {
         match tune(&cells, trials, runner, machine, flags.quiet)? {
             Tuned::Chosen(file) => cells.settings = Some(file),
             Tuned::Stopped(code) => return Ok(code),
         }
+        job = Job::new(&cells, runner, console.purpose())?;
     }
-    let job = Job::new(&cells, runner, console.purpose())?;
     let encoder = encoder(&job);
     if let Some(line) = &encoder {
         console.headline(line);
     }
-    checks::threshold_fits(&job, rule, flags.positive.as_deref())?;
-    checks::same_study(&job, &flags.data)?;
     let done = job.carry_out(&Share::All, true, machine, &mut console)?;
     let planned: BTreeSet<String> = job.plan.runs.iter().map(|run| run.spec.id()).collect();
     // An earlier study in the same folder, with other flags, is not a part of this one, and neither is what failed now.
@@ -236,8 +236,8 @@ fn find(
     })
 }
 
-/// Copies the chosen model with its threshold, and a frozen encoder, to `OUT/model`. `None` where the run keeps no compact model, as those with
-/// fine or conditional gates.
+/// Copies the chosen model with its threshold, and a frozen encoder, to `OUT/model`. `None` where the run keeps no
+/// compact model, as those with fine or conditional gates.
 fn export(
     out: &OutDir,
     run: &RunRecord,

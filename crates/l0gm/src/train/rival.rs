@@ -207,7 +207,14 @@ impl Rival {
             spec,
             data,
             test: Metrics::from_predictions(test),
-            valid: Metrics::from_predictions(valid.unwrap_or(test)),
+            // Without validation rows these are the metrics of no rows, and `predictions` says that none were judged.
+            valid: Metrics::from_predictions(valid.unwrap_or(&PredictionTable {
+                split: Split::Valid,
+                rows: Vec::new(),
+                labels: Vec::new(),
+                logits: Vec::new(),
+                classes: test.classes,
+            })),
             valid_nll: valid.map(PredictionTable::nll),
             calibration,
             calibration_scaled,

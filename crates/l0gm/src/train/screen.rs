@@ -6,9 +6,9 @@ use l0gm_report::format;
 use l0gm_train::Role;
 use std::fmt::Write;
 
-/// Width of the screen.
+/// Most characters in a line: what a terminal shows without wrapping.
 const WIDTH: usize = 80;
-/// Width of a model's name.
+/// Characters for the mark of the chosen model and the model's name, in the first column.
 const NAME: usize = 25;
 /// More classes than this have a list of recalls instead of a matrix.
 const MATRIX: usize = 6;
