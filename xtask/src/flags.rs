@@ -9,15 +9,16 @@ use std::path::PathBuf;
     name = "cargo xtask",
     bin_name = "cargo xtask",
     version,
-    propagate_version = true
+    propagate_version = true,
+    max_term_width = 80
 )]
 #[command(after_help = "\
 Start here:
-  cargo xtask reproduce                 the quick job: dense, L0GM and baselines, three modalities
-  cargo xtask reproduce --dry-run       what it would run, on which data, for how long
-  cargo xtask generality --dry-run      the defaults on a dozen datasets, beside every baseline
-  cargo xtask report out/quick          the report again, from the runs in that folder
-  cargo xtask plan, run                 the same plan by cells, for clusters (docs/scale.md)")]
+  cargo xtask reproduce             dense, L0GM and baselines, three modalities
+  cargo xtask reproduce --dry-run   what it would run, on which data, how long
+  cargo xtask generality --dry-run  the defaults on a dozen datasets
+  cargo xtask report out/quick      the report again, from that folder's runs
+  cargo xtask plan, run             the same plan by cells (docs/scale.md)")]
 pub(crate) struct Flags {
     /// What to do.
     #[command(subcommand)]
@@ -45,10 +46,11 @@ Examples:
   cargo xtask bench --only csr,gelu
       Some of them, against stock candle.
   cargo xtask bench --install-peers --peers
-      All of them, against PyTorch too, by turns. Installs it first, in a virtual environment.
+      All of them, against PyTorch too, by turns. Installs it first, in a
+      virtual environment.
 
-Read the ratios: ours / PyTorch below 1 means that ours is faster. Nothing else should run
-meanwhile.")]
+Read the ratios: ours / PyTorch below 1 means that ours is faster. Nothing
+else should run meanwhile.")]
 pub(crate) struct BenchFlags {
     /// Only cases whose name contains one of these words.
     #[arg(long, value_delimiter = ',', value_name = "WORD")]
@@ -94,19 +96,23 @@ pub(crate) struct BenchFlags {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Members: adult, bank, telescope, movielens (tables); imdb, sms-spam (texts); amazon-computers,
-amazon-photo and both with few labels (-low-label), coauthor-physics (graphs). Each is run with all
-its training rows and with samples of 500, 2,000 and 5,000; validation and test rows stay the same.
-At each size: every baseline, dense, and L0GM at a target of 15%, with the profile `general`.
+Members: adult, bank, telescope, movielens (tables); imdb, sms-spam (texts);
+amazon-computers, amazon-photo and both with few labels (-low-label),
+coauthor-physics (graphs). Each is run with all its training rows and with
+samples of 500, 2,000 and 5,000; validation and test rows stay the same. At
+each size: every baseline, dense, and L0GM at a target of 15%, with the
+profile `general`.
 
-Files of the data folder beside the catalogue's (docs/reproduce.md says where they come from):
-own-files/bank.csv, own-files/telescope.csv, own-files/sms-spam.tsv, movielens-100k/ratings.csv.
-A member whose data are absent is named and left out; twins are never used.
+Files of the data folder beside the catalogue's (docs/reproduce.md says where
+they come from): own-files/bank.csv, own-files/telescope.csv,
+own-files/sms-spam.tsv, movielens-100k/ratings.csv. A member whose data are
+absent is named and left out; twins are never used.
 
-OUT/table.md shows NLL, AUC, ECE, accuracy, active fraction, seconds and rank of each method, and
-whether each demand holds: dense against the best baseline and against boosting, L0GM against
-dense and logistic regression, the chosen validation loss against the best one seen, and the
-expected active fraction against the one in use. OUT/rows.csv has all digits.
+OUT/table.md shows NLL, AUC, ECE, accuracy, active fraction, seconds and rank
+of each method, and whether each demand holds: dense against the best baseline
+and against boosting, L0GM against dense and logistic regression, the chosen
+validation loss against the best one seen, and the expected active fraction
+against the one in use. OUT/rows.csv has all digits.
 
 Examples:
   cargo xtask generality --dry-run
@@ -114,10 +120,11 @@ Examples:
   cargo xtask generality --member telescope,sms-spam --size 500 --seeds 0
       Two members with 500 training rows each and one seed: a minute.
   cargo xtask generality
-      Everything, for hours. Ctrl-C stops after the step in hand; the same command goes on.
+      Everything, for hours. Ctrl-C stops after the step in hand; the same
+      command goes on.
   cargo xtask generality --table-only --write
       The table of what is finished, also into results/generality.
-  cargo xtask generality --table-only --write --carry results/generality/rows.csv
+  cargo xtask generality --table-only --carry results/generality/rows.csv
       The same; blocks without runs here keep their earlier figures.")]
 pub(crate) struct GeneralityFlags {
     /// Only these members [default: all].

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 /// Flags of `completions`.
 #[derive(Clone, Debug, Args)]
-#[command(max_term_width = 80)]
 #[command(after_long_help = "\
 Examples:
   l0gm completions bash > ~/.local/share/bash-completion/completions/l0gm

@@ -1,11 +1,12 @@
 //! `cargo xtask report DIR...`: writes the report of an output folder, or of several joined folders.
 
-use crate::flags::ReportFlags;
+use crate::flags::{FormatFlag, ReportFlags};
 use crate::join;
 use crate::runner::Runner;
 use crate::usage::usage;
 use l0gm_report::out::OutDir;
-use l0gm_report::{aggregate, publish, write};
+use l0gm_report::{Document, aggregate, publish, write};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ pub fn run(flags: &ReportFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
                 "several folders are joined into one: say with --out which (it may be one of them)",
             ));
         }
-        (folders, Some(path)) => joined(folders, path)?,
+        (folders, Some(path)) => joined(folders, path, flags.format)?,
     };
     let records = out.records()?;
     anyhow::ensure!(
@@ -30,20 +31,43 @@ pub fn run(flags: &ReportFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     );
     aggregate::write_summary(&out, &records)?;
     let document = write(&out, &records, &runner.program)?;
-    if let Some(dir) = &flags.publish {
-        publish::publish(&document, dir)?;
-        println!("published: {}", dir.join("report.md").display());
+    let published = match &flags.publish {
+        None => None,
+        Some(dir) => {
+            publish::publish(&document, dir)?;
+            Some(dir.join("report.md").display().to_string())
+        }
+    };
+    let report = out.path().join("report.html").display().to_string();
+    match flags.format {
+        FormatFlag::Json => println!("{}", json(&document, records.len(), &report)?),
+        FormatFlag::Text => {
+            if let Some(page) = published {
+                println!("published: {page}");
+            }
+            println!("{} runs; report: {report}", records.len());
+        }
     }
-    println!(
-        "{} runs; report: {}",
-        records.len(),
-        out.path().join("report.html").display()
-    );
     Ok(ExitCode::SUCCESS)
 }
 
-/// Joins the folders, and prints a line about each cell on which they disagree.
-fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
+/// The tables of a report as one JSON object: `runs`, `report`, and in `tables` an array of rows for each table's name.
+fn json(document: &Document, runs: usize, report: &str) -> anyhow::Result<String> {
+    let mut tables = serde_json::Map::new();
+    for table in document.tables() {
+        let rows = serde_json::from_slice(&table.frame().to_json()?)?;
+        tables.insert(table.id.clone(), rows);
+    }
+    let all = json!({ "runs": runs, "report": report, "tables": tables });
+    Ok(serde_json::to_string_pretty(&all)?)
+}
+
+/// Joins the folders, and prints a line about each cell on which they disagree: on stderr if stdout is for JSON.
+fn joined(folders: &[PathBuf], path: &Path, format: FormatFlag) -> anyhow::Result<OutDir> {
+    let say = |line: String| match format {
+        FormatFlag::Text => println!("{line}"),
+        FormatFlag::Json => eprintln!("{line}"),
+    };
     // Open all folders before creating anything.
     let folders = folders
         .iter()
@@ -51,14 +75,14 @@ fn joined(folders: &[PathBuf], path: &Path) -> anyhow::Result<OutDir> {
         .collect::<l0gm_report::Result<Vec<OutDir>>>()?;
     let out = OutDir::create(path)?;
     let done = join::join(&folders, &out)?;
-    println!(
+    say(format!(
         "{} runs taken over, {} held twice with the same results, {} with different ones",
         done.taken,
         done.agreeing,
         done.differing.len()
-    );
+    ));
     for (id, what) in &done.differing {
-        println!("differs: {id}: {what}");
+        say(format!("differs: {id}: {what}"));
     }
     Ok(out)
 }

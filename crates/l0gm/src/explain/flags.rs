@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 /// Flags of `explain`.
 #[derive(Clone, Debug, Args)]
-#[command(max_term_width = 80)]
 #[command(after_long_help = "\
 For each column that a table's model reads: the dimensions that the gate
 leaves open, and how much the NLL on the validation rows rises when the

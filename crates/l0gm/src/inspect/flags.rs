@@ -6,7 +6,6 @@ use clap::Args;
 
 /// Flags of `inspect`.
 #[derive(Clone, Debug, Args)]
-#[command(max_term_width = 80)]
 #[command(after_long_help = "\
 Reads the data as `train` would and says what each column was taken for,
 what was left out and why. Trains nothing and writes nothing.

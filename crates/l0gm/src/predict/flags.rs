@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 /// Flags of `predict`.
 #[derive(Clone, Debug, Args)]
-#[command(max_term_width = 80)]
 #[command(after_long_help = "\
 MODEL is a model's folder, a run's folder (OUT/runs/RUN_ID), or the folder of
 a study that chose a model (OUT/model). NEW is a file of rows of any length,

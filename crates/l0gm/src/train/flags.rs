@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 /// Flags of `train`.
 #[derive(Clone, Debug, Args)]
-#[command(max_term_width = 80)]
 #[command(after_long_help = "\
 Trains baselines, a dense model and gated models of several sizes, chooses
 one of them on validation rows, and shows what each reaches on test rows.

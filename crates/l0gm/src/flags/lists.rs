@@ -1,0 +1,43 @@
+//! The flags of the commands that list what there is: `datasets` and `methods`.
+
+use super::FormatFlag;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `datasets`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask datasets
+      Every dataset and model by name, and where it is found or would be.
+  cargo xtask datasets --data-dir ~/data
+      The same for a folder of your own.
+  cargo xtask datasets --data-dir ~/data --model-dir ~/models
+      Pretrained models from another folder.")]
+pub struct DatasetsFlags {
+    /// Folder of the datasets; default: L0GM_DATA_DIR if it is set, else datasets/cache.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of pretrained models; default: L0GM_MODEL_DIR if it is set, else datasets/cache/models.
+    #[arg(long, value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+}
+
+/// Flags of `methods`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cargo xtask methods
+      What --method takes, with the source of each.
+  cargo xtask methods --modality tabular,text
+      Those of two modalities.
+  cargo xtask methods --format json | jq -r '.[][].name'
+      Their names, one a line.")]
+pub struct MethodsFlags {
+    /// List only the methods of these modalities: tabular, text, graph.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub modality: Vec<String>,
+    /// How the list is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: FormatFlag,
+}
