@@ -28,7 +28,6 @@ mod input;
 mod load;
 mod methods;
 mod modality;
-mod own_split;
 mod read_adult;
 mod robustness;
 mod schema;
@@ -55,7 +54,6 @@ pub use input::{CategoryInput, NumberInput, TableInput};
 pub use l0gm_data::rows::HeaderRow;
 pub use load::{LoadedTable, is_table_file};
 pub use modality::TabularModality;
-pub use own_split::{SplitColumn, SplitValues};
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{

@@ -3,11 +3,12 @@
 use crate::settings::{DataSettings, SplitKind, TabularSettings};
 use crate::typing::{TypedRows, typed};
 use crate::{
-    ADULT_CLASSES, Error, Result, Schema, SplitColumn, SplitRows, Table, file_split,
-    official_split, random_split, read_adult,
+    ADULT_CLASSES, Error, Result, Schema, SplitRows, Table, file_split, official_split,
+    random_split, read_adult,
 };
-use l0gm_data::rows::{self, RawTable, Source, Summary};
+use l0gm_data::rows::{self, RawTable, Source, SplitColumn, Summary};
 use l0gm_data::{Catalogue, checksums_of};
+use l0gm_ops::Generator;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -151,7 +152,18 @@ impl LoadedTable {
                     l0gm_data::rows::shown(&column.name)
                 )));
             }
-            return column.split(&self.labels, &self.schema.classes, data, seed);
+            let generator = Generator::new(seed);
+            let parts = column.split(
+                &self.labels,
+                &self.schema.classes,
+                data.shares(),
+                |draw, count| generator.stream("split by group", draw).permutation(count),
+            )?;
+            return Ok(SplitRows {
+                train: parts.train,
+                valid: parts.valid,
+                test: parts.test,
+            });
         }
         match (data.split, self.official_train_rows) {
             (_, first) if data.valid_file.is_some() => {

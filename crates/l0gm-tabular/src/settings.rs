@@ -1,7 +1,7 @@
 //! All settings of a tabular run in plain structs, which are checked once before use.
 
 use crate::{Encoding, Error, Result};
-use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
+use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions, SplitBy, SplitShares};
 use l0gm_gate::{GateConfig, Granularity};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,22 @@ impl DataSettings {
             ignore: self.ignore.clone(),
             prefix: "data.",
             ..default
+        }
+    }
+
+    /// The column that decides on the split, where one is named.
+    pub(crate) fn split_by(&self) -> SplitBy<'_> {
+        SplitBy {
+            group: self.group.as_deref(),
+            time: self.time.as_deref(),
+        }
+    }
+
+    /// How large the test and validation parts shall be.
+    pub(crate) fn shares(&self) -> SplitShares {
+        SplitShares {
+            test: self.test_fraction,
+            valid: self.valid_fraction,
         }
     }
 

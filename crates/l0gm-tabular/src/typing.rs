@@ -1,7 +1,6 @@
 //! Turns rows that were read into a typed table. The label becomes classes, other columns become numbers or
 //! categories, and dates become several number columns. Odd columns are left out and reported.
 
-use crate::own_split::SplitColumn;
 use crate::schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 use crate::settings::DataSettings;
 use crate::table::{Categories, Cells, Column, Table};
@@ -9,7 +8,7 @@ use crate::{Error, Result};
 use l0gm_data::rows::kind::Kind;
 use l0gm_data::rows::label::{self, LabelOptions, Unlabelled};
 use l0gm_data::rows::suspicious::{self, Oddity};
-use l0gm_data::rows::{RawColumn, RawTable, Summary, dates, list, number_column};
+use l0gm_data::rows::{RawColumn, RawTable, SplitColumn, Summary, dates, list, number_column};
 use std::collections::HashSet;
 
 /// Typed rows with their description.
@@ -61,7 +60,7 @@ pub(crate) fn typed(
         labels.codes.retain(Option::is_some);
     }
     let kinds = kinds(&raw, settings, &name)?;
-    let split = SplitColumn::of(&raw, &kinds, settings)?;
+    let split = SplitColumn::of(&raw, settings.split_by(), &name, |at| Ok(kinds[at]))?;
     let named = if judge {
         numbered_names(&raw, &kinds, settings)
     } else {
@@ -99,7 +98,7 @@ pub(crate) fn typed(
         .collect();
     if let Some(split) = &split {
         let known: Vec<u32> = labels.codes.iter().flatten().copied().collect();
-        summary.notes.push(split.note(&known));
+        summary.notes.push(split.note(&known, settings.shares()));
         left_out.insert(&split.name);
     }
     let used = named

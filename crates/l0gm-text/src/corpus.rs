@@ -3,7 +3,7 @@
 use crate::read_rows::{TextFile, read_benchmark};
 use crate::{Error, Result, read_folder};
 use l0gm_data::rows::summary::ClassSummary;
-use l0gm_data::rows::{Source, Summary};
+use l0gm_data::rows::{Source, SplitColumn, Summary};
 use l0gm_train::RowOrigins;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,25 @@ pub struct TextData {
     pub classes: Vec<String>,
     /// How texts are selected if only some of them are used.
     pub subsets: Subsets,
+    /// What decides to which part a row of `train` belongs, where it is not chance.
+    pub divided: Option<Divided>,
     /// What is reported about the rows before training.
     pub found: Summary,
+}
+
+/// What decides to which part of the split a row belongs, where it is not chance.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Divided {
+    /// A column of the file.
+    ByColumn(SplitColumn),
+    /// Files of their own, whose rows stand behind the training rows: first those for validation, then those for test.
+    /// A part without a file is drawn from the training rows.
+    ByFiles {
+        /// Number of rows in the file for validation, or 0.
+        valid: usize,
+        /// Number of rows in the file for test, or 0.
+        test: usize,
+    },
 }
 
 /// How a smaller number of texts is drawn.
@@ -136,6 +153,7 @@ impl TextData {
             test: Some(test),
             classes,
             subsets: Subsets::Balanced,
+            divided: None,
             found,
         }
     }

@@ -116,14 +116,15 @@ impl TextModality {
     /// with it.
     pub(crate) fn extent(&self, spec: &RunSpec, settings: &TextSettings) -> Extent {
         let key = format!(
-            "{} {} {} {} {:?} {:?} {:?}",
+            "{} {} {} {} {:?} {:?} {:?} {:?}",
             spec.dataset,
             settings.encoder,
             settings.text_column,
             settings.max_tokens,
             settings.separator,
             settings.header,
-            settings.scratch
+            settings.scratch,
+            settings.test_file
         );
         let (texts, shape) = self.seen().get_or_look(key, || {
             let folder = match settings.is_scratch() {
@@ -191,8 +192,12 @@ fn texts_of(path: &Path, settings: &TextSettings, folder: Option<&Path>) -> Resu
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let squares: Vec<f64> = tokens.iter().map(|n| n * n).collect();
+    let test = match &settings.test_file {
+        Some(file) => Some(head(file, &options, HEAD_BYTES)?.rows()),
+        None => None,
+    };
     Ok(Texts {
-        rows: (found.rows(), None),
+        rows: (found.rows(), test),
         characters: mean(&characters),
         tokens: mean(&tokens),
         squares: mean(&squares),

@@ -50,7 +50,7 @@ pub use bert::{Bert, Trainable};
 pub use bert_config::{Activation, BertConfig};
 pub use buckets::{TOKEN_BUDGET, token_batches};
 pub use compact::{CompactModel, CompactText, TextStream, compare, sizes};
-pub use corpus::{Columns, Corpus, Subsets, TextData};
+pub use corpus::{Columns, Corpus, Divided, Subsets, TextData};
 pub use defaults::{defaults, defaults_of_file};
 pub use encoder::TextEncoder;
 pub use error::{Error, Result};

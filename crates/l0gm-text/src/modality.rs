@@ -202,6 +202,7 @@ impl TextModality {
         let data = match self.source(&spec.dataset)? {
             Source::Catalogue(resolved) => {
                 spec.check_twin(resolved.twin)?;
+                settings.refuse_own_split(&spec.dataset)?;
                 summary.source = resolved.source;
                 summary.checksums = resolved.checksums;
                 match self.catalogue.entry(&spec.dataset)?.reader.as_str() {
@@ -217,6 +218,12 @@ impl TextModality {
             Source::File(path) => {
                 summary.source = format!("file {}", path.display());
                 summary.checksums = checksums_of(&path)?;
+                for (setting, file) in settings.files() {
+                    let named = |(name, sum)| (format!("{setting}/{name}"), sum);
+                    summary
+                        .checksums
+                        .extend(checksums_of(file)?.into_iter().map(named));
+                }
                 settings.file().read(&rows::Source::path(&path))?
             }
         };

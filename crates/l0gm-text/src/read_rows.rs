@@ -1,8 +1,10 @@
 //! Reads texts and labels from a file of rows through `l0gm_data::rows`, and describes what it found.
-use crate::corpus::{Columns, Corpus, Subsets, TextData};
-use crate::{Error, Result};
+use crate::corpus::{Columns, Corpus, Divided, Subsets, TextData};
+use crate::{Error, Result, TextSettings};
 use l0gm_data::rows::label::{self, LabelOptions, Labels, Unlabelled};
-use l0gm_data::rows::{self, Kind, RawTable, ReadOptions, Source, Summary, shown};
+use l0gm_data::rows::{
+    self, Kind, RawTable, ReadOptions, Source, SplitBy, SplitColumn, SplitShares, Summary, shown,
+};
 use l0gm_train::{RowKeys, RowOrigins};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,14 @@ pub struct TextFile<'a> {
     pub classes: &'a [String],
     /// Whether rows without a label are left out; otherwise the first one is an error.
     pub drop_unlabelled: bool,
+    /// The column that decides on the split, where one is named.
+    pub split_by: SplitBy<'a>,
+    /// How large the test and validation parts shall be, if a column decides on them.
+    pub shares: SplitShares,
+    /// File with the validation rows, if they have one of their own.
+    pub valid_file: Option<&'a Path>,
+    /// File with the test rows, if they have one of their own.
+    pub test_file: Option<&'a Path>,
     /// Options for reading the rows.
     pub rows: ReadOptions,
 }
@@ -28,6 +38,10 @@ impl<'a> TextFile<'a> {
             columns,
             classes: &[],
             drop_unlabelled: false,
+            split_by: SplitBy::default(),
+            shares: TextSettings::default().shares(),
+            valid_file: None,
+            test_file: None,
             rows: ReadOptions {
                 prefix: "",
                 ..ReadOptions::default()
@@ -42,7 +56,17 @@ impl<'a> TextFile<'a> {
     /// no texts, or the labels cannot be classes.
     pub fn read(&self, source: &Source) -> Result<TextData> {
         let Columns { text, label } = self.columns;
-        let mut table = rows::read(source, &self.options(&[text, label]))?;
+        let mut columns = vec![text, label];
+        columns.extend(self.split_by.group);
+        columns.extend(self.split_by.time);
+        let mut table = rows::read(source, &self.options(&columns))?;
+        let mut ends = vec![table.rows()];
+        for file in [self.valid_file, self.test_file] {
+            if let Some(file) = file {
+                table.append(rows::read(&Source::path(file), &self.options(&columns))?)?;
+            }
+            ends.push(table.rows());
+        }
         let options = LabelOptions {
             classes: (!self.classes.is_empty()).then_some(self.classes),
             unlabelled: match self.drop_unlabelled {
@@ -54,14 +78,36 @@ impl<'a> TextFile<'a> {
         table.column(text)?;
         let mut labels = label::read(&table, label, &options)?;
         if labels.unlabelled > 0 {
-            table.retain(&labels.labelled());
+            let keep = labels.labelled();
+            for end in &mut ends {
+                *end = keep[..*end].iter().filter(|keep| **keep).count();
+            }
+            table.retain(&keep);
             labels.codes.retain(Option::is_some);
         }
         refuse_numbers(&table, text)?;
+        let kind = |at: usize| table.kind(&table.columns()[at]);
+        let split_column = SplitColumn::of(&table, self.split_by, label, kind)?;
+        let files = Divided::ByFiles {
+            valid: ends[1] - ends[0],
+            test: ends[2] - ends[1],
+        };
+        let has_files = self.valid_file.is_some() || self.test_file.is_some();
+        if let Some(column) = split_column.as_ref().filter(|_| has_files) {
+            return Err(Error::Setting(format!(
+                "the column {} says how rows are split, and so do test-file and valid-file; leave one out",
+                shown(&column.name)
+            )));
+        }
         let texts = texts(&table, text)?;
         let mut summary = summary(&table, self.columns, &labels);
         summary.notes.extend(labels.note(&options));
         summary.notes.extend(remarks(&table, text, &texts)?);
+        if let Some(column) = &split_column {
+            let note = column.note(&labels.known(), self.shares);
+            summary.notes.push(note);
+        }
+        summary.notes.extend(learnt_too(&texts, ends[0]));
         Ok(TextData {
             train: Corpus {
                 texts,
@@ -71,6 +117,10 @@ impl<'a> TextFile<'a> {
             test: None,
             classes: labels.classes,
             subsets: Subsets::Stratified,
+            divided: match has_files {
+                true => Some(files),
+                false => split_column.map(Divided::ByColumn),
+            },
             found: summary,
         })
     }
@@ -163,6 +213,10 @@ fn summary(table: &RawTable, columns: Columns<'_>, labels: &Labels) -> Summary {
     let mut summary = Summary::of(table, &kinds, Some(columns.label)).with_labels(labels);
     summary.column_count = table.columns_in_file();
     summary.kinds = [("text".to_owned(), 1)].into();
+    let used = [columns.text, columns.label];
+    summary
+        .columns
+        .retain(|column| used.contains(&column.name.as_str()));
     for column in &mut summary.columns {
         column.kind = "text".to_owned();
     }
@@ -198,6 +252,20 @@ fn remarks(table: &RawTable, name: &str, texts: &[String]) -> Result<Vec<String>
         ));
     }
     Ok(remarks)
+}
+
+/// Says how many texts behind the first `learnt` rows, which files of their own hold, stand among these too.
+fn learnt_too(texts: &[String], learnt: usize) -> Option<String> {
+    let (first, others) = texts.split_at(learnt);
+    let known: HashSet<&str> = first.iter().map(String::as_str).collect();
+    let again = others.iter().filter(|text| known.contains(text.as_str()));
+    let count = again.count();
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} texts for validation and test also stand in the training file: figures on them say too much",
+            others.len()
+        )
+    })
 }
 
 /// Describes rows whose text is, or may be, missing.

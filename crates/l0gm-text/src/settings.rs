@@ -1,10 +1,12 @@
 //! The settings of a text experiment: plain serde structs with the documented defaults, checked once before any data
 //! is read.
+use crate::split::VALID_SHARE;
 use crate::{Columns, Error, PerturbedAt, Result, TextFile};
-use l0gm_data::rows::{HeaderRow, ReadOptions};
+use l0gm_data::rows::{HeaderRow, ReadOptions, SplitBy, SplitShares};
 use l0gm_gate::{GateConfig, Granularity, Interface};
 use l0gm_train::TrainConfig;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// How token states become one vector, which is the interface of the paper's text models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +137,18 @@ pub struct TextSettings {
     pub split_seed: u64,
     /// Share of the rows used for testing, for a user's file, which has no test split.
     pub test_fraction: f64,
+    /// Column of a user's file that groups rows, such as an author: all rows of a group are in one part of the split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Column of dates or numbers of a user's file: the latest rows are for test, those before them for validation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// File with the test rows of a user's file; default: drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_file: Option<PathBuf>,
+    /// File with the validation rows of a user's file; default: drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_file: Option<PathBuf>,
     /// Column of the texts in a user's file.
     pub text_column: String,
     /// Column of the labels in a user's file.
@@ -179,7 +193,7 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 10] = [
+pub(crate) const UNWRITTEN: [&str; 14] = [
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",
@@ -190,6 +204,10 @@ pub(crate) const UNWRITTEN: [&str; 10] = [
     "header",
     "scores",
     "scratch.alphabet",
+    "group",
+    "time",
+    "test-file",
+    "valid-file",
 ];
 
 impl Default for TextSettings {
@@ -204,6 +222,10 @@ impl Default for TextSettings {
             test_rows: None,
             split_seed: 0,
             test_fraction: 0.2,
+            group: None,
+            time: None,
+            test_file: None,
+            valid_file: None,
             text_column: "text".into(),
             label_column: "label".into(),
             classes: Vec::new(),
@@ -252,6 +274,10 @@ impl TextSettings {
         TextFile {
             classes: &self.classes,
             drop_unlabelled: self.drop_unlabelled,
+            split_by: self.split_by(),
+            shares: self.shares(),
+            valid_file: self.valid_file.as_deref(),
+            test_file: self.test_file.as_deref(),
             rows: ReadOptions {
                 separator: self.separator.and_then(|c| u8::try_from(c).ok()),
                 missing: self.missing.clone().unwrap_or(plain.rows.missing.clone()),
@@ -259,6 +285,51 @@ impl TextSettings {
                 ..plain.rows
             },
             ..plain
+        }
+    }
+
+    /// The column that decides on the split, where one is named.
+    fn split_by(&self) -> SplitBy<'_> {
+        SplitBy {
+            group: self.group.as_deref(),
+            time: self.time.as_deref(),
+        }
+    }
+
+    /// How large the test and validation parts of a user's file shall be, if a column decides on them.
+    pub(crate) fn shares(&self) -> SplitShares {
+        SplitShares {
+            test: self.test_fraction,
+            valid: VALID_SHARE,
+        }
+    }
+
+    /// The files of parts that have one of their own, each with its setting.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        [
+            ("valid-file", self.valid_file.as_deref()),
+            ("test-file", self.test_file.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(setting, file)| file.map(|file| (setting, file)))
+    }
+
+    /// Refuses settings that split a user's file for a dataset that is published with its split.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub(crate) fn refuse_own_split(&self, dataset: &str) -> Result<()> {
+        let columns = [
+            ("group", self.group.is_some()),
+            ("time", self.time.is_some()),
+        ];
+        let files = self.files().map(|(setting, _)| (setting, true));
+        let mut set = columns.into_iter().chain(files).filter(|(_, set)| *set);
+        match set.next() {
+            None => Ok(()),
+            Some((setting, _)) => Err(Error::Setting(format!(
+                "{setting} says how a file of your own is split, and {dataset} is published with its split; leave it out"
+            ))),
         }
     }
 

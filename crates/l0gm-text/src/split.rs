@@ -1,7 +1,7 @@
 //! Divides rows into training, validation and test. Validation is drawn stratified from the training split, and
 //! subsets are drawn with the classes' own shares (or balanced, for benchmarks). One seed determines everything.
-use crate::{Corpus, Error, Result, Subsets, TextData, TextSettings};
-use l0gm_data::rows::Summary;
+use crate::{Corpus, Divided, Error, Result, Subsets, TextData, TextSettings};
+use l0gm_data::rows::{SplitColumn, SplitParts, Summary};
 use l0gm_ops::Generator;
 use l0gm_train::Origins;
 
@@ -32,33 +32,14 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
     let generator = Generator::new(settings.split_seed);
     let classes = data.classes.len();
     let mut reductions = Vec::new();
-    let mut rest: Vec<u32> = (0..data.train.rows() as u32).collect();
-    let (test_source, test) = match &data.test {
-        Some(test) => (test, (0..test.rows() as u32).collect()),
-        None => {
-            let count = share(rest.len(), settings.test_fraction);
-            let (test, left) = stratified(
-                &data.train.labels,
-                &rest,
-                classes,
-                count,
-                generator.stream("test", 0),
-            );
-            rest = left;
-            (&data.train, test)
+    let whole = match &data.divided {
+        Some(Divided::ByColumn(column)) => by_column(column, &data, settings, &generator)?,
+        Some(Divided::ByFiles { valid, test }) => {
+            by_files([*valid, *test], &data, settings, &generator)
         }
+        None => by_chance(&data, settings, &generator),
     };
-    let valid_rows = settings.valid_rows.unwrap_or_else(|| {
-        let most = settings.train_rows.unwrap_or(usize::MAX);
-        share(rest.len(), VALID_SHARE).min(most)
-    });
-    let (valid, rest) = stratified(
-        &data.train.labels,
-        &rest,
-        classes,
-        valid_rows,
-        generator.stream("valid", 0),
-    );
+    let test_source = data.test.as_ref().unwrap_or(&data.train);
     let mut cut = |name: &str, source: &Corpus, rows: Vec<u32>, want: Option<usize>| {
         let Some(want) = want.filter(|&w| w < rows.len()) else {
             return rows;
@@ -77,8 +58,9 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
         let own = generator.stream(name, 1);
         draw(&source.labels, &rows, classes, want, own)
     };
-    let train = cut("training", &data.train, rest, settings.train_rows);
-    let test = cut("test", test_source, test, settings.test_rows);
+    let train = cut("training", &data.train, whole.train, settings.train_rows);
+    let valid = cut("validation", &data.train, whole.valid, settings.valid_rows);
+    let test = cut("test", test_source, whole.test, settings.test_rows);
     for (name, rows) in [
         ("training", &train),
         ("validation", &valid),
@@ -95,7 +77,7 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
     found.split = [("train", &train), ("valid", &valid), ("test", &test)]
         .map(|(name, rows)| (name.to_owned(), rows.len()))
         .into();
-    if data.test.is_none() {
+    if data.test.is_none() && data.divided.is_none() {
         found.notes.push(by_shares(settings));
     }
     found.notes.extend(reductions.iter().cloned());
@@ -107,6 +89,81 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
         reductions,
         found,
     })
+}
+
+/// Rows of each part before any is reduced: the test rows are drawn unless they are published apart, and validation
+/// rows from the rest.
+fn by_chance(data: &TextData, settings: &TextSettings, generator: &Generator) -> SplitParts {
+    let all: Vec<u32> = (0..data.train.rows() as u32).collect();
+    let (test, rest) = match &data.test {
+        Some(test) => ((0..test.rows() as u32).collect(), all),
+        None => test_rows(data, all, settings, generator),
+    };
+    let (valid, train) = valid_rows(data, rest, settings, generator);
+    SplitParts { train, valid, test }
+}
+
+/// Rows of each part where files decide: `[valid, test]` rows behind the training rows, or none of a part that is drawn.
+fn by_files(
+    [valid, test]: [usize; 2],
+    data: &TextData,
+    settings: &TextSettings,
+    generator: &Generator,
+) -> SplitParts {
+    let all = data.train.rows() as u32;
+    let (valid, test) = (valid as u32, test as u32);
+    let first = all - valid - test;
+    let mut parts = SplitParts {
+        train: (0..first).collect(),
+        valid: (first..first + valid).collect(),
+        test: (first + valid..all).collect(),
+    };
+    if test == 0 {
+        (parts.test, parts.train) = test_rows(data, parts.train, settings, generator);
+    }
+    if valid == 0 {
+        (parts.valid, parts.train) = valid_rows(data, parts.train, settings, generator);
+    }
+    parts
+}
+
+/// Draws test rows, and returns the others too.
+fn test_rows(
+    data: &TextData,
+    rows: Vec<u32>,
+    settings: &TextSettings,
+    generator: &Generator,
+) -> (Vec<u32>, Vec<u32>) {
+    let count = share(rows.len(), settings.test_fraction);
+    let (labels, classes) = (&data.train.labels, data.classes.len());
+    stratified(labels, &rows, classes, count, generator.stream("test", 0))
+}
+
+/// Draws validation rows, and returns the others too.
+fn valid_rows(
+    data: &TextData,
+    rows: Vec<u32>,
+    settings: &TextSettings,
+    generator: &Generator,
+) -> (Vec<u32>, Vec<u32>) {
+    let count = settings.valid_rows.unwrap_or_else(|| {
+        let most = settings.train_rows.unwrap_or(usize::MAX);
+        share(rows.len(), VALID_SHARE).min(most)
+    });
+    let (labels, classes) = (&data.train.labels, data.classes.len());
+    stratified(labels, &rows, classes, count, generator.stream("valid", 0))
+}
+
+/// Rows of each part where a column decides.
+fn by_column(
+    column: &SplitColumn,
+    data: &TextData,
+    settings: &TextSettings,
+    generator: &Generator,
+) -> Result<SplitParts> {
+    let permutation = |draw, count| generator.stream("split by group", draw).permutation(count);
+    let (labels, classes) = (&data.train.labels, &data.classes);
+    Ok(column.split(labels, classes, settings.shares(), permutation)?)
 }
 
 impl SplitCorpus {
@@ -122,7 +179,7 @@ impl SplitCorpus {
 }
 
 /// Share of the training rows used for validation if no number is set.
-const VALID_SHARE: f64 = 0.1;
+pub(crate) const VALID_SHARE: f64 = 0.1;
 
 /// Describes how a user's file was split.
 fn by_shares(settings: &TextSettings) -> String {
@@ -254,6 +311,7 @@ mod tests {
         TextData {
             test: with_test.then(|| corpus.clone()),
             train: corpus,
+            divided: None,
             found: Summary::default(),
             classes: vec!["no".into(), "yes".into()],
             subsets: if with_test {

@@ -4,6 +4,7 @@
 
 use l0gm_data::rows::Source;
 use l0gm_text::{Columns, TextData, TextFile, TextSettings, split};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -170,4 +171,105 @@ fn a_file_of_ones_own_is_split_by_shares_that_are_said() {
         printed.contains("test 140, train 504, valid 56"),
         "{printed}"
     );
+}
+
+/// Ten notes of each of twelve authors, of which every third is "yes", on growing days.
+fn notes() -> String {
+    let mut text = String::from("author,day,label,text\n");
+    for note in 0..120 {
+        let (author, label) = (note % 12, if note % 3 == 0 { "yes" } else { "no" });
+        let day = 1 + note / 5;
+        text.push_str(&format!("a{author},2024-05-{day:02},{label},note {note}\n"));
+    }
+    text
+}
+
+fn settings(change: impl FnOnce(&mut TextSettings)) -> TextSettings {
+    let mut settings = TextSettings::default();
+    change(&mut settings);
+    settings
+}
+
+#[test]
+fn texts_of_one_author_stay_together_and_the_latest_are_for_test() {
+    let folder = Folder::new();
+    let path = folder.file("notes.csv", notes());
+    let of = |settings: &TextSettings| {
+        let data = settings.file().read(&Source::path(&path)).unwrap();
+        split(data, settings).unwrap()
+    };
+    let author = |text: &String| text["note ".len()..].parse::<usize>().unwrap() % 12;
+    let by_author = settings(|s| s.group = Some("author".into()));
+    let parts = of(&by_author);
+    let authors =
+        |corpus: &l0gm_text::Corpus| corpus.texts.iter().map(author).collect::<BTreeSet<_>>();
+    let (train, valid, test) = (
+        authors(&parts.train),
+        authors(&parts.valid),
+        authors(&parts.test),
+    );
+    assert!(train.is_disjoint(&valid) && train.is_disjoint(&test) && valid.is_disjoint(&test));
+    assert_eq!(train.len() + valid.len() + test.len(), 12);
+    let noted = parts.found.notes.join("\n");
+    assert!(
+        noted.contains("split by group: the rows of each of 12 groups"),
+        "{noted}"
+    );
+    assert!(!noted.contains("split by shares"), "{noted}");
+
+    let parts = of(&settings(|s| s.time = Some("day".into())));
+    assert_eq!(parts.test.rows(), 25);
+    assert!(parts.test.texts.contains(&"note 119".to_owned()));
+    assert!(!parts.train.texts.contains(&"note 95".to_owned()));
+    let noted = parts.found.notes.join("\n");
+    assert!(
+        noted.contains("for test (2024-05-20 to 2024-05-24)"),
+        "{noted}"
+    );
+    let names: Vec<&str> = parts
+        .found
+        .columns
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
+    assert!(!names.contains(&"day"), "{names:?}");
+}
+
+#[test]
+fn test_and_validation_texts_may_be_files_of_their_own() {
+    let folder = Folder::new();
+    let path = folder.file("notes.csv", notes());
+    let test = folder.file("test.csv", "label,text\nyes,new a\nno,note 7\nno,new b\n");
+    let both = settings(|s| {
+        s.test_file = Some(test.clone());
+        s.valid_file = Some(folder.file("valid.csv", "label,text\nno,v\nyes,w\n"));
+    });
+    let data = both.file().read(&Source::path(&path)).unwrap();
+    let parts = split(data, &both).unwrap();
+    assert_eq!(parts.test.texts, ["new a", "note 7", "new b"]);
+    assert_eq!(parts.valid.texts, ["v", "w"]);
+    assert_eq!(parts.train.rows(), 120);
+    let noted = parts.found.notes.join("\n");
+    assert!(
+        noted.contains("1 of 5 texts for validation and test also stand"),
+        "{noted}"
+    );
+    let origins = parts.origins().unwrap();
+    assert_eq!(origins.test.files[0].as_ref(), "test.csv");
+
+    // Without a file for validation, its rows are drawn from the training rows.
+    let one = settings(|s| s.test_file = Some(test.clone()));
+    let data = one.file().read(&Source::path(&path)).unwrap();
+    let parts = split(data, &one).unwrap();
+    assert_eq!(
+        (parts.train.rows(), parts.valid.rows(), parts.test.rows()),
+        (108, 12, 3)
+    );
+
+    let twice = settings(|s| {
+        s.test_file = Some(test);
+        s.group = Some("author".into());
+    });
+    let told = twice.file().read(&Source::path(&path)).unwrap_err();
+    assert!(told.to_string().contains("author"), "{told}");
 }

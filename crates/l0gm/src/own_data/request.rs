@@ -197,22 +197,23 @@ fn settings(flags: &DataFlags, modality: ModalityFlag) -> anyhow::Result<Vec<Str
             ModalityFlag::Graph => {}
         }
     }
-    let of_tables = [
-        ("--numeric", "data.numeric", some_list(&flags.numeric)),
-        ("--test", "data.test-file", flags.test.as_deref().map(path)),
-        (
-            "--valid",
-            "data.valid-file",
-            flags.valid.as_deref().map(path),
-        ),
-        ("--group", "data.group", flags.group.as_deref().map(quoted)),
-        ("--time", "data.time", flags.time.as_deref().map(quoted)),
+    match (some_list(&flags.numeric), modality) {
+        (None, _) => {}
+        (Some(names), ModalityFlag::Table) => add("data.numeric", names),
+        (Some(_), _) => return Err(foreign("--numeric")),
+    }
+    let of_rows = [
+        ("--test", "test-file", flags.test.as_deref().map(path)),
+        ("--valid", "valid-file", flags.valid.as_deref().map(path)),
+        ("--group", "group", flags.group.as_deref().map(quoted)),
+        ("--time", "time", flags.time.as_deref().map(quoted)),
     ];
-    for (flag, key, value) in of_tables {
+    for (flag, key, value) in of_rows {
         match (value, modality) {
             (None, _) => {}
-            (Some(value), ModalityFlag::Table) => add(key, value),
-            (Some(_), _) => return Err(foreign(flag)),
+            (Some(value), ModalityFlag::Table) => add(&format!("data.{key}"), value),
+            (Some(value), ModalityFlag::Texts) => add(key, value),
+            (Some(_), ModalityFlag::Graph) => return Err(foreign(flag)),
         }
     }
     for assignment in &flags.set {

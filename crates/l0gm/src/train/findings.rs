@@ -184,21 +184,31 @@ impl Data {
     }
 }
 
-/// What decided on the split of a run's data: a column, files, or a graph's split by name.
+/// What decided on the split of a run's data: a column with what it means, files, or a graph's split by name.
 fn split_by(run: &RunRecord) -> Option<String> {
     let settings = &run.spec.settings;
     let text = |pointer: &str| settings.pointer(pointer).and_then(|value| value.as_str());
-    if let Some(column) = text("/data/group") {
-        return Some(format!("by group {column}"));
-    }
-    if let Some(column) = text("/data/time") {
-        return Some(format!("by time {column}"));
-    }
     if let Some(kind) = text("/split/kind") {
         return Some(kind.to_owned());
     }
-    let files = [text("/data/valid-file"), text("/data/test-file")];
-    let files: Vec<&str> = files.into_iter().flatten().collect();
+    let reading = run.data.reading.as_ref();
+    let notes = reading
+        .and_then(Summary::from_value)
+        .unwrap_or_default()
+        .notes;
+    // Such as "split by time: the latest rows are for test (...); the column itself is not used".
+    let by_column = notes.iter().find_map(|note| {
+        let by = note.strip_prefix("split ")?;
+        let is_by_column = by.starts_with("by group:") || by.starts_with("by time:");
+        is_by_column.then(|| by.split("; ").next().unwrap_or(by).to_owned())
+    });
+    if by_column.is_some() {
+        return by_column;
+    }
+    let files = ["valid-file", "test-file"]
+        .iter()
+        .filter_map(|name| text(&format!("/data/{name}")).or_else(|| text(&format!("/{name}"))));
+    let files: Vec<&str> = files.collect();
     (!files.is_empty()).then(|| format!("by files {}", files.join(", ")))
 }
 
