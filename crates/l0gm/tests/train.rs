@@ -261,3 +261,44 @@ fn a_split_by_group_or_time_is_said_and_what_cannot_be_is_one_line() {
     let told = refused(dir.path(), &["train", "one.csv", "--label", "y"]);
     assert!(told.contains("class"), "{told}");
 }
+
+#[test]
+fn settings_are_searched_first_and_the_report_is_there_for_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    table(dir.path());
+    let tuned = short(&["--tune", "2", "--time", "day", "-q"]);
+    let output = l0gm(dir.path(), &tuned);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let screen = stdout(&output);
+    // The screen is broken into lines.
+    let words: Vec<&str> = screen.split_whitespace().collect();
+    assert!(words.join(" ").contains("for test (2024-09-"), "{screen}");
+    let chosen = dir.path().join("out/churn/search/chosen.toml");
+    let chosen = std::fs::read_to_string(chosen).unwrap();
+    assert!(chosen.contains("learning-rate"), "{chosen}");
+
+    let printed = l0gm(dir.path(), &["report", "out/churn", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let tables = report["tables"].as_object().unwrap();
+    assert!(report["runs"].as_u64() >= Some(5), "{report}");
+    let quality = tables.iter().find(|(name, _)| name.starts_with("quality"));
+    let rows = quality.unwrap().1.as_array().unwrap();
+    assert!(
+        rows.iter().all(|row| row["accuracy"].is_number()),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn messages_name_flags_where_there_are_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    table(dir.path());
+    let path = dir.path().join("churn.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // A word among numbers.
+    let odd = text.replacen(",basic,", ",basic,x", 1);
+    std::fs::write(&path, odd).unwrap();
+    let told = refused(dir.path(), &short(&[]));
+    assert!(told.contains("--set data.missing"), "{told}");
+    assert!(told.contains("--categorical"), "{told}");
+}

@@ -6,7 +6,7 @@ pub mod flags;
 use crate::flags::{CellFlags, FormatFlag};
 use crate::job::Job;
 use crate::modalities::Purpose;
-use crate::own_data::{ModalityFlag, Request};
+use crate::own_data::{ModalityFlag, Request, in_errors, in_flags};
 use crate::runner::Runner;
 use flags::InspectFlags;
 use l0gm_data::rows::{self, RawTable, ReadOptions, Source};
@@ -18,6 +18,10 @@ use std::process::ExitCode;
 /// # Errors
 /// The data cannot be read, or a flag does not fit them.
 pub fn run(flags: &InspectFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
+    in_errors(inspect(flags, runner))
+}
+
+fn inspect(flags: &InspectFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let data = &flags.data;
     let is_file = data.data.is_file() || data.data.as_os_str() == "-";
     let raw = is_file.then(|| read(flags)).transpose()?;
@@ -53,7 +57,7 @@ pub fn run(flags: &InspectFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
                 print!("{}", columns::text(&columns));
                 if look.is_none() {
                     for line in raw.said() {
-                        println!("note: {line}");
+                        println!("note: {}", in_flags(line));
                     }
                     println!(
                         "To see the classes, the split and what would be left out: add --label COLUMN"
@@ -64,7 +68,7 @@ pub fn run(flags: &InspectFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
                 look.as_ref().map(|(m, text, _)| (m.0, m.1, text))
             {
                 println!("\nAs {}, because {because}:", modality.word());
-                print!("{text}");
+                print!("{}", in_flags(text));
             }
         }
     }

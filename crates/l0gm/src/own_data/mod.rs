@@ -1,8 +1,10 @@
 //! Data of one's own, as the commands `train` and `inspect` take them: the flags that name and describe a file or folder,
 //! and what they mean to the runner.
 
+mod flag_words;
 mod request;
 
+pub(crate) use flag_words::{in_errors, in_flags};
 pub(crate) use request::Request;
 
 use clap::{Args, ValueEnum};

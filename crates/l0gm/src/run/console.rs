@@ -2,6 +2,7 @@
 //! at most one every few seconds.
 
 use crate::modalities::Purpose;
+use crate::own_data::in_flags;
 use crate::plan::PlannedRun;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use l0gm_report::format;
@@ -45,13 +46,29 @@ pub struct Console {
     headlines: Headlines,
 }
 
-/// Descriptions of data that were printed.
-type Said = Arc<Mutex<BTreeSet<String>>>;
+/// Descriptions of data: which were printed, and how they are worded.
+#[derive(Clone, Debug)]
+struct Said {
+    printed: Arc<Mutex<BTreeSet<String>>>,
+    worded: fn(&str) -> String,
+}
 
-/// Whether a description has not been printed before. Marks it as printed.
-fn is_news(said: &Said, summary: &str) -> bool {
-    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    said.insert(summary.to_owned())
+impl Default for Said {
+    fn default() -> Self {
+        Self {
+            printed: Arc::default(),
+            worded: str::to_owned,
+        }
+    }
+}
+
+impl Said {
+    /// A description as it is to be printed; `None` if it was printed before.
+    fn news(&self, summary: &str) -> Option<String> {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = printed.insert(summary.to_owned());
+        is_new.then(|| (self.worded)(summary.trim_end()))
+    }
 }
 
 impl Default for Console {
@@ -82,9 +99,11 @@ impl Console {
         }
     }
 
-    /// A console that leaves stdout to the command's result. If `quiet`, it shows nothing at all.
+    /// A console that leaves stdout to the command's result, and speaks of data in the flags of `train`. If `quiet`, it
+    /// shows nothing at all.
     pub fn beside_a_result(quiet: bool) -> Self {
         let mut console = Self::new();
+        console.said.worded = in_flags;
         console.headlines = Headlines::Stderr;
         if quiet {
             console.bars = None;
@@ -339,8 +358,8 @@ impl Progress for RunBar {
     }
 
     fn found(&mut self, summary: &str) {
-        if is_news(&self.said, summary) {
-            self.bar.println(summary.trim_end());
+        if let Some(text) = self.said.news(summary) {
+            self.bar.println(text);
         }
     }
 }
@@ -373,8 +392,8 @@ impl Progress for RunLines {
     }
 
     fn found(&mut self, summary: &str) {
-        if is_news(&self.said, summary) {
-            say(summary.trim_end());
+        if let Some(text) = self.said.news(summary) {
+            say(&text);
         }
     }
 }

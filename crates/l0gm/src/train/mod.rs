@@ -14,7 +14,7 @@ mod verdict;
 use crate::flags::{CellFlags, FormatFlag, SearchFlags, WayFlag};
 use crate::job::{self, Done, Job};
 use crate::modalities::{self, Purpose};
-use crate::own_data::Request;
+use crate::own_data::{Request, in_errors};
 use crate::plan::{Share, print_table};
 use crate::run::{Console, Machine};
 use crate::runner::Runner;
@@ -38,6 +38,10 @@ use threshold::Rule;
 /// # Errors
 /// A flag, a file or the data cannot be used.
 pub fn run(flags: &TrainFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
+    in_errors(train(flags, runner))
+}
+
+fn train(flags: &TrainFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let rule = decision::rule(flags.threshold.as_deref(), flags.positive.as_deref())?;
     let rivals = flags.rival.iter().map(|text| Rival::new(text));
     let rivals: Vec<Rival> = rivals.collect::<anyhow::Result<_>>()?;
