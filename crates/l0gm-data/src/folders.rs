@@ -53,6 +53,14 @@ impl Folders {
     }
 }
 
+/// The folder into which tools of other projects are installed that runs are compared with: `L0GM_RIVALS_DIR` if it is
+/// set, else `rivals` in the cache.
+pub fn rivals_folder() -> PathBuf {
+    std::env::var_os("L0GM_RIVALS_DIR")
+        .filter(|value| !value.is_empty())
+        .map_or_else(|| default_cache().join("rivals"), PathBuf::from)
+}
+
 /// The folder `datasets/cache` in the enclosing cargo workspace, or else in the current folder.
 pub(crate) fn default_cache() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));

@@ -20,6 +20,7 @@ pub mod twin;
 pub use catalogue::{Catalogue, DataOptions, FetchPolicy, Resolved};
 pub use checksum::checksums_of;
 pub use error::{Error, Result};
+pub use folders::rivals_folder;
 pub use manifest::{Alternative, Entry, FileSpec, Source, TwinSpec};
 pub use npz::Npz;
 pub use npz_graph::NpzGraph;

@@ -47,6 +47,11 @@ impl CategoryField {
         }
     }
 
+    /// Row of the shared table for a missing cell.
+    pub(crate) fn missing(&self) -> u32 {
+        self.offset + MISSING
+    }
+
     /// Number of training rows with the value of a row of this field; 0 if it is not known.
     pub(crate) fn count(&self, row: u32) -> u32 {
         self.counts.get(row as usize).copied().unwrap_or(0)

@@ -21,6 +21,7 @@ mod encoding;
 mod error;
 mod estimate;
 mod explain;
+mod external_rows;
 mod fine;
 mod found;
 mod head;

@@ -6,6 +6,7 @@ mod compact;
 mod context;
 mod error;
 mod explain;
+mod external;
 mod finite;
 mod fit;
 mod gates;
@@ -47,6 +48,10 @@ pub use compact::{
 pub use context::RunContext;
 pub use error::{Error, Result};
 pub use explain::{Effect, Explanation};
+pub use external::{
+    ExternalCells, ExternalColumn, ExternalPart, ExternalPredictor, ExternalRows, ExternalSettings,
+    ExternalTool,
+};
 pub use finite::all_finite;
 pub use fit::{Compactor, GatedFit, GatedPredictor};
 pub use gates::ModelReader;

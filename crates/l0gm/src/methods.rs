@@ -1,17 +1,22 @@
-//! `methods`: lists every method that `--method` takes.
+//! `methods`: lists every method that `--method` takes, and installs the tools that some of them call.
 
-use crate::flags::{FormatFlag, MethodsFlags};
+mod install;
+
+use crate::flags::{FormatFlag, MethodsAction, MethodsFlags};
 use crate::{modalities, names};
 use anyhow::Context;
 use l0gm_train::MethodInfo;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Prints the list.
+/// Prints the list, or installs the tools.
 ///
 /// # Errors
-/// Fails for an unknown modality, or if standard output cannot be written.
+/// Fails for an unknown modality, if standard output cannot be written, or if a tool cannot be installed.
 pub fn run(flags: &MethodsFlags) -> anyhow::Result<ExitCode> {
+    if let Some(MethodsAction::Install) = flags.action {
+        return install::run();
+    }
     let known = modalities::NAMES.map(str::to_owned);
     for name in &flags.modality {
         names::check("--modality", name, &known)?;

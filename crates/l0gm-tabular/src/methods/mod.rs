@@ -1,5 +1,6 @@
 //! The methods for tables. To add one, write a file here and add its name to the list.
 
+mod external;
 mod forust;
 mod gated;
 mod logistic;
@@ -18,5 +19,9 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
         &majority::Majority,
         &logistic::Logistic,
         &forust::Forust,
+        &external::XGBOOST,
+        &external::LIGHTGBM,
+        &external::CATBOOST,
+        &external::EXTERNAL,
     ],
 );

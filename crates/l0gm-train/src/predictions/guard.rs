@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Runs `read`. If it panics, the file counts as damaged.
-pub(super) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     silence();
     let before = QUIET.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(read));

@@ -1,6 +1,6 @@
 //! Predictions: logits and labels of a split, and the numbers that follow from them.
 
-mod guard;
+pub(crate) mod guard;
 mod origins;
 mod parquet;
 

@@ -1,7 +1,7 @@
 //! The flags of the commands that list what there is: `datasets` and `methods`.
 
 use super::FormatFlag;
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 /// Flags of `datasets`.
@@ -31,13 +31,26 @@ Examples:
       What --method takes, with the source of each.
   cargo xtask methods --modality tabular,text
       Those of two modalities.
+  cargo xtask methods install
+      Makes a virtual environment with XGBoost, LightGBM and CatBoost for
+      Python in L0GM_RIVALS_DIR (default: datasets/cache/rivals).
   cargo xtask methods --format json | jq -r '.[][].name'
       Their names, one a line.")]
 pub struct MethodsFlags {
+    /// What to do instead of listing.
+    #[command(subcommand)]
+    pub action: Option<MethodsAction>,
     /// List only the methods of these modalities: tabular, text, graph.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub modality: Vec<String>,
     /// How the list is printed.
     #[arg(long, value_enum, default_value = "text")]
     pub format: FormatFlag,
+}
+
+/// What `methods` does besides listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum MethodsAction {
+    /// Install the tools of other projects that runs are compared with; needs Python 3 and a network.
+    Install,
 }

@@ -20,7 +20,7 @@ pub mod search;
 pub use calibration::CalibrationFlags;
 pub use cells::{CellFlags, PlanFlags, ProfileFlag, ReproduceFlags, RunFlags};
 pub use latency::LatencyFlags;
-pub use lists::{DatasetsFlags, MethodsFlags};
+pub use lists::{DatasetsFlags, MethodsAction, MethodsFlags};
 pub use report::ReportFlags;
 pub use search::{SearchFlags, WayFlag};
 

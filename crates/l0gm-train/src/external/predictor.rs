@@ -1,0 +1,239 @@
+//! The predictor of a program: it has answered everything that its judge may ask.
+
+use super::answer::{self, Facts};
+use super::process::ExternalTool;
+use super::rows::{self, ExternalCells, ExternalPart, ExternalRows};
+use super::task::Task;
+use super::{LABEL, ROW};
+use crate::run_dir::write_json;
+use crate::{
+    Condition, Error, Fitted, Latency, Offered, Outcome, Perturbed, PerturbedLogits,
+    PredictionTable, Predictor, ProgressEvent, Result, RunContext, Sitting, Sizes, Split,
+};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Probabilities of a run's rows, from a program.
+#[derive(Debug)]
+pub struct ExternalPredictor {
+    tool: String,
+    valid: PredictionTable,
+    test: PredictionTable,
+    /// One entry a condition of the protocol; empty if it was not asked for.
+    perturbed: Vec<PerturbedLogits>,
+    facts: Facts,
+}
+
+/// Files of a run for an external tool, in the folder `external` of the run.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty folder: an earlier call's answer must not count for this one.
+    fn new(run: &Path) -> Result<Self> {
+        let path = run.join("external");
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(|e| Error::io(&path, "empty this folder", &e))?;
+        }
+        let answers = path.join("answers");
+        fs::create_dir_all(&answers).map_err(|e| Error::io(&answers, "create this folder", &e))?;
+        Ok(Self(path))
+    }
+
+    fn rows(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.parquet"))
+    }
+
+    fn answer(&self, name: &str) -> PathBuf {
+        self.0.join("answers").join(format!("{name}.parquet"))
+    }
+
+    /// Removes the rows and probabilities; the task, the answer's facts and what was printed stay.
+    fn clear(&self, names: &[String]) -> Result<()> {
+        for path in names.iter().map(|name| self.rows(name)) {
+            fs::remove_file(&path).map_err(|e| Error::io(&path, "remove this file", &e))?;
+        }
+        let answers = self.0.join("answers");
+        fs::remove_dir_all(&answers).map_err(|e| Error::io(&answers, "remove this folder", &e))
+    }
+}
+
+/// What one call asks to predict, by the names of its files.
+fn asked(robustness: bool) -> Vec<(String, ExternalPart)> {
+    let mut parts = vec![
+        ("valid".to_owned(), ExternalPart::Split(Split::Valid)),
+        ("test".to_owned(), ExternalPart::Split(Split::Test)),
+    ];
+    if robustness {
+        let conditions = Condition::PROTOCOL.iter().enumerate();
+        parts.extend(conditions.map(|(at, condition)| {
+            (
+                format!("perturbed-{at:02}"),
+                ExternalPart::Perturbed(*condition),
+            )
+        }));
+    }
+    parts
+}
+
+impl ExternalPredictor {
+    /// Writes the rows, calls the tool and reads its answers. `settings` are handed to the tool as they are; with
+    /// `robustness` it also predicts the test rows under every condition of the protocol.
+    ///
+    /// # Errors
+    /// The tool cannot be started, fails, or takes too long; an answer is missing or wrong; a file cannot be written; or
+    /// a stop was requested.
+    pub fn fit(
+        tool: &ExternalTool,
+        data: &dyn ExternalRows,
+        settings: Value,
+        robustness: bool,
+        sitting: Sitting<'_>,
+        context: &mut RunContext<'_>,
+    ) -> Result<Fitted<Self>> {
+        let columns = data.columns();
+        rows::check(&columns)?;
+        let folder = Folder::new(sitting.run.path())?;
+        let parts = asked(robustness);
+        let mut counts = Vec::with_capacity(parts.len());
+        let train = data.cells(ExternalPart::Split(Split::Train))?;
+        let labels = Some(data.labels(Split::Train));
+        rows::write(&folder.rows("train"), &columns, &train, labels)?;
+        for (name, part) in &parts {
+            if context.stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            let cells = data.cells(*part)?;
+            // Labels are for learning and stopping; test rows go without.
+            let labels =
+                (*part == ExternalPart::Split(Split::Valid)).then(|| data.labels(Split::Valid));
+            rows::write(&folder.rows(name), &columns, &cells, labels)?;
+            counts.push(cells.first().map_or(0, ExternalCells::rows));
+        }
+        let classes = &sitting.data.classes;
+        let task = folder.0.join("task.json");
+        let run = sitting.spec.id();
+        write_json(
+            &task,
+            &Task {
+                format: Task::FORMAT,
+                run: run.clone(),
+                modality: &sitting.spec.modality,
+                dataset: &sitting.spec.dataset,
+                seed: sitting.spec.seed,
+                threads: context.threads,
+                classes,
+                columns: &columns,
+                row: ROW,
+                label: LABEL,
+                train: "train.parquet".to_owned(),
+                valid: "valid.parquet".to_owned(),
+                predict: parts.iter().map(|(name, _)| name.clone()).collect(),
+                settings,
+            },
+        )?;
+        context.progress.event(&ProgressEvent {
+            stage: "external tool",
+            step: 0,
+            steps: 1,
+            loss: None,
+            metric: None,
+            active_fraction: None,
+        });
+        // The program runs in the folder, so a path of the task that is relative would not be found.
+        let task = fs::canonicalize(&task).map_err(|e| Error::io(&task, "find this file", &e))?;
+        let seconds = tool.call(&folder.0, &task, context.threads, &context.stop)?;
+        let facts = answer::facts(&folder.0.join("answer.json"), &tool.name, &run)?;
+        let mut notes = facts.notes.clone();
+        let mut tables = Vec::with_capacity(parts.len());
+        for ((name, part), rows) in parts.iter().zip(counts) {
+            let p = answer::probabilities(&folder.answer(name), &tool.name, classes, rows)?;
+            let split = match part {
+                ExternalPart::Split(split) => *split,
+                ExternalPart::Perturbed(_) => Split::Test,
+            };
+            let labels = data.labels(split).to_vec();
+            let (table, raised) =
+                PredictionTable::from_probabilities(split, labels, &p, classes.len())?;
+            if raised > 0 {
+                notes.push(format!(
+                    "{name}: {raised} probabilities below 1e-15 were raised to it"
+                ));
+            }
+            tables.push((*part, table));
+        }
+        let names: Vec<String> = parts.into_iter().map(|(name, _)| name).collect();
+        folder.clear(&[names, vec!["train".to_owned()]].concat())?;
+        let mut tables = tables.into_iter();
+        let (Some((_, valid)), Some((_, test))) = (tables.next(), tables.next()) else {
+            return Err(Error::Task(format!("{}: nothing was asked", tool.name)));
+        };
+        let perturbed = tables.filter_map(|(part, table)| match part {
+            ExternalPart::Perturbed(condition) => Some(PerturbedLogits {
+                at: data.place(condition.kind),
+                logits: table.logits,
+            }),
+            ExternalPart::Split(_) => None,
+        });
+        let mut outcome = Outcome::without_epochs(facts.fit_seconds.unwrap_or(seconds));
+        outcome.notes = notes;
+        Ok(Fitted {
+            predictor: Self {
+                tool: tool.name.clone(),
+                perturbed: perturbed.collect(),
+                valid,
+                test,
+                facts,
+            },
+            outcome,
+        })
+    }
+}
+
+impl Predictor for ExternalPredictor {
+    fn predict(&mut self, split: Split, _: &mut RunContext<'_>) -> Result<PredictionTable> {
+        match split {
+            Split::Valid => Ok(self.valid.clone()),
+            Split::Test => Ok(self.test.clone()),
+            Split::Train => Err(Error::Task(format!(
+                "{} was not asked about training rows",
+                self.tool
+            ))),
+        }
+    }
+
+    fn perturbed(
+        &mut self,
+        conditions: &[Condition],
+        _: u64,
+        _: &mut RunContext<'_>,
+    ) -> Result<Offered<Perturbed>> {
+        if conditions != Condition::PROTOCOL || self.perturbed.is_empty() {
+            return Ok(Offered::No(format!(
+                "{} was not asked about perturbed rows",
+                self.tool
+            )));
+        }
+        Ok(Offered::Yes(Perturbed {
+            rows: self.test.rows.clone(),
+            outcomes: self.perturbed.clone(),
+        }))
+    }
+
+    fn latency(&mut self, _: &mut RunContext<'_>) -> Result<Offered<Latency>> {
+        Ok(Offered::No(
+            "another program's passes are not timed in a run".to_owned(),
+        ))
+    }
+
+    fn sizes(&self) -> Offered<Sizes> {
+        match self.facts.parameters {
+            None => Offered::No(format!("{} does not say how large its model is", self.tool)),
+            Some(parameters) => Offered::Yes(Sizes {
+                parameters,
+                flops: 0,
+                bytes: self.facts.bytes.unwrap_or(0),
+            }),
+        }
+    }
+}

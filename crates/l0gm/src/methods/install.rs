@@ -1,0 +1,84 @@
+//! `methods install`: the tools of other projects that runs are compared with, in a folder of their own.
+
+use anyhow::Context;
+use l0gm_data::rivals_folder;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The scripts that train each tool, and what they need.
+const FILES: [(&str, &str); 5] = [
+    ("protocol.py", include_str!("../../rivals/protocol.py")),
+    (
+        "xgboost_rival.py",
+        include_str!("../../rivals/xgboost_rival.py"),
+    ),
+    (
+        "lightgbm_rival.py",
+        include_str!("../../rivals/lightgbm_rival.py"),
+    ),
+    (
+        "catboost_rival.py",
+        include_str!("../../rivals/catboost_rival.py"),
+    ),
+    (
+        "requirements.txt",
+        include_str!("../../rivals/requirements.txt"),
+    ),
+];
+
+/// Writes the scripts and makes a virtual environment with pinned packages. What is there is brought up to date.
+///
+/// # Errors
+/// The folder cannot be written, Python 3 is missing, or the packages cannot be had.
+pub(super) fn run() -> anyhow::Result<ExitCode> {
+    let folder = rivals_folder();
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{}: cannot be created", folder.display()))?;
+    for (name, text) in FILES {
+        let path = folder.join(name);
+        std::fs::write(&path, text)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    let venv = folder.join("venv");
+    let python = python(&venv);
+    if !python.is_file() {
+        call(Command::new("python3").arg("-m").arg("venv").arg(&venv))?;
+    }
+    let requirements = folder.join("requirements.txt");
+    call(
+        Command::new(&python)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "-r",
+            ])
+            .arg(&requirements),
+    )?;
+    println!(
+        "installed in {}: ask for them with --method xgboost,lightgbm,catboost",
+        folder.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn python(venv: &Path) -> PathBuf {
+    match cfg!(windows) {
+        true => venv.join("Scripts").join("python.exe"),
+        false => venv.join("bin").join("python"),
+    }
+}
+
+fn call(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .status()
+        .with_context(|| format!("{program} cannot be started; Python 3 with venv is needed"))?;
+    anyhow::ensure!(
+        status.success(),
+        "{program} ended with {status}; see its messages above"
+    );
+    Ok(())
+}
