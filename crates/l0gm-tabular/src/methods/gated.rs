@@ -5,6 +5,7 @@ use crate::additive::start_from_logistic;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::estimate::Extent;
 use crate::modality::EPOCHS;
+use crate::settings::ModelSettings;
 use crate::{
     CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
     TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
@@ -27,12 +28,26 @@ const COMPARED_ROWS: usize = 16_384;
 
 /// The backbone with or without a gate, as its description says.
 pub(super) struct GatedMethod {
-    info: MethodInfo,
+    pub(super) info: MethodInfo,
+    /// Chooses other branches than those of the settings; `None` for the backbone.
+    pub(super) branches: Option<fn(&mut ModelSettings)>,
+}
+
+impl GatedMethod {
+    /// The run's settings, with this method's branches.
+    fn settings_of(&self, spec: &RunSpec) -> Result<TabularSettings> {
+        let mut settings: TabularSettings = spec.modality_settings()?;
+        if let Some(choose) = self.branches {
+            choose(&mut settings.model);
+        }
+        Ok(settings)
+    }
 }
 
 /// The backbone trained as it is.
 pub(super) static DENSE: GatedMethod = GatedMethod {
     info: MethodInfo::dense("field embeddings with CIN, deep and linear branches, no gate"),
+    branches: None,
 };
 
 /// The backbone with the gate.
@@ -40,6 +55,7 @@ pub(super) static L0GM: GatedMethod = GatedMethod {
     info: MethodInfo::l0gm(
         "L0 gates on the field embeddings that CIN, deep and linear branches read",
     ),
+    branches: None,
 };
 
 /// The backbone with a gate that settles before training ends, in any profile.
@@ -47,6 +63,7 @@ pub(super) static SETTLED: GatedMethod = GatedMethod {
     info: MethodInfo::settled(
         "L0GM whose gates settle before training ends, so that the weights adapt to them",
     ),
+    branches: None,
 };
 
 impl Method<TabularModality> for GatedMethod {
@@ -55,7 +72,8 @@ impl Method<TabularModality> for GatedMethod {
     }
 
     fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
-        estimate(spec)
+        let settings = self.settings_of(spec)?;
+        Ok(Extent::of(&spec.dataset, &settings).gated(&settings))
     }
 
     fn run(
@@ -64,7 +82,8 @@ impl Method<TabularModality> for GatedMethod {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        run(modality, self.info.clone(), spec, context)
+        let settings = self.settings_of(spec)?;
+        run(modality, self.info.clone(), settings, spec, context)
     }
 
     fn timed(
@@ -74,23 +93,19 @@ impl Method<TabularModality> for GatedMethod {
         dir: &Path,
         device: &Device,
     ) -> Result<TimedRun> {
-        timed(modality, &self.info, spec, dir, device)
+        let settings = self.settings_of(spec)?;
+        timed(modality, &self.info, &settings, spec, dir, device)
     }
-}
-
-fn estimate(spec: &RunSpec) -> Result<Duration> {
-    let settings: TabularSettings = spec.modality_settings()?;
-    Ok(Extent::of(&spec.dataset, &settings).gated(&settings))
 }
 
 /// Fits the model that `info` describes (gated or dense) and judges it.
 fn run(
     modality: &TabularModality,
     info: MethodInfo,
+    mut settings: TabularSettings,
     spec: &RunSpec,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord> {
-    let mut settings: TabularSettings = spec.modality_settings()?;
     let table = modality.prepare(&spec.dataset, &settings, spec.seed, &context.device)?;
     spec.check_twin(table.loaded.twin)?;
     context.progress.found(&found(&table).to_string());
@@ -155,13 +170,13 @@ fn run(
 fn timed(
     modality: &TabularModality,
     info: &MethodInfo,
+    settings: &TabularSettings,
     spec: &RunSpec,
     dir: &Path,
     device: &Device,
 ) -> Result<TimedRun> {
-    let settings: TabularSettings = spec.modality_settings()?;
     let start = Instant::now();
-    let table = modality.prepare(&spec.dataset, &settings, spec.seed, device)?;
+    let table = modality.prepare(&spec.dataset, settings, spec.seed, device)?;
     let seconds = start.elapsed().as_secs_f64();
     spec.check_twin(table.loaded.twin)?;
     let classes = table.classes();
@@ -169,7 +184,7 @@ fn timed(
         &table.encoding,
         classes,
         info.gated,
-        &settings,
+        settings,
         spec.seed,
         device,
     )?;

@@ -1,5 +1,6 @@
 //! The methods for tables. To add one, write a file here and add its name to the list.
 
+mod branches;
 mod external;
 mod forust;
 mod gated;
@@ -19,6 +20,9 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
         &majority::Majority,
         &logistic::Logistic,
         &forust::Forust,
+        &branches::MLP,
+        &branches::WIDE_AND_DEEP,
+        &branches::XDEEPFM,
         &external::XGBOOST,
         &external::LIGHTGBM,
         &external::CATBOOST,
