@@ -6,13 +6,13 @@
 //! [`Document`].
 //!
 //! ```no_run
-//! use l0gm_report::{OutDir, aggregate, publish};
+//! use l0gm_report::{OutDir, Rivals, aggregate, publish};
 //! use std::path::Path;
 //!
 //! let out = OutDir::open(Path::new("out/quick"))?;
 //! let records = out.records()?;
 //! aggregate::write_summary(&out, &records)?;
-//! let document = l0gm_report::write(&out, &records, "l0gm")?;
+//! let document = l0gm_report::write(&out, &records, "l0gm", &Rivals::default())?;
 //! // These files are small enough to keep in a repository.
 //! publish::publish(&document, Path::new("results/mine"))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -65,7 +65,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use context::ReportContext;
+pub use context::{ReportContext, Rivals};
 pub use document::Document;
 pub use error::{Error, Result};
 pub use out::OutDir;
@@ -76,11 +76,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Writes `report.html`, `report.md`, `tables/` and `figures/`. The commands that the report quotes begin with
-/// `program`, such as "l0gm" or "cargo xtask".
+/// `program`, such as "l0gm" or "cargo xtask", and name the methods of `rivals`.
 ///
 /// # Errors
 /// Fails if a file of the folder cannot be read or written.
-pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> Result<Document> {
+pub fn write(
+    out: &OutDir,
+    records: &[RunRecord],
+    program: &str,
+    rivals: &Rivals,
+) -> Result<Document> {
     let command = out.command()?;
     let failures = out.failures()?;
     let unfinished = command
@@ -92,6 +97,7 @@ pub fn write(out: &OutDir, records: &[RunRecord], program: &str) -> Result<Docum
     let choices = choice::Choices::of(out, records);
     let context = ReportContext {
         program: program.to_owned(),
+        rivals: rivals.clone(),
         command,
         failures,
         unfinished,

@@ -324,7 +324,7 @@ fn an_output_folder_is_written_whole_and_again() {
     out.write("figures/of-an-older-report.png", b"x").unwrap();
     let read_back = out.records().unwrap();
     aggregate::write_summary(&out, &read_back).unwrap();
-    let written = write(&out, &read_back, "cargo xtask").unwrap();
+    let written = write(&out, &read_back, "cargo xtask", &Rivals::default()).unwrap();
     publish::publish(&written, &temporary.path().join("published")).unwrap();
     let document = content::document(&records, &context(), &paper::Paper::load().unwrap());
     assert!(!folder.join("figures/of-an-older-report.png").exists());

@@ -32,6 +32,7 @@
 //! ```no_run
 //! use l0gm::flags::CellFlags;
 //! use l0gm::job::{self, Job};
+//! use l0gm::modalities;
 //! use l0gm::plan::Share;
 //! use l0gm::run::Console;
 //! use l0gm::runner::Runner;
@@ -42,7 +43,7 @@
 //! let job = Job::new(&flags, &runner, console.purpose())?;
 //! let done = job.carry_out(&Share::All, true, &machine, &mut console)?;
 //! let records = done.out.records()?;
-//! l0gm_report::write(&done.out, &records, &runner.program)?;
+//! l0gm_report::write(&done.out, &records, &runner.program, &modalities::rivals())?;
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!

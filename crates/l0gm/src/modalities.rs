@@ -6,6 +6,7 @@ use candle_core::Device;
 use l0gm_data::rows::Source;
 use l0gm_data::{Catalogue, DataOptions};
 use l0gm_graph::{CompactGraph, GraphModality};
+use l0gm_report::Rivals;
 use l0gm_tabular::{CompactTable, TabularModality};
 use l0gm_text::{CompactText, TextModality};
 use l0gm_train::{
@@ -39,6 +40,16 @@ pub fn methods() -> [(&'static str, Vec<MethodInfo>); 3] {
     ];
     let mut infos = infos.into_iter();
     NAMES.map(|name| (name, infos.next().unwrap_or_default()))
+}
+
+/// The methods that can be run for rows of the paper's tables.
+pub fn rivals() -> Rivals {
+    let methods = methods();
+    Rivals::of(
+        methods
+            .iter()
+            .map(|(name, infos)| (*name, infos.as_slice())),
+    )
 }
 
 /// Whether any modality has a method of this name that takes a lambda or a target.

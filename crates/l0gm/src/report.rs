@@ -2,6 +2,7 @@
 
 use crate::flags::{FormatFlag, ReportFlags};
 use crate::join;
+use crate::modalities;
 use crate::runner::Runner;
 use crate::usage::usage;
 use l0gm_report::out::OutDir;
@@ -30,7 +31,7 @@ pub fn run(flags: &ReportFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
         out.path().display()
     );
     aggregate::write_summary(&out, &records)?;
-    let document = write(&out, &records, &runner.program)?;
+    let document = write(&out, &records, &runner.program, &modalities::rivals())?;
     let published = match &flags.publish {
         None => None,
         Some(dir) => {

@@ -3,7 +3,7 @@
 
 use crate::flags::ReproduceFlags;
 use crate::job::{self, Job};
-use crate::modalities::Purpose;
+use crate::modalities::{self, Purpose};
 use crate::plan::{Share, print_table};
 use crate::run::{Console, Machine};
 use crate::runner::Runner;
@@ -52,7 +52,8 @@ fn run_and_report(
         return Ok(done.close(None));
     }
     aggregate::write_summary(&done.out, &records)?;
-    l0gm_report::write(&done.out, &records, &runner.program).context("writing the report")?;
+    l0gm_report::write(&done.out, &records, &runner.program, &modalities::rivals())
+        .context("writing the report")?;
     let page = done.out.path().join("report.html");
     Ok(done.close(Some(&format!("report: {}", page.display()))))
 }

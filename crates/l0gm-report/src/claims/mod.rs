@@ -76,6 +76,8 @@ pub(crate) struct Finding {
 pub(crate) enum Missing {
     /// Flags of `l0gm reproduce` that would make the missing runs.
     Flags(String),
+    /// Runs of the methods that reproduce these rows of the paper's tables.
+    Rivals(Vec<String>),
     /// Something that no command makes, or that a command failed to make properly.
     Words(String),
 }

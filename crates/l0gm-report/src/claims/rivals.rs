@@ -166,10 +166,7 @@ impl Stands<'_, '_> {
         if self.absent.is_empty() {
             return Vec::new();
         }
-        vec![Missing::Words(format!(
-            "runs of {}",
-            format::list(&self.absent)
-        ))]
+        vec![Missing::Rivals(self.absent.clone())]
     }
 }
 
@@ -227,7 +224,7 @@ fn standing<'e, 'a>(evidence: &Evidence<'e, 'a>) -> Result<Stands<'e, 'a>, Findi
     if tested == 0 {
         return Err(Finding::untested(
             "no rival whose predictions could be compared",
-            vec![Missing::Words(format!("runs of {}", format::list(&absent)))],
+            vec![Missing::Rivals(absent)],
         ));
     }
     let margin = ece_margin(ours, dense);

@@ -165,6 +165,10 @@ fn line(study: &Study<'_>, finding: &Finding, command: &Command) -> String {
             Missing::Flags(flags) => {
                 format!("`{}`", command.of(study, flags))
             }
+            Missing::Rivals(rows) => match command.rivals_flag(study.modality, rows) {
+                Some(flag) => format!("`{}`", command.of(study, &flag)),
+                None => format!("runs of {}", format::list(rows)),
+            },
             Missing::Words(words) => words.clone(),
         })
         .collect();

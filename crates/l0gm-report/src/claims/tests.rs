@@ -434,8 +434,10 @@ fn q1_and_q2_need_every_rival_no_loss_and_a_faster_model() {
     assert_eq!(finding.verdict, Verdict::InPart);
     assert_eq!(
         finding.missing,
-        [Missing::Words(
-            "runs of XGBoost, LightGBM and CatBoost".to_owned()
+        [Missing::Rivals(
+            ["XGBoost", "LightGBM", "CatBoost"]
+                .map(str::to_owned)
+                .to_vec()
         )]
     );
 }

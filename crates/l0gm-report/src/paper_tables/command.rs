@@ -3,7 +3,7 @@
 //! comparison.
 
 use super::Place;
-use crate::context::ReportContext;
+use crate::context::{ReportContext, Rivals};
 use crate::study::Study;
 use std::collections::BTreeSet;
 
@@ -16,6 +16,7 @@ pub(crate) struct Command {
     program: String,
     profile: String,
     recorded: Recorded,
+    rivals: Rivals,
 }
 
 impl Command {
@@ -28,7 +29,17 @@ impl Command {
             program: context.program.clone(),
             profile: profile.unwrap_or("paper").to_owned(),
             recorded: Recorded::of(&context.command.command),
+            rivals: context.rivals.clone(),
         }
+    }
+
+    /// The flag that runs the methods of these rows of the paper's tables; `None` if one of them has no method.
+    pub(crate) fn rivals_flag(&self, modality: &str, rows: &[String]) -> Option<String> {
+        let names: Option<Vec<&str>> = rows
+            .iter()
+            .map(|row| self.rivals.method(modality, row))
+            .collect();
+        names.map(|names| format!("--method {}", names.join(",")))
     }
 
     /// The command for one place of a table, with further flags appended.

@@ -108,6 +108,10 @@ fn missing(place: &Place<'_, '_>, method: &str, command: &Command) -> String {
     if method == paper::OURS {
         return format!("not run: `{}`", command.at(place, "--method dense,l0gm"));
     }
+    let of_row = command.rivals_flag(place.modality, &[method.to_owned()]);
+    if let Some(flag) = of_row {
+        return format!("not run: `{}`", command.at(place, &flag));
+    }
     if method == backbone(place.modality) {
         return format!("not run: `{}`", command.at(place, "--method dense"));
     }

@@ -41,7 +41,7 @@ pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
             machine: &machine,
         };
         let done = time_all(&chosen, timing)?;
-        l0gm_report::write(&out, &records, &runner.program)?;
+        l0gm_report::write(&out, &records, &runner.program, &modalities::rivals())?;
         println!("report: {}", out.path().join("report.html").display());
         Ok(done)
     })

@@ -133,7 +133,8 @@ fn study(
         records.push(rival.judge(&done.out, &lowest)?);
     }
     aggregate::write_summary(&done.out, &records)?;
-    l0gm_report::write(&done.out, &records, &runner.program).context("writing the report")?;
+    l0gm_report::write(&done.out, &records, &runner.program, &modalities::rivals())
+        .context("writing the report")?;
     let mut found = find(&done.out, &records, rule, flags)?;
     found.data.encoder = encoder;
     done.out
