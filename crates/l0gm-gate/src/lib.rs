@@ -128,3 +128,7 @@ pub use whole_file::write_whole;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tutorial-engineer.md")]
+struct Tutorial;
