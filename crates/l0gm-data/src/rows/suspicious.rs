@@ -143,8 +143,10 @@ pub fn lines(found: &[Finding], prefix: &str, dates: &str) -> Vec<String> {
     for (oddity, left_out) in sorts {
         let done = match (oddity, left_out) {
             (Oddity::Dates, _) => dates.to_owned(),
-            (_, true) => format!("left out (keep it with {prefix}keep)"),
-            (Oddity::NamesTheClass, false) => format!("used (leave it out with {prefix}ignore)"),
+            (_, true) => format!("left out (list it under {prefix}keep to use it)"),
+            (Oddity::NamesTheClass, false) => {
+                format!("used (list it under {prefix}ignore to leave it out)")
+            }
             (Oddity::DaysAsNumbers, false) => {
                 "used as a number (written as 2021-08-12 it would be read as a date)".to_owned()
             }

@@ -19,8 +19,9 @@ is left beside the model: explain.svg and explain.png in STUDY.
 Examples:
   l0gm explain out/churn
       The chosen model of a study.
-  l0gm explain out/churn --run l0gm-0.05
-      Another model of it, by a part of its name in out/churn/runs.
+  l0gm explain out/churn --run 25%
+      The model of that target; or a part of a folder's name in
+      out/churn/runs.
   l0gm explain out/churn --permutations 50 --format json
       Smoother, and for a program.
 
@@ -30,7 +31,7 @@ pub struct ExplainFlags {
     /// Folder of a study that `train` made.
     #[arg(value_name = "STUDY")]
     pub study: PathBuf,
-    /// Another run than that of the chosen model: a part of its folder's name.
+    /// Another run than that of the chosen model: its target, such as 25%, or a part of its folder's name.
     #[arg(long, value_name = "NAME")]
     pub run: Option<String>,
     /// Number of permutations of each column.

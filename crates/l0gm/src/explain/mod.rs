@@ -95,7 +95,7 @@ fn chosen<'a>(
     let mut named = gated
         .iter()
         .copied()
-        .filter(|run| run.run_id.contains(name));
+        .filter(|run| run.run_id.contains(name) || target(run).as_ref() == Some(name));
     match (named.next(), named.next()) {
         (Some(run), None) => Ok(run),
         (None, _) => {
@@ -110,6 +110,12 @@ fn chosen<'a>(
             a.run_id, b.run_id
         ))),
     }
+}
+
+/// The target of a run, as `--target` takes it.
+fn target(run: &RunRecord) -> Option<String> {
+    let target = run.spec.settings.pointer("/train/target")?.as_f64()?;
+    Some(format!("{}%", (target * 1e6).round() / 1e4))
 }
 
 fn text(run: &RunRecord, found: &Explanation) -> String {

@@ -73,7 +73,7 @@ fn flag_of(name: &str) -> Option<String> {
     if let Some((_, flag)) = FLAGS.iter().find(|(setting, _)| *setting == key) {
         return Some((*flag).to_owned());
     }
-    SETTINGS.contains(&key).then(|| format!("--set {name}"))
+    SETTINGS.contains(&key).then(|| format!("--set {name}=..."))
 }
 
 /// The result of a command with its error in flags.
@@ -98,11 +98,11 @@ mod tests {
         for (said, wanted) in [
             (
                 "add this word to data.missing if it means that there is none, or list the column under data.categorical)",
-                "add this word to --set data.missing if it means that there is none, or list the column under --categorical)",
+                "add this word to --set data.missing=... if it means that there is none, or list the column under --categorical)",
             ),
             (
-                "left out (keep it with data.keep)",
-                "left out (keep it with --set data.keep)",
+                "left out (list it under data.keep to use it)",
+                "left out (list it under --set data.keep=... to use it)",
             ),
             (
                 "leave one out: test-file and valid-file.",

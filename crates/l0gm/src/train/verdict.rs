@@ -21,7 +21,11 @@ pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
         .others()
         .filter(|point| point.valid_loss().is_finite())
         .min_by(|a, b| a.valid_loss().total_cmp(&b.valid_loss()));
-    if let Some(best) = best.filter(|best| pick.valid_loss() > best.valid_loss() * (1.0 + WORSE)) {
+    // Probabilities that class weights have moved are no worse model: their loss says nothing against a baseline without.
+    let settings = &pick.first().spec.settings;
+    let is_weighted = settings["train"]["class-weights"] == "balanced";
+    let beaten = |best: &&Point<'_>| pick.valid_loss() > best.valid_loss() * (1.0 + WORSE);
+    if let Some(best) = best.filter(|best| !is_weighted && beaten(best)) {
         return format!(
             "No gated model beats {}: validation NLL {} against {}. Use that one; or try larger targets (--target \
              75%,50%), more rows, or leaving out columns that name single rows (--ignore).",
@@ -56,8 +60,7 @@ pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
         text.push_str(&format!(" ({})", beside.join(", ")));
     }
     text.push('.');
-    let settings = &pick.first().spec.settings;
-    if settings["train"]["class-weights"] == "balanced" {
+    if is_weighted {
         text.push_str(
             " It was trained with every class counting the same, so the probabilities of rarer classes are too high: \
              compare NLL and ECE with a study without --balanced.",
