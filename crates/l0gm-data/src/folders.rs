@@ -56,9 +56,11 @@ impl Folders {
 /// The folder into which tools of other projects are installed that runs are compared with: `L0GM_RIVALS_DIR` if it is
 /// set, else `rivals` in the cache.
 pub fn rivals_folder() -> PathBuf {
-    std::env::var_os("L0GM_RIVALS_DIR")
+    let folder = std::env::var_os("L0GM_RIVALS_DIR")
         .filter(|value| !value.is_empty())
-        .map_or_else(|| default_cache().join("rivals"), PathBuf::from)
+        .map_or_else(|| default_cache().join("rivals"), PathBuf::from);
+    // Programs are started by this path, whatever folder they run in.
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// The folder `datasets/cache` in the enclosing cargo workspace, or else in the current folder.

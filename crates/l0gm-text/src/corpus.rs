@@ -62,10 +62,10 @@ pub enum Divided {
     /// Files of their own, whose rows stand behind the training rows: first those for validation, then those for test.
     /// A part without a file is drawn from the training rows.
     ByFiles {
-        /// Number of rows in the file for validation, or 0.
-        valid: usize,
-        /// Number of rows in the file for test, or 0.
-        test: usize,
+        /// Number of rows in the file for validation; `None` without one.
+        valid: Option<usize>,
+        /// Number of rows in the file for test; `None` without one.
+        test: Option<usize>,
     },
 }
 

@@ -89,8 +89,8 @@ impl<'a> TextFile<'a> {
         let kind = |at: usize| table.kind(&table.columns()[at]);
         let split_column = SplitColumn::of(&table, self.split_by, label, kind)?;
         let files = Divided::ByFiles {
-            valid: ends[1] - ends[0],
-            test: ends[2] - ends[1],
+            valid: self.valid_file.map(|_| ends[1] - ends[0]),
+            test: self.test_file.map(|_| ends[2] - ends[1]),
         };
         let has_files = self.valid_file.is_some() || self.test_file.is_some();
         if let Some(column) = split_column.as_ref().filter(|_| has_files) {

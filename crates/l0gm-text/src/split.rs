@@ -1,9 +1,10 @@
 //! Divides rows into training, validation and test. Validation is drawn stratified from the training split, and
 //! subsets are drawn with the classes' own shares (or balanced, for benchmarks). One seed determines everything.
 use crate::{Corpus, Divided, Error, Result, Subsets, TextData, TextSettings};
-use l0gm_data::rows::{SplitColumn, SplitParts, Summary};
+use l0gm_data::rows::{SplitColumn, SplitParts, Summary, shown};
 use l0gm_ops::Generator;
 use l0gm_train::Origins;
+use std::collections::HashSet;
 
 /// Three sets of texts, which are disjoint if they come from one file.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ pub fn split(data: TextData, settings: &TextSettings) -> Result<SplitCorpus> {
     let whole = match &data.divided {
         Some(Divided::ByColumn(column)) => by_column(column, &data, settings, &generator)?,
         Some(Divided::ByFiles { valid, test }) => {
-            by_files([*valid, *test], &data, settings, &generator)
+            by_files([*valid, *test], &data, settings, &generator)?
         }
         None => by_chance(&data, settings, &generator),
     };
@@ -103,28 +104,36 @@ fn by_chance(data: &TextData, settings: &TextSettings, generator: &Generator) ->
     SplitParts { train, valid, test }
 }
 
-/// Rows of each part where files decide: `[valid, test]` rows behind the training rows, or none of a part that is drawn.
+/// Rows of each part where files decide: `[valid, test]` rows behind the training rows; a part without a file is drawn.
 fn by_files(
-    [valid, test]: [usize; 2],
+    [valid, test]: [Option<usize>; 2],
     data: &TextData,
     settings: &TextSettings,
     generator: &Generator,
-) -> SplitParts {
+) -> Result<SplitParts> {
     let all = data.train.rows() as u32;
-    let (valid, test) = (valid as u32, test as u32);
-    let first = all - valid - test;
+    let rows = |part: Option<usize>| part.unwrap_or(0) as u32;
+    let first = all - rows(valid) - rows(test);
     let mut parts = SplitParts {
         train: (0..first).collect(),
-        valid: (first..first + valid).collect(),
-        test: (first + valid..all).collect(),
+        valid: (first..first + rows(valid)).collect(),
+        test: (first + rows(valid)..all).collect(),
     };
-    if test == 0 {
+    if test.is_none() {
         (parts.test, parts.train) = test_rows(data, parts.train, settings, generator);
     }
-    if valid == 0 {
+    if valid.is_none() {
         (parts.valid, parts.train) = valid_rows(data, parts.train, settings, generator);
     }
-    parts
+    let label = |row: &u32| data.train.labels[*row as usize] as usize;
+    let learnt: HashSet<usize> = parts.train.iter().map(label).collect();
+    match (0..data.classes.len()).find(|class| !learnt.contains(class)) {
+        None => Ok(parts),
+        Some(class) => Err(Error::Setting(format!(
+            "class {} has no training rows, only others; leave the class out, or split another way",
+            shown(&data.classes[class])
+        ))),
+    }
 }
 
 /// Draws test rows, and returns the others too.

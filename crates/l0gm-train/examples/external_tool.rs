@@ -63,7 +63,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .flatten()
         .filter_map(Value::as_str)
     {
-        let mut rows = rows(&folder.join(format!("{name}.parquet")))?;
+        let (mut rows, has_labels) = rows(&folder.join(format!("{name}.parquet")), word("label"))?;
+        if has_labels != (name == "valid") {
+            return Err(format!(
+                "{name}: only validation rows are predicted and have their classes"
+            )
+            .into());
+        }
         if mistake == "rows" {
             rows -= 1;
         }
@@ -113,11 +119,13 @@ fn labels(path: &Path, label: &str) -> Result<Vec<u32>, Box<dyn Error>> {
     Ok(labels)
 }
 
-fn rows(path: &Path) -> Result<usize, Box<dyn Error>> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
+/// The number of rows of a file, and whether it has labels.
+fn rows(path: &Path, label: &str) -> Result<(usize, bool), Box<dyn Error>> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let has_labels = reader.schema().column_with_name(label).is_some();
     let mut rows = 0;
-    for batch in reader {
+    for batch in reader.build()? {
         rows += batch?.column(0).len();
     }
-    Ok(rows)
+    Ok((rows, has_labels))
 }

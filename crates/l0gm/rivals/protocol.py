@@ -25,7 +25,7 @@ class Task:
     def __init__(self, path=None):
         path = Path(path or sys.argv[1])
         self.folder = path.parent
-        self.__dict__.update(json.loads(path.read_text()))
+        self.__dict__.update(json.loads(path.read_text(encoding="utf-8")))
         self.numbers = [column["name"] for column in self.columns if column["kind"] == "number"]
         self.categories = [column["name"] for column in self.columns if column["kind"] == "category"]
         self.params = self.settings.get("params") or {}
@@ -89,4 +89,4 @@ class Task:
                 frame[f"p_{name_of_class}"] = p[:, at]
             frame.to_parquet(self.folder / "answers" / f"{name}.parquet")
         answer = {"run": self.run, "notes": self.notes, **facts}
-        (self.folder / "answer.json").write_text(json.dumps(answer))
+        (self.folder / "answer.json").write_text(json.dumps(answer), encoding="utf-8")

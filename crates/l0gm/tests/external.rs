@@ -118,7 +118,7 @@ fn each_mistake_of_a_tool_is_one_line_and_the_plan_goes_on() {
         ),
         (vec![tool, "silence"], &none[..], "ended without an answer"),
         (vec![tool, "garbage"], &none[..], "not a Parquet file"),
-        (vec![tool, "rows"], &none[..], "expected"),
+        (vec![tool, "rows"], &none[..], "rows; expected"),
         (
             vec![tool, "order"],
             &none[..],

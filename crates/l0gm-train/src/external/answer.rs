@@ -5,7 +5,7 @@ use crate::predictions::guard::guarded;
 use crate::{Error, Result};
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::array::{Array, AsArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use serde::Deserialize;
@@ -105,7 +105,11 @@ fn numbers(batch: &RecordBatch, wrong: &dyn Fn(String) -> Error) -> Result<Vec<u
     let column = batch
         .column_by_name(ROW)
         .ok_or_else(|| wrong(format!("has no column {ROW}")))?;
-    let column = cast(column, &DataType::UInt32)
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let column = cast_with_options(column, &DataType::UInt32, &strict)
         .map_err(|e| wrong(format!("column {ROW} holds no row numbers ({e})")))?;
     if column.null_count() > 0 {
         return Err(wrong(format!("column {ROW} has an empty cell")));

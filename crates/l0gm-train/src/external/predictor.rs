@@ -13,6 +13,7 @@ use crate::{
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Probabilities of a run's rows, from a program.
 #[derive(Debug)]
@@ -25,36 +26,46 @@ pub struct ExternalPredictor {
     facts: Facts,
 }
 
-/// Files of a run for an external tool, in the folder `external` of the run.
-struct Folder(PathBuf);
+/// The files of one call, in a folder of its own below `external` in the run's folder. A program that an earlier call
+/// left behind cannot answer this one: its folder is gone.
+struct Folder {
+    path: PathBuf,
+    /// The folder `external`, which keeps the task, the answer's facts and what was printed.
+    kept: PathBuf,
+}
 
 impl Folder {
-    /// An empty folder: an earlier call's answer must not count for this one.
     fn new(run: &Path) -> Result<Self> {
-        let path = run.join("external");
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(|e| Error::io(&path, "empty this folder", &e))?;
+        // The program need not run where the runner does.
+        let kept = std::path::absolute(run.join("external"))
+            .map_err(|e| Error::io(run, "find this folder", &e))?;
+        if kept.exists() {
+            fs::remove_dir_all(&kept).map_err(|e| Error::io(&kept, "empty this folder", &e))?;
         }
+        let nonce = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos());
+        let path = kept.join(format!("call-{}-{nonce}", std::process::id()));
         let answers = path.join("answers");
         fs::create_dir_all(&answers).map_err(|e| Error::io(&answers, "create this folder", &e))?;
-        Ok(Self(path))
+        Ok(Self { path, kept })
     }
 
     fn rows(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.parquet"))
+        self.path.join(format!("{name}.parquet"))
     }
 
     fn answer(&self, name: &str) -> PathBuf {
-        self.0.join("answers").join(format!("{name}.parquet"))
+        self.path.join("answers").join(format!("{name}.parquet"))
     }
 
-    /// Removes the rows and probabilities; the task, the answer's facts and what was printed stay.
-    fn clear(&self, names: &[String]) -> Result<()> {
-        for path in names.iter().map(|name| self.rows(name)) {
-            fs::remove_file(&path).map_err(|e| Error::io(&path, "remove this file", &e))?;
+    /// Keeps what is small and removes the rows and probabilities. What cannot be moved or removed stays: the answers have
+    /// been read, and a run is not lost over its leftovers.
+    fn clear(&self) {
+        for name in ["task.json", "answer.json", "log.txt"] {
+            drop(fs::rename(self.path.join(name), self.kept.join(name)));
         }
-        let answers = self.0.join("answers");
-        fs::remove_dir_all(&answers).map_err(|e| Error::io(&answers, "remove this folder", &e))
+        drop(fs::remove_dir_all(&self.path));
     }
 }
 
@@ -111,7 +122,7 @@ impl ExternalPredictor {
             counts.push(cells.first().map_or(0, ExternalCells::rows));
         }
         let classes = &sitting.data.classes;
-        let task = folder.0.join("task.json");
+        let task = folder.path.join("task.json");
         let run = sitting.spec.id();
         write_json(
             &task,
@@ -140,10 +151,8 @@ impl ExternalPredictor {
             metric: None,
             active_fraction: None,
         });
-        // The program runs in the folder, so a path of the task that is relative would not be found.
-        let task = fs::canonicalize(&task).map_err(|e| Error::io(&task, "find this file", &e))?;
-        let seconds = tool.call(&folder.0, &task, context.threads, &context.stop)?;
-        let facts = answer::facts(&folder.0.join("answer.json"), &tool.name, &run)?;
+        let seconds = tool.call(&folder.path, &task, context.threads, &context.stop)?;
+        let facts = answer::facts(&folder.path.join("answer.json"), &tool.name, &run)?;
         let mut notes = facts.notes.clone();
         let mut tables = Vec::with_capacity(parts.len());
         for ((name, part), rows) in parts.iter().zip(counts) {
@@ -162,8 +171,7 @@ impl ExternalPredictor {
             }
             tables.push((*part, table));
         }
-        let names: Vec<String> = parts.into_iter().map(|(name, _)| name).collect();
-        folder.clear(&[names, vec!["train".to_owned()]].concat())?;
+        folder.clear();
         let mut tables = tables.into_iter();
         let (Some((_, valid)), Some((_, test))) = (tables.next(), tables.next()) else {
             return Err(Error::Task(format!("{}: nothing was asked", tool.name)));

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, StopFlag};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,8 @@ pub struct ExternalTool {
 }
 
 impl ExternalTool {
-    /// Calls the program with `task` in the folder `dir`. What it prints is kept in `log.txt` there. Returns the seconds
-    /// that it took.
+    /// Calls the program with the path `task`. What it prints is kept in `log.txt` of the folder `dir`. Returns the
+    /// seconds that it took.
     pub(super) fn call(
         &self,
         dir: &Path,
@@ -51,7 +51,6 @@ impl ExternalTool {
         command
             .args(arguments)
             .arg(task)
-            .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
@@ -72,7 +71,7 @@ impl ExternalTool {
                 self.name
             ))
         })?;
-        let status = self.wait(Running(Some(child)), began, stop)?;
+        let status = self.wait(Running(child), began, stop)?;
         if !status.success() {
             return Err(Error::Task(format!(
                 "{} failed ({status}): {} (all that it printed: {})",
@@ -106,43 +105,33 @@ impl ExternalTool {
 }
 
 /// A program that is ended, with those it started, when nobody waits for it any more.
-struct Running(Option<Child>);
+struct Running(Child);
 
 impl Running {
     fn ended(&mut self, name: &str) -> Result<Option<ExitStatus>> {
-        let Some(child) = &mut self.0 else {
-            return Ok(None);
-        };
-        let status = child
+        self.0
             .try_wait()
-            .map_err(|e| Error::Task(format!("{name}: cannot be waited for ({e})")))?;
-        if status.is_some() {
-            self.0 = None;
-        }
-        Ok(status)
+            .map_err(|e| Error::Task(format!("{name}: cannot be waited for ({e})")))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Some(mut child) = self.0.take() else {
-            return;
-        };
-        // The program leads a group of its own, which has whatever it started.
+        // The program leads a group of its own, which has whatever it started and left behind.
         #[cfg(unix)]
         drop(
             Command::new("kill")
-                .args(["-KILL", "--", &format!("-{}", child.id())])
+                .args(["-KILL", "--", &format!("-{}", self.0.id())])
                 .stderr(Stdio::null())
                 .status(),
         );
-        drop(child.kill());
-        drop(child.wait());
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 
 /// The last line that a program printed, shortened.
-fn last_words(log: &PathBuf) -> String {
+fn last_words(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());

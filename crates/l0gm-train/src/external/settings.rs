@@ -72,7 +72,7 @@ impl ExternalSettings {
                 let words = [python, script].map(|path| path.display().to_string());
                 (
                     words.to_vec(),
-                    "`methods install` installs it, for which Python 3 is needed".to_owned(),
+                    "`methods install` installs it, for which Python 3.11 is needed".to_owned(),
                 )
             }
             (true, None) => {

@@ -92,10 +92,17 @@ fn chosen<'a>(
             .find(|run| Some(&run.run_id) == id.as_ref())
             .context("no gated model of this study can be recommended; name one with --run");
     };
+    // Of a target's models that of the lowest seed, as of the chosen one.
+    let of_target = gated
+        .iter()
+        .filter(|run| target(run).as_ref() == Some(name));
+    if let Some(run) = of_target.min_by_key(|run| run.spec.seed) {
+        return Ok(run);
+    }
     let mut named = gated
         .iter()
         .copied()
-        .filter(|run| run.run_id.contains(name) || target(run).as_ref() == Some(name));
+        .filter(|run| run.run_id.contains(name));
     match (named.next(), named.next()) {
         (Some(run), None) => Ok(run),
         (None, _) => {

@@ -51,6 +51,6 @@ pub struct MethodsFlags {
 /// What `methods` does besides listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum MethodsAction {
-    /// Install the tools of other projects that runs are compared with; needs Python 3 and a network.
+    /// Install the tools of other projects that runs are compared with; needs Python 3.11 and a network.
     Install,
 }

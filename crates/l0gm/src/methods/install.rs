@@ -26,6 +26,10 @@ const FILES: [(&str, &str); 5] = [
     ),
 ];
 
+/// The pinned packages need this version.
+const OLD_ENOUGH: &str = "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or later is needed, and this is ' \
+                          + sys.version.split()[0])";
+
 /// Writes the scripts and makes a virtual environment with pinned packages. What is there is brought up to date.
 ///
 /// # Errors
@@ -41,9 +45,13 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     }
     let venv = folder.join("venv");
     let python = python(&venv);
-    if !python.is_file() {
-        call(Command::new("python3").arg("-m").arg("venv").arg(&venv))?;
-    }
+    let base = match cfg!(windows) {
+        true => "python",
+        false => "python3",
+    };
+    call(Command::new(base).args(["-c", OLD_ENOUGH]))?;
+    // Also where it is there already: an earlier call may have been cut off.
+    call(Command::new(base).arg("-m").arg("venv").arg(&venv))?;
     let requirements = folder.join("requirements.txt");
     call(
         Command::new(&python)
@@ -73,9 +81,9 @@ fn python(venv: &Path) -> PathBuf {
 
 fn call(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("{program} cannot be started; Python 3 with venv is needed"))?;
+    let status = command.status().with_context(|| {
+        format!("{program} cannot be started; Python 3.11 or later with venv is needed")
+    })?;
     anyhow::ensure!(
         status.success(),
         "{program} ended with {status}; see its messages above"

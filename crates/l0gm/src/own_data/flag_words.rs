@@ -43,7 +43,7 @@ pub(crate) fn in_flags(text: &str) -> String {
         // A full stop ends a sentence, not a name.
         let name = word.trim_end_matches('.');
         match flag_of(name) {
-            Some(flag) if !out.ends_with("--set ") && !out.ends_with('/') => {
+            Some(flag) if !out.ends_with("--set ") && !out.ends_with(['/', '\\', '\'', '"']) => {
                 out.push_str(&flag);
                 out.push_str(&word[name.len()..]);
             }
@@ -119,6 +119,8 @@ mod tests {
             ("in /tmp/data/valid-file: no", "in /tmp/data/valid-file: no"),
             ("--set data.keep=id", "--set data.keep=id"),
             ("Größe: data.label.", "Größe: --label."),
+            // A column of this name.
+            ("column 'data.time' has", "column 'data.time' has"),
         ] {
             assert_eq!(in_flags(said), wanted);
         }
