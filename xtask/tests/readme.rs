@@ -92,6 +92,10 @@ fn every_figure_in_readmes_table_is_the_reference_results() {
             (4, calibration, "nll"),
             (5, calibration, "ece"),
         ] {
+            // A model without a gate has no active fraction.
+            if cells[cell].is_empty() {
+                continue;
+            }
             let (value, unit) = quoted(&cells[cell]);
             let found: f64 = row[column].parse().unwrap();
             assert!(

@@ -41,6 +41,13 @@ impl Choices {
     }
 }
 
+/// Whether a point's validation NLL lies within one standard error of another's, by paired differences on the validation
+/// rows, so that these rows cannot tell them apart. `None` if the predictions cannot be paired.
+pub fn within_chance(out: &OutDir, point: &Point<'_>, other: &Point<'_>) -> Option<bool> {
+    let read = |run: &RunRecord| scored(out, run, Split::Valid);
+    within_one_error(point, other, &mut BTreeMap::new(), &read)
+}
+
 type Read<'r> = &'r dyn Fn(&RunRecord) -> Result<Scored, String>;
 
 /// The run id of the chosen point; `None` if there is no gated point or its predictions cannot be compared.

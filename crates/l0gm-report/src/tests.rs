@@ -22,6 +22,7 @@ fn context() -> ReportContext {
             "text-imdb-dense-s2".to_owned(),
             "node2 has test.accuracy 0.5, here 0.6".to_owned(),
         )]),
+        rivals: Default::default(),
         choices: Default::default(),
         comparisons: vec![],
         latencies: vec![],

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::context::ReportContext;
+use crate::context::{ReportContext, Rivals};
 use crate::fixtures;
 use crate::grouping::studies;
 use crate::table::{Cell, Table};
+use l0gm_train::MethodInfo;
 use serde_json::json;
 
 fn tables(records: &[RunRecord]) -> Vec<Table> {
@@ -68,6 +69,34 @@ fn every_table_has_a_place_and_every_row_of_the_paper_is_in_it() {
     );
     assert_eq!((rows("paper-table-6"), rows("paper-table-8")), (15, 12));
     assert_eq!((rows("paper-table-9"), rows("paper-table-10")), (6, 12));
+}
+
+#[test]
+fn a_rival_that_can_be_run_comes_with_its_command() {
+    let boosters = [MethodInfo {
+        name: "lightgbm".into(),
+        rival_of: Some("LightGBM".into()),
+        ..MethodInfo::dense("a booster")
+    }];
+    let command = Command::new(&ReportContext {
+        program: "cargo xtask".to_owned(),
+        rivals: Rivals::of([("tabular", &boosters[..])]),
+        ..ReportContext::default()
+    });
+    let rows = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let flag = command.rivals_flag("tabular", &rows(&["LightGBM"]));
+    assert_eq!(flag.as_deref(), Some("--method lightgbm"));
+    // Of a row that no method reproduces, no command is promised.
+    assert_eq!(
+        command.rivals_flag("tabular", &rows(&["LightGBM", "CatBoost"])),
+        None
+    );
+    assert_eq!(command.rivals_flag("graph", &rows(&["LightGBM"])), None);
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn find(
         .transpose()?
         .flatten();
     Ok(Findings {
-        verdict: verdict::verdict(study, decided.as_ref()),
+        verdict: verdict::verdict(out, study, decided.as_ref()),
         data: Data::of(study),
         models,
         decided,

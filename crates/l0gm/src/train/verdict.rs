@@ -2,8 +2,9 @@
 
 use super::decision::Decided;
 use super::findings::name;
-use l0gm_report::format;
+use l0gm_report::choice::within_chance;
 use l0gm_report::study::{Point, Study};
+use l0gm_report::{OutDir, format};
 
 /// A model may lose this share of its validation NLL to a baseline before it counts as worse: less is the luck of the
 /// rows. The warnings of single runs draw the same line.
@@ -12,7 +13,7 @@ const WORSE: f64 = 0.01;
 pub(super) const FEW_ROWS: usize = 50;
 
 /// What to do, in one or two sentences.
-pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
+pub(super) fn verdict(out: &OutDir, study: &Study<'_>, decided: Option<&Decided>) -> String {
     let Some(pick) = study.pick() else {
         return "No gated model has finished, so nothing is recommended.".to_owned();
     };
@@ -25,7 +26,9 @@ pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
     let settings = &pick.first().spec.settings;
     let is_weighted = settings["train"]["class-weights"] == "balanced";
     let beaten = |best: &&Point<'_>| pick.valid_loss() > best.valid_loss() * (1.0 + WORSE);
-    if let Some(best) = best.filter(|best| !is_weighted && beaten(best)) {
+    let better = best.filter(|best| !is_weighted && beaten(best));
+    let by_chance = better.filter(|best| within_chance(out, pick, best) == Some(true));
+    if let Some(best) = better.filter(|_| by_chance.is_none()) {
         return format!(
             "No gated model beats {}: validation NLL {} against {}. Use that one; or try larger targets (--target \
              75%,50%), more rows, or leaving out columns that name single rows (--ignore).",
@@ -60,6 +63,14 @@ pub(super) fn verdict(study: &Study<'_>, decided: Option<&Decided>) -> String {
         text.push_str(&format!(" ({})", beside.join(", ")));
     }
     text.push('.');
+    if let Some(best) = by_chance {
+        text.push_str(&format!(
+            " On validation rows {} reads {} against {}, which is within chance: more rows would tell.",
+            best.label(),
+            format::fraction(best.valid_loss()),
+            format::fraction(pick.valid_loss()),
+        ));
+    }
     if is_weighted {
         text.push_str(
             " It was trained with every class counting the same, so the probabilities of rarer classes are too high: \
