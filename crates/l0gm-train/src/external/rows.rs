@@ -49,7 +49,7 @@ impl ExternalCells<'_> {
 
 /// A run's data as an external tool reads them. Each modality implements it once.
 pub trait ExternalRows {
-    /// The columns that a tool may learn from, in the order of [`batch`](Self::batch).
+    /// The columns that a tool may learn from, in the order of [`cells`](Self::cells).
     fn columns(&self) -> Vec<ExternalColumn>;
 
     /// The cells of these columns for some rows. A category that training has not seen keeps its name; a missing cell is
