@@ -332,7 +332,7 @@ fn unevenness(part_of: &[u8], groups: &[u32], labels: &[u32], wanted: [f64; 2]) 
     uneven
 }
 
-/// The group of each row.
+/// Numbers the groups of the rows in the order in which they occur; a row without a value is an error.
 fn groups(raw: &RawTable, at: usize) -> Result<SplitValues> {
     let column = &raw.columns()[at];
     let mut known: HashMap<&str, u32> = HashMap::new();

@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Some of the rows of a run.
+/// Which rows of a run one file for an external tool holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ExternalPart {
     /// A split as it is.
@@ -21,7 +21,7 @@ pub enum ExternalPart {
     Perturbed(Condition),
 }
 
-/// The cells of a column.
+/// One column of some rows, as a file for an external tool holds it: numbers or words, with missing cells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExternalCells<'a> {
     /// Numbers.

@@ -4,7 +4,7 @@ use super::FormatFlag;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Flags of `datasets`.
+/// Where `datasets` looks for data and models.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -23,7 +23,7 @@ pub struct DatasetsFlags {
     pub model_dir: Option<PathBuf>,
 }
 
-/// Flags of `methods`.
+/// What `methods` lists, and how.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
 Examples:
