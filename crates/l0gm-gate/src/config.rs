@@ -19,6 +19,9 @@ pub enum GateKind {
     /// Every example has its own noise, and log_alpha = a + W r, so the gate depends on the example. Its active
     /// fraction and its penalty are means over examples, and it cannot be compacted.
     Conditional,
+    /// What is open was decided by something else than training: there is no noise, no penalty and no gradient. Such a
+    /// gate is made by [`Gate::fixed`](crate::Gate::fixed) and not by settings.
+    Fixed,
 }
 impl GateKind {
     /// The name in settings and records.
@@ -80,7 +83,8 @@ pub enum PenaltyReduction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GateConfig {
-    /// How noise is shared among examples in training.
+    /// How noise is shared among examples in training. The kind fixed is that of methods which choose dimensions
+    /// themselves; as a setting it is refused.
     pub kind: GateKind,
     /// What one gate covers.
     pub granularity: Granularity,
@@ -117,8 +121,21 @@ impl Default for GateConfig {
     }
 }
 impl GateConfig {
-    /// Checks every setting. The error names the setting, its value and the allowed range.
+    /// Checks every setting of a gate that will be trained. The error names the setting, its value and the allowed
+    /// range.
     pub fn check(&self) -> Result<()> {
+        if self.kind == GateKind::Fixed {
+            return Err(Error::Setting(
+                "kind is fixed, but settings do not say which dimensions such a gate leaves open; take static, \
+                 per-example or conditional, or make the gate with Gate::fixed"
+                    .into(),
+            ));
+        }
+        self.check_ranges()
+    }
+
+    /// Checks every setting of a gate of any kind.
+    pub(crate) fn check_ranges(&self) -> Result<()> {
         // Write the comparisons so that NaN fails them too; every comparison with NaN is false.
         let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
             true => Ok(()),
@@ -157,6 +174,9 @@ impl GateConfig {
 
     /// The largest log_alpha at which the deterministic gate is closed, at temperature `tau`.
     pub fn closing_point(&self, tau: Temperature) -> f64 {
+        if self.kind == GateKind::Fixed {
+            return 0.0;
+        }
         // Median and hard sigmoid clip s (zeta - gamma) + gamma at 0. There s = -gamma / (zeta - gamma), whose odds
         // are -gamma / zeta.
         let odds = -self.gamma / self.zeta;
@@ -236,6 +256,7 @@ mod tests {
             GateKind::Static,
             GateKind::PerExample,
             GateKind::Conditional,
+            GateKind::Fixed,
         ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }

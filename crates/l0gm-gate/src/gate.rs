@@ -20,12 +20,12 @@ use candle_core::{DType, Device, Tensor, Var};
 pub struct Gate {
     pub(crate) interface: Interface,
     /// Absent for the identity gate.
-    pub(crate) inner: Option<HardConcrete>,
+    pub(crate) inner: Option<GateState>,
 }
 
 /// The content of a gate that is not the identity.
 #[derive(Clone, Debug)]
-pub(crate) struct HardConcrete {
+pub(crate) struct GateState {
     pub(crate) config: GateConfig,
     /// Shape (gates,), f32.
     pub(crate) log_alpha: Var,
@@ -91,7 +91,7 @@ impl Gate {
         weight: Option<&Tensor>,
         temperature: Temperature,
     ) -> Result<Self> {
-        config.check()?;
+        config.check_ranges()?;
         temperature.check("temperature")?;
         let (gates, covers) = interface.gates(config)?;
         if log_alpha.dims() != [gates] {
@@ -115,8 +115,8 @@ impl Gate {
             (GateKind::Conditional, None) => {
                 Some(Var::zeros((gates, width), DType::F32, log_alpha.device())?)
             }
-            (GateKind::Static | GateKind::PerExample, None) => None,
-            (GateKind::Static | GateKind::PerExample, Some(_)) => {
+            (GateKind::Static | GateKind::PerExample | GateKind::Fixed, None) => None,
+            (GateKind::Static | GateKind::PerExample | GateKind::Fixed, Some(_)) => {
                 return Err(Error::input(format!(
                     "a weight was given to a gate of kind {:?}; only a conditional one has one",
                     config.kind
@@ -125,7 +125,7 @@ impl Gate {
         };
         Ok(Self {
             interface,
-            inner: Some(HardConcrete {
+            inner: Some(GateState {
                 config: config.clone(),
                 log_alpha: finite("log_alpha", log_alpha)?,
                 weight,

@@ -178,7 +178,7 @@ fn neighbouring_dimensions_of_a_flat_interface_open_and_close_as_one() {
             let z = training_z(&with(FLAT, heads(kind, width)), 16, 1);
             // Examples have their own noise but can still agree where z is clipped to 1.
             match kind {
-                GateKind::Static => assert_eq!(distinct(&z), 1),
+                GateKind::Static | GateKind::Fixed => assert_eq!(distinct(&z), 1),
                 GateKind::PerExample | GateKind::Conditional => assert!(distinct(&z) > 8, "{z:?}"),
             }
             assert!(z.iter().any(|row| row[0] != row[width]));

@@ -88,10 +88,11 @@ impl Gates {
         self.gates.iter().collect()
     }
 
-    /// The parameters of all gates that have some, for an optimiser group of their own.
+    /// The parameters of all gates that are trained, for an optimiser group of their own.
     pub fn variables(&self) -> Vec<Var> {
         let of_gate = |gate: &Gate| [gate.log_alpha().cloned(), gate.weight().cloned()];
-        self.gates.iter().flat_map(of_gate).flatten().collect()
+        let trained = self.gates.iter().filter(|gate| !gate.is_fixed());
+        trained.flat_map(of_gate).flatten().collect()
     }
 
     /// The weighted sum or mean of the gates' penalties, with gradient. The identity counts for nothing.
@@ -117,11 +118,11 @@ impl Gates {
         self.combined(|place| self.gates[place].penalty_of(gated[place], tau))
     }
 
-    /// Σ wᵍ Lᵍ over the gates that are not the identity, divided by Σ wᵍ for a mean.
+    /// Σ wᵍ Lᵍ over the gates that are neither the identity nor fixed, divided by Σ wᵍ for a mean.
     fn combined(&self, penalty: impl Fn(usize) -> Result<Tensor>) -> Result<Tensor> {
         let (mut sum, mut weights) = (None, 0.0);
         for (place, gate) in self.gates.iter().enumerate() {
-            if gate.is_identity() {
+            if gate.is_identity() || gate.is_fixed() {
                 continue;
             }
             let weight = self.weights[place];

@@ -85,6 +85,7 @@ mod coupling;
 pub mod distribution;
 mod error;
 mod file;
+mod fixed;
 mod gate;
 mod gates;
 mod interface;

@@ -1,7 +1,7 @@
 //! Applies a gate to a batch: z ⊙ r (eq. 5), sampled in training and deterministic in use, and the penalty that
 //! training adds (Algorithm 1, line 16).
 
-use crate::gate::HardConcrete;
+use crate::gate::GateState;
 use crate::relaxation;
 use crate::{Error, Gate, GateKind, Interface, PenaltyReduction, Result, Temperature};
 use candle_core::{DType, Device, Tensor, Var};
@@ -38,6 +38,14 @@ impl<'a> GateMode<'a> {
     /// Whether z is sampled.
     pub fn is_train(&self) -> bool {
         matches!(self, GateMode::Train { .. })
+    }
+
+    /// The same mode, in which a gate that is fixed is never sampled.
+    fn unless_fixed(self, inner: &GateState) -> Self {
+        match inner.config.kind {
+            GateKind::Fixed => GateMode::Eval,
+            GateKind::Static | GateKind::PerExample | GateKind::Conditional => self,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -90,11 +98,11 @@ impl Gate {
         }
         let own = inner.of_examples(r, self.interface)?;
         let log_alpha = own.as_ref().unwrap_or(inner.log_alpha.as_tensor());
-        let z = match mode {
+        let z = match mode.unless_fixed(inner) {
             GateMode::Eval => inner.deterministic(log_alpha)?,
             GateMode::Train { temperature, noise } => {
                 let rows = match inner.config.kind {
-                    GateKind::Static => 1,
+                    GateKind::Static | GateKind::Fixed => 1,
                     GateKind::PerExample | GateKind::Conditional => batch,
                 };
                 let z = relaxation::sample(log_alpha, &inner.config, temperature, rows, noise)?;
@@ -148,10 +156,10 @@ impl Gate {
         let of_rows = |entries: &Tensor| -> Result<Tensor> {
             Ok(l0gm_ops::embedding(&reshape(entries, (table, dim))?, rows)?)
         };
-        let z = match mode {
+        let z = match mode.unless_fixed(inner) {
             GateMode::Eval => of_rows(&inner.deterministic(log_alpha)?)?,
             GateMode::Train { temperature, noise } => match inner.config.kind {
-                GateKind::Static => of_rows(&relaxation::sample(
+                GateKind::Static | GateKind::Fixed => of_rows(&relaxation::sample(
                     log_alpha,
                     &inner.config,
                     temperature,
@@ -172,7 +180,7 @@ impl Gate {
 
     /// Expected L0 (sum or mean over gates, as configured) as a scalar with gradient on the gate's device. For the
     /// identity it is 0 on the CPU, because the identity has no tensors and so no device. Training never uses that 0,
-    /// because [`Objective`](crate::Objective) adds nothing for the identity.
+    /// because [`Objective`](crate::Objective) adds nothing for the identity. A fixed gate's is 0 too.
     ///
     /// # Errors
     /// The temperature is out of range. A conditional gate is an error too, because its penalty depends on the batch;
@@ -200,6 +208,9 @@ impl Gate {
         let (Some(inner), Some(log_alpha)) = (&self.inner, log_alpha) else {
             return Ok(Tensor::new(0f32, &Device::Cpu)?);
         };
+        if inner.config.kind == GateKind::Fixed {
+            return Ok(Tensor::new(0f32, log_alpha.device())?);
+        }
         let open = relaxation::open_probability(log_alpha, tau, inner.config.stretch())?;
         let open = match &inner.costs {
             Some(costs) => open.broadcast_mul(costs)?, // costⱼ P(zⱼ ≠ 0)
@@ -223,7 +234,7 @@ fn wide(r: &Tensor) -> DType {
     }
 }
 
-impl HardConcrete {
+impl GateState {
     /// The deterministic z of use, in the shape of `log_alpha`.
     pub(crate) fn deterministic(&self, log_alpha: &Tensor) -> Result<Tensor> {
         self.check_settings()?;

@@ -183,6 +183,11 @@ impl Gate {
             return Ok(vec![1.0; self.interface.width()]);
         };
         inner.check_settings()?;
+        if self.is_fixed() {
+            let open = self.hard_mask()?;
+            let of_gates = open.iter().step_by(inner.covers);
+            return Ok(of_gates.map(|&open| f64::from(u8::from(open))).collect());
+        }
         let log_alpha = inner.log_alpha.to_vec1::<f32>()?;
         let stretch = inner.config.stretch();
         Ok(log_alpha

@@ -1,7 +1,7 @@
 //! The gate's formulas on tensors (Algorithm 1, lines 6 to 10 and 16). They are differentiable with respect to
 //! `log_alpha` in any float precision, and do not overflow for any value of it.
 
-use crate::{GateConfig, InferenceGate, Result, Temperature};
+use crate::{GateConfig, GateKind, InferenceGate, Result, Temperature};
 use candle_core::Tensor;
 use l0gm_ops::{Generator, Stretch, hard_concrete};
 
@@ -56,6 +56,10 @@ pub(crate) fn deterministic(
     tau: Temperature,
 ) -> Result<Tensor> {
     let log_alpha = log_alpha.detach();
+    if config.kind == GateKind::Fixed {
+        let open = log_alpha.gt(config.closing_point(tau))?;
+        return Ok(open.to_dtype(log_alpha.dtype())?);
+    }
     let Stretch { gamma, zeta } = config.stretch();
     let stretched =
         |s: Tensor| -> Result<Tensor> { Ok(s.affine(zeta - gamma, gamma)?.clamp(0.0, 1.0)?) };

@@ -23,7 +23,7 @@ const CLOSED: f32 = -12.0;
 /// One of the gates is conditional.
 pub fn settle_likely(gates: &[&Gate]) -> Result<ActiveFraction> {
     let (mut likely, mut all, mut widest) = (0usize, 0usize, 1usize);
-    for gate in gates {
+    for gate in gates.iter().filter(|gate| !gate.is_fixed()) {
         let (Some(inner), Some(log_alpha)) = (&gate.inner, gate.log_alpha()) else {
             continue;
         };
@@ -35,6 +35,12 @@ pub fn settle_likely(gates: &[&Gate]) -> Result<ActiveFraction> {
                 likely += inner.covers;
             }
         }
+    }
+    // `settle` counts what fixed gates leave open.
+    for gate in gates.iter().filter(|gate| gate.is_fixed()) {
+        let open = gate.hard_mask()?;
+        all += open.len();
+        likely += open.iter().filter(|open| **open).count();
     }
     if all == 0 {
         return Ok(ActiveFraction(1.0));
@@ -50,7 +56,7 @@ pub fn settle_likely(gates: &[&Gate]) -> Result<ActiveFraction> {
 
 /// Moves the `log_alpha` of every gate far to the side on which it is. The open dimensions stay the same.
 ///
-/// Gates of a kind that depends on the example are left alone.
+/// Gates of a kind that depends on the example are left alone, and so are fixed ones.
 ///
 /// # Errors
 /// A tensor operation fails.
@@ -59,7 +65,7 @@ pub fn harden(gates: &[&Gate]) -> Result<()> {
         let (Some(closing), Some(log_alpha)) = (gate.closing_point(), gate.log_alpha()) else {
             continue;
         };
-        if gate.is_conditional() {
+        if gate.is_conditional() || gate.is_fixed() {
             continue;
         }
         let hard: Vec<f32> = log_alpha
@@ -80,7 +86,7 @@ pub fn harden(gates: &[&Gate]) -> Result<()> {
 }
 
 fn open_all(gates: &[&Gate]) -> Result<ActiveFraction> {
-    for gate in gates {
+    for gate in gates.iter().filter(|gate| !gate.is_fixed()) {
         if let Some(log_alpha) = gate.log_alpha() {
             let open = Tensor::full(OPEN, log_alpha.dims1()?, log_alpha.device())?;
             log_alpha.set(&open)?;

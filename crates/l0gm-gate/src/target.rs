@@ -211,7 +211,7 @@ impl Multiplier {
 pub fn check_reachable(gates: &[&Gate], target: Target) -> Result<()> {
     let (mut all, mut least) = (0usize, usize::MAX);
     for gate in gates {
-        if let Some(log_alpha) = gate.log_alpha() {
+        if let (Some(log_alpha), false) = (gate.log_alpha(), gate.is_fixed()) {
             all += log_alpha.elem_count() * gate.covers();
             least = least.min(gate.covers());
         }
@@ -233,7 +233,8 @@ pub fn check_reachable(gates: &[&Gate], target: Target) -> Result<()> {
 
 /// Opens exactly the gates with the largest log_alpha, so many that the open share of all dimensions of `gates`
 /// together comes nearest to `target`, and closes the others. The log_alpha of gates that must change is put just
-/// beyond the closing point. Equal gates are taken in their order. Returns the share that is open.
+/// beyond the closing point. Equal gates are taken in their order. What fixed gates leave open counts, but they stay as
+/// they are. Returns the share that is open.
 ///
 /// # Errors
 /// One of the gates is conditional; which of its dimensions are open depends on the example.
@@ -242,7 +243,15 @@ pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
     const MARGIN: f64 = 1e-3;
     let mut ranked = Vec::new(); // (gate, its place, height above the closing point, dimensions)
     let mut values = Vec::new();
+    let (mut fixed, mut open) = (0usize, 0usize);
     for (number, gate) in gates.iter().enumerate() {
+        if gate.is_fixed() {
+            let mask = gate.hard_mask()?;
+            fixed += mask.len();
+            open += mask.iter().filter(|open| **open).count();
+            values.push(Vec::new());
+            continue;
+        }
         let (Some(closing), Some(log_alpha)) = (gate.closing_point(), gate.log_alpha()) else {
             values.push(Vec::new());
             continue;
@@ -258,10 +267,9 @@ pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
         }
         values.push(log_alpha);
     }
-    let all: usize = ranked.iter().map(|r| r.3).sum();
+    let all: usize = fixed + ranked.iter().map(|r| r.3).sum::<usize>();
     ranked.sort_by(|a, b| b.2.total_cmp(&a.2));
     let wanted = target.active() * all as f64;
-    let mut open = 0usize;
     for (number, place, height, covers) in ranked {
         // Open the gate if that brings the open share nearer to the wanted one.
         let nearer = ((open + covers) as f64 - wanted).abs() < (open as f64 - wanted).abs();
@@ -277,7 +285,11 @@ pub fn settle(gates: &[&Gate], target: Target) -> Result<ActiveFraction> {
             values[number][place] = (closing - MARGIN) as f32;
         }
     }
-    for (gate, values) in gates.iter().zip(values) {
+    for (gate, values) in gates
+        .iter()
+        .zip(values)
+        .filter(|(gate, _)| !gate.is_fixed())
+    {
         if let Some(log_alpha) = gate.log_alpha() {
             let count = values.len();
             let settled = candle_core::Tensor::from_vec(values, count, log_alpha.device())?;

@@ -6,7 +6,7 @@
 //! used, and a program with other settings would open other dimensions without a word.
 
 use crate::distribution::log_alpha_for_open_probability;
-use crate::gate::HardConcrete;
+use crate::gate::GateState;
 use crate::{
     Error, Gate, GateConfig, GateKind, Granularity, InferenceGate, Interface, PenaltyReduction,
     Result, Schedule, Temperature,
@@ -34,10 +34,11 @@ const NAMES: [&str; 10] = [
 ];
 const IN_USE: usize = 8;
 
-const KINDS: [GateKind; 3] = [
+const KINDS: [GateKind; 4] = [
     GateKind::Static,
     GateKind::PerExample,
     GateKind::Conditional,
+    GateKind::Fixed,
 ];
 const GRANULARITIES: [Granularity; 3] = [
     Granularity::Interface,
@@ -143,7 +144,7 @@ impl Gate {
         let weight = (config.kind == GateKind::Conditional)
             .then(|| variable(builder, WEIGHT, (gates, interface.width()), 0.0, DType::F32))
             .transpose()?;
-        let inner = HardConcrete {
+        let inner = GateState {
             config: config.clone(),
             log_alpha: variable(builder, LOG_ALPHA, gates, start, DType::F32)?,
             weight,
@@ -168,7 +169,7 @@ impl Gate {
     }
 }
 
-impl HardConcrete {
+impl GateState {
     /// Refuses variables that belong to a gate with another temperature or rule. `VarMap::load` may have put them
     /// there since this gate was built.
     pub(crate) fn check_settings(&self) -> Result<()> {

@@ -102,7 +102,7 @@ fn an_optimiser_of_all_variables_moves_the_gate_and_leaves_its_settings_alone() 
 fn a_saved_map_gives_the_same_gate_whatever_the_program_would_have_chosen() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    for kind in KINDS {
+    for kind in KINDS.into_iter().filter(|kind| *kind != GateKind::Fixed) {
         for inference in RULES {
             for tau in [0.1, 0.3, 2.0] {
                 let variables = VarMap::new();

@@ -133,7 +133,7 @@ impl Gcn {
         let shared = !mode.is_train()
             || gate
                 .config()
-                .is_none_or(|config| config.kind == GateKind::Static);
+                .is_none_or(|config| matches!(config.kind, GateKind::Static | GateKind::Fixed));
         let residual = self.layers.first().is_some_and(|layer| layer.residual);
         if shared && !residual {
             let aggregated = gate.forward(&input.graph.propagated()?, mode)?;

@@ -51,6 +51,8 @@ pub enum Knob {
     None,
     /// The method takes a lambda or, instead of it, a target.
     LambdaOrTarget,
+    /// The method takes a target, the share of dimensions that it leaves open, and no lambda.
+    Target,
 }
 
 /// What anyone needs to know of a method without running it.
@@ -66,7 +68,7 @@ pub struct MethodInfo {
     pub source: Cow<'static, str>,
     /// The part it plays in a study.
     pub role: Role,
-    /// Whether its model has L0 gates.
+    /// Whether its model has gates that close dimensions of the interface, whoever decides which.
     pub gated: bool,
     /// How its sparsity is chosen.
     pub knob: Knob,
@@ -136,6 +138,11 @@ impl MethodInfo {
     /// Whether a lambda or a target may be asked for.
     pub fn has_knob(&self) -> bool {
         self.knob != Knob::None
+    }
+
+    /// Whether a lambda may be asked for.
+    pub fn takes_lambda(&self) -> bool {
+        self.knob == Knob::LambdaOrTarget
     }
 
     /// Whether a plan includes this method without being asked for it. Rivals are asked for by name.

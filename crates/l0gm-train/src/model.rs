@@ -11,8 +11,8 @@ pub enum ParameterKind {
     NoDecay,
     /// Gate parameters, which have their own learning rate and do not decay.
     Gate,
-    /// Numbers that the optimiser leaves alone: they were fitted before training, or are fitted on the validation rows
-    /// ([`Head::fit_on_validation`]). Checkpoints keep them.
+    /// Numbers that the optimiser leaves alone: they were fitted before training, are fitted on the validation rows
+    /// ([`Head::fit_on_validation`]), or say what a fixed gate leaves open. Checkpoints keep them.
     Fixed,
 }
 /// The part of the model to which a parameter belongs. The encoder may have its own learning rate.
@@ -178,6 +178,13 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
             .collect()
     }
 
+    /// The gates that training moves: all of [`gates`](Self::gates) but those that are fixed.
+    pub fn trained_gates(&self) -> Vec<&Gate> {
+        let mut gates = self.gates();
+        gates.retain(|gate| !gate.is_fixed());
+        gates
+    }
+
     /// Checks that compaction can fold the gate away. That requires a gate on the interface that is the same for
     /// every example. A dense model passes as well.
     ///
@@ -197,13 +204,13 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         )))
     }
 
-    /// Expected L0 over all gates together (a sum or a mean, as configured). `None` for a dense model.
+    /// Expected L0 over all trained gates together (a sum or a mean, as configured). `None` where there are none.
     pub fn penalty(
         &self,
         gated: &Gated,
         temperature: Temperature,
     ) -> crate::Result<Option<Tensor>> {
-        let gates = self.gates();
+        let gates = self.trained_gates();
         let count = |gate: &Gate| gate.log_alpha().map_or(0, |var| var.elem_count()) as f64;
         let all: f64 = gates.iter().map(|gate| count(gate)).sum();
         let mut sum: Option<Tensor> = None;
@@ -235,7 +242,8 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
     }
 }
 
-/// `log_alpha` has the gates' learning rate. W is the weight of a linear layer and has the head's.
+/// `log_alpha` has the gates' learning rate, or none if the gate is fixed. W is the weight of a linear layer and has the
+/// head's.
 fn gate_parameters(name: &str, gate: &Gate) -> Vec<Parameter> {
     let parameter = |what: &str, var: &Var, kind| Parameter {
         name: format!("{name}.{what}"),
@@ -243,9 +251,13 @@ fn gate_parameters(name: &str, gate: &Gate) -> Vec<Parameter> {
         kind,
         part: Part::Gate,
     };
+    let kind = match gate.is_fixed() {
+        true => ParameterKind::Fixed,
+        false => ParameterKind::Gate,
+    };
     let log_alpha = gate
         .log_alpha()
-        .map(|var| parameter("log_alpha", var, ParameterKind::Gate));
+        .map(|var| parameter("log_alpha", var, kind));
     let weight = gate
         .weight()
         .map(|var| parameter("weight", var, ParameterKind::Weight));

@@ -3,7 +3,7 @@
 use crate::method::Methods;
 use crate::modality::ModalityParts;
 use crate::settings::{merge_settings, merge_settings_with};
-use crate::{Error, MethodInfo, Profile, Recipe, Result, Role, RunSpec, TrainConfig};
+use crate::{Error, Knob, MethodInfo, Profile, Recipe, Result, Role, RunSpec, TrainConfig};
 use serde_json::{Map, Value};
 
 /// A user's request to a modality.
@@ -119,14 +119,16 @@ fn lambda_of(
     default: Option<f64>,
     train: &TrainConfig,
 ) -> Result<Option<f64>> {
-    if info.has_knob() {
-        return train.gated_lambda(&info.name, given, default);
-    }
-    match given {
-        None => Ok(None),
-        Some(_) => Err(Error::Setting(format!(
-            "method {} has no gate and so no lambda",
-            info.name
+    let name = &info.name;
+    match (info.knob, given, train.target) {
+        (Knob::LambdaOrTarget, _, _) => train.gated_lambda(name, given, default),
+        (Knob::None, None, _) | (Knob::Target, None, Some(_)) => Ok(None),
+        (Knob::None, Some(_), _) => Err(Error::Setting(format!(
+            "method {name} has no gate and so no lambda"
+        ))),
+        (Knob::Target, _, _) => Err(Error::Setting(format!(
+            "method {name} needs the share of dimensions to leave open, and no lambda: give it with --target (or \
+             train.target), for example --target 15%"
         ))),
     }
 }

@@ -58,6 +58,12 @@ pub(crate) fn has_knob(method: &str) -> bool {
     all.any(|info| info.name == method && info.has_knob())
 }
 
+/// Whether any modality has a method of this name that takes a lambda.
+pub(crate) fn takes_lambda(method: &str) -> bool {
+    let mut all = methods().into_iter().flat_map(|(_, infos)| infos);
+    all.any(|info| info.name == method && info.takes_lambda())
+}
+
 /// Every modality, opened for this purpose.
 ///
 /// # Errors

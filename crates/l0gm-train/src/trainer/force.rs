@@ -55,7 +55,7 @@ where
         }
         // Of the penalty, sigmoid(log_alpha - tau log(-gamma / zeta)), the slope is P (1 - P).
         let mut slope = 0.0;
-        for gate in self.model.gates() {
+        for gate in self.model.trained_gates() {
             let (Some(config), Some(log_alpha)) = (gate.config(), gate.log_alpha()) else {
                 continue;
             };

@@ -73,7 +73,7 @@ where
     training.config.check()?;
     check_gates(training.model, &training.config.schedule)?;
     if let Some(target) = training.config.target {
-        l0gm_gate::check_reachable(&training.model.gates(), target)?;
+        l0gm_gate::check_reachable(&training.model.trained_gates(), target)?;
     }
     session::Session::open(checksums, training, run, stop)?.run(progress)
 }
@@ -85,7 +85,7 @@ fn check_gates<E: Encoder, H: Head<E::Input>>(
 ) -> Result<()> {
     let trained = schedule.final_temperature();
     let other = model
-        .gates()
+        .trained_gates()
         .into_iter()
         .filter_map(|gate| gate.temperature())
         .find(|&used| used != trained);

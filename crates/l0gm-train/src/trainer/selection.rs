@@ -151,12 +151,13 @@ where
 
     /// Whether the parameters of this epoch may become the model's.
     ///
-    /// Under the recipe `settled` that is any epoch of a dense model, and a gated one's after its gates have settled;
+    /// Under the recipe `settled` that is any epoch of a model whose gates are fixed or that has none, and another one's
+    /// after its gates have settled;
     /// until then the best weights are kept for the beginning of that phase. Under Algorithm 1 it is the last share of
     /// training. The last epoch is always validated, so that something is always selected.
     pub(super) fn may_select(&self) -> bool {
         if self.config.recipe.settles() {
-            return self.model.gates().is_empty() || self.position.settled_from.is_some();
+            return self.model.trained_gates().is_empty() || self.position.settled_from.is_some();
         }
         let from = self.config.epochs as f64 * self.config.select_from();
         self.position.epoch as f64 > from + 1e-9

@@ -35,7 +35,7 @@ where
     pub(super) fn steer(&mut self, at: f64, progress: &mut dyn Progress) -> Result<Steering> {
         let config = self.config;
         let now = config.schedule.at(at);
-        let gated = !self.model.gates().is_empty();
+        let gated = !self.model.trained_gates().is_empty();
         let target = config.target.filter(|_| gated);
         let settles = gated && (target.is_some() || config.recipe.settles());
         if settles && config.controller.settled(at) {

@@ -50,6 +50,17 @@ impl Choice {
                 flags.lambda.join(",")
             )));
         }
+        let by_target = |method: &String| !modalities::takes_lambda(method);
+        if !flags.lambda.is_empty()
+            && !flags.method.is_empty()
+            && flags.method.iter().all(by_target)
+        {
+            return Err(usage(format!(
+                "--lambda {}: --method {named} takes no lambda but the share of dimensions to leave open; give \
+                 --target instead, for example --target 15%",
+                flags.lambda.join(",")
+            )));
+        }
         let asked = |list: &[String]| list.iter().any(|name| name != NO_ABLATION);
         if asked(&flags.ablation) && !flags.method.is_empty() && flags.method.iter().all(ungated) {
             return Err(usage(format!(

@@ -195,7 +195,7 @@ impl Cost {
 /// see what the variant changes.
 const VARIANT_LAMBDAS: [f64; 1] = [1e-3];
 
-/// Active fractions to aim at under the general recipe where the flags name no points. What lambda closes depends on the
+/// Active fractions to aim at where the flags name none: under the general recipe, and for methods that take no lambda. What lambda closes depends on the
 /// data set; a target means the same on every one.
 const GENERAL_TARGETS: [f64; 3] = [0.05, 0.15, 0.5];
 
@@ -207,7 +207,8 @@ struct PointToRun {
     settings: Value,
 }
 
-/// A method without a penalty to adjust is run once per seed. Every other method is run at all lambdas and targets.
+/// A method without a penalty to adjust is run once per seed. Every other method is run at all lambdas and targets, or at
+/// all targets if it takes no lambda.
 /// L0GM is also run with each ablation, at the ablation's own lambdas or at those of the flags.
 fn points_of(
     method: &MethodInfo,
@@ -222,17 +223,21 @@ fn points_of(
             settings: plain(),
         }]);
     }
-    let mut points = match (choice.points_given, general) {
-        (true, _) => sparsities(&choice.lambdas, &choice.targets, &plain()),
-        (false, true) => {
-            let targets = GENERAL_TARGETS.map(Target::new);
-            let targets: Result<Vec<Target>, _> = targets.into_iter().collect();
-            sparsities(&[], &targets?, &plain())
-        }
-        (false, false) if method.role == Role::Variant => {
-            sparsities(&VARIANT_LAMBDAS, &[], &plain())
-        }
-        (false, false) => sparsities(&choice.lambdas, &choice.targets, &plain()),
+    let by_target = !method.takes_lambda();
+    let usual_targets = match by_target {
+        true => choice.targets.is_empty(),
+        false => general && !choice.points_given,
+    };
+    let mut points = if usual_targets {
+        let targets = GENERAL_TARGETS.map(Target::new);
+        let targets: Result<Vec<Target>, _> = targets.into_iter().collect();
+        sparsities(&[], &targets?, &plain())
+    } else if by_target {
+        sparsities(&[], &choice.targets, &plain())
+    } else if method.role == Role::Variant && !choice.points_given {
+        sparsities(&VARIANT_LAMBDAS, &[], &plain())
+    } else {
+        sparsities(&choice.lambdas, &choice.targets, &plain())
     };
     let ablations = choice.ablations.iter().filter(|_| method.is_subject());
     for ablation in ablations {

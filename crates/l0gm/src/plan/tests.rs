@@ -271,3 +271,24 @@ fn what_runs_share_is_paid_once_a_plan() {
     assert_eq!(last.cost.alone(), Duration::from_secs(70));
     assert_eq!(Plan::of(vec![last]).estimate(), Duration::from_secs(70));
 }
+
+#[test]
+fn a_method_that_takes_no_lambda_is_run_at_the_targets_or_at_the_usual_ones() {
+    let method = MethodInfo {
+        role: Role::Rival,
+        knob: l0gm_train::Knob::Target,
+        ..MethodInfo::l0gm("a test")
+    };
+    let targets_of = |choice: &Choice| -> Vec<f64> {
+        let points = points_of(&method, choice, false).unwrap();
+        assert!(points.iter().all(|point| point.lambda.is_none()));
+        let target = |point: &PointToRun| point.settings["train"]["target"].as_f64().unwrap();
+        points.iter().map(target).collect()
+    };
+    let mut choice = choice();
+    choice.points_given = true;
+    assert!(!choice.lambdas.is_empty());
+    assert_eq!(targets_of(&choice), GENERAL_TARGETS);
+    choice.targets = vec!["25%".parse().unwrap()];
+    assert_eq!(targets_of(&choice), [0.25]);
+}
