@@ -43,8 +43,8 @@ struct Effects {
 }
 
 /// Puts a fitted logistic regression into an untrained model. Returns a note for the record, or `None` where the model
-/// cannot hold one: numbers that are not encoded piecewise-linearly, no linear branch, or more outputs than half of a
-/// field's dimensions.
+/// cannot hold one: numbers that are not encoded piecewise-linearly, no linear branch, more outputs than half of a
+/// field's dimensions, or a factorisation machine, whose sum has no weight that could start near zero.
 ///
 /// # Errors
 /// The table cannot be encoded, the fit fails, or a stop was requested.
@@ -60,6 +60,7 @@ pub(crate) fn start_from_logistic(
     let fits = raw || 2 * outputs <= settings.model.dim;
     if table.encoding.kind != NumberEncoding::PiecewiseLinear
         || matches!(model.head.linear, LinearBranch::None)
+        || model.head.fm.is_some()
         || !fits
     {
         return Ok(None);
@@ -166,6 +167,9 @@ impl Effects {
         }
         if let Some((_, output)) = &model.head.cin {
             scale(output.weight())?;
+        }
+        if let Some(cross) = &model.head.cross {
+            scale(cross.output.weight())?;
         }
         if let Some(deep) = &model.head.deep {
             scale(deep.output.weight())?;

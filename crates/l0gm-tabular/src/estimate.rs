@@ -101,6 +101,14 @@ fn operations(settings: &TabularSettings, fields: f64) -> f64 {
         total += before * fields * dim * (1.0 + 2.0 * maps as f64);
         before = maps as f64;
     }
+    if model.fm {
+        total += 3.0 * (fields + 1.0) * dim;
+    }
+    let map = model
+        .cross
+        .rank
+        .map_or(fields * dim, |rank| 2.0 * rank as f64);
+    total += model.cross.layers as f64 * fields * dim * (2.0 * map + 3.0);
     let mut inputs = fields * dim;
     for &units in &model.deep {
         total += 2.0 * inputs * units as f64;

@@ -5,12 +5,16 @@
 //! ŷ = σ(w_linearᵀ a + w_dnnᵀ x_dnn + w_cinᵀ p⁺ + b)
 //! ```
 //!
+//! A model may also have a factorisation machine (DeepFM) and a cross network (DCN-v2), whose outputs are added.
+//!
 //! The loss applies σ. The linear branch reads either raw inputs without the gate, as eq. 20 has it, or the gated
 //! embeddings. On Adult, raw inputs alone classify nearly as well as the whole model, so this choice determines what
 //! a sparse interface means.
 
 use crate::cin::Cin;
+use crate::cross::CrossNetwork;
 use crate::encoding::Encoding;
+use crate::fm::FactorisationMachine;
 use crate::input::TableInput;
 use crate::settings::{ModelSettings, NumberEncoding};
 use crate::spline::SplineTable;
@@ -21,12 +25,14 @@ use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Head, Parameter, ParameterKind, Part};
 
-/// Computes logits from the linear, CIN and deep branches.
+/// Computes logits from the linear, CIN and deep branches, and from a factorisation machine and a cross network.
 #[derive(Debug)]
 pub struct TabularHead {
     pub(crate) classes: usize,
     pub(crate) linear: LinearBranch,
     pub(crate) cin: Option<(Cin, Linear)>,
+    pub(crate) fm: Option<FactorisationMachine>,
+    pub(crate) cross: Option<CrossNetwork>,
     pub(crate) deep: Option<Deep>,
     /// Bias, (1, outputs).
     pub(crate) bias: Var,
@@ -114,6 +120,30 @@ impl TabularHead {
             )?;
             Some((cin, output))
         };
+        // These branches have streams of their own, so that the others start the same with and without them.
+        let fm = if settings.fm {
+            let stream = &mut generator.stream("fm", 0);
+            Some(FactorisationMachine::new(
+                settings.dim,
+                outputs,
+                stream,
+                device,
+            )?)
+        } else {
+            None
+        };
+        let cross = if settings.cross.layers > 0 {
+            let stream = &mut generator.stream("cross", 0);
+            Some(CrossNetwork::new(
+                &settings.cross,
+                width,
+                outputs,
+                stream,
+                device,
+            )?)
+        } else {
+            None
+        };
         let deep = if settings.deep.is_empty() {
             None
         } else {
@@ -152,6 +182,8 @@ impl TabularHead {
             classes,
             linear,
             cin,
+            fm,
+            cross,
             deep,
             bias: Var::zeros((1, outputs), DType::F32, device)?,
         })
@@ -168,7 +200,7 @@ impl Head<TableInput> for TabularHead {
     fn logits(&self, gated: &Tensor, input: &TableInput, mode: &mut Mode<'_>) -> Result<Tensor> {
         let (rows, fields, dim) = gated.dims3()?;
         let flat = reshape(gated, (rows, fields * dim))?;
-        let mut terms = Vec::with_capacity(3);
+        let mut terms = Vec::with_capacity(5);
         match &self.linear {
             LinearBranch::None => {}
             LinearBranch::Raw(raw) => terms.push(raw.forward(input)?), // w_linearᵀ a
@@ -176,6 +208,12 @@ impl Head<TableInput> for TabularHead {
         }
         if let Some((cin, output)) = &self.cin {
             terms.push(output.forward(&cin.forward(gated)?)?); // w_cinᵀ p⁺
+        }
+        if let Some(fm) = &self.fm {
+            terms.push(fm.forward(gated)?);
+        }
+        if let Some(cross) = &self.cross {
+            terms.push(cross.forward(&flat)?);
         }
         if let Some(deep) = &self.deep {
             terms.push(deep.forward(&flat, mode)?); // w_dnnᵀ x_dnn
@@ -193,6 +231,12 @@ impl Head<TableInput> for TabularHead {
         if let Some((cin, output)) = &self.cin {
             all.extend(cin.parameters());
             all.extend(output.parameters());
+        }
+        if let Some(fm) = &self.fm {
+            all.extend(fm.parameters());
+        }
+        if let Some(cross) = &self.cross {
+            all.extend(cross.parameters());
         }
         if let Some(deep) = &self.deep {
             for layer in &deep.hidden {

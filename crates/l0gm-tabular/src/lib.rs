@@ -14,6 +14,7 @@ mod build;
 mod cells;
 mod cin;
 mod compact;
+mod cross;
 mod data_summary;
 mod door;
 mod encoder;
@@ -23,6 +24,7 @@ mod estimate;
 mod explain;
 mod external_rows;
 mod fine;
+mod fm;
 mod found;
 mod head;
 mod input;
@@ -58,8 +60,8 @@ pub use modality::TabularModality;
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{
-    CinActivation, CinSettings, DataSettings, EncodingSettings, ModelSettings, NumberEncoding,
-    SplitKind, Start, TabularSettings,
+    CinActivation, CinSettings, CrossSettings, DataSettings, EncodingSettings, ModelSettings,
+    NumberEncoding, SplitKind, Start, TabularSettings,
 };
 pub use sizes::{compact_sizes, model_sizes};
 pub use spline::SplineTable;

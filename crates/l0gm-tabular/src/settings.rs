@@ -78,11 +78,13 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 15] = [
+pub(crate) const UNWRITTEN: [&str; 17] = [
     "data.valid-file",
     "data.group",
     "data.time",
     "model.value-cost",
+    "model.fm",
+    "model.cross",
     "encoding.shrink",
     "train.recipe",
     "train.lambda-unit",
@@ -261,6 +263,31 @@ impl Default for CinSettings {
     }
 }
 
+/// The cross network of DCN-v2 on the gated embeddings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CrossSettings {
+    /// Number of cross layers; 0: there is no such branch.
+    pub layers: usize,
+    /// Rank of each layer's map W = U V^T; default: whole matrices.
+    pub rank: Option<usize>,
+}
+
+impl CrossSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Checks the settings of a run or of a compact model's file.
+    pub(crate) fn check(&self) -> Result<()> {
+        layers("model.cross.layers", self.layers)?;
+        match self.rank {
+            Some(rank) => width("model.cross.rank", rank),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How a model's parameters start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -314,6 +341,12 @@ pub struct ModelSettings {
     pub linear: bool,
     /// Whether the linear branch reads raw inputs without the gate (eq. 20) rather than the gated embeddings.
     pub bypass: bool,
+    /// Whether there is a factorisation machine on the gated embeddings: the sum of the products of all pairs of fields.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fm: bool,
+    /// The cross network.
+    #[serde(skip_serializing_if = "CrossSettings::is_default")]
+    pub cross: CrossSettings,
     /// How the parameters start.
     #[serde(skip_serializing_if = "Start::is_default")]
     pub start: Start,
@@ -334,6 +367,8 @@ impl Default for ModelSettings {
             cin: CinSettings::default(),
             linear: true,
             bypass: true,
+            fm: false,
+            cross: CrossSettings::default(),
             start: Start::default(),
             value_cost: 0.0,
         }
@@ -421,14 +456,21 @@ impl TabularSettings {
             "a number from 0 to 1",
         )?;
         model.cin.check()?;
-        if !model.linear && model.deep.is_empty() && model.cin.maps.is_empty() {
+        model.cross.check()?;
+        let behind = model.fm
+            || model.cross.layers > 0
+            || !model.deep.is_empty()
+            || !model.cin.maps.is_empty();
+        if !model.linear && !behind {
             return Err(Error::Setting(
-                "model has no branch: set model.linear, model.deep or model.cin.maps".into(),
+                "model has no branch: set model.linear, model.deep, model.cin.maps, model.fm or model.cross.layers"
+                    .into(),
             ));
         }
-        if model.linear && model.bypass && model.deep.is_empty() && model.cin.maps.is_empty() {
+        if model.linear && model.bypass && !behind {
             return Err(Error::Setting(
-                "nothing stands behind the gate: with model.bypass set, give model.deep or model.cin.maps"
+                "nothing stands behind the gate: with model.bypass set, give model.deep, model.cin.maps, model.fm or \
+                 model.cross.layers"
                     .into(),
             ));
         }

@@ -5,6 +5,7 @@
 use crate::compact::CompactModel;
 use crate::encoder::FieldEncoder;
 use crate::encoding::Encoding;
+use crate::fm;
 use crate::head::{LinearBranch, TabularHead};
 use crate::settings::NumberEncoding;
 use l0gm_train::{Encoder, GatedModel, Head, Sizes};
@@ -48,7 +49,7 @@ pub fn compact_sizes(
             _ => tensor.elem_count(),
         })
         .sum();
-    let flops = flops(&model.head, encoding, compact.open(), compact.cin_size());
+    let flops = flops(&model.head, encoding, compact.open(), compact.stack_size());
     sizes(parameters as u64, flops)
 }
 
@@ -83,8 +84,13 @@ fn parameters(all: &[l0gm_train::Parameter], encoding: &Encoding, width: usize) 
 }
 
 /// Floating-point operations for one example; a multiply-add counts as two. `open` holds the width of each field's
-/// embedding, and `cin` the fields and coordinates that the CIN uses.
-fn flops(head: &TabularHead, encoding: &Encoding, open: &[usize], cin: (usize, usize)) -> u64 {
+/// embedding, and `stack` the fields and coordinates that CIN and factorisation machine use.
+fn flops(
+    head: &TabularHead,
+    encoding: &Encoding,
+    open: &[usize],
+    (fields, dims): (usize, usize),
+) -> u64 {
     let outputs = outputs(head) as u64;
     let width: usize = open.iter().sum();
     let numbers: usize = open[encoding.categories.len()..].iter().sum();
@@ -98,7 +104,13 @@ fn flops(head: &TabularHead, encoding: &Encoding, open: &[usize], cin: (usize, u
         LinearBranch::Gated(_) => 2 * width as u64 * outputs,
     };
     if let Some((network, _)) = &head.cin {
-        total += network.shape().flops(cin.0, cin.1) + 2 * network.outputs() as u64 * outputs;
+        total += network.shape().flops(fields, dims) + 2 * network.outputs() as u64 * outputs;
+    }
+    if head.fm.is_some() {
+        total += fm::flops(width, dims, outputs as usize);
+    }
+    if let Some(cross) = &head.cross {
+        total += cross.flops(width);
     }
     if let Some(deep) = &head.deep {
         let mut inputs = width;

@@ -1,14 +1,15 @@
 //! Writes a compact model as tensors and JSON and reads it back.
 
-use super::fold::layout;
+use super::stack::{OpenStack, coordinates};
 use super::{
-    CompactCin, CompactDeep, CompactField, CompactLinear, CompactModel, FieldMap, RawNumbers,
+    CompactCin, CompactCross, CompactCrossLayer, CompactDeep, CompactField, CompactFm,
+    CompactLinear, CompactModel, FieldMap, RawNumbers,
 };
 use crate::cin::CinShape;
 use crate::encoding::Encoding;
 use crate::settings::MAX_WIDTH;
-use crate::{CinSettings, NumberEncoding, Result};
-use candle_core::{Device, Tensor};
+use crate::{CinSettings, CrossSettings, NumberEncoding, Result};
+use candle_core::Device;
 use l0gm_gate::LinearLayer;
 use l0gm_train::CompactFolder;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,12 @@ pub(super) struct Shape {
     linear: LinearKind,
     /// Settings of the CIN; `None` if there is no such branch or nothing is open.
     cin: Option<CinSettings>,
+    /// Whether there is a factorisation machine with something open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fm: bool,
+    /// Settings of the cross network; `None` if there is no such branch or nothing is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cross: Option<CrossSettings>,
     /// Units of the hidden layers; if empty, there is no deep branch.
     deep: Vec<usize>,
     /// Frequencies of the periodic encoding; 0 for other encodings.
@@ -60,6 +67,8 @@ impl CompactModel {
                 CompactLinear::Gated(_) => LinearKind::Gated,
             },
             cin: self.cin.as_ref().map(|cin| cin.settings.clone()),
+            fm: self.fm.is_some(),
+            cross: self.cross.as_ref().map(CompactCross::settings),
             deep,
             frequencies: frequencies.unwrap_or(0),
         })
@@ -96,21 +105,39 @@ impl CompactModel {
         let cin = match shape.cin {
             None => None,
             Some(settings) => {
-                let (gather, fields, dim) = layout(&shape.kept);
+                let stack = OpenStack::new(&shape.kept, device)?;
                 let cin = CinShape::new(&settings);
                 let weights = (0..settings.maps.len())
-                    .map(|i| Ok(folder.tensor(&format!("cin.{i}"), &cin.weight_shape(i, fields))?))
+                    .map(|i| {
+                        let shape = cin.weight_shape(i, stack.fields);
+                        Ok(folder.tensor(&format!("cin.{i}"), &shape)?)
+                    })
                     .collect::<Result<_>>()?;
                 Some(CompactCin {
                     output: folder.tensor("cin.output", &[outputs, cin.outputs()])?,
-                    gather: Tensor::from_vec(gather, fields * dim, device)?,
+                    stack,
                     shape: cin,
                     settings,
-                    fields,
-                    dim,
                     weights,
                 })
             }
+        };
+        let fm = match shape.fm {
+            true => Some(CompactFm {
+                stack: OpenStack::new(&shape.kept, device)?,
+                output: match outputs {
+                    1 => None,
+                    _ => {
+                        let dims = coordinates(&shape.kept).len();
+                        Some(folder.tensor("fm.output", &[outputs, dims])?)
+                    }
+                },
+            }),
+            false => None,
+        };
+        let cross = match &shape.cross {
+            Some(settings) => Some(read_cross(folder, settings, width, outputs)?),
+            None => None,
         };
         Self {
             classes,
@@ -118,6 +145,8 @@ impl CompactModel {
             fields,
             linear,
             cin,
+            fm,
+            cross,
             deep: read_deep(folder, &shape.deep, width, outputs)?,
             dim: shape.dim,
             kept: shape.kept,
@@ -142,16 +171,19 @@ impl Shape {
                 ));
             }
         }
-        if let Some(cin) = &self.cin
-            && let Err(error) = cin.check()
-        {
+        let cin = self.cin.as_ref().map_or(Ok(()), CinSettings::check);
+        let cross = self.cross.as_ref().map_or(Ok(()), CrossSettings::check);
+        if let Err(error) = cin.and(cross) {
             return unfit(format!("its sizes contradict its weights: {error}"));
         }
         let fields = encoding.categories.len() + encoding.numbers.len();
         let rising = |field: &Vec<u32>| field.is_sorted_by(|a, b| a < b);
         let inside = |field: &Vec<u32>| field.last().is_none_or(|&d| (d as usize) < self.dim);
         let any = self.kept.iter().any(|field| !field.is_empty());
-        let reads = self.cin.is_some() || self.linear == LinearKind::Gated;
+        let reads = self.cin.is_some()
+            || self.fm
+            || self.cross.is_some()
+            || self.linear == LinearKind::Gated;
         let fits = self.kept.len() == fields
             && self.kept.iter().all(|field| rising(field) && inside(field))
             && (any || !reads)
@@ -230,6 +262,44 @@ fn read_raw(folder: &CompactFolder, encoding: &Encoding, outputs: usize) -> Resu
         }
     };
     Ok(CompactLinear::Raw(categories, numbers))
+}
+
+impl CompactCross {
+    fn settings(&self) -> CrossSettings {
+        let inner = self.layers.first().and_then(|layer| layer.inner.as_ref());
+        CrossSettings {
+            layers: self.layers.len(),
+            rank: inner.map(|inner| inner.dims()[0]),
+        }
+    }
+}
+
+/// Reads the cross layers on `width` open dimensions.
+fn read_cross(
+    folder: &CompactFolder,
+    settings: &CrossSettings,
+    width: usize,
+    outputs: usize,
+) -> Result<CompactCross> {
+    let layers = (0..settings.layers).map(|layer| {
+        let tensor =
+            |part: &str, shape: &[usize]| folder.tensor(&format!("cross.{layer}.{part}"), shape);
+        Ok(CompactCrossLayer {
+            inner: match settings.rank {
+                Some(rank) => Some(tensor("v", &[rank, width])?),
+                None => None,
+            },
+            outer: match settings.rank {
+                Some(rank) => tensor("u", &[width, rank])?,
+                None => tensor("w", &[width, width])?,
+            },
+            bias: tensor("bias", &[width])?,
+        })
+    });
+    Ok(CompactCross {
+        layers: layers.collect::<Result<_>>()?,
+        output: folder.tensor("cross.output", &[outputs, width])?,
+    })
 }
 
 /// Reads hidden layers of `units` units on `width` open dimensions.

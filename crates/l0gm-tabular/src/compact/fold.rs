@@ -1,20 +1,22 @@
 //! Turns a gated model into a compact one: z is folded into tables and maps, and closed columns are removed from the
 //! layers behind them.
 
+use super::stack::{OpenStack, coordinates};
 use super::{
-    CompactCin, CompactDeep, CompactField, CompactLinear, CompactModel, FieldMap, RawNumbers,
-    strangers,
+    CompactCin, CompactCross, CompactCrossLayer, CompactDeep, CompactField, CompactFm,
+    CompactLinear, CompactModel, FieldMap, RawNumbers, strangers,
 };
 use crate::Result;
+use crate::cross::CrossNetwork;
 use crate::encoder::{FieldEncoder, NumberEmbedding};
 use crate::encoding::Encoding;
+use crate::fm::FactorisationMachine;
 use crate::head::{self, Deep, LinearBranch, RawLinear, TabularHead};
 use crate::values::ValueTable;
 use candle_core::{Device, Tensor, Var};
 use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, GatedModel};
-use std::collections::BTreeSet;
 
 /// Implements [`CompactModel::new`].
 pub(super) fn fold(
@@ -52,17 +54,22 @@ pub(super) fn fold(
     let cin = match &head.cin {
         Some((cin, output)) if any => {
             let settings = cin.shape().settings();
-            let (gather, fields, dim) = layout(&kept);
             Some(CompactCin {
                 shape: cin.shape().clone(),
                 weights: cin_weights(&cin.weights()?, &kept)?,
-                gather: Tensor::from_vec(gather, fields * dim, head.bias.device())?,
+                stack: OpenStack::new(&kept, head.bias.device())?,
                 output: weight(output)?,
                 settings,
-                fields,
-                dim,
             })
         }
+        _ => None,
+    };
+    let fm = match &head.fm {
+        Some(fm) if any => Some(compact_fm(fm, &kept, head.bias.device())?),
+        _ => None,
+    };
+    let cross = match &head.cross {
+        Some(cross) if any => Some(compact_cross(cross, &mask)?),
         _ => None,
     };
     let deep = match &head.deep {
@@ -75,6 +82,8 @@ pub(super) fn fold(
         fields: compact_fields,
         linear,
         cin,
+        fm,
+        cross,
         deep,
         dim,
         kept,
@@ -91,6 +100,50 @@ fn drop(mask: &[f32], linear: &Linear) -> Result<Tensor> {
         bias: None,
     };
     Ok(compact_linear(None, mask, &layer)?.1.weight)
+}
+
+/// The weights of the coordinates in which some field is open.
+fn compact_fm(fm: &FactorisationMachine, kept: &[Vec<u32>], device: &Device) -> Result<CompactFm> {
+    let output = match fm.output() {
+        Some(output) => {
+            let dims = Tensor::new(coordinates(kept), device)?;
+            Some(weight(output)?.index_select(&dims, 1)?)
+        }
+        None => None,
+    };
+    Ok(CompactFm {
+        stack: OpenStack::new(kept, device)?,
+        output,
+    })
+}
+
+/// The layers' maps between open dimensions. A closed one is 0 before every layer and behind it.
+fn compact_cross(cross: &CrossNetwork, mask: &[f32]) -> Result<CompactCross> {
+    let layers = cross.layers.iter().map(|layer| {
+        let rows = |tensor: &Tensor| -> Result<Tensor> {
+            let open: Vec<u32> = (0..mask.len() as u32)
+                .filter(|&d| mask[d as usize] != 0.0)
+                .collect();
+            let open = Tensor::new(open, tensor.device())?;
+            Ok(tensor.index_select(&open, 0)?)
+        };
+        let bias = layer.outer.bias();
+        let bias = bias.ok_or_else(|| strangers("a cross layer has no bias"))?;
+        let inner = layer.inner.as_ref();
+        let outer = match inner {
+            Some(_) => weight(&layer.outer)?,
+            None => drop(mask, &layer.outer)?,
+        };
+        Ok(CompactCrossLayer {
+            inner: inner.map(|inner| drop(mask, inner)).transpose()?,
+            outer: rows(&outer)?,
+            bias: rows(&own(bias)?)?,
+        })
+    });
+    Ok(CompactCross {
+        layers: layers.collect::<Result<_>>()?,
+        output: drop(mask, &cross.output)?,
+    })
 }
 
 fn compact_deep(deep: &Deep, mask: &[f32], any: bool) -> Result<CompactDeep> {
@@ -125,24 +178,6 @@ fn raw_linear(raw: &RawLinear) -> Result<CompactLinear> {
         None => None,
     };
     Ok(CompactLinear::Raw(categories, numbers))
-}
-
-/// Column of the open dimensions for each remaining (field, coordinate) of the CIN, or one past the last if its gate
-/// is closed; then the numbers of remaining fields and coordinates. `kept` holds each field's open dimensions of
-/// `dim`.
-pub(super) fn layout(kept: &[Vec<u32>]) -> (Vec<u32>, usize, usize) {
-    let dims: BTreeSet<u32> = kept.iter().flatten().copied().collect();
-    let closed: u32 = kept.iter().map(|field| field.len() as u32).sum();
-    let (mut gather, mut before, mut fields) = (Vec::new(), 0, 0);
-    for field in kept.iter().filter(|field| !field.is_empty()) {
-        for d in &dims {
-            let at = field.iter().position(|open| open == d);
-            gather.push(at.map_or(closed, |at| before + at as u32));
-        }
-        before += field.len() as u32;
-        fields += 1;
-    }
-    (gather, fields, dims.len())
 }
 
 /// The maps of each layer for the remaining fields.

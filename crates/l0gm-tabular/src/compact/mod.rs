@@ -7,6 +7,7 @@ mod fold;
 mod fused;
 mod reduce;
 mod rows;
+mod stack;
 mod stream;
 mod table;
 
@@ -14,16 +15,18 @@ pub use stream::TableStream;
 pub use table::CompactTable;
 
 use crate::cin::CinShape;
+use crate::cross::crossed;
 use crate::encoder::{FieldEncoder, periodic_features};
 use crate::encoding::Encoding;
 use crate::head::{TabularHead, add_up, as_logits, over_fields};
 use crate::input::{NumberInput, TableInput};
 use crate::spline::interpolate;
-use crate::{CinSettings, Error, Result};
+use crate::{CinSettings, Error, Result, fm};
 use candle_core::Tensor;
 use fused::Fused;
 use l0gm_gate::LinearLayer;
 use l0gm_train::GatedModel;
+use stack::OpenStack;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,6 +39,8 @@ pub struct CompactModel {
     fields: Vec<CompactField>,
     linear: CompactLinear,
     cin: Option<CompactCin>,
+    fm: Option<CompactFm>,
+    cross: Option<CompactCross>,
     deep: Option<CompactDeep>,
     /// Width of a field's embedding before compaction.
     dim: usize,
@@ -89,13 +94,37 @@ enum RawNumbers {
 struct CompactCin {
     shape: CinShape,
     settings: CinSettings,
-    /// Column of the open embeddings for each remaining (field, coordinate); one past the last column gives 0.
-    gather: Tensor,
-    fields: usize,
-    dim: usize,
+    stack: OpenStack,
     weights: Vec<Tensor>,
     /// Output weights, (outputs, sums).
     output: Tensor,
+}
+
+/// The factorisation machine on the fields and coordinates with an open dimension.
+#[derive(Clone, Debug)]
+struct CompactFm {
+    stack: OpenStack,
+    /// Weights of the coordinates, (outputs, coordinates); absent with one output.
+    output: Option<Tensor>,
+}
+
+/// The cross network on the open dimensions.
+#[derive(Clone, Debug)]
+struct CompactCross {
+    layers: Vec<CompactCrossLayer>,
+    /// Output weights, (outputs, open).
+    output: Tensor,
+}
+
+/// One cross layer on the open dimensions.
+#[derive(Clone, Debug)]
+struct CompactCrossLayer {
+    /// V, (rank, open); absent where W is whole.
+    inner: Option<Tensor>,
+    /// W, (open, open), or U, (open, rank).
+    outer: Tensor,
+    /// The bias b, (open,).
+    bias: Tensor,
 }
 
 /// The deep branch.
@@ -159,6 +188,12 @@ impl CompactModel {
         if let (CompactLinear::Gated(weight), Some(x)) = (&self.linear, &x) {
             sum = l0gm_ops::add(&sum, &l0gm_ops::linear(x, weight, None)?)?;
         }
+        if let (Some(fm), Some(x)) = (&self.fm, &x) {
+            sum = l0gm_ops::add(&sum, &fm.forward(x)?)?;
+        }
+        if let (Some(cross), Some(x)) = (&self.cross, &x) {
+            sum = l0gm_ops::add(&sum, &cross.forward(x)?)?;
+        }
         if let Some(deep) = &self.deep {
             sum = l0gm_ops::add(&sum, &deep.forward(x.as_ref(), rows)?)?;
         }
@@ -173,7 +208,7 @@ impl CompactModel {
 
     fn logits_of_by_ops(&self, input: &TableInput, rows: usize) -> candle_core::Result<Tensor> {
         let embedded = self.embed(input)?; // (rows, open)
-        let mut terms = Vec::with_capacity(3);
+        let mut terms = Vec::with_capacity(5);
         match (&self.linear, &embedded) {
             (CompactLinear::Raw(categories, numbers), _) => {
                 terms.extend(raw_terms(categories.as_ref(), numbers.as_ref(), input)?);
@@ -184,8 +219,14 @@ impl CompactModel {
             _ => {}
         }
         if let (Some(cin), Some(x)) = (&self.cin, &embedded) {
-            let sums = cin.shape.forward(&cin.fields_of(x)?, &cin.weights)?;
+            let sums = cin.shape.forward(&cin.stack.of(x)?, &cin.weights)?;
             terms.push(l0gm_ops::linear(&sums, &cin.output, None)?);
+        }
+        if let (Some(fm), Some(x)) = (&self.fm, &embedded) {
+            terms.push(fm.forward(x)?);
+        }
+        if let (Some(cross), Some(x)) = (&self.cross, &embedded) {
+            terms.push(cross.forward(x)?);
         }
         if let Some(deep) = &self.deep {
             terms.push(deep.forward(embedded.as_ref(), rows)?);
@@ -254,6 +295,24 @@ impl CompactModel {
             }
             add("cin.output".into(), &cin.output);
         }
+        if let Some(CompactFm {
+            output: Some(output),
+            ..
+        }) = &self.fm
+        {
+            add("fm.output".into(), output);
+        }
+        if let Some(cross) = &self.cross {
+            for (layer, of) in cross.layers.iter().enumerate() {
+                if let Some(inner) = &of.inner {
+                    add(format!("cross.{layer}.v"), inner);
+                }
+                let outer = if of.inner.is_some() { "u" } else { "w" };
+                add(format!("cross.{layer}.{outer}"), &of.outer);
+                add(format!("cross.{layer}.bias"), &of.bias);
+            }
+            add("cross.output".into(), &cross.output);
+        }
         if let Some(deep) = &self.deep {
             if let Some(first) = &deep.first {
                 add("deep.0.weight".into(), first);
@@ -270,11 +329,10 @@ impl CompactModel {
         all
     }
 
-    /// Numbers of fields and coordinates that the CIN still uses.
-    pub(crate) fn cin_size(&self) -> (usize, usize) {
-        self.cin
-            .as_ref()
-            .map_or((0, 0), |cin| (cin.fields, cin.dim))
+    /// Numbers of fields and coordinates with an open dimension, which CIN and factorisation machine read.
+    pub(crate) fn stack_size(&self) -> (usize, usize) {
+        let (_, fields, dims) = stack::layout(&self.kept);
+        (fields, dims)
     }
 }
 
@@ -326,14 +384,26 @@ impl CompactField {
     }
 }
 
-impl CompactCin {
-    /// From (rows, open) to (rows, remaining fields, remaining coordinates), with zeros where a gate is closed.
-    fn fields_of(&self, open: &Tensor) -> candle_core::Result<Tensor> {
-        let rows = open.dim(0)?;
-        let zero = Tensor::zeros((rows, 1), open.dtype(), open.device())?;
-        Tensor::cat(&[open, &zero], 1)?
-            .index_select(&self.gather, 1)?
-            .reshape((rows, self.fields, self.dim))
+impl CompactFm {
+    /// From (rows, open) to (rows, outputs).
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        fm::add_up(&fm::pairs(&self.stack.of(x)?)?, self.output.as_ref())
+    }
+}
+
+impl CompactCross {
+    /// From (rows, open) to (rows, outputs).
+    fn forward(&self, first: &Tensor) -> candle_core::Result<Tensor> {
+        let mut x = first.clone();
+        for layer in &self.layers {
+            let inner = match &layer.inner {
+                Some(inner) => l0gm_ops::linear(&x, inner, None)?,
+                None => x.clone(),
+            };
+            let mapped = l0gm_ops::linear(&inner, &layer.outer, Some(&layer.bias))?;
+            x = crossed(first, &mapped, &x)?;
+        }
+        l0gm_ops::linear(&x, &self.output, None)
     }
 }
 

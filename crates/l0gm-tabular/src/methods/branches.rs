@@ -2,7 +2,7 @@
 //! training loop and budget, with other branches on them and without a gate.
 
 use super::gated::GatedMethod;
-use crate::settings::ModelSettings;
+use crate::settings::{CrossSettings, ModelSettings};
 use l0gm_train::{Knob, MethodInfo, Role};
 use std::borrow::Cow;
 
@@ -42,6 +42,33 @@ pub(super) static XDEEPFM: GatedMethod = GatedMethod {
     branches: Some(xdeepfm),
 };
 
+/// A linear branch on raw inputs, a factorisation machine and a deep branch on shared embeddings.
+pub(super) static DEEPFM: GatedMethod = GatedMethod {
+    info: rival(
+        "deepfm",
+        "DeepFM",
+        "linear branch on raw inputs, factorisation machine and deep branch on shared embeddings",
+        "arXiv:1703.04247",
+        None,
+    ),
+    branches: Some(deepfm),
+};
+
+/// Cross layers beside a deep branch.
+pub(super) static DCN_V2: GatedMethod = GatedMethod {
+    info: rival(
+        "dcn-v2",
+        "DCN-v2",
+        "cross layers beside a deep branch on embeddings of all fields (Deep & Cross, second version)",
+        "arXiv:2008.13535",
+        None,
+    ),
+    branches: Some(dcn_v2),
+};
+
+/// Cross layers of DCN-v2 where the settings name none.
+const CROSS_LAYERS: usize = 2;
+
 const fn rival(
     name: &'static str,
     label: &'static str,
@@ -62,19 +89,39 @@ const fn rival(
     }
 }
 
+/// Leaves the deep branch alone.
 fn mlp(model: &mut ModelSettings) {
     model.linear = false;
     model.cin.maps.clear();
+    model.fm = false;
+    model.cross = CrossSettings::default();
 }
 
 fn wide_and_deep(model: &mut ModelSettings) {
+    mlp(model);
     model.linear = true;
     model.bypass = true;
-    model.cin.maps.clear();
 }
 
 fn xdeepfm(model: &mut ModelSettings) {
-    model.linear = true;
-    model.bypass = true;
+    wide_and_deep(model);
     model.cin.maps = vec![128, 64];
+}
+
+fn deepfm(model: &mut ModelSettings) {
+    wide_and_deep(model);
+    model.fm = true;
+}
+
+fn dcn_v2(model: &mut ModelSettings) {
+    let cross = model.cross.clone();
+    mlp(model);
+    model.cross = match cross.layers {
+        0 => CrossSettings {
+            layers: CROSS_LAYERS,
+            ..cross
+        },
+        // The user's own number of layers.
+        _ => cross,
+    };
 }

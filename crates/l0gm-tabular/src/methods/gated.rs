@@ -279,6 +279,16 @@ fn summarise(
             if model.cin.split { "split" } else { "no split" }
         ),
     ];
+    if model.fm {
+        notes.push("factorisation machine on the embeddings".to_owned());
+    }
+    if model.cross.layers > 0 {
+        let maps = match model.cross.rank {
+            Some(rank) => format!("of rank {rank}"),
+            None => "with whole matrices".to_owned(),
+        };
+        notes.push(format!("{} cross layers {maps}", model.cross.layers));
+    }
     if gated {
         let gate = &settings.gate;
         notes.push(match gate.inference {

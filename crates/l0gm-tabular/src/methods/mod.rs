@@ -23,6 +23,8 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
         &branches::MLP,
         &branches::WIDE_AND_DEEP,
         &branches::XDEEPFM,
+        &branches::DEEPFM,
+        &branches::DCN_V2,
         &external::XGBOOST,
         &external::LIGHTGBM,
         &external::CATBOOST,

@@ -9,7 +9,7 @@ use l0gm_gate::InferenceGate;
 use l0gm_ops::Generator;
 
 /// Settings that use each branch and each encoding.
-pub(super) const VARIANTS: [fn(&mut TabularSettings); 8] = [
+pub(super) const VARIANTS: [fn(&mut TabularSettings); 11] = [
     |_| {},
     |s| s.encoding.shrink = 7.0,
     |s| {
@@ -24,6 +24,17 @@ pub(super) const VARIANTS: [fn(&mut TabularSettings); 8] = [
         s.model.cin.rank = Some(2);
         s.model.cin.split = true;
         s.model.deep.clear();
+    },
+    |s| s.model.fm = true,
+    |s| {
+        s.model.bypass = false;
+        s.model.cross.layers = 2;
+    },
+    |s| {
+        s.model.cin.maps.clear();
+        s.model.fm = true;
+        s.model.cross.layers = 3;
+        s.model.cross.rank = Some(2);
     },
 ];
 
@@ -78,6 +89,28 @@ fn compact_logits_equal_gated_logits_in_every_variant() {
 }
 
 #[test]
+fn each_of_many_classes_has_its_own_factorisation_machine_and_cross_network() {
+    let mut settings = small_settings();
+    settings.model.fm = true;
+    settings.model.cross.layers = 2;
+    let (_, encoding, input) = small_input(&settings);
+    let model = build_model(&encoding, 3, true, &settings, 0, &Device::Cpu).unwrap();
+    let log_alpha = model.gate.log_alpha().unwrap();
+    let alternating: Vec<f32> = (0..16)
+        .map(|at| if at % 3 == 0 { 3.0 } else { -5.0 })
+        .collect();
+    log_alpha
+        .set(&Tensor::new(alternating, &Device::Cpu).unwrap())
+        .unwrap();
+    let gated = model.logits(&input).unwrap();
+    let compact = CompactModel::new(&model, &encoding).unwrap();
+    assert_eq!(compact.open().iter().sum::<usize>(), 6);
+    let difference = (gated - compact.logits(&input).unwrap()).unwrap().abs();
+    let difference = difference.unwrap().max_all().unwrap();
+    assert!(difference.to_scalar::<f32>().unwrap() < 1e-5);
+}
+
+#[test]
 fn compaction_removes_what_was_closed() {
     let (model, encoding, _) = model(
         &small_settings(),
@@ -110,11 +143,15 @@ fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
 
 #[test]
 fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
-    let variants: [fn(&mut TabularSettings); 5] = [
+    let variants: [fn(&mut TabularSettings); 6] = [
         |_| {},
         |s| s.model.bypass = false,
         |s| s.model.linear = false,
         |s| s.model.cin.maps = vec![3],
+        |s| {
+            s.model.fm = true;
+            s.model.cross.layers = 2;
+        },
         |s| {
             // More maps than fit side by side, in three layers.
             s.model.cin.maps = vec![11, 9, 2];

@@ -73,7 +73,7 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
         ..DataOptions::default()
     };
     let tables = TabularModality::new(Catalogue::new(options).unwrap());
-    let variants: [fn(&mut TabularSettings); 7] = [
+    let variants: [fn(&mut TabularSettings); 9] = [
         |_| {},
         |s| s.encoding.shrink = 5.0,
         |s| {
@@ -83,6 +83,14 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
         |s| s.gate.granularity = Granularity::Fine,
         |s| s.gate.kind = GateKind::Conditional,
         |s| s.model.bypass = false,
+        |s| {
+            s.model.fm = true;
+            s.model.cross.layers = 2;
+        },
+        |s| {
+            s.model.cross.layers = 1;
+            s.model.cross.rank = Some(4);
+        },
         |s| s.encoding.numbers = NumberEncoding::Periodic,
     ];
     for (at, variant) in variants.into_iter().enumerate() {
