@@ -129,6 +129,15 @@ pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     x.broadcast_add(bias)
 }
 
+/// See [`crate::scale_members`].
+pub fn scale_members(x: &Tensor, scale: &Tensor) -> Result<Tensor> {
+    let x = match x.rank() {
+        2 => x.unsqueeze(1)?,
+        _ => x.clone(),
+    };
+    x.broadcast_mul(scale)
+}
+
 /// See [`crate::sum`].
 pub fn sum(x: &Tensor, dim: usize) -> Result<Tensor> {
     x.sum(dim)

@@ -294,3 +294,37 @@ fn a_mean_over_many_rows_is_that_of_f64() {
         assert_close("mean over rows", &mean, &x.mean(0).unwrap(), 1e-6);
     });
 }
+
+#[test]
+fn scale_members_has_the_gradients_of_its_composition() {
+    on_every_device(|| {
+        for (rows, members, width) in [(1, 1, 1), (5, 1, 3), (3, 4, 1), (7, 3, 5), (131, 2, 3)] {
+            for shared in [true, false] {
+                let x = match shared {
+                    true => normal(1, &[rows, width]),
+                    false => normal(1, &[rows, members, width]),
+                };
+                check_views(
+                    &format!("scale_members {rows} x {members} x {width}, shared {shared}"),
+                    &[x, normal(2, &[members, width])],
+                    &|x| l0gm_ops::scale_members(&x[0], &x[1]),
+                    &|x| composed::scale_members(&x[0], &x[1]),
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn scale_members_refuses_shapes_that_do_not_fit() {
+    for (x, scale) in [
+        (vec![2, 3], vec![2, 4]),
+        (vec![2, 5, 3], vec![4, 3]),
+        (vec![3], vec![1, 3]),
+        (vec![2, 3], vec![0, 3]),
+    ] {
+        let error = l0gm_ops::scale_members(&normal(1, &x), &normal(2, &scale));
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("(rows, members, width)"), "{text}");
+    }
+}

@@ -172,7 +172,7 @@ impl Effects {
             scale(cross.output.weight())?;
         }
         if let Some(deep) = &model.head.deep {
-            scale(deep.output.weight())?;
+            deep.scale_output(NEAR_ZERO)?;
         }
         let bias = &model.head.bias;
         let intercepts: Vec<f32> = self.intercepts.iter().map(|b| *b as f32).collect();

@@ -111,7 +111,7 @@ fn operations(settings: &TabularSettings, fields: f64) -> f64 {
     total += model.cross.layers as f64 * fields * dim * (2.0 * map + 3.0);
     let mut inputs = fields * dim;
     for &units in &model.deep {
-        total += 2.0 * inputs * units as f64;
+        total += 2.0 * inputs * units as f64 * model.members as f64;
         inputs = units as f64;
     }
     total

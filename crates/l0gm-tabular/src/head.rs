@@ -13,6 +13,7 @@
 
 use crate::cin::Cin;
 use crate::cross::CrossNetwork;
+use crate::deep::Deep;
 use crate::encoding::Encoding;
 use crate::fm::FactorisationMachine;
 use crate::input::TableInput;
@@ -21,9 +22,9 @@ use crate::spline::SplineTable;
 use crate::values::ValueTable;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use l0gm_gate::Interface;
-use l0gm_ops::{Generator, Mode, add, add_bias, dropout, relu, reshape};
+use l0gm_ops::{Generator, Mode, add, add_bias, reshape};
 use l0gm_train::layers::Linear;
-use l0gm_train::{Head, Parameter, ParameterKind, Part};
+use l0gm_train::{Head, HeadOutput, Parameter, ParameterKind, Part};
 
 /// Computes logits from the linear, CIN and deep branches, and from a factorisation machine and a cross network.
 #[derive(Debug)]
@@ -63,15 +64,6 @@ pub(crate) enum RawNumbers {
     PiecewiseLinear(SplineTable),
     /// Weights of scaled values.
     Scaled(Linear),
-}
-
-/// Hidden layers with ReLU and dropout, and the output layer.
-#[derive(Clone, Debug)]
-pub(crate) struct Deep {
-    pub(crate) hidden: Vec<Linear>,
-    pub(crate) output: Linear,
-    dropout: f64,
-    input_dropout: f64,
 }
 
 impl TabularHead {
@@ -144,40 +136,7 @@ impl TabularHead {
         } else {
             None
         };
-        let deep = if settings.deep.is_empty() {
-            None
-        } else {
-            let mut inputs = width;
-            let mut hidden = Vec::new();
-            for (layer, &units) in settings.deep.iter().enumerate() {
-                let name = format!("deep.{layer}");
-                hidden.push(Linear::new(
-                    &name,
-                    Part::Head,
-                    inputs,
-                    units,
-                    true,
-                    &mut stream,
-                    device,
-                )?);
-                inputs = units;
-            }
-            let output = Linear::new(
-                "deep.output",
-                Part::Head,
-                inputs,
-                outputs,
-                false,
-                &mut stream,
-                device,
-            )?;
-            Some(Deep {
-                hidden,
-                output,
-                dropout: settings.dropout,
-                input_dropout: settings.embedding_dropout,
-            })
-        };
+        let deep = Deep::new(width, outputs, settings, &mut stream, device)?;
         Ok(Self {
             classes,
             linear,
@@ -198,6 +157,15 @@ impl Head<TableInput> for TabularHead {
     /// Computes logits (rows, classes) from `gated` (rows, fields, dim). Two classes have a single logit l, which is
     /// returned as [0, l].
     fn logits(&self, gated: &Tensor, input: &TableInput, mode: &mut Mode<'_>) -> Result<Tensor> {
+        Ok(self.output(gated, input, mode)?.logits)
+    }
+
+    fn output(
+        &self,
+        gated: &Tensor,
+        input: &TableInput,
+        mode: &mut Mode<'_>,
+    ) -> Result<HeadOutput> {
         let (rows, fields, dim) = gated.dims3()?;
         let flat = reshape(gated, (rows, fields * dim))?;
         let mut terms = Vec::with_capacity(5);
@@ -218,7 +186,7 @@ impl Head<TableInput> for TabularHead {
         if let Some(deep) = &self.deep {
             terms.push(deep.forward(&flat, mode)?); // w_dnnᵀ x_dnn
         }
-        add_up(&terms, &self.bias, self.classes) // their sum + b
+        add_up(&terms, Some(&self.bias), self.classes) // their sum + b
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -239,10 +207,7 @@ impl Head<TableInput> for TabularHead {
             all.extend(cross.parameters());
         }
         if let Some(deep) = &self.deep {
-            for layer in &deep.hidden {
-                all.extend(layer.parameters());
-            }
-            all.extend(deep.output.parameters());
+            all.extend(deep.parameters());
         }
         all.push(Parameter {
             name: "bias".into(),
@@ -254,13 +219,45 @@ impl Head<TableInput> for TabularHead {
     }
 }
 
-/// The sum of the branches and the bias. A single output becomes the two logits [0, l].
-pub(crate) fn add_up(terms: &[Tensor], bias: &Tensor, classes: usize) -> Result<Tensor> {
-    let mut sum = terms[0].clone();
-    for term in &terms[1..] {
-        sum = add(&sum, term)?;
+/// The sum of the branches and the bias, if one is given. A branch is (rows, outputs) or, where its members differ, (rows, members,
+/// outputs). A single output becomes the two logits [0, l].
+pub(crate) fn add_up(
+    terms: &[Tensor],
+    bias: Option<&Tensor>,
+    classes: usize,
+) -> Result<HeadOutput> {
+    let with_bias = |sum: Tensor| match bias {
+        Some(bias) => add_bias(&sum, &reshape(bias, bias.elem_count())?),
+        None => Ok(sum),
+    };
+    let (of_members, shared): (Vec<&Tensor>, Vec<&Tensor>) =
+        terms.iter().partition(|term| term.rank() == 3);
+    let sum = |terms: &[&Tensor]| -> Result<Option<Tensor>> {
+        let mut all = terms.iter();
+        let Some(&first) = all.next() else {
+            return Ok(None);
+        };
+        all.try_fold(first.clone(), |total, term| add(&total, term))
+            .map(Some)
+    };
+    match (sum(&of_members)?, sum(&shared)?) {
+        (None, None) => candle_core::bail!("the head has no branch"),
+        (None, Some(shared)) => {
+            let logits = as_logits(with_bias(shared)?, classes)?;
+            Ok(HeadOutput::single(logits))
+        }
+        (Some(members), shared) => {
+            let (rows, count, outputs) = members.dims3()?;
+            let members = with_bias(members)?;
+            let members = match shared {
+                Some(shared) => members.broadcast_add(&reshape(&shared, (rows, 1, outputs))?)?,
+                None => members,
+            };
+            let flat = reshape(&members, (rows * count, outputs))?;
+            let logits = as_logits(flat, classes)?;
+            HeadOutput::of_members(reshape(&logits, (rows, count, classes))?)
+        }
     }
-    as_logits(add_bias(&sum, &reshape(bias, bias.elem_count())?)?, classes)
 }
 
 /// From (rows, outputs) to (rows, classes); with two classes, the logit of the first is 0.
@@ -350,22 +347,5 @@ impl RawLinear {
             None => {}
         }
         all
-    }
-}
-
-impl Deep {
-    /// From (rows, width) to (rows, outputs).
-    fn forward(&self, flat: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let mut x = flat.clone();
-        if self.input_dropout > 0.0 {
-            x = dropout(&x, self.input_dropout, &mut mode.reborrow())?;
-        }
-        for layer in &self.hidden {
-            x = relu(&layer.forward(&x)?)?; // xᵏ⁺¹ = relu(W xᵏ + b)
-            if self.dropout > 0.0 {
-                x = dropout(&x, self.dropout, &mut mode.reborrow())?;
-            }
-        }
-        self.output.forward(&x)
     }
 }

@@ -10,12 +10,14 @@
 
 mod additive;
 pub mod bins;
+mod boosted_trees;
 mod build;
 mod cells;
 mod cin;
 mod compact;
 mod cross;
 mod data_summary;
+mod deep;
 mod door;
 mod encoder;
 mod encoding;
@@ -42,6 +44,7 @@ mod split;
 mod stratified;
 mod table;
 mod task;
+mod teacher;
 mod tree_columns;
 mod typing;
 mod values;
@@ -60,8 +63,9 @@ pub use modality::TabularModality;
 pub use read_adult::{ADULT_CLASSES, ADULT_COLUMNS, read_adult};
 pub use schema::{DateColumn, Field, FieldKind, Schema, Spelling};
 pub use settings::{
-    CinActivation, CinSettings, CrossSettings, DataSettings, EncodingSettings, ModelSettings,
-    NumberEncoding, SplitKind, Start, TabularSettings,
+    CinActivation, CinSettings, CrossSettings, DataSettings, DistillationSettings,
+    EncodingSettings, ModelSettings, NumberEncoding, SplitKind, Start, TabularSettings,
+    TeacherKind,
 };
 pub use sizes::{compact_sizes, model_sizes};
 pub use spline::SplineTable;

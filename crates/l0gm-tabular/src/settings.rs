@@ -91,6 +91,8 @@ pub(crate) const UNWRITTEN: [&str; 17] = [
     "train.average-epochs",
     "train.class-weights",
     "model.start",
+    "model.members",
+    "distillation",
     "data.train-rows",
     "data.keep",
     "data.drop-unlabelled",
@@ -213,6 +215,11 @@ pub(crate) fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
+/// Whether a setting is left out of a record because it is 1.
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
 impl Default for EncodingSettings {
     fn default() -> Self {
         Self {
@@ -331,6 +338,11 @@ pub struct ModelSettings {
     pub embedding_std: f64,
     /// Widths of the deep branch's hidden layers; if empty, there is no deep branch.
     pub deep: Vec<usize>,
+    /// Number of members of the deep branch, 1 to 256. Several members share the hidden layers; each has factors of its
+    /// own on the gated embeddings and an output layer of its own, and their probabilities are averaged (TabM-mini,
+    /// arXiv:2410.24210). Training takes about as many times longer as the deep branch's share of the work.
+    #[serde(skip_serializing_if = "is_one")]
+    pub members: usize,
     /// Dropout after each hidden layer, in [0, 1).
     pub dropout: f64,
     /// Dropout on the gated embeddings where the deep branch reads them, in [0, 1).
@@ -362,6 +374,7 @@ impl Default for ModelSettings {
             dim: 16,
             embedding_std: 0.1,
             deep: vec![128, 64],
+            members: 1,
             dropout: 0.25,
             embedding_dropout: 0.0,
             cin: CinSettings::default(),
@@ -371,6 +384,42 @@ impl Default for ModelSettings {
             cross: CrossSettings::default(),
             start: Start::default(),
             value_cost: 0.0,
+        }
+    }
+}
+
+/// Who teaches a model beside the labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TeacherKind {
+    /// Nobody: the model is trained on the labels alone.
+    #[default]
+    None,
+    /// Boosted trees. Each fifth of the training rows is predicted by trees that were grown on the other four.
+    Trees,
+}
+
+/// Distillation: training on a teacher's probabilities beside the labels (arXiv:1503.02531).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DistillationSettings {
+    /// Who teaches.
+    pub teacher: TeacherKind,
+    /// Weight of the teacher in the loss, above 0 and up to 1; the labels have the rest.
+    pub weight: f64,
+}
+
+impl DistillationSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for DistillationSettings {
+    fn default() -> Self {
+        Self {
+            teacher: TeacherKind::None,
+            weight: 0.5,
         }
     }
 }
@@ -389,6 +438,9 @@ pub struct TabularSettings {
     pub gate: GateConfig,
     /// Training.
     pub train: TrainConfig,
+    /// Training on a teacher's probabilities.
+    #[serde(skip_serializing_if = "DistillationSettings::is_default")]
+    pub distillation: DistillationSettings,
 }
 
 impl TabularSettings {
@@ -450,10 +502,29 @@ impl TabularSettings {
         }
         layers("model.deep", model.deep.len())?;
         check(
+            (1..=256).contains(&model.members),
+            "model.members",
+            &model.members,
+            "1 to 256",
+        )?;
+        if model.members > 1 && model.deep.is_empty() {
+            return Err(Error::Setting(format!(
+                "model.members is {}, but model.deep is empty: members share hidden layers, so give some",
+                model.members
+            )));
+        }
+        check(
             (0.0..=1.0).contains(&model.value_cost),
             "model.value-cost",
             &model.value_cost,
             "a number from 0 to 1",
+        )?;
+        let weight = self.distillation.weight;
+        check(
+            weight > 0.0 && weight <= 1.0,
+            "distillation.weight",
+            &weight,
+            "a number above 0 and up to 1",
         )?;
         model.cin.check()?;
         model.cross.check()?;

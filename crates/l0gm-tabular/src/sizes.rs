@@ -113,13 +113,16 @@ fn flops(
         total += cross.flops(width);
     }
     if let Some(deep) = &head.deep {
+        let members = deep.members();
         let mut inputs = width;
+        let mut of_member = if members > 1 { width as u64 } else { 0 };
         for layer in &deep.hidden {
             let units = layer.weight().dims()[0];
-            total += 2 * (inputs * units) as u64;
+            of_member += 2 * (inputs * units) as u64;
             inputs = units;
         }
-        total += 2 * inputs as u64 * outputs;
+        of_member += 2 * inputs as u64 * outputs;
+        total += members as u64 * of_member;
     }
     total
 }

@@ -6,7 +6,7 @@ use crate::robustness::TestCells;
 use crate::split::SplitRows;
 use crate::{Result, Table};
 use candle_core::{Device, Tensor};
-use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task};
+use l0gm_train::{Batch, ConditionKind, Perturbation, Split, Task, Teacher};
 
 struct Part {
     input: TableInput,
@@ -19,6 +19,7 @@ pub struct TableTask {
     classes: usize,
     parts: [Part; 3],
     test_cells: TestCells,
+    teacher: Option<Teacher>,
 }
 
 impl TableTask {
@@ -52,7 +53,13 @@ impl TableTask {
                 part(&split.test, &test)?,
             ],
             test_cells: TestCells::new(table, encoding, split, test)?,
+            teacher: None,
         })
+    }
+
+    /// Trains on a teacher's probabilities as well, given for every training row.
+    pub fn set_teacher(&mut self, teacher: Option<Teacher>) {
+        self.teacher = teacher;
     }
 
     /// The model's input for a whole split.
@@ -93,6 +100,10 @@ impl Task for TableTask {
             labels: part.labels.index_select(&index, 0)?,
             rows: rows.to_vec(),
         })
+    }
+
+    fn teacher(&self) -> Option<&Teacher> {
+        self.teacher.as_ref()
     }
 
     fn perturbs(&self, kind: ConditionKind) -> Option<String> {

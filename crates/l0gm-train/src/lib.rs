@@ -16,6 +16,7 @@ pub mod layers;
 mod logistic;
 mod machine;
 mod majority;
+mod members;
 mod method;
 pub mod metrics;
 mod modality;
@@ -65,6 +66,7 @@ pub use logistic::{
     LogisticSettings, LogisticTrial, RowProducts, Rows, TimedRows, column_scales, fit_logistic,
 };
 pub use majority::MajorityPredictor;
+pub use members::{HeadOutput, loss_of_members, mean_of_members};
 pub use method::{Knob, Method, MethodInfo, Methods, Role};
 pub use modality::{DataLook, Hyperparameter, Modality, ModalityParts, usual_setting_of};
 pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
@@ -88,7 +90,7 @@ pub use spec::{Profile, RunSpec};
 pub use task::{Batch, Split, Task};
 pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
 pub use trainer::{
-    ClassWeights, LambdaUnit, Outcome, Recipe, Selection, TrainConfig, Training, train,
+    ClassWeights, LambdaUnit, Outcome, Recipe, Selection, Teacher, TrainConfig, Training, train,
 };
 pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};
 pub use warning::{BaselineScore, Evidence, Warning, WarningKind};

@@ -1,4 +1,5 @@
 //! The two traits a gated model is built from, an encoder and a head behind the gate, and the model itself.
+use crate::members::{HeadOutput, loss_of_members};
 use candle_core::{Tensor, Var};
 use l0gm_gate::{Gate, GateMode, Gated, Interface, PenaltyReduction, Temperature};
 use l0gm_ops::Mode;
@@ -85,6 +86,8 @@ impl Gating {
 pub struct Forward {
     /// Logits, (batch, classes).
     pub logits: Tensor,
+    /// Logits of each member of the head, (batch, members, classes); `None` for a head with a single member.
+    pub members: Option<Tensor>,
     /// The interface gate's result for the batch. A conditional gate's penalty and active fraction are computed from
     /// it.
     pub gated: Gated,
@@ -100,12 +103,25 @@ pub trait Head<Input> {
         input: &Input,
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Tensor>;
+    /// Like [`logits`](Self::logits), with the members' own logits for a head that has several. Such a head implements
+    /// this method and averages the members in `logits`. Default: a single member.
+    fn output(
+        &self,
+        gated: &Tensor,
+        input: &Input,
+        mode: &mut Mode<'_>,
+    ) -> candle_core::Result<HeadOutput> {
+        Ok(HeadOutput::single(self.logits(gated, input, mode)?))
+    }
     /// Every trainable parameter of the head.
     fn parameters(&self) -> Vec<Parameter>;
     /// The task loss of a training batch, a scalar, from its forward pass and its labels, (batch,) u32. Default: the
-    /// mean cross-entropy of the logits.
+    /// mean cross-entropy of the logits or, with several members, its mean over them.
     fn loss(&self, forward: &Forward, labels: &Tensor) -> candle_core::Result<Tensor> {
-        l0gm_ops::cross_entropy(&forward.logits, labels)
+        match &forward.members {
+            Some(members) => loss_of_members(members, labels),
+            None => l0gm_ops::cross_entropy(&forward.logits, labels),
+        }
     }
     /// Whether the head has numbers that are fitted on the validation rows rather than by the optimiser.
     fn is_fitted_on_validation(&self) -> bool {
@@ -164,8 +180,12 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
         mode: &mut Mode<'_>,
     ) -> crate::Result<Forward> {
         let gated = self.gate.pass(r, gating.mode(mode))?;
-        let logits = self.head.logits(&gated.value, input, mode)?;
-        Ok(Forward { logits, gated })
+        let HeadOutput { logits, members } = self.head.output(&gated.value, input, mode)?;
+        Ok(Forward {
+            logits,
+            members,
+            gated,
+        })
     }
 
     /// Every gate except the identity: those below the interface first, then the interface's. Empty for a dense

@@ -91,7 +91,11 @@ where
         let logits = model
             .head
             .logits(&gated.value, &batch.input, &mut Mode::Eval)?;
-        Ok(Forward { logits, gated })
+        Ok(Forward {
+            logits,
+            members: None,
+            gated,
+        })
     };
     rows.predict(model, from_kept, progress, &StopFlag::default())
 }

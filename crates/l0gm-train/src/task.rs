@@ -1,5 +1,5 @@
 //! The training data: rows in three splits, handed out in batches.
-use crate::{ConditionKind, Error, Perturbation, Result};
+use crate::{ConditionKind, Error, Perturbation, Result, Teacher};
 use candle_core::{Device, Tensor};
 use l0gm_ops::Generator;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,11 @@ pub trait Task {
     }
     /// Builds the batch of these rows.
     fn batch(&self, split: Split, rows: &[u32], device: &Device) -> Result<Batch<Self::Input>>;
+    /// Soft targets of the training rows, in the order of their row numbers. Default: none, so that a model is trained
+    /// on the labels alone.
+    fn teacher(&self) -> Option<&Teacher> {
+        None
+    }
     /// The test rows that the robustness protocol judges, in batches. If empty, the protocol is skipped. Default: the
     /// whole test split.
     fn robustness_plan(&self, batch_size: usize) -> Vec<Vec<u32>> {

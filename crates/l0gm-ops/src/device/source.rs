@@ -10,6 +10,7 @@ pub fn source(scalar: &str) -> String {
         include_str!("../open_probability.cu"),
         include_str!("../kernel/pairs.cu"),
         include_str!("../bias.cu"),
+        include_str!("../scale_members.cu"),
         include_str!("../layer_norm.cu"),
         include_str!("../rms_norm.cu"),
         include_str!("../softmax.cu"),

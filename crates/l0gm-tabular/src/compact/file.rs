@@ -3,7 +3,7 @@
 use super::stack::{OpenStack, coordinates};
 use super::{
     CompactCin, CompactCross, CompactCrossLayer, CompactDeep, CompactField, CompactFm,
-    CompactLinear, CompactModel, FieldMap, RawNumbers,
+    CompactLinear, CompactMembers, CompactModel, CompactOutput, FieldMap, RawNumbers,
 };
 use crate::cin::CinShape;
 use crate::encoding::Encoding;
@@ -33,6 +33,9 @@ pub(super) struct Shape {
     cross: Option<CrossSettings>,
     /// Units of the hidden layers; if empty, there is no deep branch.
     deep: Vec<usize>,
+    /// Number of members of the deep branch.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    members: usize,
     /// Frequencies of the periodic encoding; 0 for other encodings.
     frequencies: usize,
 }
@@ -70,6 +73,10 @@ impl CompactModel {
             fm: self.fm.is_some(),
             cross: self.cross.as_ref().map(CompactCross::settings),
             deep,
+            members: match self.deep.as_ref().map(|deep| &deep.output) {
+                Some(CompactOutput::Members(members)) => members.count(),
+                _ => 1,
+            },
             frequencies: frequencies.unwrap_or(0),
         })
     }
@@ -102,11 +109,11 @@ impl CompactModel {
             }
             LinearKind::Raw => read_raw(folder, encoding, outputs)?,
         };
-        let cin = match shape.cin {
+        let cin = match &shape.cin {
             None => None,
             Some(settings) => {
                 let stack = OpenStack::new(&shape.kept, device)?;
-                let cin = CinShape::new(&settings);
+                let cin = CinShape::new(settings);
                 let weights = (0..settings.maps.len())
                     .map(|i| {
                         let shape = cin.weight_shape(i, stack.fields);
@@ -117,7 +124,7 @@ impl CompactModel {
                     output: folder.tensor("cin.output", &[outputs, cin.outputs()])?,
                     stack,
                     shape: cin,
-                    settings,
+                    settings: settings.clone(),
                     weights,
                 })
             }
@@ -147,7 +154,7 @@ impl CompactModel {
             cin,
             fm,
             cross,
-            deep: read_deep(folder, &shape.deep, width, outputs)?,
+            deep: read_deep(folder, &shape, width, outputs)?,
             dim: shape.dim,
             kept: shape.kept,
             open,
@@ -164,6 +171,7 @@ impl Shape {
         for (what, value) in [
             ("embeddings are", self.dim),
             ("frequencies are", self.frequencies),
+            ("members are", self.members),
         ] {
             if value > MAX_WIDTH {
                 return unfit(format!(
@@ -302,13 +310,14 @@ fn read_cross(
     })
 }
 
-/// Reads hidden layers of `units` units on `width` open dimensions.
+/// Reads the deep branch on `width` open dimensions.
 fn read_deep(
     folder: &CompactFolder,
-    units: &[usize],
+    shape: &Shape,
     width: usize,
     outputs: usize,
 ) -> Result<Option<CompactDeep>> {
+    let units = &shape.deep;
     let (Some(&first), Some(&last)) = (units.first(), units.last()) else {
         return Ok(None);
     };
@@ -327,6 +336,26 @@ fn read_deep(
         },
         first_bias: folder.tensor("deep.0.bias", &[first])?,
         hidden,
-        output: folder.tensor("deep.output", &[outputs, last])?,
+        output: match shape.members {
+            0 | 1 => CompactOutput::Single(folder.tensor("deep.output", &[outputs, last])?),
+            members => CompactOutput::Members(CompactMembers {
+                adapter: match width {
+                    0 => None,
+                    _ => Some(folder.tensor("deep.adapter", &[members, width])?),
+                },
+                weights: (0..outputs)
+                    .map(|output| folder.tensor(&format!("deep.output.{output}"), &[members, last]))
+                    .collect::<std::result::Result<_, _>>()?,
+                bias: folder.tensor("deep.output.bias", &[members * outputs])?,
+            }),
+        },
     }))
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(value: &usize) -> bool {
+    *value == 1
 }

@@ -4,14 +4,15 @@
 use super::stack::{OpenStack, coordinates};
 use super::{
     CompactCin, CompactCross, CompactCrossLayer, CompactDeep, CompactField, CompactFm,
-    CompactLinear, CompactModel, FieldMap, RawNumbers, strangers,
+    CompactLinear, CompactMembers, CompactModel, CompactOutput, FieldMap, RawNumbers, strangers,
 };
 use crate::Result;
 use crate::cross::CrossNetwork;
+use crate::deep::{Deep, Members, Output};
 use crate::encoder::{FieldEncoder, NumberEmbedding};
 use crate::encoding::Encoding;
 use crate::fm::FactorisationMachine;
-use crate::head::{self, Deep, LinearBranch, RawLinear, TabularHead};
+use crate::head::{self, LinearBranch, RawLinear, TabularHead};
 use crate::values::ValueTable;
 use candle_core::{Device, Tensor, Var};
 use l0gm_gate::{LinearLayer, compact_linear};
@@ -163,7 +164,28 @@ fn compact_deep(deep: &Deep, mask: &[f32], any: bool) -> Result<CompactDeep> {
                 })
             })
             .collect::<Result<_>>()?,
-        output: weight(&deep.output)?,
+        output: match &deep.output {
+            Output::Single(linear) => CompactOutput::Single(weight(linear)?),
+            Output::Members(members) => CompactOutput::Members(compact_members(members, mask)?),
+        },
+    })
+}
+
+/// The members' factors on open dimensions, and their output layers.
+fn compact_members(members: &Members, mask: &[f32]) -> Result<CompactMembers> {
+    let open = (0..mask.len() as u32).filter(|&at| mask[at as usize] != 0.0);
+    let open: Vec<u32> = open.collect();
+    let adapter = match open.is_empty() {
+        true => None,
+        false => {
+            let index = Tensor::from_slice(&open, open.len(), members.adapter.device())?;
+            Some(own(&members.adapter)?.index_select(&index, 1)?)
+        }
+    };
+    Ok(CompactMembers {
+        adapter,
+        weights: members.weights.iter().map(own).collect::<Result<_>>()?,
+        bias: own(&members.bias)?,
     })
 }
 

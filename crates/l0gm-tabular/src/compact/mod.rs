@@ -16,9 +16,10 @@ pub use table::CompactTable;
 
 use crate::cin::CinShape;
 use crate::cross::crossed;
+use crate::deep::outputs_of_members;
 use crate::encoder::{FieldEncoder, periodic_features};
 use crate::encoding::Encoding;
-use crate::head::{TabularHead, add_up, as_logits, over_fields};
+use crate::head::{TabularHead, add_up, over_fields};
 use crate::input::{NumberInput, TableInput};
 use crate::spline::interpolate;
 use crate::{CinSettings, Error, Result, fm};
@@ -135,8 +136,27 @@ struct CompactDeep {
     /// Bias of the first layer, (units,).
     first_bias: Tensor,
     hidden: Vec<LinearLayer>,
-    /// Output weights, (outputs, units).
-    output: Tensor,
+    output: CompactOutput,
+}
+
+/// The output layer of the deep branch.
+#[derive(Clone, Debug)]
+enum CompactOutput {
+    /// Weights of a single member, (outputs, units).
+    Single(Tensor),
+    /// What several members do not share.
+    Members(CompactMembers),
+}
+
+/// The factors and output layers of the members.
+#[derive(Clone, Debug)]
+struct CompactMembers {
+    /// Factors on the open dimensions, (members, open); `None` if nothing is open.
+    adapter: Option<Tensor>,
+    /// Output weights, (members, units) for each output.
+    weights: Vec<Tensor>,
+    /// Output biases, (members * outputs,).
+    bias: Tensor,
 }
 
 impl CompactModel {
@@ -194,10 +214,12 @@ impl CompactModel {
         if let (Some(cross), Some(x)) = (&self.cross, &x) {
             sum = l0gm_ops::add(&sum, &cross.forward(x)?)?;
         }
+        let mut terms = vec![sum];
         if let Some(deep) = &self.deep {
-            sum = l0gm_ops::add(&sum, &deep.forward(x.as_ref(), rows)?)?;
+            terms.push(deep.forward(x.as_ref(), rows)?);
         }
-        as_logits(sum, self.classes)
+        // The sweep has added the bias already.
+        Ok(add_up(&terms, None, self.classes)?.logits)
     }
 
     /// Computes the logits by operations on whole stacks of fields, on any device and for any settings.
@@ -235,7 +257,7 @@ impl CompactModel {
             let shape = (rows, self.bias.dim(1)?);
             terms.push(Tensor::zeros(shape, self.bias.dtype(), self.bias.device())?);
         }
-        add_up(&terms, &self.bias, self.classes)
+        Ok(add_up(&terms, Some(&self.bias), self.classes)?.logits)
     }
 
     /// The open embeddings with z folded in, (rows, open); `None` if nothing is open.
@@ -324,7 +346,18 @@ impl CompactModel {
                     add(format!("deep.{}.bias", layer + 1), bias);
                 }
             }
-            add("deep.output".into(), &deep.output);
+            match &deep.output {
+                CompactOutput::Single(weight) => add("deep.output".into(), weight),
+                CompactOutput::Members(members) => {
+                    if let Some(adapter) = &members.adapter {
+                        add("deep.adapter".into(), adapter);
+                    }
+                    for (output, weight) in members.weights.iter().enumerate() {
+                        add(format!("deep.output.{output}"), weight);
+                    }
+                    add("deep.output.bias".into(), &members.bias);
+                }
+            }
         }
         all
     }
@@ -408,9 +441,17 @@ impl CompactCross {
 }
 
 impl CompactDeep {
-    /// From (rows, open), or `None` if nothing is open, to (rows, outputs).
+    /// From (rows, open), or `None` if nothing is open, to (rows, outputs), or to (rows, members, outputs) with several
+    /// members.
     fn forward(&self, x: Option<&Tensor>, rows: usize) -> candle_core::Result<Tensor> {
-        let first = match (&self.first, x) {
+        let (x, rows) = match &self.output {
+            CompactOutput::Single(_) => (x.cloned(), rows),
+            CompactOutput::Members(members) => {
+                let rows = rows * members.count();
+                (members.inputs(x)?, rows)
+            }
+        };
+        let first = match (&self.first, &x) {
             (Some(weight), Some(x)) => l0gm_ops::linear(x, weight, Some(&self.first_bias))?,
             // If every dimension is closed, the first layer gives its bias.
             _ => self.first_bias.unsqueeze(0)?.repeat((rows, 1))?,
@@ -421,7 +462,29 @@ impl CompactDeep {
         for layer in &self.hidden {
             x = l0gm_ops::relu(&l0gm_ops::linear(&x, &layer.weight, layer.bias.as_ref())?)?;
         }
-        l0gm_ops::linear(&x, &self.output, None)
+        match &self.output {
+            CompactOutput::Single(weight) => l0gm_ops::linear(&x, weight, None),
+            CompactOutput::Members(members) => {
+                outputs_of_members(&x, members.weights.iter(), &members.bias)
+            }
+        }
+    }
+}
+
+impl CompactMembers {
+    /// Number of members.
+    fn count(&self) -> usize {
+        self.bias.elem_count() / self.weights.len()
+    }
+
+    /// Each member's own input, (rows * members, open), from (rows, open).
+    fn inputs(&self, x: Option<&Tensor>) -> candle_core::Result<Option<Tensor>> {
+        let (Some(adapter), Some(x)) = (&self.adapter, x) else {
+            return Ok(None);
+        };
+        let scaled = l0gm_ops::scale_members(x, adapter)?;
+        let (rows, members, open) = scaled.dims3()?;
+        scaled.reshape((rows * members, open)).map(Some)
     }
 }
 

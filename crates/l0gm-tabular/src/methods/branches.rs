@@ -42,6 +42,18 @@ pub(super) static XDEEPFM: GatedMethod = GatedMethod {
     branches: Some(xdeepfm),
 };
 
+/// A multilayer perceptron with several members that share their hidden layers.
+pub(super) static TABM: GatedMethod = GatedMethod {
+    info: rival(
+        "tabm",
+        "TabM-mini",
+        "an ensemble of 16 multilayer perceptrons that share their hidden layers, probabilities averaged",
+        "arXiv:2410.24210",
+        None,
+    ),
+    branches: Some(tabm),
+};
+
 /// A linear branch on raw inputs, a factorisation machine and a deep branch on shared embeddings.
 pub(super) static DEEPFM: GatedMethod = GatedMethod {
     info: rival(
@@ -95,6 +107,11 @@ fn mlp(model: &mut ModelSettings) {
     model.cin.maps.clear();
     model.fm = false;
     model.cross = CrossSettings::default();
+}
+
+fn tabm(model: &mut ModelSettings) {
+    mlp(model);
+    model.members = 16;
 }
 
 fn wide_and_deep(model: &mut ModelSettings) {

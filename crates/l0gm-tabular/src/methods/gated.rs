@@ -5,7 +5,8 @@ use crate::additive::start_from_logistic;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::estimate::Extent;
 use crate::modality::EPOCHS;
-use crate::settings::ModelSettings;
+use crate::settings::{ModelSettings, TeacherKind};
+use crate::teacher::teacher;
 use crate::{
     CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
     TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
@@ -106,7 +107,7 @@ fn run(
     spec: &RunSpec,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord> {
-    let table = modality.prepare(&spec.dataset, &settings, spec.seed, &context.device)?;
+    let mut table = modality.prepare(&spec.dataset, &settings, spec.seed, &context.device)?;
     spec.check_twin(table.loaded.twin)?;
     context.progress.found(&found(&table).to_string());
     let planned = settings.train.batch_size;
@@ -115,6 +116,8 @@ fn run(
         settings.train.optimiser.learning_rate *= small_batch_factor(settings.train.batch_size);
     }
     let data = summarise(&table, &settings, info.gated, planned);
+    let teacher = teacher(&table, &settings, spec.seed, context)?;
+    table.task.set_teacher(teacher);
     let EncodedTable { encoding, task, .. } = &table;
     let classes = table.classes();
     let model = build_model(
@@ -306,6 +309,18 @@ fn summarise(
             notes.push("conditional gates: log_alpha = a + W r; not compacted".to_owned());
         }
         notes.extend(settings.train.target_note());
+    }
+    if model.members > 1 {
+        notes.push(format!(
+            "deep branch of {} members that share their hidden layers",
+            model.members
+        ));
+    }
+    if settings.distillation.teacher == TeacherKind::Trees {
+        notes.push(format!(
+            "taught by boosted trees that have not seen the row (weight {})",
+            settings.distillation.weight
+        ));
     }
     if settings.train.batch_size < planned_batch {
         notes.push(format!(

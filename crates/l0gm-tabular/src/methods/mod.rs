@@ -25,6 +25,7 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
         &branches::XDEEPFM,
         &branches::DEEPFM,
         &branches::DCN_V2,
+        &branches::TABM,
         &external::XGBOOST,
         &external::LIGHTGBM,
         &external::CATBOOST,

@@ -9,7 +9,7 @@ use l0gm_gate::InferenceGate;
 use l0gm_ops::Generator;
 
 /// Settings that use each branch and each encoding.
-pub(super) const VARIANTS: [fn(&mut TabularSettings); 11] = [
+pub(super) const VARIANTS: [fn(&mut TabularSettings); 13] = [
     |_| {},
     |s| s.encoding.shrink = 7.0,
     |s| {
@@ -20,6 +20,12 @@ pub(super) const VARIANTS: [fn(&mut TabularSettings); 11] = [
     |s| s.encoding.numbers = NumberEncoding::Periodic,
     |s| s.encoding.numbers = NumberEncoding::Scaled,
     |s| s.gate.inference = InferenceGate::Threshold,
+    |s| s.model.members = 3,
+    |s| {
+        s.model.members = 2;
+        s.model.bypass = false;
+        s.model.deep = vec![6];
+    },
     |s| {
         s.model.cin.rank = Some(2);
         s.model.cin.split = true;
@@ -145,6 +151,7 @@ fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
 fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
     let variants: [fn(&mut TabularSettings); 6] = [
         |_| {},
+        |s| s.model.members = 4,
         |s| s.model.bypass = false,
         |s| s.model.linear = false,
         |s| s.model.cin.maps = vec![3],

@@ -73,7 +73,7 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
         ..DataOptions::default()
     };
     let tables = TabularModality::new(Catalogue::new(options).unwrap());
-    let variants: [fn(&mut TabularSettings); 9] = [
+    let variants: [fn(&mut TabularSettings); 10] = [
         |_| {},
         |s| s.encoding.shrink = 5.0,
         |s| {
@@ -91,6 +91,7 @@ fn one_training_step_moves_every_parameter_of_every_branch() {
             s.model.cross.layers = 1;
             s.model.cross.rank = Some(4);
         },
+        |s| s.model.members = 3,
         |s| s.encoding.numbers = NumberEncoding::Periodic,
     ];
     for (at, variant) in variants.into_iter().enumerate() {

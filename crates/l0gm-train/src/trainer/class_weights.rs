@@ -68,8 +68,13 @@ pub(super) fn added(
         let label = label as usize;
         factors[row * classes + label] = (1.0 - weights[label]) / rows as f32;
     }
+    log_product(logits, factors)
+}
+
+/// The sum of log p times factors over all entries, a scalar, for the probabilities p of `logits`, (n, classes).
+pub(super) fn log_product(logits: &Tensor, factors: Vec<f32>) -> candle_core::Result<Tensor> {
     let factors =
-        Tensor::from_vec(factors, (rows, classes), logits.device())?.to_dtype(logits.dtype())?;
+        Tensor::from_vec(factors, logits.shape(), logits.device())?.to_dtype(logits.dtype())?;
     l0gm_ops::mul(&l0gm_ops::log_softmax(logits)?, &factors)?.sum_all()
 }
 

@@ -6,6 +6,7 @@
 mod averaging;
 mod class_weights;
 mod config;
+mod distillation;
 mod force;
 mod saving;
 mod selection;
@@ -15,6 +16,7 @@ mod steering;
 
 pub use class_weights::ClassWeights;
 pub use config::{LambdaUnit, Outcome, Recipe, TrainConfig};
+pub use distillation::Teacher;
 pub use selection::Selection;
 
 use crate::{Encoder, Error, GatedModel, Head, Progress, Result, RunDir, StopFlag, Task};

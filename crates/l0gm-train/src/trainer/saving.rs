@@ -137,7 +137,7 @@ pub(super) fn made_with<T: Task>(
         .iter()
         .map(|p| (p.name.clone(), json!(p.var.dims())))
         .collect();
-    Ok(json!({
+    let mut made = json!({
         "train": train,
         "seed": seed,
         "gate": serde_json::to_value(gate).map_err(unwritable)?,
@@ -145,5 +145,9 @@ pub(super) fn made_with<T: Task>(
         "data": checksums,
         "classes": task.classes(),
         "rows": { "train": task.rows(Split::Train), "valid": task.rows(Split::Valid) },
-    }))
+    });
+    if let Some(teacher) = task.teacher() {
+        made["teacher"] = json!(teacher.identity());
+    }
+    Ok(made)
 }

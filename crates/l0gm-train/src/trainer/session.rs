@@ -186,6 +186,10 @@ where
             let added = class_weights::added(&forward.logits, &batch.labels, weights)?;
             task_loss = l0gm_ops::add(&task_loss, &added)?;
         }
+        if let Some(teacher) = self.task.teacher() {
+            let added = teacher.added(&forward, &batch.labels, &batch.rows)?;
+            task_loss = l0gm_ops::add(&task_loss, &added)?;
+        }
         let loss = f64::from(
             task_loss
                 .to_dtype(candle_core::DType::F32)?

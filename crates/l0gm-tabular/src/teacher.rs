@@ -1,0 +1,96 @@
+//! Teachers for distillation: probabilities for the training rows from models that have not seen them.
+
+use crate::boosted_trees::{BoostedTrees, LabelledCells, TreeSettings};
+use crate::cells::RowCells;
+use crate::settings::{DistillationSettings, TeacherKind};
+use crate::{EncodedTable, Result, TabularSettings};
+use l0gm_ops::Generator;
+use l0gm_train::{RunContext, Teacher};
+
+/// Folds that the training rows are dealt into. Each fold is predicted by trees that were grown on the others.
+const FOLDS: usize = 5;
+
+/// The teacher that the settings ask for; `None` for training on the labels alone.
+///
+/// # Errors
+/// The trees cannot be grown, or a stop was requested.
+pub(crate) fn teacher(
+    table: &EncodedTable,
+    settings: &TabularSettings,
+    seed: u64,
+    context: &mut RunContext<'_>,
+) -> l0gm_train::Result<Option<Teacher>> {
+    let DistillationSettings { teacher, weight } = settings.distillation;
+    match teacher {
+        TeacherKind::None => Ok(None),
+        TeacherKind::Trees => {
+            let probabilities = trees_out_of_fold(table, settings, seed, context)?;
+            Teacher::new(probabilities, table.classes(), weight).map(Some)
+        }
+    }
+}
+
+/// Probabilities of the training rows, (rows, classes), from boosted trees that were grown without them.
+fn trees_out_of_fold(
+    table: &EncodedTable,
+    settings: &TabularSettings,
+    seed: u64,
+    context: &mut RunContext<'_>,
+) -> l0gm_train::Result<Vec<f32>> {
+    let (loaded, encoding, classes) = (&table.loaded, &table.encoding, table.classes());
+    let split = loaded.split(settings, seed)?;
+    let rows_of = |rows: &[u32]| -> Result<(Vec<RowCells>, Vec<u32>)> {
+        let labels = rows.iter().map(|&row| loaded.labels[row as usize]);
+        Ok((
+            RowCells::of(&loaded.table, encoding, rows)?,
+            labels.collect(),
+        ))
+    };
+    let valid = rows_of(&split.valid)?;
+    let order = Generator::new(seed)
+        .stream("teacher folds", 0)
+        .permutation(split.train.len());
+    let mut probabilities = vec![0f32; split.train.len() * classes];
+    for fold in 0..FOLDS {
+        let of_fold = |inside: bool| -> Vec<u32> {
+            let chosen = order.iter().enumerate();
+            let chosen = chosen.filter(|(at, _)| (at % FOLDS == fold) == inside);
+            chosen.map(|(_, &row)| row).collect()
+        };
+        let (held, others) = (of_fold(true), of_fold(false));
+        let in_table = |rows: &[u32]| -> Vec<u32> {
+            rows.iter().map(|&row| split.train[row as usize]).collect()
+        };
+        let (train, judged) = (rows_of(&in_table(&others))?, rows_of(&in_table(&held))?);
+        let trees = BoostedTrees::fit(
+            encoding,
+            LabelledCells {
+                cells: &train.0,
+                labels: &train.1,
+            },
+            LabelledCells {
+                cells: &valid.0,
+                labels: &valid.1,
+            },
+            classes,
+            &TreeSettings::default(),
+            seed,
+            context,
+        )?;
+        let logits = trees.logits_of(&judged.0);
+        for (&row, logits) in held.iter().zip(logits.chunks(classes)) {
+            let to = &mut probabilities[row as usize * classes..][..classes];
+            softmax_into(logits, to);
+        }
+    }
+    Ok(probabilities)
+}
+
+fn softmax_into(logits: &[f32], to: &mut [f32]) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for (to, logit) in to.iter_mut().zip(logits) {
+        *to = (logit - largest).exp();
+    }
+    let sum: f32 = to.iter().sum();
+    to.iter_mut().for_each(|p| *p /= sum);
+}

@@ -1,0 +1,182 @@
+//! Distillation (Hinton et al. 2015, arXiv:1503.02531): a model is trained on the probabilities of a teacher as well as on
+//! the labels.
+//!
+//! With weight w the loss of a row is (1 - w) CE(label) + w CE(q), where q are the teacher's probabilities for the row. A
+//! teacher should not have seen the row: a teacher that has learnt its training rows by heart repeats their labels.
+
+use super::class_weights::log_product;
+use crate::members::flat_members;
+use crate::{Error, Forward, Result};
+use candle_core::Tensor;
+
+/// A teacher's probabilities for the training rows, and how much they count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Teacher {
+    probabilities: Vec<f32>,
+    classes: usize,
+    weight: f64,
+}
+
+impl Teacher {
+    /// A teacher with `probabilities` for every training row, (rows, classes), and the weight of their cross-entropy in the
+    /// loss, in (0, 1].
+    ///
+    /// # Errors
+    /// The weight is out of range, or a row's probabilities are negative, not finite, or do not sum to 1.
+    pub fn new(probabilities: Vec<f32>, classes: usize, weight: f64) -> Result<Self> {
+        if !(weight > 0.0 && weight <= 1.0) {
+            return Err(Error::Setting(format!(
+                "the teacher's weight is {weight}; expected a number above 0 and up to 1"
+            )));
+        }
+        let bad = probabilities.chunks(classes.max(1)).position(|row| {
+            let sum: f32 = row.iter().sum();
+            row.len() != classes || row.iter().any(|p| *p < 0.0) || !((sum - 1.0).abs() < 1e-3)
+        });
+        match bad {
+            None => Ok(Self {
+                probabilities,
+                classes,
+                weight,
+            }),
+            Some(row) => Err(Error::Task(format!(
+                "the teacher's probabilities for training row {row} are not {classes} numbers from 0 to 1 that sum to 1"
+            ))),
+        }
+    }
+
+    /// Number of training rows for which there are probabilities.
+    pub fn rows(&self) -> usize {
+        self.probabilities.len() / self.classes.max(1)
+    }
+
+    /// What identifies the teacher in a checkpoint: its weight and the sum of its probabilities.
+    pub(super) fn identity(&self) -> (f64, f64) {
+        let sum = self.probabilities.iter().enumerate();
+        let sum = sum.map(|(at, p)| f64::from(*p) * (1.0 + (at % 1024) as f64));
+        (self.weight, sum.sum())
+    }
+
+    /// What the teacher adds to the mean cross-entropy of a batch, w mean_i (CE(q_i) - CE(y_i)), a scalar; with several
+    /// members, its mean over them. `rows` are the batch's row numbers, and `labels` is (rows,) u32.
+    pub(super) fn added(
+        &self,
+        forward: &Forward,
+        labels: &Tensor,
+        rows: &[u32],
+    ) -> candle_core::Result<Tensor> {
+        let logits = match &forward.members {
+            Some(members) => flat_members(members)?,
+            None => forward.logits.clone(),
+        };
+        let each = logits.dim(0)? / rows.len().max(1);
+        let labels = labels.to_vec1::<u32>()?;
+        let factor = self.weight as f32 / logits.dim(0)? as f32;
+        let mut factors = Vec::with_capacity(logits.elem_count());
+        for (&row, &label) in rows.iter().zip(&labels) {
+            let from = row as usize * self.classes;
+            let Some(q) = self.probabilities.get(from..from + self.classes) else {
+                candle_core::bail!(
+                    "the teacher has probabilities for {} training rows, and row {row} is asked for",
+                    self.rows()
+                );
+            };
+            let start = factors.len();
+            // CE(q) - CE(y) = sum over classes of (1[class = y] - q) log p
+            factors.extend(q.iter().enumerate().map(|(class, q)| {
+                let is_label = f32::from(u8::from(class == label as usize));
+                factor * (is_label - q)
+            }));
+            for _ in 1..each {
+                factors.extend_from_within(start..start + self.classes);
+            }
+        }
+        log_product(&logits, factors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use candle_core::{DType, Device, Var};
+    use l0gm_gate::{Gate, GateMode, Interface};
+    use l0gm_ops::{Tape, reshape};
+
+    const LOGITS: [f64; 12] = [
+        0.2, -1.0, 0.5, 1.5, 0.3, -0.7, -0.2, 0.9, 0.1, 0.4, 0.0, -0.3,
+    ];
+    const LABELS: [u32; 2] = [2, 1];
+    const TEACHER: [f32; 9] = [0.1, 0.2, 0.7, 1.0, 0.0, 0.0, 0.25, 0.5, 0.25];
+    /// The batch's rows are training rows 2 and 0.
+    const ROWS: [u32; 2] = [2, 0];
+
+    fn forward(logits: &Var, members: bool) -> Forward {
+        let gate = Gate::identity(Interface::Flat { dim: 1 });
+        let gated = gate
+            .pass(
+                &Tensor::zeros((2, 1), DType::F64, &Device::Cpu).unwrap(),
+                GateMode::Eval,
+            )
+            .unwrap();
+        let all = logits.as_tensor();
+        let half = all.narrow(0, 0, 6).unwrap();
+        Forward {
+            logits: reshape(&half, (2, 3)).unwrap(),
+            members: members.then(|| reshape(all, (2, 2, 3)).unwrap()),
+            gated,
+        }
+    }
+
+    fn expected(logits: &[f64], each: usize) -> f64 {
+        let losses = logits.chunks(3).take(2 * each).enumerate().map(|(at, l)| {
+            let norm = l.iter().map(|x| x.exp()).sum::<f64>().ln();
+            let row = at / each;
+            let q = &TEACHER[ROWS[row] as usize * 3..][..3];
+            let soft: f64 = q
+                .iter()
+                .zip(l)
+                .map(|(q, l)| f64::from(*q) * (norm - l))
+                .sum();
+            soft - (norm - l[LABELS[row] as usize])
+        });
+        0.6 * losses.sum::<f64>() / (2 * each) as f64
+    }
+
+    #[test]
+    fn what_a_teacher_adds_and_its_gradient_are_those_of_the_formula() {
+        let teacher = Teacher::new(TEACHER.to_vec(), 3, 0.6).unwrap();
+        let labels = Tensor::new(&LABELS, &Device::Cpu).unwrap();
+        for (members, each) in [(false, 1), (true, 2)] {
+            let logits = Var::new(&LOGITS, &Device::Cpu).unwrap();
+            let tape = Tape::start().unwrap();
+            let found = teacher
+                .added(&forward(&logits, members), &labels, &ROWS)
+                .unwrap();
+            let value = found.to_scalar::<f64>().unwrap();
+            assert!((value - expected(&LOGITS, each)).abs() < 1e-7);
+            let gradients = tape.backward(&found).unwrap();
+            let gradient = gradients.get(logits.as_tensor()).unwrap();
+            for (at, found) in gradient.to_vec1::<f64>().unwrap().into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut logits = LOGITS;
+                    logits[at] += by;
+                    expected(&logits, each)
+                };
+                let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                assert!((found - slope).abs() < 1e-6, "{at}: {found} {slope}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_teacher_that_gives_no_probabilities_is_refused_by_row() {
+        let text = |p: &[f32], weight| {
+            let error = Teacher::new(p.to_vec(), 2, weight).unwrap_err();
+            error.to_string()
+        };
+        assert!(text(&[0.5, 0.5, 0.9, 0.9], 0.5).contains("training row 1"));
+        assert!(text(&[f32::NAN, 0.5], 0.5).contains("training row 0"));
+        assert!(text(&[0.5, 0.5], 1.5).contains("weight is 1.5"));
+    }
+}
