@@ -117,11 +117,12 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 19] = [
+pub(crate) const UNWRITTEN: [&str; 20] = [
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",
     "train.class-weights",
+    "train.least-steps",
     "split.train-rows",
     "gcn.own-weight",
     "gcn.sparse-features",

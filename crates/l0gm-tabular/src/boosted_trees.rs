@@ -171,6 +171,7 @@ impl BoostedTrees {
         classes: usize,
         own: &TreeSettings,
         seed: u64,
+        stage: &'static str,
         context: &mut RunContext<'_>,
     ) -> Result<Self> {
         let targets = targets(classes);
@@ -193,7 +194,7 @@ impl BoostedTrees {
         let mut boosters = Vec::with_capacity(steps);
         for (step, class) in targets.enumerate() {
             context.progress.event(&ProgressEvent {
-                stage: "training",
+                stage,
                 step,
                 steps,
                 loss: None,

@@ -48,6 +48,11 @@ impl ModalityParts for TabularModality {
         settings: &mut TabularSettings,
     ) -> l0gm_train::Result<Located> {
         settings.data.take_literally(request.overrides);
+        // Whoever says how many epochs there shall be means it.
+        let said = |setting| request.overrides.pointer(setting).is_some();
+        if said("/train/epochs") && !said("/train/least-steps") {
+            settings.train.least_steps = 0;
+        }
         let dataset = request.dataset;
         let path = Path::new(dataset);
         if is_table_file(path) {

@@ -1,7 +1,8 @@
 //! The modality of tables: its default settings, and how a dataset becomes encoded rows.
 
 use crate::load::LoadedTable;
-use crate::{EncodedTable, Error, Result, Start, TabularSettings};
+use crate::teacher::KeptTeachers;
+use crate::{EncodedTable, Error, Result, Start, TabularSettings, TeacherKind};
 use candle_core::Device;
 use l0gm_data::Catalogue;
 use l0gm_data::rows::Summary;
@@ -14,6 +15,10 @@ pub(crate) const EPOCHS: usize = 18;
 /// Epochs of the general recipe. Six tenths of them are the settled phase, in which the weights adapt to the gates.
 const GENERAL_EPOCHS: usize = 40;
 
+/// Least number of steps under the general recipe. With fewer, a gated model is far from what it can reach
+/// (docs/decisions.md has the measurements).
+const GENERAL_STEPS: usize = 2_000;
+
 /// k of `encoding.shrink` under the general recipe (docs/decisions.md has the measurements).
 const GENERAL_SHRINK: f64 = 10.0;
 /// Epochs over which the weights are averaged under the general recipe.
@@ -23,12 +28,21 @@ const GENERAL_AVERAGE: f64 = 3.0;
 #[derive(Clone, Debug)]
 pub struct TabularModality {
     catalogue: Catalogue,
+    teachers: KeptTeachers,
 }
 
 impl TabularModality {
     /// Makes the modality; datasets come from `catalogue` or from a path.
     pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue }
+        Self {
+            catalogue,
+            teachers: KeptTeachers::default(),
+        }
+    }
+
+    /// Teachers that the runs of this process share.
+    pub(crate) fn teachers(&self) -> &KeptTeachers {
+        &self.teachers
     }
 
     /// Where datasets come from.
@@ -67,6 +81,8 @@ impl TabularModality {
         settings.train.controller.reach = 0.25;
         settings.train.controller.settle = 0.4;
         settings.train.epochs = GENERAL_EPOCHS;
+        settings.train.least_steps = GENERAL_STEPS;
+        settings.distillation.teacher = TeacherKind::Trees;
         settings.train.average_epochs = GENERAL_AVERAGE;
         settings.train.lambda_unit = LambdaUnit::Force;
         settings

@@ -78,7 +78,7 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 17] = [
+pub(crate) const UNWRITTEN: [&str; 18] = [
     "data.valid-file",
     "data.group",
     "data.time",
@@ -90,6 +90,7 @@ pub(crate) const UNWRITTEN: [&str; 17] = [
     "train.lambda-unit",
     "train.average-epochs",
     "train.class-weights",
+    "train.least-steps",
     "model.start",
     "model.members",
     "distillation",

@@ -6,27 +6,59 @@ use crate::settings::{DistillationSettings, TeacherKind};
 use crate::{EncodedTable, Result, TabularSettings};
 use l0gm_ops::Generator;
 use l0gm_train::{RunContext, Teacher};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Folds that the training rows are dealt into. Each fold is predicted by trees that were grown on the others.
 const FOLDS: usize = 5;
 
-/// The teacher that the settings ask for; `None` for training on the labels alone.
-///
-/// # Errors
-/// The trees cannot be grown, or a stop was requested.
-pub(crate) fn teacher(
-    table: &EncodedTable,
-    settings: &TabularSettings,
-    seed: u64,
-    context: &mut RunContext<'_>,
-) -> l0gm_train::Result<Option<Teacher>> {
-    let DistillationSettings { teacher, weight } = settings.distillation;
-    match teacher {
-        TeacherKind::None => Ok(None),
-        TeacherKind::Trees => {
-            let probabilities = trees_out_of_fold(table, settings, seed, context)?;
-            Teacher::new(probabilities, table.classes(), weight).map(Some)
+/// What the progress display calls this work.
+const STAGE: &str = "growing the teacher's trees";
+/// Most teachers that are kept; a study has one for each dataset and seed.
+const KEPT: usize = 16;
+
+/// Teachers' probabilities that runs of the same process share, by what they depend on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeptTeachers(Arc<Mutex<BTreeMap<String, Arc<[f32]>>>>);
+
+impl KeptTeachers {
+    /// The teacher that the settings ask for; `None` for training on the labels alone.
+    ///
+    /// # Errors
+    /// The trees cannot be grown, or a stop was requested.
+    pub(crate) fn teacher(
+        &self,
+        table: &EncodedTable,
+        settings: &TabularSettings,
+        seed: u64,
+        context: &mut RunContext<'_>,
+    ) -> l0gm_train::Result<Option<Teacher>> {
+        let DistillationSettings { teacher, weight } = settings.distillation;
+        if teacher == TeacherKind::None {
+            return Ok(None);
         }
+        let loaded = &table.loaded;
+        let (source, files) = (&loaded.source, &loaded.checksums);
+        let key = json!([source, files, settings.data, settings.encoding, seed]).to_string();
+        let kept = self.lock().get(&key).cloned();
+        let probabilities = match kept {
+            Some(kept) => kept,
+            None => {
+                let made: Arc<[f32]> = trees_out_of_fold(table, settings, seed, context)?.into();
+                let mut all = self.lock();
+                if all.len() >= KEPT {
+                    all.clear();
+                }
+                all.insert(key, made.clone());
+                made
+            }
+        };
+        Teacher::new(probabilities, table.classes(), weight).map(Some)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<[f32]>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +107,7 @@ fn trees_out_of_fold(
             classes,
             &TreeSettings::default(),
             seed,
+            STAGE,
             context,
         )?;
         let logits = trees.logits_of(&judged.0);

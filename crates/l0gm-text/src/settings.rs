@@ -193,11 +193,12 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 14] = [
+pub(crate) const UNWRITTEN: [&str; 15] = [
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",
     "train.class-weights",
+    "train.least-steps",
     "drop-unlabelled",
     "missing",
     "separator",

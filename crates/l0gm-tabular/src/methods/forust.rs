@@ -119,6 +119,7 @@ impl JudgedTrees {
             table.classes(),
             own,
             seed,
+            "training",
             context,
         )?;
         let valid = Part {

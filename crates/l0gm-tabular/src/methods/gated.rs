@@ -5,8 +5,7 @@ use crate::additive::start_from_logistic;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::estimate::Extent;
 use crate::modality::EPOCHS;
-use crate::settings::{ModelSettings, TeacherKind};
-use crate::teacher::teacher;
+use crate::settings::{DistillationSettings, ModelSettings, TeacherKind};
 use crate::{
     CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
     TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
@@ -35,11 +34,13 @@ pub(super) struct GatedMethod {
 }
 
 impl GatedMethod {
-    /// The run's settings, with this method's branches.
+    /// The run's settings, with this method's branches. Other papers' networks are trained on the labels alone, as
+    /// they were proposed.
     fn settings_of(&self, spec: &RunSpec) -> Result<TabularSettings> {
         let mut settings: TabularSettings = spec.modality_settings()?;
         if let Some(choose) = self.branches {
             choose(&mut settings.model);
+            settings.distillation = DistillationSettings::default();
         }
         Ok(settings)
     }
@@ -116,7 +117,8 @@ fn run(
         settings.train.optimiser.learning_rate *= small_batch_factor(settings.train.batch_size);
     }
     let data = summarise(&table, &settings, info.gated, planned);
-    let teacher = teacher(&table, &settings, spec.seed, context)?;
+    let teachers = modality.teachers();
+    let teacher = teachers.teacher(&table, &settings, spec.seed, context)?;
     table.task.set_teacher(teacher);
     let EncodedTable { encoding, task, .. } = &table;
     let classes = table.classes();

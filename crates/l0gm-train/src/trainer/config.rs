@@ -56,6 +56,10 @@ impl LambdaUnit {
 pub struct TrainConfig {
     /// Passes over the training rows.
     pub epochs: usize,
+    /// Passes are added until training takes at least this many steps, so that few rows are enough to close gates and to
+    /// let the weights adapt; 0 = never.
+    #[serde(skip_serializing_if = "is_none")]
+    pub least_steps: usize,
     /// Rows per training step. Full-batch tasks ignore it.
     pub batch_size: usize,
     /// Rows per batch when only predicting. A text task also limits the tokens per batch.
@@ -102,6 +106,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             epochs: 20,
+            least_steps: 0,
             batch_size: 512,
             eval_batch_size: 4096,
             optimiser: OptimiserConfig::default(),
@@ -155,12 +160,18 @@ impl Outcome {
 impl TrainConfig {
     /// Settings that came later and are not written where they have their defaults, so that the identities of earlier
     /// runs do not change. Written as a modality keeps them, under `train`.
-    pub const UNWRITTEN: [&'static str; 4] = [
+    pub const UNWRITTEN: [&'static str; 5] = [
+        "train.least-steps",
         "train.recipe",
         "train.lambda-unit",
         "train.average-epochs",
         "train.class-weights",
     ];
+
+    /// Number of passes over training rows that are dealt into this many batches.
+    pub fn epochs_of(&self, batches: usize) -> usize {
+        self.epochs.max(self.least_steps.div_ceil(batches.max(1)))
+    }
 
     /// Checks every setting. The error names the setting, its value and the allowed range.
     pub fn check(&self) -> Result<()> {
@@ -169,6 +180,7 @@ impl TrainConfig {
             ("batch-size", self.batch_size, 1 << 24),
             ("eval-batch-size", self.eval_batch_size, 1 << 24),
             ("validate-every", self.validate_every, 1_000_000),
+            ("least-steps", self.least_steps.max(1), 1_000_000),
         ];
         for (name, value, most) in counts {
             if !(1..=most).contains(&value) {
@@ -279,6 +291,10 @@ impl TrainConfig {
             None => from,
         }
     }
+}
+
+fn is_none(value: &usize) -> bool {
+    *value == 0
 }
 
 fn is_zero(value: &f64) -> bool {

@@ -8,11 +8,12 @@ use super::class_weights::log_product;
 use crate::members::flat_members;
 use crate::{Error, Forward, Result};
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// A teacher's probabilities for the training rows, and how much they count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Teacher {
-    probabilities: Vec<f32>,
+    probabilities: Arc<[f32]>,
     classes: usize,
     weight: f64,
 }
@@ -23,7 +24,8 @@ impl Teacher {
     ///
     /// # Errors
     /// The weight is out of range, or a row's probabilities are negative, not finite, or do not sum to 1.
-    pub fn new(probabilities: Vec<f32>, classes: usize, weight: f64) -> Result<Self> {
+    pub fn new(probabilities: impl Into<Arc<[f32]>>, classes: usize, weight: f64) -> Result<Self> {
+        let probabilities: Arc<[f32]> = probabilities.into();
         if !(weight > 0.0 && weight <= 1.0) {
             return Err(Error::Setting(format!(
                 "the teacher's weight is {weight}; expected a number above 0 and up to 1"

@@ -68,7 +68,7 @@ where
         self.settle_again()?;
         let (predicted, reading) = self.predict_validation(progress)?;
         let valid_loss = self.finite_loss(&predicted)?;
-        let (epoch, epochs) = (self.position.epoch, self.config.epochs);
+        let (epoch, epochs) = (self.position.epoch, self.epochs);
         let then = self.config.schedule.at(epoch as f64 / epochs as f64);
         let active_fraction = reading.active_fraction;
         self.shown = Some((Instant::now(), active_fraction));
@@ -159,7 +159,7 @@ where
         if self.config.recipe.settles() {
             return self.model.trained_gates().is_empty() || self.position.settled_from.is_some();
         }
-        let from = self.config.epochs as f64 * self.config.select_from();
+        let from = self.epochs as f64 * self.config.select_from();
         self.position.epoch as f64 > from + 1e-9
     }
 

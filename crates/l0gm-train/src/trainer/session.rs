@@ -26,6 +26,8 @@ pub(super) struct Session<'a, T, E, H> {
     pub(super) root: Generator,
     pub(super) parameters: Vec<Parameter>,
     pub(super) optimiser: Optimiser,
+    /// Number of passes over the training rows.
+    pub(super) epochs: usize,
     /// Total number of steps, computed from the number of batches in the first epoch.
     pub(super) steps: usize,
     pub(super) position: Position,
@@ -75,7 +77,8 @@ where
                 task.rows(Split::Valid)
             )));
         }
-        let steps = config.epochs * batches;
+        let epochs = config.epochs_of(batches);
+        let steps = epochs * batches;
         let now = Instant::now();
         let mut session = Self {
             task,
@@ -95,6 +98,7 @@ where
             )?,
             parameters,
             class_weights: config.class_weights.of(task, &first, device)?,
+            epochs,
             steps,
             position: Position::default(),
             best: None,
@@ -134,7 +138,7 @@ where
             }
             self.position.epoch += 1;
             self.position.batch = 0;
-            let last = self.position.epoch == self.config.epochs;
+            let last = self.position.epoch == self.epochs;
             if last
                 || self
                     .position
@@ -170,7 +174,7 @@ where
     /// Processes one batch: forward, backward, update.
     fn step(&mut self, plan: &[Vec<u32>], first: bool, console: &mut dyn Progress) -> Result<()> {
         let done = self.position.batch as f64 / plan.len() as f64;
-        let progress = (self.position.epoch as f64 + done) / self.config.epochs as f64;
+        let progress = (self.position.epoch as f64 + done) / self.epochs as f64;
         let steering = self.steer(progress, console)?;
         let batch = self
             .task
