@@ -142,6 +142,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = TabularModality::general_defaults();
         settings.data.label = Some("label".into());
+        settings.train.least_steps = 0;
         let of = |rows: usize, settings: &TabularSettings| {
             let path = write(dir.path(), &format!("{rows}.csv"), small_csv(rows));
             Extent::of(path.to_str().unwrap(), settings)
@@ -156,6 +157,11 @@ mod tests {
         let once = large.gated(&settings);
         settings.train.epochs *= 3;
         assert!(large.gated(&settings) > once * 2);
+        // Few rows take twice as many epochs where the least number of steps needs more.
+        settings.data.train_rows = None;
+        let few = small.gated(&settings).as_secs_f64();
+        settings.train.least_steps = 100_000;
+        assert!(small.gated(&settings).as_secs_f64() > few * 1.2);
         settings.data.train_rows = Some(100);
         assert_eq!(of(50_000, &settings).train, 100.0);
     }

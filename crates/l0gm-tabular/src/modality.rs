@@ -15,9 +15,9 @@ pub(crate) const EPOCHS: usize = 18;
 /// Epochs of the general recipe. Six tenths of them are the settled phase, in which the weights adapt to the gates.
 const GENERAL_EPOCHS: usize = 40;
 
-/// Least number of steps under the general recipe. With fewer, a gated model is far from what it can reach
-/// (docs/decisions.md has the measurements).
-const GENERAL_STEPS: usize = 2_000;
+/// Least number of steps under the general recipe, for which up to twice as many epochs are made (docs/decisions.md has
+/// the measurements).
+const GENERAL_STEPS: usize = 4_000;
 
 /// k of `encoding.shrink` under the general recipe (docs/decisions.md has the measurements).
 const GENERAL_SHRINK: f64 = 10.0;

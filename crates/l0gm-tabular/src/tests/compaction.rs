@@ -149,7 +149,7 @@ fn a_gate_that_is_wholly_open_removes_nothing_from_the_deep_branch() {
 
 #[test]
 fn the_sweep_over_rows_says_what_the_ops_say_for_any_number_of_rows() {
-    let variants: [fn(&mut TabularSettings); 6] = [
+    let variants: [fn(&mut TabularSettings); 7] = [
         |_| {},
         |s| s.model.members = 4,
         |s| s.model.bypass = false,

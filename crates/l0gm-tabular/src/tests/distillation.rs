@@ -34,9 +34,10 @@ fn trees_teach_a_model_and_the_record_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "own.csv", small_csv(300));
     let taught = json!({"distillation": {"teacher": "trees"}});
+    let nobody = json!({"distillation": {"teacher": "none"}});
     let first = fitted(&path, &dir.path().join("first"), &taught);
     let second = fitted(&path, &dir.path().join("second"), &taught);
-    let alone = fitted(&path, &dir.path().join("alone"), &json!({}));
+    let alone = fitted(&path, &dir.path().join("alone"), &nobody);
     assert_eq!(first.valid_nll, second.valid_nll);
     assert_ne!(first.valid_nll, alone.valid_nll);
     assert_ne!(first.run_id, alone.run_id);

@@ -56,8 +56,8 @@ impl LambdaUnit {
 pub struct TrainConfig {
     /// Passes over the training rows.
     pub epochs: usize,
-    /// Passes are added until training takes at least this many steps, so that few rows are enough to close gates and to
-    /// let the weights adapt; 0 = never.
+    /// Passes are added, at most as many again, until training takes at least this many steps, because gates need steps
+    /// to close and weights to adapt to them; 0 = never.
     #[serde(skip_serializing_if = "is_none")]
     pub least_steps: usize,
     /// Rows per training step. Full-batch tasks ignore it.
@@ -170,7 +170,8 @@ impl TrainConfig {
 
     /// Number of passes over training rows that are dealt into this many batches.
     pub fn epochs_of(&self, batches: usize) -> usize {
-        self.epochs.max(self.least_steps.div_ceil(batches.max(1)))
+        let wanted = self.least_steps.div_ceil(batches.max(1));
+        wanted.clamp(self.epochs, 2 * self.epochs)
     }
 
     /// Checks every setting. The error names the setting, its value and the allowed range.
@@ -299,4 +300,22 @@ fn is_none(value: &usize) -> bool {
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_batches_take_more_epochs_but_never_more_than_twice_as_many() {
+        let mut config = TrainConfig {
+            epochs: 40,
+            ..TrainConfig::default()
+        };
+        assert_eq!(config.epochs_of(1), 40);
+        config.least_steps = 4_000;
+        for (batches, epochs) in [(16, 80), (50, 80), (58, 69), (100, 40), (1_000, 40)] {
+            assert_eq!(config.epochs_of(batches), epochs);
+        }
+    }
 }
