@@ -122,6 +122,18 @@ impl TreeSettings {
     }
 }
 
+/// How boosters are grown.
+#[derive(Clone, Copy)]
+pub(crate) struct Growth<'a> {
+    pub(crate) settings: &'a TreeSettings,
+    /// Number of classes.
+    pub(crate) classes: usize,
+    /// Seed of the rows and columns that each tree sees.
+    pub(crate) seed: u64,
+    /// What the progress display calls this work.
+    pub(crate) stage: &'static str,
+}
+
 /// Rows of a table with their classes.
 #[derive(Clone, Copy)]
 pub(crate) struct LabelledCells<'a> {
@@ -168,12 +180,15 @@ impl BoostedTrees {
         encoding: &Encoding,
         train: LabelledCells<'_>,
         valid: LabelledCells<'_>,
-        classes: usize,
-        own: &TreeSettings,
-        seed: u64,
-        stage: &'static str,
+        growth: &Growth<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<Self> {
+        let Growth {
+            settings: own,
+            classes,
+            seed,
+            stage,
+        } = *growth;
         let targets = targets(classes);
         let (columns, training) = TreeColumns::fit(
             encoding,

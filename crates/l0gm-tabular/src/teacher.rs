@@ -1,6 +1,6 @@
 //! Teachers for distillation: probabilities for the training rows from models that have not seen them.
 
-use crate::boosted_trees::{BoostedTrees, LabelledCells, TreeSettings};
+use crate::boosted_trees::{BoostedTrees, Growth, LabelledCells, TreeSettings};
 use crate::cells::RowCells;
 use crate::settings::{DistillationSettings, TeacherKind};
 use crate::{EncodedTable, Result, TabularSettings};
@@ -104,10 +104,12 @@ fn trees_out_of_fold(
                 cells: &valid.0,
                 labels: &valid.1,
             },
-            classes,
-            &TreeSettings::default(),
-            seed,
-            STAGE,
+            &Growth {
+                settings: &TreeSettings::default(),
+                classes,
+                seed,
+                stage: STAGE,
+            },
             context,
         )?;
         let logits = trees.logits_of(&judged.0);

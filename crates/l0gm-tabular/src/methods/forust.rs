@@ -1,7 +1,7 @@
 //! Gradient-boosted trees, which are hard to beat on tables. The crate forust-ml grows them; nothing has to be
 //! installed.
 
-use crate::boosted_trees::{BoostedTrees, LabelledCells, TreeSettings, matrix};
+use crate::boosted_trees::{BoostedTrees, Growth, LabelledCells, TreeSettings, matrix};
 use crate::cells::RowCells;
 use crate::data_summary::{data_summary, found, split_note};
 use crate::estimate::Extent;
@@ -116,10 +116,12 @@ impl JudgedTrees {
                 cells: &of_valid,
                 labels: &valid_labels,
             },
-            table.classes(),
-            own,
-            seed,
-            "training",
+            &Growth {
+                settings: own,
+                classes: table.classes(),
+                seed,
+                stage: "training",
+            },
             context,
         )?;
         let valid = Part {

@@ -31,10 +31,13 @@ impl Teacher {
                 "the teacher's weight is {weight}; expected a number above 0 and up to 1"
             )));
         }
-        let bad = probabilities.chunks(classes.max(1)).position(|row| {
-            let sum: f32 = row.iter().sum();
-            row.len() != classes || row.iter().any(|p| *p < 0.0) || !((sum - 1.0).abs() < 1e-3)
-        });
+        let is_good = |row: &[f32]| {
+            let off = (row.iter().sum::<f32>() - 1.0).abs();
+            // A NaN makes both comparisons false.
+            row.len() == classes && row.iter().all(|p| *p >= 0.0) && off < 1e-3
+        };
+        let mut rows = probabilities.chunks(classes.max(1));
+        let bad = rows.position(|row| !is_good(row));
         match bad {
             None => Ok(Self {
                 probabilities,
