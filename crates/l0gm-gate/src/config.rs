@@ -1,7 +1,7 @@
 //! The gate's settings, which are checked once when a gate is built. The constants and their meaning are those of
 //! Louizos et al. (2018), which the paper's section 3.3 and Algorithm 1 use.
 
-use crate::{Error, Interface, Result, Temperature};
+use crate::{Error, Interface, Result, Temperature, distribution, gaussian};
 use l0gm_ops::Stretch;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
@@ -69,6 +69,28 @@ impl InferenceGate {
         self.into()
     }
 }
+/// The distribution of z in training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum GateDistribution {
+    /// Logistic noise, stretched and clipped (Louizos et al. 2018), as in the paper.
+    #[default]
+    HardConcrete,
+    /// Gaussian noise, clipped (STG; Yamada et al. 2020): see [`gaussian`](crate::gaussian). `log_alpha` then holds their
+    /// mu, and temperature, gamma, zeta and pi have no meaning.
+    Gaussian,
+}
+impl GateDistribution {
+    /// The name in settings and records.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 /// Whether the penalty is a sum over gates, as in the paper, or a mean, which is comparable across widths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,6 +126,19 @@ pub struct GateConfig {
     pub initial_open: f64,
     /// Whether the penalty is a sum or a mean over gates.
     pub penalty: PenaltyReduction,
+    /// The distribution of z in training.
+    #[serde(skip_serializing_if = "GateDistribution::is_default")]
+    pub distribution: GateDistribution,
+    /// Standard deviation of the noise of gaussian gates, above 0.
+    #[serde(skip_serializing_if = "is_usual_sigma")]
+    pub sigma: f64,
+}
+
+/// The sigma of the STG paper.
+const SIGMA: f64 = 0.5;
+
+fn is_usual_sigma(sigma: &f64) -> bool {
+    *sigma == SIGMA
 }
 impl Default for GateConfig {
     fn default() -> Self {
@@ -117,6 +152,8 @@ impl Default for GateConfig {
             zeta: 1.1,
             initial_open: 0.9,
             penalty: PenaltyReduction::default(),
+            distribution: GateDistribution::default(),
+            sigma: SIGMA,
         }
     }
 }
@@ -149,6 +186,17 @@ impl GateConfig {
         if !(self.zeta > 1.0 && self.zeta.is_finite()) {
             return Err(Error::setting("zeta", self.zeta, "finite and above 1"));
         }
+        if !(self.sigma > 0.0 && self.sigma.is_finite()) {
+            return Err(Error::setting("sigma", self.sigma, "finite and above 0"));
+        }
+        if self.distribution == GateDistribution::Gaussian
+            && self.inference != InferenceGate::Median
+        {
+            return Err(Error::Setting(format!(
+                "inference is {}, but gates of the distribution gaussian have no other deterministic gate than median",
+                self.inference.name()
+            )));
+        }
         if self.group_width == 0 {
             return Err(Error::setting("group-width", 0.0, "at least 1"));
         }
@@ -177,6 +225,9 @@ impl GateConfig {
         if self.kind == GateKind::Fixed {
             return 0.0;
         }
+        if self.distribution == GateDistribution::Gaussian {
+            return gaussian::CLOSING;
+        }
         // Median and hard sigmoid clip s (zeta - gamma) + gamma at 0. There s = -gamma / (zeta - gamma), whose odds
         // are -gamma / zeta.
         let odds = -self.gamma / self.zeta;
@@ -184,6 +235,41 @@ impl GateConfig {
             InferenceGate::Median => tau.0 * odds.ln(),
             InferenceGate::HardSigmoid => odds.ln(),
             InferenceGate::Threshold => (self.pi / (1.0 - self.pi)).ln(),
+        }
+    }
+
+    /// P(z != 0) of a gate with this `log_alpha` (for a Gaussian gate mu), at temperature `tau`.
+    pub fn open_probability(&self, log_alpha: f64, tau: Temperature) -> f64 {
+        match self.distribution {
+            GateDistribution::HardConcrete => {
+                distribution::open_probability(log_alpha, tau, self.stretch())
+            }
+            GateDistribution::Gaussian => gaussian::open_probability(log_alpha, self.sigma),
+        }
+    }
+
+    /// Derivative of [`open_probability`](Self::open_probability) with respect to `log_alpha`.
+    pub fn open_slope(&self, log_alpha: f64, tau: Temperature) -> f64 {
+        match self.distribution {
+            GateDistribution::HardConcrete => {
+                let open = self.open_probability(log_alpha, tau);
+                open * (1.0 - open)
+            }
+            GateDistribution::Gaussian => gaussian::open_slope(log_alpha, self.sigma),
+        }
+    }
+
+    /// The `log_alpha` of every gate before training, at the schedule's first temperature.
+    pub(crate) fn start(&self, first: Temperature) -> f64 {
+        match self.distribution {
+            GateDistribution::HardConcrete => distribution::log_alpha_for_open_probability(
+                self.initial_open,
+                first,
+                self.stretch(),
+            ),
+            GateDistribution::Gaussian => {
+                gaussian::mu_for_open_probability(self.initial_open, self.sigma)
+            }
         }
     }
 
@@ -259,6 +345,12 @@ mod tests {
             GateKind::Fixed,
         ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        for distribution in [GateDistribution::HardConcrete, GateDistribution::Gaussian] {
+            assert_eq!(
+                serde_json::to_value(distribution).unwrap(),
+                distribution.name()
+            );
         }
         for gate in [
             InferenceGate::Median,

@@ -5,7 +5,6 @@
 //!
 //! What a gate does to a batch is in `pass.rs`, and what can be read from it is in `reading.rs`.
 
-use crate::distribution::log_alpha_for_open_probability;
 use crate::{Error, GateConfig, GateKind, Interface, Result, Schedule, Temperature};
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -61,7 +60,7 @@ impl Gate {
         schedule.check()?;
         let (gates, _) = interface.gates(config)?;
         let first = schedule.at(0.0).temperature;
-        let start = log_alpha_for_open_probability(config.initial_open, first, config.stretch());
+        let start = config.start(first);
         let log_alpha = Tensor::full(start as f32, gates, device)?;
         Self::from_log_alpha(interface, config, &log_alpha, schedule.final_temperature())
     }

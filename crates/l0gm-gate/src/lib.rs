@@ -55,7 +55,8 @@
 //!   [`settle`] are what it is made of.
 //! - [`Gate::pass`], [`Gate::penalty_of`], [`GateReader`]: what a conditional gate, which reads its examples,
 //!   needs instead of [`Gate::forward`], [`Gate::penalty`] and [`Gate::active_fraction`].
-//! - [`distribution`]: the formulas in plain f64.
+//! - [`distribution`]: the formulas in plain f64. [`gaussian`]: those of stochastic gates (STG), which
+//!   [`GateDistribution`] chooses.
 //! - [`compact`], [`compact_linear`]: the same model, smaller, without a gate.
 //! - [`calibration`]: ECE and its kin, for anybody's predictions.
 //!
@@ -88,6 +89,7 @@ mod file;
 mod fixed;
 mod gate;
 mod gates;
+pub mod gaussian;
 mod interface;
 mod module;
 mod objective;
@@ -106,7 +108,9 @@ mod whole_file;
 pub use compaction::{
     Compact, Flattened, FoldInputs, KeepOutputs, LinearLayer, compact, compact_linear,
 };
-pub use config::{GateConfig, GateKind, Granularity, InferenceGate, PenaltyReduction};
+pub use config::{
+    GateConfig, GateDistribution, GateKind, Granularity, InferenceGate, PenaltyReduction,
+};
 pub use coupling::{Coupling, CouplingKind};
 pub use error::{Error, Result};
 pub use gate::Gate;

@@ -211,7 +211,7 @@ impl Gate {
         if inner.config.kind == GateKind::Fixed {
             return Ok(Tensor::new(0f32, log_alpha.device())?);
         }
-        let open = relaxation::open_probability(log_alpha, tau, inner.config.stretch())?;
+        let open = relaxation::penalised(log_alpha, &inner.config, tau)?;
         let open = match &inner.costs {
             Some(costs) => open.broadcast_mul(costs)?, // costⱼ P(zⱼ ≠ 0)
             None => open,

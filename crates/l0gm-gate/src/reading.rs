@@ -1,7 +1,6 @@
 //! What a gate leaves open: the numbers for tables, figures and compaction. A gate that is the same for every example
 //! gives them directly; those of a conditional gate are means over examples, collected batch by batch.
 
-use crate::distribution::open_probability;
 use crate::{Error, Gate, GateKind, Gated, Granularity, InferenceGate, Interface, Result};
 use serde::{Deserialize, Serialize};
 
@@ -189,11 +188,12 @@ impl Gate {
             return Ok(of_gates.map(|&open| f64::from(u8::from(open))).collect());
         }
         let log_alpha = inner.log_alpha.to_vec1::<f32>()?;
-        let stretch = inner.config.stretch();
-        Ok(log_alpha
-            .iter()
-            .map(|&a| open_probability(f64::from(a), inner.temperature, stretch))
-            .collect())
+        let open = |&a: &f32| {
+            inner
+                .config
+                .open_probability(f64::from(a), inner.temperature)
+        };
+        Ok(log_alpha.iter().map(open).collect())
     }
 
     /// Expected L0 in dimensions of the interface (a group counts with its width).
@@ -278,7 +278,7 @@ impl GateReader {
         };
         let log_alpha = own.detach();
         let z = inner.deterministic(&log_alpha)?.to_vec2::<f32>()?;
-        let (gates, stretch) = (log_alpha.dim(1)?, inner.config.stretch());
+        let gates = log_alpha.dim(1)?;
         for sums in [&mut self.z, &mut self.opened, &mut self.probability] {
             sums.resize(gates, 0.0);
         }
@@ -287,8 +287,9 @@ impl GateReader {
             for (gate, (&z, log_alpha)) in z.iter().zip(log_alpha).enumerate() {
                 self.z[gate] += f64::from(z);
                 self.opened[gate] += f64::from(z != 0.0);
-                self.probability[gate] +=
-                    open_probability(f64::from(log_alpha), inner.temperature, stretch);
+                self.probability[gate] += inner
+                    .config
+                    .open_probability(f64::from(log_alpha), inner.temperature);
             }
         }
         Ok(())

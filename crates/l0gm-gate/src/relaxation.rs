@@ -1,7 +1,7 @@
 //! The gate's formulas on tensors (Algorithm 1, lines 6 to 10 and 16). They are differentiable with respect to
 //! `log_alpha` in any float precision, and do not overflow for any value of it.
 
-use crate::{GateConfig, GateKind, InferenceGate, Result, Temperature};
+use crate::{GateConfig, GateDistribution, GateKind, InferenceGate, Result, Temperature, gaussian};
 use candle_core::Tensor;
 use l0gm_ops::{Generator, Stretch, hard_concrete};
 
@@ -17,6 +17,9 @@ pub(crate) fn sample(
     rows: usize,
     generator: &mut Generator,
 ) -> Result<Tensor> {
+    if config.distribution == GateDistribution::Gaussian {
+        return gaussian::sample_tensor(log_alpha, config.sigma, rows, generator);
+    }
     let shape = (rows, log_alpha.dims().last().copied().unwrap_or(0));
     // u ~ U(ε, 1 - ε): line 6.
     let noise = generator.uniform_tensor(
@@ -60,6 +63,9 @@ pub(crate) fn deterministic(
         let open = log_alpha.gt(config.closing_point(tau))?;
         return Ok(open.to_dtype(log_alpha.dtype())?);
     }
+    if config.distribution == GateDistribution::Gaussian {
+        return gaussian::deterministic(&log_alpha);
+    }
     let Stretch { gamma, zeta } = config.stretch();
     let stretched =
         |s: Tensor| -> Result<Tensor> { Ok(s.affine(zeta - gamma, gamma)?.clamp(0.0, 1.0)?) };
@@ -76,12 +82,20 @@ pub(crate) fn deterministic(
     }
 }
 
-/// P(z != 0) in the shape of log_alpha, with gradient.
-pub(crate) fn open_probability(
+/// P(z != 0) under these settings in the shape of log_alpha, with gradient.
+pub(crate) fn penalised(
     log_alpha: &Tensor,
+    config: &GateConfig,
     tau: Temperature,
-    stretch: Stretch,
 ) -> Result<Tensor> {
+    match config.distribution {
+        GateDistribution::HardConcrete => open_probability(log_alpha, tau, config.stretch()),
+        GateDistribution::Gaussian => gaussian::open_probability_tensor(log_alpha, config.sigma),
+    }
+}
+
+/// P(z != 0) of a hard-concrete gate in the shape of log_alpha, with gradient.
+fn open_probability(log_alpha: &Tensor, tau: Temperature, stretch: Stretch) -> Result<Tensor> {
     // P(z != 0) = σ(log α - τ log(-γ/ζ)): line 16.
     Ok(l0gm_ops::open_probability(log_alpha, tau.0, stretch)?)
 }

@@ -4,11 +4,11 @@
 //! be closed in use, and the other way round. Gates that are settled and then hardened are open or closed in both:
 //! their expected and their deterministic active fraction are the same.
 
-use crate::distribution::open_probability;
 use crate::{ActiveFraction, Gate, Result, Target, settle};
 use candle_core::Tensor;
 
-/// `log_alpha` of a hardened gate that is open. P(z != 0) is above .9999 and z is 1 at every temperature up to 2.
+/// `log_alpha` of a hardened gate that is open. P(z != 0) is above .9999 and z is 1 at every temperature up to 2, and for
+/// a Gaussian gate with sigma up to 2.
 const OPEN: f32 = 8.0;
 /// `log_alpha` of a hardened gate that is closed. P(z != 0) is below .001 at every temperature up to 2.
 const CLOSED: f32 = -12.0;
@@ -27,11 +27,13 @@ pub fn settle_likely(gates: &[&Gate]) -> Result<ActiveFraction> {
         let (Some(inner), Some(log_alpha)) = (&gate.inner, gate.log_alpha()) else {
             continue;
         };
-        let stretch = inner.config.stretch();
         widest = widest.max(inner.covers);
         for value in log_alpha.to_vec1::<f32>()? {
             all += inner.covers;
-            if open_probability(f64::from(value), inner.temperature, stretch) > 0.5 {
+            let open = inner
+                .config
+                .open_probability(f64::from(value), inner.temperature);
+            if open > 0.5 {
                 likely += inner.covers;
             }
         }

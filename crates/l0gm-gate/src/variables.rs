@@ -1,15 +1,14 @@
 //! A gate whose parameters are variables of a candle-nn `VarMap`, so that an optimiser of one's own sees them and one
 //! checkpoint holds the whole model.
 //!
-//! Beside `log_alpha` (and `weight`) there is a variable `settings`, (10,) in f64 on the CPU. It gets no gradient, like
+//! Beside `log_alpha` (and `weight`) there is a variable `settings`, (10,) in f64 on the CPU, or (12,) for a Gaussian gate. It gets no gradient, like
 //! a BatchNorm's running mean. Without it, a checkpoint would not say at which temperature and by which rule its gate is
 //! used, and a program with other settings would open other dimensions without a word.
 
-use crate::distribution::log_alpha_for_open_probability;
 use crate::gate::GateState;
 use crate::{
-    Error, Gate, GateConfig, GateKind, Granularity, InferenceGate, Interface, PenaltyReduction,
-    Result, Schedule, Temperature,
+    Error, Gate, GateConfig, GateDistribution, GateKind, Granularity, InferenceGate, Interface,
+    PenaltyReduction, Result, Schedule, Temperature,
 };
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
@@ -18,9 +17,9 @@ const LOG_ALPHA: &str = "log_alpha";
 const WEIGHT: &str = "weight";
 const SETTINGS: &str = "settings";
 
-/// The numbers of `settings`, in their order. A gate in use depends on the first [`IN_USE`]; the others matter in
-/// training.
-const NAMES: [&str; 10] = [
+/// The numbers of `settings`, in their order. A gate in use depends on the first [`IN_USE`]; those from there to [`USUAL`]
+/// matter in training. The rest is written for gates of another distribution than the hard-concrete one.
+const NAMES: [&str; 12] = [
     "kind",
     "granularity",
     "group-width",
@@ -31,8 +30,11 @@ const NAMES: [&str; 10] = [
     "temperature",
     "penalty",
     "initial-open",
+    "distribution",
+    "sigma",
 ];
 const IN_USE: usize = 8;
+const USUAL: usize = 10;
 
 const KINDS: [GateKind; 4] = [
     GateKind::Static,
@@ -50,6 +52,8 @@ const RULES: [InferenceGate; 3] = [
     InferenceGate::Threshold,
     InferenceGate::HardSigmoid,
 ];
+const DISTRIBUTIONS: [GateDistribution; 2] =
+    [GateDistribution::HardConcrete, GateDistribution::Gaussian];
 const PENALTIES: [PenaltyReduction; 2] = [PenaltyReduction::Sum, PenaltyReduction::Mean];
 
 impl Gate {
@@ -87,18 +91,14 @@ impl Gate {
         config.check()?;
         schedule.check()?;
         let first = schedule.at(0.0).temperature;
-        let start = log_alpha_for_open_probability(config.initial_open, first, config.stretch());
+        let start = config.start(first);
         let temperature = schedule.final_temperature();
         let is_new = !builder.contains_tensor(SETTINGS);
-        let settings = variable(
-            &builder.clone().set_device(Device::Cpu),
-            SETTINGS,
-            NAMES.len(),
-            0.0,
-            DType::F64,
-        )?;
+        let own = numbers(config, temperature);
+        let on_cpu = builder.clone().set_device(Device::Cpu);
+        let settings = variable(&on_cpu, SETTINGS, own.len(), 0.0, DType::F64)?;
         if is_new {
-            settings.set(&Tensor::new(&numbers(config, temperature), &Device::Cpu)?)?;
+            settings.set(&Tensor::new(own, &Device::Cpu)?)?;
         }
         Self::of_variables(interface, config, temperature, start, settings, &builder)
     }
@@ -118,13 +118,12 @@ impl Gate {
                 )));
             }
         }
-        let settings = variable(
-            &builder.clone().set_device(Device::Cpu),
-            SETTINGS,
-            NAMES.len(),
-            0.0,
-            DType::F64,
-        )?;
+        let on_cpu = builder.clone().set_device(Device::Cpu);
+        let of_length = |length| variable(&on_cpu, SETTINGS, length, 0.0, DType::F64);
+        let settings = of_length(USUAL).or_else(|error| match of_length(NAMES.len()) {
+            Ok(settings) => Ok(settings),
+            Err(_) => Err(error),
+        })?;
         let (config, temperature) = read(&settings.to_vec1()?)?;
         Self::of_variables(interface, &config, temperature, 0.0, settings, &builder)
     }
@@ -178,7 +177,16 @@ impl GateState {
         };
         let found: Vec<f64> = settings.to_vec1()?;
         let own = numbers(&self.config, self.temperature);
+        if found.len() != own.len() {
+            return Err(Error::input(format!(
+                "the gate's variables were saved from a gate of another distribution ({} settings, not {}); build the \
+                 gate with the settings it was trained with, or with Gate::saved_in, which reads them",
+                found.len(),
+                own.len()
+            )));
+        }
         let differ: Vec<String> = (0..IN_USE)
+            .chain(USUAL..own.len())
             .filter(|&at| found[at] != own[at])
             .map(|at| {
                 format!(
@@ -221,8 +229,8 @@ fn variable(
 }
 
 /// The settings as numbers, in the order of [`NAMES`].
-fn numbers(config: &GateConfig, temperature: Temperature) -> [f64; NAMES.len()] {
-    [
+fn numbers(config: &GateConfig, temperature: Temperature) -> Vec<f64> {
+    let mut numbers = vec![
         place(&KINDS, config.kind),
         place(&GRANULARITIES, config.granularity),
         config.group_width as f64,
@@ -233,12 +241,26 @@ fn numbers(config: &GateConfig, temperature: Temperature) -> [f64; NAMES.len()] 
         temperature.0,
         place(&PENALTIES, config.penalty),
         config.initial_open,
-    ]
+    ];
+    if config.distribution != GateDistribution::HardConcrete {
+        numbers.extend([place(&DISTRIBUTIONS, config.distribution), config.sigma]);
+    }
+    numbers
 }
 
 /// The settings that these numbers stand for. Their ranges are checked where the gate is built.
 fn read(numbers: &[f64]) -> Result<(GateConfig, Temperature)> {
+    let usual = GateConfig::default();
+    let is_usual = numbers.len() <= USUAL;
     let config = GateConfig {
+        distribution: match is_usual {
+            true => usual.distribution,
+            false => named(&DISTRIBUTIONS, numbers, USUAL)?,
+        },
+        sigma: match is_usual {
+            true => usual.sigma,
+            false => numbers[USUAL + 1],
+        },
         kind: named(&KINDS, numbers, 0)?,
         granularity: named(&GRANULARITIES, numbers, 1)?,
         group_width: numbers[2] as usize, // saturates; the interface checks it
@@ -276,6 +298,7 @@ fn word(at: usize, number: f64) -> String {
         0 => named(&KINDS, &[number], 0).map(GateKind::name),
         1 => named(&GRANULARITIES, &[number], 0).map(Granularity::name),
         3 => named(&RULES, &[number], 0).map(InferenceGate::name),
+        USUAL => named(&DISTRIBUTIONS, &[number], 0).map(GateDistribution::name),
         _ => return number.to_string(),
     };
     name.map_or_else(|_| number.to_string(), str::to_owned)

@@ -234,3 +234,24 @@ fn the_variables_are_single_precision_whatever_the_builders() {
     let gate = Gate::new_in(FLAT, &config, &Schedule::default(), half).unwrap();
     assert_eq!(gate.log_alpha().unwrap().dtype(), DType::F32);
 }
+
+#[test]
+fn a_gaussian_gate_is_read_back_as_one_and_its_variables_are_no_hard_concrete_gates() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    let config = GateConfig {
+        distribution: GateDistribution::Gaussian,
+        sigma: 0.3,
+        ..GateConfig::default()
+    };
+    let variables = VarMap::new();
+    let gate = Gate::new_in(FLAT, &config, &hard(0.5), builder(&variables)).unwrap();
+    variables.save(&path).unwrap();
+    let file = candle_core::safetensors::load(&path, &CPU).unwrap();
+    let reader = VarBuilder::from_tensors(file, DType::F32, &CPU);
+    let read = Gate::saved_in(FLAT, reader.pp("gate")).unwrap();
+    assert_eq!(read.config(), Some(&config));
+    assert_eq!(in_use(&read), in_use(&gate));
+    let usual = GateConfig::default();
+    assert!(Gate::new_in(FLAT, &usual, &hard(0.5), builder(&variables)).is_err());
+}

@@ -117,7 +117,9 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 20] = [
+pub(crate) const UNWRITTEN: [&str; 22] = [
+    "gate.distribution",
+    "gate.sigma",
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",

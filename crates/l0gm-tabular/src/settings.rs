@@ -78,7 +78,9 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 20] = [
+pub(crate) const UNWRITTEN: [&str; 22] = [
+    "gate.distribution",
+    "gate.sigma",
     "data.valid-file",
     "data.group",
     "data.time",

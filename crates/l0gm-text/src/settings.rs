@@ -193,7 +193,9 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 15] = [
+pub(crate) const UNWRITTEN: [&str; 17] = [
+    "gate.distribution",
+    "gate.sigma",
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",

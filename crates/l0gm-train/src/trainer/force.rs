@@ -53,20 +53,18 @@ where
                 }
             }
         }
-        // Of the penalty, sigmoid(log_alpha - tau log(-gamma / zeta)), the slope is P (1 - P).
+        // The slope of the penalty P(z != 0) at each gate.
         let mut slope = 0.0;
         for gate in self.model.trained_gates() {
             let (Some(config), Some(log_alpha)) = (gate.config(), gate.log_alpha()) else {
                 continue;
             };
-            let shift = now.temperature.0 * (-config.gamma / config.zeta).ln();
             let share = match config.penalty {
                 PenaltyReduction::Sum => 1.0,
                 PenaltyReduction::Mean => 1.0 / gates.max(1) as f64,
             };
             for value in log_alpha.to_vec1::<f32>()? {
-                let open = 1.0 / (1.0 + (shift - f64::from(value)).exp());
-                slope += share * open * (1.0 - open);
+                slope += share * config.open_slope(f64::from(value), now.temperature);
             }
         }
         // Gates that are all open or all closed have no slope, and no lambda moves them.
