@@ -68,6 +68,11 @@ impl Extent {
         self.judging() + Duration::from_secs_f64(4.0 * self.adults())
     }
 
+    /// Ranking the columns: at most a logistic regression for each column.
+    pub(crate) fn ranking(&self) -> Duration {
+        Duration::from_secs_f64(0.5 * self.adults() * self.fields)
+    }
+
     /// The backbone with or without a gate, trained and judged.
     pub(crate) fn gated(&self, settings: &TabularSettings) -> Duration {
         let batch = (settings.train.batch_size as f64).min((self.train / 16.0).max(8.0));

@@ -90,6 +90,21 @@ impl TreeColumns {
         (columns, training)
     }
 
+    /// The field of each column, in the order of the interface.
+    pub(crate) fn fields(&self) -> Vec<usize> {
+        let mut fields = Vec::new();
+        for (field, category) in self.categories.iter().enumerate() {
+            let columns = match category {
+                CategoryColumns::OneHot(met) => met.len(),
+                CategoryColumns::Shares(shares) => shares.of.len(),
+            };
+            fields.extend(std::iter::repeat_n(field, columns));
+        }
+        let first = self.categories.len();
+        fields.extend(first..first + self.fills.len());
+        fields
+    }
+
     /// The columns of some rows, one after the other; a missing number is NaN or the training median.
     pub(crate) fn matrix(&self, rows: &[RowCells]) -> Vec<f64> {
         let mut out = Vec::new();

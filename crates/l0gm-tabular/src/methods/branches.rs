@@ -2,7 +2,7 @@
 //! training loop and budget, with other branches on them and without a gate.
 
 use super::gated::GatedMethod;
-use crate::settings::{CrossSettings, ModelSettings};
+use crate::settings::{CrossSettings, DistillationSettings, TabularSettings};
 use l0gm_train::{Knob, MethodInfo, Role};
 use std::borrow::Cow;
 
@@ -15,7 +15,8 @@ pub(super) static MLP: GatedMethod = GatedMethod {
         "arXiv:2203.05556",
         Some(Cow::Borrowed("MLP")),
     ),
-    branches: Some(mlp),
+    adapt: Some(mlp),
+    rank: None,
 };
 
 /// A linear branch on the raw inputs beside a deep branch.
@@ -27,7 +28,8 @@ pub(super) static WIDE_AND_DEEP: GatedMethod = GatedMethod {
         "arXiv:1606.07792",
         None,
     ),
-    branches: Some(wide_and_deep),
+    adapt: Some(wide_and_deep),
+    rank: None,
 };
 
 /// A linear branch, a deep branch and a compressed interaction network of the size that its paper uses.
@@ -39,7 +41,8 @@ pub(super) static XDEEPFM: GatedMethod = GatedMethod {
         "arXiv:1803.05170",
         None,
     ),
-    branches: Some(xdeepfm),
+    adapt: Some(xdeepfm),
+    rank: None,
 };
 
 /// A multilayer perceptron with several members that share their hidden layers.
@@ -51,7 +54,8 @@ pub(super) static TABM: GatedMethod = GatedMethod {
         "arXiv:2410.24210",
         None,
     ),
-    branches: Some(tabm),
+    adapt: Some(tabm),
+    rank: None,
 };
 
 /// A linear branch on raw inputs, a factorisation machine and a deep branch on shared embeddings.
@@ -63,7 +67,8 @@ pub(super) static DEEPFM: GatedMethod = GatedMethod {
         "arXiv:1703.04247",
         None,
     ),
-    branches: Some(deepfm),
+    adapt: Some(deepfm),
+    rank: None,
 };
 
 /// Cross layers beside a deep branch.
@@ -75,7 +80,8 @@ pub(super) static DCN_V2: GatedMethod = GatedMethod {
         "arXiv:2008.13535",
         None,
     ),
-    branches: Some(dcn_v2),
+    adapt: Some(dcn_v2),
+    rank: None,
 };
 
 /// Cross layers of DCN-v2 where the settings name none.
@@ -101,39 +107,41 @@ const fn rival(
     }
 }
 
-/// Leaves the deep branch alone.
-fn mlp(model: &mut ModelSettings) {
+/// Leaves the deep branch alone. Other papers' networks are trained on the labels alone, as they were proposed.
+fn mlp(settings: &mut TabularSettings) {
+    settings.distillation = DistillationSettings::default();
+    let model = &mut settings.model;
     model.linear = false;
     model.cin.maps.clear();
     model.fm = false;
     model.cross = CrossSettings::default();
 }
 
-fn tabm(model: &mut ModelSettings) {
-    mlp(model);
-    model.members = 16;
+fn tabm(settings: &mut TabularSettings) {
+    mlp(settings);
+    settings.model.members = 16;
 }
 
-fn wide_and_deep(model: &mut ModelSettings) {
-    mlp(model);
-    model.linear = true;
-    model.bypass = true;
+fn wide_and_deep(settings: &mut TabularSettings) {
+    mlp(settings);
+    settings.model.linear = true;
+    settings.model.bypass = true;
 }
 
-fn xdeepfm(model: &mut ModelSettings) {
-    wide_and_deep(model);
-    model.cin.maps = vec![128, 64];
+fn xdeepfm(settings: &mut TabularSettings) {
+    wide_and_deep(settings);
+    settings.model.cin.maps = vec![128, 64];
 }
 
-fn deepfm(model: &mut ModelSettings) {
-    wide_and_deep(model);
-    model.fm = true;
+fn deepfm(settings: &mut TabularSettings) {
+    wide_and_deep(settings);
+    settings.model.fm = true;
 }
 
-fn dcn_v2(model: &mut ModelSettings) {
-    let cross = model.cross.clone();
-    mlp(model);
-    model.cross = match cross.layers {
+fn dcn_v2(settings: &mut TabularSettings) {
+    let cross = settings.model.cross.clone();
+    mlp(settings);
+    settings.model.cross = match cross.layers {
         0 => CrossSettings {
             layers: CROSS_LAYERS,
             ..cross

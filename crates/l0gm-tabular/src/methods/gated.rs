@@ -4,17 +4,19 @@
 use crate::additive::start_from_logistic;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::estimate::Extent;
+use crate::methods::selection::{Rank, keep_best};
 use crate::modality::EPOCHS;
-use crate::settings::{DistillationSettings, ModelSettings, TeacherKind};
+use crate::settings::TeacherKind;
 use crate::{
     CinActivation, CompactModel, CompactTable, EncodedTable, Encoding, TableModel, TableTask,
     TabularModality, TabularSettings, build_model, compact_sizes, model_sizes,
 };
 use candle_core::{Device, Tensor};
-use l0gm_gate::{GateKind, Granularity, InferenceGate};
+use l0gm_gate::{Gate, GateDistribution, GateKind, Granularity, InferenceGate};
 use l0gm_train::{
-    CompactSummary, Compacted, DataSummary, Experiment, GatedFit, Method, MethodInfo, Recipe,
-    Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of, latency_rows,
+    CompactSummary, Compacted, DataSummary, Encoder, Experiment, GatedFit, Method, MethodInfo,
+    Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of,
+    latency_rows,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,27 +31,47 @@ const COMPARED_ROWS: usize = 16_384;
 /// The backbone with or without a gate, as its description says.
 pub(super) struct GatedMethod {
     pub(super) info: MethodInfo,
-    /// Chooses other branches than those of the settings; `None` for the backbone.
-    pub(super) branches: Option<fn(&mut ModelSettings)>,
+    /// Changes the settings to this method's own branches or gates; `None` for those of the settings.
+    pub(super) adapt: Option<fn(&mut TabularSettings)>,
+    /// Decides before training which fields are open; `None` where the gate is trained or there is none.
+    pub(super) rank: Option<Rank>,
 }
 
 impl GatedMethod {
-    /// The run's settings, with this method's branches. Other papers' networks are trained on the labels alone, as
-    /// they were proposed.
+    /// The run's settings, with this method's branches and gates.
     fn settings_of(&self, spec: &RunSpec) -> Result<TabularSettings> {
         let mut settings: TabularSettings = spec.modality_settings()?;
-        if let Some(choose) = self.branches {
-            choose(&mut settings.model);
-            settings.distillation = DistillationSettings::default();
+        if let Some(adapt) = self.adapt {
+            adapt(&mut settings);
         }
         Ok(settings)
+    }
+
+    /// The untrained model. A gate that the method decides is open everywhere until it has decided.
+    fn model(
+        &self,
+        encoding: &Encoding,
+        classes: usize,
+        settings: &TabularSettings,
+        seed: u64,
+        device: &Device,
+    ) -> Result<TableModel> {
+        let trained = self.info.gated && self.rank.is_none();
+        let mut model = build_model(encoding, classes, trained, settings, seed, device)?;
+        if self.rank.is_some() {
+            let interface = model.encoder.interface();
+            let open = vec![true; interface.width()];
+            model.gate = Gate::fixed(interface, &open, device)?;
+        }
+        Ok(model)
     }
 }
 
 /// The backbone trained as it is.
 pub(super) static DENSE: GatedMethod = GatedMethod {
     info: MethodInfo::dense("field embeddings with CIN, deep and linear branches, no gate"),
-    branches: None,
+    adapt: None,
+    rank: None,
 };
 
 /// The backbone with the gate.
@@ -57,7 +79,8 @@ pub(super) static L0GM: GatedMethod = GatedMethod {
     info: MethodInfo::l0gm(
         "L0 gates on the field embeddings that CIN, deep and linear branches read",
     ),
-    branches: None,
+    adapt: None,
+    rank: None,
 };
 
 /// The backbone with a gate that settles before training ends, in any profile.
@@ -65,7 +88,8 @@ pub(super) static SETTLED: GatedMethod = GatedMethod {
     info: MethodInfo::settled(
         "L0GM whose gates settle before training ends, so that the weights adapt to them",
     ),
-    branches: None,
+    adapt: None,
+    rank: None,
 };
 
 impl Method<TabularModality> for GatedMethod {
@@ -75,7 +99,11 @@ impl Method<TabularModality> for GatedMethod {
 
     fn estimate(&self, _: &TabularModality, spec: &RunSpec) -> Result<Duration> {
         let settings = self.settings_of(spec)?;
-        Ok(Extent::of(&spec.dataset, &settings).gated(&settings))
+        let extent = Extent::of(&spec.dataset, &settings);
+        Ok(match self.rank {
+            None => extent.gated(&settings),
+            Some(_) => extent.gated(&settings) + extent.ranking(),
+        })
     }
 
     fn run(
@@ -85,7 +113,7 @@ impl Method<TabularModality> for GatedMethod {
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
         let settings = self.settings_of(spec)?;
-        run(modality, self.info.clone(), settings, spec, context)
+        run(modality, self, settings, spec, context)
     }
 
     fn timed(
@@ -96,14 +124,14 @@ impl Method<TabularModality> for GatedMethod {
         device: &Device,
     ) -> Result<TimedRun> {
         let settings = self.settings_of(spec)?;
-        timed(modality, &self.info, &settings, spec, dir, device)
+        timed(modality, self, &settings, spec, dir, device)
     }
 }
 
-/// Fits the model that `info` describes (gated or dense) and judges it.
+/// Fits the method's model (gated or dense) and judges it.
 fn run(
     modality: &TabularModality,
-    info: MethodInfo,
+    method: &GatedMethod,
     mut settings: TabularSettings,
     spec: &RunSpec,
     context: &mut RunContext<'_>,
@@ -116,20 +144,19 @@ fn run(
     if settings.train.recipe == Recipe::Settled {
         settings.train.optimiser.learning_rate *= small_batch_factor(settings.train.batch_size);
     }
-    let data = summarise(&table, &settings, info.gated, planned);
+    // The trainer has no gate to lead to a target that the method keeps to by itself.
+    let target = match method.rank {
+        Some(_) => settings.train.target.take(),
+        None => None,
+    };
+    let trained = method.info.gated && method.rank.is_none();
+    let data = summarise(&table, &settings, trained, planned);
     let teachers = modality.teachers();
     let teacher = teachers.teacher(&table, &settings, spec.seed, context)?;
     table.task.set_teacher(teacher);
     let EncodedTable { encoding, task, .. } = &table;
     let classes = table.classes();
-    let model = build_model(
-        encoding,
-        classes,
-        info.gated,
-        &settings,
-        spec.seed,
-        &context.device,
-    )?;
+    let model = method.model(encoding, classes, &settings, spec.seed, &context.device)?;
     let names = encoding.fields().into_iter().map(|(name, _)| name);
     let fields: Vec<String> = names.collect();
     let compact = |model: &TableModel| {
@@ -150,7 +177,7 @@ fn run(
     };
     let experiment = Experiment {
         spec,
-        method: info,
+        method: method.info.clone(),
         data,
         origins: Some(table.origins.clone()),
         robustness: settings.train.robustness,
@@ -158,12 +185,21 @@ fn run(
     let model = &model;
     experiment.run(
         |sitting, context| {
+            let kept = match (method.rank, target) {
+                (Some(rank), Some(target)) => {
+                    let seed = spec.seed;
+                    Some(keep_best(
+                        rank, target, model, &table, &settings, seed, context,
+                    )?)
+                }
+                _ => None,
+            };
             let note = match settings.model.start.is_additive(&table.encoding) {
                 true => start_from_logistic(model, &table, &settings, spec.seed, context)?,
                 false => None,
             };
             let mut fitted = fit.fit(sitting, context)?;
-            fitted.outcome.notes.extend(note);
+            fitted.outcome.notes.extend(note.into_iter().chain(kept));
             Ok(fitted)
         },
         context,
@@ -174,7 +210,7 @@ fn run(
 /// same encoded rows.
 fn timed(
     modality: &TabularModality,
-    info: &MethodInfo,
+    method: &GatedMethod,
     settings: &TabularSettings,
     spec: &RunSpec,
     dir: &Path,
@@ -185,14 +221,7 @@ fn timed(
     let seconds = start.elapsed().as_secs_f64();
     spec.check_twin(table.loaded.twin)?;
     let classes = table.classes();
-    let model = build_model(
-        &table.encoding,
-        classes,
-        info.gated,
-        settings,
-        spec.seed,
-        device,
-    )?;
+    let model = method.model(&table.encoding, classes, settings, spec.seed, device)?;
     let mut swept = false;
     let mut timed = TimedRun::of_run(dir, table.task, model, device, |folder| {
         let small = CompactTable::load(folder, device)?.model().clone();
@@ -306,6 +335,12 @@ fn summarise(
         if gate.granularity == Granularity::Fine {
             notes
                 .push("fine gates: one an entry of the embedding tables; not compacted".to_owned());
+        }
+        if gate.distribution == GateDistribution::Gaussian {
+            notes.push(format!(
+                "stochastic gates with Gaussian noise, sigma {}",
+                gate.sigma
+            ));
         }
         if gate.kind == GateKind::Conditional {
             notes.push("conditional gates: log_alpha = a + W r; not compacted".to_owned());

@@ -6,6 +6,8 @@ mod forust;
 mod gated;
 mod logistic;
 mod majority;
+mod selection;
+mod stg;
 
 use crate::TabularModality;
 use l0gm_train::Methods;
@@ -26,6 +28,11 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
         &branches::DEEPFM,
         &branches::DCN_V2,
         &branches::TABM,
+        &selection::MUTUAL_INFORMATION,
+        &selection::RECURSIVE,
+        &selection::GROUP_LASSO,
+        &selection::GAIN,
+        &stg::STG,
         &external::XGBOOST,
         &external::LIGHTGBM,
         &external::CATBOOST,

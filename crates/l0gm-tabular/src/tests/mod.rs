@@ -17,6 +17,7 @@ mod reading;
 mod robustness;
 mod rows;
 mod runs;
+mod selection;
 mod sparse;
 mod splitting;
 mod values;
