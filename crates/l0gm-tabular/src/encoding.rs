@@ -234,6 +234,22 @@ impl EncodedRows {
         }
     }
 
+    /// The rows of these numbers, in this order.
+    pub(crate) fn select(&self, rows: &[u32]) -> Self {
+        let all = self.rows.max(1);
+        fn of<T: Copy>(values: &[T], all: usize, rows: &[u32]) -> Vec<T> {
+            let width = values.len() / all;
+            let row = |&row: &u32| &values[row as usize * width..(row as usize + 1) * width];
+            rows.iter().flat_map(row).copied().collect()
+        }
+        Self {
+            categories: of(&self.categories, all, rows),
+            knots: of(&self.knots, all, rows),
+            positions: of(&self.positions, all, rows),
+            rows: rows.len(),
+        }
+    }
+
     /// Takes the first `rows` rows.
     pub(crate) fn take(&mut self, rows: usize) -> Self {
         let first = self.part(0..rows);

@@ -23,6 +23,7 @@ mod modality;
 mod model;
 mod nearest;
 mod optimiser;
+mod peers;
 mod predict;
 mod predictions;
 mod predictor;
@@ -50,8 +51,8 @@ pub use context::RunContext;
 pub use error::{Error, Result};
 pub use explain::{Effect, Explanation};
 pub use external::{
-    ExternalCells, ExternalColumn, ExternalPart, ExternalPredictor, ExternalRows, ExternalSettings,
-    ExternalTool,
+    ExternalCall, ExternalCells, ExternalColumn, ExternalPart, ExternalPredictor, ExternalRows,
+    ExternalSettings, ExternalTool,
 };
 pub use finite::all_finite;
 pub use fit::{Compactor, GatedFit, GatedPredictor};
@@ -72,6 +73,7 @@ pub use modality::{DataLook, Hyperparameter, Modality, ModalityParts, usual_sett
 pub use model::{Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part};
 pub use nearest::nearest_name;
 pub use optimiser::{Optimiser, OptimiserConfig, StepOutcome};
+pub use peers::{CompactBesidePeers, OnePass, PeerRun};
 pub use predict::predict;
 pub use predictions::{
     Legend, Origins, PredictionTable, RowKeys, RowOrigins, read_predictions, write_predictions,
@@ -92,5 +94,7 @@ pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
 pub use trainer::{
     ClassWeights, LambdaUnit, Outcome, Recipe, Selection, Teacher, TrainConfig, Training, train,
 };
-pub use turns::{THIRD_DIGIT, Timing, Turns, ratio, side_by_side, spread};
+pub use turns::{
+    THIRD_DIGIT, Timing, Turn, Turns, by_turns, own_turn, ratio, side_by_side, spread,
+};
 pub use warning::{BaselineScore, Evidence, Warning, WarningKind};

@@ -5,7 +5,7 @@
 //! that plans, reports and comparisons ask it and never look at a name.
 
 use crate::nearest::nearest_name;
-use crate::{Error, Result, RunContext, RunRecord, RunSpec, TimedRun};
+use crate::{Error, PeerRun, Result, RunContext, RunRecord, RunSpec, TimedRun};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -208,6 +208,26 @@ pub trait Method<M: ?Sized> {
         let _ = (modality, dir, device);
         Err(Error::NoModel(format!(
             "method {} keeps no model that could be built again to be timed ({})",
+            self.info().name,
+            spec.id()
+        )))
+    }
+
+    /// Makes the finished run in `dir` ready to be timed beside programs of other projects, and hands it to `time`.
+    /// Default: the method keeps no compact model.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`] where the method keeps none; otherwise the run's files are missing or damaged.
+    fn beside_peers(
+        &self,
+        modality: &M,
+        spec: &RunSpec,
+        dir: &Path,
+        time: &mut dyn FnMut(&PeerRun<'_>),
+    ) -> Result<()> {
+        let _ = (modality, dir, time);
+        Err(Error::NoModel(format!(
+            "method {} keeps no compact model that programs of other projects could be timed beside ({})",
             self.info().name,
             spec.id()
         )))

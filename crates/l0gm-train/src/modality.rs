@@ -3,7 +3,7 @@
 use crate::method::Methods;
 use crate::resolve::{Located, SpecRequest, resolve_spec};
 use crate::{
-    Explanation, MethodInfo, Result, RunContext, RunRecord, RunSpec, TimedRun, TrainConfig,
+    Explanation, MethodInfo, PeerRun, Result, RunContext, RunRecord, RunSpec, TimedRun, TrainConfig,
 };
 use candle_core::Device;
 use serde::Serialize;
@@ -67,6 +67,25 @@ pub trait Modality {
     /// # Errors
     /// [`Error::NoModel`](crate::Error::NoModel) where the run keeps none; otherwise its files are missing or damaged.
     fn timed(&self, spec: &RunSpec, dir: &Path, device: &Device) -> Result<TimedRun>;
+    /// Makes the finished run in `dir` ready to be timed beside programs of other projects, and hands it to `time`.
+    /// Default: no such programs are known for this modality.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`](crate::Error::NoModel) where the run keeps no compact model or no programs are known; otherwise
+    /// its files are missing or damaged.
+    fn beside_peers(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        time: &mut dyn FnMut(&PeerRun<'_>),
+    ) -> Result<()> {
+        let _ = (dir, time);
+        Err(crate::Error::NoModel(format!(
+            "no programs of other projects are known for modality {} ({})",
+            self.name(),
+            spec.id()
+        )))
+    }
     /// What each input is worth to the compact model of the finished run in `dir`, found by permuting it
     /// `permutations` times. `None` where inputs have no names, as the dimensions of an embedding. Default: `None`.
     ///
@@ -199,6 +218,17 @@ impl<P: ModalityParts> Modality for P {
         P::METHODS
             .find(&spec.method)?
             .timed(self, spec, dir, device)
+    }
+
+    fn beside_peers(
+        &self,
+        spec: &RunSpec,
+        dir: &Path,
+        time: &mut dyn FnMut(&PeerRun<'_>),
+    ) -> Result<()> {
+        P::METHODS
+            .find(&spec.method)?
+            .beside_peers(self, spec, dir, time)
     }
 
     fn explain(

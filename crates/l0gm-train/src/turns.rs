@@ -137,6 +137,74 @@ pub fn side_by_side(passes: &[&Pass], turns: &Turns, stop: &StopFlag) -> Result<
     Ok(timings)
 }
 
+/// One turn of a model: makes its passes and returns the microseconds of each that counts.
+pub type Turn<'a> = Box<dyn FnMut(&Turns) -> Result<Vec<f64>> + 'a>;
+
+/// Like [`side_by_side`], for models that make their turns themselves, such as other programs. A model that fails has no
+/// further turn, and its error stands in its place; the others go on.
+///
+/// # Errors
+/// There are no rounds, or a stop was requested.
+pub fn by_turns(
+    models: &mut [Turn<'_>],
+    turns: &Turns,
+    stop: &StopFlag,
+) -> Result<Vec<Result<Timing>>> {
+    turns.check()?;
+    let mut timings: Vec<Result<Timing>> = models
+        .iter()
+        .map(|_| Ok(Timing { rounds: Vec::new() }))
+        .collect();
+    let start = Instant::now();
+    for round in 0..turns.rounds {
+        if round >= Turns::FEWEST && start.elapsed().as_secs_f64() >= turns.seconds {
+            break;
+        }
+        for turn in 0..models.len() {
+            if stop.is_set() {
+                return Err(Error::Stopped);
+            }
+            let at = (round + turn) % models.len();
+            if let Ok(timing) = &mut timings[at] {
+                match models[at](turns) {
+                    Ok(times) => timing.rounds.push(times),
+                    Err(error) => timings[at] = Err(error),
+                }
+            }
+        }
+    }
+    Ok(timings)
+}
+
+/// A turn of a model in this process. The clock's own time would show in a pass that is shorter than a tenth of a
+/// millisecond, so the time of such a pass is the mean over as many as last so long.
+///
+/// # Errors
+/// A pass fails.
+pub fn own_turn(mut pass: impl FnMut() -> Result<()>, turns: &Turns) -> Result<Vec<f64>> {
+    const SHORTEST: f64 = 1e-4;
+    let start = Instant::now();
+    let mut timed = |passes: usize| -> Result<f64> {
+        let before = Instant::now();
+        for _ in 0..passes {
+            pass()?;
+        }
+        Ok(before.elapsed().as_secs_f64() / passes as f64)
+    };
+    let mut once = f64::INFINITY;
+    for _ in 0..turns.warmup.max(1) {
+        once = once.min(timed(1)?);
+    }
+    let passes = ((SHORTEST / once.max(1e-7)) as usize).clamp(1, 10_000);
+    let mut times = Vec::with_capacity(turns.repeats);
+    while times.is_empty()
+        || (times.len() < turns.repeats && start.elapsed().as_secs_f64() < turns.turn_seconds)
+    {
+        times.push(1e6 * timed(passes)?);
+    }
+    Ok(times)
+}
+
 fn one_turn(pass: &Pass, turns: &Turns) -> Result<Vec<f64>> {
     let start = Instant::now();
     let over = |share: f64| start.elapsed().as_secs_f64() >= turns.turn_seconds * share;
@@ -225,6 +293,44 @@ mod tests {
         };
         let timings = side_by_side(&[&pass], &turns, &StopFlag::default()).unwrap();
         assert_eq!(timings[0].passes(), Turns::FEWEST);
+    }
+
+    #[test]
+    fn a_model_that_fails_has_no_further_turn_and_the_others_go_on() {
+        let mut turns_of_failing = 0;
+        let mut models: Vec<Turn<'_>> = vec![
+            Box::new(|_| Ok(vec![1.0, 2.0])),
+            Box::new(|_| {
+                turns_of_failing += 1;
+                Err(Error::Task("the peer is gone".to_owned()))
+            }),
+        ];
+        let turns = Turns {
+            rounds: 4,
+            ..Turns::default()
+        };
+        let timings = by_turns(&mut models, &turns, &StopFlag::default()).unwrap();
+        drop(models);
+        assert_eq!(timings[0].as_ref().unwrap().passes(), 8);
+        assert!(timings[1].is_err() && turns_of_failing == 1);
+    }
+
+    #[test]
+    fn short_passes_are_timed_together() {
+        let mut made = 0;
+        let count = || {
+            made += 1;
+            Ok(())
+        };
+        let turns = Turns {
+            repeats: 5,
+            turn_seconds: 60.0,
+            ..Turns::default()
+        };
+        let times = own_turn(count, &turns).unwrap();
+        assert_eq!(times.len(), 5);
+        assert!(made > 50, "{made}");
+        assert!(times.iter().all(|us| *us < 100.0));
     }
 
     #[test]

@@ -2,15 +2,18 @@
 //! the dimensions that it closes are dropped from them and from every layer that reads them. A field without open
 //! dimensions is not looked up at all. The result has no gate.
 
+mod beside_peers;
 mod file;
 mod fold;
 mod fused;
+mod onnx;
 mod reduce;
 mod rows;
 mod stack;
 mod stream;
 mod table;
 
+pub(crate) use beside_peers::beside_peers;
 pub use stream::TableStream;
 pub use table::CompactTable;
 
@@ -18,7 +21,7 @@ use crate::cin::CinShape;
 use crate::cross::crossed;
 use crate::deep::outputs_of_members;
 use crate::encoder::{FieldEncoder, periodic_features};
-use crate::encoding::Encoding;
+use crate::encoding::{EncodedRows, Encoding};
 use crate::head::{TabularHead, add_up, over_fields};
 use crate::input::{NumberInput, TableInput};
 use crate::spline::interpolate;
@@ -203,23 +206,38 @@ impl CompactModel {
         let Some(fused) = &self.fused else {
             return self.logits_of_by_ops(input, rows);
         };
-        let (x, mut sum) = fused.forward(input, rows)?;
-        let x = (x.dim(1)? > 0).then_some(x);
-        if let (CompactLinear::Gated(weight), Some(x)) = (&self.linear, &x) {
-            sum = l0gm_ops::add(&sum, &l0gm_ops::linear(x, weight, None)?)?;
+        let mut sum = fused.forward(input, rows)?;
+        let mut terms = Vec::with_capacity(2);
+        if !self.is_wholly_swept() {
+            let x = fused.embedded(input, rows)?;
+            let x = (x.dim(1)? > 0).then_some(x);
+            if let (Some(fm), Some(x)) = (&self.fm, &x) {
+                sum = l0gm_ops::add(&sum, &fm.forward(x)?)?;
+            }
+            if let (Some(cross), Some(x)) = (&self.cross, &x) {
+                sum = l0gm_ops::add(&sum, &cross.forward(x)?)?;
+            }
+            let members = self.deep.as_ref().filter(|deep| deep.has_members());
+            if let Some(deep) = members {
+                terms.push(deep.forward(x.as_ref(), rows)?);
+            }
         }
-        if let (Some(fm), Some(x)) = (&self.fm, &x) {
-            sum = l0gm_ops::add(&sum, &fm.forward(x)?)?;
-        }
-        if let (Some(cross), Some(x)) = (&self.cross, &x) {
-            sum = l0gm_ops::add(&sum, &cross.forward(x)?)?;
-        }
-        let mut terms = vec![sum];
-        if let Some(deep) = &self.deep {
-            terms.push(deep.forward(x.as_ref(), rows)?);
-        }
+        terms.insert(0, sum);
         // The sweep has added the bias already.
         Ok(add_up(&terms, None, self.classes)?.logits)
+    }
+
+    /// Whether the sweep has all branches. Those that only rivals have, and members, are computed by ops.
+    fn is_wholly_swept(&self) -> bool {
+        let members = self.deep.as_ref().is_some_and(CompactDeep::has_members);
+        self.fm.is_none() && self.cross.is_none() && !members
+    }
+
+    /// Computes the outputs of encoded rows without tensors, row by row: one logit for each class, or, for two classes,
+    /// that of the second. `None` if the sweep does not have the whole model.
+    fn outputs_of(&self, rows: &EncodedRows) -> candle_core::Result<Option<Vec<f32>>> {
+        let fused = self.fused.as_ref().filter(|_| self.is_wholly_swept());
+        fused.map(|fused| fused.outputs(rows)).transpose()
     }
 
     /// Computes the logits by operations on whole stacks of fields, on any device and for any settings.
@@ -441,6 +459,11 @@ impl CompactCross {
 }
 
 impl CompactDeep {
+    /// Whether there are several members.
+    fn has_members(&self) -> bool {
+        matches!(self.output, CompactOutput::Members(_))
+    }
+
     /// From (rows, open), or `None` if nothing is open, to (rows, outputs), or to (rows, members, outputs) with several
     /// members.
     fn forward(&self, x: Option<&Tensor>, rows: usize) -> candle_core::Result<Tensor> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub(super) struct OpenStack {
     /// Column of the open embeddings for each remaining (field, coordinate); one past the last column gives 0.
-    gather: Tensor,
+    pub(super) gather: Tensor,
     pub(super) fields: usize,
     pub(super) dim: usize,
 }

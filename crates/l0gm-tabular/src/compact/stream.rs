@@ -75,7 +75,7 @@ impl TableStream {
         Ok(Some(PredictedRows {
             keys: RowKeys::Numbers(numbers.drain(..rows).collect()),
             kept: kept.collect(),
-            probabilities: self.model.predict_encoded(&encoded.take(rows))?,
+            probabilities: self.model.probabilities(&encoded.take(rows))?,
         }))
     }
 

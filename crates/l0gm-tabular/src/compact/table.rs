@@ -12,6 +12,7 @@ use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts,
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Number of rows in a forward pass.
 pub(super) const BATCH: usize = 4096;
@@ -22,9 +23,12 @@ const MODALITY: &str = "tabular";
 pub struct CompactTable {
     header: CompactHeader,
     model: CompactModel,
-    encoding: Encoding,
+    /// Shared with the streams of this model.
+    encoding: Arc<Encoding>,
     reading: DataSettings,
     device: Device,
+    /// The header's class names, which every answer shares.
+    classes: Arc<[String]>,
 }
 
 /// The part of `model.json` that tables define.
@@ -59,9 +63,10 @@ impl CompactTable {
         // Folders of format 1 hold columns that no weight reads.
         let (model, encoding) = reduce::without_closed(&model, &body.encoding)?;
         Ok(Self {
+            classes: folder.header().classes.as_slice().into(),
             header: folder.header().clone(),
             model,
-            encoding,
+            encoding: Arc::new(encoding),
             reading: DataSettings {
                 missing: body.missing,
                 separator: body.separator,
@@ -126,7 +131,8 @@ impl CompactTable {
         TableStream::new(self, source, options)
     }
 
-    pub(super) fn encoding(&self) -> &Encoding {
+    /// The encoding of the columns that the model reads.
+    pub fn encoding(&self) -> &Encoding {
         &self.encoding
     }
 
@@ -169,8 +175,19 @@ impl CompactTable {
         self.encoding.encode(&table, &rows)
     }
 
-    /// Calibrated probabilities of encoded rows.
-    pub(super) fn predict_encoded(&self, rows: &EncodedRows) -> Result<ClassProbabilities> {
+    /// Calibrated probabilities of rows in the model's encoding.
+    ///
+    /// # Errors
+    /// Fails if the rows have another encoding, or a logit is not finite.
+    pub fn probabilities(&self, rows: &EncodedRows) -> Result<ClassProbabilities> {
+        if let Some(outputs) = self.model.outputs_of(rows)? {
+            let temperature = self.header.temperature;
+            return Ok(ClassProbabilities::from_outputs(
+                &outputs,
+                temperature,
+                &self.classes,
+            )?);
+        }
         let starts = (0..rows.rows).step_by(BATCH);
         let parts = starts
             .map(|from| self.logits_of(&rows.part(from..(from + BATCH).min(rows.rows))))

@@ -2,6 +2,7 @@
 //! fits the dense backbone, with the identity in place of the gate.
 
 use crate::additive::start_from_logistic;
+use crate::compact::beside_peers;
 use crate::data_summary::{data_summary, encoding_note, found, split_note};
 use crate::estimate::Extent;
 use crate::methods::selection::{Rank, keep_best};
@@ -15,7 +16,7 @@ use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateDistribution, GateKind, Granularity, InferenceGate};
 use l0gm_train::{
     CompactSummary, Compacted, DataSummary, Encoder, Experiment, GatedFit, Method, MethodInfo,
-    Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of,
+    PeerRun, Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of,
     latency_rows,
 };
 use std::path::Path;
@@ -125,6 +126,16 @@ impl Method<TabularModality> for GatedMethod {
     ) -> Result<TimedRun> {
         let settings = self.settings_of(spec)?;
         timed(modality, self, &settings, spec, dir, device)
+    }
+
+    fn beside_peers(
+        &self,
+        modality: &TabularModality,
+        spec: &RunSpec,
+        dir: &Path,
+        time: &mut dyn FnMut(&PeerRun<'_>),
+    ) -> Result<()> {
+        beside_peers(modality, &self.settings_of(spec)?, spec, dir, time)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The answer of a compact model: for each row, one probability per class.
 
 use crate::{Error, Result};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use l0gm_gate::calibration::scale_logits;
+use std::sync::Arc;
 
 /// Probabilities by row and class. Each row sums to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassProbabilities {
-    classes: Vec<String>,
+    classes: Arc<[String]>,
     /// Row by row: rows x classes.
     values: Vec<f64>,
 }
@@ -31,15 +32,7 @@ impl ClassProbabilities {
             DType::F32 => flat.to_vec1::<f32>()?.into_iter().map(f64::from).collect(),
             _ => flat.to_dtype(DType::F64)?.to_vec1()?,
         };
-        if let Some(at) = logits.iter().position(|l| !l.is_finite()) {
-            return Err(Error::NotFinite(format!(
-                "the logit of row {} for class {:?} is {}: the input holds values far outside what the model \
-                 was trained on",
-                at / columns + 1,
-                classes[at % columns],
-                logits[at]
-            )));
-        }
+        check(&logits, columns, classes)?;
         let mut values = scale_logits(&logits, temperature)?;
         for row in values.chunks_exact_mut(columns) {
             let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -48,7 +41,50 @@ impl ClassProbabilities {
             row.iter_mut().for_each(|v| *v /= total);
         }
         Ok(Self {
-            classes: classes.to_vec(),
+            classes: classes.into(),
+            values,
+        })
+    }
+
+    /// The same from a model's outputs, row by row: one logit for each class, or, for two classes, only that of the
+    /// second, where that of the first is 0. Gives the same bits as [`from_logits`](Self::from_logits).
+    ///
+    /// # Errors
+    /// A logit is NaN or infinite, or the temperature is not above 0.
+    pub fn from_outputs(
+        outputs: &[f32],
+        temperature: f64,
+        classes: &Arc<[String]>,
+    ) -> Result<Self> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(Error::Task(format!(
+                "the temperature is {temperature}; expected a number above 0"
+            )));
+        }
+        let columns = classes.len();
+        if columns != 2 {
+            let rows = outputs.len() / columns.max(1);
+            let logits = Tensor::from_slice(outputs, (rows, columns), &Device::Cpu)?;
+            return Self::from_logits(&logits, temperature, classes);
+        }
+        let mut values = vec![0f64; 2 * outputs.len()];
+        for (row, (logit, values)) in outputs.iter().zip(values.chunks_exact_mut(2)).enumerate() {
+            if !logit.is_finite() {
+                return Err(not_finite(row, &classes[1], f64::from(*logit)));
+            }
+            let scaled = f64::from(*logit) / temperature;
+            // The larger of the two powers is exp(0).
+            let power = (-scaled.abs()).exp();
+            let total = 1.0 + power;
+            let (larger, smaller) = (1.0 / total, power / total);
+            let both = match scaled > 0.0 {
+                true => [smaller, larger],
+                false => [larger, smaller],
+            };
+            values.copy_from_slice(&both);
+        }
+        Ok(Self {
+            classes: Arc::clone(classes),
             values,
         })
     }
@@ -81,11 +117,25 @@ impl ClassProbabilities {
     }
 }
 
+fn check(logits: &[f64], columns: usize, classes: &[String]) -> Result<()> {
+    match logits.iter().position(|l| !l.is_finite()) {
+        Some(at) => Err(not_finite(at / columns, &classes[at % columns], logits[at])),
+        None => Ok(()),
+    }
+}
+
+fn not_finite(row: usize, class: &str, logit: f64) -> Error {
+    Error::NotFinite(format!(
+        "the logit of row {} for class {class:?} is {logit}: the input holds values far outside what the model was \
+         trained on",
+        row + 1
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use candle_core::Device;
 
     fn names() -> Vec<String> {
         vec!["no".to_owned(), "yes".to_owned()]
@@ -99,6 +149,20 @@ mod tests {
         assert!((found.row(0)[1] - expected).abs() < 1e-12);
         assert_eq!(found.best(0).0, "yes");
         assert_eq!((found.rows(), found.best(1)), (2, ("no", 1.0)));
+    }
+
+    #[test]
+    fn one_output_of_two_classes_gives_the_bits_of_both_logits() {
+        let classes: Arc<[String]> = names().into();
+        let outputs = [-3.25f32, 0.0, 1e-3, 2.5, 700.0, -700.0];
+        let logits: Vec<Vec<f32>> = outputs.iter().map(|l| vec![0.0, *l]).collect();
+        let logits = Tensor::new(logits, &Device::Cpu).unwrap();
+        let both = ClassProbabilities::from_logits(&logits, 1.3, &classes).unwrap();
+        let one = ClassProbabilities::from_outputs(&outputs, 1.3, &classes).unwrap();
+        assert_eq!(both, one);
+        let error = ClassProbabilities::from_outputs(&[0.5, f32::NAN], 1.3, &classes).unwrap_err();
+        assert!(error.to_string().contains("row 2"), "{error}");
+        assert!(ClassProbabilities::from_outputs(&outputs, 0.0, &classes).is_err());
     }
 
     #[test]

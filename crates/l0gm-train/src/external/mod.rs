@@ -7,12 +7,15 @@
 //! A modality implements [`ExternalRows`] and calls [`ExternalPredictor::fit`].
 
 mod answer;
+mod call;
 mod predictor;
 mod process;
 mod rows;
 mod settings;
 mod task;
+mod written;
 
+pub use call::ExternalCall;
 pub use predictor::ExternalPredictor;
 pub use process::ExternalTool;
 pub use rows::{ExternalCells, ExternalPart, ExternalRows};

@@ -2,10 +2,9 @@
 
 use super::answer::{self, Facts};
 use super::process::ExternalTool;
-use super::rows::{self, ExternalCells, ExternalPart, ExternalRows};
-use super::task::Task;
-use super::{LABEL, ROW};
-use crate::run_dir::write_json;
+use super::rows::{ExternalPart, ExternalRows};
+use super::task::TASK;
+use super::written::Written;
 use crate::{
     Condition, Error, Fitted, Latency, Offered, Outcome, Perturbed, PerturbedLogits,
     PredictionTable, Predictor, ProgressEvent, Result, RunContext, Sitting, Sizes, Split,
@@ -49,10 +48,6 @@ impl Folder {
         let answers = path.join("answers");
         fs::create_dir_all(&answers).map_err(|e| Error::io(&answers, "create this folder", &e))?;
         Ok(Self { path, kept })
-    }
-
-    fn rows(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.parquet"))
     }
 
     fn answer(&self, name: &str) -> PathBuf {
@@ -102,47 +97,19 @@ impl ExternalPredictor {
         sitting: Sitting<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<Fitted<Self>> {
-        let columns = data.columns();
-        rows::check(&columns)?;
         let folder = Folder::new(sitting.run.path())?;
         let parts = asked(robustness);
-        let mut counts = Vec::with_capacity(parts.len());
-        let train = data.cells(ExternalPart::Split(Split::Train))?;
-        let labels = Some(data.labels(Split::Train));
-        rows::write(&folder.rows("train"), &columns, &train, labels)?;
-        for (name, part) in &parts {
-            if context.stop.is_set() {
-                return Err(Error::Stopped);
-            }
-            let cells = data.cells(*part)?;
-            // Labels are for learning and stopping; test rows go without.
-            let labels =
-                (*part == ExternalPart::Split(Split::Valid)).then(|| data.labels(Split::Valid));
-            rows::write(&folder.rows(name), &columns, &cells, labels)?;
-            counts.push(cells.first().map_or(0, ExternalCells::rows));
-        }
         let classes = &sitting.data.classes;
-        let task = folder.path.join("task.json");
         let run = sitting.spec.id();
-        write_json(
-            &task,
-            &Task {
-                format: Task::FORMAT,
-                run: run.clone(),
-                modality: &sitting.spec.modality,
-                dataset: &sitting.spec.dataset,
-                seed: sitting.spec.seed,
-                threads: context.threads,
-                classes,
-                columns: &columns,
-                row: ROW,
-                label: LABEL,
-                train: "train.parquet".to_owned(),
-                valid: "valid.parquet".to_owned(),
-                predict: parts.iter().map(|(name, _)| name.clone()).collect(),
-                settings,
-            },
-        )?;
+        let written = Written {
+            folder: &folder.path,
+            spec: sitting.spec,
+            classes,
+            threads: context.threads,
+            settings,
+        };
+        let counts = written.write(data, &parts, &context.stop)?;
+        let task = folder.path.join(TASK);
         context.progress.event(&ProgressEvent {
             stage: "external tool",
             step: 0,

@@ -4,6 +4,9 @@ use super::{LABEL, ROW};
 use serde::Serialize;
 use serde_json::Value;
 
+/// Name of the file with the task.
+pub(super) const TASK: &str = "task.json";
+
 /// A column of the rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExternalColumn {

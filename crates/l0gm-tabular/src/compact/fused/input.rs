@@ -1,5 +1,6 @@
-//! Borrows the tensors of a batch as slices.
+//! The input of a sweep as slices, from tensors or from encoded rows.
 
+use crate::encoding::EncodedRows;
 use crate::input::TableInput;
 use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 
@@ -10,14 +11,28 @@ pub(super) struct Input<'a> {
     pub(super) numbers: Option<Numbers<'a>>,
 }
 
-/// Number columns, stored row by row.
+/// Number columns, stored row by row. The table row at the upper end of a bin follows that at the lower end.
 pub(super) struct Numbers<'a> {
     pub(super) lower: &'a [u32],
-    pub(super) upper: &'a [u32],
     pub(super) position: &'a [f32],
-    pub(super) rest: &'a [f32],
     /// Number of columns.
     pub(super) count: usize,
+}
+
+impl<'a> Input<'a> {
+    /// Encoded rows as they are.
+    pub(super) fn of(rows: &'a EncodedRows) -> Self {
+        let all = rows.rows.max(1);
+        let (ids, numbers) = (rows.categories.len() / all, rows.knots.len() / all);
+        Self {
+            ids: (ids > 0).then_some((rows.categories.as_slice(), ids)),
+            numbers: (numbers > 0).then_some(Numbers {
+                lower: &rows.knots,
+                position: &rows.positions,
+                count: numbers,
+            }),
+        }
+    }
 }
 
 /// Borrows an input's tensors as slices.
@@ -31,12 +46,7 @@ pub(super) fn with_input(
         .map(|c| c.ids.contiguous())
         .transpose()?;
     let numbers = match &input.numbers {
-        Some(n) => Some([
-            n.lower.contiguous()?,
-            n.upper.contiguous()?,
-            n.position.contiguous()?,
-            n.rest.contiguous()?,
-        ]),
+        Some(n) => Some([n.lower.contiguous()?, n.position.contiguous()?]),
         None => None,
     };
     let ids_held = ids
@@ -53,11 +63,9 @@ pub(super) fn with_input(
         )
     });
     let numbers = match &held {
-        Some(([lower, upper, position, rest], dims)) => Some(Numbers {
+        Some(([lower, position], dims)) => Some(Numbers {
             lower: cpu(&lower.0, lower.1)?,
-            upper: cpu(&upper.0, upper.1)?,
             position: cpu(&position.0, position.1)?,
-            rest: cpu(&rest.0, rest.1)?,
             count: dims[1],
         }),
         None => None,

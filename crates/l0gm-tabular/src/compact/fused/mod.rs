@@ -1,25 +1,33 @@
-//! The compact model's forward pass in one sweep over rows, on the CPU. The gate leaves different dimensions open in
-//! each field, so operations on whole stacks of fields would need padding with zeros. Here, the open columns of each
-//! field are looked up directly, and the interaction network multiplies only the open fields of each coordinate.
+//! The compact model's forward pass in one sweep over rows, on the CPU, from ids and positions to logits. The gate leaves
+//! different dimensions open in each field, so operations on whole stacks of fields would need padding with zeros. Here,
+//! the open columns of each field are looked up directly, and the interaction network multiplies only the open fields of
+//! each coordinate.
 //!
-//! Three changes save time without changing a logit. A layer reads x_i x_j and x_j x_i, so their weights are added in
-//! advance. The last layer's maps are only summed, so its weights are contracted with the output's. Maps are stored
-//! side by side, so one product serves all of them at once.
+//! What is linear in the open columns of one field is added up in advance for every row of its table, so that it is
+//! looked up with them. The interactions are a polynomial ([`polynomial`]) or, where that would have more monomials than
+//! the maps have products, maps whose weights are contracted as far as possible ([`cin`]). The hidden layers are packed
+//! ([`PackedLinear`]), and a part of the rows goes through all of them while it is in the cache.
 
 mod cin;
 mod input;
+mod lookup;
+mod polynomial;
 
-use super::{CompactLinear, CompactModel, FieldMap, RawNumbers};
+use super::{CompactLinear, CompactModel, CompactOutput, RawNumbers};
+use crate::encoding::EncodedRows;
 use crate::input::TableInput;
 use candle_core::{Result, Tensor, bail};
 use cin::{BLOCK, FusedCin, Scratch};
 use input::{Input, with_input};
+use l0gm_ops::PackedLinear;
+use lookup::Lookup;
+use polynomial::{LANES, Polynomial};
 use rayon::prelude::*;
 
 /// Number of rows that a thread takes at once.
 const PART: usize = 64;
 
-/// A compact model without its deep branch, arranged for the sweep.
+/// A compact model, arranged for the sweep.
 #[derive(Clone, Debug)]
 pub(super) struct Fused {
     /// Number of columns of the embeddings.
@@ -29,47 +37,43 @@ pub(super) struct Fused {
     /// The raw branch: one weight row for each category, and one for each table row of numbers.
     raw_categories: Option<Vec<f32>>,
     raw_numbers: Option<Vec<f32>>,
-    cin: Option<FusedCin>,
+    interactions: Interactions,
+    /// The hidden layers of the deep branch, and its output.
+    deep: Vec<PackedLinear>,
 }
 
-/// The table of one field, and the columns of the embeddings that it fills.
 #[derive(Clone, Debug)]
-struct Lookup {
-    number: bool,
-    column: usize,
-    offset: u32,
-    width: usize,
-    start: usize,
-    table: Vec<f32>,
+enum Interactions {
+    None,
+    Polynomial(Polynomial),
+    Maps(FusedCin),
+}
+
+/// Buffers for the rows of a part.
+#[derive(Default)]
+struct Buffers {
+    /// Open columns, row by row.
+    x: Vec<f32>,
+    /// Open columns of [`LANES`] rows side by side.
+    across: Vec<[f32; LANES]>,
+    /// Units of one hidden layer and of the next, row by row.
+    hidden: [Vec<f32>; 2],
+    maps: Scratch,
 }
 
 impl Fused {
     /// Returns `None` if the model has something that the sweep does not support: numbers without tables, maps with
-    /// an activation or a split, or many classes.
+    /// an activation or a split, or many classes. Branches of rivals and members are not part of it; they read
+    /// [`embedded`](Self::embedded).
     pub(super) fn new(model: &CompactModel) -> Result<Option<Self>> {
         let outputs = model.bias.elem_count();
         let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         if !model.bias.device().is_cpu() {
             return Ok(None);
         }
-        let (mut fields, mut start) = (Vec::new(), 0);
-        for field in &model.fields {
-            let (number, table) = match &field.map {
-                FieldMap::Categories(table) => (false, table),
-                FieldMap::PiecewiseLinear(table) => (true, table),
-                FieldMap::Dense(..) => return Ok(None),
-            };
-            let width = table.dim(1)?;
-            fields.push(Lookup {
-                number,
-                column: field.column,
-                offset: field.offset,
-                width,
-                start,
-                table: values(table)?,
-            });
-            start += width;
-        }
+        let Some(fields) = lookup::of_model(model)? else {
+            return Ok(None);
+        };
         let (mut raw_categories, mut raw_numbers) = (None, None);
         if let CompactLinear::Raw(categories, numbers) = &model.linear {
             raw_categories = categories.as_ref().map(values).transpose()?;
@@ -79,50 +83,92 @@ impl Fused {
                 None => None,
             };
         }
-        let cin = match &model.cin {
-            None => None,
-            Some(_) => match FusedCin::new(model, outputs)? {
-                Some(cin) => Some(cin),
-                None => return Ok(None),
+        let interactions = match &model.cin {
+            None => Interactions::None,
+            Some(_) => match Polynomial::new(model, outputs)? {
+                Some(polynomial) => Interactions::Polynomial(polynomial),
+                None => match FusedCin::new(model, outputs)? {
+                    Some(maps) => Interactions::Maps(maps),
+                    None => return Ok(None),
+                },
             },
         };
+        let mut deep = Vec::new();
+        if let Some(branch) = &model.deep
+            && let CompactOutput::Single(output) = &branch.output
+        {
+            let Some(first) = &branch.first else {
+                return Ok(None);
+            };
+            deep.push(PackedLinear::new(first, Some(&branch.first_bias))?);
+            for layer in &branch.hidden {
+                deep.push(PackedLinear::new(&layer.weight, layer.bias.as_ref())?);
+            }
+            deep.push(PackedLinear::new(output, None)?);
+        }
         Ok(Some(Self {
-            open: start,
+            open: fields.iter().map(Lookup::width).sum(),
             bias: values(&model.bias)?,
             fields,
             raw_categories,
             raw_numbers,
-            cin,
+            interactions,
+            deep,
         }))
     }
 
-    /// Computes the open embeddings, (rows, open), and the sum of bias, raw branch and interactions, (rows, outputs).
-    pub(super) fn forward(&self, input: &TableInput, rows: usize) -> Result<(Tensor, Tensor)> {
+    /// Computes the outputs, (rows, outputs), from tensors.
+    pub(super) fn forward(&self, input: &TableInput, rows: usize) -> Result<Tensor> {
         let outputs = self.bias.len();
-        let mut x = vec![0f32; rows * self.open];
         let mut sums = vec![0f32; rows * outputs];
+        with_input(input, |input| self.sweep(input, &mut sums))?;
+        Tensor::from_vec(sums, (rows, outputs), &candle_core::Device::Cpu)
+    }
+
+    /// The open columns of the embeddings, (rows, open), for branches that are not part of the sweep.
+    pub(super) fn embedded(&self, input: &TableInput, rows: usize) -> Result<Tensor> {
+        let mut x = vec![0f32; rows * self.open];
         with_input(input, |input| {
-            let part = |(number, (x, sums)): (usize, (&mut [f32], &mut [f32]))| {
-                self.part(input, number * PART, x, sums)
-            };
-            if self.open == 0 || rows <= PART {
-                return self.part(input, 0, &mut x, &mut sums);
+            // What tables add to the outputs is in the sweep's result.
+            let mut unused = vec![0f32; self.bias.len()];
+            for (row, x) in x.chunks_exact_mut(self.open.max(1)).enumerate() {
+                for field in &self.fields {
+                    field.look_up(input, row, x, &mut unused)?;
+                }
             }
-            x.par_chunks_mut(PART * self.open)
-                .zip(sums.par_chunks_mut(PART * outputs))
-                .enumerate()
-                .map(part)
-                .collect::<Result<()>>()
+            Ok(())
         })?;
-        let device = candle_core::Device::Cpu;
-        Ok((
-            Tensor::from_vec(x, (rows, self.open), &device)?,
-            Tensor::from_vec(sums, (rows, outputs), &device)?,
-        ))
+        Tensor::from_vec(x, (rows, self.open), &candle_core::Device::Cpu)
+    }
+
+    /// Computes the outputs of encoded rows, row by row.
+    pub(super) fn outputs(&self, rows: &EncodedRows) -> Result<Vec<f32>> {
+        let mut sums = vec![0f32; rows.rows * self.bias.len()];
+        self.sweep(&Input::of(rows), &mut sums)?;
+        Ok(sums)
+    }
+
+    /// Computes as many rows as `sums` holds, in parts on the threads of the pool.
+    fn sweep(&self, input: &Input<'_>, sums: &mut [f32]) -> Result<()> {
+        let outputs = self.bias.len();
+        if sums.len() <= PART * outputs {
+            return self.part(input, 0, sums, &mut Buffers::default());
+        }
+        sums.par_chunks_mut(PART * outputs)
+            .enumerate()
+            .try_for_each_init(Buffers::default, |buffers, (number, sums)| {
+                self.part(input, number * PART, sums, buffers)
+            })
     }
 
     /// Computes as many rows as `sums` holds, beginning with `first`.
-    fn part(&self, input: &Input<'_>, first: usize, x: &mut [f32], sums: &mut [f32]) -> Result<()> {
+    fn part(
+        &self,
+        input: &Input<'_>,
+        first: usize,
+        sums: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> Result<()> {
         let outputs = self.bias.len();
         for (at, sums) in sums.chunks_exact_mut(outputs).enumerate() {
             sums.copy_from_slice(&self.bias);
@@ -131,32 +177,49 @@ impl Fused {
         if self.open == 0 {
             return Ok(());
         }
-        for (at, x) in x.chunks_exact_mut(self.open).enumerate() {
+        let rows = sums.len() / outputs;
+        buffers.x.resize(rows * self.open, 0.0);
+        let lines = buffers.x.chunks_exact_mut(self.open);
+        for (at, (x, sums)) in lines.zip(sums.chunks_exact_mut(outputs)).enumerate() {
             for field in &self.fields {
-                field.look_up(
-                    input,
-                    first + at,
-                    &mut x[field.start..field.start + field.width],
-                )?;
+                field.look_up(input, first + at, x, sums)?;
             }
         }
-        if let Some(cin) = &self.cin {
-            let mut scratch = Scratch::default();
-            for coordinate in &cin.coordinates {
-                let xs = x.chunks(BLOCK * self.open);
-                for (x, sums) in xs.zip(sums.chunks_mut(BLOCK * outputs)) {
-                    if sums.len() == BLOCK * outputs {
-                        cin.add::<BLOCK>(coordinate, x, self.open, sums, &mut scratch.four);
-                        continue;
-                    }
-                    let singles = x
-                        .chunks_exact(self.open)
-                        .zip(sums.chunks_exact_mut(outputs));
-                    for (x, sums) in singles {
-                        cin.add::<1>(coordinate, x, self.open, sums, &mut scratch.one);
-                    }
-                }
+        match &self.interactions {
+            Interactions::None => {}
+            Interactions::Polynomial(polynomial) => {
+                interact(polynomial, &buffers.x, &mut buffers.across, sums, outputs);
             }
+            Interactions::Maps(maps) => {
+                multiply(
+                    maps,
+                    &buffers.x,
+                    self.open,
+                    sums,
+                    outputs,
+                    &mut buffers.maps,
+                );
+            }
+        }
+        self.deep(rows, sums, buffers)
+    }
+
+    /// Adds the deep branch.
+    fn deep(&self, rows: usize, sums: &mut [f32], buffers: &mut Buffers) -> Result<()> {
+        let Some((output, hidden)) = self.deep.split_last() else {
+            return Ok(());
+        };
+        let [from, to] = &mut buffers.hidden;
+        for (at, layer) in hidden.iter().enumerate() {
+            to.resize(rows * layer.outputs(), 0.0);
+            let x = if at == 0 { &buffers.x } else { &*from };
+            layer.forward(x, to, true)?;
+            std::mem::swap(from, to);
+        }
+        to.resize(sums.len(), 0.0);
+        output.forward(from, to, false)?;
+        for (sum, deep) in sums.iter_mut().zip(&*to) {
+            *sum += deep;
         }
         Ok(())
     }
@@ -180,39 +243,76 @@ impl Fused {
         }
         if let (Some(table), Some(numbers)) = (&self.raw_numbers, &input.numbers) {
             for at in row * numbers.count..(row + 1) * numbers.count {
-                add(table, numbers.lower[at], numbers.rest[at])?;
-                add(table, numbers.upper[at], numbers.position[at])?;
+                let position = numbers.position[at];
+                add(table, numbers.lower[at], 1.0 - position)?;
+                add(table, numbers.lower[at].saturating_add(1), position)?;
             }
         }
         Ok(())
     }
 }
 
-impl Lookup {
-    /// Writes the open columns of this field for one row.
-    fn look_up(&self, input: &Input<'_>, row: usize, x: &mut [f32]) -> Result<()> {
-        let line = |id: u32| -> Result<&[f32]> {
-            let at = id.wrapping_sub(self.offset) as usize;
-            let from = at.saturating_mul(self.width);
-            match self.table.get(from..from.saturating_add(self.width)) {
-                Some(line) => Ok(line),
-                None => bail!("row {id} is not among the rows of column {}", self.column),
-            }
-        };
-        match (self.number, input.ids, &input.numbers) {
-            (false, Some((ids, count)), _) => {
-                x.copy_from_slice(line(ids[row * count + self.column])?);
-            }
-            (true, _, Some(numbers)) => {
-                let at = row * numbers.count + self.column;
-                let (lower, upper) = (line(numbers.lower[at])?, line(numbers.upper[at])?);
-                let (rest, position) = (numbers.rest[at], numbers.position[at]);
-                for ((x, lower), upper) in x.iter_mut().zip(lower).zip(upper) {
-                    *x = lower * rest + upper * position;
-                }
-            }
-            _ => bail!("the input has no column {} of its kind", self.column),
+/// Adds the polynomial to rows: [`LANES`] at once, and the last few one by one.
+fn interact(
+    polynomial: &Polynomial,
+    x: &[f32],
+    across: &mut Vec<[f32; LANES]>,
+    sums: &mut [f32],
+    outputs: usize,
+) {
+    let open = x.len() * outputs / sums.len();
+    let whole = sums.len() / (LANES * outputs) * LANES;
+    let (x, x_rest) = x.split_at(whole * open);
+    let (sums, sums_rest) = sums.split_at_mut(whole * outputs);
+    across.resize(open, [0.0; LANES]);
+    for (x, sums) in x
+        .chunks_exact(LANES * open)
+        .zip(sums.chunks_exact_mut(LANES * outputs))
+    {
+        for (column, across) in across.iter_mut().enumerate() {
+            *across = std::array::from_fn(|r| x[r * open + column]);
         }
-        Ok(())
+        let mut totals = vec![[0f32; LANES]; outputs];
+        polynomial.add(across, &mut totals);
+        for (r, sums) in sums.chunks_exact_mut(outputs).enumerate() {
+            for (sum, total) in sums.iter_mut().zip(&totals) {
+                *sum += total[r];
+            }
+        }
+    }
+    for (x, sums) in x_rest
+        .chunks_exact(open)
+        .zip(sums_rest.chunks_exact_mut(outputs))
+    {
+        // Rows of one lane are the row itself. Sums begin at 0 as above, for the same bits.
+        let mut totals = vec![[0f32; 1]; outputs];
+        polynomial.add(x.as_chunks::<1>().0, &mut totals);
+        for (sum, total) in sums.iter_mut().zip(&totals) {
+            *sum += total[0];
+        }
+    }
+}
+
+/// Adds the maps to rows, a block at once and the last few one by one.
+fn multiply(
+    maps: &FusedCin,
+    x: &[f32],
+    open: usize,
+    sums: &mut [f32],
+    outputs: usize,
+    scratch: &mut Scratch,
+) {
+    for coordinate in &maps.coordinates {
+        let xs = x.chunks(BLOCK * open);
+        for (x, sums) in xs.zip(sums.chunks_mut(BLOCK * outputs)) {
+            if sums.len() == BLOCK * outputs {
+                maps.add::<BLOCK>(coordinate, x, open, sums, &mut scratch.four);
+                continue;
+            }
+            let singles = x.chunks_exact(open).zip(sums.chunks_exact_mut(outputs));
+            for (x, sums) in singles {
+                maps.add::<1>(coordinate, x, open, sums, &mut scratch.one);
+            }
+        }
     }
 }
