@@ -8,7 +8,7 @@ use super::study::{Point, Study};
 use super::table::{Cell, Table, numbers, words};
 use super::{
     arms, claims, closing, detail_tables, format, gate_maps, headline, latency, own_data,
-    paper_tables, plots, robustness, significance, tables,
+    paper_tables, peers, plots, robustness, significance, tables,
 };
 use l0gm_train::RunRecord;
 
@@ -231,6 +231,7 @@ fn study_section(study: &Study<'_>, context: &ReportContext) -> Section {
     ));
     blocks.push(Block::Table(tables::size_and_speed(study)));
     blocks.extend(latency::blocks(study, &context.latencies));
+    blocks.extend(peers::blocks(study, &context.peers));
     blocks.extend(detail_tables::fields(study).map(Block::Table));
     let mut figures: Vec<_> = gate_maps::figure(study).into_iter().collect();
     figures.extend(plots::gates(study));

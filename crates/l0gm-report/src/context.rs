@@ -3,6 +3,7 @@
 use crate::choice::Choices;
 use crate::latency_record::LatencyRecord;
 use crate::out::CommandRecord;
+use crate::peers_record::PeersRecord;
 use crate::significance::Comparison;
 use l0gm_train::MethodInfo;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct ReportContext {
     pub disagreements: BTreeMap<String, String>,
     /// Results of the `latency` command.
     pub latencies: Vec<LatencyRecord>,
+    /// Results of the command `latency` with `--peers`.
+    pub peers: Vec<PeersRecord>,
     /// The recommended point of each study, chosen on validation predictions.
     pub choices: Choices,
     /// Paired tests of L0GM against each rival, made from the runs' predictions.

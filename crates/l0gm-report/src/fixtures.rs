@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio, TurnsRecord};
+use crate::peers_record::{MissingPeer, PeerBatch, PeerInput, PeerModel, PeersRecord};
 use l0gm_gate::calibration::{Bin, CalibrationReport};
 use l0gm_gate::{GateKind, GateReading, Granularity, InferenceGate};
 use l0gm_train::{
@@ -447,5 +448,39 @@ pub fn timed(run_id: &str, spread: f64) -> LatencyRecord {
             compact_logit_difference: Some(1e-7),
         }],
         versions: BTreeMap::new(),
+    }
+}
+
+/// Times of a run's compact model beside one peer, at one batch.
+pub fn peers(run_id: &str) -> PeersRecord {
+    let model = |name: &str, ours, input, median| PeerModel {
+        name: name.to_owned(),
+        ours,
+        input,
+        call: "C interface".to_owned(),
+        version: "1.0, 300 trees".to_owned(),
+        difference: 1e-7,
+        batches: vec![PeerBatch {
+            batch: 64,
+            times: times(median, 0.002),
+        }],
+    };
+    PeersRecord {
+        format: PeersRecord::FORMAT,
+        run_id: run_id.to_owned(),
+        test_rows: 9769,
+        turns: timed(run_id, 0.002).turns,
+        models: vec![
+            model("L0GM, compact", true, PeerInput::Encoded, 20.0),
+            model("L0GM, compact, from a file", true, PeerInput::File, 400.0),
+            model("LightGBM", false, PeerInput::Encoded, 40.0),
+            model("XGBoost", false, PeerInput::Encoded, 80.0),
+            model("LightGBM from a file", false, PeerInput::File, 200.0),
+        ],
+        missing: vec![MissingPeer {
+            name: "catboost".to_owned(),
+            reason: "is not installed; `methods install` brings it".to_owned(),
+        }],
+        notes: Vec::new(),
     }
 }

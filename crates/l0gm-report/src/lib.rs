@@ -54,6 +54,8 @@ pub mod out;
 mod own_data;
 pub mod paper;
 mod paper_tables;
+pub mod peers;
+pub mod peers_record;
 mod plots;
 pub mod publish;
 mod robustness;
@@ -103,6 +105,7 @@ pub fn write(
         unfinished,
         disagreements: out.disagreements()?,
         latencies: crate::latency_record::read_all(out)?,
+        peers: crate::peers_record::read_all(out)?,
         comparisons: significance::compare(out, records, &choices),
         choices,
     };

@@ -5,8 +5,8 @@ use super::context::ReportContext;
 use super::document::{Block, Document, Section};
 use super::study::Study;
 use super::{
-    closing, content, detail_tables, gate_maps, headline, latency, plots, robustness, significance,
-    tables,
+    closing, content, detail_tables, gate_maps, headline, latency, peers, plots, robustness,
+    significance, tables,
 };
 use l0gm_train::RunRecord;
 
@@ -104,6 +104,7 @@ fn section(study: &Study<'_>, context: &ReportContext) -> Section {
     blocks.push(Block::Heading("Size and speed".to_owned()));
     blocks.push(Block::Table(tables::size_and_speed(study)));
     blocks.extend(latency::blocks(study, &context.latencies));
+    blocks.extend(peers::blocks(study, &context.peers));
     blocks.push(Block::Heading("Training".to_owned()));
     blocks.push(Block::Figures(vec![plots::learning(study)]));
     blocks.extend(closing::what_it_saw(study));

@@ -26,6 +26,7 @@ fn context() -> ReportContext {
         choices: Default::default(),
         comparisons: vec![],
         latencies: vec![],
+        peers: vec![],
     }
 }
 
@@ -505,6 +506,7 @@ fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
     let with = |spread| {
         let context = ReportContext {
             latencies: vec![crate::fixtures::timed(&run.run_id, spread)],
+            peers: vec![crate::fixtures::peers(&run.run_id)],
             ..context()
         };
         let document = content::document(&records, &context, &paper::Paper::load().unwrap());
@@ -531,6 +533,15 @@ fn what_was_timed_by_turns_is_said_with_by_how_much_compact_falls() {
         "{noisy}"
     );
     assert!(noisy.contains("| 310 µs | 390 µs |"), "{noisy}");
+    assert!(
+        quiet.contains("### Latency beside other projects' programs"),
+        "{quiet}"
+    );
+    assert!(
+        quiet.contains("| ours against the fastest peer | 0.50x |")
+            && quiet.contains("Not timed: catboost: is not installed"),
+        "{quiet}"
+    );
     // Without a latency record the report must not mention the timing.
     assert!(!render(&records).2.contains("compact by turns"));
 }

@@ -78,6 +78,7 @@ pub fn join(folders: &[OutDir], into: &OutDir) -> anyhow::Result<Joined> {
             }
         }
         l0gm_report::latency_record::take_over(folder, into)?;
+        l0gm_report::peers_record::take_over(folder, into)?;
         add(&mut command, folder.command()?);
         failures.extend(of(folder)?);
     }

@@ -1,6 +1,6 @@
 //! `methods`: lists every method that `--method` takes, and installs the tools that some of them call.
 
-mod install;
+pub(crate) mod install;
 
 use crate::flags::{FormatFlag, MethodsAction, MethodsFlags};
 use crate::{modalities, names};

@@ -157,3 +157,84 @@ fn a_run_whose_predictions_are_not_its_models_is_not_timed() {
     );
     assert!(!out.join("latency").exists());
 }
+
+/// Times the peers of the run in `out`, with programs of this folder.
+fn time_peers(out: &Path, rivals: &Path) -> Output {
+    let path = out.to_str().unwrap();
+    let arguments = ["--batch", "1,8", "--rounds", "3", "--time-limit", "2"];
+    Command::new(env!("CARGO_BIN_EXE_l0gm"))
+        .args(["latency", path, "--peers"])
+        .args(arguments)
+        .env_remove("L0GM_DATA_DIR")
+        .env_remove("L0GM_MODEL_DIR")
+        .env("L0GM_RIVALS_DIR", rivals)
+        .output()
+        .unwrap()
+}
+
+/// Puts a program in the place of Python, and empty scripts for it.
+#[cfg(unix)]
+fn in_place_of_python(rivals: &Path, program: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let python = rivals.join("venv/bin/python");
+    std::fs::create_dir_all(python.parent().unwrap()).unwrap();
+    std::fs::write(&python, format!("#!/bin/sh\n{program}\n")).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["xgboost", "lightgbm", "catboost", "onnx"] {
+        std::fs::write(rivals.join(format!("{name}_peer.py")), "").unwrap();
+    }
+}
+
+#[test]
+fn a_compact_model_is_timed_where_peers_are_missing_crash_hang_or_answer_garbage() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let settings = ["tabular.train.epochs=1", "tabular.model.bypass=false"];
+    train(&out, "tabular", &GATED, &settings);
+    let rivals = folder.path().join("rivals");
+    let none = time_peers(&out, &rivals);
+    assert!(none.status.success(), "{}", text(&none));
+    for name in ["xgboost", "lightgbm", "catboost", "onnx"] {
+        let line = format!("not timed: {name}: ");
+        assert!(text(&none).contains(&line), "{}", text(&none));
+    }
+    assert!(text(&none).contains("`methods install`"), "{}", text(&none));
+    let page = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(
+        page.contains("Latency beside other projects' programs"),
+        "{page}"
+    );
+    assert!(page.contains("| L0GM, compact |"), "{page}");
+    #[cfg(unix)]
+    for (program, said) in [
+        ("echo hello", "answered \"hello\"; expected a JSON object"),
+        ("echo no disk >&2; exit 3", "exit status: 3): no disk"),
+        ("sleep 60", "no answer within 2 s"),
+        ("echo '{\"forms\": 5}'", "in which ways it can be called"),
+        ("echo '{\"error\": \"out of memory\"}'", "out of memory"),
+    ] {
+        in_place_of_python(&rivals, program);
+        let timed = time_peers(&out, &rivals);
+        assert!(timed.status.success(), "{}", text(&timed));
+        assert!(text(&timed).contains(said), "{said}: {}", text(&timed));
+        assert!(text(&timed).contains("L0GM, compact, from a file"));
+    }
+}
+
+#[test]
+fn peers_are_timed_on_one_thread_and_beside_compact_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    train(&out, "tabular", &["--method", "logistic"], &[]);
+    let path = out.to_str().unwrap();
+    for (flags, said) in [
+        (&["--peers", "--threads", "2"][..], "one thread"),
+        (&["--peers"], "compact model"),
+        (&["--time-limit", "5"], "--peers"),
+    ] {
+        let arguments = [&["latency", path], flags].concat();
+        let refused = l0gm(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        assert!(text(&refused).contains(said), "{}", text(&refused));
+    }
+}

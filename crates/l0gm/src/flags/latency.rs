@@ -28,7 +28,10 @@ Examples:
   cargo xtask latency out/adult --lambda 1e-3,3e-3 --threads 1
       Two points of the frontier, on one thread.
   cargo xtask latency out/quick --modality graph --rounds 5
-      One modality, with less patience.")]
+      One modality, with less patience.
+  cargo xtask latency out/adult --peers
+      Compact models of tables beside XGBoost, LightGBM, CatBoost and ONNX
+      Runtime on one thread, once `cargo xtask methods install` was run.")]
 pub struct LatencyFlags {
     /// Output folder of `reproduce` or `run`.
     #[arg(value_name = "DIR")]
@@ -45,13 +48,18 @@ pub struct LatencyFlags {
     /// Runs with these seeds; default: the lowest seed of each point.
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub seeds: Vec<u64>,
-    /// Numbers of rows per batch.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "N",
-        default_value = "1,64,1024"
-    )]
+    /// Times the compact models beside other projects' programs instead, on
+    /// one thread: trained as the rivals are, on the same rows, from encoded
+    /// rows and from the raw cells of a CSV file.
+    #[arg(long)]
+    pub peers: bool,
+    /// With --peers, seconds after which a program that gives no answer is
+    /// ended, training included.
+    #[arg(long, value_name = "S", default_value_t = 3600.0, requires = "peers")]
+    pub time_limit: f64,
+    /// Numbers of rows per batch; default: 1,64,1024, and with --peers
+    /// 1,64,1024,65536.
+    #[arg(long, value_delimiter = ',', value_name = "N")]
     pub batch: Vec<usize>,
     /// Number of rounds; each model has one turn in a round.
     #[arg(long, value_name = "N", default_value_t = 15)]

@@ -2,6 +2,7 @@
 //! nothing else being trained. The report shows the times.
 
 mod measure;
+mod peers;
 
 use crate::flags::LatencyFlags;
 use crate::run::Machine;
@@ -30,7 +31,11 @@ pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
     let out = OutDir::open(&flags.dir)?;
     let records = out.records()?;
     let chosen = chosen(&records, flags)?;
-    let machine = job::machine_of(flags.threads.as_deref(), &flags.device)?;
+    let threads = match flags.peers {
+        true => Some(peers::one_thread(flags)?),
+        false => flags.threads.as_deref(),
+    };
+    let machine = job::machine_of(threads, &flags.device)?;
     run::on_ctrl_c(machine.stop.clone())?;
     // Run on a thread of the pool, as training does.
     rayon::scope(|_| {
@@ -40,7 +45,10 @@ pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
             out: &out,
             machine: &machine,
         };
-        let done = time_all(&chosen, timing)?;
+        let done = match flags.peers {
+            true => peers::time_all(&chosen, &records, timing)?,
+            false => time_all(&chosen, timing)?,
+        };
         l0gm_report::write(&out, &records, &runner.program, &modalities::rivals())?;
         println!("report: {}", out.path().join("report.html").display());
         Ok(done)
@@ -48,7 +56,11 @@ pub fn run(flags: &LatencyFlags, runner: &Runner) -> anyhow::Result<ExitCode> {
 }
 
 fn protocol(flags: &LatencyFlags) -> anyhow::Result<Protocol> {
-    let mut batches = flags.batch.clone();
+    let mut batches = match (flags.batch.as_slice(), flags.peers) {
+        ([], false) => vec![1, 64, 1024],
+        ([], true) => vec![1, 64, 1024, 65_536],
+        (given, _) => given.to_vec(),
+    };
     batches.sort_unstable();
     batches.dedup();
     if batches.first() == Some(&0) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// The scripts that train each tool, and what they need.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 10] = [
     ("protocol.py", include_str!("../../rivals/protocol.py")),
     (
         "xgboost_rival.py",
@@ -20,11 +20,43 @@ const FILES: [(&str, &str); 5] = [
         "catboost_rival.py",
         include_str!("../../rivals/catboost_rival.py"),
     ),
+    // The same tools, to be timed by `latency --peers`.
+    ("serve.py", include_str!("../../rivals/serve.py")),
+    (
+        "xgboost_peer.py",
+        include_str!("../../rivals/xgboost_peer.py"),
+    ),
+    (
+        "lightgbm_peer.py",
+        include_str!("../../rivals/lightgbm_peer.py"),
+    ),
+    (
+        "catboost_peer.py",
+        include_str!("../../rivals/catboost_peer.py"),
+    ),
+    ("onnx_peer.py", include_str!("../../rivals/onnx_peer.py")),
     (
         "requirements.txt",
         include_str!("../../rivals/requirements.txt"),
     ),
 ];
+
+/// The ending of scripts that answer how long a tool's predictions take.
+const PEER: &str = "_peer.py";
+
+/// The names of the tools that can be timed, in the order of tables: those of their methods, and "onnx".
+pub(crate) fn peers() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(file, _)| file.strip_suffix(PEER))
+}
+
+/// Python and the script that answers how long a tool's predictions take.
+pub(crate) fn peer(name: &str) -> [PathBuf; 2] {
+    let folder = rivals_folder();
+    [
+        python(&folder.join("venv")),
+        folder.join(format!("{name}{PEER}")),
+    ]
+}
 
 /// The pinned packages need this version.
 const OLD_ENOUGH: &str = "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or later is needed, and this is ' \

@@ -3,7 +3,7 @@
 //! ([`RowPredictor`]).
 
 pub mod flags;
-mod output;
+pub(crate) mod output;
 mod summary;
 
 use crate::modalities::{self, NewRows};

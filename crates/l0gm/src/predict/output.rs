@@ -36,7 +36,7 @@ pub(super) fn check_columns(keep: &[String]) -> anyhow::Result<()> {
 }
 
 /// Predictions in the making.
-pub(super) struct Output<W: Write + Send> {
+pub(crate) struct Output<W: Write + Send> {
     header: CompactHeader,
     keep: Vec<String>,
     to: To<W>,
@@ -51,7 +51,7 @@ enum To<W: Write + Send> {
 }
 
 impl<W: Write + Send> Output<W> {
-    pub(super) fn new(
+    pub(crate) fn new(
         out: W,
         format: PredictionFormat,
         header: CompactHeader,
@@ -70,7 +70,7 @@ impl<W: Write + Send> Output<W> {
     }
 
     /// Writes some rows.
-    pub(super) fn write(&mut self, rows: &PredictedRows) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, rows: &PredictedRows) -> anyhow::Result<()> {
         match &mut self.to {
             To::Csv(out, begun) => {
                 let line = &mut self.line;
@@ -165,7 +165,7 @@ impl<W: Write + Send> Output<W> {
     }
 
     /// Writes what is still held.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
         match self.to {
             To::Csv(mut out, _) | To::Jsonl(mut out) => out.flush()?,
             To::Parquet(_, Some(writer)) => {
