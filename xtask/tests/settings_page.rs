@@ -76,18 +76,25 @@ fn read(types: &mut Types, text: &str) {
         };
         if let Some(name) = head("pub struct ") {
             let (mut fields, mut doc) = (Vec::new(), String::new());
+            // What methods choose and users do not set.
+            let mut hidden = false;
             for line in lines.by_ref().take_while(|line| *line != "}") {
                 let line = line.trim();
                 if let Some(words) = line.strip_prefix("/// ") {
                     doc = format!("{doc} {words}");
+                } else if line == "#[doc(hidden)]" {
+                    hidden = true;
                 } else if let Some(field) = line.strip_prefix("pub ")
                     && let Some((name, of)) = field.split_once(": ")
                 {
-                    fields.push(Field {
-                        name: kebab(name),
-                        of: of.trim_end_matches(',').to_owned(),
-                        doc: std::mem::take(&mut doc).trim().to_owned(),
-                    });
+                    let doc = std::mem::take(&mut doc).trim().to_owned();
+                    if !std::mem::take(&mut hidden) {
+                        fields.push(Field {
+                            name: kebab(name),
+                            of: of.trim_end_matches(',').to_owned(),
+                            doc,
+                        });
+                    }
                 }
             }
             types.structs.insert(name, fields);

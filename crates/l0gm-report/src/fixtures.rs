@@ -140,6 +140,7 @@ fn record(shape: &Shape, lambda: Option<f64>, seed: u64) -> RunRecord {
             },
             latency_us_per_example: Some(1.4),
         }),
+        compression: None,
         history: history(active),
         best_epoch: 16,
         epochs: 18,

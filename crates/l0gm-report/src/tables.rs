@@ -5,7 +5,7 @@ use super::design::Axis;
 use super::format;
 use super::study::{Estimate, Point, Study};
 use super::table::{Cell, Column, Table, numbers, words};
-use l0gm_train::RunRecord;
+use l0gm_train::{Kept, RunRecord, Unit};
 
 /// Formats a mean over seeds, with its standard deviation if there is one.
 pub(crate) fn estimate(e: Estimate, shown: impl Fn(f64) -> String) -> Cell {
@@ -23,8 +23,15 @@ pub(crate) fn estimate(e: Estimate, shown: impl Fn(f64) -> String) -> Cell {
     }
 }
 
-/// Share of open dimensions; empty for a method without an interface, such as a tree ensemble.
+/// Share of open dimensions, or of single weights where these were removed; empty for a method without an interface, such
+/// as a tree ensemble.
 pub(crate) fn active_cell(point: &Point<'_>) -> Cell {
+    let left = |r: &RunRecord| r.compression.filter(|kept| kept.unit == Unit::Weights);
+    if let Some(share) = point.maybe(|r| left(r).map(Kept::share)) {
+        return estimate(share, |share| {
+            format!("{} of weights", format::percent(share))
+        });
+    }
     match has_interface(point) {
         true => estimate(point.over(|r| r.gate.active_fraction), format::percent),
         false => Cell::Empty,

@@ -54,6 +54,12 @@ pub(crate) struct Position {
     /// Number of steps that the running mean of the weights covers.
     #[serde(default)]
     pub(crate) average_age: usize,
+    /// What a compression has left. Absent where nothing is removed.
+    #[serde(default)]
+    pub(crate) kept: Option<crate::Kept>,
+    /// Number of steps before the optimiser was last started anew.
+    #[serde(default)]
+    pub(crate) optimiser_from: usize,
     /// Whether training is over. The parameters are then the selected ones.
     pub(crate) finished: bool,
 }

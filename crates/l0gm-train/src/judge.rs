@@ -147,6 +147,7 @@ pub fn judge<P: Predictor>(
         reliability_scaled: reliability_bins(&scaled, settings)?,
         robustness,
         gate,
+        compression: outcome.kept,
         compact,
         selection: outcome.selection,
         warnings,

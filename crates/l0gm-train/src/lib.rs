@@ -3,6 +3,7 @@
 mod blend;
 mod checkpoint;
 mod compact;
+pub mod compression;
 mod context;
 mod error;
 mod explain;
@@ -47,6 +48,7 @@ pub use compact::{
     ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, Decision, FileSum,
     PredictedRows, RowOptions, RowPredictor, Unseen,
 };
+pub use compression::{Compression, Interior, Kept, TECHNIQUES, Technique, Unit};
 pub use context::RunContext;
 pub use error::{Error, Result};
 pub use explain::{Effect, Explanation};
@@ -55,7 +57,7 @@ pub use external::{
     ExternalSettings, ExternalTool,
 };
 pub use finite::all_finite;
-pub use fit::{Compactor, GatedFit, GatedPredictor};
+pub use fit::{Compactor, EnsemblePredictor, GatedFit, GatedPredictor, fit_ensemble, member_seed};
 pub use gates::ModelReader;
 pub use judge::{Judging, judge};
 pub use latency::{

@@ -5,7 +5,9 @@
 //! that plans, reports and comparisons ask it and never look at a name.
 
 use crate::nearest::nearest_name;
-use crate::{Error, PeerRun, Result, RunContext, RunRecord, RunSpec, TimedRun};
+use crate::{
+    Error, PeerRun, Result, RunContext, RunRecord, RunSpec, TECHNIQUES, Technique, TimedRun,
+};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -234,22 +236,49 @@ pub trait Method<M: ?Sized> {
     }
 }
 
+/// Makes a modality's method of a technique.
+type AsMethod<M> = fn(&'static Technique) -> &'static (dyn Method<M> + Sync);
+
 /// A modality's list of methods, in the order in which plans and tables show them.
 pub struct Methods<M: ?Sized + 'static> {
     /// What the modality's data are called in messages: "tables", "texts", "graphs".
     data: &'static str,
     all: &'static [&'static (dyn Method<M> + Sync)],
+    /// What makes a method of a technique, if the modality offers them; they stand behind the others.
+    techniques: Option<AsMethod<M>>,
 }
 
 impl<M: ?Sized> Methods<M> {
     /// A list of methods for `data` ("tables").
     pub const fn new(data: &'static str, all: &'static [&'static (dyn Method<M> + Sync)]) -> Self {
-        Self { data, all }
+        Self {
+            data,
+            all,
+            techniques: None,
+        }
+    }
+
+    /// The same list followed by every technique of [`compression`](crate::compression), for a modality that says how
+    /// it carries one out.
+    pub const fn with_techniques(self) -> Self
+    where
+        Technique: Method<M>,
+    {
+        Self {
+            techniques: Some(|technique| technique),
+            ..self
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'static (dyn Method<M> + Sync)> {
+        let techniques = self.techniques.into_iter();
+        let techniques = techniques.flat_map(|of| TECHNIQUES.into_iter().map(of));
+        self.all.iter().copied().chain(techniques)
     }
 
     /// The description of every method, in the list's order.
     pub fn infos(&self) -> Vec<MethodInfo> {
-        self.all.iter().map(|method| method.info()).collect()
+        self.iter().map(|method| method.info()).collect()
     }
 
     /// The method called `name`.
@@ -257,8 +286,8 @@ impl<M: ?Sized> Methods<M> {
     /// # Errors
     /// There is no such method. The error names the nearest known one and lists all.
     pub fn find(&self, name: &str) -> Result<&'static (dyn Method<M> + Sync)> {
-        let found = self.all.iter().find(|method| method.info().name == name);
-        found.copied().ok_or_else(|| self.unknown(name))
+        let found = self.iter().find(|method| method.info().name == name);
+        found.ok_or_else(|| self.unknown(name))
     }
 
     fn unknown(&self, name: &str) -> Error {

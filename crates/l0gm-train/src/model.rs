@@ -113,6 +113,17 @@ pub trait Head<Input> {
     ) -> candle_core::Result<HeadOutput> {
         Ok(HeadOutput::single(self.logits(gated, input, mode)?))
     }
+    /// The weights that read the interface and whose column j belongs to its dimension j alone, (outputs, width) each.
+    /// Methods that remove dimensions rank them by these. Columns may be fewer than the interface's dimensions. Default:
+    /// none are known.
+    fn readers(&self) -> Vec<Var> {
+        Vec::new()
+    }
+    /// Whether the logits depend on the raw input beside the interface, in which they are then linear. Default: true, which
+    /// is always right and only costs mixup a second pass.
+    fn reads_input(&self) -> bool {
+        true
+    }
     /// Every trainable parameter of the head.
     fn parameters(&self) -> Vec<Parameter>;
     /// The task loss of a training batch, a scalar, from its forward pass and its labels, (batch,) u32. Default: the

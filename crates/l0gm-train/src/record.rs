@@ -1,6 +1,6 @@
 //! The record of a finished run: one JSON file with everything that the tables need.
 use crate::{
-    Error, MethodInfo, NotOffered, Result, Robustness, RunSpec, Selection, Split, Warning,
+    Error, Kept, MethodInfo, NotOffered, Result, Robustness, RunSpec, Selection, Split, Warning,
 };
 use l0gm_gate::GateReading;
 use l0gm_gate::calibration::{Bin, CalibrationReport};
@@ -132,6 +132,9 @@ pub struct RunRecord {
     pub robustness: Option<Robustness>,
     /// What the gates leave open on the test split.
     pub gate: GateReading,
+    /// What a compression left of the model; absent where nothing was removed, and from older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Kept>,
     /// The compact model, for gated runs that have one.
     pub compact: Option<CompactSummary>,
     /// The chosen validation loss beside the best one seen. Absent for methods that are not trained in epochs, and

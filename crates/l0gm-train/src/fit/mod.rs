@@ -1,15 +1,20 @@
 //! Fits a gated or dense model and turns it into a predictor.
 
 mod conditions;
+mod ensemble;
 
+pub use ensemble::{EnsemblePredictor, fit_ensemble, member_seed};
+
+use crate::compression::{Kept, Unit, sparse_sizes};
 use crate::predict::predict_and_read;
 use crate::trainer::{TrainConfig, Training, train_on};
 use crate::{
     Compacted, Condition, Encoder, Error, Fitted, GatedModel, Head, Latency, Offered, Perturbed,
-    PredictionTable, Predictor, Result, RunContext, Sitting, Sizes, Split, Task, latency_of,
-    latency_rows,
+    PredictionTable, Predictor, Result, RunContext, RunDir, Sitting, Sizes, Split, Task,
+    latency_of, latency_rows,
 };
 use l0gm_gate::GateReading;
+use std::collections::BTreeMap;
 
 /// Builds the compact model of a trained one. `None` means that it has no compact form.
 pub type Compactor<'a, E, H> = Box<dyn FnOnce(&GatedModel<E, H>) -> Result<Option<Compacted>> + 'a>;
@@ -58,27 +63,42 @@ where
         sitting: Sitting<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<Fitted<GatedPredictor<'a, T, E, H>>> {
+        let checksums = &sitting.data.checksums;
+        self.fit_in(sitting.run, sitting.spec.seed, checksums, context)
+    }
+
+    /// Like [`fit`](Self::fit), from a seed and in a folder that need not be the run's.
+    fn fit_in(
+        self,
+        run: &RunDir,
+        seed: u64,
+        checksums: &BTreeMap<String, String>,
+        context: &mut RunContext<'_>,
+    ) -> Result<Fitted<GatedPredictor<'a, T, E, H>>> {
         let training = Training {
             task: self.task,
             model: self.model,
             config: self.config,
-            seed: sitting.spec.seed,
+            seed,
             device: &context.device,
         };
-        let outcome = train_on(
-            &sitting.data.checksums,
-            training,
-            sitting.run,
-            context.progress,
-            &context.stop,
-        )?;
+        let outcome = train_on(checksums, training, run, context.progress, &context.stop)?;
+        let mut outcome = outcome;
+        let mut sizes = self.sizes;
+        if let Some(kept) = outcome.kept {
+            outcome.notes.push(kept.note());
+            if kept.unit == Unit::Weights {
+                sizes = sparse_sizes(sizes, &self.model.parameters(), kept)?;
+            }
+        }
         let predictor = GatedPredictor {
             task: self.task,
             model: self.model,
             batch_size: self.config.eval_batch_size,
             fields: self.fields,
-            sizes: self.sizes,
+            sizes,
             compact: Some(self.compact),
+            refusal: outcome.kept.and_then(Kept::refusal),
             reading: None,
         };
         Ok(Fitted { predictor, outcome })
@@ -93,6 +113,8 @@ pub struct GatedPredictor<'a, T, E, H> {
     fields: &'a [String],
     sizes: Sizes,
     compact: Option<Compactor<'a, E, H>>,
+    /// Why there is no compact form, where what was removed leaves none.
+    refusal: Option<&'static str>,
     /// What the gates leave open on the test split. Absent until that split has been predicted.
     reading: Option<GateReading>,
 }
@@ -153,6 +175,9 @@ where
     }
 
     fn compact(&mut self, _: &mut RunContext<'_>) -> Result<Offered<Compacted>> {
+        if let Some(reason) = self.refusal {
+            return Ok(Offered::No(reason.to_owned()));
+        }
         if self.model.gates().is_empty() {
             return Ok(Offered::No(
                 "a dense model has no gates to fold away".to_owned(),

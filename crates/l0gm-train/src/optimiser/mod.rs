@@ -150,6 +150,34 @@ impl Optimiser {
         Ok(StepOutcome::Taken { gradient_norm })
     }
 
+    /// Starts anew: the moments become 0 and steps are counted from 0, as in a new optimiser.
+    pub(crate) fn forget(&mut self) -> Result<()> {
+        for var in self
+            .slots
+            .iter()
+            .flat_map(|slot| [&slot.first, &slot.second])
+        {
+            var.set(&var.as_detached_tensor().zeros_like()?)?;
+        }
+        self.taken = 0;
+        Ok(())
+    }
+
+    /// Multiplies the moments of the parameter called `name` with a mask of its shape.
+    pub(crate) fn mask_moments(&self, name: &str, mask: &Tensor) -> Result<()> {
+        for slot in self.slots.iter().filter(|slot| slot.parameter.name == name) {
+            for var in [&slot.first, &slot.second] {
+                var.set(&var.as_detached_tensor().mul(mask)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The learning rate of the head at `progress` in [0, 1].
+    pub(crate) fn rate(&self, progress: f64) -> f64 {
+        self.config.learning_rate * self.config.rate_factor(progress, self.steps)
+    }
+
     /// Number of steps taken so far.
     pub fn steps_taken(&self) -> usize {
         self.taken

@@ -2,6 +2,7 @@
 
 use super::Selection;
 use super::class_weights::ClassWeights;
+use crate::compression::{Compression, Kept};
 use crate::{EpochRecord, Error, OptimiserConfig, Result};
 use l0gm_gate::{Controller, Objective, Schedule, ScheduleKind, Target};
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,19 @@ pub struct TrainConfig {
     /// their probabilities too high.
     #[serde(skip_serializing_if = "ClassWeights::is_none")]
     pub class_weights: ClassWeights,
+    /// Share of a row's target that is spread over all classes alike in the training loss (label smoothing), from 0
+    /// (none) to below 1.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    /// Both parameters of the Beta distribution from which mixup draws how much of another row's representation is
+    /// mixed into each, from 0.05 to 1; 0 = no mixup.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mixup: f64,
+    /// What is removed from the model while it is trained. Methods choose it; it is no setting of a user's. `target`
+    /// says how much is left.
+    #[doc(hidden)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
     /// Whether the trained model is also judged under the twelve conditions of the robustness protocol.
     pub robustness: bool,
     /// Seconds between checkpoints. They are written less often if writing would take more than a twentieth of the
@@ -121,6 +135,9 @@ impl Default for TrainConfig {
             lambda_unit: LambdaUnit::default(),
             average_epochs: 0.0,
             class_weights: ClassWeights::None,
+            label_smoothing: 0.0,
+            mixup: 0.0,
+            compression: None,
             robustness: true,
             checkpoint_seconds: 20,
         }
@@ -139,6 +156,8 @@ pub struct Outcome {
     pub train_seconds: f64,
     /// Number of optimiser steps taken.
     pub steps: usize,
+    /// What a compression left; absent where nothing was removed.
+    pub kept: Option<Kept>,
     /// What fitting decided and any table must say, added to the notes of the record's data.
     pub notes: Vec<String>,
 }
@@ -152,6 +171,7 @@ impl Outcome {
             selection: None,
             train_seconds,
             steps: 0,
+            kept: None,
             notes: Vec::new(),
         }
     }
@@ -160,12 +180,14 @@ impl Outcome {
 impl TrainConfig {
     /// Settings that came later and are not written where they have their defaults, so that the identities of earlier
     /// runs do not change. Written as a modality keeps them, under `train`.
-    pub const UNWRITTEN: [&'static str; 5] = [
+    pub const UNWRITTEN: [&'static str; 7] = [
         "train.least-steps",
         "train.recipe",
         "train.lambda-unit",
         "train.average-epochs",
         "train.class-weights",
+        "train.label-smoothing",
+        "train.mixup",
     ];
 
     /// Number of passes over training rows that are dealt into this many batches.
@@ -207,6 +229,18 @@ impl TrainConfig {
         if !(0.0..=1e6).contains(&span) {
             return Err(Error::Setting(format!(
                 "setting `average-epochs` = {span}: must be from 0 (no mean) to 1000000"
+            )));
+        }
+        let smoothing = self.label_smoothing;
+        if !(0.0..1.0).contains(&smoothing) {
+            return Err(Error::Setting(format!(
+                "setting `label-smoothing` = {smoothing}: must be from 0 (none) to below 1"
+            )));
+        }
+        let alpha = self.mixup;
+        if alpha != 0.0 && !(0.05..=1.0).contains(&alpha) {
+            return Err(Error::Setting(format!(
+                "setting `mixup` = {alpha}: must be 0 (none) or from 0.05 to 1"
             )));
         }
         self.optimiser.check()?;
@@ -269,6 +303,9 @@ impl TrainConfig {
     /// Where the learning rate's schedule stands at `progress`. The settled phase of the recipe `settled` has the whole
     /// schedule again, because its weights, perhaps those of an early epoch, have a smaller model to learn.
     pub(super) fn along_the_phase(&self, progress: f64, settled: bool) -> f64 {
+        if let Some(along) = self.compression.as_ref().and_then(|c| c.along(progress)) {
+            return along;
+        }
         match settled && self.recipe.settles() {
             true => (progress - self.controller.settle) / (1.0 - self.controller.settle),
             false => progress,
@@ -276,7 +313,7 @@ impl TrainConfig {
     }
 
     /// Share of training during which lambda is 0: the schedule's warm-up, if it has one.
-    pub(super) fn warmup(&self) -> f64 {
+    pub(crate) fn warmup(&self) -> f64 {
         match self.schedule.kind {
             ScheduleKind::Annealed => self.schedule.warmup,
             ScheduleKind::None => 0.0,

@@ -5,13 +5,17 @@
 
 mod averaging;
 mod class_weights;
+mod compressing;
 mod config;
 mod distillation;
 mod force;
+mod mixup;
+mod pass;
 mod saving;
 mod selection;
 mod session;
 mod settling;
+mod smoothing;
 mod steering;
 
 pub use class_weights::ClassWeights;

@@ -31,7 +31,11 @@ where
         if self.position.finished {
             return Ok(());
         }
-        self.optimiser.restore(self.position.step, |parameter| {
+        if let (Some(compressor), Some(kept)) = (&mut self.compressor, self.position.kept) {
+            compressor.restored(kept);
+        }
+        let taken = self.position.step - self.position.optimiser_from;
+        self.optimiser.restore(taken, |parameter| {
             Ok((
                 checkpoint.tensor(Group::First, parameter, path)?,
                 checkpoint.tensor(Group::Second, parameter, path)?,

@@ -61,7 +61,7 @@ where
     /// Validates the model as it would be used if training ended now, and selects it if it is the best of those that
     /// may be selected.
     pub(super) fn validate(&mut self, progress: &mut dyn Progress) -> Result<()> {
-        self.with_average(|session| session.validate_here(progress))
+        self.in_use(|session| session.validate_here(progress))
     }
 
     fn validate_here(&mut self, progress: &mut dyn Progress) -> Result<()> {
@@ -87,7 +87,7 @@ where
         self.position.history.push(record);
         self.position.loss_sum = 0.0;
         self.position.loss_count = 0;
-        if self.may_select() || self.config.recipe.settles() {
+        if (self.may_select() || self.config.recipe.settles()) && self.is_compressed() {
             self.select_if_better(valid_loss)?;
         }
         Ok(())
@@ -157,7 +157,8 @@ where
     /// training. The last epoch is always validated, so that something is always selected.
     pub(super) fn may_select(&self) -> bool {
         if self.config.recipe.settles() {
-            return self.model.trained_gates().is_empty() || self.position.settled_from.is_some();
+            let decided = self.model.trained_gates().is_empty() || self.compressor.is_some();
+            return decided || self.position.settled_from.is_some();
         }
         let from = self.epochs as f64 * self.config.select_from();
         self.position.epoch as f64 > from + 1e-9

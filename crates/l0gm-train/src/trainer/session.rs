@@ -1,10 +1,11 @@
 //! One sitting of a training: from the start or from a checkpoint, until the end or a stop.
 
-use super::class_weights;
+use super::compressing;
 use super::saving::made_with;
 use super::steering::Steering;
 use super::{Outcome, Selection, TrainConfig, Training};
 use crate::checkpoint::{Checkpoint, Position};
+use crate::compression::Compressor;
 use crate::{
     Encoder, Forward, GatedModel, Head, Optimiser, Parameter, Progress, ProgressEvent, Result,
     RunDir, Split, StepOutcome, StopFlag, Task,
@@ -33,6 +34,8 @@ pub(super) struct Session<'a, T, E, H> {
     pub(super) position: Position,
     /// Weight of each class in the training loss. Absent where all rows count the same.
     pub(super) class_weights: Option<Vec<f32>>,
+    /// Removes parts of the model during training. Absent where nothing is removed.
+    pub(super) compressor: Option<Box<dyn Compressor>>,
     /// The selected parameters, in the order of `parameters`.
     pub(super) best: Option<Vec<Tensor>>,
     /// The running mean of the parameters' values, in their order. Absent before the first step and where none is kept.
@@ -66,7 +69,8 @@ where
             seed,
             device,
         } = training;
-        let parameters = model.parameters();
+        let mut parameters = model.parameters();
+        let compressor = compressing::compressor(config, model, &mut parameters)?;
         let root = Generator::new(seed);
         let first = plan(task, config, &root, 0);
         let batches = first.len();
@@ -99,6 +103,7 @@ where
             parameters,
             class_weights: config.class_weights.of(task, &first, device)?,
             epochs,
+            compressor,
             steps,
             position: Position::default(),
             best: None,
@@ -108,8 +113,9 @@ where
             saved: (now, Duration::ZERO, None),
             shown: None,
         };
-        if let Some(checkpoint) = Checkpoint::read(&session.path, &session.made_with)? {
-            session.restore(&checkpoint)?;
+        match Checkpoint::read(&session.path, &session.made_with)? {
+            Some(checkpoint) => session.restore(&checkpoint)?,
+            None => session.start_compressing()?,
         }
         Ok(session)
     }
@@ -119,6 +125,7 @@ where
         if self.config.recipe.settles()
             && self.position.step == 0
             && self.position.start_loss.is_none()
+            && self.compressor.is_none()
         {
             // The untrained model may be the best one, where it starts from something fitted.
             self.consider(progress)?;
@@ -167,6 +174,7 @@ where
             selection,
             train_seconds: self.position.seconds,
             steps: self.position.step,
+            kept: self.position.kept,
             notes: Vec::new(),
         })
     }
@@ -179,21 +187,16 @@ where
         let batch = self
             .task
             .batch(Split::Train, &plan[self.position.batch], self.device)?;
+        self.compress(progress, |compressor, stage| {
+            compressor.update(stage)?;
+            compressor.before_pass(stage)
+        })?;
         let mut generator = self.root.stream("step", self.position.step as u64);
         let mut mode = Mode::Train(&mut generator);
         let tape = Tape::start()?;
-        let forward = self
-            .model
-            .forward(&batch.input, steering.gating(), &mut mode)?;
-        let mut task_loss = self.model.head.loss(&forward, &batch.labels)?;
-        if let Some(weights) = &self.class_weights {
-            let added = class_weights::added(&forward.logits, &batch.labels, weights)?;
-            task_loss = l0gm_ops::add(&task_loss, &added)?;
-        }
-        if let Some(teacher) = self.task.teacher() {
-            let added = teacher.added(&forward, &batch.labels, &batch.rows)?;
-            task_loss = l0gm_ops::add(&task_loss, &added)?;
-        }
+        let mixing = self.mixing(batch.rows.len());
+        let forward = self.pass(&batch, mixing.as_ref(), steering.gating(), &mut mode)?;
+        let task_loss = self.task_loss(&forward, &batch, mixing.as_ref())?;
         let loss = f64::from(
             task_loss
                 .to_dtype(candle_core::DType::F32)?
@@ -205,6 +208,7 @@ where
         let objective = self.objective(&task_loss, &forward, &batch.labels, steering)?;
         let mut gradients = tape.backward(&objective)?;
         self.note(&forward.gated)?;
+        self.compress_gradients(progress, &mut gradients, &forward)?;
         // Settled gates get no gradient. Whether one reaches them was checked before they settled.
         let all = first && !steering.settled;
         let along = self.config.along_the_phase(progress, steering.settled);
@@ -216,6 +220,7 @@ where
                 );
             }
         }
+        self.compress(progress, |compressor, stage| compressor.after_step(stage))?;
         self.position.loss_sum += loss;
         self.position.loss_count += 1;
         self.position.batch += 1;
@@ -279,7 +284,12 @@ where
 }
 
 /// The batches of an epoch. Their order depends only on the seed and the epoch.
-fn plan<T: Task>(task: &T, config: &TrainConfig, root: &Generator, epoch: usize) -> Vec<Vec<u32>> {
+pub(super) fn plan<T: Task>(
+    task: &T,
+    config: &TrainConfig,
+    root: &Generator,
+    epoch: usize,
+) -> Vec<Vec<u32>> {
     let mut generator = root.stream("epoch", epoch as u64);
     task.plan(Split::Train, config.batch_size, Some(&mut generator))
 }

@@ -67,7 +67,8 @@ where
     pub(super) fn settle_at_the_end(&mut self, progress: &mut dyn Progress) -> Result<()> {
         let due = self.config.recipe.settles()
             && self.position.settled_from.is_none()
-            && !self.model.trained_gates().is_empty();
+            && !self.model.trained_gates().is_empty()
+            && self.compressor.is_none();
         match due {
             true => self.begin_settled_phase(self.config.target, progress),
             false => Ok(()),

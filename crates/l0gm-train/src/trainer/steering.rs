@@ -35,6 +35,14 @@ where
     pub(super) fn steer(&mut self, at: f64, progress: &mut dyn Progress) -> Result<Steering> {
         let config = self.config;
         let now = config.schedule.at(at);
+        if self.compressor.is_some() {
+            // Weights adapt to what is left, like those of a gated model to its settled gates.
+            return Ok(Steering {
+                temperature: now.temperature,
+                settled: config.controller.settled(at),
+                lambda: 0.0,
+            });
+        }
         let gated = !self.model.trained_gates().is_empty();
         let target = config.target.filter(|_| gated);
         let settles = gated && (target.is_some() || config.recipe.settles());

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use l0gm_gate::{Gate, GateConfig, Interface, Objective, Schedule};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
@@ -113,6 +113,10 @@ impl Head<Tensor> for LinearHead {
 
     fn logits(&self, gated: &Tensor, _: &Tensor, _: &mut Mode<'_>) -> candle_core::Result<Tensor> {
         self.0.forward(gated)
+    }
+
+    fn readers(&self) -> Vec<Var> {
+        vec![self.0.weight().clone()]
     }
 
     fn parameters(&self) -> Vec<Parameter> {

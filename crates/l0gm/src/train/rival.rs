@@ -223,6 +223,7 @@ impl Rival {
             reliability_scaled,
             robustness: None,
             gate: GateReading::none(),
+            compression: None,
             compact: None,
             selection: None,
             warnings: Vec::new(),
