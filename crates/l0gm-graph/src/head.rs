@@ -2,7 +2,7 @@
 //! step of a GNN. Where the interface also holds class scores, these are blended with the layer's logits
 //! ([`Blend`]).
 use crate::{Gcn, GraphInput, Result};
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Blend, Forward, GatedModel, Head, Parameter, Part};
@@ -78,6 +78,13 @@ impl Head<GraphInput> for LinearHead {
         }
         let (weight, bias) = self.folded()?;
         l0gm_ops::linear(gated, &weight, Some(&bias))
+    }
+    fn reads_input(&self) -> bool {
+        false
+    }
+    /// The layer that reads the network's channels. Class scores behind them have no weights that are trained.
+    fn readers(&self) -> Vec<Var> {
+        vec![self.linear.weight().clone()]
     }
     fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = self.linear.parameters();

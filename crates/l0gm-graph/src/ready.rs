@@ -21,7 +21,7 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// Chooses and fits. A sitting that continues a run finds what an earlier one has chosen.
+    /// Chooses and fits, and builds a model from the seed, `gated` or not. A sitting that continues a run finds what an earlier one has chosen.
     ///
     /// # Errors
     /// A trial fails, the folder cannot be written, or a stop was requested.
@@ -29,7 +29,7 @@ impl Ready {
         graph: &Graph,
         task: &GraphTask,
         settings: &GraphSettings,
-        gated: bool,
+        (gated, seed): (bool, u64),
         sitting: Sitting<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<Self> {
@@ -57,7 +57,6 @@ impl Ready {
                 losses(&scores)
             ));
         }
-        let seed = sitting.spec.seed;
         let mut model = build_model(graph, &settings, gated, seed, &context.device)?;
         put_scores(&model, &scores)?;
         if let (true, Some(blend_of_model)) = (gated, &mut model.head.blend) {

@@ -117,7 +117,7 @@ pub struct TableSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 22] = [
+pub(crate) const UNWRITTEN: [&str; 24] = [
     "gate.distribution",
     "gate.sigma",
     "train.recipe",
@@ -125,6 +125,8 @@ pub(crate) const UNWRITTEN: [&str; 22] = [
     "train.average-epochs",
     "train.class-weights",
     "train.least-steps",
+    "train.label-smoothing",
+    "train.mixup",
     "split.train-rows",
     "gcn.own-weight",
     "gcn.sparse-features",

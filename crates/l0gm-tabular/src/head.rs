@@ -189,6 +189,22 @@ impl Head<TableInput> for TabularHead {
         add_up(&terms, Some(&self.bias), self.classes) // their sum + b
     }
 
+    fn reads_input(&self) -> bool {
+        matches!(self.linear, LinearBranch::Raw(_))
+    }
+
+    /// Those of the linear and the deep branch. The weights of the other branches belong to whole fields or to pairs of
+    /// dimensions.
+    fn readers(&self) -> Vec<Var> {
+        let linear = match &self.linear {
+            LinearBranch::Gated(linear) => Some(linear.weight()),
+            LinearBranch::None | LinearBranch::Raw(_) => None,
+        };
+        let deep = self.deep.iter().filter_map(|deep| deep.hidden.first());
+        let readers = linear.into_iter().chain(deep.map(Linear::weight));
+        readers.cloned().collect()
+    }
+
     fn parameters(&self) -> Vec<Parameter> {
         let mut all = Vec::new();
         match &self.linear {

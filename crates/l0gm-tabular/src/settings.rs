@@ -78,7 +78,7 @@ pub struct DataSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 22] = [
+pub(crate) const UNWRITTEN: [&str; 24] = [
     "gate.distribution",
     "gate.sigma",
     "data.valid-file",
@@ -93,6 +93,8 @@ pub(crate) const UNWRITTEN: [&str; 22] = [
     "train.average-epochs",
     "train.class-weights",
     "train.least-steps",
+    "train.label-smoothing",
+    "train.mixup",
     "model.start",
     "model.members",
     "distillation",

@@ -1,7 +1,7 @@
 //! The classifier behind the gate: dropout and one linear layer, as in fine-tuned BERT models. Where the interface also
 //! holds class scores, these are blended with the layer's logits ([`Blend`]).
 use crate::TextInput;
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use l0gm_gate::LinearLayer;
 use l0gm_ops::{Generator, Mode, dropout};
 use l0gm_train::layers::Linear;
@@ -117,6 +117,15 @@ impl Head<TextInput> for TextHead {
         }
         let (weight, bias) = blend.folded(&self.classifier)?;
         l0gm_ops::linear(gated, &weight, Some(&bias))
+    }
+
+    fn reads_input(&self) -> bool {
+        false
+    }
+
+    /// The classifier's layer. Class scores behind its inputs have no weights that are trained.
+    fn readers(&self) -> Vec<Var> {
+        vec![self.classifier.weight().clone()]
     }
 
     fn parameters(&self) -> Vec<Parameter> {

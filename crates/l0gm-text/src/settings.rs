@@ -193,7 +193,7 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 17] = [
+pub(crate) const UNWRITTEN: [&str; 19] = [
     "gate.distribution",
     "gate.sigma",
     "train.recipe",
@@ -201,6 +201,8 @@ pub(crate) const UNWRITTEN: [&str; 17] = [
     "train.average-epochs",
     "train.class-weights",
     "train.least-steps",
+    "train.label-smoothing",
+    "train.mixup",
     "drop-unlabelled",
     "missing",
     "separator",

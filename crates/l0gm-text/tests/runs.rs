@@ -453,3 +453,28 @@ fn states_of_a_frozen_encoder_serve_the_next_run_with_fine_gates_until_texts_res
     let (_, anew) = encoded(&bench, 1e-2, "anew");
     assert!(same_predictions(&kept, &anew));
 }
+
+#[test]
+fn every_technique_runs_on_frozen_and_on_trained_encoders() {
+    use l0gm_train::{TECHNIQUES, Unit};
+    let bench = Bench::new();
+    for fine_tune in ["frozen", "full"] {
+        let mut settings = bench.settings(fine_tune);
+        settings["train"]["target"] = json!(0.25);
+        settings["method"] = json!({"deep-ensemble": {"members": 2}});
+        for technique in TECHNIQUES {
+            let info = technique.info();
+            let record = bench.run(&info.name, None, &settings, fine_tune);
+            assert_eq!(record.method, info);
+            match record.compression {
+                None => assert!(!info.has_knob()),
+                Some(kept) => {
+                    assert!((kept.share() - 0.25).abs() < 0.5 / kept.of as f64 + 1e-9);
+                    let compact = record.compact.map(|compact| compact.max_logit_difference);
+                    assert_eq!(compact.is_none(), kept.unit == Unit::Weights);
+                    assert!(compact.unwrap_or(0.0) < 1e-4, "{}", info.name);
+                }
+            }
+        }
+    }
+}

@@ -8,13 +8,13 @@ use crate::extent::Extent;
 use crate::modality::LoadedGraph;
 use crate::ready::{Ready, chosen_settings};
 use crate::settings::UNWRITTEN;
-use crate::{CompactGraph, GraphModality, GraphSettings, sizes};
+use crate::{CompactGraph, Gcn, GraphModality, GraphSettings, GraphTask, LinearHead, sizes};
 use candle_core::Device;
 use l0gm_gate::{GateKind, Granularity};
 use l0gm_train::settings::merge_settings_with;
 use l0gm_train::{
     Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, Sitting,
-    TimedRun,
+    Technique, TimedRun, fit_ensemble, member_seed,
 };
 use std::cell::OnceCell;
 use std::path::Path;
@@ -61,7 +61,7 @@ impl Method<GraphModality> for GatedMethod {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        run(modality, self.info.clone(), spec, context)
+        run(modality, self.info.clone(), None, spec, context)
     }
 
     fn timed(
@@ -71,23 +71,27 @@ impl Method<GraphModality> for GatedMethod {
         dir: &Path,
         device: &Device,
     ) -> Result<TimedRun> {
-        timed(modality, &self.info, spec, dir, device)
+        timed(modality, self.info.gated, None, spec, dir, device)
     }
 }
 
-/// Fits the model that `info` describes (gated or dense) and judges it.
-fn run(
+/// Fits the model that `info` describes (gated or dense) and judges it. A technique of
+/// [`l0gm_train::compression`] says instead what stands on the interface, how it is trained, and how many models there
+/// are.
+pub(super) fn run(
     modality: &GraphModality,
     info: MethodInfo,
+    technique: Option<&Technique>,
     spec: &RunSpec,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord> {
     let settings = settings_of(spec)?;
     let loaded = modality.load(spec, &settings, &context.device)?;
     context.progress.found(&loaded.summary.to_string());
-    let data = loaded.data_summary(reductions(&settings), notes(&settings, info.gated));
+    let gated = info.gated && technique.is_none();
+    let members = technique.map_or(Ok(1), |technique| technique.members(spec))?;
+    let data = loaded.data_summary(reductions(&settings), notes(&settings, gated));
     let LoadedGraph { graph, task, .. } = &loaded;
-    let gated = info.gated;
     let ready = OnceCell::new();
     let experiment = Experiment {
         spec,
@@ -96,38 +100,75 @@ fn run(
         origins: Some(loaded.origins.clone()),
         robustness: settings.train.robustness,
     };
-    let fit = |sitting: Sitting<'_>, context: &mut RunContext<'_>| {
-        let made = Ready::new(graph, task, &settings, gated, sitting, context)?;
-        let Ready {
-            settings,
-            task,
-            model,
-            notes,
-        } = ready.get_or_init(|| made);
-        let entries = task.graph().propagation().matrix().values().len();
-        let fit = GatedFit {
-            task,
-            model,
-            config: &settings.train,
-            fields: &[],
-            sizes: sizes(model, graph.nodes(), entries),
-            compact: Box::new(|model| {
-                let schema = loaded.schema.as_ref();
-                Ok(Some(compacted(model, task, schema, settings)?))
-            }),
+    let make = |sitting: Sitting<'_>, context: &mut RunContext<'_>| -> Result<Vec<Ready>> {
+        let mut all = Vec::with_capacity(members);
+        for member in 0..members {
+            let seed = member_seed(spec.seed, member);
+            let mut made = Ready::new(graph, task, &settings, (gated, seed), sitting, context)?;
+            if let Some(technique) = technique {
+                let train = &mut made.settings.train;
+                technique.apply(spec, train)?;
+                let interface = made.model.gate.interface();
+                let interior = technique.interior();
+                made.model.gate = interior.gate(interface, train, &context.device)?;
+            }
+            all.push(made);
+        }
+        Ok(all)
+    };
+    let loaded = &loaded;
+    if members > 1 {
+        let fit = |sitting: Sitting<'_>, context: &mut RunContext<'_>| {
+            let made = make(sitting, context)?;
+            let ready = ready.get_or_init(|| made);
+            let fits = ready.iter().map(|ready| fit_of(ready, loaded)).collect();
+            let mut fitted = fit_ensemble(fits, sitting, context)?;
+            fitted.outcome.notes.extend(ready[0].notes.iter().cloned());
+            Ok(fitted)
         };
-        let mut fitted = fit.fit(sitting, context)?;
-        fitted.outcome.notes.extend(notes.iter().cloned());
+        return experiment.run(fit, context);
+    }
+    let fit = |sitting: Sitting<'_>, context: &mut RunContext<'_>| {
+        let made = make(sitting, context)?;
+        let ready = ready.get_or_init(|| made);
+        let mut fitted = fit_of(&ready[0], loaded).fit(sitting, context)?;
+        fitted.outcome.notes.extend(ready[0].notes.iter().cloned());
         Ok(fitted)
     };
     experiment.run(fit, context)
 }
 
+/// The fit of one model that was made ready.
+fn fit_of<'a>(
+    ready: &'a Ready,
+    loaded: &'a LoadedGraph,
+) -> GatedFit<'a, GraphTask, Gcn, LinearHead> {
+    let Ready {
+        settings,
+        task,
+        model,
+        ..
+    } = ready;
+    let entries = task.graph().propagation().matrix().values().len();
+    GatedFit {
+        task,
+        model,
+        config: &settings.train,
+        fields: &[],
+        sizes: sizes(model, loaded.graph.nodes(), entries),
+        compact: Box::new(|model| {
+            let schema = loaded.schema.as_ref();
+            Ok(Some(compacted(model, task, schema, settings)?))
+        }),
+    }
+}
+
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the
 /// same graph.
-fn timed(
+pub(super) fn timed(
     modality: &GraphModality,
-    info: &MethodInfo,
+    gated: bool,
+    technique: Option<&Technique>,
     spec: &RunSpec,
     dir: &Path,
     device: &Device,
@@ -146,7 +187,13 @@ fn timed(
         graph.mean();
     }
     let seconds = start.elapsed().as_secs_f64();
-    let model = build_model(&loaded.graph, &settings, info.gated, spec.seed, device)?;
+    let mut model = build_model(&loaded.graph, &settings, gated, spec.seed, device)?;
+    if let Some(technique) = technique {
+        let interface = model.gate.interface();
+        model.gate = technique
+            .interior()
+            .gate(interface, &settings.train, device)?;
+    }
     let nodes = loaded.graph.nodes();
     let mut timed = TimedRun::of_run(dir, loaded.task, model, device, |folder| {
         let small = CompactGraph::load(folder, device)?;
@@ -220,7 +267,7 @@ fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     notes
 }
 
-fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
+pub(super) fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {
     let given: serde_json::Value = spec.modality_settings()?;
     let settings: GraphSettings =
         merge_settings_with(&GraphSettings::default(), &given, &UNWRITTEN)?;

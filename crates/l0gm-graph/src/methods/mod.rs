@@ -1,5 +1,6 @@
 //! The methods for graphs. To add one, write a file here and add its name to the list.
 
+mod compressed;
 mod gated;
 mod logistic;
 mod majority;
@@ -19,4 +20,5 @@ pub(crate) static METHODS: Methods<GraphModality> = Methods::new(
         &logistic::Logistic,
         &two_hop::TwoHop,
     ],
-);
+)
+.with_techniques();

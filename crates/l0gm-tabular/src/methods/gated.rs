@@ -16,8 +16,7 @@ use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateDistribution, GateKind, Granularity, InferenceGate};
 use l0gm_train::{
     CompactSummary, Compacted, DataSummary, Encoder, Experiment, GatedFit, Method, MethodInfo,
-    PeerRun, Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, TimedRun, latency_of,
-    latency_rows,
+    PeerRun, Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, Technique, TimedRun, fit_ensemble, latency_of, latency_rows, member_seed,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -53,16 +52,22 @@ impl GatedMethod {
         &self,
         encoding: &Encoding,
         classes: usize,
+        technique: Option<&Technique>,
         settings: &TabularSettings,
         seed: u64,
         device: &Device,
     ) -> Result<TableModel> {
-        let trained = self.info.gated && self.rank.is_none();
+        let trained = self.info.gated && self.rank.is_none() && technique.is_none();
         let mut model = build_model(encoding, classes, trained, settings, seed, device)?;
         if self.rank.is_some() {
             let interface = model.encoder.interface();
             let open = vec![true; interface.width()];
             model.gate = Gate::fixed(interface, &open, device)?;
+        }
+        if let Some(technique) = technique {
+            let interface = model.encoder.interface();
+            let interior = technique.interior();
+            model.gate = interior.gate(interface, &settings.train, device)?;
         }
         Ok(model)
     }
@@ -114,7 +119,7 @@ impl Method<TabularModality> for GatedMethod {
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
         let settings = self.settings_of(spec)?;
-        run(modality, self, settings, spec, context)
+        run(modality, self, None, settings, spec, context)
     }
 
     fn timed(
@@ -125,7 +130,7 @@ impl Method<TabularModality> for GatedMethod {
         device: &Device,
     ) -> Result<TimedRun> {
         let settings = self.settings_of(spec)?;
-        timed(modality, self, &settings, spec, dir, device)
+        timed(modality, self, None, &settings, spec, dir, device)
     }
 
     fn beside_peers(
@@ -139,10 +144,12 @@ impl Method<TabularModality> for GatedMethod {
     }
 }
 
-/// Fits the method's model (gated or dense) and judges it.
-fn run(
+/// Fits the method's model (gated or dense) and judges it. A technique of [`l0gm_train::compression`] says instead what
+/// stands on the interface, and how many models there are.
+pub(super) fn run(
     modality: &TabularModality,
     method: &GatedMethod,
+    technique: Option<&Technique>,
     mut settings: TabularSettings,
     spec: &RunSpec,
     context: &mut RunContext<'_>,
@@ -160,14 +167,20 @@ fn run(
         Some(_) => settings.train.target.take(),
         None => None,
     };
-    let trained = method.info.gated && method.rank.is_none();
+    let trained = method.info.gated && method.rank.is_none() && technique.is_none();
     let data = summarise(&table, &settings, trained, planned);
     let teachers = modality.teachers();
     let teacher = teachers.teacher(&table, &settings, spec.seed, context)?;
     table.task.set_teacher(teacher);
     let EncodedTable { encoding, task, .. } = &table;
     let classes = table.classes();
-    let model = method.model(encoding, classes, &settings, spec.seed, &context.device)?;
+    let members = technique.map_or(Ok(1), |technique| technique.members(spec))?;
+    let mut models = Vec::with_capacity(members);
+    for member in 0..members {
+        let seed = member_seed(spec.seed, member);
+        let device = &context.device;
+        models.push(method.model(encoding, classes, technique, &settings, seed, device)?);
+    }
     let names = encoding.fields().into_iter().map(|(name, _)| name);
     let fields: Vec<String> = names.collect();
     let compact = |model: &TableModel| {
@@ -178,14 +191,15 @@ fn run(
             parts: Some(compact.parts(encoding, &settings.data)?),
         }))
     };
-    let fit = GatedFit {
+    let fits = models.iter().map(|model| GatedFit {
         task,
-        model: &model,
+        model,
         config: &settings.train,
         fields: &fields,
-        sizes: model_sizes(&model, encoding),
+        sizes: model_sizes(model, encoding),
         compact: Box::new(compact),
-    };
+    });
+    let mut fits: Vec<_> = fits.collect();
     let experiment = Experiment {
         spec,
         method: method.info.clone(),
@@ -193,24 +207,42 @@ fn run(
         origins: Some(table.origins.clone()),
         robustness: settings.train.robustness,
     };
-    let model = &model;
-    experiment.run(
-        |sitting, context| {
+    // What happens to the untrained models. An additive start fits its regression for each with its own seed.
+    let start = |context: &mut RunContext<'_>| -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        for (member, model) in models.iter().enumerate() {
+            let seed = member_seed(spec.seed, member);
             let kept = match (method.rank, target) {
-                (Some(rank), Some(target)) => {
-                    let seed = spec.seed;
-                    Some(keep_best(
-                        rank, target, model, &table, &settings, seed, context,
-                    )?)
-                }
+                (Some(rank), Some(target)) => Some(keep_best(
+                    rank, target, model, &table, &settings, seed, context,
+                )?),
                 _ => None,
             };
             let note = match settings.model.start.is_additive(&table.encoding) {
-                true => start_from_logistic(model, &table, &settings, spec.seed, context)?,
+                true => start_from_logistic(model, &table, &settings, seed, context)?,
                 false => None,
             };
+            notes = note.into_iter().chain(kept).collect();
+        }
+        Ok(notes)
+    };
+    if members > 1 {
+        return experiment.run(
+            |sitting, context| {
+                let notes = start(context)?;
+                let mut fitted = fit_ensemble(fits, sitting, context)?;
+                fitted.outcome.notes.extend(notes);
+                Ok(fitted)
+            },
+            context,
+        );
+    }
+    let fit = fits.swap_remove(0);
+    experiment.run(
+        |sitting, context| {
+            let notes = start(context)?;
             let mut fitted = fit.fit(sitting, context)?;
-            fitted.outcome.notes.extend(note.into_iter().chain(kept));
+            fitted.outcome.notes.extend(notes);
             Ok(fitted)
         },
         context,
@@ -219,9 +251,10 @@ fn run(
 
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder, on the
 /// same encoded rows.
-fn timed(
+pub(super) fn timed(
     modality: &TabularModality,
     method: &GatedMethod,
+    technique: Option<&Technique>,
     settings: &TabularSettings,
     spec: &RunSpec,
     dir: &Path,
@@ -232,7 +265,8 @@ fn timed(
     let seconds = start.elapsed().as_secs_f64();
     spec.check_twin(table.loaded.twin)?;
     let classes = table.classes();
-    let model = method.model(&table.encoding, classes, settings, spec.seed, device)?;
+    let encoding = &table.encoding;
+    let model = method.model(encoding, classes, technique, settings, spec.seed, device)?;
     let mut swept = false;
     let mut timed = TimedRun::of_run(dir, table.task, model, device, |folder| {
         let small = CompactTable::load(folder, device)?.model().clone();

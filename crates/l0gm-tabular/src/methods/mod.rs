@@ -1,6 +1,7 @@
 //! The methods for tables. To add one, write a file here and add its name to the list.
 
 mod branches;
+mod compressed;
 mod external;
 mod forust;
 mod gated;
@@ -38,4 +39,5 @@ pub(crate) static METHODS: Methods<TabularModality> = Methods::new(
         &external::CATBOOST,
         &external::EXTERNAL,
     ],
-);
+)
+.with_techniques();

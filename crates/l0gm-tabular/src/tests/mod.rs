@@ -6,6 +6,7 @@ mod boosted_trees;
 mod compact_file;
 mod compact_stream;
 mod compaction;
+mod compressed;
 mod distillation;
 mod encoding;
 mod gates;

@@ -9,15 +9,15 @@ use crate::modality::{TextModality, settings_of, tell};
 use crate::prepare::{PreparedTask, prepare};
 use crate::remarks::{notes, reductions};
 use crate::{
-    CompactText, FineTune, LoadedEncoder, Prepared, TaskScores, TextEncoder, TextHead, TextInput,
-    TextRobustness, TextRows, TextTask, TokenRows, split,
+    CompactText, FineTune, Prepared, TaskScores, TextEncoder, TextHead, TextInput, TextRobustness,
+    TextRows, TextTask, TokenRows, split,
 };
 use candle_core::Device;
 use l0gm_ops::Mode;
 use l0gm_train::{
     Compacted, Encoder, Experiment, GatedFit, GatedModel, Method, MethodInfo, Pass, ProgressEvent,
-    Result, RunContext, RunDir, RunRecord, RunSpec, Split, StopFlag, Task, TimedRun,
-    finished_record,
+    Result, RunContext, RunDir, RunRecord, RunSpec, Sitting, Split, StopFlag, Task, Technique,
+    TimedRun, finished_record, fit_ensemble, member_seed,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -52,7 +52,7 @@ impl Method<TextModality> for GatedMethod {
     }
 
     fn estimate(&self, modality: &TextModality, spec: &RunSpec) -> Result<Duration> {
-        estimate(modality, &self.info, spec)
+        estimate(modality, self.info.gated, spec)
     }
 
     fn shared_work(
@@ -60,7 +60,7 @@ impl Method<TextModality> for GatedMethod {
         modality: &TextModality,
         spec: &RunSpec,
     ) -> Result<Vec<(String, Duration)>> {
-        shared_work(modality, &self.info, spec)
+        shared_work(modality, self.info.gated, spec)
     }
 
     fn run(
@@ -69,7 +69,7 @@ impl Method<TextModality> for GatedMethod {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        run(modality, self.info.clone(), spec, context)
+        run(modality, self.info.clone(), None, spec, context)
     }
 
     fn timed(
@@ -79,41 +79,45 @@ impl Method<TextModality> for GatedMethod {
         dir: &Path,
         device: &Device,
     ) -> Result<TimedRun> {
-        timed(modality, &self.info, spec, dir, device)
+        timed(modality, self.info.gated, None, spec, dir, device)
     }
 }
 
-fn estimate(modality: &TextModality, info: &MethodInfo, spec: &RunSpec) -> Result<Duration> {
+pub(super) fn estimate(modality: &TextModality, gated: bool, spec: &RunSpec) -> Result<Duration> {
     let settings = settings_of(spec)?;
     let extent = modality.extent(spec, &settings);
-    Ok(crate::estimate::estimate(&settings, !info.gated, &extent))
+    Ok(crate::estimate::estimate(&settings, !gated, &extent))
 }
 
-fn shared_work(
+pub(super) fn shared_work(
     modality: &TextModality,
-    info: &MethodInfo,
+    gated: bool,
     spec: &RunSpec,
 ) -> Result<Vec<(String, Duration)>> {
     let settings = settings_of(spec)?;
     let extent = modality.extent(spec, &settings);
-    let shared = crate::estimate::shared(&settings, !info.gated, spec.seed, &extent);
+    let shared = crate::estimate::shared(&settings, !gated, spec.seed, &extent);
     let of_data = |(key, time)| (format!("text {} {} {key}", spec.dataset, spec.twin), time);
     Ok(shared.into_iter().map(of_data).collect())
 }
 
-/// Fits the model that `info` describes (gated or dense) and judges it.
-fn run(
+/// Fits the model that `info` describes (gated or dense) and judges it. A technique of
+/// [`l0gm_train::compression`] says instead what stands on the interface, how it is trained, and how many models there
+/// are.
+pub(super) fn run(
     modality: &TextModality,
     info: MethodInfo,
+    technique: Option<&Technique>,
     spec: &RunSpec,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord> {
-    Ok(make_run(modality, info, spec, context)?)
+    Ok(make_run(modality, info, technique, spec, context)?)
 }
 
 fn make_run(
     modality: &TextModality,
     info: MethodInfo,
+    technique: Option<&Technique>,
     spec: &RunSpec,
     context: &mut RunContext<'_>,
 ) -> crate::Result<RunRecord> {
@@ -131,15 +135,31 @@ fn make_run(
     let run = RunDir::open(&context.dir)?;
     let split = split(data, &settings)?;
     tell(&split, &mut summary, context);
-    let Built { loaded, gate, head } = build(
-        spec.seed,
-        info.gated,
-        &settings,
-        &split,
-        weights.as_deref(),
-        &run.path().join("tokenizer.json"),
-        &context.device,
-    )?;
+    let gated = info.gated && technique.is_none();
+    let mut train = settings.train.clone();
+    let mut members = 1;
+    if let Some(technique) = technique {
+        technique.apply(spec, &mut train)?;
+        members = technique.members(spec)?;
+    }
+    let mut built = Vec::with_capacity(members);
+    for member in 0..members {
+        let mut made = build(
+            member_seed(spec.seed, member),
+            gated,
+            &settings,
+            &split,
+            weights.as_deref(),
+            &run.path().join("tokenizer.json"),
+            &context.device,
+        )?;
+        if let Some(technique) = technique {
+            let interior = technique.interior();
+            made.gate = interior.gate(made.gate.interface(), &train, &context.device)?;
+        }
+        built.push(made);
+    }
+    let loaded = &built[0].loaded;
     let features = modality.features(&context.dir);
     let cache = FeatureCache::new(&features);
     let device = context.device.clone();
@@ -152,7 +172,7 @@ fn make_run(
         None => {
             modality.kept().clear();
             let report: Report<'_> = &mut |done, all| encoding(context, done, all);
-            let mut made = prepare(&split, &loaded, &settings, &cache, &device, report)?;
+            let mut made = prepare(&split, loaded, &settings, &cache, &device, report)?;
             if settings.has_scores() {
                 made.add_scores(&split, context)?;
             }
@@ -165,11 +185,13 @@ fn make_run(
     let mut task = prepared.task;
     task.scores = task.scores.filter(|_| settings.has_scores());
     if let Some(scores) = &task.scores {
-        head.set_intercepts(&scores.intercepts)?;
+        for made in &built {
+            made.head.set_intercepts(&scores.intercepts)?;
+        }
     }
     task.robustness = TextRobustness::new(
         &task,
-        &loaded,
+        loaded,
         &settings,
         spec.seed,
         &cache,
@@ -182,7 +204,7 @@ fn make_run(
     summary
         .reductions
         .extend(reductions(&settings, task.rows(Split::Test)));
-    summary.notes = notes(&settings, !info.gated);
+    summary.notes = notes(&settings, !gated);
     summary.notes.extend(prepared.notes);
     summary
         .notes
@@ -194,17 +216,16 @@ fn make_run(
     ] {
         summary.rows.insert(name.into(), task.rows(part));
     }
-    let LoadedEncoder {
-        encoder,
-        tokenizer,
-        weights_sha256: sha256,
-    } = loaded;
-    let model = GatedModel {
-        encoder,
-        gate,
-        head,
-    };
-    let size = task_sizes(&model.encoder, &task);
+    let tokenizer = loaded.tokenizer.clone();
+    let sha256 = loaded.weights_sha256.clone();
+    let models: Vec<TextModel> = built
+        .into_iter()
+        .map(|Built { loaded, gate, head }| GatedModel {
+            encoder: loaded.encoder,
+            gate,
+            head,
+        })
+        .collect();
     let batch = settings.train.eval_batch_size;
     let compact = |model: &TextModel| {
         let mut small = CompactModel::new(model)?;
@@ -218,14 +239,15 @@ fn make_run(
             parts: Some(parts),
         }))
     };
-    let fit = GatedFit {
+    let fits = models.iter().map(|model| GatedFit {
         task: &task,
-        model: &model,
-        config: &settings.train,
+        model,
+        config: &train,
         fields: &[],
-        sizes: size,
+        sizes: task_sizes(&model.encoder, &task),
         compact: Box::new(compact),
-    };
+    });
+    let mut fits: Vec<_> = fits.collect();
     let experiment = Experiment {
         spec,
         method: info,
@@ -233,24 +255,33 @@ fn make_run(
         origins,
         robustness: settings.train.robustness,
     };
+    if members > 1 {
+        let fit = |sitting: Sitting<'_>, context: &mut RunContext<'_>| {
+            fit_ensemble(fits, sitting, context)
+        };
+        return Ok(experiment.run_in(&run, fit, context)?);
+    }
+    let fit = fits.swap_remove(0);
     let record = experiment.run_in(&run, |sitting, context| fit.fit(sitting, context), context)?;
     Ok(record)
 }
 /// Builds the models of a finished run again to time them, from the checkpoint and from the compact folder. If the
 /// encoder is frozen, they start from pooled features, and the encoder is timed separately.
-fn timed(
+pub(super) fn timed(
     modality: &TextModality,
-    info: &MethodInfo,
+    gated: bool,
+    technique: Option<&Technique>,
     spec: &RunSpec,
     dir: &Path,
     device: &Device,
 ) -> Result<TimedRun> {
-    Ok(build_timed(modality, info, spec, dir, device)?)
+    Ok(build_timed(modality, gated, technique, spec, dir, device)?)
 }
 
 fn build_timed(
     modality: &TextModality,
-    info: &MethodInfo,
+    gated: bool,
+    technique: Option<&Technique>,
     spec: &RunSpec,
     dir: &Path,
     device: &Device,
@@ -272,15 +303,23 @@ fn build_timed(
         false => None,
     };
     let scoring = start.elapsed().as_secs_f64();
-    let Built { loaded, gate, head } = build(
+    let Built {
+        loaded,
+        mut gate,
+        head,
+    } = build(
         spec.seed,
-        info.gated,
+        gated,
         &settings,
         &split,
         weights.as_deref(),
         &dir.join("tokenizer.json"),
         device,
     )?;
+    if let Some(technique) = technique {
+        let interior = technique.interior();
+        gate = interior.gate(gate.interface(), &settings.train, device)?;
+    }
     let start = Instant::now();
     let tokens = loaded
         .tokenizer

@@ -1,5 +1,6 @@
 //! The methods for texts. To add one, write a file here and add its name to the list.
 
+mod compressed;
 mod gated;
 mod majority;
 mod tfidf;
@@ -17,4 +18,5 @@ pub(crate) static METHODS: Methods<TextModality> = Methods::new(
         &majority::Majority,
         &tfidf::TfIdfLogistic,
     ],
-);
+)
+.with_techniques();

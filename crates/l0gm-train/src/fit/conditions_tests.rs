@@ -152,6 +152,7 @@ fn judged(
         fields: &[],
         sizes: Sizes::default(),
         compact: None,
+        refusal: None,
         reading: None,
     };
     let clean = predictor.predict(Split::Test, &mut context).unwrap();

@@ -109,7 +109,9 @@ where
         };
         let labels = mixing.partners_of(&batch.labels)?;
         let partners = mixing.partners.iter();
-        let rows: Vec<u32> = partners.map(|&partner| batch.rows[partner as usize]).collect();
+        let rows: Vec<u32> = partners
+            .map(|&partner| batch.rows[partner as usize])
+            .collect();
         let theirs = self.loss_of(forward, &labels, &rows)?;
         Ok(mixing.of(&own, &theirs)?)
     }
