@@ -16,7 +16,8 @@ use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateDistribution, GateKind, Granularity, InferenceGate};
 use l0gm_train::{
     CompactSummary, Compacted, DataSummary, Encoder, Experiment, GatedFit, Method, MethodInfo,
-    PeerRun, Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, Technique, TimedRun, fit_ensemble, latency_of, latency_rows, member_seed,
+    PeerRun, Recipe, Result, RunContext, RunRecord, RunSpec, Split, Task, Technique, TimedRun,
+    fit_ensemble, latency_of, latency_rows, member_seed,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
