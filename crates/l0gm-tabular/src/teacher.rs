@@ -3,7 +3,8 @@
 use crate::boosted_trees::{BoostedTrees, Growth, LabelledCells, TreeSettings};
 use crate::cells::RowCells;
 use crate::settings::{DistillationSettings, TeacherKind};
-use crate::{EncodedTable, Result, TabularSettings};
+use crate::{EncodedTable, LoadedTable, Result, TabularSettings};
+use l0gm_data::rows::SplitValues;
 use l0gm_ops::Generator;
 use l0gm_train::{RunContext, Teacher};
 use serde_json::json;
@@ -15,6 +16,7 @@ const FOLDS: usize = 5;
 
 /// What the progress display calls this work.
 const STAGE: &str = "growing the teacher's trees";
+
 /// Most teachers that are kept; a study has one for each dataset and seed.
 const KEPT: usize = 16;
 
@@ -82,12 +84,14 @@ fn trees_out_of_fold(
     let order = Generator::new(seed)
         .stream("teacher folds", 0)
         .permutation(split.train.len());
+    let fold_of = folds(loaded, &split.train, &order, seed);
     let mut probabilities = vec![0f32; split.train.len() * classes];
     for fold in 0..FOLDS {
         let of_fold = |inside: bool| -> Vec<u32> {
-            let chosen = order.iter().enumerate();
-            let chosen = chosen.filter(|(at, _)| (at % FOLDS == fold) == inside);
-            chosen.map(|(_, &row)| row).collect()
+            let chosen = order.iter().copied();
+            chosen
+                .filter(|&row| (fold_of[row as usize] == fold) == inside)
+                .collect()
         };
         let (held, others) = (of_fold(true), of_fold(false));
         let in_table = |rows: &[u32]| -> Vec<u32> {
@@ -119,6 +123,31 @@ fn trees_out_of_fold(
         }
     }
     Ok(probabilities)
+}
+
+/// The fold of each training row. Rows of a group share a fold, so that no tree has seen another row of the group;
+/// otherwise rows are dealt in `order`.
+fn folds(loaded: &LoadedTable, train: &[u32], order: &[u32], seed: u64) -> Vec<usize> {
+    let mut folds = vec![0; train.len()];
+    if let Some(SplitValues::Groups(groups)) = loaded.split_column.as_ref().map(|c| &c.values) {
+        let mut met: Vec<u32> = train.iter().map(|&row| groups[row as usize]).collect();
+        met.sort_unstable();
+        met.dedup();
+        if met.len() >= FOLDS {
+            let mut generator = Generator::new(seed).stream("teacher groups", 0);
+            generator.shuffle(&mut met);
+            let of_group: BTreeMap<u32, usize> =
+                met.iter().copied().zip((0..FOLDS).cycle()).collect();
+            for (fold, &row) in folds.iter_mut().zip(train) {
+                *fold = of_group[&groups[row as usize]];
+            }
+            return folds;
+        }
+    }
+    for (at, &row) in order.iter().enumerate() {
+        folds[row as usize] = at % FOLDS;
+    }
+    folds
 }
 
 fn softmax_into(logits: &[f32], to: &mut [f32]) {

@@ -84,7 +84,8 @@ impl CompactBesidePeers for Compact {
         let options = RowOptions {
             keep: Vec::new(),
             rows: CHUNK,
-            separator: None,
+            // The file is ours, whatever separator the model was trained on.
+            separator: Some(','),
         };
         let stream = self.model.clone().stream(&Source::path(file), &options)?;
         Ok(Box::new(stream))

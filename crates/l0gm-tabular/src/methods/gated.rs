@@ -223,7 +223,10 @@ pub(super) fn run(
                 true => start_from_logistic(model, &table, &settings, seed, context)?,
                 false => None,
             };
-            notes = note.into_iter().chain(kept).collect();
+            // Like the learning curve, the record's notes are the first member's.
+            if member == 0 {
+                notes = note.into_iter().chain(kept).collect();
+            }
         }
         Ok(notes)
     };

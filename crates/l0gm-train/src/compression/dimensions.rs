@@ -18,7 +18,7 @@ pub(crate) struct Dimensions {
 }
 
 impl Dimensions {
-    /// All of them, open.
+    /// All dimensions of the interface, open at first.
     ///
     /// # Errors
     /// No layer of the head is known to read single dimensions.

@@ -45,7 +45,7 @@ pub struct Kept {
     pub unit: Unit,
     /// How many are left.
     pub kept: usize,
-    /// Of how many.
+    /// Number before anything was removed.
     pub of: usize,
 }
 

@@ -34,6 +34,7 @@ pub(super) const TECHNIQUE: Technique = Technique {
         check(allowed, NAME, "rewind", own.rewind, "from 0 to below 1")?;
         train.compression = Some(Compression::LotteryTicket(own));
         train.epochs *= 2;
+        train.least_steps = train.least_steps.saturating_mul(2).min(1_000_000);
         train.controller.settle = HALF;
         train.controller.reach = train.controller.reach.min(HALF);
         Ok(())

@@ -11,7 +11,7 @@ use candle_core::{Tensor, Var};
 #[derive(Debug)]
 pub(crate) struct Masks {
     pub(crate) weights: Vec<Parameter>,
-    /// One of the same shape for each of `weights`, in f32.
+    /// One f32 mask for each weight, with its shape.
     masks: Vec<Parameter>,
     pub(crate) kept: usize,
     pub(crate) of: usize,
@@ -106,7 +106,7 @@ impl Masks {
             .collect()
     }
 
-    /// Counts the weights that are reached, as that of which a share is kept.
+    /// Sets the number of which a share is kept: the weights that training reaches.
     pub(crate) fn count(&mut self, reached: &[Vec<bool>]) -> usize {
         self.of = reached.iter().flatten().filter(|reached| **reached).count();
         self.of

@@ -3,9 +3,9 @@
 //!
 //! A [`Technique`] is what `--method` names. Most of them set [`TrainConfig::compression`](crate::TrainConfig), from
 //! which the loop makes a `Compressor`: something that is called before and after every step, and that decides
-//! which weights, or which dimensions of the interface, are left. All follow the timetable of a gate with a target
-//! ([`Controller`](l0gm_gate::Controller)): a dense warm-up, the path to the target until `controller.reach`, nothing
-//! more removed after `controller.settle`, and an epoch is selected only from then on.
+//! which weights, or which dimensions of the interface, are left. Nothing more is removed
+//! after `controller.settle` ([`Controller`](l0gm_gate::Controller)), and an epoch is selected only from then on. Methods
+//! that remove step by step have a dense warm-up before and the path to the target until `controller.reach`.
 //!
 //! To add one, write a file here with its `Technique` and its `Compressor`, and add it to [`TECHNIQUES`] and to
 //! [`Compression`]. Every modality then offers it.

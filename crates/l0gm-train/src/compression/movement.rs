@@ -1,8 +1,8 @@
 //! Movement pruning (Sanh et al. 2020): a weight is kept for moving away from 0 and not for being large.
 //!
 //! Each weight has a score S = -Σ_t (∂L/∂W)_t W_t: it grows while a step would push the weight further from 0. The forward
-//! pass uses W ⊙ M, where M keeps the largest scores of the whole model; a removed weight keeps its value and goes on
-//! collecting score, so that it may come back. The share kept follows the cubic schedule, and at
+//! pass uses W ⊙ M, where M keeps the largest scores of the whole model; a removed weight gets no gradient
+//! and goes on collecting score, so that it may come back. The share kept follows the cubic schedule, and at
 //! `controller.settle` M is final.
 
 use super::masks::{Masks, companion, flat};

@@ -83,7 +83,7 @@ pub(crate) trait Compressor {
     /// Told once the state has been read from a checkpoint, with what was left then.
     fn restored(&mut self, kept: Kept);
 
-    /// Of how many training batches it wants the gradients before the first step. Default: none.
+    /// Number of training batches whose gradients the start receives. Default: 0.
     fn batches_to_probe(&self) -> usize {
         0
     }

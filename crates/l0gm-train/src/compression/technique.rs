@@ -46,7 +46,7 @@ pub struct Technique {
     pub(crate) interior: Interior,
     /// The technique's own settings with their defaults; null if it has none.
     pub(crate) settings: fn() -> Value,
-    /// Of how many models its predictions are the mean, from its own settings.
+    /// Number of separately trained models whose predictions are averaged, from its own settings.
     pub(crate) members: fn(&Value) -> Result<usize>,
     /// Checks the technique's own settings and changes those of training.
     pub(crate) apply: fn(&Value, &mut TrainConfig) -> Result<()>,

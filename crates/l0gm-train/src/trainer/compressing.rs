@@ -5,11 +5,11 @@ use super::session::Session;
 use super::session::plan;
 use crate::compression::{Compressor, Ingredients, Stage};
 use crate::{
-    Encoder, Forward, GatedModel, Head, Parameter, ParameterKind, Part, Result, Split, Task,
+    Encoder, Forward, GatedModel, Gating, Head, Parameter, ParameterKind, Part, Result, Split, Task,
 };
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
-use l0gm_ops::Tape;
+use l0gm_ops::{Mode, Tape};
 use std::collections::BTreeMap;
 
 /// The compressor that the settings ask for, for a model that has not been trained. Its own tensors join the model's
@@ -50,8 +50,8 @@ where
         self.compress(0.0, |compressor, stage| compressor.start(stage, &gradients))
     }
 
-    /// The sums of the task loss's gradients over the first batches of training, by parameter. No step is taken, and
-    /// nothing is dropped out.
+    /// The sums of the task loss's gradients over the first batches of training, by parameter. No step is taken. The passes
+    /// are those of training, because a head may predict with fitted numbers that hide its weights.
     fn probe(&self, batches: usize) -> Result<BTreeMap<String, Tensor>> {
         let mut sums: BTreeMap<String, Tensor> = BTreeMap::new();
         let batches = match batches {
@@ -61,10 +61,14 @@ where
                 .take(n)
                 .collect(),
         };
-        for rows in batches {
+        for (number, rows) in batches.into_iter().enumerate() {
             let batch = self.task.batch(Split::Train, &rows, self.device)?;
+            let mut noise = self.root.stream("probe", number as u64);
             let tape = Tape::start()?;
-            let forward = self.model.evaluate(&batch.input)?;
+            let gating = Gating::Deterministic;
+            let forward = self
+                .model
+                .forward(&batch.input, gating, &mut Mode::Train(&mut noise))?;
             let loss = self.model.head.loss(&forward, &batch.labels)?;
             let gradients = tape.backward(&loss)?;
             for parameter in &self.parameters {

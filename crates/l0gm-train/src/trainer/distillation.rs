@@ -62,13 +62,20 @@ impl Teacher {
         (self.weight, sum.sum())
     }
 
-    /// What the teacher adds to the mean cross-entropy of a batch, w mean_i (CE(q_i) - CE(y_i)), a scalar; with several
-    /// members, its mean over them. `rows` are the batch's row numbers, and `labels` is (rows,) u32.
+    /// The weight of the teacher's cross-entropy in the loss.
+    pub(super) fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// What the teacher adds to the mean cross-entropy of a batch, w mean_i c_i (CE(q_i) - CE(y_i)), a scalar; with several
+    /// members, its mean over them. `rows` are the batch's row numbers, `labels` is (rows,) u32, and c_i is the weight of
+    /// the label's class, 1 without `class_weights`.
     pub(super) fn added(
         &self,
         forward: &Forward,
         labels: &Tensor,
         rows: &[u32],
+        class_weights: Option<&[f32]>,
     ) -> candle_core::Result<Tensor> {
         let logits = match &forward.members {
             Some(members) => flat_members(members)?,
@@ -87,6 +94,7 @@ impl Teacher {
                 );
             };
             let start = factors.len();
+            let factor = factor * class_weights.map_or(1.0, |weights| weights[label as usize]);
             // CE(q) - CE(y) = sum over classes of (1[class = y] - q) log p
             factors.extend(q.iter().enumerate().map(|(class, q)| {
                 let is_label = f32::from(u8::from(class == label as usize));
@@ -133,7 +141,7 @@ mod tests {
         }
     }
 
-    fn expected(logits: &[f64], each: usize) -> f64 {
+    fn expected(logits: &[f64], each: usize, weights: Option<&[f32]>) -> f64 {
         let losses = logits.chunks(3).take(2 * each).enumerate().map(|(at, l)| {
             let norm = l.iter().map(|x| x.exp()).sum::<f64>().ln();
             let row = at / each;
@@ -143,7 +151,9 @@ mod tests {
                 .zip(l)
                 .map(|(q, l)| f64::from(*q) * (norm - l))
                 .sum();
-            soft - (norm - l[LABELS[row] as usize])
+            let label = LABELS[row] as usize;
+            let weight = weights.map_or(1.0, |weights| f64::from(weights[label]));
+            weight * (soft - (norm - l[label]))
         });
         0.6 * losses.sum::<f64>() / (2 * each) as f64
     }
@@ -152,11 +162,18 @@ mod tests {
     fn what_a_teacher_adds_and_its_gradient_are_those_of_the_formula() {
         let teacher = Teacher::new(TEACHER.to_vec(), 3, 0.6).unwrap();
         let labels = Tensor::new(&LABELS, &Device::Cpu).unwrap();
-        for (members, each) in [(false, 1), (true, 2)] {
+        let classes = [0.2f32, 2.0, 0.5];
+        let cases = [
+            (false, 1, None),
+            (true, 2, None),
+            (true, 2, Some(&classes[..])),
+        ];
+        for (members, each, weights) in cases {
+            let expected = |logits: &[f64], each| expected(logits, each, weights);
             let logits = Var::new(&LOGITS, &Device::Cpu).unwrap();
             let tape = Tape::start().unwrap();
             let found = teacher
-                .added(&forward(&logits, members), &labels, &ROWS)
+                .added(&forward(&logits, members), &labels, &ROWS, weights)
                 .unwrap();
             let value = found.to_scalar::<f64>().unwrap();
             assert!((value - expected(&LOGITS, each)).abs() < 1e-7);

@@ -5,8 +5,8 @@ use super::class_weights;
 use super::mixup::Mixing;
 use super::session::Session;
 use super::smoothing;
-use crate::members::HeadOutput;
-use crate::{Batch, Encoder, Forward, Gating, Head, Result, Split, Task};
+use crate::members::{HeadOutput, flat_members, repeated};
+use crate::{Batch, Encoder, Forward, Gating, Head, Result, Split, Task, Teacher};
 use candle_core::Tensor;
 use l0gm_gate::{Gated, Interface};
 use l0gm_ops::Mode;
@@ -118,17 +118,26 @@ where
 
     fn loss_of(&self, forward: &Forward, labels: &Tensor, rows: &[u32]) -> Result<Tensor> {
         let mut loss = self.model.head.loss(forward, labels)?;
-        if let Some(weights) = &self.class_weights {
-            let added = class_weights::added(&forward.logits, labels, weights)?;
+        // Each member of a head is trained on its own loss.
+        let (logits, of_labels) = match &forward.members {
+            Some(members) => (flat_members(members)?, repeated(labels, members.dim(1)?)?),
+            None => (forward.logits.clone(), labels.clone()),
+        };
+        let weights = self.class_weights.as_deref();
+        if let Some(weights) = weights {
+            let added = class_weights::added(&logits, &of_labels, weights)?;
             loss = l0gm_ops::add(&loss, &added)?;
         }
-        if let Some(teacher) = self.task.teacher() {
-            let added = teacher.added(forward, labels, rows)?;
+        let teacher = self.task.teacher();
+        if let Some(teacher) = teacher {
+            let added = teacher.added(forward, labels, rows, weights)?;
             loss = l0gm_ops::add(&loss, &added)?;
         }
         if self.config.label_smoothing > 0.0 {
-            let epsilon = self.config.label_smoothing;
-            let added = smoothing::added(&forward.logits, labels, epsilon)?;
+            // Only the labels' share of the loss has labels to smooth.
+            let share = 1.0 - teacher.map_or(0.0, Teacher::weight);
+            let epsilon = self.config.label_smoothing * share;
+            let added = smoothing::added(&logits, &of_labels, epsilon)?;
             loss = l0gm_ops::add(&loss, &added)?;
         }
         Ok(loss)

@@ -51,11 +51,20 @@ impl Polynomial {
             .map(Tensor::to_vec3::<f32>)
             .collect::<Result<_>>()?;
         let output: Vec<Vec<f32>> = cin.output.to_vec2()?; // (outputs, sums of all layers)
-        let mut all = vec![Monomials::new(); outputs];
-        let (mut steps, mut products) = (0, 0);
-        for open in coordinates(model) {
-            let found = maps_of(&open, &weights);
+        let coordinates = coordinates(model);
+        // Counted before anything is expanded: with hundreds of open fields there are billions of monomials.
+        let (mut most, mut products) = (0, 0);
+        for open in &coordinates {
+            most += outputs as u128 * monomials(open.len(), layers);
             products += cost(open.len(), &settings.maps);
+        }
+        if most > products as u128 {
+            return Ok(None);
+        }
+        let mut all = vec![Monomials::new(); outputs];
+        let mut steps = 0;
+        for open in coordinates {
+            let found = maps_of(&open, &weights);
             for (all, output) in all.iter_mut().zip(&output) {
                 let before = all.len();
                 for (map, weight) in found.iter().flatten().zip(output) {
@@ -92,6 +101,17 @@ impl Polynomial {
             }
         }
     }
+}
+
+/// Number of monomials of degree 2 to `layers` + 1 in `columns` columns: the sum of the binomials (columns + k - 1 over k).
+fn monomials(columns: usize, layers: usize) -> u128 {
+    let columns = columns as u128;
+    let mut count = columns;
+    let of_degree = (2..=layers as u128 + 1).map(|degree| {
+        count = count * (columns + degree - 1) / degree;
+        count
+    });
+    of_degree.sum()
 }
 
 /// For each coordinate with an open field: the place of each open field among those that are left, and its column of the

@@ -58,7 +58,7 @@ mod tests {
         };
         // 20 microseconds for 64 rows.
         assert!(
-            line("L0GM, compact ").is_some_and(|line| line.ends_with("0.313")),
+            line("L0GM, compact ").is_some_and(|line| line.ends_with("0.312")),
             "{text}"
         );
         assert!(text.contains("0.50x") && text.contains("2.00x"), "{text}");
