@@ -26,7 +26,7 @@ pub struct PackedLinear {
     few: Vec<(Vec<f32>, f32)>,
 }
 
-/// Some outputs of the layer.
+/// A group of neighbouring outputs, whose weights are stored side by side.
 #[derive(Clone, Debug)]
 struct Tile {
     /// The first output.

@@ -38,7 +38,7 @@ pub fn scale_members(x: &Tensor, scale: &Tensor) -> Result<Tensor> {
 
 struct ScaleMembers;
 
-/// The sizes of one call.
+/// Numbers of rows, members and columns in one call of the op.
 #[derive(Clone, Copy)]
 struct Sizes {
     rows: usize,

@@ -78,7 +78,11 @@ fn sentence(timed: &Timed<'_, '_>) -> Option<String> {
     let record = timed.record;
     let compact = record.sizes.get("compact")?;
     let mut against = Vec::new();
-    for other in ["dense", "gated"] {
+    let others: [(&str, fn(&BatchTimes) -> Option<Ratio>); 2] = [
+        ("dense", |batch| batch.compact_to_dense),
+        ("gated", |batch| batch.compact_to_gated),
+    ];
+    for (other, ratio_of) in others {
         let Some(size) = record.sizes.get(other) else {
             continue;
         };
@@ -86,10 +90,7 @@ fn sentence(timed: &Timed<'_, '_>) -> Option<String> {
             .batches
             .iter()
             .filter_map(|batch| {
-                let ratio = match other {
-                    "dense" => batch.compact_to_dense,
-                    _ => batch.compact_to_gated,
-                }?;
+                let ratio = ratio_of(batch)?;
                 let batch = format::count(batch.batch as u64);
                 Some(format!("{} at batch {batch}", change(ratio.ratio)))
             })

@@ -12,7 +12,7 @@ pub struct PeerRun<'a> {
     pub classes: &'a [String],
     /// Number of test rows.
     pub test_rows: usize,
-    /// The run's compact model.
+    /// The compact model of the run, which is timed beside other programs.
     pub compact: &'a dyn CompactBesidePeers,
 }
 

@@ -15,7 +15,7 @@ use crate::{Encoding, Result};
 use candle_core::{DType, Tensor};
 use message::{Attribute, Graph};
 
-/// Names of the inputs.
+/// Names of the graph's inputs, by which a program passes encoded rows.
 pub(super) const IDS: &str = "ids";
 pub(super) const KNOTS: &str = "knots";
 pub(super) const POSITIONS: &str = "positions";

@@ -38,7 +38,7 @@ impl Dimensions {
         })
     }
 
-    /// What is left.
+    /// How many are kept, and of how many.
     pub(crate) fn kept(&self) -> Kept {
         Kept {
             unit: Unit::Dimensions,

@@ -52,7 +52,7 @@ impl Masks {
         self.masks.clone()
     }
 
-    /// What is left.
+    /// How many are kept, and of how many.
     pub(crate) fn kept(&self) -> Kept {
         Kept {
             unit: Unit::Weights,

@@ -99,7 +99,7 @@ impl Movement {
     }
 }
 
-/// S - (∂L/∂W) W.
+/// The score after one step: S - (∂L/∂W) W.
 fn moved_on(score: &Tensor, gradient: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
     score - gradient.detach().mul(weight)?
 }

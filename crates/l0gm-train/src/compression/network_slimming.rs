@@ -61,7 +61,7 @@ impl Default for Settings {
     }
 }
 
-/// Slimming in progress.
+/// The state of network slimming during a training.
 #[derive(Debug)]
 pub(super) struct Slimming {
     gate: Gate,

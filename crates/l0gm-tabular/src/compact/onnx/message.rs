@@ -4,7 +4,7 @@
 /// Version of the file format, and of the operators.
 const FORMAT: u64 = 8;
 const OPERATORS: u64 = 17;
-/// Numbers of element types.
+/// The numbers by which ONNX calls its element types.
 const FLOAT: u64 = 1;
 const INT64: u64 = 7;
 

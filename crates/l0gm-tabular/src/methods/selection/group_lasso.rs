@@ -68,7 +68,7 @@ struct Path<'a> {
     logits: Vec<f64>,
 }
 
-/// One field.
+/// The features of one field, which enter the model together.
 struct Group<'a> {
     levels: &'a [u32],
     /// √π_c; 0 where the level does not occur.

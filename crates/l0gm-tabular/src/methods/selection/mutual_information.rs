@@ -24,7 +24,7 @@ pub(super) fn rank(
     Ok(super::best_first(&information.collect::<Vec<f64>>()))
 }
 
-/// I(X; Y) in nats.
+/// The mutual information I(X; Y) of a field's levels and the classes, in nats.
 fn information(field: &FieldLevels, labels: &[u32], classes: usize) -> f64 {
     let mut pairs = vec![0usize; field.count * classes];
     let mut of_class = vec![0usize; classes];

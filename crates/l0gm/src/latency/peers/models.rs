@@ -66,7 +66,7 @@ pub(super) struct Model<'a> {
     by: By<'a>,
 }
 
-/// Who makes the passes.
+/// Where the timed predictions are computed.
 enum By<'a> {
     /// This process, and the passes that it goes through.
     Us {
@@ -79,7 +79,7 @@ enum By<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// The run's compact model.
+    /// The entry of the run's own compact model in the table, for one kind of input.
     pub(super) fn ours(beside: &'a PeerRun<'a>, input: PeerInput) -> Self {
         let (name, call) = match input {
             PeerInput::Encoded => (
