@@ -9,6 +9,9 @@ use super::table::{Cell, Table, numbers, words};
 use crate::latency_record::{BatchTimes, LatencyRecord, ModelTimes, Ratio};
 use l0gm_train::{Sizes, THIRD_DIGIT};
 
+/// Reads the ratio of the compact model's time to another model's at one batch size.
+type RatioOf = fn(&BatchTimes) -> Option<Ratio>;
+
 /// The models of a latency record, and what columns and bars call them.
 const MODELS: [(&str, &str); 4] = [
     ("dense", "dense"),
@@ -78,7 +81,7 @@ fn sentence(timed: &Timed<'_, '_>) -> Option<String> {
     let record = timed.record;
     let compact = record.sizes.get("compact")?;
     let mut against = Vec::new();
-    let others: [(&str, fn(&BatchTimes) -> Option<Ratio>); 2] = [
+    let others: [(&str, RatioOf); 2] = [
         ("dense", |batch| batch.compact_to_dense),
         ("gated", |batch| batch.compact_to_gated),
     ];
