@@ -5,7 +5,7 @@ use crate::{Gcn, GraphInput, Result};
 use candle_core::{Device, Tensor, Var};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
-use l0gm_train::{Blend, Forward, GatedModel, Head, Parameter, Part};
+use l0gm_train::{Blend, Forward, GatedModel, Head, LossTerm, Parameter, Part};
 
 /// A gated or dense model for a graph.
 pub type GraphModel = GatedModel<Gcn, LinearHead>;
@@ -71,12 +71,16 @@ impl Head<GraphInput> for LinearHead {
         &self,
         gated: &Tensor,
         _input: &GraphInput,
-        _mode: &mut Mode<'_>,
+        mode: &mut Mode<'_>,
     ) -> candle_core::Result<Tensor> {
-        if self.blend.is_none() {
+        let Some(blend) = &self.blend else {
             return self.linear.forward(gated); // (nodes, classes)
+        };
+        if mode.is_train() {
+            // Each part learns alone, so the logits of a training step are those of the network.
+            return self.linear.forward(&blend.of_network(gated)?);
         }
-        let (weight, bias) = self.folded()?;
+        let (weight, bias) = blend.folded(&self.linear)?;
         l0gm_ops::linear(gated, &weight, Some(&bias))
     }
     fn reads_input(&self) -> bool {
@@ -91,14 +95,10 @@ impl Head<GraphInput> for LinearHead {
         parameters.extend(self.blend.iter().flat_map(Blend::parameters));
         parameters
     }
-    fn loss(&self, forward: &Forward, labels: &Tensor) -> candle_core::Result<Tensor> {
+    fn loss_terms(&self, forward: &Forward) -> candle_core::Result<Vec<LossTerm>> {
         match &self.blend {
-            Some(blend) => {
-                let gated = &forward.gated.value;
-                let own = self.linear.forward(&blend.of_network(gated)?)?;
-                blend.loss(&own, gated, labels)
-            }
-            None => l0gm_ops::cross_entropy(&forward.logits, labels),
+            Some(blend) => blend.loss_terms(&forward.logits, &forward.gated.value),
+            None => Ok(vec![LossTerm::whole(forward.logits.clone())]),
         }
     }
     fn is_fitted_on_validation(&self) -> bool {
@@ -109,5 +109,61 @@ impl Head<GraphInput> for LinearHead {
             Some(blend) => blend.fit(&self.linear, gated, labels),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::test_graphs::two_communities;
+    use crate::{GraphTensors, NodeId, NodeRows};
+    use candle_core::DType;
+    use l0gm_gate::{Gate, GateMode, Interface};
+    use std::sync::Arc;
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn in_training_the_logits_are_the_networks_and_each_part_is_a_term_of_the_loss() {
+        let (device, classes, channels) = (Device::Cpu, 3, 4);
+        let mut generator = Generator::new(1);
+        let head = LinearHead::new(channels, classes, &mut generator, &device).unwrap();
+        let mut head = head.blended(&[classes]).unwrap();
+        let shape = (5, channels + classes);
+        let r = generator.normal_tensor(shape, 0.0, 1.0, DType::F32, &device);
+        let gate = Gate::identity(Interface::Flat { dim: shape.1 });
+        let gated = gate.pass(&r.unwrap(), GateMode::Eval).unwrap();
+        let graph = GraphTensors::new(&two_communities(5, 1), &device).unwrap();
+        let rows = NodeRows::new(&graph, &[NodeId(0)]).unwrap();
+        let input = GraphInput {
+            graph: Arc::new(graph),
+            rows: Arc::new(rows),
+        };
+        let logits = |head: &LinearHead, mode: &mut Mode<'_>| {
+            head.logits(&gated.value, &input, mode).unwrap()
+        };
+        let of_network = gated.value.narrow(1, 0, channels).unwrap();
+        let own = head.linear.forward(&of_network.contiguous().unwrap());
+        let own = values(&own.unwrap());
+        let in_training = logits(&head, &mut Mode::Train(&mut generator));
+        assert_eq!(values(&in_training), own);
+        assert_ne!(values(&logits(&head, &mut Mode::Eval)), own);
+
+        // Without gates only the network learns, and with gates the scores have a term of their own.
+        let forward = Forward {
+            logits: in_training,
+            members: None,
+            gated: gated.clone(),
+        };
+        assert_eq!(head.loss_terms(&forward).unwrap().len(), 1);
+        head.blend.as_mut().unwrap().share_losses(&[3.0, 1.0]);
+        let terms = head.loss_terms(&forward).unwrap();
+        assert_eq!([terms[0].share, terms[1].share], [0.75, 0.25]);
+        assert_eq!(values(&terms[0].logits), own);
+        let scores = gated.value.narrow(1, channels, classes).unwrap();
+        assert_eq!(values(&terms[1].logits), values(&scores));
     }
 }

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor, Var};
 use l0gm_gate::LinearLayer;
 use l0gm_ops::{Generator, Mode, dropout};
 use l0gm_train::layers::Linear;
-use l0gm_train::{Blend, Forward, Head, Parameter, Part};
+use l0gm_train::{Blend, Forward, Head, LossTerm, Parameter, Part};
 
 /// A linear classifier.
 #[derive(Clone, Debug)]
@@ -134,10 +134,10 @@ impl Head<TextInput> for TextHead {
         parameters
     }
 
-    fn loss(&self, forward: &Forward, labels: &Tensor) -> candle_core::Result<Tensor> {
+    fn loss_terms(&self, forward: &Forward) -> candle_core::Result<Vec<LossTerm>> {
         match &self.blend {
-            Some(blend) => blend.loss(&forward.logits, &forward.gated.value, labels),
-            None => l0gm_ops::cross_entropy(&forward.logits, labels),
+            Some(blend) => blend.loss_terms(&forward.logits, &forward.gated.value),
+            None => Ok(vec![LossTerm::whole(forward.logits.clone())]),
         }
     }
 

@@ -15,6 +15,7 @@ mod judge;
 mod latency;
 pub mod layers;
 mod logistic;
+mod loss_term;
 mod machine;
 mod majority;
 mod members;
@@ -68,6 +69,7 @@ pub use logistic::{
     ClassScores, FeatureTask, Labelled, LogisticFit, LogisticPredictor, LogisticRegression,
     LogisticSettings, LogisticTrial, RowProducts, Rows, TimedRows, column_scales, fit_logistic,
 };
+pub use loss_term::LossTerm;
 pub use majority::MajorityPredictor;
 pub use members::{HeadOutput, loss_of_members, mean_of_members};
 pub use method::{Knob, Method, MethodInfo, Methods, Role};

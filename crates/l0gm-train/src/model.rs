@@ -1,5 +1,6 @@
 //! The two traits a gated model is built from, an encoder and a head behind the gate, and the model itself.
-use crate::members::{HeadOutput, loss_of_members};
+use crate::loss_term::{LossTerm, sum_of_terms};
+use crate::members::HeadOutput;
 use candle_core::{Tensor, Var};
 use l0gm_gate::{Gate, GateMode, Gated, Interface, PenaltyReduction, Temperature};
 use l0gm_ops::Mode;
@@ -126,13 +127,16 @@ pub trait Head<Input> {
     }
     /// Every trainable parameter of the head.
     fn parameters(&self) -> Vec<Parameter>;
-    /// The task loss of a training batch, a scalar, from its forward pass and its labels, (batch,) u32. Default: the
-    /// mean cross-entropy of the logits or, with several members, its mean over them.
+    /// What the task loss of a training batch is made of, from its forward pass in training. Class weights, smoothed
+    /// labels and a teacher act on every term. Default: the logits or, with several members, those of each.
+    fn loss_terms(&self, forward: &Forward) -> candle_core::Result<Vec<LossTerm>> {
+        let logits = forward.members.as_ref().unwrap_or(&forward.logits);
+        Ok(vec![LossTerm::whole(logits.clone())])
+    }
+    /// The task loss of a training batch, a scalar, from its forward pass in training and its labels, (batch,) u32.
+    /// Default: the sum of the [`loss_terms`](Self::loss_terms), which is right for every sum of cross-entropies.
     fn loss(&self, forward: &Forward, labels: &Tensor) -> candle_core::Result<Tensor> {
-        match &forward.members {
-            Some(members) => loss_of_members(members, labels),
-            None => l0gm_ops::cross_entropy(&forward.logits, labels),
-        }
+        sum_of_terms(&self.loss_terms(forward)?, labels)
     }
     /// Whether the head has numbers that are fitted on the validation rows rather than by the optimiser.
     fn is_fitted_on_validation(&self) -> bool {

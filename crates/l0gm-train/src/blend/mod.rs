@@ -8,9 +8,9 @@
 mod weights;
 
 use crate::layers::Linear;
-use crate::{Parameter, ParameterKind, Part};
+use crate::{LossTerm, Parameter, ParameterKind, Part};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use l0gm_ops::{add, cross_entropy, linear};
+use l0gm_ops::linear;
 use std::ops::Range;
 
 /// The parts of a classifier behind an interface of network channels followed by scores.
@@ -128,22 +128,26 @@ impl Blend {
         Ok((Tensor::cat(&columns, 1)?, bias))
     }
 
-    /// The sum of the parts' losses, from the network's own logits, (rows, classes), and the gated interface that the
-    /// regressions are read from.
+    /// The parts that learn, each with what its loss counts for, from the network's own logits, (rows, classes), and the
+    /// gated interface that the regressions are read from. Together they are the task loss.
     ///
     /// # Errors
     /// A tensor operation fails.
-    pub fn loss(&self, network: &Tensor, gated: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        let mut sum = (cross_entropy(network, labels)? * self.shares[0])?;
-        if self.shares[1..].iter().all(|share| *share == 0.0) {
-            return Ok(sum);
+    pub fn loss_terms(&self, network: &Tensor, gated: &Tensor) -> Result<Vec<LossTerm>> {
+        let term = |logits, share: &f64| LossTerm {
+            logits,
+            share: *share,
+        };
+        let mut terms = vec![term(network.clone(), &self.shares[0])];
+        if self.shares[1..].iter().any(|share| *share > 0.0) {
+            let parts = self.of_scores(gated)?.into_iter().zip(&self.shares[1..]);
+            terms.extend(
+                parts
+                    .filter(|(_, share)| **share > 0.0)
+                    .map(|(part, share)| term(part, share)),
+            );
         }
-        for (part, share) in self.of_scores(gated)?.iter().zip(&self.shares[1..]) {
-            if *share > 0.0 {
-                sum = add(&sum, &(cross_entropy(part, labels)? * *share)?)?;
-            }
-        }
-        Ok(sum)
+        Ok(terms)
     }
 
     /// Fits what each part counts for on the validation rows' gated interface.

@@ -5,8 +5,7 @@
 //! teacher should not have seen the row: a teacher that has learnt its training rows by heart repeats their labels.
 
 use super::class_weights::log_product;
-use crate::members::flat_members;
-use crate::{Error, Forward, Result};
+use crate::{Error, Result};
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -67,20 +66,17 @@ impl Teacher {
         self.weight
     }
 
-    /// What the teacher adds to the mean cross-entropy of a batch, w mean_i c_i (CE(q_i) - CE(y_i)), a scalar; with several
-    /// members, its mean over them. `rows` are the batch's row numbers, `labels` is (rows,) u32, and c_i is the weight of
-    /// the label's class, 1 without `class_weights`.
+    /// What the teacher adds to the mean cross-entropy of a batch, w mean_i c_i (CE(q_i) - CE(y_i)), a scalar. `logits` is
+    /// (rows, classes); with several members it is (rows * members, classes), and what is added is the mean over them.
+    /// `rows` are the batch's row numbers, `labels` is (rows,) u32, and c_i is the weight of the label's class, 1 without
+    /// `class_weights`.
     pub(super) fn added(
         &self,
-        forward: &Forward,
+        logits: &Tensor,
         labels: &Tensor,
         rows: &[u32],
         class_weights: Option<&[f32]>,
     ) -> candle_core::Result<Tensor> {
-        let logits = match &forward.members {
-            Some(members) => flat_members(members)?,
-            None => forward.logits.clone(),
-        };
         let each = logits.dim(0)? / rows.len().max(1);
         let labels = labels.to_vec1::<u32>()?;
         let factor = self.weight as f32 / logits.dim(0)? as f32;
@@ -104,7 +100,7 @@ impl Teacher {
                 factors.extend_from_within(start..start + self.classes);
             }
         }
-        log_product(&logits, factors)
+        log_product(logits, factors)
     }
 }
 
@@ -112,8 +108,7 @@ impl Teacher {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use candle_core::{DType, Device, Var};
-    use l0gm_gate::{Gate, GateMode, Interface};
+    use candle_core::{Device, Var};
     use l0gm_ops::{Tape, reshape};
 
     const LOGITS: [f64; 12] = [
@@ -123,23 +118,6 @@ mod tests {
     const TEACHER: [f32; 9] = [0.1, 0.2, 0.7, 1.0, 0.0, 0.0, 0.25, 0.5, 0.25];
     /// The batch's rows are training rows 2 and 0.
     const ROWS: [u32; 2] = [2, 0];
-
-    fn forward(logits: &Var, members: bool) -> Forward {
-        let gate = Gate::identity(Interface::Flat { dim: 1 });
-        let gated = gate
-            .pass(
-                &Tensor::zeros((2, 1), DType::F64, &Device::Cpu).unwrap(),
-                GateMode::Eval,
-            )
-            .unwrap();
-        let all = logits.as_tensor();
-        let half = all.narrow(0, 0, 6).unwrap();
-        Forward {
-            logits: reshape(&half, (2, 3)).unwrap(),
-            members: members.then(|| reshape(all, (2, 2, 3)).unwrap()),
-            gated,
-        }
-    }
 
     fn expected(logits: &[f64], each: usize, weights: Option<&[f32]>) -> f64 {
         let losses = logits.chunks(3).take(2 * each).enumerate().map(|(at, l)| {
@@ -163,18 +141,15 @@ mod tests {
         let teacher = Teacher::new(TEACHER.to_vec(), 3, 0.6).unwrap();
         let labels = Tensor::new(&LABELS, &Device::Cpu).unwrap();
         let classes = [0.2f32, 2.0, 0.5];
-        let cases = [
-            (false, 1, None),
-            (true, 2, None),
-            (true, 2, Some(&classes[..])),
-        ];
-        for (members, each, weights) in cases {
+        // The number of members, and the weights of the classes.
+        let cases = [(1, None), (2, None), (2, Some(&classes[..]))];
+        for (each, weights) in cases {
             let expected = |logits: &[f64], each| expected(logits, each, weights);
             let logits = Var::new(&LOGITS, &Device::Cpu).unwrap();
             let tape = Tape::start().unwrap();
-            let found = teacher
-                .added(&forward(&logits, members), &labels, &ROWS, weights)
-                .unwrap();
+            let flat = logits.as_tensor().narrow(0, 0, 6 * each).unwrap();
+            let flat = reshape(&flat, (2 * each, 3)).unwrap();
+            let found = teacher.added(&flat, &labels, &ROWS, weights).unwrap();
             let value = found.to_scalar::<f64>().unwrap();
             assert!((value - expected(&LOGITS, each)).abs() < 1e-7);
             let gradients = tape.backward(&found).unwrap();

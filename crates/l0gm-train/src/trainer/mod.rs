@@ -17,6 +17,7 @@ mod session;
 mod settling;
 mod smoothing;
 mod steering;
+mod teaching;
 
 pub use class_weights::ClassWeights;
 pub use config::{LambdaUnit, Outcome, Recipe, TrainConfig};

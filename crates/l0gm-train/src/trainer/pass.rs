@@ -1,12 +1,11 @@
 //! The forward pass of a training step, and the task's loss of it. Rows may be mixed at the interface, and a compressor
 //! may scale it.
 
-use super::class_weights;
 use super::mixup::Mixing;
 use super::session::Session;
-use super::smoothing;
-use crate::members::{HeadOutput, flat_members, repeated};
-use crate::{Batch, Encoder, Forward, Gating, Head, Result, Split, Task, Teacher};
+use super::teaching::Teaching;
+use crate::members::HeadOutput;
+use crate::{Batch, Encoder, Forward, Gating, Head, Result, Split, Task};
 use candle_core::Tensor;
 use l0gm_gate::{Gated, Interface};
 use l0gm_ops::Mode;
@@ -117,29 +116,16 @@ where
     }
 
     fn loss_of(&self, forward: &Forward, labels: &Tensor, rows: &[u32]) -> Result<Tensor> {
-        let mut loss = self.model.head.loss(forward, labels)?;
-        // Each member of a head is trained on its own loss.
-        let (logits, of_labels) = match &forward.members {
-            Some(members) => (flat_members(members)?, repeated(labels, members.dim(1)?)?),
-            None => (forward.logits.clone(), labels.clone()),
+        let head = &self.model.head;
+        let loss = head.loss(forward, labels)?;
+        let teaching = Teaching {
+            class_weights: self.class_weights.as_deref(),
+            teacher: self.task.teacher(),
+            smoothing: self.config.label_smoothing,
         };
-        let weights = self.class_weights.as_deref();
-        if let Some(weights) = weights {
-            let added = class_weights::added(&logits, &of_labels, weights)?;
-            loss = l0gm_ops::add(&loss, &added)?;
+        match teaching.is_plain() {
+            true => Ok(loss),
+            false => teaching.added(loss, &head.loss_terms(forward)?, labels, rows),
         }
-        let teacher = self.task.teacher();
-        if let Some(teacher) = teacher {
-            let added = teacher.added(forward, labels, rows, weights)?;
-            loss = l0gm_ops::add(&loss, &added)?;
-        }
-        if self.config.label_smoothing > 0.0 {
-            // Only the labels' share of the loss has labels to smooth.
-            let share = 1.0 - teacher.map_or(0.0, Teacher::weight);
-            let epsilon = self.config.label_smoothing * share;
-            let added = smoothing::added(&logits, &of_labels, epsilon)?;
-            loss = l0gm_ops::add(&loss, &added)?;
-        }
-        Ok(loss)
     }
 }
