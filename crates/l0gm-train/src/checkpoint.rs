@@ -57,6 +57,9 @@ pub(crate) struct Position {
     /// What a compression has left. Absent where nothing is removed.
     #[serde(default)]
     pub(crate) kept: Option<crate::Kept>,
+    /// Whether a compression has made its last choice.
+    #[serde(default)]
+    pub(crate) compressed: bool,
     /// Number of steps before the optimiser was last started anew.
     #[serde(default)]
     pub(crate) optimiser_from: usize,

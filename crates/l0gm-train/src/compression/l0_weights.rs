@@ -15,12 +15,13 @@
 use super::masks::{Masks, companion, flat};
 use super::ranking::count;
 use super::technique::{Interior, Technique, no_settings, one, rival};
+use super::weight_gate::{Sampled, gradient_of_gates, sample};
 use super::{Compression, Compressor, Ingredients, Kept, Stage};
 use crate::{Parameter, ParameterKind, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 use l0gm_gate::distribution::log_alpha_for_open_probability;
-use l0gm_gate::{GateConfig, Multiplier, Schedule, Stretch, Temperature};
+use l0gm_gate::{GateConfig, Multiplier, Schedule, Temperature};
 
 /// P(z != 0) of every gate at first.
 const INITIAL_OPEN: f64 = 0.96;
@@ -43,15 +44,6 @@ pub(super) const TECHNIQUE: Technique = Technique {
     },
 };
 
-/// What a training step used in the place of one weight.
-#[derive(Debug)]
-struct Sampled {
-    whole: Tensor,
-    /// z and s, in the weight's shape.
-    z: Tensor,
-    s: Tensor,
-}
-
 /// L0 regularisation in progress.
 #[derive(Debug)]
 pub(super) struct L0Weights {
@@ -66,7 +58,8 @@ pub(super) struct L0Weights {
     whole: Option<Vec<Tensor>>,
     lambda: f64,
     temperature: Temperature,
-    last: bool,
+    /// Whether the weights that stay have been chosen and their gates folded into them.
+    done: bool,
 }
 
 impl L0Weights {
@@ -99,7 +92,7 @@ impl L0Weights {
             whole: None,
             lambda: 0.0,
             temperature,
-            last: false,
+            done: false,
         })
     }
 
@@ -168,44 +161,6 @@ impl L0Weights {
     }
 }
 
-/// 1 / (1 + exp(-x)).
-fn sigmoid(x: &Tensor) -> candle_core::Result<Tensor> {
-    (x.neg()?.exp()? + 1.0)?.recip()
-}
-
-/// s and z of gates with these log α and this noise u in (0, 1).
-fn sample(
-    log_alpha: &Tensor,
-    u: &Tensor,
-    temperature: Temperature,
-    stretch: Stretch,
-) -> candle_core::Result<(Tensor, Tensor)> {
-    let logit = (u.log()? - (1.0 - u)?.log()?)?;
-    let s = sigmoid(&((logit + log_alpha)? / temperature.0)?)?;
-    let z = s.affine(stretch.zeta - stretch.gamma, stretch.gamma)?;
-    Ok((z.clamp(0.0, 1.0)?, s))
-}
-
-/// The gradient of the loss on log α, from g = ∂L/∂(W ⊙ z), and of λ times the expected number of open gates.
-fn gradient_of_gates(
-    g: &Tensor,
-    sampled: &Sampled,
-    log_alpha: &Tensor,
-    lambda: f64,
-    temperature: Temperature,
-    stretch: Stretch,
-) -> candle_core::Result<Tensor> {
-    let Sampled { whole, z, s } = sampled;
-    let inside = z.gt(0.0)?.mul(&z.lt(1.0)?)?.to_dtype(s.dtype())?;
-    let slope = s.mul(&(1.0 - s)?)?.mul(&inside)?;
-    let slope = (slope * ((stretch.zeta - stretch.gamma) / temperature.0))?;
-    let of_task = g.mul(whole)?.mul(&slope)?;
-    let shift = -temperature.0 * (-stretch.gamma / stretch.zeta).ln();
-    let open = sigmoid(&(log_alpha + shift)?)?;
-    let of_penalty = (open.mul(&(1.0 - &open)?)? * lambda)?;
-    of_task + of_penalty
-}
-
 impl Compressor for L0Weights {
     fn state(&self) -> Vec<Parameter> {
         let mut all = self.masks.state();
@@ -218,15 +173,18 @@ impl Compressor for L0Weights {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn restored(&mut self, kept: Kept, done: bool) {
         self.masks.restored(kept);
-        // Only the last ranking sets masks.
-        self.last = kept.kept < kept.of;
+        self.done = done;
     }
 
     fn update(&mut self, stage: &mut Stage<'_>) -> Result<()> {
         self.temperature = stage.config.schedule.final_temperature();
-        if self.last || !stage.settled() {
+        if self.done || !stage.settled() {
             return Ok(());
         }
         let reached = self.masks.reached(stage.optimiser)?;
@@ -246,14 +204,17 @@ impl Compressor for L0Weights {
             );
         }
         self.masks.keep(&scores, keep)?;
-        self.fold()?;
+        // The running mean is of weights without their gates, as the weights are, and is used from now on.
+        let medians = self.medians()?;
+        self.masks
+            .scale_weights(&medians, stage.parameters, stage.average)?;
         self.masks.mask_weights(stage.parameters, stage.average)?;
-        self.last = true;
+        self.done = true;
         Ok(())
     }
 
     fn before_pass(&mut self, stage: &mut Stage<'_>) -> Result<()> {
-        if self.last {
+        if self.done {
             return Ok(());
         }
         self.steer(stage)?;
@@ -279,7 +240,7 @@ impl Compressor for L0Weights {
         gradients: &mut GradStore,
         _: &Tensor,
     ) -> Result<()> {
-        if self.last {
+        if self.done {
             return self.masks.mask_gradients(gradients);
         }
         let temperature = stage.config.schedule.at(stage.progress).temperature;
@@ -303,20 +264,20 @@ impl Compressor for L0Weights {
     }
 
     fn after_step(&mut self, stage: &mut Stage<'_>) -> Result<()> {
-        match self.last {
+        match self.done {
             true => self.masks.mask_weights(stage.parameters, &mut None),
             false => Ok(()),
         }
     }
 
     fn enter_use(&mut self, _: &mut Stage<'_>) -> Result<()> {
-        if self.last {
+        if self.done {
             return Ok(());
         }
         let weights = self.masks.weights.iter();
         let whole = weights.map(|weight| Ok(weight.var.as_detached_tensor().copy()?));
         self.whole = Some(whole.collect::<Result<_>>()?);
-        self.fold()
+        self.masks.scale_weights(&self.medians()?, &[], &mut None)
     }
 
     fn leave_use(&mut self, _: &mut Stage<'_>) -> Result<()> {
@@ -329,60 +290,18 @@ impl Compressor for L0Weights {
 }
 
 impl L0Weights {
-    /// Multiplies every weight with its gate's median.
-    fn fold(&self) -> Result<()> {
-        for (weight, log_alpha) in self.masks.weights.iter().zip(&self.log_alpha) {
+    /// The median of every weight's gate, in the weights' order.
+    fn medians(&self) -> Result<Vec<Tensor>> {
+        let one = |log_alpha: &Parameter| {
             let now = log_alpha.var.as_detached_tensor();
             let half = (now.ones_like()? * 0.5)?;
             let (z, _) = sample(&now, &half, self.temperature, self.config.stretch())?;
-            weight.var.set(&weight.var.as_detached_tensor().mul(&z)?)?;
-        }
-        Ok(())
+            Ok(z)
+        };
+        self.log_alpha.iter().map(one).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use candle_core::Device;
-
-    const TAU: Temperature = Temperature(2.0 / 3.0);
-    const LAMBDA: f64 = 0.7;
-
-    fn stretch() -> Stretch {
-        GateConfig::default().stretch()
-    }
-
-    /// g · (w z) + λ P of one gate: the objective whose gradient is checked.
-    fn value(log_alpha: f64, u: f64, g: f64, w: f64) -> f64 {
-        let (gamma, zeta) = (stretch().gamma, stretch().zeta);
-        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let s = sigmoid(((u / (1.0 - u)).ln() + log_alpha) / TAU.0);
-        let z = (s * (zeta - gamma) + gamma).clamp(0.0, 1.0);
-        g * w * z + LAMBDA * sigmoid(log_alpha - TAU.0 * (-gamma / zeta).ln())
-    }
-
-    #[test]
-    fn the_gradient_on_a_weights_gate_is_that_of_finite_differences() {
-        let device = Device::Cpu;
-        for log_alpha in [-4.0, -1.0, 0.0, 1.5, 5.0] {
-            for u in [0.02, 0.4, 0.9] {
-                let (g, w) = (1.3, -0.8);
-                let of = |x: f64| Tensor::new(&[x], &device).unwrap();
-                let (z, s) = sample(&of(log_alpha), &of(u), TAU, stretch()).unwrap();
-                let sampled = Sampled { whole: of(w), z, s };
-                let found =
-                    gradient_of_gates(&of(g), &sampled, &of(log_alpha), LAMBDA, TAU, stretch());
-                let found = found.unwrap().to_vec1::<f64>().unwrap()[0];
-                let h = 1e-6;
-                let expected =
-                    (value(log_alpha + h, u, g, w) - value(log_alpha - h, u, g, w)) / (2.0 * h);
-                assert!(
-                    (found - expected).abs() < 1e-5,
-                    "{log_alpha} {u}: {found} {expected}"
-                );
-            }
-        }
-    }
-}
+#[path = "l0_weights_tests.rs"]
+mod tests;

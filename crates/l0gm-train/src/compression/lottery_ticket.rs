@@ -62,6 +62,8 @@ pub(super) struct Lottery {
     /// Everything that is trained, and beside each what it was early in training.
     trained: Vec<(Parameter, Parameter)>,
     rewind: f64,
+    /// Whether the dense model has been pruned and rewound.
+    done: bool,
 }
 
 impl Lottery {
@@ -76,6 +78,7 @@ impl Lottery {
             masks: Masks::new(model)?,
             trained: beside.collect::<Result<_>>()?,
             rewind: settings.rewind,
+            done: false,
         })
     }
 }
@@ -90,8 +93,13 @@ impl Compressor for Lottery {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn restored(&mut self, kept: Kept, done: bool) {
         self.masks.restored(kept);
+        self.done = done;
     }
 
     fn update(&mut self, stage: &mut Stage<'_>) -> Result<()> {
@@ -100,7 +108,7 @@ impl Compressor for Lottery {
                 early.var.set(&parameter.var.as_detached_tensor())?;
             }
         }
-        if !stage.settled() || self.masks.kept < self.masks.of {
+        if self.done || !stage.settled() {
             return Ok(());
         }
         let reached = self.masks.reached(stage.optimiser)?;
@@ -111,6 +119,7 @@ impl Compressor for Lottery {
             parameter.var.set(&early.var.as_detached_tensor())?;
         }
         *stage.restart = true;
+        self.done = true;
         self.masks.mask_weights(stage.parameters, stage.average)
     }
 

@@ -56,7 +56,7 @@ impl Compressor for Pruning {
         self.dimensions.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn restored(&mut self, kept: Kept, _: bool) {
         self.dimensions.restored(kept);
     }
 

@@ -45,7 +45,7 @@ impl Compressor for Pruning {
         self.0.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn restored(&mut self, kept: Kept, _: bool) {
         self.0.restored(kept);
     }
 

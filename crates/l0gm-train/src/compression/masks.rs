@@ -147,14 +147,24 @@ impl Masks {
         parameters: &[Parameter],
         average: &mut Option<Vec<Tensor>>,
     ) -> Result<()> {
-        for (weight, mask) in self.weights.iter().zip(&self.masks) {
-            let mask = mask.var.as_detached_tensor();
-            let masked = weight.var.as_detached_tensor().mul(&mask)?;
-            weight.var.set(&masked)?;
+        let masks = self.masks.iter().map(|mask| mask.var.as_detached_tensor());
+        self.scale_weights(&masks.collect::<Vec<_>>(), parameters, average)
+    }
+
+    /// Multiplies the weights with these factors, one tensor for each weight, and their running mean too.
+    pub(crate) fn scale_weights(
+        &self,
+        factors: &[Tensor],
+        parameters: &[Parameter],
+        average: &mut Option<Vec<Tensor>>,
+    ) -> Result<()> {
+        for (weight, factors) in self.weights.iter().zip(factors) {
+            let scaled = weight.var.as_detached_tensor().mul(factors)?;
+            weight.var.set(&scaled)?;
             if let Some(average) = average
                 && let Some(place) = parameters.iter().position(|p| p.name == weight.name)
             {
-                average[place] = average[place].mul(&mask)?.detach();
+                average[place] = average[place].mul(factors)?.detach();
             }
         }
         Ok(())

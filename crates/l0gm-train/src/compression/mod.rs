@@ -28,6 +28,7 @@ mod rigl;
 mod snip;
 mod stage;
 mod technique;
+mod weight_gate;
 
 pub(crate) use kept::sparse_sizes;
 pub use kept::{Kept, Unit};

@@ -41,7 +41,7 @@ pub(super) struct Movement {
     /// The weights without the mask, while the masked ones are in use.
     whole: Option<Vec<Tensor>>,
     /// Whether M is final. Removed weights are then 0.
-    last: bool,
+    done: bool,
 }
 
 impl Movement {
@@ -53,7 +53,7 @@ impl Movement {
             scores: scores.collect::<Result<_>>()?,
             masks,
             whole: None,
-            last: false,
+            done: false,
         })
     }
 
@@ -73,7 +73,7 @@ impl Movement {
 
     /// Puts W ⊙ M in the place of W.
     fn put_masks_on(&mut self) -> Result<()> {
-        if self.last || self.whole.is_some() {
+        if self.done || self.whole.is_some() {
             return Ok(());
         }
         let weights = self.masks.weights.iter();
@@ -113,21 +113,23 @@ impl Compressor for Movement {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn restored(&mut self, kept: Kept, done: bool) {
         self.masks.restored(kept);
+        self.done = done;
     }
 
     fn update(&mut self, stage: &mut Stage<'_>) -> Result<()> {
-        if self.last {
+        if self.done {
             return Ok(());
         }
         if stage.settled() {
-            // Only the first sitting that comes here ranks: removed weights are 0 afterwards, and M stays.
-            if self.masks.kept > count(stage.target(), self.masks.of) || !self.is_masked()? {
-                self.rank(stage, stage.target())?;
-                self.masks.mask_weights(stage.parameters, stage.average)?;
-            }
-            self.last = true;
+            self.rank(stage, stage.target())?;
+            self.masks.mask_weights(stage.parameters, stage.average)?;
+            self.done = true;
             return Ok(());
         }
         let wanted = stage.wanted();
@@ -147,7 +149,7 @@ impl Compressor for Movement {
         gradients: &mut GradStore,
         _: &Tensor,
     ) -> Result<()> {
-        if !self.last {
+        if !self.done {
             self.take_masks_off()?;
             for (weight, score) in self.masks.weights.iter().zip(&self.scores) {
                 if let Some(gradient) = gradients.get(weight.var.as_tensor()) {
@@ -161,7 +163,7 @@ impl Compressor for Movement {
     }
 
     fn after_step(&mut self, stage: &mut Stage<'_>) -> Result<()> {
-        match self.last {
+        match self.done {
             true => self.masks.mask_weights(stage.parameters, &mut None),
             false => Ok(()),
         }
@@ -173,19 +175,6 @@ impl Compressor for Movement {
 
     fn leave_use(&mut self, _: &mut Stage<'_>) -> Result<()> {
         self.take_masks_off()
-    }
-}
-
-impl Movement {
-    /// Whether every removed weight is 0, as they are once M is final.
-    fn is_masked(&self) -> Result<bool> {
-        for (weight, mask) in self.masks.weights.iter().zip(self.masks.values()?) {
-            let mut values = flat(&weight.var)?.into_iter().zip(mask);
-            if values.any(|(value, mask)| mask == 0.0 && value != 0.0) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

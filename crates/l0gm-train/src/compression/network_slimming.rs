@@ -72,6 +72,8 @@ pub(super) struct Slimming {
     /// 1 for every dimension that is left and 0 for the others, (width,).
     open: Parameter,
     kept: Kept,
+    /// Whether the dimensions that stay have been chosen.
+    done: bool,
     strength: f64,
 }
 
@@ -106,12 +108,9 @@ impl Slimming {
                 kept: width,
                 of: width,
             },
+            done: false,
             strength: settings.strength,
         })
-    }
-
-    fn is_final(&self) -> bool {
-        self.kept.kept < self.kept.of
     }
 }
 
@@ -135,24 +134,30 @@ impl Compressor for Slimming {
         self.kept
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn restored(&mut self, kept: Kept, done: bool) {
         self.kept = kept;
+        self.done = done;
     }
 
     fn update(&mut self, stage: &mut Stage<'_>) -> Result<()> {
         let keep = count(stage.target(), self.kept.of);
-        if !stage.settled() || self.kept.kept <= keep {
+        if self.done || !stage.settled() {
             return Ok(());
         }
         let mask = keep_largest(&[flat(&self.scales.var)?], keep).remove(0);
         self.kept.kept = keep;
+        self.done = true;
         let open = Tensor::from_vec(mask, self.kept.of, self.open.var.device())?;
         self.open.var.set(&open)?;
         self.bound()?;
         if let Some(average) = stage.average {
             for (parameter, mean) in stage.parameters.iter().zip(average) {
                 if parameter.name == self.scales.name {
-                    *mean = mean.mul(&open)?;
+                    *mean = self.bounded(mean)?;
                 }
             }
         }
@@ -172,7 +177,7 @@ impl Compressor for Slimming {
         let tensor = self.scales.var.as_tensor();
         if let Some(gradient) = gradients.remove(tensor) {
             let gradient = gradient.detach();
-            let gradient = match self.is_final() {
+            let gradient = match self.done {
                 true => gradient.mul(&self.open.var.as_detached_tensor())?,
                 // Factors are not negative, so the L1 norm's slope is 1.
                 false => (gradient + self.strength)?,
@@ -200,13 +205,16 @@ impl Compressor for Slimming {
 }
 
 impl Slimming {
-    /// Keeps the factors in [0, 1], and those of what is left above 0 once the choice is made.
+    /// Factors in [0, 1], those of what is left above 0 once the choice is made.
+    fn bounded(&self, scales: &Tensor) -> Result<Tensor> {
+        let least = if self.done { LEAST } else { 0.0 };
+        let open = self.open.var.as_detached_tensor().to_dtype(DType::F32)?;
+        Ok(scales.clamp(least, 1f32)?.mul(&open)?)
+    }
+
     fn bound(&self) -> Result<()> {
-        let least = if self.is_final() { LEAST } else { 0.0 };
         let scales = self.scales.var.as_detached_tensor();
-        let bounded = scales.clamp(least, 1f32)?;
-        let bounded = bounded.mul(&self.open.var.as_detached_tensor().to_dtype(DType::F32)?)?;
-        Ok(self.scales.var.set(&bounded)?)
+        Ok(self.scales.var.set(&self.bounded(&scales)?)?)
     }
 }
 

@@ -177,7 +177,7 @@ impl Compressor for Rigl {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn restored(&mut self, kept: Kept, _: bool) {
         self.masks.restored(kept);
     }
 

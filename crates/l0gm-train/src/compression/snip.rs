@@ -85,7 +85,7 @@ impl Compressor for Snip {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept) {
+    fn restored(&mut self, kept: Kept, _: bool) {
         self.masks.restored(kept);
     }
 

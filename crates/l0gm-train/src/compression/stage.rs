@@ -70,8 +70,8 @@ impl Stage<'_> {
 }
 
 /// Removes parts of a model while it is trained. Whatever it remembers is either a tensor of [`state`](Self::state),
-/// which checkpoints keep, or follows from the [`Stage`] and from [`kept`](Self::kept); so a run that was cut off goes
-/// on to the same result.
+/// which checkpoints keep, or follows from the [`Stage`], from [`kept`](Self::kept) and from
+/// [`is_done`](Self::is_done); so a run that was cut off goes on to the same result.
 pub(crate) trait Compressor {
     /// Tensors of its own. Those of kind [`Fixed`](crate::ParameterKind::Fixed) are only kept; the optimiser moves the
     /// others.
@@ -80,8 +80,15 @@ pub(crate) trait Compressor {
     /// What is left now.
     fn kept(&self) -> Kept;
 
-    /// Told once the state has been read from a checkpoint, with what was left then.
-    fn restored(&mut self, kept: Kept);
+    /// Whether the last choice has been made, for a compressor that does something only once. What is left does not show
+    /// it: everything may be left afterwards, and little before. Default: nothing depends on it.
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    /// Told once the state has been read from a checkpoint, with what was left then and whether the last choice had
+    /// been made.
+    fn restored(&mut self, kept: Kept, done: bool);
 
     /// Number of training batches whose gradients the start receives. Default: 0.
     fn batches_to_probe(&self) -> usize {

@@ -32,7 +32,7 @@ where
             return Ok(());
         }
         if let (Some(compressor), Some(kept)) = (&mut self.compressor, self.position.kept) {
-            compressor.restored(kept);
+            compressor.restored(kept, self.position.compressed);
         }
         let taken = self.position.step - self.position.optimiser_from;
         self.optimiser.restore(taken, |parameter| {
