@@ -49,7 +49,7 @@ pub use compact::{
     ClassProbabilities, CompactFolder, CompactHeader, CompactParts, Compacted, Decision, FileSum,
     PredictedRows, RowOptions, RowPredictor, Unseen,
 };
-pub use compression::{Compression, Interior, Kept, TECHNIQUES, Technique, Unit};
+pub use compression::{Compression, Interior, Kept, Ranking, TECHNIQUES, Technique, Unit};
 pub use context::RunContext;
 pub use error::{Error, Result};
 pub use explain::{Effect, Explanation};

@@ -3,10 +3,10 @@
 //! and the sparse model is trained to the end.
 //!
 //! Both trainings have all epochs that other methods have, and the whole schedule of the learning rate; so this method
-//! takes twice as long.
+//! takes twice as long. Weights of different layers are compared by LAMP ([`Ranking`]).
 
 use super::masks::{Masks, companion};
-use super::ranking::count;
+use super::ranking::{Ranking, count};
 use super::technique::{Interior, Technique, check, one, read, rival, written};
 use super::{Compression, Compressor, Ingredients, Kept, Stage};
 use crate::{Parameter, ParameterKind, Result};
@@ -47,11 +47,16 @@ pub(super) const TECHNIQUE: Technique = Technique {
 pub struct Settings {
     /// Share of the dense training whose end the weights are rewound to.
     pub rewind: f64,
+    /// How weights of different layers are compared.
+    pub ranking: Ranking,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rewind: 0.05 }
+        Self {
+            rewind: 0.05,
+            ranking: Ranking::default(),
+        }
     }
 }
 
@@ -62,6 +67,7 @@ pub(super) struct Lottery {
     /// Everything that is trained, and beside each what it was early in training.
     trained: Vec<(Parameter, Parameter)>,
     rewind: f64,
+    ranking: Ranking,
     /// Whether the dense model has been pruned and rewound.
     done: bool,
 }
@@ -78,6 +84,7 @@ impl Lottery {
             masks: Masks::new(model)?,
             trained: beside.collect::<Result<_>>()?,
             rewind: settings.rewind,
+            ranking: settings.ranking,
             done: false,
         })
     }
@@ -113,7 +120,7 @@ impl Compressor for Lottery {
         }
         let reached = self.masks.reached(stage.optimiser)?;
         let keep = count(stage.target(), self.masks.count(&reached));
-        let scores = self.masks.magnitudes(&reached)?;
+        let scores = self.masks.magnitudes(&reached, self.ranking)?;
         self.masks.keep(&scores, keep)?;
         for (parameter, early) in &self.trained {
             parameter.var.set(&early.var.as_detached_tensor())?;

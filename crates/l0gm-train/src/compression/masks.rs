@@ -1,6 +1,6 @@
 //! Masks on the single weights of a model: 1 where a weight is left and 0 where it was removed.
 
-use super::ranking::keep_largest;
+use super::ranking::{Ranking, keep_largest};
 use super::{Ingredients, Kept, Unit};
 use crate::{Error, Optimiser, Parameter, ParameterKind, Part, Result};
 use candle_core::backprop::GradStore;
@@ -112,9 +112,13 @@ impl Masks {
         self.of
     }
 
-    /// The magnitude of every weight, as its score. Weights that were removed are never kept again, and those that
+    /// The score of every weight by its magnitude. Weights that were removed are never kept again, and those that
     /// training does not reach only after all others.
-    pub(crate) fn magnitudes(&self, reached: &[Vec<bool>]) -> Result<Vec<Vec<f32>>> {
+    pub(crate) fn magnitudes(
+        &self,
+        reached: &[Vec<bool>],
+        ranking: Ranking,
+    ) -> Result<Vec<Vec<f32>>> {
         let mut scores = Vec::with_capacity(self.weights.len());
         for ((weight, mask), reached) in self.weights.iter().zip(self.values()?).zip(reached) {
             let values = flat(&weight.var)?.into_iter().zip(mask).zip(reached);
@@ -123,7 +127,7 @@ impl Masks {
                 (true, false) => -1.0,
                 (true, true) => value.abs(),
             });
-            scores.push(score.collect());
+            scores.push(ranking.scores(score.collect()));
         }
         Ok(scores)
     }

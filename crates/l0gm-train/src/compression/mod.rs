@@ -32,6 +32,7 @@ mod weight_gate;
 
 pub(crate) use kept::sparse_sizes;
 pub use kept::{Kept, Unit};
+pub use ranking::Ranking;
 pub(crate) use stage::{Compressor, Stage};
 pub use technique::{Interior, Technique};
 
@@ -62,7 +63,7 @@ pub const TECHNIQUES: [&Technique; 12] = [
 #[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// Single weights of small magnitude, more and more of them (Zhu and Gupta 2017).
-    MagnitudeWeights,
+    MagnitudeWeights(magnitude_weights::Settings),
     /// Single weights of small magnitude after a whole training; the others are rewound and trained again.
     LotteryTicket(lottery_ticket::Settings),
     /// Single weights of small sensitivity before training (Lee et al. 2019).
@@ -95,7 +96,9 @@ impl Compression {
     /// The compressor of a model that has not been trained.
     pub(crate) fn compressor(&self, model: &Ingredients<'_>) -> Result<Box<dyn Compressor>> {
         Ok(match self {
-            Self::MagnitudeWeights => Box::new(magnitude_weights::Pruning::new(model)?),
+            Self::MagnitudeWeights(settings) => {
+                Box::new(magnitude_weights::Pruning::new(settings, model)?)
+            }
             Self::LotteryTicket(settings) => {
                 Box::new(lottery_ticket::Lottery::new(settings, model)?)
             }

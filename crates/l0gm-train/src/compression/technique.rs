@@ -123,9 +123,13 @@ pub(super) fn written<T: Serialize + Default>() -> Value {
     serde_json::json!(T::default())
 }
 
-/// A technique's settings, from a table that has all of them.
+/// A technique's settings, from a table that has all of them. A run from before a technique had settings has no table.
 pub(super) fn read<T: DeserializeOwned>(settings: &Value, name: &str) -> Result<T> {
-    serde_json::from_value(settings.clone())
+    let table = match settings {
+        Value::Null => serde_json::json!({}),
+        table => table.clone(),
+    };
+    serde_json::from_value(table)
         .map_err(|error| Error::Setting(format!("setting `method.{name}`: {error}")))
 }
 
