@@ -12,7 +12,7 @@
 //! follows the path to the target, in units of the task's own force on the gates. At `controller.settle` the likeliest
 //! weights stay, times their gate's median, and are trained on.
 
-use super::masks::{Masks, companion, flat};
+use super::masks::{Masks, companion, flat, scores_of};
 use super::ranking::count;
 use super::technique::{Interior, Technique, no_settings, one, rival};
 use super::weight_gate::{Sampled, gradient_of_gates, sample};
@@ -189,20 +189,7 @@ impl Compressor for L0Weights {
         }
         let reached = self.masks.reached(stage.optimiser)?;
         let keep = count(stage.target(), self.masks.count(&reached));
-        let mut scores = Vec::with_capacity(self.log_alpha.len());
-        for (log_alpha, reached) in self.log_alpha.iter().zip(&reached) {
-            let of = |(value, reached): (f32, &bool)| match reached {
-                true => value,
-                false => f32::MIN,
-            };
-            scores.push(
-                flat(&log_alpha.var)?
-                    .into_iter()
-                    .zip(reached)
-                    .map(of)
-                    .collect(),
-            );
-        }
+        let scores = scores_of(&self.log_alpha, &reached)?;
         self.masks.keep(&scores, keep)?;
         // The running mean is of weights without their gates, as the weights are, and is used from now on.
         let medians = self.medians()?;

@@ -5,6 +5,7 @@ use super::{Ingredients, Kept, Unit};
 use crate::{Error, Optimiser, Parameter, ParameterKind, Part, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
+use std::collections::BTreeMap;
 
 /// The weights of layers and tables with a mask each. Biases, norms and gates are not among them: they are few, and
 /// removing them saves nothing.
@@ -106,6 +107,16 @@ impl Masks {
             .collect()
     }
 
+    /// The sums of gradients over the batches that the start of a training looks at, one for each entry of every weight: 0
+    /// where no row of these batches reaches it.
+    pub(crate) fn probed(&self, gradients: &BTreeMap<String, Tensor>) -> Result<Vec<Vec<f32>>> {
+        let of = |weight: &Parameter| match gradients.get(&weight.name) {
+            Some(gradient) => flat(gradient),
+            None => Ok(vec![0.0; weight.var.elem_count()]),
+        };
+        self.weights.iter().map(of).collect()
+    }
+
     /// Sets the number of which a share is kept: the weights that training reaches.
     pub(crate) fn count(&mut self, reached: &[Vec<bool>]) -> usize {
         self.of = reached.iter().flatten().filter(|reached| **reached).count();
@@ -193,6 +204,32 @@ pub(crate) fn companion(what: &str, of: &Parameter, value: &Tensor) -> Result<Pa
         kind: ParameterKind::Fixed,
         part: of.part,
     })
+}
+
+/// Scores that a compressor keeps in tensors of the weights' shapes. Weights that training does not reach come after all
+/// others.
+pub(crate) fn scores_of(tensors: &[Parameter], reached: &[Vec<bool>]) -> Result<Vec<Vec<f32>>> {
+    let mut scores = Vec::with_capacity(tensors.len());
+    for (tensor, reached) in tensors.iter().zip(reached) {
+        let of = |(score, reached): (f32, &bool)| match reached {
+            true => score,
+            false => f32::MIN,
+        };
+        scores.push(
+            flat(&tensor.var)?
+                .into_iter()
+                .zip(reached)
+                .map(of)
+                .collect(),
+        );
+    }
+    Ok(scores)
+}
+
+/// Which entries have a gradient that is not 0.
+pub(crate) fn reached_by(gradients: &[Vec<f32>]) -> Vec<Vec<bool>> {
+    let of = |gradient: &Vec<f32>| gradient.iter().map(|g| *g != 0.0).collect();
+    gradients.iter().map(of).collect()
 }
 
 /// The values of a tensor, in f32.

@@ -5,7 +5,7 @@
 //! and goes on collecting score, so that it may come back. The share kept follows the cubic schedule, and at
 //! `controller.settle` M is final.
 
-use super::masks::{Masks, companion, flat};
+use super::masks::{Masks, companion, scores_of};
 use super::ranking::count;
 use super::technique::{Interior, Technique, no_settings, one, rival};
 use super::{Compression, Compressor, Ingredients, Kept, Stage};
@@ -60,15 +60,7 @@ impl Movement {
     fn rank(&mut self, stage: &Stage<'_>, share: f64) -> Result<()> {
         let reached = self.masks.reached(stage.optimiser)?;
         let keep = count(share, self.masks.count(&reached));
-        let mut scores = Vec::with_capacity(self.scores.len());
-        for (score, reached) in self.scores.iter().zip(&reached) {
-            let of = |(score, reached): (f32, &bool)| match reached {
-                true => score,
-                false => f32::MIN,
-            };
-            scores.push(flat(&score.var)?.into_iter().zip(reached).map(of).collect());
-        }
-        self.masks.keep(&scores, keep)
+        self.masks.keep(&scores_of(&self.scores, &reached)?, keep)
     }
 
     /// Puts W ⊙ M in the place of W.

@@ -5,7 +5,7 @@
 //! proportional to (n + m) / (n m), so that small layers stay denser. What moves falls along a cosine from
 //! `drop` to nothing at `controller.settle`; connections are fixed from then on.
 
-use super::masks::{Masks, flat};
+use super::masks::{Masks, flat, reached_by};
 use super::ranking::{count, keep_largest};
 use super::technique::{Interior, Technique, check, one, read, rival, written};
 use super::{Compression, Compressor, Ingredients, Kept, Stage};
@@ -186,13 +186,7 @@ impl Compressor for Rigl {
     }
 
     fn start(&mut self, stage: &mut Stage<'_>, gradients: &BTreeMap<String, Tensor>) -> Result<()> {
-        let mut reached = Vec::new();
-        for weight in &self.masks.weights {
-            reached.push(match gradients.get(&weight.name) {
-                Some(gradient) => flat(gradient)?.iter().map(|g| *g != 0.0).collect(),
-                None => vec![false; weight.var.elem_count()],
-            });
-        }
+        let reached = reached_by(&self.masks.probed(gradients)?);
         let keep = count(stage.target(), self.masks.count(&reached));
         let weights = self.masks.weights.iter().zip(&reached);
         let layers: Vec<(Vec<usize>, usize)> = weights

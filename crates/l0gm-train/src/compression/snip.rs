@@ -4,7 +4,7 @@
 //! the untrained loss would change if the connection went. A tensor that starts at 0 as a whole, such as a linear
 //! branch on raw inputs, has no sensitivities; it is kept and counts among what is kept.
 
-use super::masks::{Masks, flat};
+use super::masks::{Masks, flat, reached_by};
 use super::ranking::count;
 use super::technique::{Interior, Technique, check, one, read, rival, written};
 use super::{Compression, Compressor, Ingredients, Kept, Stage};
@@ -94,17 +94,12 @@ impl Compressor for Snip {
     }
 
     fn start(&mut self, stage: &mut Stage<'_>, gradients: &BTreeMap<String, Tensor>) -> Result<()> {
-        let (mut scores, mut reached) = (Vec::new(), Vec::new());
-        for weight in &self.masks.weights {
-            let values = flat(&weight.var)?;
-            let gradient = match gradients.get(&weight.name) {
-                Some(gradient) => flat(gradient)?,
-                None => vec![0.0; values.len()],
-            };
-            reached.push(gradient.iter().map(|g| *g != 0.0).collect::<Vec<bool>>());
-            scores.push(sensitivity(&values, &gradient));
+        let gradients = self.masks.probed(gradients)?;
+        let mut scores = Vec::with_capacity(gradients.len());
+        for (weight, gradient) in self.masks.weights.iter().zip(&gradients) {
+            scores.push(sensitivity(&flat(&weight.var)?, gradient));
         }
-        let keep = count(stage.target(), self.masks.count(&reached));
+        let keep = count(stage.target(), self.masks.count(&reached_by(&gradients)));
         self.masks.keep(&scores, keep)?;
         self.masks.mask_weights(stage.parameters, stage.average)
     }
