@@ -199,6 +199,8 @@ fn a_compact_model_is_timed_where_peers_are_missing_crash_hang_or_answer_garbage
         assert!(text(&none).contains(&line), "{}", text(&none));
     }
     assert!(text(&none).contains("`methods install`"), "{}", text(&none));
+    // Copies of rows are not left behind.
+    assert!(!out.join("latency/peers-files").exists());
     let page = std::fs::read_to_string(out.join("report.md")).unwrap();
     assert!(
         page.contains("Latency beside other projects' programs"),
@@ -218,6 +220,12 @@ fn a_compact_model_is_timed_where_peers_are_missing_crash_hang_or_answer_garbage
         assert!(timed.status.success(), "{}", text(&timed));
         assert!(text(&timed).contains(said), "{said}: {}", text(&timed));
         assert!(text(&timed).contains("L0GM, compact, from a file"));
+        let left = std::fs::read_dir(out.join("latency/peers-files")).unwrap();
+        for program in left {
+            let files = std::fs::read_dir(program.unwrap().path()).unwrap();
+            let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+            assert_eq!(names, ["log.txt"]);
+        }
     }
 }
 

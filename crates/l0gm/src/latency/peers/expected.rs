@@ -11,6 +11,7 @@ const OURS: f64 = 1e-5;
 /// Largest difference between a program's probabilities and those that it answered when it had been trained. Some
 /// compute in f32, and one path may round differently from another.
 const THEIRS: f64 = 1e-4;
+
 /// Probabilities of the test rows that a model must give, and how exactly.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
@@ -63,9 +64,26 @@ impl Expected {
     }
 
     /// The largest difference of a probability.
-    pub(super) fn largest_difference(&self, other: &Self) -> f64 {
-        let both = self.values.iter().zip(&other.values);
-        both.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    ///
+    /// # Errors
+    /// They are of other rows or classes, or one of them is no number.
+    pub(super) fn largest_difference(&self, other: &Self) -> anyhow::Result<f64> {
+        let rows = |one: &Self| one.values.len() / one.classes.max(1);
+        ensure!(
+            self.classes == other.classes && self.values.len() == other.values.len(),
+            "it answered {} rows of {} classes, and there are {} rows of {} classes to compare them with",
+            rows(self),
+            self.classes,
+            rows(other),
+            other.classes
+        );
+        let mut largest = 0f64;
+        for (a, b) in self.values.iter().zip(&other.values) {
+            let difference = (a - b).abs();
+            ensure!(!difference.is_nan(), "a probability is no number");
+            largest = largest.max(difference);
+        }
+        Ok(largest)
     }
 
     /// Compares the probabilities of the first rows of a batch, and returns the largest difference.
@@ -120,4 +138,26 @@ fn probabilities(table: &PredictionTable, temperature: f64) -> Vec<f64> {
         values.extend(powers.iter().map(|p| p / total));
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn probabilities_of_other_rows_or_classes_are_not_compared() {
+        let of = |values: &[f64], classes| Expected::answered(values.to_vec(), classes);
+        let two = of(&[0.25, 0.75, 0.5, 0.5], 2);
+        let near = two.largest_difference(&of(&[0.25, 0.75, 0.375, 0.625], 2));
+        assert_eq!(near.unwrap(), 0.125);
+        for other in [
+            of(&[0.25, 0.75], 2),
+            of(&[0.25, 0.75, 0.5, 0.5, 1.0, 0.0], 2),
+            of(&[0.25, 0.75, 0.5, 0.5], 4),
+            of(&[0.25, f64::NAN, 0.5, 0.5], 2),
+        ] {
+            assert!(two.largest_difference(&other).is_err(), "{other:?}");
+        }
+    }
 }

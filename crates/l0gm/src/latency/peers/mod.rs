@@ -3,6 +3,7 @@
 //! those that it answered as a rival.
 
 mod expected;
+mod leftovers;
 mod models;
 mod process;
 mod programs;
@@ -124,7 +125,7 @@ struct Trial<'a> {
     beside: &'a PeerRun<'a>,
     records: &'a [RunRecord],
     timing: Timing<'a>,
-    /// Where tasks and files of rows are written. It is removed at the end.
+    /// Where tasks and files of rows are written. At the end only the logs of programs that were not timed are left.
     folder: PathBuf,
     /// Time in which a program must answer.
     limit: Duration,
@@ -133,6 +134,19 @@ struct Trial<'a> {
 impl Trial<'_> {
     fn carry_out(&self, modality: &dyn Modality) -> anyhow::Result<PeersRecord> {
         self.clear()?;
+        let timed = self.all_timed(modality);
+        let everything = matches!(&timed, Ok(record) if record.missing.is_empty());
+        let cleared = match everything {
+            true => self.clear(),
+            false => leftovers::keep_logs(&self.folder)
+                .with_context(|| format!("{}: cannot be emptied", self.folder.display())),
+        };
+        let record = timed?;
+        cleared?;
+        Ok(record)
+    }
+
+    fn all_timed(&self, modality: &dyn Modality) -> anyhow::Result<PeersRecord> {
         let (mut missing, mut notes) = (Vec::new(), Vec::new());
         let ours = Expected::of_run(self.run, self.timing.out)?;
         let mut models = vec![
@@ -164,7 +178,7 @@ impl Trial<'_> {
             }
         }
         let turns = &self.timing.protocol.turns;
-        let record = PeersRecord {
+        Ok(PeersRecord {
             format: PeersRecord::FORMAT,
             run_id: self.run.run_id.clone(),
             test_rows: self.beside.test_rows,
@@ -177,11 +191,7 @@ impl Trial<'_> {
             models: models.into_iter().filter_map(Model::finished).collect(),
             missing,
             notes,
-        };
-        if record.missing.is_empty() {
-            self.clear()?;
-        }
-        Ok(record)
+        })
     }
 
     fn clear(&self) -> anyhow::Result<()> {

@@ -10,6 +10,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+/// The file with a program's messages, beside its task.
+pub(super) const LOG: &str = "log.txt";
 /// Most characters of a program's output in an error.
 const SHOWN: usize = 300;
 /// What brings the programs and their packages.
@@ -50,7 +52,7 @@ impl Peer {
                 bail!("{} is missing; {REMEDY}", file.display());
             }
         }
-        let log = task.with_file_name("log.txt");
+        let log = task.with_file_name(LOG);
         let messages =
             File::create(&log).with_context(|| format!("{}: cannot be written", log.display()))?;
         let mut command = Command::new(python);
