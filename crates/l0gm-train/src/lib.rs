@@ -55,7 +55,7 @@ pub use error::{Error, Result};
 pub use explain::{Effect, Explanation};
 pub use external::{
     ExternalCall, ExternalCells, ExternalColumn, ExternalPart, ExternalPredictor, ExternalRows,
-    ExternalSettings, ExternalTool,
+    ExternalSettings, ExternalTool, venv_python,
 };
 pub use finite::all_finite;
 pub use fit::{Compactor, EnsemblePredictor, GatedFit, GatedPredictor, fit_ensemble, member_seed};

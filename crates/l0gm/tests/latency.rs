@@ -176,7 +176,7 @@ fn time_peers(out: &Path, rivals: &Path) -> Output {
 #[cfg(unix)]
 fn in_place_of_python(rivals: &Path, program: &str) {
     use std::os::unix::fs::PermissionsExt;
-    let python = rivals.join("venv/bin/python");
+    let python = l0gm_train::venv_python(&rivals.join("venv"));
     std::fs::create_dir_all(python.parent().unwrap()).unwrap();
     std::fs::write(&python, format!("#!/bin/sh\n{program}\n")).unwrap();
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -2,6 +2,7 @@
 //! each line of JSON with another, and sleeps while our code runs.
 
 use anyhow::{Context, bail};
+use l0gm_train::venv_python;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -24,19 +25,15 @@ pub(crate) fn install(venv: &Path) -> anyhow::Result<()> {
         }
         Ok(())
     };
-    if !python(venv).is_file() {
+    if !venv_python(venv).is_file() {
         run(Command::new("python3").arg("-m").arg("venv").arg(venv))?;
     }
     let requirements = scripts().join("requirements.txt");
-    run(Command::new(python(venv))
+    run(Command::new(venv_python(venv))
         .args(["-m", "pip", "install", "--quiet", "--requirement"])
         .arg(requirements))?;
     println!("peers installed in {}", venv.display());
     Ok(())
-}
-
-fn python(venv: &Path) -> PathBuf {
-    venv.join("bin").join("python")
 }
 
 pub(crate) struct Peers {
@@ -49,7 +46,7 @@ pub(crate) struct Peers {
 impl Peers {
     /// Starts the process with this number of threads.
     pub(crate) fn start(venv: &Path, threads: usize) -> anyhow::Result<Self> {
-        let python = python(venv);
+        let python = venv_python(venv);
         if !python.is_file() {
             bail!(
                 "{}: no Python here; make it with `cargo xtask bench --install-peers`",

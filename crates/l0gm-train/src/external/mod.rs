@@ -13,6 +13,7 @@ mod process;
 mod rows;
 mod settings;
 mod task;
+mod venv;
 mod written;
 
 pub use call::ExternalCall;
@@ -21,6 +22,7 @@ pub use process::ExternalTool;
 pub use rows::{ExternalCells, ExternalPart, ExternalRows};
 pub use settings::ExternalSettings;
 pub use task::ExternalColumn;
+pub use venv::venv_python;
 
 /// Column of a row's number within its file, from 0, in every file of rows and of probabilities.
 const ROW: &str = "__row";

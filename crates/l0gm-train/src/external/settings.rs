@@ -1,6 +1,7 @@
 //! The settings that every method has which is a program of its own.
 
 use super::process::ExternalTool;
+use super::venv::venv_python;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -64,10 +65,7 @@ impl ExternalSettings {
         let (command, remedy) = match (self.command.is_empty(), scripts) {
             (false, _) => (self.command.clone(), String::new()),
             (true, Some(folder)) => {
-                let python = match cfg!(windows) {
-                    true => folder.join("venv/Scripts/python.exe"),
-                    false => folder.join("venv/bin/python"),
-                };
+                let python = venv_python(&folder.join("venv"));
                 let script = folder.join(format!("{name}_rival.py"));
                 let words = [python, script].map(|path| path.display().to_string());
                 (

@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use l0gm_data::rivals_folder;
-use std::path::{Path, PathBuf};
+use l0gm_train::venv_python;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 /// The scripts that train each tool, and what they need.
@@ -53,7 +54,7 @@ pub(crate) fn peers() -> impl Iterator<Item = &'static str> {
 pub(crate) fn peer(name: &str) -> [PathBuf; 2] {
     let folder = rivals_folder();
     [
-        python(&folder.join("venv")),
+        venv_python(&folder.join("venv")),
         folder.join(format!("{name}{PEER}")),
     ]
 }
@@ -76,7 +77,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     let venv = folder.join("venv");
-    let python = python(&venv);
+    let python = venv_python(&venv);
     let base = match cfg!(windows) {
         true => "python",
         false => "python3",
@@ -102,13 +103,6 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
         folder.display()
     );
     Ok(ExitCode::SUCCESS)
-}
-
-fn python(venv: &Path) -> PathBuf {
-    match cfg!(windows) {
-        true => venv.join("Scripts").join("python.exe"),
-        false => venv.join("bin").join("python"),
-    }
 }
 
 fn call(command: &mut Command) -> anyhow::Result<()> {
