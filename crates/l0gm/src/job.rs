@@ -178,16 +178,11 @@ impl Done {
             outcome.finished,
             outcome.skipped,
             outcome.failures.len(),
-            match outcome.warnings.len() {
+            match outcome.with_warnings {
                 0 => String::new(),
                 n => format!(", {n} with warnings"),
             }
         );
-        for (id, warnings) in &outcome.warnings {
-            for warning in warnings {
-                println!("warning: {id}: {warning}");
-            }
-        }
         for (id, message) in &outcome.failures {
             println!("failed: {id}: {message}");
         }

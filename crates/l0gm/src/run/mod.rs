@@ -42,8 +42,8 @@ pub struct Outcome {
     pub skipped: usize,
     /// Ids of the runs counted by `finished` and `skipped`.
     pub done: BTreeSet<String>,
-    /// Warnings of the runs that this command finished, by id.
-    pub warnings: BTreeMap<String, Vec<String>>,
+    /// Number of runs that this command finished with warnings, which the console showed where each run ended.
+    pub with_warnings: usize,
     /// Error message of each failed run, by id.
     pub failures: BTreeMap<String, String>,
     /// Holder of each run that another process was working on, by id.
@@ -100,11 +100,7 @@ pub fn execute(
             match one(run, modalities, out, machine, console)? {
                 One::Finished(record) => {
                     outcome.finished += 1;
-                    let texts = record.warnings.iter().map(|warning| warning.text.clone());
-                    let texts: Vec<String> = texts.collect();
-                    if !texts.is_empty() {
-                        outcome.warnings.insert(id.clone(), texts);
-                    }
+                    outcome.with_warnings += usize::from(!record.warnings.is_empty());
                     outcome.done.insert(id);
                     console.succeeded(run, &record);
                 }
