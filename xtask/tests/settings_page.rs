@@ -10,9 +10,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The files with types that settings are made of.
+/// The files, and folders of files, with types that settings are made of.
 const SOURCES: [&str; 14] = [
-    "crates/l0gm-tabular/src/settings.rs",
+    "crates/l0gm-tabular/src/settings",
     "crates/l0gm-text/src/settings.rs",
     "crates/l0gm-graph/src/settings.rs",
     "crates/l0gm-text/src/robustness.rs",
@@ -49,6 +49,17 @@ struct Types {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A file itself, or the files of a folder.
+fn files(path: &Path) -> Vec<PathBuf> {
+    match path.is_dir() {
+        false => vec![path.to_owned()],
+        true => {
+            let entries = std::fs::read_dir(path).unwrap();
+            entries.map(|entry| entry.unwrap().path()).collect()
+        }
+    }
 }
 
 fn kebab(name: &str) -> String {
@@ -199,11 +210,11 @@ fn rows(types: &Types, of: &str, prefix: &str, general: &Value, paper: &Value, p
 
 fn page() -> String {
     let mut types = Types::default();
-    for source in SOURCES {
-        read(
-            &mut types,
-            &std::fs::read_to_string(root().join(source)).unwrap(),
-        );
+    for file in SOURCES
+        .iter()
+        .flat_map(|source| files(&root().join(source)))
+    {
+        read(&mut types, &std::fs::read_to_string(file).unwrap());
     }
     let mut page = String::from(
         "# Every setting\n\n\
