@@ -1,6 +1,8 @@
 //! The summary's columns: their names, their types, and how a run record gives each value.
 
 use super::frame::{Kind, Value};
+use crate::design;
+use crate::settings::flat;
 use Kind::{Bool, Float, Int, Text};
 use l0gm_train::{RunRecord, Score, Split};
 
@@ -129,7 +131,28 @@ pub(super) const COLUMNS: &[Column] = &[
     column("rob_ece_scaled", Float, |r| {
         under_perturbation(r, |s| s.ece_scaled)
     }),
+    column("target", Float, |r| {
+        Value::maybe(
+            r.spec.settings["train"]["target"]
+                .as_f64()
+                .filter(|_| r.method.has_knob()),
+        )
+    }),
+    // The folder of an ablation's run is named like that of the default design, and only the hash differs.
+    column("design", Text, design_of),
 ];
+
+/// How the design of a run's gate departs from the default, such as "static gate"; absent where it does not.
+fn design_of(record: &RunRecord) -> Value {
+    let words = match record.method.is_subject() {
+        true => design::in_words(&flat(&record.spec.settings)),
+        false => Vec::new(),
+    };
+    match words.is_empty() {
+        true => Value::Null,
+        false => Value::text(words.join("; ")),
+    }
+}
 
 fn under_perturbation(record: &RunRecord, of: fn(&Score) -> f64) -> Value {
     Value::maybe(record.robustness.as_ref().map(|r| r.mean(of)))

@@ -72,6 +72,25 @@ fn the_contracts_columns_come_first_and_in_order() {
 }
 
 #[test]
+fn the_run_of_an_ablation_names_its_design() {
+    let mut records = fixtures::records();
+    let subject = records
+        .iter()
+        .find(|r| r.method.is_subject() && r.spec.lambda.is_some());
+    let subject = subject.unwrap().clone();
+    let settings =
+        serde_json::json!({"gate": {"kind": "static"}, "train": {"schedule": {"kind": "none"}}});
+    let lambda = subject.spec.lambda.unwrap();
+    records = fixtures::variant(&records, &subject.spec.dataset, lambda, &settings);
+    records.push(subject);
+    let frame = summary(&records);
+    let design = frame.columns.iter().find(|column| column.name == "design");
+    let design = &design.unwrap().values;
+    assert_eq!(design[0], Value::text("static gate; no annealing"));
+    assert_eq!(design.last(), Some(&Value::Null));
+}
+
+#[test]
 fn parquet_rereads_equal() {
     let frame = summary(&fixtures::records());
     assert_eq!(frame.rows(), fixtures::records().len());
