@@ -13,7 +13,7 @@ use crate::estimate::{GraphSize, epoch};
 use crate::found::{Choice, Found, Lead, Trial};
 use crate::settings::{FeatureScaling, GraphSettings, whole};
 use crate::start::{Fitted, fit_scores, put_scores};
-use crate::{Error, Graph, GraphTask, Result};
+use crate::{Error, Features, Graph, GraphTask, Result};
 use candle_core::Tensor;
 use l0gm_ops::log_softmax;
 use l0gm_train::{
@@ -205,23 +205,11 @@ impl Search<'_> {
         })
     }
 
-    /// The scalings to try: the one that the settings name, or those that suit the features. Words and other features
-    /// that are mostly 0 stay so; others are brought to one scale.
+    /// The scalings to try: the one that the settings name, or those that suit the features.
     fn scalings(&self) -> Vec<FeatureScaling> {
-        if self.settings.features != FeatureScaling::Auto {
-            return vec![self.settings.features];
-        }
-        let features = self.graph.features();
-        let stored = features.stored();
-        let present = stored.iter().filter(|v| **v != 0.0).count();
-        let counts = stored.iter().all(|v| *v >= 0.0);
-        if features.sparse().is_some() {
-            // Standardised, none of them would be 0.
-            return vec![FeatureScaling::None, FeatureScaling::Row];
-        }
-        match counts && 2 * present < features.rows() * features.columns() {
-            true => vec![FeatureScaling::None, FeatureScaling::Row],
-            false => vec![FeatureScaling::Standard, FeatureScaling::None],
+        match self.settings.features {
+            FeatureScaling::Auto => suitable_scalings(self.graph.features()).to_vec(),
+            named => vec![named],
         }
     }
 
@@ -329,6 +317,20 @@ impl Search<'_> {
                 None => Vec::new(),
             },
         })
+    }
+}
+
+/// The scalings that suit the features, the usual one first. Words and other features that are mostly 0 stay so; others
+/// are brought to one scale.
+pub(crate) fn suitable_scalings(features: &Features) -> [FeatureScaling; 2] {
+    let stored = features.stored();
+    let present = stored.iter().filter(|v| **v != 0.0).count();
+    let counts = stored.iter().all(|v| *v >= 0.0);
+    // Standardised, none of features without zeros would be 0.
+    let words = counts && 2 * present < features.rows() * features.columns();
+    match features.sparse().is_some() || words {
+        true => [FeatureScaling::None, FeatureScaling::Row],
+        false => [FeatureScaling::Standard, FeatureScaling::None],
     }
 }
 

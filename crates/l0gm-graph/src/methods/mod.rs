@@ -2,8 +2,11 @@
 
 mod compressed;
 mod gated;
+mod label_propagation;
 mod logistic;
 mod majority;
+mod sgc;
+mod sign;
 mod two_hop;
 
 use crate::GraphModality;
@@ -19,6 +22,10 @@ pub(crate) static METHODS: Methods<GraphModality> = Methods::new(
         &majority::Majority,
         &logistic::Logistic,
         &two_hop::TwoHop,
+        &label_propagation::LabelPropagation,
+        &sgc::Sgc,
+        &sign::SIGN,
+        &sign::GATED,
     ],
 )
 .with_techniques();
