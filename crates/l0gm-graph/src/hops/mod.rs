@@ -75,9 +75,13 @@ pub(crate) fn propagate(
 
 /// Some neighbouring columns of X, written out: (nodes, width).
 fn some_columns(graph: &GraphTensors, first: usize, width: usize) -> Result<Tensor> {
-    let features = match graph.sparse()? {
-        Some(features) if graph.is_sparse() => features,
-        _ => return Ok(graph.features()?.narrow(1, first, width)?.contiguous()?),
+    // Features that are written out need not be searched for zeros first.
+    let stored = match graph.is_sparse() {
+        true => graph.sparse()?,
+        false => None,
+    };
+    let Some(features) = stored else {
+        return Ok(graph.features()?.narrow(1, first, width)?.contiguous()?);
     };
     let by_column = features.transposed();
     let mut block = vec![0f32; graph.nodes() * width];

@@ -150,3 +150,7 @@ pub(crate) fn check_memory(
         needed.ceil()
     )))
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
