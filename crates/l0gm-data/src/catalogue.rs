@@ -183,12 +183,26 @@ impl Catalogue {
     }
 
     /// The verified files of a pretrained model (config.json, tokenizer.json, model.safetensors); `None` if they are
-    /// missing and cannot be downloaded.
+    /// missing and cannot be downloaded. Besides the catalogue's names, a folder below a model folder can be named, and
+    /// a repository of the Hugging Face hub as `owner/model`, which is looked for there under both its names.
     ///
     /// # Errors
     /// Fails for an unknown name, or for a file with a wrong size or checksum.
     pub fn model(&self, name: &str) -> Result<Option<Resolved>> {
-        let entry = self.entry(name)?;
+        let of_hub;
+        let entry = match self.entries.get(name) {
+            Some(entry) => entry,
+            None => {
+                if let Some(found) = self.unlisted_model(name)? {
+                    return Ok(Some(found));
+                }
+                if !is_hub_name(name) {
+                    return self.entry(name).map(|_| None);
+                }
+                of_hub = Entry::of_hub(name);
+                &of_hub
+            }
+        };
         if entry.modality != "model" {
             return Err(Error::Unknown(format!(
                 "{name:?} is a dataset, not a pretrained model"
@@ -204,6 +218,30 @@ impl Catalogue {
                 Ok(None)
             }
         }
+    }
+
+    /// A model that the catalogue does not list: a folder below a model folder with a `config.json`. What else must be
+    /// in it depends on the model.
+    fn unlisted_model(&self, name: &str) -> Result<Option<Resolved>> {
+        let short = name.rsplit('/').next().unwrap_or(name);
+        if !is_hub_name(name) && (short != name || short.starts_with('.')) {
+            return Ok(None);
+        }
+        for root in &self.models.search {
+            for name in [name, short] {
+                let dir = root.join(name);
+                if is_file(&dir.join("config.json"))? {
+                    return Ok(Some(Resolved {
+                        name: name.to_owned(),
+                        source: format!("files in {}", dir.display()),
+                        checksums: checksum::checksums_of(&dir)?,
+                        dir,
+                        twin: false,
+                    }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Converts an original file that is present, or else downloads an entry if that is allowed. The inner error
@@ -288,6 +326,16 @@ impl Catalogue {
             ),
         ))
     }
+}
+
+/// Whether a name can be that of a repository on the Hugging Face hub, `owner/model`.
+pub fn is_hub_name(name: &str) -> bool {
+    let fits = |part: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
+    };
+    let mut parts = name.split('/');
+    matches!((parts.next(), parts.next(), parts.next()), (Some(owner), Some(model), None) if fits(owner) && fits(model))
 }
 
 /// The files of an entry that are in `dir`; `None` if they are not sufficient.

@@ -17,7 +17,7 @@ mod rng;
 pub mod rows;
 pub mod twin;
 
-pub use catalogue::{Catalogue, DataOptions, FetchPolicy, Resolved};
+pub use catalogue::{Catalogue, DataOptions, FetchPolicy, Resolved, is_hub_name};
 pub use checksum::checksums_of;
 pub use error::{Error, Result};
 pub use folders::rivals_folder;

@@ -1,15 +1,15 @@
 //! The text encoder: turns tokens, or intermediate results computed from them earlier, into the pooled embedding on
 //! which the gate acts. In section 3 of the paper, the text interface is the pooled `[CLS]` embedding.
-use crate::{Bert, Pooling, Result, TextInput};
+use crate::{Pooling, Result, TextInput, Transformer};
 use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Interface, Schedule};
 use l0gm_ops::Mode;
 use l0gm_train::{Encoder, Gating, Parameter};
 
-/// A BERT-family encoder with its pooling.
+/// A Transformer of any known family with its pooling.
 #[derive(Clone, Debug)]
 pub struct TextEncoder {
-    bert: Bert,
+    transformer: Transformer,
     pooling: Pooling,
     /// For granularity fine, the gates on the last states before they are pooled: one for each token position and
     /// dimension.
@@ -20,9 +20,9 @@ pub struct TextEncoder {
 
 impl TextEncoder {
     /// Combines an encoder with a pooling.
-    pub fn new(bert: Bert, pooling: Pooling) -> Self {
+    pub fn new(transformer: Transformer, pooling: Pooling) -> Self {
         Self {
-            bert,
+            transformer,
             pooling,
             tokens: None,
             scores: 0,
@@ -42,7 +42,7 @@ impl TextEncoder {
 
     /// Width of the pooled embedding, which is the interface without class scores.
     pub fn width(&self) -> usize {
-        self.bert.config().hidden_size
+        self.transformer.shape().width
     }
 
     /// Adds a gate to every dimension at each of up to `max_tokens` token positions (granularity fine). `config`
@@ -60,15 +60,15 @@ impl TextEncoder {
         check_fine(self.pooling)?;
         let interface = Interface::Fields {
             fields: max_tokens,
-            dim: self.bert.config().hidden_size,
+            dim: self.transformer.shape().width,
         };
         self.tokens = Some(Gate::new(interface, config, schedule, device)?);
         Ok(self)
     }
 
     /// The encoder without its pooling.
-    pub fn bert(&self) -> &Bert {
-        &self.bert
+    pub fn transformer(&self) -> &Transformer {
+        &self.transformer
     }
 
     /// The pooling.
@@ -84,17 +84,21 @@ impl TextEncoder {
         mode: &mut Mode<'_>,
     ) -> candle_core::Result<Option<Tensor>> {
         let (states, padding, from) = match input.text() {
-            TextInput::Tokens { ids, padding } => (self.bert.embed(ids, mode)?, padding, 0),
-            TextInput::Hidden { states, padding } => {
-                (states.clone(), padding, self.bert.trainable().from_layer)
-            }
+            TextInput::Tokens { ids, padding } => (self.transformer.embed(ids, mode)?, padding, 0),
+            TextInput::Hidden { states, padding } => (
+                states.clone(),
+                padding,
+                self.transformer.trainable().from_layer,
+            ),
             TextInput::Pooled(_) | TextInput::Scored { .. } => return Ok(None),
         };
-        let layers = self.bert.config().num_hidden_layers;
+        let layers = self.transformer.shape().layers;
         let states = match self.pooling {
-            Pooling::Mean => self.bert.layers(&states, padding, from, layers, mode)?,
+            Pooling::Mean => self
+                .transformer
+                .layers(&states, padding, from, layers, mode)?,
             Pooling::Cls | Pooling::Pooler => {
-                self.bert.first_state(&states, padding, from, mode)?
+                self.transformer.first_state(&states, padding, from, mode)?
             }
         };
         Ok(Some(states))
@@ -113,9 +117,9 @@ impl TextEncoder {
                 TextInput::Tokens { padding, .. } | TextInput::Hidden { padding, .. },
                 Some(states),
             ) => match self.pooling {
-                Pooling::Cls => self.bert.pool_cls(&states),
-                Pooling::Mean => self.bert.pool_mean(&states, padding),
-                Pooling::Pooler => self.bert.pool_pooler(&states, mode),
+                Pooling::Cls => self.transformer.pool_cls(&states),
+                Pooling::Mean => self.transformer.pool_mean(&states, padding),
+                Pooling::Pooler => self.transformer.pool_pooler(&states, mode),
             },
             _ => Err(candle_core::Error::Msg("a batch without states".into())),
         }
@@ -171,12 +175,12 @@ impl Encoder for TextEncoder {
             .broadcast_as((batch, length))?
             .contiguous()?;
         let gated = gate.forward_rows(&states, &places, gating.mode(mode))?;
-        let pooled = self.bert.pool_mean(&gated, padding)?;
+        let pooled = self.transformer.pool_mean(&gated, padding)?;
         Ok(self.interface_of(pooled, input)?)
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        self.bert.parameters()
+        self.transformer.parameters()
     }
 }
 

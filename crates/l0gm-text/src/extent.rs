@@ -1,7 +1,7 @@
 //! How much there is to compute: the number of texts of a run and their lengths, for the estimate of its time. A user's
 //! file is looked at from its beginning, once for all runs of a plan.
 use crate::modality::TextModality;
-use crate::{BertConfig, Result, TextSettings, TextTokenizer};
+use crate::{EncoderConfig, Result, TextSettings, TextTokenizer};
 use l0gm_data::rows::{ReadOptions, head};
 use l0gm_train::RunSpec;
 use std::collections::HashMap;
@@ -149,13 +149,12 @@ fn shape(settings: &TextSettings, folder: Option<&Path>) -> [f64; 3] {
         let s = &settings.scratch;
         return [s.layers as f64, s.width as f64, s.feed_forward as f64];
     }
-    let config = folder.and_then(|dir| BertConfig::from_file(&dir.join("config.json")).ok());
-    config.map_or([6.0, 384.0, 1536.0], |c| {
-        [
-            c.num_hidden_layers as f64,
-            c.hidden_size as f64,
-            c.intermediate_size as f64,
-        ]
+    let config = folder.and_then(|dir| EncoderConfig::from_file(&dir.join("config.json")).ok());
+    config.map_or([6.0, 384.0, 1536.0], |config| {
+        let shape = config.shape();
+        // The estimate counts two matrices in a feed-forward network, so a third one counts as more width.
+        let inner = shape.inner as f64 * shape.inner_products / 2.0;
+        [shape.layers as f64, shape.width as f64, inner]
     })
 }
 

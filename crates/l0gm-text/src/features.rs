@@ -76,7 +76,7 @@ pub fn compute(
     let start = Instant::now();
     each_batch(
         tokens,
-        encoder.bert().config().pad_token_id,
+        encoder.transformer().shape().pad,
         device,
         report,
         |rows, input| {
@@ -106,20 +106,21 @@ pub fn compute_hidden(
     device: &Device,
     report: Report<'_>,
 ) -> Result<Vec<f32>> {
-    let bert = encoder.bert();
-    let width = bert.config().hidden_size;
+    let transformer = encoder.transformer();
+    let width = transformer.shape().width;
     let mut values = vec![0f32; tokens.total() * width];
     each_batch(
         tokens,
-        bert.config().pad_token_id,
+        transformer.shape().pad,
         device,
         report,
         |rows, input| {
             let TextInput::Tokens { ids, padding } = input else {
                 return Ok(());
             };
-            let x = bert.embed(ids, &mut Mode::Eval)?;
-            let x = bert.layers(&x, padding, 0, bert.trainable().from_layer, &mut Mode::Eval)?;
+            let x = transformer.embed(ids, &mut Mode::Eval)?;
+            let to = transformer.trainable().from_layer;
+            let x = transformer.layers(&x, padding, 0, to, &mut Mode::Eval)?;
             let x: Vec<f32> = x.flatten_all()?.to_vec1()?;
             for (i, &row) in rows.iter().enumerate() {
                 let (start, count) = tokens.span(row);
@@ -168,7 +169,7 @@ fn key(
     let kind = if device.is_cpu() { "cpu" } else { "gpu" };
     hash.update(format!(
         "l0gm-text features 2\n{weights_sha256}\n{:?}\n{:?}\n{max_tokens}\n{kind}\n",
-        encoder.bert().config(),
+        encoder.transformer().config().family(),
         encoder.pooling()
     ));
     let (ids, ends) = tokens.flat();

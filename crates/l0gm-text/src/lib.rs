@@ -1,5 +1,5 @@
-//! L0-gated classifiers for texts: a BERT-family encoder, a gate on its pooled embedding, and a linear
-//! classifier behind it (the text modality of L0GM, arXiv:2603.26801).
+//! L0-gated classifiers for texts: a Transformer encoder of one of the usual families, a gate on its pooled embedding,
+//! and a linear classifier behind it (the text modality of L0GM, arXiv:2603.26801).
 //!
 //! [`TextModality`] turns a dataset's name into a run's record. It uses, in the order of the data: [`TextData`]
 //! (texts with labels), [`split`], [`TextTokenizer`], [`prepare`] (a frozen encoder's output, computed once),
@@ -7,8 +7,6 @@
 //! [`CompactModel`] (the smaller model with the same predictions) and [`CompactText`] (the same model read from a
 //! finished run's folder, for new texts).
 #![doc = include_str!("../README.md")]
-mod bert;
-mod bert_config;
 mod buckets;
 mod build;
 mod compact;
@@ -16,6 +14,7 @@ mod corpus;
 mod defaults;
 mod door;
 mod encoder;
+mod encoders;
 mod error;
 mod estimate;
 mod extent;
@@ -46,13 +45,16 @@ mod vocabulary;
 mod weights;
 mod words;
 
-pub use bert::{Bert, Trainable};
-pub use bert_config::{Activation, BertConfig};
 pub use buckets::{TOKEN_BUDGET, token_batches};
 pub use compact::{CompactModel, CompactText, TextStream, compare, sizes};
 pub use corpus::{Columns, Corpus, Divided, Subsets, TextData};
 pub use defaults::{defaults, defaults_of_file};
 pub use encoder::TextEncoder;
+pub use encoders::{
+    Activation, BertConfig, DebertaConfig, DistilBertConfig, ElectraConfig, EncoderConfig,
+    EncoderShape, LayerType, ModernBertConfig, MpnetConfig, PositionTerms, RobertaConfig,
+    RotaryAngles, RotaryKinds, Trainable, Transformer,
+};
 pub use error::{Error, Result};
 pub use head::TextHead;
 pub use input::{Padding, TextInput};

@@ -1,8 +1,7 @@
 //! Loads an encoder with its tokenizer from a folder in the hub's layout, or makes them without pretrained weights.
-use crate::bert::check_length;
 use crate::{
-    Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, RandomWeights, Result, TextEncoder,
-    TextSettings, TextTokenizer, Trainable,
+    Checkpoint, EncoderConfig, Error, FineTune, Pooling, RandomWeights, Result, TextEncoder,
+    TextSettings, TextTokenizer, Trainable, Transformer,
 };
 use candle_core::Device;
 use l0gm_ops::Generator;
@@ -21,27 +20,32 @@ pub struct LoadedEncoder {
 
 impl LoadedEncoder {
     /// Reads `config.json`, `tokenizer.json` (or `vocab.txt`) and `model.safetensors` (or the shards listed in
-    /// `model.safetensors.index.json`) from a folder.
+    /// `model.safetensors.index.json`) from a folder. If the settings ask for a pooler and the checkpoint has none, the
+    /// first token's state is pooled as it is ([`Pooling::Cls`]).
     ///
     /// # Errors
     /// Fails if a file is missing, damaged or of another architecture, if tokenizer and weights do not match, or if a
     /// setting does not match the encoder.
     pub fn from_folder(dir: &Path, settings: &TextSettings, device: &Device) -> Result<Self> {
-        let config = BertConfig::from_file(&dir.join("config.json"))?;
-        check_length(&config, settings.max_tokens)?;
+        let config = EncoderConfig::from_file(&dir.join("config.json"))?;
+        config.check_length(settings.max_tokens)?;
         let tokenizer = TextTokenizer::from_folder(dir)?;
-        tokenizer.check_fits(config.vocab_size)?;
+        tokenizer.check_fits(config.shape().vocabulary)?;
         let checkpoint = Checkpoint::read_folder(dir)?;
         let frozen = settings.fine_tune == FineTune::Frozen;
-        let bert = Bert::new(
+        let transformer = Transformer::new(
             &config,
             &mut checkpoint.open(device)?,
-            trainable(settings.fine_tune, config.num_hidden_layers)?,
+            trainable(settings.fine_tune, config.shape().layers)?,
             settings.pooling == Pooling::Pooler,
             settings.encoder_dropout,
         )?;
+        let pooling = match settings.pooling {
+            Pooling::Pooler if !transformer.has_pooler() => Pooling::Cls,
+            pooling => pooling,
+        };
         Ok(Self {
-            encoder: TextEncoder::new(bert, settings.pooling),
+            encoder: TextEncoder::new(transformer, pooling),
             tokenizer,
             weights_sha256: frozen.then(|| checkpoint.sha256()),
         })
@@ -70,20 +74,20 @@ impl LoadedEncoder {
             trained.save(tokenizer_path)?;
             trained
         };
-        let config = BertConfig::scratch(
+        let config = EncoderConfig::scratch(
             &settings.scratch,
             tokenizer.vocabulary(),
             settings.max_tokens,
         );
-        let bert = Bert::new(
+        let transformer = Transformer::new(
             &config,
             &mut RandomWeights::new(generator.stream("encoder", 0), device),
-            trainable(settings.fine_tune, config.num_hidden_layers)?,
+            trainable(settings.fine_tune, config.shape().layers)?,
             false,
             settings.encoder_dropout,
         )?;
         Ok(Self {
-            encoder: TextEncoder::new(bert, settings.pooling),
+            encoder: TextEncoder::new(transformer, settings.pooling),
             tokenizer,
             weights_sha256: None,
         })

@@ -7,7 +7,7 @@ use crate::kept::Kept;
 use crate::split::{SplitCorpus, split};
 use crate::{Error, Result, TextData, TextSettings};
 use l0gm_data::rows::{self, Summary};
-use l0gm_data::{Catalogue, Resolved, checksums_of};
+use l0gm_data::{Catalogue, Resolved, checksums_of, is_hub_name};
 use l0gm_train::{DataSummary, Located, Profile, RunContext, RunSpec, SpecRequest};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -102,10 +102,11 @@ impl TextModality {
         if folder.join("config.json").is_file() {
             return Ok(Some((folder.to_path_buf(), checksums_of(folder)?)));
         }
-        if encoder.contains(std::path::MAIN_SEPARATOR) {
+        let may_be_hub = is_hub_name(encoder) && !folder.exists();
+        if encoder.contains(std::path::MAIN_SEPARATOR) && !may_be_hub {
             return Err(Error::model(
                 folder,
-                "holds no config.json; an encoder's folder holds config.json, tokenizer.json and model.safetensors",
+                "holds no config.json; an encoder's folder holds config.json, tokenizer.json (or vocab.txt) and model.safetensors",
             ));
         }
         Ok(self.catalogue.model(encoder)?.map(|r| (r.dir, r.checksums)))

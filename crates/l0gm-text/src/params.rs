@@ -11,6 +11,11 @@ pub trait WeightSource {
     /// # Errors
     /// Fails if there is no such tensor or it has another shape.
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor>;
+
+    /// Whether there is a tensor with this name. A source that can make any tensor says yes.
+    fn holds(&self, _name: &str) -> bool {
+        true
+    }
 }
 
 /// One tensor.
@@ -71,15 +76,33 @@ impl Param {
     }
 }
 
-/// A linear layer: x W^T + b.
+/// A linear layer: x W^T + b, or without the bias.
 #[derive(Clone, Debug)]
 pub(crate) struct Dense {
     pub(crate) weight: Param,
-    pub(crate) bias: Param,
+    pub(crate) bias: Option<Param>,
 }
 
 impl Dense {
     pub(crate) fn new(
+        source: &mut dyn WeightSource,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        trainable: bool,
+    ) -> Result<Self> {
+        let mut dense = Self::without_bias(source, name, inputs, outputs, trainable)?;
+        dense.bias = Some(Param::new(
+            source,
+            format!("{name}.bias"),
+            &[outputs],
+            ParameterKind::NoDecay,
+            trainable,
+        )?);
+        Ok(dense)
+    }
+
+    pub(crate) fn without_bias(
         source: &mut dyn WeightSource,
         name: &str,
         inputs: usize,
@@ -94,30 +117,25 @@ impl Dense {
                 ParameterKind::Weight,
                 trainable,
             )?,
-            bias: Param::new(
-                source,
-                format!("{name}.bias"),
-                &[outputs],
-                ParameterKind::NoDecay,
-                trainable,
-            )?,
+            bias: None,
         })
     }
 
     pub(crate) fn forward(&self, x: &Tensor, track: bool) -> candle_core::Result<Tensor> {
-        l0gm_ops::linear(x, &self.weight.read(track), Some(&self.bias.read(track)))
+        let bias = self.bias.as_ref().map(|bias| bias.read(track));
+        l0gm_ops::linear(x, &self.weight.read(track), bias.as_ref())
     }
 
-    pub(crate) fn params(&self) -> [&Param; 2] {
-        [&self.weight, &self.bias]
+    pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
+        std::iter::once(&self.weight).chain(&self.bias)
     }
 }
 
-/// Layer normalisation.
+/// Layer normalisation, which may be without a bias.
 #[derive(Clone, Debug)]
 pub(crate) struct Norm {
     weight: Param,
-    bias: Param,
+    bias: Option<Param>,
     epsilon: f64,
 }
 
@@ -129,32 +147,47 @@ impl Norm {
         epsilon: f64,
         trainable: bool,
     ) -> Result<Self> {
-        let mut param = |suffix: &str| {
-            Param::new(
+        let mut norm = Self::without_bias(source, name, dim, epsilon, trainable)?;
+        norm.bias = Some(Param::new(
+            source,
+            format!("{name}.bias"),
+            &[dim],
+            ParameterKind::NoDecay,
+            trainable,
+        )?);
+        Ok(norm)
+    }
+
+    pub(crate) fn without_bias(
+        source: &mut dyn WeightSource,
+        name: &str,
+        dim: usize,
+        epsilon: f64,
+        trainable: bool,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: Param::new(
                 source,
-                format!("{name}.{suffix}"),
+                format!("{name}.weight"),
                 &[dim],
                 ParameterKind::NoDecay,
                 trainable,
-            )
-        };
-        Ok(Self {
-            weight: param("weight")?,
-            bias: param("bias")?,
+            )?,
+            bias: None,
             epsilon,
         })
     }
 
     pub(crate) fn forward(&self, x: &Tensor, track: bool) -> candle_core::Result<Tensor> {
-        l0gm_ops::layer_norm(
-            x,
-            &self.weight.read(track),
-            &self.bias.read(track),
-            self.epsilon,
-        )
+        let weight = self.weight.read(track);
+        let bias = match &self.bias {
+            Some(bias) => bias.read(track),
+            None => self.weight.read(false).zeros_like()?,
+        };
+        l0gm_ops::layer_norm(x, &weight, &bias, self.epsilon)
     }
 
-    pub(crate) fn params(&self) -> [&Param; 2] {
-        [&self.weight, &self.bias]
+    pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
+        std::iter::once(&self.weight).chain(&self.bias)
     }
 }

@@ -49,8 +49,14 @@ pub fn prepare(
         .iter()
         .map(|c| loaded.tokenizer.encode(&c.texts, settings.max_tokens))
         .collect::<Result<Vec<TokenRows>>>()?;
-    let config = loaded.encoder.bert().config();
+    let shape = loaded.encoder.transformer().shape();
     let mut notes = Vec::new();
+    if settings.pooling != loaded.encoder.pooling() {
+        notes.push(
+            "this encoder's checkpoint has no pooler: the first token's state is pooled as it is (cls)"
+                .into(),
+        );
+    }
     let prepared = match settings.fine_tune {
         FineTune::Full => vec![Prepared::Tokens, Prepared::Tokens, Prepared::Tokens],
         FineTune::Frozen if !loaded.encoder.gates().is_empty() => {
@@ -88,8 +94,8 @@ pub fn prepare(
         valid: next(),
         test: next(),
         classes: split.classes.len(),
-        width: config.hidden_size,
-        pad: config.pad_token_id,
+        width: shape.width,
+        pad: shape.pad,
         scores: None,
         robustness: TextRobustness::default(),
     };
@@ -134,7 +140,7 @@ fn hidden(
     device: &Device,
     report: Report<'_>,
 ) -> Result<Vec<Prepared>> {
-    let width = loaded.encoder.bert().config().hidden_size;
+    let width = loaded.encoder.transformer().shape().width;
     let kept = &tokens[..2];
     let bytes: usize = kept
         .iter()

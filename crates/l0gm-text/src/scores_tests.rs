@@ -1,9 +1,9 @@
 //! Class scores in a small model: every part learns, and the compact model needs only what is open.
 #![allow(clippy::unwrap_used)]
 use crate::{
-    Alphabet, Bert, BertConfig, CompactModel, CompactText, Corpus, FineTune, Pooling,
-    RandomWeights, ScratchSettings, TaskScores, TextEncoder, TextHead, TextInput, TextSettings,
-    TextTokenizer, Trainable,
+    Alphabet, CompactModel, CompactText, Corpus, EncoderConfig, FineTune, Pooling, RandomWeights,
+    ScratchSettings, TaskScores, TextEncoder, TextHead, TextInput, TextSettings, TextTokenizer,
+    Trainable, Transformer,
 };
 use candle_core::{Device, Tensor};
 use l0gm_gate::{Gate, GateConfig, Schedule, Temperature};
@@ -60,15 +60,15 @@ fn small(classes: usize, open: impl Fn(usize) -> bool) -> Small {
         feed_forward: 16,
         ..ScratchSettings::default()
     };
-    let config = BertConfig::scratch(&shape, tokenizer.vocabulary(), 20);
+    let config = EncoderConfig::scratch(&shape, tokenizer.vocabulary(), 20);
     let all = Trainable {
         embeddings: true,
         from_layer: 0,
     };
     let mut weights = RandomWeights::new(Generator::new(1), &device);
-    let bert = Bert::new(&config, &mut weights, all, false, Some(0.0)).unwrap();
+    let transformer = Transformer::new(&config, &mut weights, all, false, Some(0.0)).unwrap();
     let outputs = ClassScores::outputs(classes);
-    let encoder = TextEncoder::new(bert, Pooling::Mean).with_scores(outputs);
+    let encoder = TextEncoder::new(transformer, Pooling::Mean).with_scores(outputs);
     let interface = encoder.interface();
     let gate = Gate::new(
         interface,

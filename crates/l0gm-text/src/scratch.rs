@@ -27,7 +27,8 @@ impl WeightSource for RandomWeights<'_> {
         if name.ends_with(".bias") {
             return Ok(Tensor::zeros(shape, DType::F32, self.device)?);
         }
-        if name.ends_with("LayerNorm.weight") {
+        let of = name.rsplit('.').nth(1).unwrap_or_default();
+        if of.to_lowercase().contains("norm") {
             return Ok(Tensor::ones(shape, DType::F32, self.device)?);
         }
         let std = if name.starts_with("embeddings.") {

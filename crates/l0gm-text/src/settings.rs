@@ -116,8 +116,9 @@ impl Default for ScratchSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TextSettings {
-    /// Name of a pretrained model in the catalogue, a folder with `config.json`, `tokenizer.json` and
-    /// `model.safetensors`, or `scratch`.
+    /// Name of a pretrained model in the catalogue, below the model folder or on the Hugging Face hub (`owner/model`), a
+    /// folder with `config.json`, `tokenizer.json` (or `vocab.txt`) and `model.safetensors`, or `scratch`. The families
+    /// are BERT, DistilBERT, RoBERTa, ELECTRA, MPNet, DeBERTa v2 and v3, and ModernBERT.
     pub encoder: String,
     /// How token states become one vector.
     pub pooling: Pooling,

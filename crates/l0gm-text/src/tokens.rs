@@ -3,8 +3,13 @@
 use crate::vocabulary::wordpiece_of;
 use crate::{Alphabet, Error, Result, own_vocabulary};
 use rayon::prelude::*;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use tokenizers::{Tokenizer, TruncationParams};
+
+/// Files of tokenizers that must be converted first: SentencePiece's models, and the vocabulary of a byte-level BPE.
+const OTHER_FORMATS: [&str; 3] = ["spm.model", "sentencepiece.bpe.model", "vocab.json"];
 
 /// Token ids of many texts, including `[CLS]` and `[SEP]`, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +90,19 @@ impl TextTokenizer {
                 origin: vocabulary,
             });
         }
+        let other = OTHER_FORMATS.iter().find(|name| dir.join(name).exists());
         Err(Error::model(
             dir,
-            "holds neither tokenizer.json nor vocab.txt; put the encoder's tokenizer there",
+            match other {
+                Some(name) => format!(
+                    "holds its tokenizer as {name} alone; make a tokenizer.json in this folder with python -c \"from \
+                     transformers import AutoTokenizer; AutoTokenizer.from_pretrained('.').save_pretrained('.')\""
+                ),
+                None => {
+                    "holds neither tokenizer.json nor vocab.txt; put the encoder's tokenizer there"
+                        .to_owned()
+                }
+            },
         ))
     }
 
@@ -181,7 +196,7 @@ impl TextTokenizer {
     /// Tokenises all texts in parallel and truncates each to `max_tokens` tokens, including `[CLS]` and `[SEP]`.
     ///
     /// # Errors
-    /// Fails if a text cannot be tokenised, and says which one.
+    /// Fails if a text cannot be tokenised, and says which one; and if no text has a token.
     pub fn encode(&self, texts: &[String], max_tokens: usize) -> Result<TokenRows> {
         let mut inner = self.inner.clone();
         let truncation = TruncationParams {
@@ -195,12 +210,23 @@ impl TextTokenizer {
             .par_iter()
             .enumerate()
             .map(|(row, text)| {
-                let encoding = inner.encode_fast(text.as_str(), true).map_err(|e| {
-                    Error::model(&self.origin, format!("cannot tokenise row {row}: {e}"))
-                })?;
+                let unfit = |why: &dyn Display| {
+                    Error::model(&self.origin, format!("cannot tokenise row {row}: {why}"))
+                };
+                // A tokenizer.json can hold what the library takes for impossible.
+                let encode = || inner.encode_fast(text.as_str(), true);
+                let encoding = catch_unwind(AssertUnwindSafe(encode))
+                    .map_err(|_| unfit(&"the tokenizers library panics on it"))?
+                    .map_err(|e| unfit(&e))?;
                 Ok(encoding.get_ids().to_vec())
             })
             .collect::<Result<_>>()?;
+        if !rows.is_empty() && rows.iter().all(Vec::is_empty) {
+            return Err(Error::model(
+                &self.origin,
+                "gives no text a token; use the tokenizer that came with the weights",
+            ));
+        }
         Ok(TokenRows::new(rows))
     }
 }
@@ -273,6 +299,20 @@ mod tests {
         tokenizer.check_fits(rows).unwrap();
         let message = tokenizer.check_fits(rows - 1).unwrap_err().to_string();
         assert!(message.contains("embedding table"), "{message}");
+    }
+
+    #[test]
+    fn a_tokenizer_that_gives_no_token_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokenizer.json");
+        let empty = r#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+            "model": {"type": "BPE", "vocab": {}, "merges": []}}"#;
+        std::fs::write(&path, empty).unwrap();
+        let tokenizer = TextTokenizer::from_file(&path).unwrap();
+        let message = tokenizer.encode(&texts(), 16).unwrap_err().to_string();
+        assert!(message.contains("gives no text a token"), "{message}");
+        assert_eq!(tokenizer.encode(&[], 16).unwrap().rows(), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Makes a tokenizer from a `vocab.txt` alone, which lists one WordPiece per line. BERT was published in this form,
 //! and many checkpoints still are. `tokenizer_config.json` beside it, if present, says whether texts are converted to
-//! lower case and what the special tokens are called.
+//! lower case and what the special tokens are called. Otherwise they have the names of BERT or, if the vocabulary has
+//! those instead, of MPNet.
 use crate::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -18,26 +19,51 @@ struct TokenizerConfig {
     do_lower_case: bool,
     tokenize_chinese_chars: bool,
     strip_accents: Option<bool>,
-    unk_token: Token,
-    cls_token: Token,
-    sep_token: Token,
-    pad_token: Token,
-    mask_token: Token,
+    unk_token: Option<Token>,
+    cls_token: Option<Token>,
+    sep_token: Option<Token>,
+    pad_token: Option<Token>,
+    mask_token: Option<Token>,
 }
+
+/// The names of the special tokens: unknown, first, last, padding and mask.
+const BERT: [&str; 5] = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"];
+const MPNET: [&str; 5] = ["[UNK]", "<s>", "</s>", "<pad>", "<mask>"];
 
 impl Default for TokenizerConfig {
     fn default() -> Self {
-        let token = |name: &str| Token::Name(name.to_owned());
         Self {
             do_lower_case: true,
             tokenize_chinese_chars: true,
             strip_accents: None,
-            unk_token: token("[UNK]"),
-            cls_token: token("[CLS]"),
-            sep_token: token("[SEP]"),
-            pad_token: token("[PAD]"),
-            mask_token: token("[MASK]"),
+            unk_token: None,
+            cls_token: None,
+            sep_token: None,
+            pad_token: None,
+            mask_token: None,
         }
+    }
+}
+
+impl TokenizerConfig {
+    /// The names of the special tokens in the order of [`BERT`].
+    fn special(&self, vocabulary: &HashMap<String, u32>) -> [String; 5] {
+        let has = |name: &str| vocabulary.contains_key(name);
+        let default = match !has(BERT[1]) && has(MPNET[1]) {
+            true => MPNET,
+            false => BERT,
+        };
+        let given = [
+            &self.unk_token,
+            &self.cls_token,
+            &self.sep_token,
+            &self.pad_token,
+            &self.mask_token,
+        ];
+        std::array::from_fn(|i| {
+            let given = given[i].as_ref().map(Token::text);
+            given.unwrap_or(default[i]).to_owned()
+        })
     }
 }
 
@@ -76,32 +102,22 @@ pub(crate) fn wordpiece_of(dir: &Path) -> Result<Tokenizer> {
             "lists a token twice; it must hold one WordPiece a line".to_owned(),
         ));
     }
-    let id = |token: &Token| {
-        let name = token.text();
+    let id = |name: &String| {
         let found = vocabulary.get(name).copied();
-        found.map(|id| (name.to_owned(), id)).ok_or_else(|| {
+        found.map(|id| (name.clone(), id)).ok_or_else(|| {
             unfit(format!(
                 "has no token {name:?} among its {}; it must hold one WordPiece a line",
                 lines.len()
             ))
         })
     };
-    let (cls, sep, unknown) = (
-        id(&config.cls_token)?,
-        id(&config.sep_token)?,
-        id(&config.unk_token)?,
-    );
-    let special: Vec<AddedToken> = [
-        &config.pad_token,
-        &config.unk_token,
-        &config.cls_token,
-        &config.sep_token,
-        &config.mask_token,
-    ]
-    .iter()
-    .filter(|token| vocabulary.contains_key(token.text()))
-    .map(|token| AddedToken::from(token.text(), true))
-    .collect();
+    let names = config.special(&vocabulary);
+    let [unknown, cls, sep, _, _] = &names;
+    let (cls, sep, unknown) = (id(cls)?, id(sep)?, id(unknown)?);
+    let special: Vec<AddedToken> = (names.iter())
+        .filter(|name| vocabulary.contains_key(*name))
+        .map(|name| AddedToken::from(name.as_str(), true))
+        .collect();
     let failed = |e: &dyn std::fmt::Display| unfit(format!("does not make a tokenizer: {e}"));
     let pieces = WordPiece::read_bytes(text.trim_end().as_bytes()).map_err(|e| failed(&e))?;
     let model = WordPiece::builder()
@@ -169,6 +185,16 @@ mod tests {
         );
         let config = r#"{"do_lower_case": true, "unk_token": {"content": "[UNK]"}, "other": 1}"#;
         assert_eq!(ids(Some(config), "Film film"), [2, 5, 5, 3]);
+    }
+
+    #[test]
+    fn mpnets_vocabulary_has_special_tokens_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = "<s>\n<pad>\n</s>\n<unk>\nfilm\n[UNK]\n<mask>\n";
+        std::fs::write(dir.path().join("vocab.txt"), lines).unwrap();
+        let tokenizer = wordpiece_of(dir.path()).unwrap();
+        let ids = tokenizer.encode("Film other <mask>", true).unwrap();
+        assert_eq!(ids.get_ids(), [0, 4, 5, 6, 2]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reads tensors from a `model.safetensors`, or from the shards that `model.safetensors.index.json` lists. Names may
-//! have the prefix `bert.` and the older LayerNorm names (`gamma`, `beta`). Errors name a tensor that is missing, has
-//! another shape, or holds a number that is not finite.
+//! have the prefixes of the models around an encoder (`bert.`, `module.`, ..) and the older LayerNorm names (`gamma`,
+//! `beta`), and numbers may be f16 or bf16. Errors name a tensor that is missing, has another shape, or holds a number
+//! that is not finite.
 use crate::params::WeightSource;
 use crate::{Error, Result, error::nearest};
 use candle_core::safetensors::Load;
@@ -14,6 +15,36 @@ use std::path::{Path, PathBuf};
 
 const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// Weights as Python's pickle, which can run code when they are read, and the index of their shards.
+const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// What may stand before a tensor's name, any number of times: an encoder's name in a model with a head, and what
+/// PyTorch's wrappers for several devices or for compiled models and sentence-transformers add.
+const PREFIXES: [&str; 11] = [
+    "bert.",
+    "distilbert.",
+    "roberta.",
+    "electra.",
+    "mpnet.",
+    "deberta.",
+    "model.",
+    "module.",
+    "auto_model.",
+    "0.",
+    "_orig_mod.",
+];
+
+/// A tensor's name without prefixes, and with today's name of a LayerNorm's tensor.
+fn plain_name(mut name: &str) -> String {
+    while let Some(rest) = PREFIXES.iter().find_map(|p| name.strip_prefix(p)) {
+        name = rest;
+    }
+    let renamed =
+        |old: &str, new: &str| name.strip_suffix(old).map(|start| format!("{start}{new}"));
+    renamed("LayerNorm.gamma", "LayerNorm.weight")
+        .or_else(|| renamed("LayerNorm.beta", "LayerNorm.bias"))
+        .unwrap_or_else(|| name.to_owned())
+}
 
 /// The bytes of a safetensors file, or of all its shards.
 #[derive(Debug)]
@@ -42,10 +73,9 @@ impl Checkpoint {
         let (whole, index) = (dir.join(WHOLE), dir.join(INDEX));
         match (std::fs::symlink_metadata(&whole), index.is_file()) {
             (Err(e), true) if e.kind() == std::io::ErrorKind::NotFound => Self::read_shards(&index),
-            (Err(e), false) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::model(
-                dir,
-                format!("holds neither {WHOLE} nor {INDEX}; put the encoder's weights there"),
-            )),
+            (Err(e), false) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(without_weights(dir))
+            }
             _ => Self::read(&whole),
         }
     }
@@ -137,12 +167,49 @@ impl Checkpoint {
             })?;
             files.push((path.as_path(), tensors));
         }
+        // If two tensors differ only in their prefixes, the one with fewer of them is meant.
+        let mut names: BTreeMap<String, (usize, String)> = BTreeMap::new();
+        for (number, (_, file)) in files.iter().enumerate() {
+            for name in file.names() {
+                let found = names.entry(plain_name(name));
+                let found = found.or_insert_with(|| (number, name.to_owned()));
+                if name.len() < found.1.len() {
+                    *found = (number, name.to_owned());
+                }
+            }
+        }
         Ok(CheckpointTensors {
             path: &self.path,
             files,
+            names,
             device,
         })
     }
+}
+
+/// The error for a folder without safetensors, which says how weights of another format are converted.
+fn without_weights(dir: &Path) -> Error {
+    let Some(pickled) = PICKLED.iter().find(|name| dir.join(name).exists()) else {
+        return Error::model(
+            dir,
+            format!("holds neither {WHOLE} nor {INDEX}; put the encoder's weights there"),
+        );
+    };
+    let convert = match pickled.ends_with(".bin") {
+        true => format!(
+            "python -c \"import torch, safetensors.torch as s; s.save_file({{k: v.clone().contiguous() for k, v in \
+             torch.load('{pickled}', map_location='cpu', weights_only=True).items()}}, '{WHOLE}')\""
+        ),
+        false => "python -c \"from transformers import AutoModel; AutoModel.from_pretrained('.').save_pretrained('.')\""
+            .to_owned(),
+    };
+    Error::model(
+        dir,
+        format!(
+            "holds its weights as {pickled}, a pickle, which can run code when it is read; convert them in this folder \
+             with {convert}"
+        ),
+    )
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {
@@ -154,49 +221,39 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>> {
 pub struct CheckpointTensors<'a> {
     path: &'a Path,
     files: Vec<(&'a Path, SafeTensors<'a>)>,
+    /// For each plain name, the number of the file that holds the tensor, and its name there.
+    names: BTreeMap<String, (usize, String)>,
     device: &'a Device,
 }
 
-impl<'a> CheckpointTensors<'a> {
-    /// The file that contains a tensor, and the tensor's name in that file.
-    fn find(&self, name: &str) -> Option<(&(&'a Path, SafeTensors<'a>), String)> {
-        let older = name
-            .replace("LayerNorm.weight", "LayerNorm.gamma")
-            .replace("LayerNorm.bias", "LayerNorm.beta");
-        let names = [
-            name.to_string(),
-            format!("bert.{name}"),
-            older.clone(),
-            format!("bert.{older}"),
-        ];
-        names.into_iter().find_map(|name| {
-            let file = self
-                .files
-                .iter()
-                .find(|(_, file)| file.tensor(&name).is_ok());
-            file.map(|file| (file, name))
-        })
+impl CheckpointTensors<'_> {
+    fn missing(&self, name: &str) -> Error {
+        let near = nearest(name, self.names.keys().map(String::as_str));
+        Error::model(
+            self.path,
+            format!(
+                "has no tensor \"{name}\"{near}, whatever stands before it ({}); it holds {} tensors of another \
+                 architecture than its config.json says",
+                PREFIXES.join(" "),
+                self.names.len()
+            ),
+        )
     }
 }
 
 impl WeightSource for CheckpointTensors<'_> {
+    fn holds(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let Some(((path, file), found)) = self.find(name) else {
-            let names: Vec<_> = self.files.iter().flat_map(|(_, f)| f.names()).collect();
-            return Err(Error::model(
-                self.path,
-                format!(
-                    "has no tensor \"{name}\"{}, with or without \"bert.\" before it; it holds {} tensors of another architecture than its config.json says",
-                    nearest(
-                        name,
-                        names.iter().map(|n| n.strip_prefix("bert.").unwrap_or(n))
-                    ),
-                    names.len()
-                ),
-            ));
+        let place = self.names.get(name);
+        let Some((number, found)) = place else {
+            return Err(self.missing(name));
         };
+        let (path, file) = &self.files[*number];
         let view = file
-            .tensor(&found)
+            .tensor(found)
             .map_err(|e| Error::model(*path, format!("tensor \"{found}\": {e}")))?;
         if view.shape() != shape {
             return Err(Error::model(

@@ -6,7 +6,7 @@ mod common;
 
 use candle_core::{Device, Tensor};
 use l0gm_ops::Mode;
-use l0gm_text::{LoadedEncoder, TextInput, TextSettings};
+use l0gm_text::{EncoderConfig, LoadedEncoder, Pooling, TextInput, TextSettings};
 use l0gm_train::Encoder;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -66,7 +66,10 @@ fn the_epsilon_of_layer_norm_is_berts_where_the_key_is_absent() {
         config.as_object_mut().unwrap().remove("layer_norm_eps");
     });
     let loaded = load(dir.path()).unwrap();
-    assert_eq!(loaded.encoder.bert().config().layer_norm_eps, 1e-12);
+    let EncoderConfig::Bert(config) = loaded.encoder.transformer().config() else {
+        panic!("BERT");
+    };
+    assert_eq!(config.layer_norm_eps, 1e-12);
     assert_eq!(embeddings(&loaded), expected);
     change_config(dir.path(), |config| config["layer_norm_eps"] = json!(-1.0));
     assert!(refusal(dir.path()).contains("layer_norm_eps is -1"));
@@ -122,6 +125,50 @@ fn the_shards_of_an_index_are_read_and_what_does_not_belong_together_is_named() 
     assert!(refusal(dir.path()).contains("not the name of a file beside it"));
     fs::remove_file(&index).unwrap();
     assert!(refusal(dir.path()).contains("neither model.safetensors nor"));
+}
+
+#[test]
+fn pickled_weights_and_other_tokenizers_are_refused_with_what_converts_them() {
+    let (dir, _) = whole();
+    let at = |name: &str| dir.path().join(name);
+    fs::rename(at("model.safetensors"), at("pytorch_model.bin")).unwrap();
+    let text = refusal(dir.path());
+    for word in [
+        "pytorch_model.bin, a pickle",
+        "torch.load('pytorch_model.bin'",
+        "save_file",
+    ] {
+        assert!(text.contains(word), "{text}");
+    }
+    fs::rename(at("pytorch_model.bin"), at("pytorch_model.bin.index.json")).unwrap();
+    assert!(refusal(dir.path()).contains("AutoModel.from_pretrained"));
+    fs::rename(at("tokenizer.json"), at("spm.model")).unwrap();
+    let text = refusal(dir.path());
+    assert!(
+        text.contains("spm.model alone") && text.contains("AutoTokenizer"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_pooler_that_the_checkpoint_lacks_leaves_the_first_tokens_state() {
+    let (dir, _) = whole();
+    let load = |pooling| {
+        let settings = TextSettings {
+            max_tokens: 20,
+            pooling,
+            ..TextSettings::default()
+        };
+        LoadedEncoder::from_folder(dir.path(), &settings, &Device::Cpu).unwrap()
+    };
+    assert_eq!(load(Pooling::Pooler).encoder.pooling(), Pooling::Pooler);
+    let expected = embeddings(&load(Pooling::Cls));
+    let without = tensors(dir.path()).into_iter();
+    let without = without.filter(|(name, _)| !name.starts_with("pooler."));
+    save(without, &dir.path().join("model.safetensors"));
+    let loaded = load(Pooling::Pooler);
+    assert_eq!(loaded.encoder.pooling(), Pooling::Cls);
+    assert_eq!(embeddings(&loaded), expected);
 }
 
 #[test]

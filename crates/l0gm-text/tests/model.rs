@@ -481,6 +481,16 @@ fn another_family_and_a_missing_key_are_refused() {
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, config.replace("\"bert\"", "\"distilbert\"")).unwrap();
     assert!(refusal(dir.path()).contains("distilbert"));
+    std::fs::write(&path, config.replace("\"bert\"", "\"t5\"")).unwrap();
+    let message = refusal(dir.path());
+    for word in [
+        "model_type is \"t5\"",
+        "roberta",
+        "deberta-v2",
+        "modernbert",
+    ] {
+        assert!(message.contains(word), "{message}");
+    }
     std::fs::write(&path, config.replace("hidden_size", "dim")).unwrap();
     assert!(refusal(dir.path()).contains("hidden_size"));
 }
@@ -558,8 +568,10 @@ fn token_gates_take_their_own_place_and_dimension_out_of_the_mean() {
     let TextInput::Tokens { ids, padding } = input() else {
         panic!("tokens");
     };
-    let bert = model.encoder.bert();
-    let states = bert.forward(&ids, &padding, &mut Mode::Eval).unwrap();
+    let transformer = model.encoder.transformer();
+    let states = transformer
+        .forward(&ids, &padding, &mut Mode::Eval)
+        .unwrap();
     let states = states.to_vec3::<f32>().unwrap();
     let mut expected = open.clone();
     for row in [0, 2] {

@@ -26,7 +26,7 @@ fn largest_difference(dir: &Path, rows: &[Vec<u32>], max_tokens: usize) -> f32 {
     };
     let states = ours
         .encoder
-        .bert()
+        .transformer()
         .forward(&ids, &padding, &mut Mode::Eval)
         .unwrap();
 

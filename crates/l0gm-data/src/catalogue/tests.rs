@@ -150,6 +150,23 @@ fn a_model_that_is_not_there_is_none() {
 }
 
 #[test]
+fn a_model_may_be_a_folder_beside_the_catalogues_or_a_name_of_the_hub() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    for name in ["other-model", "../other-model", "a/b/c", "/a", "."] {
+        let error = catalogue.model(name).unwrap_err().to_string();
+        assert!(error.contains("all-MiniLM-L6-v2"), "{error}");
+    }
+    assert!(catalogue.model("someone/other-model").unwrap().is_none());
+    put(tmp.path(), "other-model/config.json", "{}");
+    for name in ["other-model", "someone/other-model"] {
+        let found = catalogue.model(name).unwrap().unwrap();
+        assert!(found.dir.ends_with("other-model") && !found.twin);
+        assert_eq!(found.checksums.len(), 1);
+    }
+}
+
+#[test]
 fn the_real_files_where_present_carry_their_known_sums() {
     let Some(adult) = l0gm_test_data::dataset("adult") else {
         return;

@@ -11,18 +11,17 @@ const ROWS_WITH_ENCODER: usize = 64;
 /// Parameters (without the gate's) and operations of the whole model for texts of `tokens` tokens, including frozen
 /// layers.
 pub fn sizes(encoder: &TextEncoder, classes: usize, tokens: f64) -> Sizes {
-    let config = encoder.bert().config();
-    let (dim, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
-    let a_token = 2.0 * (4.0 * dim * dim + 2.0 * dim * wide) + 4.0 * tokens * dim;
+    let transformer = encoder.transformer();
+    let dim = encoder.width() as f64;
     let pooler = if encoder.pooling() == Pooling::Pooler {
         2.0 * dim * dim
     } else {
         0.0
     };
     let head = (dim + 1.0) * classes as f64;
-    let flops =
-        config.num_hidden_layers as f64 * a_token * tokens + pooler + 2.0 * dim * classes as f64;
-    let parameters = encoder.bert().elements() as u64 + head as u64;
+    let layers = transformer.config().family().flops(tokens);
+    let flops = layers + pooler + 2.0 * dim * classes as f64;
+    let parameters = transformer.elements() as u64 + head as u64;
     Sizes {
         parameters,
         flops: flops as u64,

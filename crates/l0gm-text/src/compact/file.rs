@@ -3,12 +3,11 @@
 //! vocabulary behind the class scores is included. Parts that the closed dimensions made superfluous are left out.
 use super::model::CompactScores;
 use super::{CompactModel, TextStream};
-use crate::bert::check_length;
 use crate::features::each_batch;
 use crate::params::WeightSource;
 use crate::{
-    Bert, BertConfig, Checkpoint, Error, FineTune, Pooling, Result, TextEncoder, TextInput,
-    TextScores, TextSettings, TextTokenizer, TfIdf, TfIdfSettings, Trainable,
+    Checkpoint, EncoderConfig, Error, FineTune, Pooling, Result, TextEncoder, TextInput,
+    TextScores, TextSettings, TextTokenizer, TfIdf, TfIdfSettings, Trainable, Transformer,
 };
 use candle_core::{DType, Device, Tensor};
 use l0gm_data::rows::{HeaderRow, Source};
@@ -80,7 +79,7 @@ struct ScoresBody {
 #[serde(rename_all = "kebab-case")]
 enum EncoderFrom {
     /// In `model.safetensors`, with this configuration.
-    Here(BertConfig),
+    Here(EncoderConfig),
     /// In the folder of a pretrained checkpoint.
     Elsewhere {
         /// The run's setting `encoder`.
@@ -125,10 +124,10 @@ impl CompactModel {
                 sha256: sha256.to_owned(),
             }),
             (Some(encoder), ..) => {
-                for (name, tensor) in encoder.bert().tensors_below_pooler()? {
+                for (name, tensor) in encoder.transformer().tensors_below_pooler()? {
                     tensors.insert(format!("encoder.{name}"), tensor);
                 }
-                Some(EncoderFrom::Here(encoder.bert().config().clone()))
+                Some(EncoderFrom::Here(encoder.transformer().config().clone()))
             }
         };
         if encoder.is_some() {
@@ -140,7 +139,7 @@ impl CompactModel {
         };
         let body = Body {
             max_tokens: settings.max_tokens,
-            pooling: settings.pooling,
+            pooling: (self.encoder.as_ref()).map_or(settings.pooling, TextEncoder::pooling),
             kept: self.kept.clone(),
             encoder,
             scores,
@@ -221,10 +220,11 @@ impl CompactText {
     pub fn load(dir: impl AsRef<Path>, encoder: Option<&Path>, device: &Device) -> Result<Self> {
         let folder = CompactFolder::load(dir.as_ref(), MODALITY, device)?;
         let body: Body = folder.model()?;
-        let bert = match &body.encoder {
+        let transformer = match &body.encoder {
             None => None,
             Some(EncoderFrom::Here(config)) => {
                 config
+                    .family()
                     .check()
                     .map_err(|message| folder.unfit(format!("its encoder: {message}")))?;
                 Some(frozen(config, &mut InFolder(&folder))?)
@@ -232,7 +232,7 @@ impl CompactText {
             Some(EncoderFrom::Elsewhere { name, sha256 }) => {
                 let copied = folder.header().files.contains_key(ENCODER_WEIGHTS);
                 if let (None, true) = (encoder, copied) {
-                    let config = BertConfig::from_file(&folder.path().join(ENCODER_CONFIG))?;
+                    let config = EncoderConfig::from_file(&folder.path().join(ENCODER_CONFIG))?;
                     let checkpoint = Checkpoint::read(&folder.path().join(ENCODER_WEIGHTS))?;
                     Some(checked(
                         &config,
@@ -256,12 +256,13 @@ impl CompactText {
             }
         };
         let (mut width, mut tokenizer) = (0, None);
-        if let Some(bert) = &bert {
-            check_length(bert.config(), body.max_tokens)?;
+        if let Some(transformer) = &transformer {
+            transformer.config().check_length(body.max_tokens)?;
             let path = folder.path().join(TOKENIZER);
             let own = TextTokenizer::from_bytes(&folder.read(TOKENIZER)?, &path)?;
-            own.check_fits(bert.config().vocab_size)?;
-            (width, tokenizer) = (bert.config().hidden_size, Some(own));
+            let shape = transformer.shape();
+            own.check_fits(shape.vocabulary)?;
+            (width, tokenizer) = (shape.width, Some(own));
         }
         let kept = body.kept.len();
         let inside = body.kept.last().is_none_or(|&d| (d as usize) < width);
@@ -289,7 +290,7 @@ impl CompactText {
         Ok(Self {
             header: folder.header().clone(),
             model: CompactModel {
-                encoder: bert.map(|bert| TextEncoder::new(bert, body.pooling)),
+                encoder: transformer.map(|own| TextEncoder::new(own, body.pooling)),
                 width,
                 kept: body.kept,
                 pooler,
@@ -440,7 +441,7 @@ impl CompactText {
         let mut values = vec![0f32; texts.len() * classes];
         each_batch(
             &tokens,
-            encoder.bert().config().pad_token_id,
+            encoder.transformer().shape().pad,
             &self.device,
             &mut |_, _| Ok(()),
             |rows, input| {
@@ -477,21 +478,21 @@ pub(super) fn unknown_note(count: usize, words: usize, texts: usize) -> String {
 }
 
 /// Reads the encoder in a checkpoint's folder, if its weights have this checksum.
-fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result<Bert> {
-    let config = BertConfig::from_file(&dir.join("config.json"))?;
+fn read_encoder(dir: &Path, name: &str, sha256: &str, device: &Device) -> Result<Transformer> {
+    let config = EncoderConfig::from_file(&dir.join("config.json"))?;
     let checkpoint = Checkpoint::read_folder(dir)?;
     checked(&config, &checkpoint, dir, name, sha256, device)
 }
 
 /// Builds an encoder from weights with this checksum.
 fn checked(
-    config: &BertConfig,
+    config: &EncoderConfig,
     checkpoint: &Checkpoint,
     dir: &Path,
     name: &str,
     sha256: &str,
     device: &Device,
-) -> Result<Bert> {
+) -> Result<Transformer> {
     let found = checkpoint.sha256();
     if found != sha256 {
         return Err(Error::model(
@@ -505,12 +506,12 @@ fn checked(
 }
 
 /// A frozen encoder without its pooler, because the compact model holds what is kept of that.
-fn frozen(config: &BertConfig, source: &mut dyn WeightSource) -> Result<Bert> {
+fn frozen(config: &EncoderConfig, source: &mut dyn WeightSource) -> Result<Transformer> {
     let learns = Trainable {
         embeddings: false,
-        from_layer: config.num_hidden_layers,
+        from_layer: config.shape().layers,
     };
-    Bert::new(config, source, learns, false, None)
+    Transformer::new(config, source, learns, false, None)
 }
 
 /// Reads the encoder's tensors from a compact model's folder.

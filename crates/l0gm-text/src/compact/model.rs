@@ -55,7 +55,7 @@ impl CompactModel {
         let columns = |first: usize, count: usize| -> Result<Tensor> {
             Ok(whole.weight.narrow(1, first, count)?.contiguous()?)
         };
-        let pooler = encoder.bert().pooler();
+        let pooler = encoder.transformer().pooler();
         let before =
             pooler
                 .filter(|_| encoder.pooling() == Pooling::Pooler)
@@ -156,7 +156,7 @@ impl CompactModel {
         };
         match (&self.pooler, states) {
             (Some(pooler), Some(states)) => {
-                let first = encoder.bert().pool_cls(&states)?;
+                let first = encoder.transformer().pool_cls(&states)?;
                 let kept = linear(&first, &pooler.weight, pooler.bias.as_ref())?.tanh()?; // (batch, kept)
                 linear(&kept, &self.classifier.weight, bias)
             }

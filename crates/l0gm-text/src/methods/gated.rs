@@ -342,8 +342,8 @@ fn build_timed(
         Prepared::Tokens
     };
     let (pad, width) = (
-        loaded.encoder.bert().config().pad_token_id,
-        loaded.encoder.bert().config().hidden_size,
+        loaded.encoder.transformer().shape().pad,
+        loaded.encoder.transformer().shape().width,
     );
     let nothing = || TextRows {
         tokens: TokenRows::new([]),
