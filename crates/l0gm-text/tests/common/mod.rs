@@ -1,6 +1,8 @@
 //! A tiny random encoder in the hub's layout, and the real one if it is available.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+pub mod families;
+
 use candle_core::{DType, Device, Tensor};
 use l0gm_ops::Generator;
 use l0gm_text::{Alphabet, TextTokenizer};
