@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const SOURCES: [&str; 14] = [
     "crates/l0gm-tabular/src/settings",
     "crates/l0gm-text/src/settings.rs",
-    "crates/l0gm-graph/src/settings.rs",
+    "crates/l0gm-graph/src/settings",
     "crates/l0gm-text/src/robustness.rs",
     "crates/l0gm-gate/src/config.rs",
     "crates/l0gm-gate/src/schedule.rs",

@@ -1,7 +1,7 @@
 //! Builds an untrained graph model: encoder, gate and head with the settings' shapes, initialised from the seed.
 
 use crate::scores::Scores;
-use crate::{Gcn, Graph, GraphModel, GraphSettings, LinearHead, Result};
+use crate::{Graph, GraphEncoder, GraphModel, GraphSettings, LinearHead, Result};
 use candle_core::Device;
 use l0gm_gate::{Gate, Granularity};
 use l0gm_ops::Generator;
@@ -17,7 +17,8 @@ pub fn build_model(
     device: &Device,
 ) -> Result<GraphModel> {
     let mut generator = Generator::new(seed).stream("init", 0);
-    let mut encoder = Gcn::new(
+    let mut encoder = GraphEncoder::new(
+        settings.encoder,
         graph.features().columns(),
         &settings.gcn,
         &mut generator,

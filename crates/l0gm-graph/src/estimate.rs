@@ -2,7 +2,7 @@
 
 use crate::extent::Extent;
 use crate::scores::Reach;
-use crate::settings::{FeatureScaling, GraphSettings};
+use crate::settings::{EncoderKind, FeatureScaling, GraphSettings};
 use crate::start::MOST_ITERATIONS;
 use crate::{Graph, GraphTask};
 use l0gm_train::ClassScores;
@@ -49,18 +49,31 @@ const SPARSE: f64 = 15e9;
 pub(crate) fn epoch(size: &GraphSize, share: f64, settings: &GraphSettings) -> f64 {
     let gcn = &settings.gcn;
     let width = gcn.width as f64;
-    let weights = if gcn.own_weight { 2.0 } else { 1.0 };
+    let weights = match settings.encoder.own_weight(gcn.own_weight) {
+        true => 2.0,
+        false => 1.0,
+    };
+    // Attention is gathered with weights that have gradients of their own.
+    let rounds_of_edges = match settings.encoder {
+        EncoderKind::Gat => 2.0,
+        EncoderKind::Mlp => 0.0,
+        EncoderKind::Gcn | EncoderKind::Sage | EncoderKind::SageMax => 1.0,
+    };
     let rounds = match gcn.layers {
         0 | 1 => 0.0,
         layers => layers as f64 - 2.0 + share,
     };
     let sparse = gcn.sparse_features && size.is_sparse();
     let (dense_inputs, first_entries) = match sparse {
-        true => (0.0, weights * size.stored + size.entries),
+        true => (0.0, weights * size.stored + rounds_of_edges * size.entries),
+        // Only attention cannot gather the features once for all epochs.
+        false if settings.encoder == EncoderKind::Gat => {
+            (size.features, rounds_of_edges * size.entries)
+        }
         false => (size.features, 0.0),
     };
     let dense = 2.0 * size.nodes * width * weights * (dense_inputs + rounds * width) / DENSE;
-    let sparse = 2.0 * width * (first_entries + rounds * size.entries) / SPARSE;
+    let sparse = 2.0 * width * (first_entries + rounds * rounds_of_edges * size.entries) / SPARSE;
     let between = size.nodes * width * (rounds + 1.0) * 1.5e-9;
     3.0 * (dense + sparse) + between
 }

@@ -1,14 +1,14 @@
 //! The classifier behind the gate: one linear layer from the gated node representation to the classes, like the last
 //! step of a GNN. Where the interface also holds class scores, these are blended with the layer's logits
 //! ([`Blend`]).
-use crate::{Gcn, GraphInput, Result};
+use crate::{GraphEncoder, GraphInput, Result};
 use candle_core::{Device, Tensor, Var};
 use l0gm_ops::{Generator, Mode};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Blend, Forward, GatedModel, Head, LossTerm, Parameter, Part};
 
 /// A gated or dense model for a graph.
-pub type GraphModel = GatedModel<Gcn, LinearHead>;
+pub type GraphModel = GatedModel<GraphEncoder, LinearHead>;
 
 /// A linear classifier.
 #[derive(Clone, Debug)]

@@ -1,12 +1,15 @@
 //! The input of a graph encoder: the whole graph as tensors, which all batches share, and the nodes whose
 //! representation is wanted. A forward pass needs every node up to the last layer. There, only the wanted rows are
 //! computed, and only they reach the gate and the head.
-use crate::normalise::{scale, scale_sparse, select_rows, symmetric_normalisation};
+use crate::gathering::Gathering;
+use crate::normalise::{
+    neighbour_means, scale, scale_sparse, select_columns, select_rows, symmetric_normalisation,
+};
 use crate::settings::FeatureScaling;
 use crate::{Features, Graph, NodeId, Result};
 use candle_core::{DType, Device, Tensor};
-use l0gm_ops::{Csr, SparseMatrix, csr_matmul};
-use std::sync::{Arc, OnceLock};
+use l0gm_ops::{Csr, SparseMatrix};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A graph's features and normalised adjacency on a device.
 #[derive(Debug)]
@@ -14,10 +17,17 @@ pub struct GraphTensors {
     device: Device,
     features: Attributes,
     propagation: SparseMatrix,
-    propagated: OnceLock<Tensor>,
-    sparse: OnceLock<Option<SparseMatrix>>,
+    neighbours: OnceLock<SparseMatrix>,
     mean: OnceLock<SparseMatrix>,
+    sparse: OnceLock<Option<SparseMatrix>>,
+    /// What each way of gathering makes of X, where it was asked for.
+    gathered: [OnceLock<Tensor>; Gathering::ALL.len()],
+    /// The features that were selected last, and the graph with them alone.
+    selected: Mutex<Option<Selected>>,
 }
+
+/// Some features' numbers, and the graph that has only these features.
+type Selected = (Vec<u32>, Arc<GraphTensors>);
 
 /// X, written out or without its zeros.
 #[derive(Clone, Debug)]
@@ -48,25 +58,61 @@ const SPARSE: usize = 8;
 impl GraphTensors {
     /// Makes the features, f32 (nodes, features), and D^-1/2 (A + I) D^-1/2.
     pub fn new(graph: &Graph, device: &Device) -> Result<Self> {
-        Ok(Self {
-            device: device.clone(),
-            features: Attributes::new(graph.features(), device)?,
-            propagation: symmetric_normalisation(graph.adjacency())?,
-            propagated: OnceLock::new(),
-            sparse: OnceLock::new(),
+        let features = Attributes::new(graph.features(), device)?;
+        let propagation = symmetric_normalisation(graph.adjacency())?;
+        Ok(Self::of(device.clone(), features, propagation))
+    }
+    fn of(device: Device, features: Attributes, propagation: SparseMatrix) -> Self {
+        Self {
+            device,
+            features,
+            propagation,
+            neighbours: OnceLock::new(),
             mean: OnceLock::new(),
-        })
+            sparse: OnceLock::new(),
+            gathered: Default::default(),
+            selected: Mutex::default(),
+        }
     }
     /// The same graph with other features.
     pub(crate) fn with_features(&self, features: Attributes) -> Self {
         Self {
-            device: self.device.clone(),
-            features,
-            propagation: self.propagation.clone(),
-            propagated: OnceLock::new(),
-            sparse: OnceLock::new(),
+            neighbours: self.neighbours.clone(),
             mean: self.mean.clone(),
+            ..Self::of(self.device.clone(), features, self.propagation.clone())
         }
+    }
+    /// The same graph with other edges, given as their normalised adjacency.
+    pub(crate) fn with_propagation(&self, propagation: SparseMatrix) -> Self {
+        Self {
+            sparse: self.sparse.clone(),
+            ..Self::of(self.device.clone(), self.features.clone(), propagation)
+        }
+    }
+    /// The same graph with these of its features alone. The last selection is kept, because a compact model makes the
+    /// same one in every pass.
+    ///
+    /// # Errors
+    /// There is no such feature.
+    pub(crate) fn with_columns(&self, columns: &[u32]) -> candle_core::Result<Arc<Self>> {
+        let mut selected = self.selected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, graph)) = selected.as_ref().filter(|(of, _)| of == columns) {
+            debug_assert_eq!(of.len(), graph.columns());
+            return Ok(graph.clone());
+        }
+        let features = match &self.features {
+            Attributes::Dense(features) => {
+                let columns = Tensor::new(columns, &self.device)?;
+                Attributes::Dense(features.index_select(&columns, 1)?)
+            }
+            Attributes::Sparse(matrix) => {
+                let matrix = select_columns(matrix.matrix(), columns)?;
+                Attributes::Sparse(SparseMatrix::new(matrix))
+            }
+        };
+        let graph = Arc::new(self.with_features(features));
+        *selected = Some((columns.to_vec(), graph.clone()));
+        Ok(graph)
     }
     /// The same graph with its features scaled; they must not be scaled yet.
     pub(crate) fn scaled(&self, scaling: FeatureScaling) -> Result<Self> {
@@ -122,11 +168,32 @@ impl GraphTensors {
     /// D^-1/2 (A + I) D^-1/2 X: (nodes, features). No weight precedes it in a GCN's first layer, so it is computed
     /// once and used in every step.
     pub fn propagated(&self) -> candle_core::Result<Tensor> {
-        if let Some(tensor) = self.propagated.get() {
+        self.gathered(Gathering::Normalised)
+    }
+    /// What a way of gathering makes of X: (nodes, features). Made at the first call, because no weight precedes it in a
+    /// network's first layer.
+    pub(crate) fn gathered(&self, by: Gathering) -> candle_core::Result<Tensor> {
+        let kept = &self.gathered[by as usize];
+        if let Some(tensor) = kept.get() {
             return Ok(tensor.clone());
         }
-        let tensor = csr_matmul(&self.propagation, self.features()?)?;
-        Ok(self.propagated.get_or_init(|| tensor).clone())
+        let tensor = by.of(self.adjacency(by)?, self.features()?)?;
+        Ok(kept.get_or_init(|| tensor).clone())
+    }
+    /// The matrix by which `by` gathers: nodes x nodes.
+    pub(crate) fn adjacency(&self, by: Gathering) -> candle_core::Result<&SparseMatrix> {
+        match by {
+            Gathering::Normalised | Gathering::Own => Ok(&self.propagation),
+            Gathering::Mean | Gathering::Max => self.neighbours(),
+        }
+    }
+    /// D^-1 A, which averages over a node's neighbours without the node itself: nodes x nodes. Made at the first call.
+    fn neighbours(&self) -> candle_core::Result<&SparseMatrix> {
+        if let Some(made) = self.neighbours.get() {
+            return Ok(made);
+        }
+        let made = SparseMatrix::new(neighbour_means(self.propagation.matrix())?);
+        Ok(self.neighbours.get_or_init(|| made))
     }
     /// X without its zeros, if nearly all of it is 0. Made at the first call.
     pub(crate) fn sparse(&self) -> candle_core::Result<Option<SparseMatrix>> {
@@ -174,7 +241,9 @@ fn mostly_zeros(features: &Tensor) -> candle_core::Result<Option<SparseMatrix>> 
 #[derive(Debug)]
 pub struct NodeRows {
     ids: Tensor,
+    nodes: Vec<NodeId>,
     propagation: SparseMatrix,
+    neighbours: OnceLock<SparseMatrix>,
 }
 
 impl NodeRows {
@@ -184,8 +253,36 @@ impl NodeRows {
         let count = ids.len();
         Ok(Self {
             ids: Tensor::from_vec(ids, count, graph.device())?,
+            nodes: nodes.to_vec(),
             propagation: select_rows(graph.propagation.matrix(), nodes)?,
+            neighbours: OnceLock::new(),
         })
+    }
+    /// The same nodes of a graph that has other edges.
+    pub(crate) fn of_graph(&self, graph: &GraphTensors) -> candle_core::Result<Self> {
+        Ok(Self {
+            ids: self.ids.clone(),
+            nodes: self.nodes.clone(),
+            propagation: select_rows(graph.propagation.matrix(), &self.nodes)?,
+            neighbours: OnceLock::new(),
+        })
+    }
+    /// The nodes' rows of the matrix by which `by` gathers: n x nodes.
+    pub(crate) fn adjacency(
+        &self,
+        by: Gathering,
+        graph: &GraphTensors,
+    ) -> candle_core::Result<&SparseMatrix> {
+        match by {
+            Gathering::Normalised | Gathering::Own => Ok(&self.propagation),
+            Gathering::Mean | Gathering::Max => {
+                if let Some(made) = self.neighbours.get() {
+                    return Ok(made);
+                }
+                let made = select_rows(graph.adjacency(by)?.matrix(), &self.nodes)?;
+                Ok(self.neighbours.get_or_init(|| made))
+            }
+        }
     }
     /// The nodes' numbers: (n,) u32.
     pub fn ids(&self) -> &Tensor {

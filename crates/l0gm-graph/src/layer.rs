@@ -1,15 +1,14 @@
-//! One round of message passing in training: eq. 2 with what the settings add to it.
+//! One round of message passing in training: a convolution with what the settings add to it.
 
 use crate::Result;
+use crate::convolution::Convolution;
 use crate::input::DTYPE;
+use crate::norm::{Norm, NormKind};
 use crate::propagation::{Messages, Receivers};
-use crate::settings::GcnSettings;
+use crate::settings::{EncoderKind, GcnSettings};
 use candle_core::{Device, Tensor, Var};
-use l0gm_ops::{Generator, add, layer_norm, relu};
+use l0gm_ops::{Generator, Mode, add, relu};
 use l0gm_train::{Parameter, ParameterKind, Part};
-
-/// Added to the variance in layer normalisation.
-pub(crate) const EPSILON: f64 = 1e-5;
 
 /// The place and the widths of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -18,29 +17,38 @@ pub(crate) struct LayerShape {
     pub(crate) number: usize,
     pub(crate) inputs: usize,
     pub(crate) width: usize,
-    /// Whether the layer normalises its channels.
-    pub(crate) norm: bool,
+    pub(crate) norm: NormKind,
 }
 
 /// One round of message passing.
 #[derive(Clone, Debug)]
-pub(crate) struct GcnLayer {
+pub(crate) struct Layer {
     pub(crate) name: String,
+    pub(crate) convolution: Convolution,
     /// Wᵀ: (out, in), initialised Glorot-uniform as in Kipf and Welling's code.
     pub(crate) weight: Var,
     /// The weight for the node's own representation, (out, in), initialised like the other one.
     pub(crate) own: Option<Var>,
     /// Bias, (out,).
     pub(crate) bias: Var,
-    /// Scale and shift of the normalisation over channels, (out,) each.
-    pub(crate) norm: Option<(Var, Var)>,
+    pub(crate) norm: Option<Norm>,
     pub(crate) residual: bool,
 }
 
-impl GcnLayer {
+/// A layer's weights as one pass uses them: with gates on the input folded in, if there are any.
+#[derive(Clone, Debug)]
+pub(crate) struct Weights {
+    /// (out, in).
+    weight: Tensor,
+    /// (out, in), for the node's own representation.
+    own: Option<Tensor>,
+}
+
+impl Layer {
     /// A layer initialised from `generator`.
     pub(crate) fn new(
         shape: LayerShape,
+        kind: EncoderKind,
         settings: &GcnSettings,
         generator: &Generator,
         device: &Device,
@@ -49,7 +57,7 @@ impl GcnLayer {
             number,
             inputs,
             width,
-            ..
+            norm,
         } = shape;
         let bound = (6.0 / (inputs + width) as f64).sqrt();
         let weight = |stream: &str| -> Result<Var> {
@@ -57,34 +65,66 @@ impl GcnLayer {
             let values = own.uniform_tensor((width, inputs), -bound, bound, DTYPE, device)?;
             Ok(Var::from_tensor(&values)?)
         };
+        let of_kind = (settings.heads, width);
         Ok(Self {
-            name: format!("encoder.gcn.{number}"),
+            name: format!("encoder.{}.{number}", kind.name()),
+            convolution: Convolution::new(kind, of_kind, number, generator, device)?,
             weight: weight("gcn")?,
-            own: match settings.own_weight {
+            own: match kind.own_weight(settings.own_weight) {
                 true => Some(weight("gcn.own")?),
                 false => None,
             },
             bias: Var::zeros(width, DTYPE, device)?,
-            norm: match shape.norm {
-                true => Some((
-                    Var::ones(width, DTYPE, device)?,
-                    Var::zeros(width, DTYPE, device)?,
-                )),
-                false => None,
-            },
+            norm: Norm::new(norm, width, device)?,
             residual: settings.residual && inputs == width,
         })
     }
 
-    /// Computes σ(norm(Â H W + H V + b)) + H for the receivers: (receivers, out).
-    pub(crate) fn forward(&self, h: &Messages, to: &Receivers<'_>) -> candle_core::Result<Tensor> {
-        let out = h.convolve(to, &self.weight, &self.bias)?; // Â H W + b
-        let out = match &self.own {
+    /// The weights as they are.
+    pub(crate) fn weights(&self) -> Weights {
+        Weights {
+            weight: self.weight.as_tensor().clone(),
+            own: self.own.as_ref().map(|own| own.as_tensor().clone()),
+        }
+    }
+
+    /// The weights of a layer whose input is multiplied by z, the same for every node: H diag(z) Wᵀ = H (W diag(z))ᵀ. `gate`
+    /// multiplies the rows of a (rows, in) tensor by one z.
+    pub(crate) fn gated_weights<E: From<candle_core::Error>>(
+        &self,
+        gate: impl FnOnce(&Tensor) -> std::result::Result<Tensor, E>,
+    ) -> std::result::Result<Weights, E> {
+        let weight = self.weight.as_tensor();
+        let Some(own) = &self.own else {
+            return Ok(Weights {
+                weight: gate(weight)?,
+                own: None,
+            });
+        };
+        let out = weight.dim(0)?;
+        let both = gate(&Tensor::cat(&[weight, own.as_tensor()], 0)?)?;
+        Ok(Weights {
+            weight: both.narrow(0, 0, out)?.contiguous()?,
+            own: Some(both.narrow(0, out, out)?.contiguous()?),
+        })
+    }
+
+    /// Computes σ(norm(conv(H, W) + H V + b)) + H for the receivers: (receivers, out).
+    pub(crate) fn forward(
+        &self,
+        h: &Messages,
+        to: &Receivers<'_>,
+        weights: &Weights,
+        mode: &Mode<'_>,
+    ) -> candle_core::Result<Tensor> {
+        let convolution = &self.convolution;
+        let out = convolution.forward(h, to, &weights.weight, &self.bias)?; // conv(H, W) + b
+        let out = match &weights.own {
             Some(own) => add(&out, &h.own_times(to, own)?)?, // + H V
             None => out,
         };
         let out = match &self.norm {
-            Some((scale, shift)) => layer_norm(&out, scale, shift, EPSILON)?,
+            Some(norm) => norm.forward(&out, mode)?,
             None => out,
         };
         let out = relu(&out)?; // σ
@@ -94,13 +134,13 @@ impl GcnLayer {
         }
     }
 
-    /// Floating-point operations for all nodes; a multiply-add counts as two. The first layer of all finds Â X computed
-    /// already.
+    /// Floating-point operations for all nodes; a multiply-add counts as two. The first layer of all finds what it gathers
+    /// computed already.
     pub(crate) fn flops(&self, nodes: usize, entries: usize, first: bool) -> u64 {
         let (out, inputs) = self.weight.dims2().unwrap_or_default();
         let product = nodes * inputs * out * (1 + usize::from(self.own.is_some()));
-        let propagation = if first { 0 } else { entries * inputs.min(out) };
-        2 * (product + propagation) as u64
+        let gathering = self.convolution.cost(nodes, entries, (out, inputs), first);
+        2 * (product + gathering) as u64
     }
 
     pub(crate) fn parameters(&self) -> Vec<Parameter> {
@@ -117,10 +157,12 @@ impl GcnLayer {
         if let Some(own) = &self.own {
             add("own", own, ParameterKind::Weight);
         }
+        for (name, var) in self.convolution.parameters() {
+            add(name, var, ParameterKind::Weight);
+        }
         add("bias", &self.bias, ParameterKind::NoDecay);
-        if let Some((scale, shift)) = &self.norm {
-            add("norm.weight", scale, ParameterKind::NoDecay);
-            add("norm.bias", shift, ParameterKind::NoDecay);
+        for (name, var, kind) in self.norm.iter().flat_map(Norm::parameters) {
+            add(name, var, kind);
         }
         parameters
     }

@@ -2,15 +2,18 @@
 //!
 //! # Map
 //!
-//! [`read_graph`] and [`from_petgraph`] read a graph, which is then normalised as in eq. 2 of the paper. A [`Gcn`]
-//! turns every node into a representation. The gate acts on the last layer's representation, before the linear
+//! [`read_graph`] and [`from_petgraph`] read a graph, which is then normalised as in eq. 2 of the paper. A
+//! [`GraphEncoder`] turns every node into a representation. The gate acts on the last layer's representation, before the linear
 //! classifier; [`CompactModel`] drops what it closed, and [`CompactGraph`] reads the compact model of a finished run.
 
 mod adjacency;
 mod build;
 mod compact;
+mod convolution;
 mod defaults;
 mod door;
+mod drop_edge;
+mod encoder;
 mod error;
 mod estimate;
 mod estimate_hops;
@@ -22,11 +25,13 @@ mod features;
 mod fine_tests;
 mod found;
 mod from_petgraph;
-mod gcn;
+mod gathering;
 mod graph;
 mod head;
 mod hops;
 mod input;
+#[cfg(test)]
+mod kinds_tests;
 mod label_propagation;
 mod layer;
 mod load;
@@ -34,6 +39,7 @@ mod methods;
 mod modality;
 mod node_ids;
 mod node_table;
+mod norm;
 mod normalise;
 #[cfg(test)]
 mod one_step_tests;
@@ -62,10 +68,10 @@ pub use adjacency::Adjacency;
 pub use build::build_model;
 pub use compact::{CompactGraph, CompactModel, NodePredictions, NodeStream};
 pub use defaults::profile_settings;
+pub use encoder::GraphEncoder;
 pub use error::{Error, Result};
 pub use features::Features;
 pub use from_petgraph::from_petgraph;
-pub use gcn::Gcn;
 pub use graph::{Graph, NodeId};
 pub use head::{GraphModel, LinearHead};
 pub use input::{GraphInput, GraphTensors, NodeRows};

@@ -33,7 +33,7 @@ pub fn symmetric_normalisation(adjacency: &Adjacency) -> Result<SparseMatrix> {
 }
 
 /// Selects rows of a matrix in the given order: all that the last layer needs of the graph for the wanted nodes.
-pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix> {
+pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> candle_core::Result<SparseMatrix> {
     let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
     for &NodeId(row) in rows {
         let span =
@@ -42,13 +42,48 @@ pub(crate) fn select_rows(matrix: &Csr, rows: &[NodeId]) -> Result<SparseMatrix>
         values.extend_from_slice(&matrix.values()[span]);
         indptr.push(indices.len() as u32);
     }
-    Ok(SparseMatrix::new(Csr::new(
-        rows.len(),
-        matrix.columns(),
-        indptr,
-        indices,
-        values,
-    )?))
+    let matrix = Csr::new(rows.len(), matrix.columns(), indptr, indices, values)?;
+    Ok(SparseMatrix::new(matrix))
+}
+
+/// D^-1 A without self-loops, from any matrix that has the graph's edges and self-loops as its entries: rows of equal
+/// shares over a node's neighbours, empty where a node has none.
+pub(crate) fn neighbour_means(with_loops: &Csr) -> candle_core::Result<Csr> {
+    let (mut indptr, mut indices) = (vec![0u32], Vec::new());
+    for (row, span) in with_loops.indptr().windows(2).enumerate() {
+        let others = &with_loops.indices()[span[0] as usize..span[1] as usize];
+        indices.extend(others.iter().filter(|&&other| other as usize != row));
+        indptr.push(indices.len() as u32);
+    }
+    let values = vec![1.0; indices.len()];
+    let nodes = with_loops.rows();
+    Ok(Csr::new(nodes, nodes, indptr, indices, values)?.averaging())
+}
+
+/// The columns of a matrix in the given order, which rises.
+pub(crate) fn select_columns(matrix: &Csr, columns: &[u32]) -> candle_core::Result<Csr> {
+    let mut place = vec![None; matrix.columns()];
+    for (to, &from) in columns.iter().enumerate() {
+        match place.get_mut(from as usize) {
+            Some(place) => *place = Some(to as u32),
+            None => candle_core::bail!("there is no column {from} among {}", matrix.columns()),
+        }
+    }
+    let (mut indptr, mut indices, mut values) = (vec![0u32], Vec::new(), Vec::new());
+    for span in matrix.indptr().windows(2) {
+        let span = span[0] as usize..span[1] as usize;
+        for (&column, &value) in matrix.indices()[span.clone()]
+            .iter()
+            .zip(&matrix.values()[span])
+        {
+            if let Some(to) = place[column as usize] {
+                indices.push(to);
+                values.push(value);
+            }
+        }
+        indptr.push(indices.len() as u32);
+    }
+    Csr::new(matrix.rows(), columns.len(), indptr, indices, values)
 }
 
 /// Scales the features in place, without looking at labels. It uses the features of all nodes, which are known in the

@@ -54,7 +54,7 @@ impl SearchSettings {
     pub(crate) fn cost(&self, size: &GraphSize, share: f64, settings: &GraphSettings) -> f64 {
         let another_scaling = settings.features == FeatureScaling::Auto;
         let usual = if another_scaling { 2 } else { 1 };
-        let shapes = self.shapes();
+        let shapes = self.shapes(settings);
         let tried = std::iter::repeat_n(shapes[0], usual).chain(shapes[1..].iter().copied());
         let mut spent = 0.0;
         for (number, shape) in tried.enumerate() {
@@ -68,16 +68,22 @@ impl SearchSettings {
 
     /// Estimated seconds of an epoch after the search: the mean of the shapes, because it is not known which is chosen.
     pub(crate) fn epoch(&self, size: &GraphSize, share: f64, settings: &GraphSettings) -> f64 {
-        let shapes = self.shapes();
+        let shapes = self.shapes(settings);
         let of = |shape: &(usize, bool)| epoch(size, share, &with(*shape, settings));
         shapes.iter().map(of).sum::<f64>() / shapes.len() as f64
     }
 
-    /// The shapes to try, the usual one first: numbers of layers, each with every choice of the node's own weight.
-    fn shapes(&self) -> Vec<(usize, bool)> {
+    /// The shapes to try, the usual one first: numbers of layers, each with every choice of the node's own weight. Where
+    /// the encoder always or never has that weight, there is no choice.
+    fn shapes(&self, settings: &GraphSettings) -> Vec<(usize, bool)> {
         let mut all = Vec::new();
         for &layers in &self.layers {
-            all.extend(self.own_weight.iter().map(|&own| (layers, own)));
+            for &own in &self.own_weight {
+                let shape = (layers, settings.encoder.own_weight(own));
+                if !all.contains(&shape) {
+                    all.push(shape);
+                }
+            }
         }
         all
     }
@@ -175,21 +181,19 @@ impl Search<'_> {
         let first = Choice {
             features: FeatureScaling::None,
             layers: self.asked.layers[0],
-            own_weight: self.asked.own_weight[0],
+            own_weight: self.settings.encoder.own_weight(self.asked.own_weight[0]),
         };
         for features in self.scalings() {
             self.attempt(Choice { features, ..first }, context)?;
         }
         let features = self.chosen(first).features;
-        for &layers in &self.asked.layers {
-            for &own_weight in &self.asked.own_weight {
-                let choice = Choice {
-                    features,
-                    layers,
-                    own_weight,
-                };
-                self.attempt(choice, context)?;
-            }
+        for (layers, own_weight) in self.asked.shapes(self.settings) {
+            let choice = Choice {
+                features,
+                layers,
+                own_weight,
+            };
+            self.attempt(choice, context)?;
         }
         let (best, scaled) = self
             .best

@@ -72,6 +72,15 @@ impl SparseMatrix {
         }
     }
 
+    /// The row and the column of every stored entry, (entries,) u32 each, on `device`. Made once for each device.
+    ///
+    /// # Errors
+    /// The device has no room for them.
+    pub fn entry_ids(&self, device: &Device) -> Result<(Tensor, Tensor)> {
+        let (rows, _) = self.edges_on_device(device)?;
+        Ok((rows, self.on_device(false, device)?.indices))
+    }
+
     /// For `device`: the row of each entry, and for each entry of the transpose its number in this matrix.
     pub(crate) fn edges_on_device(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let mut found = self

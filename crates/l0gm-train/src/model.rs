@@ -53,6 +53,10 @@ pub trait Encoder {
     fn gates(&self) -> Vec<(&str, &Gate)> {
         Vec::new()
     }
+    /// Whether the modality's compaction removes what [`gates`](Self::gates) close. Default: it does not.
+    fn compacts_gates(&self) -> bool {
+        false
+    }
     /// Like [`encode`](Self::encode), but with the encoder's own gates applied; the model calls this one. An encoder
     /// with gates implements this method and uses `encode` for the ungated evaluation.
     fn encode_gated(
@@ -228,8 +232,8 @@ impl<E: Encoder, H: Head<E::Input>> GatedModel<E, H> {
     pub fn check_compactable(&self) -> crate::Result<()> {
         let what = if self.gate.is_conditional() {
             "a conditional gate decides for each example anew and reads the whole representation for it"
-        } else if !self.encoder.gates().is_empty() {
-            "fine gates stand below the interface, not on the dimensions that compaction drops"
+        } else if !self.encoder.gates().is_empty() && !self.encoder.compacts_gates() {
+            "fine gates stand below the interface, where compaction cannot drop what they close"
         } else {
             return Ok(());
         };

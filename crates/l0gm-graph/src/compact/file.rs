@@ -1,13 +1,16 @@
 //! Writes a compact model to files and reads it back. The files hold weights, kept channels and the scaling of
 //! features, so the model can be applied to a graph's files without its run.
+use super::convolution::CompactConvolution;
 use super::layer::{CompactLayer, CompactNorm};
 use super::model::CompactScores;
 use super::spread::Spread;
 use super::{CompactModel, NodeStream};
+use crate::convolution::AttentionVectors;
 use crate::feature_schema::FeatureSchema;
+use crate::gathering::Gathering;
 use crate::load::read_to_predict;
 use crate::scores::Reach;
-use crate::settings::{FeatureScaling, GraphSettings, TableSettings};
+use crate::settings::{FeatureScaling, GraphSettings, Jumping, TableSettings};
 use crate::{Error, Graph, GraphInput, GraphTensors, NodeId, NodeRows, Result, scale_features};
 use candle_core::{Device, Tensor};
 use l0gm_train::{ClassProbabilities, CompactFolder, CompactHeader, CompactParts};
@@ -59,12 +62,23 @@ struct Body {
     /// Number of the network's channels before compaction, the first ones of the interface. Absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     channels: Option<usize>,
+    /// The features that the layers read. Absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attributes: Option<Vec<u32>>,
+    /// Which layers' outputs belong to the interface.
+    #[serde(default, skip_serializing_if = "is_last_alone")]
+    jumping: Jumping,
     /// The linear models whose class scores are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     scores: Vec<ScoresShape>,
     /// Whether features that are mostly 0 are multiplied as a sparse matrix.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     sparse: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
+fn is_last_alone(jumping: &Jumping) -> bool {
+    *jumping == Jumping::None
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -74,7 +88,7 @@ struct ScoresShape {
     outputs: usize,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct LayerShape {
     inputs: usize,
@@ -89,6 +103,21 @@ struct LayerShape {
     /// Whether there is a second weight, for the node's own representation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     own: bool,
+    /// How the layer gathers, unless it has heads.
+    #[serde(default = "normalised", skip_serializing_if = "is_normalised")]
+    gathering: Gathering,
+    /// Number of channels of each attention head. Empty: the layer has no attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    heads: Vec<usize>,
+}
+
+fn normalised() -> Gathering {
+    Gathering::Normalised
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
+fn is_normalised(gathering: &Gathering) -> bool {
+    *gathering == Gathering::Normalised
 }
 
 impl CompactModel {
@@ -118,6 +147,10 @@ impl CompactModel {
                 add("own", own);
             }
             add("bias", &layer.bias);
+            if let CompactConvolution::Attention { vectors, .. } = &layer.convolution {
+                add("attention.source", &vectors.source);
+                add("attention.target", &vectors.target);
+            }
             match &layer.norm {
                 CompactNorm::None => {}
                 CompactNorm::Layer { scale, shift } => {
@@ -139,6 +172,11 @@ impl CompactModel {
                 residual: layer.residual,
                 spread: matches!(layer.norm, CompactNorm::Spread { .. }),
                 own: layer.own.is_some(),
+                gathering: layer.gathering().unwrap_or(Gathering::Normalised),
+                heads: match &layer.convolution {
+                    CompactConvolution::Gathered(_) => Vec::new(),
+                    CompactConvolution::Attention { widths, .. } => widths.clone(),
+                },
             });
         }
         let mut scores = Vec::new();
@@ -162,6 +200,8 @@ impl CompactModel {
             kept: self.kept.clone(),
             interface: self.interface,
             layers,
+            attributes: self.attributes.clone(),
+            jumping: self.jumping,
             channels: (self.channels < self.interface).then_some(self.channels),
             scores,
             sparse: self.sparse,
@@ -310,7 +350,18 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
             },
             (false, false) => CompactNorm::None,
         };
+        let convolution = match shape.heads.len() {
+            0 => CompactConvolution::Gathered(shape.gathering),
+            heads => CompactConvolution::Attention {
+                vectors: AttentionVectors {
+                    source: tensor("attention.source", &[heads, shape.inputs])?,
+                    target: tensor("attention.target", &[heads, shape.inputs])?,
+                },
+                widths: shape.heads.clone(),
+            },
+        };
         layers.push(CompactLayer {
+            convolution,
             weight: tensor("weight", &[shape.outputs, shape.inputs])?,
             own: match shape.own {
                 true => Some(tensor("own", &[shape.outputs, shape.inputs])?),
@@ -319,7 +370,7 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
             bias: tensor("bias", &[shape.outputs])?,
             norm,
             residual: shape.residual,
-            kept: match last && !whole {
+            kept: match last && !whole && shape.residual {
                 true => Some(Tensor::new(of_network, device)?),
                 false => None,
             },
@@ -342,6 +393,8 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
     };
     Ok(CompactModel {
         layers,
+        attributes: body.attributes.clone(),
+        jumping: body.jumping,
         scores,
         weight,
         bias,
@@ -377,23 +430,39 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
         return false;
     }
     let of_network = body.kept_of_network().len();
-    let mut inputs = body.features;
+    let mut inputs = match &body.attributes {
+        Some(kept) => kept.len(),
+        None => body.features,
+    };
+    let attributes = body.attributes.iter().all(|kept| {
+        let inside = kept.last().is_some_and(|&c| (c as usize) < body.features);
+        inside && kept.is_sorted_by(|a, b| a < b)
+    });
     let chain = body.layers.iter().all(|layer| {
         let reads = layer.inputs == inputs;
         inputs = layer.outputs;
-        reads
+        let heads = layer.heads.is_empty() || layer.heads.iter().sum::<usize>() == layer.outputs;
+        let linear = layer.heads.is_empty() && !layer.residual && !layer.own;
+        reads && heads && (!layer.spread || linear)
     });
+    let computed = match body.jumping {
+        Jumping::None | Jumping::Max => body.layers.last().map_or(0, |last| last.outputs),
+        Jumping::Concat => body.layers.iter().map(|layer| layer.outputs).sum(),
+    };
     let last = body.layers.last().is_none_or(|last| {
         // A normalisation over dropped channels needs a spread.
-        let whole = !last.norm || last.spread || of_network == body.channels();
-        let residual = !last.residual || last.inputs == body.channels();
-        let spread = !(last.spread && (last.residual || last.own));
-        last.outputs == of_network && whole && residual && spread
+        let channels = match body.jumping {
+            Jumping::None | Jumping::Max => body.channels(),
+            Jumping::Concat => computed,
+        };
+        let whole = !last.norm || last.spread || of_network == channels;
+        let residual = body.jumping != Jumping::None || !last.residual || last.inputs == channels;
+        computed == of_network && whole && residual
     });
     let others = body.layers.len().saturating_sub(1);
     let straight = body.layers[..others]
         .iter()
-        .all(|layer| !layer.spread && (!layer.residual || layer.inputs == layer.outputs));
+        .all(|layer| !layer.residual || layer.inputs == layer.outputs);
     let scores: usize = body.scores.iter().map(|shape| shape.outputs).sum();
     let distinct = body
         .scores
@@ -401,6 +470,7 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
         .enumerate()
         .all(|(at, shape)| body.scores[..at].iter().all(|s| s.reach != shape.reach));
     chain
+        && attributes
         && last
         && straight
         && distinct
@@ -411,4 +481,4 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
 
 #[cfg(test)]
 #[path = "file_tests.rs"]
-mod tests;
+pub(super) mod tests;

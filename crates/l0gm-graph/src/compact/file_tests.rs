@@ -12,7 +12,7 @@ use l0gm_train::{
 use serde_json::json;
 use std::path::PathBuf;
 
-fn write(dir: &Path, parts: CompactParts) {
+pub(crate) fn write(dir: &Path, parts: CompactParts) {
     let header = CompactHeader {
         format: CompactFolder::FORMAT,
         modality: MODALITY.into(),

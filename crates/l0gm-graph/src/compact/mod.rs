@@ -2,6 +2,7 @@
 //! ([`CompactGraph`]).
 
 mod compare;
+mod convolution;
 mod file;
 mod layer;
 mod model;
@@ -12,3 +13,7 @@ pub(crate) use compare::compacted;
 pub use file::{CompactGraph, NodePredictions};
 pub use model::CompactModel;
 pub use stream::NodeStream;
+
+/// Writes a compact model with a header of no run.
+#[cfg(test)]
+pub(crate) use file::tests::write as write_for_tests;

@@ -1,20 +1,27 @@
-//! Makes a trained gated GCN smaller for inference: z is folded into the classifier's columns, and closed channels
-//! are dropped where possible ([`CompactLayer::shrunk`]). The result has no gate and cannot be trained.
+//! Makes a trained gated network smaller for inference: z is folded into the columns of whatever reads it, and closed
+//! channels are dropped where possible ([`CompactLayer::shrunk`]). Gates on the interface are folded into the classifier.
+//! Gates below it (granularity fine) are folded into the next layer, so that a closed channel leaves both layers that it
+//! connects, and a closed attribute leaves the features. The result has no gate and cannot be trained.
 
-use super::layer::CompactLayer;
+use super::layer::{CompactLayer, open_channels};
 use crate::propagation::{Messages, Receivers};
 use crate::scores::{Reach, scores};
-use crate::{GraphInput, GraphModel, Result};
+use crate::settings::Jumping;
+use crate::{GraphEncoder, GraphInput, GraphModel, Result};
 use candle_core::Tensor;
 use l0gm_gate::{LinearLayer, compact_linear};
 use l0gm_ops::linear;
 use l0gm_train::{Encoder, Sizes};
 
-/// A GCN without a gate, and with fewer channels if gates were closed. It owns all its tensors.
+/// A network without a gate, and with fewer channels if gates were closed. It owns all its tensors.
 #[derive(Clone, Debug)]
 pub struct CompactModel {
     /// The network's layers; empty if all of its channels were closed.
-    pub(super) layers: Vec<CompactLayer>,
+    pub(crate) layers: Vec<CompactLayer>,
+    /// The features that the layers read; `None` if they read all.
+    pub(super) attributes: Option<Vec<u32>>,
+    /// Which layers' outputs belong to the interface.
+    pub(super) jumping: Jumping,
     /// The class scores of linear models that are kept.
     pub(super) scores: Vec<CompactScores>,
     /// The classifier's weight, (classes, kept).
@@ -31,6 +38,14 @@ pub struct CompactModel {
     pub(super) sparse: bool,
 }
 
+/// A network's layers after those were shrunk.
+struct Network {
+    layers: Vec<CompactLayer>,
+    attributes: Option<Vec<u32>>,
+    /// The interface's channels that the layers still compute.
+    kept: Vec<u32>,
+}
+
 /// The kept scores W x + b of one linear model.
 #[derive(Clone, Debug)]
 pub(super) struct CompactScores {
@@ -45,7 +60,8 @@ impl CompactModel {
     /// Makes a trained gated model smaller.
     ///
     /// # Errors
-    /// Fails for gates that depend on their nodes or act below the interface.
+    /// Fails for gates that depend on their nodes, and for gates below the interface of a network with residual
+    /// connections.
     pub fn new(model: &GraphModel) -> Result<Self> {
         model.check_compactable()?;
         let z = model.gate.deterministic()?;
@@ -54,6 +70,8 @@ impl CompactModel {
         let channels = model.encoder.channels();
         let mut small = Self {
             layers: Vec::new(),
+            attributes: None,
+            jumping: model.encoder.jumping,
             scores: Vec::new(),
             weight: Tensor::zeros((bias.dim(0)?, 0), weight.dtype(), weight.device())?,
             bias,
@@ -71,14 +89,16 @@ impl CompactModel {
             })
         };
         let (of_network, mut of_scores) = z.split_at(channels);
-        if let (Some((last, before)), true) = (model.encoder.layers.split_last(), open(of_network))
-        {
-            let layers = before.iter().map(CompactLayer::whole);
-            small.layers = layers.collect::<candle_core::Result<Vec<_>>>()?;
-            let shrunk = CompactLayer::shrunk(last, of_network, &classifier(0, channels)?)?;
-            small.layers.push(shrunk.layer);
-            small.kept = shrunk.kept;
-            columns.push(shrunk.classifier.weight);
+        if open(of_network) {
+            let network = Network::new(&model.encoder, of_network)?;
+            let factors: Vec<f32> = network.kept.iter().map(|&k| z[k as usize]).collect();
+            let factors = Tensor::new(factors, weight.device())?.to_dtype(weight.dtype())?;
+            let kept = Tensor::new(network.kept.as_slice(), weight.device())?;
+            let read = weight.index_select(&kept, 1)?;
+            columns.push(read.broadcast_mul(&factors.unsqueeze(0)?)?);
+            small.layers = network.layers;
+            small.attributes = network.attributes;
+            small.kept = network.kept;
         }
         let mut first = channels;
         for scores in &model.encoder.scores {
@@ -132,13 +152,7 @@ impl CompactModel {
         }
         let mut interface = Vec::new();
         if !self.layers.is_empty() {
-            let mut messages = Messages::features(input, self.sparse)?;
-            for (number, layer) in self.layers.iter().enumerate() {
-                let last = number + 1 == self.layers.len();
-                let h = layer.forward(&messages, &Receivers::of(input, last))?;
-                messages = Messages::new(h);
-            }
-            interface.push(messages.into_h()?);
+            interface.push(self.network(input)?);
         }
         for own in &self.scores {
             interface.push(scores(
@@ -154,6 +168,29 @@ impl CompactModel {
             several => Tensor::cat(several, 1)?,
         };
         Ok(linear(&interface, &self.weight, Some(&self.bias))?)
+    }
+
+    /// The network's channels that are kept, of the wanted nodes: (wanted, kept).
+    fn network(&self, input: &GraphInput) -> Result<Tensor> {
+        let mut input = input.clone();
+        if let Some(kept) = &self.attributes {
+            input.graph = input.graph.with_columns(kept)?;
+        }
+        let first = self.layers.first().and_then(CompactLayer::gathering);
+        let mut messages = Messages::features(&input, first, self.sparse)?;
+        let wanted = Receivers::of(&input, true);
+        let mut outputs = Vec::new();
+        for (number, layer) in self.layers.iter().enumerate() {
+            let last = number + 1 == self.layers.len();
+            let h = layer.forward(&messages, &Receivers::of(&input, last))?;
+            if last {
+                outputs.push(h.clone());
+            } else if self.jumping != Jumping::None {
+                outputs.push(wanted.rows(&h)?);
+            }
+            messages = Messages::new(h);
+        }
+        Ok(self.jumping.joined(outputs)?)
     }
 
     /// Parameters, bytes and FLOPs per node, on a graph of `nodes` nodes whose normalised adjacency has `entries`
@@ -182,6 +219,68 @@ impl CompactModel {
             bytes: 4 * parameters as u64,
         }
     }
+}
+
+impl Network {
+    /// The layers of a trained network whose channels in the interface are multiplied by `z`.
+    fn new(encoder: &GraphEncoder, z: &[f32]) -> Result<Self> {
+        let fine = encoder.fine.iter().map(|(_, gate)| gate.deterministic());
+        let fine = fine.collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut network = Self {
+            layers: Vec::new(),
+            attributes: None,
+            kept: (0..z.len() as u32).collect(),
+        };
+        let trained = match encoder.jumping {
+            Jumping::Concat => &encoder.layers[..needed(encoder, z)],
+            Jumping::None | Jumping::Max => &encoder.layers[..],
+        };
+        // What the next layer reads: the channels that are there, and the z that it takes over.
+        let mut reads = fine.first().map(|z| (open_channels(z), z.as_slice()));
+        if let Some((open, z)) = &reads {
+            network.attributes = (open.len() < z.len()).then(|| open.clone());
+        }
+        let mut computed = 0;
+        for (number, layer) in trained.iter().enumerate() {
+            let mut small = CompactLayer::whole(layer)?;
+            if let Some((channels, z)) = reads.take() {
+                small = small.reading(&channels, z)?;
+            }
+            let width = layer.weight.dim(0)?;
+            let all = || (0..width as u32).collect::<Vec<u32>>();
+            computed += width;
+            let last = number + 1 == encoder.layers.len();
+            match (encoder.jumping, last, fine.get(number + 1)) {
+                (Jumping::None, true, _) => (small, network.kept) = small.shrunk(z)?,
+                (Jumping::None, false, Some(z)) => {
+                    let (shrunk, channels) = small.shrunk(z)?;
+                    small = shrunk;
+                    reads = Some((channels, z));
+                }
+                (_, _, Some(z)) => reads = Some((all(), z)),
+                (_, _, None) => {}
+            }
+            network.layers.push(small);
+        }
+        if encoder.jumping == Jumping::Concat {
+            network.kept.truncate(computed);
+        }
+        Ok(network)
+    }
+}
+
+/// Number of layers that must be computed where each has channels of its own in the interface: those behind the last open
+/// channel feed nothing.
+fn needed(encoder: &GraphEncoder, z: &[f32]) -> usize {
+    let last = z.iter().rposition(|z| *z != 0.0).unwrap_or_default();
+    let mut end = 0;
+    for (number, layer) in encoder.layers.iter().enumerate() {
+        end += layer.weight.dim(0).unwrap_or_default();
+        if last < end {
+            return number + 1;
+        }
+    }
+    encoder.layers.len()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::super::layer::CompactNorm;
 use super::*;
-use crate::settings::GcnSettings;
+use crate::settings::{EncoderKind, GcnSettings};
 use crate::test_graphs::two_communities;
-use crate::{Gcn, GraphTask, LinearHead, NodeSplit, sizes};
+use crate::{GraphEncoder, GraphTask, LinearHead, NodeSplit, sizes};
 use candle_core::Device;
 use l0gm_gate::{Gate, GateConfig, Granularity, Schedule};
 use l0gm_ops::Generator;
@@ -25,7 +25,7 @@ fn gated_by(
 ) -> GraphModel {
     let device = Device::Cpu;
     let mut random = Generator::new(3);
-    let encoder = Gcn::new(8, settings, &mut random, &device).unwrap();
+    let encoder = GraphEncoder::new(EncoderKind::Gcn, 8, settings, &mut random, &device).unwrap();
     let head = LinearHead::new(settings.interface_width, 2, &mut random, &device).unwrap();
     let gate = Gate::new(encoder.interface(), config, &Schedule::default(), &device).unwrap();
     let model = GatedModel {

@@ -35,7 +35,8 @@ impl Method<GraphModality> for Technique {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        gated::run(modality, Technique::info(self), Some(self), spec, context)
+        let settings = (gated::settings_of(spec)?, Some(self));
+        gated::run(modality, Technique::info(self), settings, spec, context)
     }
 
     fn timed(
@@ -46,6 +47,7 @@ impl Method<GraphModality> for Technique {
         device: &Device,
     ) -> Result<TimedRun> {
         self.check_timed(spec)?;
-        gated::timed(modality, false, Some(self), spec, dir, device)
+        let settings = (gated::settings_of(spec)?, Some(self));
+        gated::timed(modality, false, settings, spec, dir, device)
     }
 }

@@ -1,5 +1,6 @@
-//! L0GM on graphs: a hard-concrete gate on the last node representation of a GCN (eq. 2), before the linear
-//! classifier. The same code fits the dense backbone, with the identity in place of the gate.
+//! L0GM on graphs: a hard-concrete gate on the last node representation of a graph network, by default a GCN (eq. 2),
+//! before the linear classifier. The same code fits the dense backbone, with the identity in place of the gate, and the
+//! networks of the paper's tables ([`networks`](super::networks)).
 
 use crate::build::build_model;
 use crate::compact::compacted;
@@ -7,8 +8,10 @@ use crate::estimate::gated;
 use crate::extent::Extent;
 use crate::modality::LoadedGraph;
 use crate::ready::{Ready, chosen_settings};
-use crate::settings::UNWRITTEN;
-use crate::{CompactGraph, Gcn, GraphModality, GraphSettings, GraphTask, LinearHead, sizes};
+use crate::settings::{EncoderKind, Jumping, UNWRITTEN};
+use crate::{
+    CompactGraph, GraphEncoder, GraphModality, GraphSettings, GraphTask, LinearHead, sizes,
+};
 use candle_core::Device;
 use l0gm_gate::{GateKind, Granularity};
 use l0gm_train::settings::merge_settings_with;
@@ -20,19 +23,25 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The backbone with or without a gate, as its description says.
+/// A network with or without a gate, as its description says.
 pub(super) struct GatedMethod {
-    info: MethodInfo,
+    pub(super) info: MethodInfo,
+    /// The network's kind; `None` for the one that the settings name.
+    pub(super) encoder: Option<EncoderKind>,
 }
 
 /// The backbone trained as it is.
 pub(super) static DENSE: GatedMethod = GatedMethod {
-    info: MethodInfo::dense("a GCN with a linear classifier, no gate"),
+    info: MethodInfo::dense("a graph network (default: a GCN) with a linear classifier, no gate"),
+    encoder: None,
 };
 
 /// The backbone with the gate.
 pub(super) static L0GM: GatedMethod = GatedMethod {
-    info: MethodInfo::l0gm("L0 gates on a GCN's node representation before the linear classifier"),
+    info: MethodInfo::l0gm(
+        "L0 gates on a graph network's node representation before the linear classifier",
+    ),
+    encoder: None,
 };
 
 /// The backbone with a gate that settles before training ends, in any profile.
@@ -40,7 +49,20 @@ pub(super) static SETTLED: GatedMethod = GatedMethod {
     info: MethodInfo::settled(
         "L0GM whose gates settle before training ends, so that the weights adapt to them",
     ),
+    encoder: None,
 };
+
+impl GatedMethod {
+    /// The run's settings, with the method's own network.
+    fn settings_of(&self, spec: &RunSpec) -> Result<GraphSettings> {
+        let mut settings = settings_of(spec)?;
+        if let Some(encoder) = self.encoder {
+            settings.encoder = encoder;
+            settings.check()?;
+        }
+        Ok(settings)
+    }
+}
 
 impl Method<GraphModality> for GatedMethod {
     fn info(&self) -> MethodInfo {
@@ -48,7 +70,7 @@ impl Method<GraphModality> for GatedMethod {
     }
 
     fn estimate(&self, modality: &GraphModality, spec: &RunSpec) -> Result<Duration> {
-        let settings = settings_of(spec)?;
+        let settings = self.settings_of(spec)?;
         Ok(gated(
             &Extent::of(modality, &spec.dataset, &settings),
             &settings,
@@ -61,7 +83,8 @@ impl Method<GraphModality> for GatedMethod {
         spec: &RunSpec,
         context: &mut RunContext<'_>,
     ) -> Result<RunRecord> {
-        run(modality, self.info.clone(), None, spec, context)
+        let settings = self.settings_of(spec)?;
+        run(modality, self.info.clone(), (settings, None), spec, context)
     }
 
     fn timed(
@@ -71,7 +94,8 @@ impl Method<GraphModality> for GatedMethod {
         dir: &Path,
         device: &Device,
     ) -> Result<TimedRun> {
-        timed(modality, self.info.gated, None, spec, dir, device)
+        let settings = (self.settings_of(spec)?, None);
+        timed(modality, self.info.gated, settings, spec, dir, device)
     }
 }
 
@@ -81,11 +105,10 @@ impl Method<GraphModality> for GatedMethod {
 pub(super) fn run(
     modality: &GraphModality,
     info: MethodInfo,
-    technique: Option<&Technique>,
+    (settings, technique): (GraphSettings, Option<&Technique>),
     spec: &RunSpec,
     context: &mut RunContext<'_>,
 ) -> Result<RunRecord> {
-    let settings = settings_of(spec)?;
     let loaded = modality.load(spec, &settings, &context.device)?;
     context.progress.found(&loaded.summary.to_string());
     let gated = info.gated && technique.is_none();
@@ -142,7 +165,7 @@ pub(super) fn run(
 fn fit_of<'a>(
     ready: &'a Ready,
     loaded: &'a LoadedGraph,
-) -> GatedFit<'a, GraphTask, Gcn, LinearHead> {
+) -> GatedFit<'a, GraphTask, GraphEncoder, LinearHead> {
     let Ready {
         settings,
         task,
@@ -168,20 +191,20 @@ fn fit_of<'a>(
 pub(super) fn timed(
     modality: &GraphModality,
     gated: bool,
-    technique: Option<&Technique>,
+    (settings, technique): (GraphSettings, Option<&Technique>),
     spec: &RunSpec,
     dir: &Path,
     device: &Device,
 ) -> Result<TimedRun> {
-    let settings = chosen_settings(&settings_of(spec)?, dir)?;
+    let settings = chosen_settings(&settings, dir)?;
     let start = Instant::now();
     let loaded = modality.load(spec, &settings, device)?;
-    // Compute Â X before timing: it is computed once for a graph and serves every pass.
+    // What the first layer gathers is computed once for a graph and serves every pass, so it is not timed with them.
     let graph = loaded.task.graph();
     let wanted = settings.gcn.sparse_features || graph.is_sparse();
     let sparse = wanted && graph.sparse()?.is_some();
-    if !sparse {
-        graph.propagated()?;
+    if let (false, Some(by)) = (sparse, settings.encoder.gathering()) {
+        graph.gathered(by)?;
     }
     if settings.scores {
         graph.mean();
@@ -240,23 +263,31 @@ fn reductions(settings: &GraphSettings) -> Vec<String> {
 /// Remarks on these settings that every table must show.
 fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     let scaling = settings.features.words();
-    let last = if settings.gcn.norm_last {
-        "last layer ends in layer normalisation: compaction keeps what its variance needs"
-    } else {
-        "last layer has no normalisation: compaction drops its closed channels"
+    let gcn = &settings.gcn;
+    let last = match (gcn.norm_last, gcn.batch_norm) {
+        (true, false) => {
+            "last layer ends in layer normalisation: compaction keeps what its variance needs"
+        }
+        (true, true) => {
+            "last layer ends in batch normalisation: compaction drops its closed channels"
+        }
+        (false, _) => "last layer has no normalisation: compaction drops its closed channels",
     };
     let mut notes = vec![
         format!("split {}", settings.split.kind),
         format!(
-            "GCN of {} layers, width {}, interface {}, full batch, one epoch is one step, {scaling}",
-            settings.gcn.layers, settings.gcn.width, settings.gcn.interface_width
+            "{} of {} layers, width {}, interface {}, full batch, one epoch is one step, {scaling}",
+            settings.encoder.label(),
+            settings.gcn.layers,
+            settings.gcn.width,
+            settings.gcn.interface()
         ),
         last.into(),
     ];
+    notes.extend(shape_note(settings));
     if gated && settings.gate.granularity == Granularity::Fine {
-        notes.push(
-            "fine gates: one a channel of the raw node attributes and of every layer; not compacted".into(),
-        );
+        notes
+            .push("fine gates: one a channel of the raw node attributes and of every layer".into());
     }
     if gated && settings.gate.kind == GateKind::Conditional {
         notes.push("conditional gates: log_alpha = a + W r; not compacted".into());
@@ -265,6 +296,29 @@ fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
         notes.extend(settings.train.target_note());
     }
     notes
+}
+
+/// What is unusual about the network's shape.
+fn shape_note(settings: &GraphSettings) -> Option<String> {
+    let gcn = &settings.gcn;
+    let mut said = Vec::new();
+    if gcn.heads > 1 {
+        said.push(format!("{} attention heads", gcn.heads));
+    }
+    if gcn.drop_edge > 0.0 {
+        said.push(format!(
+            "each step leaves out {}% of the edges",
+            100.0 * gcn.drop_edge
+        ));
+    }
+    match gcn.jumping {
+        Jumping::None => {}
+        Jumping::Concat => said.push("the interface holds every layer's output".to_owned()),
+        Jumping::Max => {
+            said.push("the interface holds the largest of the layers' outputs".to_owned())
+        }
+    }
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 pub(super) fn settings_of(spec: &RunSpec) -> Result<GraphSettings> {

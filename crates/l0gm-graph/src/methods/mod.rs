@@ -5,6 +5,7 @@ mod gated;
 mod label_propagation;
 mod logistic;
 mod majority;
+mod networks;
 mod sgc;
 mod sign;
 mod two_hop;
@@ -26,6 +27,10 @@ pub(crate) static METHODS: Methods<GraphModality> = Methods::new(
         &sgc::Sgc,
         &sign::SIGN,
         &sign::GATED,
+        &networks::GCN,
+        &networks::GRAPHSAGE,
+        &networks::GAT,
+        &networks::MLP,
     ],
 )
 .with_techniques();

@@ -1,8 +1,14 @@
 //! The settings of a graph run: its split, the scaling of features, the network, the gate and training. Their
 //! defaults are the documented ones. Unknown names are refused, and ranges are checked once.
+
+mod network;
+mod table;
+
+pub use network::{EncoderKind, GcnSettings, Jumping};
+pub use table::TableSettings;
+
 use crate::search::SearchSettings;
 use crate::{Error, Result};
-use l0gm_data::rows::{Decimal, HeaderRow, ReadOptions};
 use l0gm_gate::{GateConfig, InferenceGate, Interface, Schedule};
 use l0gm_train::{OptimiserConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
@@ -68,56 +74,9 @@ impl Default for SplitSettings {
     }
 }
 
-/// How an edge list and its table of nodes are read (`docs/rows.md`); OGB's layouts do not use these settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TableSettings {
-    /// File of nodes, relative to the folder of the edges. If empty, the file beside the edges whose name is `nodes`
-    /// with the extension of a file of rows.
-    pub nodes: String,
-    /// Column with the nodes' ids.
-    pub id_column: String,
-    /// Column with the nodes' labels.
-    pub label_column: String,
-    /// Column of the edges' file with one end.
-    pub source_column: String,
-    /// Column of the edges' file with the other end.
-    pub target_column: String,
-    /// Columns of the nodes to ignore completely.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// Columns of the nodes to keep even if they look like an identifier or a copy of the label.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub keep: Vec<String>,
-    /// Columns of the nodes to read as categories, whatever they look like.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub categorical: Vec<String>,
-    /// Class names in the order of their numbers; default: the distinct labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub classes: Option<Vec<String>>,
-    /// Words that mean "missing" besides the empty cell; default: the list in `docs/rows.md`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<Vec<String>>,
-    /// Character between cells in both files; default: found for each file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub separator: Option<char>,
-    /// Decimal mark; default: found from the cells.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decimal: Option<Decimal>,
-    /// Where the names of the nodes' columns come from; default: the first row, unless it looks like data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub header: Option<HeaderRow>,
-    /// Where the names of the edges' columns come from. Without a header the first two columns are the ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub edges_header: Option<HeaderRow>,
-    /// Columns of the edges to ignore completely.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub edges_ignore: Vec<String>,
-}
-
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 24] = [
+pub(crate) const UNWRITTEN: [&str; 29] = [
     "gate.distribution",
     "gate.sigma",
     "train.recipe",
@@ -128,6 +87,11 @@ pub(crate) const UNWRITTEN: [&str; 24] = [
     "train.label-smoothing",
     "train.mixup",
     "split.train-rows",
+    "encoder",
+    "gcn.heads",
+    "gcn.batch-norm",
+    "gcn.drop-edge",
+    "gcn.jumping",
     "gcn.own-weight",
     "gcn.sparse-features",
     "scores",
@@ -144,120 +108,9 @@ pub(crate) const UNWRITTEN: [&str; 24] = [
     "table.edges-ignore",
 ];
 
-impl TableSettings {
-    /// Options for reading the table of nodes.
-    pub(crate) fn node_options(&self) -> ReadOptions {
-        ReadOptions {
-            header: self.header.into(),
-            ignore: self.ignore.clone(),
-            decimal: self.decimal,
-            prefix: "table.",
-            ..self.options()
-        }
-    }
-
-    /// Options for reading the edges.
-    pub(crate) fn edge_options(&self) -> ReadOptions {
-        ReadOptions {
-            header: self.edges_header.into(),
-            ignore: self.edges_ignore.clone(),
-            prefix: "table.edges-",
-            ..self.options()
-        }
-    }
-
-    fn options(&self) -> ReadOptions {
-        let default = ReadOptions::default();
-        ReadOptions {
-            separator: self.separator.map(|separator| separator as u8),
-            missing: self.missing.clone().unwrap_or(default.missing),
-            ..ReadOptions::default()
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        match self.separator {
-            Some(separator) if !separator.is_ascii() => Err(Error::Setting(format!(
-                "table.separator is {separator:?}; it must be a single ASCII character"
-            ))),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Default for TableSettings {
-    fn default() -> Self {
-        Self {
-            nodes: String::new(),
-            id_column: "id".into(),
-            label_column: "label".into(),
-            source_column: "source".into(),
-            target_column: "target".into(),
-            ignore: Vec::new(),
-            keep: Vec::new(),
-            categorical: Vec::new(),
-            classes: None,
-            missing: None,
-            separator: None,
-            decimal: None,
-            header: None,
-            edges_header: None,
-            edges_ignore: Vec::new(),
-        }
-    }
-}
-
-/// Settings of the graph convolutional network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GcnSettings {
-    /// Number of layers; the output of the last one is the interface.
-    pub layers: usize,
-    /// Width of every layer but the last.
-    pub width: usize,
-    /// Width of the last layer, which is the width of the interface.
-    pub interface_width: usize,
-    /// Whether every layer but the last applies layer normalisation before its activation.
-    pub norm: bool,
-    /// Whether the last layer applies layer normalisation too. That mixes the channels of the interface, so
-    /// compaction must keep what mean and variance over all of them need.
-    pub norm_last: bool,
-    /// Whether a layer whose input and output have the same width adds its input.
-    pub residual: bool,
-    /// Share of hidden values dropped after every layer but the last.
-    pub dropout: f64,
-    /// Share of values dropped at the interface.
-    pub interface_dropout: f64,
-    /// Whether every layer also reads the node's own representation, through a weight of its own: Â H W + H V.
-    /// Where neighbours tend to be of other classes, a node's own attributes then do not drown in theirs.
-    #[serde(skip_serializing_if = "is_false")]
-    pub own_weight: bool,
-    /// Whether features that are mostly 0 are multiplied as a sparse matrix. It saves time and changes the result by
-    /// rounding only.
-    #[serde(skip_serializing_if = "is_false")]
-    pub sparse_features: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
-fn is_false(value: &bool) -> bool {
-    !*value
-}
-
-impl Default for GcnSettings {
-    fn default() -> Self {
-        Self {
-            layers: 3,
-            width: 256,
-            interface_width: 512,
-            norm: true,
-            norm_last: true,
-            residual: false,
-            dropout: 0.1,
-            interface_dropout: 0.0,
-            own_weight: false,
-            sparse_features: false,
-        }
-    }
+/// Whether a setting has its type's default and is therefore not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// All settings of a graph run.
@@ -270,11 +123,14 @@ pub struct GraphSettings {
     pub table: TableSettings,
     /// How features are scaled.
     pub features: FeatureScaling,
-    /// The graph convolutional network.
+    /// What the network's layers do with a node's neighbours.
+    #[serde(skip_serializing_if = "is_default")]
+    pub encoder: EncoderKind,
+    /// The network's shape, whichever the encoder. The name is that of the default encoder.
     pub gcn: GcnSettings,
     /// Whether the interface also holds the class scores of two logistic regressions, on a node's own attributes and on
     /// the means of the attributes around it. What each counts for is fitted on the validation nodes.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     pub scores: bool,
     /// A short search of the scaling and the network's shape before training. Absent: these settings are used as they
     /// are.
@@ -306,6 +162,7 @@ impl Default for GraphSettings {
             split: SplitSettings::default(),
             table: TableSettings::default(),
             features: FeatureScaling::None,
+            encoder: EncoderKind::default(),
             gcn: GcnSettings::default(),
             scores: false,
             search: None,
@@ -344,20 +201,7 @@ impl GraphSettings {
     /// Checks every range. An error names the setting, its value and what is allowed.
     pub fn check(&self) -> Result<()> {
         self.table.check()?;
-        let gcn = &self.gcn;
-        whole("gcn.layers", gcn.layers, 1, 64)?;
-        whole("gcn.width", gcn.width, 1, 1 << 16)?;
-        whole("gcn.interface-width", gcn.interface_width, 1, 1 << 16)?;
-        for (name, p) in [
-            ("gcn.dropout", gcn.dropout),
-            ("gcn.interface-dropout", gcn.interface_dropout),
-        ] {
-            if !(0.0..1.0).contains(&p) {
-                return Err(Error::Setting(format!(
-                    "{name} is {p}; it must be at least 0 and below 1"
-                )));
-            }
-        }
+        self.gcn.check(self.encoder)?;
         let split = &self.split;
         if split.kind.is_empty() || split.kind.contains(['/', '\\']) || split.kind.starts_with('.')
         {
@@ -377,7 +221,7 @@ impl GraphSettings {
             whole("split.train-rows", rows, 2, u32::MAX as usize)?;
         }
         self.gate.check_on(Interface::Flat {
-            dim: gcn.interface_width,
+            dim: self.gcn.interface(),
         })?;
         if let Some(search) = &self.search {
             search.check()?;

@@ -19,8 +19,13 @@ fn settings(layers: usize, width: usize) -> GcnSettings {
     }
 }
 
-fn network(features: usize, settings: &GcnSettings) -> Gcn {
-    Gcn::new(features, settings, &mut Generator::new(5), &Device::Cpu).unwrap()
+fn network(features: usize, settings: &GcnSettings) -> GraphEncoder {
+    of_kind(EncoderKind::Gcn, features, settings)
+}
+
+fn of_kind(kind: EncoderKind, features: usize, settings: &GcnSettings) -> GraphEncoder {
+    let mut generator = Generator::new(5);
+    GraphEncoder::new(kind, features, settings, &mut generator, &Device::Cpu).unwrap()
 }
 
 /// The product of a (n x k) and b (k x m), by its definition.
