@@ -2,6 +2,7 @@
 //! cannot rely on any one of them. An edge goes in both directions or not at all, and degrees are counted anew.
 
 use crate::GraphInput;
+use crate::edge_hash::share;
 use candle_core::Result;
 use l0gm_ops::{Csr, Generator, SparseMatrix};
 use std::sync::Arc;
@@ -28,7 +29,9 @@ fn thinned(all: &Csr, rate: f64, salt: u64) -> Result<Csr> {
     for (row, span) in all.indptr().windows(2).enumerate() {
         let row = row as u32;
         let others = &all.indices()[span[0] as usize..span[1] as usize];
-        let stays = |other: &&u32| **other == row || share(row, **other, salt) >= rate;
+        let stays = |other: &&u32| {
+            **other == row || share(row.min(**other), row.max(**other), salt) >= rate
+        };
         indices.extend(others.iter().filter(stays));
         indptr.push(indices.len() as u32);
     }
@@ -40,17 +43,6 @@ fn thinned(all: &Csr, rate: f64, salt: u64) -> Result<Csr> {
         }
     }
     Csr::new(all.rows(), all.columns(), indptr, indices, values)
-}
-
-/// A number from 0 to 1 that depends on an edge and the step alone, and not on the edge's direction.
-fn share(a: u32, b: u32, salt: u64) -> f64 {
-    let edge = (u64::from(a.min(b)) << 32) | u64::from(a.max(b));
-    // The finaliser of SplitMix64 (Steele et al. 2014).
-    let mut x = (edge ^ salt).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^= x >> 31;
-    (x >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 //! [`CompactModel`](crate::CompactModel) is the compact form of a trained model.
 
 use crate::drop_edge::drop_edges;
+use crate::feature_dropout::drop_features;
 use crate::gathering::Gathering;
 use crate::layer::{Layer, LayerShape, Weights};
 use crate::norm::NormKind;
@@ -34,6 +35,7 @@ pub struct GraphEncoder {
     pub(crate) layers: Vec<Layer>,
     dropout: f64,
     interface_dropout: f64,
+    input_dropout: f64,
     /// Share of the edges that each training step leaves out.
     drop_edge: f64,
     pub(crate) jumping: Jumping,
@@ -84,6 +86,7 @@ impl GraphEncoder {
             layers,
             dropout: settings.dropout,
             interface_dropout: settings.interface_dropout,
+            input_dropout: settings.input_dropout,
             drop_edge: settings.drop_edge,
             jumping: settings.jumping,
             fine: Vec::new(),
@@ -206,13 +209,16 @@ impl GraphEncoder {
         mode: &mut Mode<'_>,
         of_network: impl FnOnce(&GraphInput, &mut Mode<'_>) -> std::result::Result<Tensor, E>,
     ) -> std::result::Result<Tensor, E> {
-        let thinned = match mode {
-            Mode::Train(generator) if self.drop_edge > 0.0 && self.kind != EncoderKind::Mlp => {
-                Some(drop_edges(input, self.drop_edge, generator)?)
+        let mut seen = input.clone();
+        if let Mode::Train(generator) = mode {
+            if self.drop_edge > 0.0 && self.kind != EncoderKind::Mlp {
+                seen = drop_edges(&seen, self.drop_edge, generator)?;
             }
-            _ => None,
-        };
-        let h = of_network(thinned.as_ref().unwrap_or(input), mode)?; // (wanted nodes, channels)
+            if self.input_dropout > 0.0 {
+                seen = drop_features(&seen, self.input_dropout, self.sparse, generator)?;
+            }
+        }
+        let h = of_network(&seen, mode)?; // (wanted nodes, channels)
         if self.scores.is_empty() {
             return Ok(h);
         }

@@ -326,6 +326,7 @@ fn one_training_step_moves_every_parameter_of_every_kind() {
             let mut settings = small_settings(kind);
             settings.gcn.batch_norm = batch_norm;
             settings.gcn.drop_edge = drop_edge;
+            settings.gcn.input_dropout = drop_edge;
             settings.gcn.jumping = jumping;
             settings.train.epochs = 1;
             settings.train.optimiser.weight_decay = 0.0;

@@ -7,6 +7,7 @@ use crate::kernel::{apply1, by_dtype, fused, owned, read, slice, tensor};
 use crate::spmm::multiply;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 use std::sync::Arc;
 /// A compressed-sparse-row matrix of f32 on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,6 +188,36 @@ impl SparseMatrix {
         Self {
             forward: self.transposed.clone(),
             transposed: self.forward.clone(),
+            copies: Arc::default(),
+        }
+    }
+    /// A matrix with the same stored entries and the values that `value(row, column, before)` gives them.
+    pub fn map_values(&self, value: impl Fn(u32, u32, f32) -> f32 + Sync) -> Self {
+        let mapped = |matrix: &Csr, transposed: bool| {
+            let mut matrix = matrix.clone();
+            let indptr = &matrix.indptr;
+            let mut rows = Vec::with_capacity(matrix.rows);
+            let mut rest = matrix.values.as_mut_slice();
+            for span in indptr.windows(2) {
+                let (row, after) = rest.split_at_mut((span[1] - span[0]) as usize);
+                rows.push(row);
+                rest = after;
+            }
+            let indices = &matrix.indices;
+            rows.into_par_iter().enumerate().for_each(|(row, values)| {
+                let columns = &indices[indptr[row] as usize..];
+                for (before, &column) in values.iter_mut().zip(columns) {
+                    *before = match transposed {
+                        false => value(row as u32, column, *before),
+                        true => value(column, row as u32, *before),
+                    };
+                }
+            });
+            Arc::new(matrix)
+        };
+        Self {
+            forward: mapped(&self.forward, false),
+            transposed: mapped(&self.transposed, true),
             copies: Arc::default(),
         }
     }

@@ -76,7 +76,7 @@ impl Default for SplitSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 29] = [
+pub(crate) const UNWRITTEN: [&str; 30] = [
     "gate.distribution",
     "gate.sigma",
     "train.recipe",
@@ -90,6 +90,7 @@ pub(crate) const UNWRITTEN: [&str; 29] = [
     "encoder",
     "gcn.heads",
     "gcn.batch-norm",
+    "gcn.input-dropout",
     "gcn.drop-edge",
     "gcn.jumping",
     "gcn.own-weight",

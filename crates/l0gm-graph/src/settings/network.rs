@@ -132,6 +132,9 @@ pub struct GcnSettings {
     /// over its channels. Compaction can then drop any channel.
     #[serde(skip_serializing_if = "is_default")]
     pub batch_norm: bool,
+    /// Share of the raw attributes' values dropped in each training step.
+    #[serde(skip_serializing_if = "is_default")]
+    pub input_dropout: f64,
     /// Share of the edges left out of each training step (DropEdge; Rong et al. 2020).
     #[serde(skip_serializing_if = "is_default")]
     pub drop_edge: f64,
@@ -160,6 +163,7 @@ impl Default for GcnSettings {
             sparse_features: false,
             heads: 1,
             batch_norm: false,
+            input_dropout: 0.0,
             drop_edge: 0.0,
             jumping: Jumping::None,
         }
@@ -192,6 +196,7 @@ impl GcnSettings {
         for (name, p) in [
             ("gcn.dropout", self.dropout),
             ("gcn.interface-dropout", self.interface_dropout),
+            ("gcn.input-dropout", self.input_dropout),
             ("gcn.drop-edge", self.drop_edge),
         ] {
             if !(0.0..1.0).contains(&p) {
