@@ -194,9 +194,10 @@ pub struct TextSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 19] = [
+pub(crate) const UNWRITTEN: [&str; 20] = [
     "gate.distribution",
     "gate.sigma",
+    "train.select-by",
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",

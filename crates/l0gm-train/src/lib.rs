@@ -96,7 +96,8 @@ pub use spec::{Profile, RunSpec};
 pub use task::{Batch, Split, Task};
 pub use timed::{CompactPass, Pass, TimedBatch, TimedRun, largest_difference};
 pub use trainer::{
-    ClassWeights, LambdaUnit, Outcome, Recipe, Selection, Teacher, TrainConfig, Training, train,
+    ClassWeights, LambdaUnit, Outcome, Recipe, SelectBy, Selection, Teacher, TrainConfig, Training,
+    train,
 };
 pub use turns::{
     THIRD_DIGIT, Timing, Turn, Turns, by_turns, own_turn, ratio, side_by_side, spread,

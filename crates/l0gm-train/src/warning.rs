@@ -3,7 +3,7 @@
 //! A run that ends without an error may still have learnt nothing. These signs are found by rules on validation data
 //! and on the gates, kept in the record and shown wherever the run is shown.
 
-use crate::{EpochRecord, Selection};
+use crate::{EpochRecord, SelectBy, Selection};
 use l0gm_gate::GateReading;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -186,6 +186,9 @@ impl Evidence<'_> {
 
     fn better_loss_seen(&self) -> Option<Warning> {
         let selection = self.selection.filter(|selection| selection.gap() > GAP)?;
+        if selection.by != SelectBy::Loss {
+            return None;
+        }
         Some(Warning {
             kind: WarningKind::BetterLossSeen,
             text: format!(

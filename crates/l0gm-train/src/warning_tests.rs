@@ -92,6 +92,7 @@ fn selection(chosen: f64, best_seen: f64) -> Selection {
         best_seen,
         best_seen_epoch: 2,
         start: None,
+        by: crate::SelectBy::Loss,
     }
 }
 

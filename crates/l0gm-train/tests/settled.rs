@@ -7,8 +7,8 @@ mod support;
 use candle_core::Device;
 use l0gm_gate::{GateConfig, GateKind, InferenceGate};
 use l0gm_train::{
-    Error, LambdaUnit, Outcome, Progress, ProgressEvent, Recipe, RunDir, StopFlag, TrainConfig,
-    Training, train,
+    Error, LambdaUnit, Outcome, Progress, ProgressEvent, Recipe, RunDir, SelectBy, StopFlag,
+    TrainConfig, Training, train,
 };
 use std::path::Path;
 use support::{Model, Synthetic, bits, config, model};
@@ -100,6 +100,23 @@ fn the_weights_go_on_learning_under_the_settled_gates_and_the_gates_stay() {
     for ((name, before), (_, now)) in then.iter().zip(bits(&model)) {
         assert_eq!(*before == now, name.contains("log_alpha"), "{name}");
     }
+}
+
+#[test]
+fn by_accuracy_the_epoch_with_the_highest_validation_accuracy_is_selected() {
+    let config = TrainConfig {
+        select_by: SelectBy::Accuracy,
+        ..settled(12, 0.0)
+    };
+    let outcome = whole(&model(8, 16, None, 0), &config);
+    let history = &outcome.history;
+    let highest = history.iter().map(|e| e.valid_accuracy).fold(0.0, f64::max);
+    let first = history.iter().filter(|e| e.valid_accuracy == highest);
+    let best = first.min_by(|a, b| a.valid_loss.total_cmp(&b.valid_loss));
+    assert_eq!(outcome.best_epoch, best.unwrap().epoch);
+    let selection = outcome.selection.unwrap();
+    assert_eq!(selection.by, SelectBy::Accuracy);
+    assert_eq!(selection.chosen, best.unwrap().valid_loss);
 }
 
 #[test]

@@ -76,9 +76,10 @@ impl Default for SplitSettings {
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 30] = [
+pub(crate) const UNWRITTEN: [&str; 31] = [
     "gate.distribution",
     "gate.sigma",
+    "train.select-by",
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",

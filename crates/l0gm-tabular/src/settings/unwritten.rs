@@ -2,7 +2,7 @@
 
 /// Settings that are omitted from a record if they have their defaults. Thus runs from before these settings existed
 /// keep their identity.
-pub(crate) const UNWRITTEN: [&str; 24] = [
+pub(crate) const UNWRITTEN: [&str; 25] = [
     "gate.distribution",
     "gate.sigma",
     "data.valid-file",
@@ -12,6 +12,7 @@ pub(crate) const UNWRITTEN: [&str; 24] = [
     "model.fm",
     "model.cross",
     "encoding.shrink",
+    "train.select-by",
     "train.recipe",
     "train.lambda-unit",
     "train.average-epochs",

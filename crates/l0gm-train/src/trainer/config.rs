@@ -31,6 +31,25 @@ impl Recipe {
     }
 }
 
+/// What decides which epoch is selected. Both read the validation rows alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelectBy {
+    /// The lowest loss (NLL).
+    #[default]
+    Loss,
+    /// The highest accuracy and, where it is equal, the lowest loss, as most published graph networks are selected. Their
+    /// probabilities are usually too sure of themselves before temperature scaling.
+    Accuracy,
+}
+
+impl SelectBy {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What lambda is a multiple of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,9 +99,12 @@ pub struct TrainConfig {
     /// Only epochs in this last share of training, in (0, 1], may be selected, because the gates must be final. The
     /// recipe `settled` ignores it.
     pub select_from_last: f64,
-    /// Stops after this many validations without a better validation loss, counted from when selection starts;
+    /// Stops after this many validations without a better one (by `select-by`), counted from when selection starts;
     /// 0 = never.
     pub patience: usize,
+    /// What decides which of the epochs that may be selected is.
+    #[serde(skip_serializing_if = "SelectBy::is_default")]
+    pub select_by: SelectBy,
     /// The phases of training, and which epochs may be selected.
     #[serde(skip_serializing_if = "Recipe::is_default")]
     pub recipe: Recipe,
@@ -131,6 +153,7 @@ impl Default for TrainConfig {
             validate_every: 1,
             select_from_last: 0.25,
             patience: 0,
+            select_by: SelectBy::default(),
             recipe: Recipe::default(),
             lambda_unit: LambdaUnit::default(),
             average_epochs: 0.0,
@@ -180,7 +203,8 @@ impl Outcome {
 impl TrainConfig {
     /// Settings that came later and are not written where they have their defaults, so that the identities of earlier
     /// runs do not change. Written as a modality keeps them, under `train`.
-    pub const UNWRITTEN: [&'static str; 7] = [
+    pub const UNWRITTEN: [&'static str; 8] = [
+        "train.select-by",
         "train.least-steps",
         "train.recipe",
         "train.lambda-unit",

@@ -20,7 +20,7 @@ mod steering;
 mod teaching;
 
 pub use class_weights::ClassWeights;
-pub use config::{LambdaUnit, Outcome, Recipe, TrainConfig};
+pub use config::{LambdaUnit, Outcome, Recipe, SelectBy, TrainConfig};
 pub use distillation::Teacher;
 pub use selection::Selection;
 

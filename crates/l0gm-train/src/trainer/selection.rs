@@ -1,5 +1,6 @@
-//! Validates with deterministic gates and selects by validation loss alone.
+//! Validates with deterministic gates and selects by the validation rows alone, usually by their loss.
 
+use super::config::SelectBy;
 use super::session::Session;
 use crate::checkpoint::Position;
 use crate::predict::{fit_head_and_predict, predict_and_read};
@@ -23,6 +24,9 @@ pub struct Selection {
     /// Validation loss of the untrained model. Absent where it was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<f64>,
+    /// What was selected by.
+    #[serde(default, skip_serializing_if = "SelectBy::is_default")]
+    pub by: SelectBy,
 }
 
 impl Selection {
@@ -32,7 +36,7 @@ impl Selection {
     }
 
     /// Reads it from a training that is over. `None` if nothing was validated.
-    pub(super) fn of(position: &Position) -> Option<Self> {
+    pub(super) fn of(position: &Position, by: SelectBy) -> Option<Self> {
         let (_, chosen) = position.best?;
         let seen = position.history.iter().map(|e| (e.epoch, e.valid_loss));
         let seen = position
@@ -48,6 +52,7 @@ impl Selection {
             best_seen,
             best_seen_epoch,
             start: position.start_loss,
+            by,
         })
     }
 }
@@ -88,15 +93,16 @@ where
         self.position.loss_sum = 0.0;
         self.position.loss_count = 0;
         if (self.may_select() || self.config.recipe.settles()) && self.is_compressed() {
-            self.select_if_better(valid_loss)?;
+            self.select_if_better(valid_loss, predicted.accuracy())?;
         }
         Ok(())
     }
 
     /// Validates without an entry in the history, and selects the current parameters if they are the best so far.
     pub(super) fn consider(&mut self, progress: &mut dyn Progress) -> Result<()> {
-        let loss = self.validation_loss(progress)?;
-        self.select_if_better(loss)
+        let (predicted, _) = self.predict_validation(progress)?;
+        let loss = self.finite_loss(&predicted)?;
+        self.select_if_better(loss, predicted.accuracy())
     }
 
     /// The validation loss of the current parameters.
@@ -138,8 +144,16 @@ where
         }
     }
 
-    fn select_if_better(&mut self, loss: f64) -> Result<()> {
-        if self.position.best.is_none_or(|(_, best)| loss < best) {
+    fn select_if_better(&mut self, loss: f64, accuracy: f64) -> Result<()> {
+        let better = match (self.position.best, self.config.select_by) {
+            (None, _) => true,
+            (Some((_, best)), SelectBy::Loss) => loss < best,
+            (Some((epoch, best)), SelectBy::Accuracy) => {
+                let before = self.accuracy_at(epoch);
+                accuracy > before || (accuracy >= before && loss < best)
+            }
+        };
+        if better {
             self.position.best = Some((self.position.epoch, loss));
             self.position.stale = 0;
             self.best = Some(snapshot(&self.parameters)?);
@@ -147,6 +161,13 @@ where
             self.position.stale += 1;
         }
         Ok(())
+    }
+
+    /// The validation accuracy of an epoch; 0 if it was not validated.
+    fn accuracy_at(&self, epoch: usize) -> f64 {
+        let history = &self.position.history;
+        let record = history.iter().rev().find(|record| record.epoch == epoch);
+        record.map_or(0.0, |record| record.valid_accuracy)
     }
 
     /// Whether the parameters of this epoch may become the model's.

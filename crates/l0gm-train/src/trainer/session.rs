@@ -164,7 +164,7 @@ where
                 self.save_if_due()?;
             }
         }
-        let selection = Selection::of(&self.position);
+        let selection = Selection::of(&self.position, self.config.select_by);
         Ok(Outcome {
             history: self.position.history,
             best_epoch: self
