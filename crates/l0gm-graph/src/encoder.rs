@@ -88,7 +88,7 @@ impl GraphEncoder {
             interface_dropout: settings.interface_dropout,
             input_dropout: settings.input_dropout,
             drop_edge: settings.drop_edge,
-            jumping: settings.jumping,
+            jumping: settings.joins(),
             fine: Vec::new(),
             scores: Vec::new(),
             sparse: settings.sparse_features,
@@ -137,6 +137,13 @@ impl GraphEncoder {
         Ok(self)
     }
 
+    /// Whether the features are only multiplied, so that a step needs none of them written out.
+    fn multiplies_features(&self) -> bool {
+        let residual = self.layers.first().is_some_and(|first| first.residual);
+        let shared = self.fine.first().is_none_or(|(_, gate)| is_shared(gate));
+        self.kind != EncoderKind::SageMax && !residual && shared
+    }
+
     /// How the first layer gathers; `None` for attention.
     fn first_gathering(&self) -> Option<Gathering> {
         self.layers.first().and_then(|l| l.convolution.gathering())
@@ -155,11 +162,7 @@ impl GraphEncoder {
             return Ok((Messages::features(input, by, self.sparse)?, None));
         };
         let mode = gating.mode(mode);
-        let shared = !mode.is_train()
-            || gate
-                .config()
-                .is_none_or(|config| matches!(config.kind, GateKind::Static | GateKind::Fixed));
-        if shared && !first.residual {
+        if (is_shared(gate) || !mode.is_train()) && !first.residual {
             let features = Messages::features(input, self.first_gathering(), self.sparse)?;
             let weights = first.gated_weights(|rows| gate.forward(rows, mode))?;
             return Ok((features, Some(weights)));
@@ -215,7 +218,8 @@ impl GraphEncoder {
                 seen = drop_edges(&seen, self.drop_edge, generator)?;
             }
             if self.input_dropout > 0.0 {
-                seen = drop_features(&seen, self.input_dropout, self.sparse, generator)?;
+                let sparse = self.sparse && self.multiplies_features();
+                seen = drop_features(&seen, self.input_dropout, sparse, generator)?;
             }
         }
         let h = of_network(&seen, mode)?; // (wanted nodes, channels)
@@ -238,6 +242,12 @@ impl GraphEncoder {
         let of_scores = of_scores.map(|own| own.reach.flops(nodes, entries, &own.weight) as u64);
         of_layers.chain(of_scores).sum()
     }
+}
+
+/// Whether a training step draws one z for all nodes.
+fn is_shared(gate: &Gate) -> bool {
+    let config = gate.config();
+    config.is_none_or(|config| matches!(config.kind, GateKind::Static | GateKind::Fixed))
 }
 
 impl Encoder for GraphEncoder {

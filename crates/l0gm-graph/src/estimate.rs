@@ -63,19 +63,27 @@ pub(crate) fn epoch(size: &GraphSize, share: f64, settings: &GraphSettings) -> f
         0 | 1 => 0.0,
         layers => layers as f64 - 2.0 + share,
     };
-    let sparse = gcn.sparse_features && size.is_sparse();
+    let sparse =
+        gcn.sparse_features && size.is_sparse() && settings.encoder != EncoderKind::SageMax;
     let (dense_inputs, first_entries) = match sparse {
         true => (0.0, weights * size.stored + rounds_of_edges * size.entries),
-        // Only attention cannot gather the features once for all epochs.
+        // Attention cannot gather the features once for all epochs.
         false if settings.encoder == EncoderKind::Gat => {
             (size.features, rounds_of_edges * size.entries)
         }
         false => (size.features, 0.0),
     };
+    // Nor can a graph that loses edges or values in each step, which is also made anew.
+    let dropped = gcn.drop_edge > 0.0 || (gcn.input_dropout > 0.0 && !sparse);
+    let again = match dropped && settings.encoder != EncoderKind::Mlp {
+        true if sparse => 20.0 * size.entries,
+        true => (20.0 + 2.0 * size.features) * size.entries,
+        false => 0.0,
+    };
     let dense = 2.0 * size.nodes * width * weights * (dense_inputs + rounds * width) / DENSE;
     let sparse = 2.0 * width * (first_entries + rounds * rounds_of_edges * size.entries) / SPARSE;
     let between = size.nodes * width * (rounds + 1.0) * 1.5e-9;
-    3.0 * (dense + sparse) + between
+    3.0 * (dense + sparse) + between + again / SPARSE
 }
 
 /// Starting, reading a graph, whatever is trained on it, and judging the predictions of its test nodes: their calibration

@@ -8,7 +8,7 @@ use l0gm_ops::{Generator, Mode, SparseMatrix, dropout};
 use std::sync::Arc;
 
 /// The same input with each feature of each node set to 0 with probability `rate`, and the others scaled up so that their
-/// expectation stays. `sparse` says whether features that are mostly 0 are multiplied without their zeros.
+/// expectation stays. With `sparse`, features that are mostly 0 are multiplied without their zeros and not written out.
 pub(crate) fn drop_features(
     input: &GraphInput,
     rate: f64,

@@ -158,9 +158,13 @@ mod tests {
             members: None,
             gated: gated.clone(),
         };
-        assert_eq!(head.loss_terms(&forward).unwrap().len(), 1);
+        let terms_of = |head: &LinearHead| {
+            let terms = <LinearHead as Head<GraphInput>>::loss_terms(head, &forward);
+            terms.unwrap()
+        };
+        assert_eq!(terms_of(&head).len(), 1);
         head.blend.as_mut().unwrap().share_losses(&[3.0, 1.0]);
-        let terms = head.loss_terms(&forward).unwrap();
+        let terms = terms_of(&head);
         assert_eq!([terms[0].share, terms[1].share], [0.75, 0.25]);
         assert_eq!(values(&terms[0].logits), own);
         let scores = gated.value.narrow(1, channels, classes).unwrap();

@@ -269,6 +269,26 @@ fn every_kind_has_a_compact_form_that_keeps_the_logits_in_memory_and_in_files() 
 }
 
 #[test]
+fn joined_layers_with_residual_connections_survive_the_files() {
+    let graph = two_communities(30, 2);
+    let input = whole(&graph);
+    for jumping in [Jumping::Concat, Jumping::Max] {
+        let mut settings = small_settings(EncoderKind::Gcn);
+        settings.gcn.residual = true;
+        settings.gcn.jumping = jumping;
+        let model = model(&settings, &graph, |at| at >= 24);
+        let expected = model.logits(&input).unwrap();
+        let small = CompactModel::new(&model).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let parts = small.parts(8, &settings).unwrap();
+        crate::compact::write_for_tests(dir.path(), parts);
+        let loaded = CompactGraph::load(dir.path(), &Device::Cpu).unwrap();
+        let found = loaded.logits(graph.clone()).unwrap();
+        assert!(apart(&expected, &found) < 1e-5, "{jumping:?}");
+    }
+}
+
+#[test]
 fn a_layer_whose_gates_all_close_still_gives_the_gated_logits() {
     let graph = two_communities(30, 2);
     let input = whole(&graph);
@@ -376,11 +396,17 @@ fn settings_that_do_not_fit_a_kind_are_refused_by_name() {
         change(&mut settings);
         settings.check().unwrap_err().to_string()
     };
-    let error = refused(|settings| settings.encoder = EncoderKind::Sage);
-    assert!(
-        error.contains("gcn.heads is 3") && error.contains("gat"),
-        "{error}"
-    );
+    let error = refused(|settings| {
+        settings.gcn.batch_norm = true;
+        settings.gcn.norm = false;
+        settings.gcn.norm_last = false;
+    });
+    assert!(error.contains("gcn.batch-norm is true"), "{error}");
+    let error = refused(|settings| {
+        settings.gcn.batch_norm = true;
+        settings.train.average_epochs = 2.0;
+    });
+    assert!(error.contains("train.average-epochs is 2"), "{error}");
     let error = refused(|settings| settings.gcn.heads = 5);
     assert!(error.contains("does not divide the width 12"), "{error}");
     let error = refused(|settings| {
@@ -388,6 +414,12 @@ fn settings_that_do_not_fit_a_kind_are_refused_by_name() {
         settings.gcn.interface_width = 24;
     });
     assert!(error.contains("gcn.width is 12"), "{error}");
+    let error = refused(|settings| {
+        settings.gcn.layers = 1;
+        settings.gcn.width = 10;
+        settings.search = Some(crate::search::SearchSettings::default());
+    });
+    assert!(error.contains("does not divide the width 10"), "{error}");
     let error = refused(|settings| settings.gcn.drop_edge = 1.0);
     assert!(error.contains("gcn.drop-edge is 1"), "{error}");
 }

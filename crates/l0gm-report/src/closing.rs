@@ -152,7 +152,8 @@ const READING: [&str; 5] = [
          noise floor beside it. NLL and Brier are proper scores, so they rank.",
     "Temperature scaling costs one number fitted on validation. A method that improves calibration \
          has to beat it.",
-    "The checkpoint is selected by validation loss; the test split is read once, at the end of a run.",
+    "The checkpoint is selected by validation loss, unless a run's notes say by validation accuracy; the test split is \
+         read once, at the end of a run.",
     "Frontier: points that no other point beats in sparsity, accuracy and ECE together.",
 ];
 

@@ -32,6 +32,9 @@ pub(crate) struct Position {
     pub(crate) history: Vec<EpochRecord>,
     /// The selected epoch and its validation loss.
     pub(crate) best: Option<(usize, f64)>,
+    /// Its validation accuracy.
+    #[serde(default)]
+    pub(crate) best_accuracy: f64,
     /// Validation loss before the first step. Absent where it was not measured.
     #[serde(default)]
     pub(crate) start_loss: Option<f64>,

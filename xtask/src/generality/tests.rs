@@ -26,6 +26,7 @@ fn record(method: &MethodInfo, seed: u64, nll: f64) -> RunRecord {
         best_seen: nll,
         best_seen_epoch: 3,
         start: None,
+        by: l0gm_train::SelectBy::Loss,
     });
     record
 }
@@ -94,6 +95,7 @@ fn a_row_has_means_over_seeds_and_the_worst_gap() {
         best_seen: 0.30,
         best_seen_epoch: 2,
         start: None,
+        by: l0gm_train::SelectBy::Loss,
     });
     records[2].gate.expected_l0 = 0.5 * records[2].gate.total_dims as f64;
     records[2].gate.active_fraction = 0.47;
@@ -180,6 +182,7 @@ fn each_demand_can_be_missed() {
         best_seen: 0.30,
         best_seen_epoch: 2,
         start: None,
+        by: l0gm_train::SelectBy::Loss,
     });
     let gate = &mut records[4].gate;
     gate.expected_l0 = (gate.active_fraction + 0.021) * gate.total_dims as f64;

@@ -370,7 +370,7 @@ fn read_model(folder: &CompactFolder, body: &Body, device: &Device) -> Result<Co
             bias: tensor("bias", &[shape.outputs])?,
             norm,
             residual: shape.residual,
-            kept: match last && !whole && shape.residual {
+            kept: match last && !whole && shape.residual && body.jumping == Jumping::None {
                 true => Some(Tensor::new(of_network, device)?),
                 false => None,
             },
@@ -441,14 +441,24 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
     let chain = body.layers.iter().all(|layer| {
         let reads = layer.inputs == inputs;
         inputs = layer.outputs;
-        let heads = layer.heads.is_empty() || layer.heads.iter().sum::<usize>() == layer.outputs;
+        let widths = layer.heads.iter();
+        let sum = widths
+            .clone()
+            .try_fold(0usize, |sum, width| sum.checked_add(*width));
+        let heads = layer.heads.is_empty()
+            || (widths.clone().all(|width| *width > 0) && sum == Some(layer.outputs));
         let linear = layer.heads.is_empty() && !layer.residual && !layer.own;
         reads && heads && (!layer.spread || linear)
     });
     let computed = match body.jumping {
         Jumping::None | Jumping::Max => body.layers.last().map_or(0, |last| last.outputs),
-        Jumping::Concat => body.layers.iter().map(|layer| layer.outputs).sum(),
+        Jumping::Concat => {
+            let outputs = body.layers.iter().map(|layer| layer.outputs);
+            outputs.fold(0, usize::saturating_add)
+        }
     };
+    let alike =
+        body.jumping != Jumping::Max || body.layers.iter().all(|layer| layer.outputs == computed);
     let last = body.layers.last().is_none_or(|last| {
         // A normalisation over dropped channels needs a spread.
         let channels = match body.jumping {
@@ -459,7 +469,11 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
         let residual = body.jumping != Jumping::None || !last.residual || last.inputs == channels;
         computed == of_network && whole && residual
     });
-    let others = body.layers.len().saturating_sub(1);
+    // The last layer's residual input may have lost channels with its output.
+    let others = match body.jumping {
+        Jumping::None => body.layers.len().saturating_sub(1),
+        Jumping::Concat | Jumping::Max => body.layers.len(),
+    };
     let straight = body.layers[..others]
         .iter()
         .all(|layer| !layer.residual || layer.inputs == layer.outputs);
@@ -471,6 +485,7 @@ fn fits(body: &Body, bias: &Tensor) -> bool {
         .all(|(at, shape)| body.scores[..at].iter().all(|s| s.reach != shape.reach));
     chain
         && attributes
+        && alike
         && last
         && straight
         && distinct

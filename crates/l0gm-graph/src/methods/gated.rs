@@ -16,8 +16,8 @@ use candle_core::Device;
 use l0gm_gate::{GateKind, Granularity};
 use l0gm_train::settings::merge_settings_with;
 use l0gm_train::{
-    Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, Sitting,
-    Technique, TimedRun, fit_ensemble, member_seed,
+    Experiment, GatedFit, Method, MethodInfo, Result, RunContext, RunRecord, RunSpec, SelectBy,
+    Sitting, Technique, TimedRun, fit_ensemble, member_seed,
 };
 use std::cell::OnceCell;
 use std::path::Path;
@@ -57,6 +57,14 @@ impl GatedMethod {
     fn settings_of(&self, spec: &RunSpec) -> Result<GraphSettings> {
         let mut settings = settings_of(spec)?;
         if let Some(encoder) = self.encoder {
+            if ![encoder, EncoderKind::default()].contains(&settings.encoder) {
+                return Err(l0gm_train::Error::Setting(format!(
+                    "encoder is \"{}\", but method {} has \"{}\"; leave the setting out, or use method dense",
+                    settings.encoder.name(),
+                    self.info.name,
+                    encoder.name()
+                )));
+            }
             settings.encoder = encoder;
             settings.check()?;
         }
@@ -264,14 +272,22 @@ fn reductions(settings: &GraphSettings) -> Vec<String> {
 fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     let scaling = settings.features.words();
     let gcn = &settings.gcn;
-    let last = match (gcn.norm_last, gcn.batch_norm) {
-        (true, false) => {
+    let last = match (gcn.joins(), gcn.norm_last, gcn.batch_norm) {
+        (Jumping::Concat, ..) => {
+            "all layers stand in the interface: compaction drops layers at the end, no single channel"
+        }
+        (Jumping::Max, ..) => {
+            "all layers stand in the interface: compaction drops no channel of them"
+        }
+        (Jumping::None, true, false) => {
             "last layer ends in layer normalisation: compaction keeps what its variance needs"
         }
-        (true, true) => {
+        (Jumping::None, true, true) => {
             "last layer ends in batch normalisation: compaction drops its closed channels"
         }
-        (false, _) => "last layer has no normalisation: compaction drops its closed channels",
+        (Jumping::None, false, _) => {
+            "last layer has no normalisation: compaction drops its closed channels"
+        }
     };
     let mut notes = vec![
         format!("split {}", settings.split.kind),
@@ -298,20 +314,29 @@ fn notes(settings: &GraphSettings, gated: bool) -> Vec<String> {
     notes
 }
 
-/// What is unusual about the network's shape.
+/// What is unusual about the network's shape and its training.
 fn shape_note(settings: &GraphSettings) -> Option<String> {
     let gcn = &settings.gcn;
     let mut said = Vec::new();
-    if gcn.heads > 1 {
+    if gcn.heads > 1 && settings.encoder == EncoderKind::Gat {
         said.push(format!("{} attention heads", gcn.heads));
     }
-    if gcn.drop_edge > 0.0 {
+    if gcn.drop_edge > 0.0 && settings.encoder != EncoderKind::Mlp {
         said.push(format!(
             "each step leaves out {}% of the edges",
             100.0 * gcn.drop_edge
         ));
     }
-    match gcn.jumping {
+    if gcn.input_dropout > 0.0 {
+        said.push(format!(
+            "each step leaves out {}% of the attributes' values",
+            100.0 * gcn.input_dropout
+        ));
+    }
+    if settings.train.select_by == SelectBy::Accuracy {
+        said.push("the epoch is selected by validation accuracy".to_owned());
+    }
+    match gcn.joins() {
         Jumping::None => {}
         Jumping::Concat => said.push("the interface holds every layer's output".to_owned()),
         Jumping::Max => {

@@ -140,7 +140,8 @@ pub struct GraphSettings {
     pub search: Option<SearchSettings>,
     /// The gate on the last node representation.
     pub gate: GateConfig,
-    /// Training. One epoch is one full-batch step, so batch sizes are not used.
+    /// Training. One epoch of a graph network is one full-batch step, so batch sizes are not used; `sign` trains in batches of
+    /// `train.batch-size` nodes.
     pub train: TrainConfig,
 }
 
@@ -204,6 +205,13 @@ impl GraphSettings {
     pub fn check(&self) -> Result<()> {
         self.table.check()?;
         self.gcn.check(self.encoder)?;
+        if self.gcn.batch_norm && self.train.average_epochs > 0.0 {
+            return Err(Error::Setting(format!(
+                "train.average-epochs is {}, but with gcn.batch-norm the running mean and variance belong to the weights \
+                 of a single step; set one of the two to its default",
+                self.train.average_epochs
+            )));
+        }
         let split = &self.split;
         if split.kind.is_empty() || split.kind.contains(['/', '\\']) || split.kind.starts_with('.')
         {
@@ -227,6 +235,16 @@ impl GraphSettings {
         })?;
         if let Some(search) = &self.search {
             search.check()?;
+            for &layers in &search.layers {
+                let gcn = GcnSettings {
+                    layers,
+                    ..self.gcn.clone()
+                };
+                gcn.check(self.encoder)?;
+                self.gate.check_on(Interface::Flat {
+                    dim: gcn.interface(),
+                })?;
+            }
         }
         self.train.check()?;
         whole("train.epochs", self.train.epochs, 1, 1_000_000)?;

@@ -125,7 +125,7 @@ pub struct GcnSettings {
     /// rounding only.
     #[serde(skip_serializing_if = "is_default")]
     pub sparse_features: bool,
-    /// Number of attention heads of a GAT. Their outputs stand one after the other, so it must divide the widths.
+    /// Number of attention heads of a GAT; other encoders have none. Their outputs stand one after the other, so it must divide the widths.
     #[serde(skip_serializing_if = "is_one")]
     pub heads: usize,
     /// Whether layers that normalise do so for each channel over the nodes (Ioffe and Szegedy 2015) and not for each node
@@ -180,9 +180,17 @@ impl GcnSettings {
         widths
     }
 
+    /// Which layers' outputs form the interface; one layer has nothing to join.
+    pub(crate) fn joins(&self) -> Jumping {
+        match self.layers {
+            1 => Jumping::None,
+            _ => self.jumping,
+        }
+    }
+
     /// Width of the interface.
     pub(crate) fn interface(&self) -> usize {
-        match self.jumping {
+        match self.joins() {
             Jumping::Concat => self.widths().iter().sum(),
             Jumping::None | Jumping::Max => self.interface_width,
         }
@@ -205,21 +213,23 @@ impl GcnSettings {
                 )));
             }
         }
-        if self.heads > 1 && encoder != EncoderKind::Gat {
-            return Err(Error::Setting(format!(
-                "gcn.heads is {}, but encoder is \"{}\"; only \"gat\" has attention heads",
-                self.heads,
-                encoder.name()
-            )));
+        if self.batch_norm && !self.norm && !self.norm_last {
+            return Err(Error::Setting(
+                "gcn.batch-norm is true, but neither gcn.norm nor gcn.norm-last lets a layer normalise".into(),
+            ));
         }
-        let uneven = |width: &usize| !width.is_multiple_of(self.heads);
+        let heads = match encoder {
+            EncoderKind::Gat => self.heads,
+            _ => 1,
+        };
+        let uneven = |width: &usize| !width.is_multiple_of(heads);
         if let Some(width) = self.widths().into_iter().find(uneven) {
             return Err(Error::Setting(format!(
                 "gcn.heads is {}, which does not divide the width {width} of a layer (gcn.width, gcn.interface-width)",
                 self.heads
             )));
         }
-        if self.jumping == Jumping::Max && self.layers > 1 && self.width != self.interface_width {
+        if self.joins() == Jumping::Max && self.width != self.interface_width {
             return Err(Error::Setting(format!(
                 "gcn.jumping is \"max\", so all layers must have one width: gcn.width is {} and gcn.interface-width {}",
                 self.width, self.interface_width

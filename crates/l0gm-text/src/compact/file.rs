@@ -79,7 +79,7 @@ struct ScoresBody {
 #[serde(rename_all = "kebab-case")]
 enum EncoderFrom {
     /// In `model.safetensors`, with this configuration.
-    Here(EncoderConfig),
+    Here(Box<EncoderConfig>),
     /// In the folder of a pretrained checkpoint.
     Elsewhere {
         /// The run's setting `encoder`.
@@ -127,7 +127,8 @@ impl CompactModel {
                 for (name, tensor) in encoder.transformer().tensors_below_pooler()? {
                     tensors.insert(format!("encoder.{name}"), tensor);
                 }
-                Some(EncoderFrom::Here(encoder.transformer().config().clone()))
+                let config = encoder.transformer().config().clone();
+                Some(EncoderFrom::Here(Box::new(config)))
             }
         };
         if encoder.is_some() {

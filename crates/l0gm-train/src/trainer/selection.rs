@@ -100,15 +100,14 @@ where
 
     /// Validates without an entry in the history, and selects the current parameters if they are the best so far.
     pub(super) fn consider(&mut self, progress: &mut dyn Progress) -> Result<()> {
-        let (predicted, _) = self.predict_validation(progress)?;
-        let loss = self.finite_loss(&predicted)?;
-        self.select_if_better(loss, predicted.accuracy())
+        let (loss, accuracy) = self.validated(progress)?;
+        self.select_if_better(loss, accuracy)
     }
 
-    /// The validation loss of the current parameters.
-    pub(super) fn validation_loss(&mut self, progress: &mut dyn Progress) -> Result<f64> {
+    /// The validation loss and accuracy of the current parameters.
+    pub(super) fn validated(&mut self, progress: &mut dyn Progress) -> Result<(f64, f64)> {
         let (predicted, _) = self.predict_validation(progress)?;
-        self.finite_loss(&predicted)
+        Ok((self.finite_loss(&predicted)?, predicted.accuracy()))
     }
 
     fn predict_validation(
@@ -144,16 +143,21 @@ where
         }
     }
 
-    fn select_if_better(&mut self, loss: f64, accuracy: f64) -> Result<()> {
-        let better = match (self.position.best, self.config.select_by) {
+    /// Whether parameters with this validation loss and accuracy are better than what is selected.
+    pub(super) fn is_better(&self, loss: f64, accuracy: f64) -> bool {
+        let before = self.position.best_accuracy;
+        match (self.position.best, self.config.select_by) {
             (None, _) => true,
             (Some((_, best)), SelectBy::Loss) => loss < best,
-            (Some((epoch, best)), SelectBy::Accuracy) => {
-                let before = self.accuracy_at(epoch);
+            (Some((_, best)), SelectBy::Accuracy) => {
                 accuracy > before || (accuracy >= before && loss < best)
             }
-        };
-        if better {
+        }
+    }
+
+    pub(super) fn select_if_better(&mut self, loss: f64, accuracy: f64) -> Result<()> {
+        if self.is_better(loss, accuracy) {
+            self.position.best_accuracy = accuracy;
             self.position.best = Some((self.position.epoch, loss));
             self.position.stale = 0;
             self.best = Some(snapshot(&self.parameters)?);
@@ -161,13 +165,6 @@ where
             self.position.stale += 1;
         }
         Ok(())
-    }
-
-    /// The validation accuracy of an epoch; 0 if it was not validated.
-    fn accuracy_at(&self, epoch: usize) -> f64 {
-        let history = &self.position.history;
-        let record = history.iter().rev().find(|record| record.epoch == epoch);
-        record.map_or(0.0, |record| record.valid_accuracy)
     }
 
     /// Whether the parameters of this epoch may become the model's.

@@ -53,12 +53,12 @@ where
             return Ok(());
         };
         let current = self.exchange_weights(&earlier)?;
-        let before = self.validation_loss(progress)?;
-        match self.position.best {
-            Some((_, loss)) if loss <= before => {
+        let (loss, accuracy) = self.validated(progress)?;
+        match self.is_better(loss, accuracy) {
+            true => self.select_if_better(loss, accuracy)?,
+            false => {
                 self.exchange_weights(&current)?;
             }
-            _ => self.consider(progress)?,
         }
         Ok(())
     }
