@@ -60,9 +60,10 @@ pub(crate) struct Position {
     /// What a compression has left. Absent where nothing is removed.
     #[serde(default)]
     pub(crate) kept: Option<crate::Kept>,
-    /// Whether a compression has made its last choice.
+    /// Whether a compression has made its last choice. Absent where nothing is removed, and in checkpoints from before
+    /// this was written.
     #[serde(default)]
-    pub(crate) compressed: bool,
+    pub(crate) compressed: Option<bool>,
     /// Number of steps before the optimiser was last started anew.
     #[serde(default)]
     pub(crate) optimiser_from: usize,
@@ -322,3 +323,7 @@ fn difference(there: &Value, now: &Value, at: &str) -> Option<String> {
         _ => Some(format!("{at}: {there} there, {now} now")),
     }
 }
+
+#[cfg(test)]
+#[path = "checkpoint_tests.rs"]
+mod tests;

@@ -86,7 +86,7 @@ impl Compressor for GroupLasso {
         self.dimensions.kept()
     }
 
-    fn restored(&mut self, kept: Kept, _: bool) {
+    fn restored(&mut self, kept: Kept, _: Option<bool>) {
         self.dimensions.restored(kept);
     }
 

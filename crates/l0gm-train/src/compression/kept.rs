@@ -55,6 +55,11 @@ impl Kept {
         self.kept as f64 / self.of.max(1) as f64
     }
 
+    /// Whether something has been removed.
+    pub(crate) fn is_reduced(self) -> bool {
+        self.kept < self.of
+    }
+
     /// "15.0% of the weights kept: 6,912 of 46,080", for the notes of a record.
     pub fn note(self) -> String {
         format!(

@@ -5,9 +5,8 @@ use candle_core::Device;
 use l0gm_gate::{Gate, Interface, Target};
 use l0gm_ops::Generator;
 
-/// What the choice leaves of the weights [[1, -2], [3, 0.5]] and of a running mean that is 1 above them, both
-/// flattened, and how many are said to be kept.
-fn chosen(target: f64, updates: usize) -> (Vec<f32>, Vec<f32>, usize) {
+/// The weights [[1, -2], [3, 0.5]] and the gates on them.
+fn made() -> (Var, Vec<Parameter>, L0Weights) {
     let var = Var::new(&[[1f32, -2.0], [3.0, 0.5]], &Device::Cpu).unwrap();
     let weight = Parameter {
         name: "layer.weight".to_owned(),
@@ -16,13 +15,20 @@ fn chosen(target: f64, updates: usize) -> (Vec<f32>, Vec<f32>, usize) {
         part: Part::Head,
     };
     let gate = Gate::identity(Interface::Flat { dim: 2 });
-    let mut parameters = vec![weight];
-    let mut l0 = L0Weights::new(&Ingredients {
+    let parameters = vec![weight];
+    let l0 = L0Weights::new(&Ingredients {
         parameters: &parameters,
         gate: &gate,
         readers: Vec::new(),
     })
     .unwrap();
+    (var, parameters, l0)
+}
+
+/// What the choice leaves of the weights and of a running mean that is 1 above them, both flattened, and how many are
+/// said to be kept.
+fn chosen(target: f64, updates: usize) -> (Vec<f32>, Vec<f32>, usize) {
+    let (var, mut parameters, mut l0) = made();
     parameters.extend(l0.state());
     let likely = Tensor::new(&[[-3f32, 0.4], [0.2, -0.1]], &Device::Cpu).unwrap();
     l0.log_alpha[0].var.set(&likely).unwrap();
@@ -80,4 +86,17 @@ fn where_everything_is_kept_the_choice_is_still_made_once() {
     let (once, ..) = chosen(0.99, 1);
     let (twice, _, kept) = chosen(0.99, 2);
     assert_eq!((once, kept), (twice, 4));
+}
+
+#[test]
+fn a_checkpoint_that_does_not_say_so_is_past_the_choice_if_something_is_removed() {
+    let done = |kept, said| {
+        let (.., mut l0) = made();
+        let unit = crate::Unit::Weights;
+        l0.restored(Kept { unit, kept, of: 4 }, said);
+        l0.is_done()
+    };
+    assert!(done(2, None) && !done(4, None));
+    // What it says counts, whatever is left.
+    assert!(done(4, Some(true)) && !done(2, Some(false)));
 }

@@ -104,9 +104,10 @@ impl Compressor for Lottery {
         self.done
     }
 
-    fn restored(&mut self, kept: Kept, done: bool) {
+    fn restored(&mut self, kept: Kept, done: Option<bool>) {
         self.masks.restored(kept);
-        self.done = done;
+        // Only the last choice removes anything.
+        self.done = done.unwrap_or(kept.is_reduced());
     }
 
     fn update(&mut self, stage: &mut Stage<'_>) -> Result<()> {

@@ -56,7 +56,7 @@ impl Compressor for Pruning {
         self.dimensions.kept()
     }
 
-    fn restored(&mut self, kept: Kept, _: bool) {
+    fn restored(&mut self, kept: Kept, _: Option<bool>) {
         self.dimensions.restored(kept);
     }
 

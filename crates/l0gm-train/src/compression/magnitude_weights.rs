@@ -63,7 +63,7 @@ impl Compressor for Pruning {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept, _: bool) {
+    fn restored(&mut self, kept: Kept, _: Option<bool>) {
         self.masks.restored(kept);
     }
 

@@ -109,9 +109,11 @@ impl Compressor for Movement {
         self.done
     }
 
-    fn restored(&mut self, kept: Kept, done: bool) {
+    fn restored(&mut self, kept: Kept, done: Option<bool>) {
         self.masks.restored(kept);
-        self.done = done;
+        // Weights are removed before the last choice too. Scores do not change after it, so making it once more gives
+        // the same M.
+        self.done = done.unwrap_or(false);
     }
 
     fn update(&mut self, stage: &mut Stage<'_>) -> Result<()> {
@@ -174,7 +176,33 @@ impl Compressor for Movement {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use candle_core::Device;
+    use crate::{ParameterKind, Part};
+    use candle_core::{Device, Var};
+    use l0gm_gate::{Gate, Interface};
+
+    #[test]
+    fn a_checkpoint_that_does_not_say_so_leaves_the_last_choice_to_be_made() {
+        let weight = Parameter {
+            name: "layer.weight".to_owned(),
+            var: Var::new(&[[1f32, -2.0], [3.0, 0.5]], &Device::Cpu).unwrap(),
+            kind: ParameterKind::Weight,
+            part: Part::Head,
+        };
+        let mut movement = Movement::new(&Ingredients {
+            parameters: &[weight],
+            gate: &Gate::identity(Interface::Flat { dim: 2 }),
+            readers: Vec::new(),
+        })
+        .unwrap();
+        let half = Kept {
+            kept: 2,
+            ..movement.kept()
+        };
+        for (said, expected) in [(None, false), (Some(true), true)] {
+            movement.restored(half, said);
+            assert_eq!(movement.is_done(), expected);
+        }
+    }
 
     #[test]
     fn a_weight_that_is_pushed_away_from_0_gains_score() {

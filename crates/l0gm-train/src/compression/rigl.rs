@@ -177,7 +177,7 @@ impl Compressor for Rigl {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept, _: bool) {
+    fn restored(&mut self, kept: Kept, _: Option<bool>) {
         self.masks.restored(kept);
     }
 

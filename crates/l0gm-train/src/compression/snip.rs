@@ -85,7 +85,7 @@ impl Compressor for Snip {
         self.masks.kept()
     }
 
-    fn restored(&mut self, kept: Kept, _: bool) {
+    fn restored(&mut self, kept: Kept, _: Option<bool>) {
         self.masks.restored(kept);
     }
 

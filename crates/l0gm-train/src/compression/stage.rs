@@ -87,8 +87,8 @@ pub(crate) trait Compressor {
     }
 
     /// Told once the state has been read from a checkpoint, with what was left then and whether the last choice had
-    /// been made.
-    fn restored(&mut self, kept: Kept, done: bool);
+    /// been made. Older checkpoints do not say the latter.
+    fn restored(&mut self, kept: Kept, done: Option<bool>);
 
     /// Number of training batches whose gradients the start receives. Default: 0.
     fn batches_to_probe(&self) -> usize {

@@ -109,7 +109,7 @@ where
         };
         let result = job(compressor.as_mut(), &mut stage);
         self.position.kept = Some(compressor.kept());
-        self.position.compressed = compressor.is_done();
+        self.position.compressed = Some(compressor.is_done());
         self.compressor = Some(compressor);
         if restart {
             self.optimiser.forget()?;
