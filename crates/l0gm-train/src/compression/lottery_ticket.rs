@@ -48,6 +48,7 @@ pub struct Settings {
     /// Share of the dense training whose end the weights are rewound to.
     pub rewind: f64,
     /// How weights of different layers are compared.
+    #[serde(default = "Ranking::of_older_runs")]
     pub ranking: Ranking,
 }
 

@@ -35,6 +35,7 @@ pub(super) const TECHNIQUE: Technique = Technique {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     /// How weights of different layers are compared.
+    #[serde(default = "Ranking::of_older_runs")]
     pub ranking: Ranking,
 }
 

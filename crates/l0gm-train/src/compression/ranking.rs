@@ -1,6 +1,7 @@
 //! Chooses the best of many scores exactly, over several tensors at once, and makes the scores of weights of different
 //! layers comparable.
 
+use rayon::slice::ParallelSliceMut;
 use serde::{Deserialize, Serialize};
 
 /// How the magnitudes of weights in different layers are compared.
@@ -17,6 +18,11 @@ pub enum Ranking {
 }
 
 impl Ranking {
+    /// What a stored run means that names no ranking: it was made before there was a choice.
+    pub(super) fn of_older_runs() -> Self {
+        Self::Magnitude
+    }
+
     /// Scores of one layer's weights from their magnitudes. Those below 0 stand for weights out of the running, which
     /// stay as they are.
     pub(crate) fn scores(self, magnitudes: Vec<f32>) -> Vec<f32> {
@@ -29,10 +35,18 @@ impl Ranking {
 
 /// LAMP of the magnitudes that are not below 0. Of equal ones the earlier counts as larger.
 fn layer_adaptive(mut scores: Vec<f32>) -> Vec<f32> {
-    let mut order: Vec<usize> = (0..scores.len()).filter(|&at| scores[at] >= 0.0).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    // A layer has fewer than 2^32 weights (16 GiB), and half the memory is half the time. Positions are compared last,
+    // so that the order does not depend on how the threads share the work.
+    let mut order: Vec<u32> = (0..scores.len() as u32)
+        .filter(|&at| scores[at as usize] >= 0.0)
+        .collect();
+    order.par_sort_unstable_by(|&a, &b| {
+        let larger = scores[b as usize].total_cmp(&scores[a as usize]);
+        larger.then(a.cmp(&b))
+    });
     let mut sum = 0f64;
-    for (rank, &at) in order.iter().enumerate() {
+    for (rank, at) in order.into_iter().enumerate() {
+        let at = at as usize;
         let square = f64::from(scores[at]).powi(2);
         sum += square;
         scores[at] = match (rank, sum > 0.0) {

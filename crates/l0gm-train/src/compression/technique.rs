@@ -123,7 +123,9 @@ pub(super) fn written<T: Serialize + Default>() -> Value {
     serde_json::json!(T::default())
 }
 
-/// A technique's settings, from a table that has all of them. A run from before a technique had settings has no table.
+/// A technique's settings, from the table of a run. New runs have all of them there, as [`written`] gives them. A stored
+/// run from before a setting, or from before the technique had any and so without a table, means what was done then,
+/// which need not be today's default.
 pub(super) fn read<T: DeserializeOwned>(settings: &Value, name: &str) -> Result<T> {
     let table = match settings {
         Value::Null => serde_json::json!({}),
@@ -206,5 +208,37 @@ pub(super) const fn calibration_rival(
         knob: Knob::None,
         rival_of: None,
         needs: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Compression;
+    use crate::compression::{Ranking, TECHNIQUES};
+    use serde_json::json;
+
+    #[test]
+    fn stored_runs_without_a_ranking_compared_magnitudes() {
+        let ranking = |technique: &Technique, settings: &Value| {
+            let mut train = TrainConfig::default();
+            (technique.apply)(settings, &mut train).unwrap();
+            match train.compression {
+                Some(Compression::MagnitudeWeights(own)) => own.ranking,
+                Some(Compression::LotteryTicket(own)) => own.ranking,
+                other => unreachable!("{other:?}"),
+            }
+        };
+        for (name, stored) in [
+            ("magnitude-weights", Value::Null),
+            ("magnitude-weights", json!({})),
+            ("lottery-ticket", json!({"rewind": 0.05})),
+        ] {
+            let mut all = TECHNIQUES.into_iter();
+            let technique = all.find(|technique| technique.info.name == name).unwrap();
+            assert_eq!(ranking(technique, &stored), Ranking::Magnitude);
+            assert_eq!(ranking(technique, &technique.settings()), Ranking::Lamp);
+        }
     }
 }
