@@ -220,8 +220,11 @@ fn a_compact_model_is_timed_where_peers_are_missing_crash_hang_or_answer_garbage
         assert!(timed.status.success(), "{}", text(&timed));
         assert!(text(&timed).contains(said), "{said}: {}", text(&timed));
         assert!(text(&timed).contains("L0GM, compact, from a file"));
-        let left = std::fs::read_dir(out.join("latency/peers-files")).unwrap();
-        for program in left {
+        // One run was timed, and its files have a folder of its own.
+        let mut left = std::fs::read_dir(out.join("latency/peers-files")).unwrap();
+        let of_run = left.next().unwrap().unwrap().path();
+        assert!(out.join("runs").join(of_run.file_name().unwrap()).exists());
+        for program in std::fs::read_dir(of_run).unwrap() {
             let files = std::fs::read_dir(program.unwrap().path()).unwrap();
             let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
             assert_eq!(names, ["log.txt"]);

@@ -21,6 +21,7 @@ use l0gm_report::latency_record::TurnsRecord;
 use l0gm_report::peers_record::{MissingPeer, PeerInput, PeersRecord};
 use l0gm_train::{Modality, PeerRun, RunRecord, Turn, by_turns};
 use models::Model;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -104,12 +105,14 @@ fn time_one(
     })?;
     let mut found = None;
     modality.beside_peers(&run.spec, &timing.out.run(&run.run_id), &mut |beside| {
+        let files = timing.out.path().join("latency").join("peers-files");
         let trial = Trial {
             run,
             beside,
             records,
             timing,
-            folder: timing.out.path().join("latency").join("peers-files"),
+            // Logs that the record of one run names must outlast the timing of the next.
+            folder: files.join(&run.run_id),
             limit,
         };
         found = Some(trial.carry_out(modality.as_ref()));
@@ -133,20 +136,25 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn carry_out(&self, modality: &dyn Modality) -> anyhow::Result<PeersRecord> {
-        self.clear()?;
-        let timed = self.all_timed(modality);
-        let everything = matches!(&timed, Ok(record) if record.missing.is_empty());
-        let cleared = match everything {
-            true => self.clear(),
-            false => leftovers::keep_logs(&self.folder)
-                .with_context(|| format!("{}: cannot be emptied", self.folder.display())),
+        let cleared = |programs: &BTreeSet<&str>| {
+            leftovers::keep_logs(&self.folder, programs)
+                .with_context(|| format!("{}: cannot be emptied", self.folder.display()))
         };
+        cleared(&BTreeSet::new())?;
+        let mut failed = BTreeSet::new();
+        let timed = self.all_timed(modality, &mut failed);
+        let cleared = cleared(&failed);
         let record = timed?;
         cleared?;
         Ok(record)
     }
 
-    fn all_timed(&self, modality: &dyn Modality) -> anyhow::Result<PeersRecord> {
+    /// Times everything. The names of programs that were not timed, or not in all ways, join `failed`.
+    fn all_timed(
+        &self,
+        modality: &dyn Modality,
+        failed: &mut BTreeSet<&'static str>,
+    ) -> anyhow::Result<PeersRecord> {
         let (mut missing, mut notes) = (Vec::new(), Vec::new());
         let ours = Expected::of_run(self.run, self.timing.out)?;
         let mut models = vec![
@@ -165,6 +173,7 @@ impl Trial<'_> {
                 Err(error) => {
                     let reason = one_line(&error);
                     println!("  {name}: not timed: {reason}");
+                    failed.insert(name);
                     missing.push(MissingPeer {
                         name: name.to_owned(),
                         reason,
@@ -174,7 +183,10 @@ impl Trial<'_> {
         }
         for &size in &self.timing.protocol.batches {
             for input in [PeerInput::Encoded, PeerInput::File] {
-                self.batch(size, input, &ours, &mut models, &mut missing)?;
+                for (program, peer) in self.batch(size, input, &ours, &mut models)? {
+                    failed.extend(program);
+                    missing.push(peer);
+                }
             }
         }
         let turns = &self.timing.protocol.turns;
@@ -194,36 +206,29 @@ impl Trial<'_> {
         })
     }
 
-    fn clear(&self) -> anyhow::Result<()> {
-        if self.folder.exists() {
-            std::fs::remove_dir_all(&self.folder)
-                .with_context(|| format!("{}: cannot be emptied", self.folder.display()))?;
-        }
-        Ok(())
-    }
-
-    /// Times all models with this input at one batch size.
+    /// Times all models with this input at one batch size. Returns those that failed, each with its program.
     fn batch(
         &self,
         size: usize,
         input: PeerInput,
         ours: &Expected,
         models: &mut [Model<'_>],
-        missing: &mut Vec<MissingPeer>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<(Option<&'static str>, MissingPeer)>> {
         let protocol = self.timing.protocol;
         let stop = &self.timing.machine.stop;
         let file = match input {
             PeerInput::Encoded => None,
             PeerInput::File => Some(self.rows_file(size)?),
         };
+        let mut missing = Vec::new();
         let mut failed = |model: &mut Model<'_>, error: &anyhow::Error| {
             let reason = format!("batch {size}: {}", one_line(error));
             println!("  {}: not timed: {reason}", model.name());
-            missing.push(MissingPeer {
+            let peer = MissingPeer {
                 name: model.name().to_owned(),
                 reason,
-            });
+            };
+            missing.push((model.program(), peer));
         };
         let mut ready: Vec<&mut Model<'_>> = Vec::new();
         let of_input = models.iter_mut().filter(|model| model.input() == input);
@@ -244,7 +249,7 @@ impl Trial<'_> {
                 Err(error) => failed(model, &error.into()),
             }
         }
-        Ok(())
+        Ok(missing)
     }
 
     fn rows_file(&self, size: usize) -> anyhow::Result<PathBuf> {

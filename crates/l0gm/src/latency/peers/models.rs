@@ -18,6 +18,8 @@ const BATCHES: usize = 1024;
 
 /// A program with its ways of being called.
 pub(super) struct Program {
+    /// What `methods install` and its folder of files call it.
+    name: &'static str,
     peer: Rc<RefCell<Peer>>,
     pub(super) version: String,
     forms: Vec<Form>,
@@ -25,8 +27,14 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn new(peer: Peer, version: String, forms: Vec<Form>, expected: Expected) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        peer: Peer,
+        (version, forms): (String, Vec<Form>),
+        expected: Expected,
+    ) -> Self {
         Self {
+            name,
             peer: Rc::new(RefCell::new(peer)),
             version,
             forms,
@@ -37,6 +45,7 @@ impl Program {
     /// One model for each way.
     pub(super) fn into_models<'a>(self) -> impl Iterator<Item = Model<'a>> {
         let Self {
+            name,
             peer,
             version,
             forms,
@@ -55,7 +64,7 @@ impl Program {
                 difference: 0.0,
                 batches: Vec::new(),
             },
-            by: By::Program(peer.clone(), expected.clone()),
+            by: By::Program(name, peer.clone(), expected.clone()),
         })
     }
 }
@@ -74,8 +83,8 @@ enum By<'a> {
         passes: Vec<OnePass<'a>>,
         next: usize,
     },
-    /// A program, and what it must predict.
-    Program(Rc<RefCell<Peer>>, Expected),
+    /// A program with its name, and what it must predict.
+    Program(&'static str, Rc<RefCell<Peer>>, Expected),
 }
 
 impl<'a> Model<'a> {
@@ -114,6 +123,14 @@ impl<'a> Model<'a> {
         &self.done.name
     }
 
+    /// The name of the program whose model this is; `None` for our own.
+    pub(super) fn program(&self) -> Option<&'static str> {
+        match self.by {
+            By::Us { .. } => None,
+            By::Program(name, ..) => Some(name),
+        }
+    }
+
     pub(super) fn input(&self) -> PeerInput {
         self.done.input
     }
@@ -143,7 +160,7 @@ impl<'a> Model<'a> {
                 let found: Vec<_> = rows.map(|row| first.row(row).to_vec()).collect();
                 ours.check(&found, size.min(COMPARED))?
             }
-            By::Program(peer, expected) => {
+            By::Program(_, peer, expected) => {
                 let found = peer.borrow_mut().prepare(&self.done.name, size, file)?;
                 expected.check(&found, size)?
             }
@@ -164,7 +181,7 @@ impl<'a> Model<'a> {
                 };
                 own_turn(pass, turns)
             }),
-            By::Program(peer, _) => Box::new(move |turns| {
+            By::Program(_, peer, _) => Box::new(move |turns| {
                 let times = peer.borrow_mut().turn(name, turns);
                 times.map_err(|error| Error::Task(crate::usage::one_line(&error)))
             }),

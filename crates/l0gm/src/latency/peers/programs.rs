@@ -29,8 +29,8 @@ impl Trial<'_> {
                 anyhow::bail!("{reason}");
             }
             let mut peer = Peer::start(&python, &script, &folder.join("task.json"), self.limit)?;
-            let (version, forms) = peer.begin()?;
-            return Ok(Program::new(peer, version, forms, ours.of_our_model()));
+            let begun = peer.begin()?;
+            return Ok(Program::new(name, peer, begun, ours.of_our_model()));
         }
         let (spec, threads, rival) = self.rival(name, notes);
         let call = ExternalCall::write(
@@ -43,7 +43,7 @@ impl Trial<'_> {
             &self.timing.machine.stop,
         )?;
         let mut peer = Peer::start(&python, &script, &call.task(), self.limit)?;
-        let (version, forms) = peer.begin()?;
+        let begun = peer.begin()?;
         let answered =
             Expected::answered(call.test_probabilities(name)?, self.beside.classes.len());
         if let Some(rival) = rival {
@@ -53,7 +53,7 @@ impl Trial<'_> {
                 "{name}'s probabilities of the test rows differ by at most {difference:.0e} from those of its run here"
             ));
         }
-        Ok(Program::new(peer, version, forms, answered))
+        Ok(Program::new(name, peer, begun, answered))
     }
 
     /// The settings and threads of the rival's finished run on the same rows, and the run; its defaults where there is
