@@ -181,6 +181,12 @@ fn what_cannot_work_is_refused_with_the_setting_to_change() {
         let error = bench.spec(method, &own(settings)).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
+    // Groups that fill the graph network's interface and not SIGN's, before the graph is loaded.
+    let mut groups = own(json!({"sign-l0gm": {"width": 16}}));
+    groups["gate"] = json!({"granularity": "group", "group-width": 32});
+    let spec = bench.spec("sign-l0gm", &groups).unwrap();
+    let error = bench.graphs.estimate(&spec).unwrap_err().to_string();
+    assert!(error.contains("method.sign-l0gm.width"), "{error}");
     let tight = own(json!({"sign": {"memory-gib": 1e-6}, "sgc": {"memory-gib": 1e-6}}));
     for method in ["sign", "sgc"] {
         let spec = bench.spec(method, &tight).unwrap();

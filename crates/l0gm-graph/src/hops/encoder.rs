@@ -8,9 +8,9 @@
 //! classifier stand.
 
 use super::settings::SignSettings;
-use crate::{Error, GraphSettings, LinearHead, Result};
+use crate::{GraphSettings, LinearHead, Result};
 use candle_core::{Device, Tensor};
-use l0gm_gate::{Gate, Granularity, Interface};
+use l0gm_gate::{Gate, Interface};
 use l0gm_ops::{Generator, Mode, dropout, relu};
 use l0gm_train::layers::Linear;
 use l0gm_train::{Encoder, Forward, GatedModel, Head, Parameter, Part, Sizes};
@@ -159,13 +159,6 @@ pub(crate) fn build_hop_model(
     let interface = encoder.interface();
     let gate = match gated {
         false => Gate::identity(interface),
-        true if settings.gate.granularity == Granularity::Fine => {
-            return Err(Error::Setting(
-                "gate.granularity is \"fine\", but the gates of SIGN stand on its interface; use \"interface\" or \
-                 \"group\""
-                    .into(),
-            ));
-        }
         true => Gate::new(interface, &settings.gate, &settings.train.schedule, device)?,
     };
     Ok(HopModel {

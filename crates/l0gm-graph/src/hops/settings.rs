@@ -2,6 +2,7 @@
 
 use crate::settings::whole;
 use crate::{Error, GraphTensors, Result};
+use l0gm_gate::{GateConfig, Granularity, Interface};
 use l0gm_train::LogisticSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,6 +57,30 @@ impl SignSettings {
         }
         check_gib(name, own.memory_gib)?;
         Ok(own)
+    }
+
+    /// Refuses gates of a method called `name` that do not fit the interface. The settings of all graphs are checked
+    /// against the interface of another network.
+    ///
+    /// # Errors
+    /// Names the settings and what is allowed.
+    pub(crate) fn check_gate(&self, name: &str, gate: &GateConfig) -> Result<()> {
+        if gate.granularity == Granularity::Fine {
+            return Err(Error::Setting(format!(
+                "gate.granularity is \"fine\", but the gates of {name} stand on its interface; take \"interface\" or \
+                 \"group\""
+            )));
+        }
+        let dim = self.interface_width();
+        gate.check_on(Interface::Flat { dim }).map_err(|error| {
+            let from = match self.layers {
+                1 => format!("method.{name}.width times method.{name}.hops + 1"),
+                _ => format!("method.{name}.width"),
+            };
+            Error::Setting(format!(
+                "gate: {error} (the interface has {dim} dimensions because of {from})"
+            ))
+        })
     }
 
     /// Width of the interface: of the last hidden layer or, without one, of the hops' maps together.

@@ -1,9 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::super::build_hop_model;
 use super::*;
-use crate::{Graph, GraphSettings, NodeId};
+use crate::{Graph, NodeId};
 use candle_core::Device;
-use l0gm_gate::Granularity;
 
 #[test]
 fn features_that_would_not_fit_are_refused_with_what_to_set() {
@@ -42,7 +40,7 @@ fn features_that_would_not_fit_are_refused_with_what_to_set() {
 }
 
 #[test]
-fn settings_out_of_range_are_named_and_fine_gates_refused() {
+fn settings_out_of_range_are_named() {
     for (value, named) in [
         (serde_json::json!({"hops": 0}), "method.sign.hops is 0"),
         (serde_json::json!({"layers": 0}), "method.sign.layers is 0"),
@@ -64,9 +62,33 @@ fn settings_out_of_range_are_named_and_fine_gates_refused() {
         error.to_string().contains("method.sgc.hops is 99"),
         "{error}"
     );
-    let mut settings = GraphSettings::default();
-    settings.gate.granularity = Granularity::Fine;
-    let own = SignSettings::default();
-    let error = build_hop_model((8, 2), &own, &settings, (true, 0), &Device::Cpu).unwrap_err();
-    assert!(error.to_string().contains("gate.granularity"), "{error}");
+}
+
+#[test]
+fn gates_that_do_not_fit_the_interface_are_refused_with_what_makes_its_width() {
+    let mut gate = GateConfig {
+        granularity: Granularity::Fine,
+        ..GateConfig::default()
+    };
+    let own = SignSettings {
+        width: 16,
+        ..SignSettings::default()
+    };
+    let error = own.check_gate("sign-l0gm", &gate).unwrap_err().to_string();
+    assert!(error.contains("gate.granularity is \"fine\""), "{error}");
+    (gate.granularity, gate.group_width) = (Granularity::Group, 32);
+    let error = own.check_gate("sign-l0gm", &gate).unwrap_err().to_string();
+    for part in [
+        "group-width is 32",
+        "16 dimensions",
+        "method.sign-l0gm.width)",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    // Without a hidden layer the interface is that of all 4 maps together.
+    let wide = SignSettings { layers: 1, ..own };
+    wide.check_gate("sign-l0gm", &gate).unwrap();
+    gate.group_width = 5;
+    let error = wide.check_gate("sign-l0gm", &gate).unwrap_err().to_string();
+    assert!(error.contains("method.sign-l0gm.hops + 1"), "{error}");
 }

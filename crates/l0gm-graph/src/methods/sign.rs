@@ -159,10 +159,15 @@ impl Method<GraphModality> for Sign {
 }
 
 impl Sign {
-    /// The modality's settings and the method's own.
+    /// The modality's settings and the method's own, checked against each other. Plans and runs ask for them before
+    /// anything is loaded.
     fn both(&self, spec: &RunSpec) -> Result<(GraphSettings, SignSettings)> {
         let own = SignSettings::from_value(&self.info.name, &spec.method_settings()?)?;
-        Ok((settings_of(spec)?, own))
+        let settings = settings_of(spec)?;
+        if self.info.gated {
+            own.check_gate(&self.info.name, &settings.gate)?;
+        }
+        Ok((settings, own))
     }
 
     /// Propagates the features and builds the untrained model.
