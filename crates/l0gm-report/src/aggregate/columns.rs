@@ -142,9 +142,10 @@ pub(super) const COLUMNS: &[Column] = &[
     column("design", Text, design_of),
 ];
 
-/// How the design of a run's gate departs from the default, such as "static gate"; absent where it does not.
+/// How the design of a run's gate departs from the default, such as "static gate"; absent where it does not, and for
+/// methods that train no gate.
 fn design_of(record: &RunRecord) -> Value {
-    let words = match record.method.is_subject() {
+    let words = match record.method.takes_lambda() {
         true => design::in_words(&flat(&record.spec.settings)),
         false => Vec::new(),
     };

@@ -5,6 +5,7 @@ use super::*;
 use crate::fixtures;
 use arrow::array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::DataType;
+use l0gm_train::{Knob, Role};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// The fixed columns of the summary, in their order.
@@ -88,6 +89,21 @@ fn the_run_of_an_ablation_names_its_design() {
     let design = &design.unwrap().values;
     assert_eq!(design[0], Value::text("static gate; no annealing"));
     assert_eq!(design.last(), Some(&Value::Null));
+    // Other methods with a trained gate have designs too, and those without none.
+    for (knob, expected) in [
+        (
+            Knob::LambdaOrTarget,
+            Value::text("static gate; no annealing"),
+        ),
+        (Knob::Target, Value::Null),
+        (Knob::None, Value::Null),
+    ] {
+        let mut other = records[0].clone();
+        (other.method.role, other.method.knob) = (Role::Rival, knob);
+        let frame = summary(&[other]);
+        let design = frame.columns.iter().find(|column| column.name == "design");
+        assert_eq!(design.unwrap().values, [expected]);
+    }
 }
 
 #[test]
