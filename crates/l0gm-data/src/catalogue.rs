@@ -1,6 +1,10 @@
 //! The catalogue: `datasets/*.toml`, compiled in, and the search order of docs/data.md. A dataset comes from a local
 //! folder, or else from a download, or else from the built-in twin, which is always called a twin.
 
+mod models;
+
+pub use models::is_hub_name;
+
 use crate::checksum;
 use crate::fetch::{self, Failure, Fetcher, Kind};
 use crate::folders::{Folders, default_cache};
@@ -182,68 +186,6 @@ impl Catalogue {
         })
     }
 
-    /// The verified files of a pretrained model (config.json, tokenizer.json, model.safetensors); `None` if they are
-    /// missing and cannot be downloaded. Besides the catalogue's names, a folder below a model folder can be named, and
-    /// a repository of the Hugging Face hub as `owner/model`, which is looked for there under both its names.
-    ///
-    /// # Errors
-    /// Fails for an unknown name, or for a file with a wrong size or checksum.
-    pub fn model(&self, name: &str) -> Result<Option<Resolved>> {
-        let of_hub;
-        let entry = match self.entries.get(name) {
-            Some(entry) => entry,
-            None => {
-                if let Some(found) = self.unlisted_model(name)? {
-                    return Ok(Some(found));
-                }
-                if !is_hub_name(name) {
-                    return self.entry(name).map(|_| None);
-                }
-                of_hub = Entry::of_hub(name);
-                &of_hub
-            }
-        };
-        if entry.modality != "model" {
-            return Err(Error::Unknown(format!(
-                "{name:?} is a dataset, not a pretrained model"
-            )));
-        }
-        if let Some(found) = self.local(entry, &self.models)? {
-            return Ok(Some(found));
-        }
-        match self.fetch(entry, &self.models)? {
-            Ok(found) => Ok(Some(found)),
-            Err(why) => {
-                tracing::info!("{}", self.not_to_be_had(entry, &self.models, &why)?);
-                Ok(None)
-            }
-        }
-    }
-
-    /// A model that the catalogue does not list: a folder below a model folder with a `config.json`. What else must be
-    /// in it depends on the model.
-    fn unlisted_model(&self, name: &str) -> Result<Option<Resolved>> {
-        let short = name.rsplit('/').next().unwrap_or(name);
-        if !is_hub_name(name) && (short != name || short.starts_with('.')) {
-            return Ok(None);
-        }
-        for root in &self.models.search {
-            for name in [name, short] {
-                let dir = root.join(name);
-                if is_file(&dir.join("config.json"))? {
-                    return Ok(Some(Resolved {
-                        name: name.to_owned(),
-                        source: format!("files in {}", dir.display()),
-                        checksums: checksum::checksums_of(&dir)?,
-                        dir,
-                        twin: false,
-                    }));
-                }
-            }
-        }
-        Ok(None)
-    }
-
     /// Converts an original file that is present, or else downloads an entry if that is allowed. The inner error
     /// explains in words why it is not available.
     ///
@@ -284,7 +226,7 @@ impl Catalogue {
                 Ok(Ok(found))
             }
             Err(Failure::Remote {
-                kind: Kind::Unreachable | Kind::Refused,
+                kind: Kind::Unreachable | Kind::Refused | Kind::Absent,
                 url,
                 message,
             }) => Ok(Err(format!("{message}; {url}"))),
@@ -326,16 +268,6 @@ impl Catalogue {
             ),
         ))
     }
-}
-
-/// Whether a name can be that of a repository on the Hugging Face hub, `owner/model`.
-pub fn is_hub_name(name: &str) -> bool {
-    let fits = |part: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
-    };
-    let mut parts = name.split('/');
-    matches!((parts.next(), parts.next(), parts.next()), (Some(owner), Some(model), None) if fits(owner) && fits(model))
 }
 
 /// The files of an entry that are in `dir`; `None` if they are not sufficient.

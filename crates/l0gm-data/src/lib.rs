@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod checksum;
+mod encoder_files;
 mod error;
 mod fetch;
 mod folders;

@@ -118,31 +118,14 @@ pub enum Source {
     },
 }
 
-impl Entry {
-    /// The entry of an encoder on the Hugging Face hub that no manifest describes.
-    pub(crate) fn of_hub(repo: &str) -> Self {
-        let file = |path: &str| FileSpec {
+impl FileSpec {
+    /// A file of which only the name is known.
+    pub(crate) fn plain(path: &str) -> Self {
+        Self {
             path: path.to_owned(),
             size: None,
             sha256: None,
             optional: false,
-        };
-        Self {
-            name: repo.to_owned(),
-            modality: "model".to_owned(),
-            reader: "encoder".to_owned(),
-            description: "A pretrained encoder of the Hugging Face hub".to_owned(),
-            licence: "see the hub".to_owned(),
-            citation: format!("https://huggingface.co/{repo}"),
-            splits: Vec::new(),
-            manual: "Put config.json, tokenizer.json and model.safetensors of the hub's model into the folder.".to_owned(),
-            counts: BTreeMap::new(),
-            files: ["config.json", "tokenizer.json", "model.safetensors"].map(file).into(),
-            alternatives: Vec::new(),
-            sources: vec![Source::HubModel {
-                repo: repo.to_owned(),
-            }],
-            twin: None,
         }
     }
 }

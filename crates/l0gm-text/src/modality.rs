@@ -100,7 +100,8 @@ impl TextModality {
     fn weights(&self, encoder: &str) -> Result<Option<(PathBuf, BTreeMap<String, String>)>> {
         let folder = Path::new(encoder);
         if folder.join("config.json").is_file() {
-            return Ok(Some((folder.to_path_buf(), checksums_of(folder)?)));
+            let found = self.catalogue.model_in(folder)?;
+            return Ok(Some((found.dir, found.checksums)));
         }
         let may_be_hub = is_hub_name(encoder) && !folder.exists();
         if encoder.contains(std::path::MAIN_SEPARATOR) && !may_be_hub {
@@ -165,7 +166,7 @@ impl TextModality {
         let folder = Path::new(encoder);
         match folder.join("config.json").is_file() {
             true => Some(folder.to_path_buf()),
-            false => self.catalogue.model(encoder).ok()?.map(|found| found.dir),
+            false => self.catalogue.model_folder(encoder).ok().flatten(),
         }
     }
 

@@ -159,11 +159,76 @@ fn a_model_may_be_a_folder_beside_the_catalogues_or_a_name_of_the_hub() {
     }
     assert!(catalogue.model("someone/other-model").unwrap().is_none());
     put(tmp.path(), "other-model/config.json", "{}");
-    for name in ["other-model", "someone/other-model"] {
-        let found = catalogue.model(name).unwrap().unwrap();
-        assert!(found.dir.ends_with("other-model") && !found.twin);
-        assert_eq!(found.checksums.len(), 1);
+    let error = catalogue.model("other-model").unwrap_err().to_string();
+    assert!(
+        error.contains("no tokenizer.json or vocab.txt, and no model.safetensors or"),
+        "{error}"
+    );
+    assert!(catalogue.model("someone/other-model").unwrap().is_none());
+    put(tmp.path(), "other-model/vocab.txt", "a");
+    put(tmp.path(), "other-model/model.safetensors", "w");
+    put(tmp.path(), "other-model/onnx/model.onnx", "not read");
+    let found = catalogue.model("other-model").unwrap().unwrap();
+    assert!(found.dir.ends_with("other-model") && !found.twin);
+    assert_eq!(found.checksums.len(), 3);
+    assert_eq!(
+        catalogue.model_folder("other-model").unwrap(),
+        Some(found.dir)
+    );
+}
+
+#[test]
+fn a_folder_without_its_owner_counts_only_if_its_configuration_has_the_whole_name() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    let whole = |dir: &str, config: &str| {
+        put(tmp.path(), &format!("{dir}/config.json"), config);
+        for file in ["tokenizer.json", "model.safetensors"] {
+            put(tmp.path(), &format!("{dir}/{file}"), "x");
+        }
+    };
+    whole("model", r#"{"_name_or_path": "someone/model"}"#);
+    let found = catalogue.model("someone/model").unwrap().unwrap();
+    assert_eq!(found.dir, tmp.path().join("model"));
+    assert_eq!(found.name, "someone/model");
+    let error = catalogue.model("other/model").unwrap_err().to_string();
+    assert!(error.contains("another owner's model"), "{error}");
+    assert_eq!(catalogue.model_folder("other/model").unwrap(), None);
+    // A half download beside it changes nothing; a whole one is taken first.
+    put(tmp.path(), "someone/model/config.json", "{}");
+    let found = catalogue.model("someone/model").unwrap().unwrap();
+    assert_eq!(found.dir, tmp.path().join("model"));
+    whole("someone/model", "{}");
+    let found = catalogue.model("someone/model").unwrap().unwrap();
+    assert_eq!(found.dir, tmp.path().join("someone/model"));
+}
+
+#[test]
+fn what_was_downloaded_from_the_hub_is_compared_with_its_pins() {
+    let tmp = tempfile::tempdir().unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        put(tmp.path(), &format!("someone/model/{file}"), "first");
     }
+    let catalogue = local_only(tmp.path());
+    let found = catalogue.model("someone/model").unwrap().unwrap();
+    checksum::pin(&found.dir, &found.checksums).unwrap();
+    put(tmp.path(), "someone/model/model.safetensors", "changed");
+    let error = catalogue.model("someone/model").unwrap_err().to_string();
+    assert!(error.contains("pinned on its first download"), "{error}");
+}
+
+#[test]
+fn a_name_that_the_hub_gave_an_owner_is_told_and_a_listed_model_has_both_names() {
+    let tmp = tempfile::tempdir().unwrap();
+    let catalogue = local_only(tmp.path());
+    let error = catalogue.model("roberta-base").unwrap_err().to_string();
+    assert!(error.contains("\"FacebookAI/roberta-base\""), "{error}");
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        put(tmp.path(), &format!("all-MiniLM-L6-v2/{file}"), file);
+    }
+    let name = "sentence-transformers/all-MiniLM-L6-v2";
+    let found = catalogue.model(name).unwrap().unwrap();
+    assert_eq!(found.dir, tmp.path().join("all-MiniLM-L6-v2"));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! `<name>.part`, and the next attempt requests the rest. A host that cannot be reached is tried only once
 //! (docs/data.md: without a network, the twin is used).
 
+mod hub_model;
 mod lock;
 mod original;
 mod progress;
 mod sources;
 mod unpack;
 
+pub(crate) use hub_model::fetch_hub_model;
 pub(crate) use original::convert_local;
 pub(crate) use sources::fetch_entry;
 
@@ -30,6 +32,8 @@ pub(crate) enum Kind {
     Unreachable,
     /// The host responds, but not with the file.
     Refused,
+    /// The host responds that there is no such file.
+    Absent,
     /// The connection broke; the partial download is kept.
     Interrupted,
     /// The bytes are wrong; they are removed.
@@ -182,7 +186,7 @@ impl Fetcher {
             }
             404 | 410 => {
                 let message = format!("HTTP {status}: the file is not there any more");
-                return Err(remote(Kind::Refused, url, message));
+                return Err(remote(Kind::Absent, url, message));
             }
             _ => {
                 return Err(remote(

@@ -7,8 +7,8 @@ use crate::checksum;
 use crate::error::io;
 use crate::manifest::{Entry, FileSpec, Source};
 use crate::presence::is_file;
-use hf_hub::api::sync::ApiBuilder;
-use hf_hub::{Cache, Repo, RepoType};
+use hf_hub::api::sync::{ApiBuilder, ApiRepo};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -53,11 +53,16 @@ pub(crate) fn fetch_entry(
         }
     }
     drop(lock);
+    remove_empty(dir, &lock_path);
+    Err(failure)
+}
+
+/// Removes a folder that holds nothing but its lock.
+pub(super) fn remove_empty(dir: &Path, lock: &Path) {
     if std::fs::read_dir(dir).is_ok_and(|entries| entries.count() == 1) {
-        let _ = std::fs::remove_file(&lock_path);
+        let _ = std::fs::remove_file(lock);
         let _ = std::fs::remove_dir(dir);
     }
-    Err(failure)
 }
 
 /// Fetches the wanted files from one source, and returns their checksums by relative name.
@@ -130,8 +135,7 @@ fn each(
     Ok(sums)
 }
 
-/// Fetches files of a hub repository: from the hub's own cache on this machine, or else by our downloader from the
-/// addresses that hf-hub makes (it respects `HF_ENDPOINT` and `HF_HOME`).
+/// Fetches files of a hub repository.
 fn hub(
     fetcher: &Fetcher,
     name: &str,
@@ -139,13 +143,36 @@ fn hub(
     wanted: &[&FileSpec],
     dir: &Path,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let repo = Repo::new(name.to_owned(), kind);
-    let api = ApiBuilder::from_env().with_token(None).build();
-    let api = api.map_err(|e| remote(Kind::Refused, name, format!("no hub client: {e}")))?;
-    let api = api.repo(repo.clone());
-    let cache = Cache::from_env().repo(repo);
-    each(wanted, dir, |spec, target| {
-        if let Some(cached) = cache.get(&spec.path) {
+    let hub = Hub::new(name, kind)?;
+    each(wanted, dir, |spec, target| hub.file(fetcher, spec, target))
+}
+
+/// A hub repository. Its files come from the hub's own cache on this machine, or else by our downloader from the
+/// addresses that hf-hub makes (it respects `HF_ENDPOINT` and `HF_HOME`).
+pub(super) struct Hub {
+    api: ApiRepo,
+    cache: CacheRepo,
+}
+
+impl Hub {
+    pub(super) fn new(name: &str, kind: RepoType) -> Result<Self, Failure> {
+        let repo = Repo::new(name.to_owned(), kind);
+        let api = ApiBuilder::from_env().with_token(None).build();
+        let api = api.map_err(|e| remote(Kind::Refused, name, format!("no hub client: {e}")))?;
+        Ok(Self {
+            api: api.repo(repo.clone()),
+            cache: Cache::from_env().repo(repo),
+        })
+    }
+
+    /// Fetches one file to `target` and returns its sha256.
+    pub(super) fn file(
+        &self,
+        fetcher: &Fetcher,
+        spec: &FileSpec,
+        target: &Path,
+    ) -> Result<String, Failure> {
+        if let Some(cached) = self.cache.get(&spec.path) {
             let sum = checksum::sha256_file(&cached)?;
             if spec.sha256.as_ref().is_none_or(|e| *e == sum) {
                 let part = super::part_of(target);
@@ -156,6 +183,6 @@ fn hub(
                 return Ok(sum);
             }
         }
-        fetcher.file(&api.url(&spec.path), target, spec.sha256.as_deref())
-    })
+        fetcher.file(&self.api.url(&spec.path), target, spec.sha256.as_deref())
+    }
 }

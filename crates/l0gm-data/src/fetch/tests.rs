@@ -102,13 +102,14 @@ fn a_wrong_checksum_removes_the_part_and_names_both_sums() {
 #[test]
 fn a_missing_file_and_an_endless_redirect_are_told_apart() {
     let tmp = tempfile::tempdir().unwrap();
-    for (answer, word) in [
-        (Answer::Status(404), "404"),
-        (Answer::Redirect, "redirected without end"),
+    for (answer, expected, word) in [
+        (Answer::Status(404), Kind::Absent, "404"),
+        (Answer::Status(401), Kind::Refused, "401"),
+        (Answer::Redirect, Kind::Refused, "redirected without end"),
     ] {
         let (url, _) = serve(move |_| answer.clone());
         let (kind, message) = kind(&once().file(&url, &tmp.path().join("f"), None));
-        assert_eq!(kind, Kind::Refused);
+        assert_eq!(kind, expected);
         assert!(message.contains(word), "{message}");
     }
     assert!(names(tmp.path()).is_empty());
