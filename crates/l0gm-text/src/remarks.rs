@@ -5,14 +5,15 @@ use crate::{FineTune, Pooling, TextSettings};
 use l0gm_gate::{GateKind, Granularity};
 use std::path::Path;
 
-/// Remarks on these settings that every table must show.
-pub(crate) fn notes(settings: &TextSettings, dense: bool) -> Vec<String> {
+/// Remarks on these settings that every table must show. `pooling` is the encoder's, which has no pooler if its
+/// checkpoint has none.
+pub(crate) fn notes(settings: &TextSettings, pooling: Pooling, dense: bool) -> Vec<String> {
     let name = Path::new(&settings.encoder)
         .file_name()
         .map_or(settings.encoder.clone(), |n| {
             n.to_string_lossy().into_owned()
         });
-    let pooling = match settings.pooling {
+    let pooling = match pooling {
         Pooling::Cls => "[CLS]",
         Pooling::Mean => "mean",
         Pooling::Pooler => "[CLS] through the pooler",
@@ -67,6 +68,17 @@ pub(crate) fn reductions(settings: &TextSettings, test: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pooling_that_is_used_is_told() {
+        let settings = TextSettings {
+            pooling: Pooling::Pooler,
+            ..TextSettings::default()
+        };
+        let told = |pooling| notes(&settings, pooling, true).concat();
+        assert!(told(Pooling::Pooler).contains("pooling [CLS] through the pooler,"));
+        assert!(told(Pooling::Cls).contains("pooling [CLS],"));
+    }
 
     #[test]
     fn a_frozen_encoder_and_few_perturbed_texts_are_reductions() {

@@ -153,11 +153,19 @@ impl TextTokenizer {
         &self.origin
     }
 
-    /// The id that replaces a hidden token: the mask token, or else the unknown token.
+    /// The id that replaces a hidden token: the mask token, or else the unknown token. A token that is registered as
+    /// special goes before one that is only a piece, because MPNet's vocabulary holds BERT's `[MASK]` too.
     pub fn mask(&self) -> Option<u32> {
-        ["[MASK]", "<mask>", "[UNK]", "<unk>"]
+        let added = self.inner.get_added_tokens_decoder();
+        let is_special = |id: &u32| added.get(id).is_some_and(|token| token.special);
+        [["<mask>", "[MASK]"], ["[UNK]", "<unk>"]]
             .iter()
-            .find_map(|token| self.inner.token_to_id(token))
+            .find_map(|names| {
+                let ids = names.iter().filter_map(|name| self.inner.token_to_id(name));
+                let ids: Vec<u32> = ids.collect();
+                let special = ids.iter().copied().find(is_special);
+                special.or_else(|| ids.first().copied())
+            })
     }
 
     /// The id of text that is not in the vocabulary.
@@ -299,6 +307,24 @@ mod tests {
         tokenizer.check_fits(rows).unwrap();
         let message = tokenizer.check_fits(rows - 1).unwrap_err().to_string();
         assert!(message.contains("embedding table"), "{message}");
+    }
+
+    #[test]
+    fn a_hidden_token_becomes_the_mask_that_is_registered_as_special() {
+        let trained = TextTokenizer::train(&texts(), 200, Alphabet::Frequent).unwrap();
+        let mask = trained.inner.token_to_id("[MASK]");
+        assert!(mask.is_some() && trained.mask() == mask);
+        let dir = tempfile::tempdir().unwrap();
+        let mask_of = |vocabulary: &str, model: &str| {
+            std::fs::write(dir.path().join("vocab.txt"), vocabulary).unwrap();
+            let config = format!("{{\"model_type\": \"{model}\"}}");
+            std::fs::write(dir.path().join("config.json"), config).unwrap();
+            TextTokenizer::from_folder(dir.path()).unwrap().mask()
+        };
+        let both = "<s>\n<pad>\n</s>\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n<mask>\n";
+        assert_eq!(mask_of(both, "mpnet"), Some(7));
+        assert_eq!(mask_of(both, "bert"), Some(6));
+        assert_eq!(mask_of("[CLS]\n[SEP]\n[UNK]\n", "bert"), Some(2));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Makes a tokenizer from a `vocab.txt` alone, which lists one WordPiece per line. BERT was published in this form,
 //! and many checkpoints still are. `tokenizer_config.json` beside it, if present, says whether texts are converted to
-//! lower case and what the special tokens are called. Otherwise they have the names of BERT or, if the vocabulary has
-//! those instead, of MPNet.
+//! lower case and what the special tokens are called. Otherwise they have the names of BERT or of MPNet. MPNet's
+//! vocabulary holds BERT's names too, as pieces that its texts never have.
 use crate::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -46,13 +46,20 @@ impl Default for TokenizerConfig {
 }
 
 impl TokenizerConfig {
-    /// The names of the special tokens in the order of [`BERT`].
-    fn special(&self, vocabulary: &HashMap<String, u32>) -> [String; 5] {
+    /// The special tokens in the order of [`BERT`]. `model_type` is that of the encoder, if it is known.
+    fn special(
+        &self,
+        vocabulary: &HashMap<String, u32>,
+        model_type: Option<&str>,
+    ) -> [AddedToken; 5] {
         let has = |name: &str| vocabulary.contains_key(name);
-        let default = match !has(BERT[1]) && has(MPNET[1]) {
-            true => MPNET,
-            false => BERT,
+        let framed = has(MPNET[1]) && has(MPNET[2]);
+        let is_mpnet = match model_type {
+            Some("mpnet") => true,
+            Some(_) => framed && !has(BERT[1]),
+            None => framed,
         };
+        let default = if is_mpnet { MPNET } else { BERT };
         let given = [
             &self.unk_token,
             &self.cls_token,
@@ -61,8 +68,14 @@ impl TokenizerConfig {
             &self.mask_token,
         ];
         std::array::from_fn(|i| {
-            let given = given[i].as_ref().map(Token::text);
-            given.unwrap_or(default[i]).to_owned()
+            // MPNet's mask takes the spaces before it, as its published tokenizer says.
+            let lstrip = is_mpnet && i == 4;
+            let (name, lstrip) = match given[i] {
+                None => (default[i], lstrip),
+                Some(Token::Name(name)) => (name.as_str(), lstrip),
+                Some(Token::Object { content, lstrip }) => (content.as_str(), *lstrip),
+            };
+            AddedToken::from(name, true).lstrip(lstrip)
         })
     }
 }
@@ -72,15 +85,12 @@ impl TokenizerConfig {
 #[serde(untagged)]
 enum Token {
     Name(String),
-    Object { content: String },
-}
-
-impl Token {
-    fn text(&self) -> &str {
-        match self {
-            Token::Name(text) | Token::Object { content: text } => text,
-        }
-    }
+    Object {
+        content: String,
+        /// Whether the spaces before it belong to it.
+        #[serde(default)]
+        lstrip: bool,
+    },
 }
 
 /// Reads the `vocab.txt` of a folder, and `tokenizer_config.json` if it exists.
@@ -111,12 +121,12 @@ pub(crate) fn wordpiece_of(dir: &Path) -> Result<Tokenizer> {
             ))
         })
     };
-    let names = config.special(&vocabulary);
-    let [unknown, cls, sep, _, _] = &names;
-    let (cls, sep, unknown) = (id(cls)?, id(sep)?, id(unknown)?);
-    let special: Vec<AddedToken> = (names.iter())
-        .filter(|name| vocabulary.contains_key(*name))
-        .map(|name| AddedToken::from(name.as_str(), true))
+    let special = config.special(&vocabulary, model_type(dir).as_deref());
+    let [unknown, cls, sep, _, _] = &special;
+    let (cls, sep) = (id(&cls.content)?, id(&sep.content)?);
+    let unknown = id(&unknown.content)?;
+    let special: Vec<AddedToken> = (special.into_iter())
+        .filter(|token| vocabulary.contains_key(&token.content))
         .collect();
     let failed = |e: &dyn std::fmt::Display| unfit(format!("does not make a tokenizer: {e}"));
     let pieces = WordPiece::read_bytes(text.trim_end().as_bytes()).map_err(|e| failed(&e))?;
@@ -140,6 +150,13 @@ pub(crate) fn wordpiece_of(dir: &Path) -> Result<Tokenizer> {
         .add_special_tokens(special)
         .map_err(|e| failed(&e))?;
     Ok(tokenizer)
+}
+
+/// The `model_type` in the `config.json` of a folder. What is wrong with that file is said where the encoder is read.
+fn model_type(dir: &Path) -> Option<String> {
+    let bytes = std::fs::read(dir.join("config.json")).ok()?;
+    let config: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    config["model_type"].as_str().map(str::to_owned)
 }
 
 fn read_config(path: &Path) -> Result<TokenizerConfig> {
@@ -187,14 +204,31 @@ mod tests {
         assert_eq!(ids(Some(config), "Film film"), [2, 5, 5, 3]);
     }
 
+    /// MPNet's published vocabulary in short: its own special tokens, and BERT's as pieces.
+    const MPNETS: &str = "<s>\n<pad>\n</s>\n<unk>\nfilm\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n<mask>\n";
+
     #[test]
     fn mpnets_vocabulary_has_special_tokens_of_its_own() {
         let dir = tempfile::tempdir().unwrap();
-        let lines = "<s>\n<pad>\n</s>\n<unk>\nfilm\n[UNK]\n<mask>\n";
-        std::fs::write(dir.path().join("vocab.txt"), lines).unwrap();
-        let tokenizer = wordpiece_of(dir.path()).unwrap();
-        let ids = tokenizer.encode("Film other <mask>", true).unwrap();
-        assert_eq!(ids.get_ids(), [0, 4, 5, 6, 2]);
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("vocab.txt"), MPNETS).unwrap();
+        let ids = |text: &str| {
+            let tokenizer = wordpiece_of(dir.path()).unwrap();
+            let encoding = tokenizer.encode(text, true).unwrap();
+            let spans: Vec<String> = (encoding.get_offsets().iter())
+                .map(|&(from, to)| text[from..to].to_owned())
+                .collect();
+            (encoding.get_ids().to_vec(), spans)
+        };
+        // With and without the encoder's configuration.
+        for config in ["", r#"{"model_type": "mpnet"}"#] {
+            std::fs::write(at("config.json"), config).unwrap();
+            let (found, spans) = ids("Film other <mask>");
+            assert_eq!(found, [0, 4, 5, 9, 2]);
+            assert_eq!(spans[3], " <mask>");
+        }
+        std::fs::write(at("config.json"), r#"{"model_type": "bert"}"#).unwrap();
+        assert_eq!(ids("film [MASK]").0, [6, 4, 8, 7]);
     }
 
     #[test]

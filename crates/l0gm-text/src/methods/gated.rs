@@ -204,7 +204,7 @@ fn make_run(
     summary
         .reductions
         .extend(reductions(&settings, task.rows(Split::Test)));
-    summary.notes = notes(&settings, !gated);
+    summary.notes = notes(&settings, loaded.encoder.pooling(), !gated);
     summary.notes.extend(prepared.notes);
     summary
         .notes
