@@ -42,6 +42,7 @@ mod task;
 mod tfidf;
 mod tokens;
 mod vocabulary;
+mod weight_names;
 mod weights;
 mod words;
 

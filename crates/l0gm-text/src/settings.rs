@@ -118,7 +118,7 @@ impl Default for ScratchSettings {
 pub struct TextSettings {
     /// Name of a pretrained model in the catalogue, below the model folder or on the Hugging Face hub (`owner/model`), a
     /// folder with `config.json`, `tokenizer.json` (or `vocab.txt`) and `model.safetensors`, or `scratch`. The families
-    /// are BERT, DistilBERT, RoBERTa, ELECTRA, MPNet, DeBERTa v2 and v3, and ModernBERT.
+    /// are BERT, DistilBERT, RoBERTa, ELECTRA, MPNet, DeBERTa v3 and ModernBERT.
     pub encoder: String,
     /// How token states become one vector.
     pub pooling: Pooling,

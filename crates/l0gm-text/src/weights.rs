@@ -3,11 +3,13 @@
 //! `beta`), and numbers may be f16 or bf16. Errors name a tensor that is missing, has another shape, or holds a number
 //! that is not finite.
 use crate::params::WeightSource;
+use crate::weight_names::{Candidates, PREFIXES, Place, candidates};
 use crate::{Error, Result, error::nearest};
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use l0gm_train::all_finite;
 use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,34 +19,6 @@ const WHOLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// Weights as Python's pickle, which can run code when they are read, and the index of their shards.
 const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
-
-/// What may stand before a tensor's name, any number of times: an encoder's name in a model with a head, and what
-/// PyTorch's wrappers for several devices or for compiled models and sentence-transformers add.
-const PREFIXES: [&str; 11] = [
-    "bert.",
-    "distilbert.",
-    "roberta.",
-    "electra.",
-    "mpnet.",
-    "deberta.",
-    "model.",
-    "module.",
-    "auto_model.",
-    "0.",
-    "_orig_mod.",
-];
-
-/// A tensor's name without prefixes, and with today's name of a LayerNorm's tensor.
-fn plain_name(mut name: &str) -> String {
-    while let Some(rest) = PREFIXES.iter().find_map(|p| name.strip_prefix(p)) {
-        name = rest;
-    }
-    let renamed =
-        |old: &str, new: &str| name.strip_suffix(old).map(|start| format!("{start}{new}"));
-    renamed("LayerNorm.gamma", "LayerNorm.weight")
-        .or_else(|| renamed("LayerNorm.beta", "LayerNorm.bias"))
-        .unwrap_or_else(|| name.to_owned())
-}
 
 /// The bytes of a safetensors file, or of all its shards.
 #[derive(Debug)]
@@ -167,17 +141,10 @@ impl Checkpoint {
             })?;
             files.push((path.as_path(), tensors));
         }
-        // If two tensors differ only in their prefixes, the one with fewer of them is meant.
-        let mut names: BTreeMap<String, (usize, String)> = BTreeMap::new();
-        for (number, (_, file)) in files.iter().enumerate() {
-            for name in file.names() {
-                let found = names.entry(plain_name(name));
-                let found = found.or_insert_with(|| (number, name.to_owned()));
-                if name.len() < found.1.len() {
-                    *found = (number, name.to_owned());
-                }
-            }
-        }
+        let names = files.iter().enumerate();
+        let names = names
+            .flat_map(|(number, (_, file))| file.names().into_iter().map(move |n| (number, n)));
+        let names = candidates(names);
         Ok(CheckpointTensors {
             path: &self.path,
             files,
@@ -221,12 +188,21 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>> {
 pub struct CheckpointTensors<'a> {
     path: &'a Path,
     files: Vec<(&'a Path, SafeTensors<'a>)>,
-    /// For each plain name, the number of the file that holds the tensor, and its name there.
-    names: BTreeMap<String, (usize, String)>,
+    /// The tensors that can be meant by each name.
+    names: BTreeMap<String, Candidates>,
     device: &'a Device,
 }
 
 impl CheckpointTensors<'_> {
+    /// A tensor with its file.
+    fn view(&self, place: &Place) -> Result<(&Path, TensorView<'_>)> {
+        let (path, file) = &self.files[place.file];
+        let view = file.tensor(&place.name);
+        let view =
+            view.map_err(|e| Error::model(*path, format!("tensor \"{}\": {e}", place.name)))?;
+        Ok((path, view))
+    }
+
     fn missing(&self, name: &str) -> Error {
         let near = nearest(name, self.names.keys().map(String::as_str));
         Error::model(
@@ -247,17 +223,32 @@ impl WeightSource for CheckpointTensors<'_> {
     }
 
     fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let place = self.names.get(name);
-        let Some((number, found)) = place else {
+        let Some(found) = self.names.get(name) else {
             return Err(self.missing(name));
         };
-        let (path, file) = &self.files[*number];
-        let view = file
-            .tensor(found)
-            .map_err(|e| Error::model(*path, format!("tensor \"{found}\": {e}")))?;
+        let (path, view) = self.view(&found.first)?;
+        for other in &found.others {
+            let (beside, second) = self.view(other)?;
+            let same = view.dtype() == second.dtype()
+                && view.shape() == second.shape()
+                && view.data() == second.data();
+            if !same {
+                return Err(Error::model(
+                    path,
+                    format!(
+                        "tensor \"{}\" and tensor \"{}\" in {} differ, and either could be the encoder's \"{name}\"; \
+                         remove the one that is not",
+                        found.first.name,
+                        other.name,
+                        beside.display()
+                    ),
+                ));
+            }
+        }
+        let found = &found.first.name;
         if view.shape() != shape {
             return Err(Error::model(
-                *path,
+                path,
                 format!(
                     "tensor \"{found}\" has shape {:?}, config.json asks for {shape:?}",
                     view.shape()
@@ -267,7 +258,7 @@ impl WeightSource for CheckpointTensors<'_> {
         let tensor = view.load(self.device)?.to_dtype(DType::F32)?;
         if !all_finite(&tensor)? {
             return Err(Error::model(
-                *path,
+                path,
                 format!(
                     "tensor \"{found}\" holds a NaN or an infinity; the file is damaged or its training failed: fetch it again or take another"
                 ),

@@ -192,6 +192,35 @@ fn a_vocabulary_alone_is_read_as_wordpiece() {
 }
 
 #[test]
+fn of_two_tensors_with_one_name_the_plainer_is_read_and_equals_must_not_differ() {
+    let (dir, expected) = whole();
+    let name = "encoder.layer.1.output.LayerNorm.weight";
+    let older = "encoder.layer.1.output.LayerNorm.gamma";
+    let plain = tensors(dir.path());
+    let other = (&plain[name] + 1.0).unwrap();
+    let path = dir.path().join("model.safetensors");
+    let with = |more: &[(&str, &Tensor)], without: &str| {
+        let mut all = plain.clone();
+        all.remove(without);
+        all.extend(more.iter().map(|(n, t)| ((*n).to_owned(), (*t).clone())));
+        save(all, &path);
+    };
+    // Fewer prefixes, and then the newer name.
+    let prefixed = format!("bert.{older}");
+    with(&[(&prefixed, &other), (older, &other)], "");
+    assert_eq!(embeddings(&load(dir.path()).unwrap()), expected);
+    let [bert, roberta] = ["bert.", "roberta."].map(|prefix| format!("{prefix}{name}"));
+    with(&[(&bert, &plain[name]), (&roberta, &plain[name])], name);
+    assert_eq!(embeddings(&load(dir.path()).unwrap()), expected);
+    with(&[(&bert, &plain[name]), (&roberta, &other)], name);
+    let text = refusal(dir.path());
+    assert!(
+        text.contains(&bert) && text.contains(&roberta) && text.contains("differ"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_weight_that_is_no_finite_number_is_named_by_its_tensor() {
     let (dir, _) = whole();
     let name = "encoder.layer.1.output.dense.bias";

@@ -185,6 +185,37 @@ fn keys_that_are_missing_or_not_supported_are_named() {
             json!({"full_attention": {"rope_type": "yarn"}}),
             "rope_type is \"yarn\"",
         ),
+        (
+            "modernbert",
+            "rope_parameters",
+            json!({"sliding_attention": {"partial_rotary_factor": 0.5}}),
+            "rope_parameters holds \"partial_rotary_factor\": 0.5",
+        ),
+        (
+            "modernbert",
+            "rope_parameters",
+            json!({"rope_theta": 1e4}),
+            "rope_parameters holds \"rope_theta\"",
+        ),
+        (
+            "modernbert",
+            "rope_scaling",
+            json!({"type": "linear", "factor": 2.0}),
+            "rope_scaling is {",
+        ),
+        (
+            "modernbert",
+            "pad_token_id",
+            Value::Null,
+            "pad_token_id is 50283",
+        ),
+        ("bert", "pad_token_id", json!(40), "vocab_size is 40"),
+        (
+            "deberta-v3",
+            "max_relative_positions",
+            json!(5),
+            "position_buckets is 8",
+        ),
     ];
     for (name, key, value, word) in cases {
         let change = |keys: &mut Map<String, Value>| {
@@ -203,14 +234,58 @@ fn keys_that_are_missing_or_not_supported_are_named() {
     }
 }
 
+#[test]
+fn null_counts_as_absent_for_every_key_with_a_default() {
+    let needed = [
+        "_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "max_position_embeddings",
+        "dim",
+        "n_layers",
+        "n_heads",
+        "model_type",
+        "relative_attention",
+        "pos_att_type",
+    ];
+    for name in FOLDERS {
+        let read = |value: Option<Value>| {
+            let keys = |keys: &mut Map<String, Value>| {
+                let optional = keys.keys().filter(|key| {
+                    *key != "type_vocab_size" || name.starts_with("deberta") || name == "mpnet"
+                });
+                let optional: Vec<String> = optional
+                    .filter(|key| {
+                        *key == "type_vocab_size" || !needed.iter().any(|n| key.ends_with(n))
+                    })
+                    .filter(|key| name != "modernbert" || *key != "pad_token_id")
+                    .cloned()
+                    .collect();
+                for key in optional {
+                    match &value {
+                        Some(value) => keys.insert(key, value.clone()),
+                        None => keys.remove(&key),
+                    };
+                }
+            };
+            let dir = changed(name, keys, |name, tensor| (name, tensor));
+            EncoderConfig::from_file(&dir.path().join("config.json")).unwrap()
+        };
+        assert_eq!(read(Some(Value::Null)), read(None), "{name}");
+    }
+}
+
 /// A family's folder with a vocabulary of its own, which is a `vocab.txt` alone.
 fn with_vocabulary(name: &str) -> tempfile::TempDir {
     let dir = changed(name, |_| {}, |name, tensor| (name, tensor));
     let special = match encoder(name).shape().pad {
         0 => "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]",
+        // MPNet's vocabulary holds BERT's names too.
+        _ if name == "mpnet" => "<s>\n<pad>\n</s>\n[UNK]\n<mask>\n[CLS]\n[SEP]\n[MASK]",
         _ => "<s>\n<pad>\n</s>\n[UNK]\n<mask>",
     };
-    let words: String = (5..40).map(|i| format!("\nw{i}")).collect();
+    let first = special.lines().count();
+    let words: String = (first..40).map(|i| format!("\nw{i}")).collect();
     std::fs::write(dir.path().join("vocab.txt"), format!("{special}{words}\n")).unwrap();
     dir
 }

@@ -29,7 +29,7 @@ pub enum EncoderConfig {
     Electra(ElectraConfig),
     /// MPNet.
     Mpnet(MpnetConfig),
-    /// DeBERTa v2 and v3.
+    /// DeBERTa v3, and v2 without a convolution.
     Deberta(DebertaConfig),
     /// ModernBERT.
     ModernBert(ModernBertConfig),
@@ -69,6 +69,7 @@ impl EncoderConfig {
             .map_err(|e| unfit(format!("does not describe an encoder: {e}")))?;
         let config = Self::from_keys(value).map_err(unfit)?;
         config.family().check().map_err(unfit)?;
+        config.check_pad().map_err(unfit)?;
         Ok(config)
     }
 
@@ -95,6 +96,20 @@ impl EncoderConfig {
         }
     }
 
+    /// Refuses a padding token without a row in the word embedding table.
+    fn check_pad(&self) -> std::result::Result<(), String> {
+        let EncoderShape {
+            pad, vocabulary, ..
+        } = self.shape();
+        match (pad as usize) < vocabulary {
+            true => Ok(()),
+            false => Err(format!(
+                "pad_token_id is {pad} (the family's default where the key is absent), but vocab_size is {vocabulary}; \
+                 give the padding token's id, which must be below vocab_size"
+            )),
+        }
+    }
+
     pub(crate) fn family(&self) -> &dyn FamilyConfig {
         match self {
             Self::Bert(config) => config,
@@ -108,9 +123,10 @@ impl EncoderConfig {
     }
 
     /// Reads the keys as those of the family that `model_type` names.
-    fn from_keys(keys: Map<String, Value>) -> std::result::Result<Self, String> {
+    fn from_keys(mut keys: Map<String, Value>) -> std::result::Result<Self, String> {
+        drop_nulls(&mut keys);
         let kind = match keys.get("model_type") {
-            None | Some(Value::Null) => "bert".to_owned(),
+            None => "bert".to_owned(),
             Some(Value::String(kind)) => kind.clone(),
             Some(other) => {
                 return Err(format!("model_type is {other}; known are {KNOWN}"));
@@ -144,6 +160,16 @@ impl EncoderConfig {
     }
 }
 
+/// Removes keys with the value null, which count as absent.
+fn drop_nulls(keys: &mut Map<String, Value>) {
+    keys.retain(|_, value| !value.is_null());
+    for value in keys.values_mut() {
+        if let Value::Object(inner) = value {
+            drop_nulls(inner);
+        }
+    }
+}
+
 /// Reads a family's keys. `absent` has the values of keys that the file does not give.
 fn parsed<C: DeserializeOwned>(
     mut keys: Map<String, Value>,
@@ -151,10 +177,7 @@ fn parsed<C: DeserializeOwned>(
     absent: &[(&str, Value)],
 ) -> std::result::Result<C, String> {
     for (key, value) in absent {
-        let given = keys.entry(*key).or_insert(Value::Null);
-        if given.is_null() {
-            *given = value.clone();
-        }
+        keys.entry(*key).or_insert_with(|| value.clone());
     }
     serde_json::from_value(Value::Object(keys))
         .map_err(|e| format!("does not describe an encoder of the type {kind}: {e}"))

@@ -1,5 +1,5 @@
-//! DeBERTa v2 and v3 (He et al. 2021, 2023; <https://github.com/microsoft/DeBERTa>): BERT's layers with disentangled
-//! attention. A score is the product of two tokens' contents, plus that of the query's content with the embedding of
+//! DeBERTa v3 (He et al. 2021, 2023; <https://github.com/microsoft/DeBERTa>), and v2 where a checkpoint has no
+//! convolution: BERT's layers with disentangled attention. A score is the product of two tokens' contents, plus that of the query's content with the embedding of
 //! their distance (c2p), plus that of the key's content with it (p2c). All layers share the embeddings of distances.
 mod config;
 mod distance;

@@ -1,4 +1,4 @@
-//! The `config.json` of DeBERTa v2 and v3.
+//! The `config.json` of DeBERTa v3, and of v2 without its convolution.
 use super::distance::Distances;
 use super::{Deberta, Layer, Terms};
 use crate::Result;
@@ -193,10 +193,7 @@ impl FamilyConfig for DebertaConfig {
         if names.is_empty() {
             return Err("pos_att_type is empty; it must name c2p, p2c or both".into());
         }
-        match self.distances().buckets {
-            Some(1) => Err("position_buckets is 1; it must be at least 2, or -1 for none".into()),
-            _ => Ok(()),
-        }
+        self.distances().check()
     }
 
     fn build(

@@ -2,6 +2,9 @@
 //! that grow with the logarithm of the distance.
 use candle_core::{Device, Tensor};
 
+/// No table of distances is larger, so that a damaged number gives an error and not a table that fills the memory.
+const MOST: usize = 1 << 20;
+
 /// How the distance between two tokens becomes a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Distances {
@@ -12,6 +15,33 @@ pub(super) struct Distances {
 }
 
 impl Distances {
+    /// Refuses numbers from which no buckets can be made. The message names the keys.
+    pub(super) fn check(self) -> std::result::Result<(), String> {
+        let Self { farthest, buckets } = self;
+        if farthest > MOST {
+            return Err(format!(
+                "max_relative_positions (or max_position_embeddings, which it is if absent) is {farthest}; it must be at \
+                 most {MOST}"
+            ));
+        }
+        let Some(buckets) = buckets else {
+            return Ok(());
+        };
+        if buckets < 2 {
+            return Err("position_buckets is 1; it must be at least 2, or -1 for none".into());
+        }
+        // Half of the buckets hold one distance each, and the others share what lies between those and the farthest.
+        match farthest.saturating_sub(1) > buckets / 2 {
+            true => Ok(()),
+            false => Err(format!(
+                "position_buckets is {buckets}, half of which reach beyond the farthest distance: \
+                 max_relative_positions (or max_position_embeddings, which it is if absent) is {farthest} and must be at \
+                 least {}",
+                buckets / 2 + 2
+            )),
+        }
+    }
+
     /// Number of rows on each side.
     pub(super) fn span(self) -> usize {
         self.buckets.unwrap_or(self.farthest)
@@ -49,6 +79,7 @@ impl Distances {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::Distances;
 
     #[test]
@@ -65,6 +96,29 @@ mod tests {
         assert_eq!(distances.row(3, 7), 252);
         assert_eq!(distances.row(100_000, 0), 511);
         assert_eq!(distances.row(0, 100_000), 0);
+    }
+
+    #[test]
+    fn numbers_that_make_no_buckets_are_refused() {
+        let check = |farthest, buckets| Distances { farthest, buckets }.check();
+        assert_eq!(check(512, Some(256)), Ok(()));
+        assert_eq!(check(6, None), Ok(()));
+        assert_eq!(check(6, Some(8)), Ok(()));
+        assert!(
+            check(5, Some(8))
+                .unwrap_err()
+                .contains("must be at least 6")
+        );
+        assert!(check(5, Some(usize::MAX)).is_err() && check(0, Some(2)).is_err());
+        assert!(check(9, Some(1)).unwrap_err().contains("at least 2"));
+        assert!(check(usize::MAX, None).unwrap_err().contains("at most"));
+        // The smallest number of buckets gives rows of the table.
+        let smallest = Distances {
+            farthest: 3,
+            buckets: Some(2),
+        };
+        assert_eq!(check(3, Some(2)), Ok(()));
+        assert_eq!([0, 1, 2, 9].map(|at| smallest.row(at, 0)), [2, 3, 3, 3]);
     }
 
     const EXPECTED: [usize; 10] = [0, 1, 127, 128, 129, 169, 207, 233, 255, 255];

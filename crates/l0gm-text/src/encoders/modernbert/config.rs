@@ -6,6 +6,8 @@ use crate::encoders::config::{at_least_one, epsilon, multiple, probabilities};
 use crate::encoders::{Activation, EncoderShape, Family, FamilyConfig, Trainable};
 use crate::params::{Norm, WeightSource};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The keys of `config.json` that are used. Others are ignored.
@@ -65,6 +67,9 @@ pub struct ModernBertConfig {
     /// How positions become rotations.
     #[serde(default)]
     pub rope_parameters: Option<RotaryKinds>,
+    /// A change of the angles for longer texts; it must be absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<Value>,
     /// Id of the token `[PAD]`.
     #[serde(default = "pad_token_id")]
     pub pad_token_id: u32,
@@ -91,6 +96,9 @@ pub struct RotaryKinds {
     /// In local layers.
     #[serde(default)]
     pub sliding_attention: Option<RotaryAngles>,
+    /// Keys that are not known here, which are refused.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// How positions become angles.
@@ -102,6 +110,9 @@ pub struct RotaryAngles {
     /// The kind of scaling; if given, it must be "default", which is none.
     #[serde(default)]
     pub rope_type: Option<String>,
+    /// Keys that are not known here, which are refused.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
 }
 
 fn norm_eps() -> f64 {
@@ -140,6 +151,33 @@ impl ModernBertConfig {
             of(kinds.full_attention, self.global_rope_theta, 160_000.0),
             of(kinds.sliding_attention, self.local_rope_theta, 10_000.0),
         ]
+    }
+
+    /// Refuses what would change the angles and is not computed here.
+    fn check_rotations(&self) -> std::result::Result<(), String> {
+        if let Some(scaling) = &self.rope_scaling {
+            return Err(format!(
+                "rope_scaling is {scaling}; scaled rotations cannot be read: take a checkpoint without the key"
+            ));
+        }
+        let kinds = self.rope_parameters.clone().unwrap_or_default();
+        let mut unknown = kinds.other;
+        for angles in [kinds.full_attention, kinds.sliding_attention] {
+            let angles = angles.unwrap_or_default();
+            if let Some(kind) = angles.rope_type.filter(|kind| kind != "default") {
+                return Err(format!(
+                    "rope_type is \"{kind}\"; only \"default\" is known"
+                ));
+            }
+            unknown.extend(angles.other);
+        }
+        match unknown.first_key_value() {
+            None => Ok(()),
+            Some((key, value)) => Err(format!(
+                "rope_parameters holds \"{key}\": {value}, which is not known; known are full_attention and \
+                 sliding_attention, and in each rope_theta and rope_type"
+            )),
+        }
     }
 
     /// Reads a LayerNorm.
@@ -202,15 +240,7 @@ impl FamilyConfig for ModernBertConfig {
                 self.num_hidden_layers
             ));
         }
-        let kinds = self.rope_parameters.clone().unwrap_or_default();
-        for angles in [kinds.full_attention, kinds.sliding_attention] {
-            let kind = angles.and_then(|angles| angles.rope_type);
-            if let Some(kind) = kind.filter(|kind| kind != "default") {
-                return Err(format!(
-                    "rope_type is \"{kind}\"; only \"default\" is known"
-                ));
-            }
-        }
+        self.check_rotations()?;
         match self.thetas().iter().find(|theta| **theta <= 1.0) {
             Some(theta) => Err(format!("rope_theta is {theta}; it must be above 1")),
             None => Ok(()),
