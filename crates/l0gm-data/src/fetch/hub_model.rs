@@ -28,6 +28,10 @@ pub(crate) fn fetch_hub_model(fetcher: &Fetcher, repo: &str, dir: &Path) -> Resu
     drop(lock);
     if outcome.is_err() {
         remove_empty(dir, &dir.join(LOCK));
+        // The owner's folder goes too if nothing else is in it.
+        if let Some(owner) = dir.parent() {
+            let _ = std::fs::remove_dir(owner);
+        }
     }
     outcome
 }
