@@ -2,7 +2,7 @@
 //! cannot rely on any one of them. An edge goes in both directions or not at all, and degrees are counted anew.
 
 use crate::GraphInput;
-use crate::edge_hash::share;
+use crate::entry_hash::share;
 use candle_core::Result;
 use l0gm_ops::{Csr, Generator, SparseMatrix};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Dropout on the raw attributes. Features that are stored without their zeros lose entries and stay so.
 
 use crate::GraphInput;
-use crate::edge_hash::share;
+use crate::entry_hash::share;
 use crate::input::Attributes;
 use candle_core::Result;
 use l0gm_ops::{Generator, Mode, SparseMatrix, dropout};

@@ -151,7 +151,7 @@ pub(crate) fn symmetric_without_loops(adjacency: &Adjacency) -> Result<SparseMat
     )?))
 }
 
-/// Y⁽⁰⁾: nodes x classes.
+/// Y⁽⁰⁾, nodes x classes: 1 at the class of each training node, 0 elsewhere.
 fn seeds(nodes: usize, classes: usize, train: KnownNodes<'_>) -> Result<Tensor> {
     let mut values = vec![0f32; nodes * classes];
     for (&node, &label) in train.nodes.iter().zip(train.labels) {

@@ -3,22 +3,20 @@
 //! The L2 penalty is chosen on the validation nodes. Under the robustness protocol the attributes of the test nodes are
 //! perturbed, as for every method.
 
+use super::node_regression::{NodeRegression, Part, nodes_of};
 use crate::estimate::logistic;
 use crate::extent::Extent;
 use crate::modality::LoadedGraph;
-use crate::robustness::{feature_scales, perturbed};
 use crate::rows::NodeFeatures;
 use crate::scores::Reach;
 use crate::{GraphModality, GraphSettings, GraphTensors, NodeId};
 use candle_core::Device;
 use l0gm_train::{
-    Experiment, FeatureScale, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
-    LogisticSettings, Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext,
-    RunRecord, RunSpec, Split, TimedRows, TimedRun,
+    Experiment, Knob, LogisticPredictor, LogisticRegression, LogisticSettings, Method, MethodInfo,
+    Result, Role, RunContext, RunRecord, RunSpec, Split, TimedRows, TimedRun,
 };
 use serde_json::Value;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub(super) struct Logistic;
@@ -100,7 +98,9 @@ pub(super) fn run(
     };
     experiment.run(
         |sitting, context| {
-            let task = NodeRegression::new(&loaded, reach)?;
+            let features =
+                |graph: &GraphTensors, nodes: &[NodeId]| NodeFeatures::new(graph, reach, nodes);
+            let task = NodeRegression::new(&loaded, parts_of(&loaded, reach)?, features)?;
             LogisticPredictor::fit(task, &own, sitting, context)
         },
         context,
@@ -133,72 +133,12 @@ pub(super) fn timed(
     Ok(timed)
 }
 
-fn nodes_of(loaded: &LoadedGraph, split: Split) -> crate::Result<Vec<NodeId>> {
-    let ids: Vec<u32> = loaded.task.input(split).rows.ids().to_vec1()?;
-    Ok(ids.into_iter().map(NodeId).collect())
-}
-
-/// Nodes of three splits with their features.
-struct NodeRegression<'a> {
-    graph: &'a GraphTensors,
-    classes: usize,
-    reach: Reach,
-    test: Vec<NodeId>,
-    /// Training, validation and test.
-    parts: [(NodeFeatures, Vec<u32>); 3],
-    scales: OnceLock<Vec<FeatureScale>>,
-}
-
-impl<'a> NodeRegression<'a> {
-    fn new(loaded: &'a LoadedGraph, reach: Reach) -> crate::Result<Self> {
-        let graph = loaded.task.graph();
-        let part = |split| -> crate::Result<(NodeFeatures, Vec<u32>)> {
-            let features = NodeFeatures::new(graph, reach, &nodes_of(loaded, split)?)?;
-            Ok((features, loaded.task.labels(split)?))
-        };
-        Ok(Self {
-            graph,
-            classes: loaded.graph.classes().len(),
-            reach,
-            test: nodes_of(loaded, Split::Test)?,
-            parts: [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?],
-            scales: OnceLock::new(),
-        })
-    }
-}
-
-impl FeatureTask for NodeRegression<'_> {
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn split(&self, split: Split) -> Labelled<'_> {
-        let (features, labels) = &self.parts[split as usize];
-        Labelled {
-            rows: features.rows(),
-            labels,
-        }
-    }
-
-    fn perturbed(
-        &self,
-        model: &LogisticRegression,
-        rows: &[u32],
-        perturbation: &Perturbation,
-    ) -> Result<PerturbedLogits> {
-        let scales = match self.scales.get() {
-            Some(scales) => scales,
-            None => {
-                let scales = feature_scales(self.graph)?;
-                self.scales.get_or_init(|| scales)
-            }
-        };
-        let graph = perturbed(self.graph, &self.test, perturbation, scales)?;
-        let nodes: Vec<NodeId> = rows.iter().map(|&row| self.test[row as usize]).collect();
-        let features = NodeFeatures::new(&graph, self.reach, &nodes)?;
-        Ok(PerturbedLogits {
-            at: "features of test nodes".to_owned(),
-            logits: model.logits_of(features.rows())?,
-        })
-    }
+/// The nodes of the three parts, with what `reach` makes of their attributes.
+fn parts_of(loaded: &LoadedGraph, reach: Reach) -> crate::Result<[Part; 3]> {
+    let graph = loaded.task.graph();
+    let part = |split| -> crate::Result<Part> {
+        let features = NodeFeatures::new(graph, reach, &nodes_of(loaded, split)?)?;
+        Ok((features, loaded.task.labels(split)?))
+    };
+    Ok([part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?])
 }

@@ -6,6 +6,7 @@ mod label_propagation;
 mod logistic;
 mod majority;
 mod networks;
+mod node_regression;
 mod sgc;
 mod sign;
 mod two_hop;

@@ -4,22 +4,20 @@
 //! [`two_hop`](super::two_hop) averages over neighbours instead of weighting them by degrees, and never writes out the
 //! means of features that are mostly 0.
 
+use super::node_regression::{NodeRegression, Part, nodes_of};
 use crate::estimate_hops;
 use crate::extent::Extent;
 use crate::hops::{SgcSettings, check_memory, propagate};
 use crate::modality::LoadedGraph;
-use crate::robustness::{feature_scales, perturbed};
 use crate::rows::NodeFeatures;
 use crate::{GraphModality, GraphSettings, GraphTensors, NodeId};
 use candle_core::Device;
 use l0gm_train::{
-    Experiment, FeatureScale, FeatureTask, Knob, Labelled, LogisticPredictor, LogisticRegression,
-    Method, MethodInfo, Perturbation, PerturbedLogits, Result, Role, RunContext, RunRecord,
-    RunSpec, Split, TimedRows, TimedRun,
+    Experiment, Knob, LogisticPredictor, LogisticRegression, Method, MethodInfo, Result, Role,
+    RunContext, RunRecord, RunSpec, Split, TimedRows, TimedRun,
 };
 use serde_json::Value;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub(super) struct Sgc;
@@ -79,7 +77,9 @@ impl Method<GraphModality> for Sgc {
         };
         experiment.run(
             |sitting, context| {
-                let task = PropagatedNodes::new(&loaded, &own)?;
+                let features =
+                    |graph: &GraphTensors, nodes: &[NodeId]| features_of(graph, own.hops, nodes);
+                let task = NodeRegression::new(&loaded, parts_of(&loaded, &own)?, features)?;
                 LogisticPredictor::fit(task, &own.regression, sitting, context)
             },
             context,
@@ -116,90 +116,30 @@ fn own_of(spec: &RunSpec) -> Result<SgcSettings> {
     Ok(SgcSettings::from_value(NAME, &spec.method_settings()?)?)
 }
 
-fn nodes_of(loaded: &LoadedGraph, split: Split) -> crate::Result<Vec<NodeId>> {
-    let ids: Vec<u32> = loaded.task.input(split).rows.ids().to_vec1()?;
-    Ok(ids.into_iter().map(NodeId).collect())
-}
-
 /// Â^K X of some nodes.
 fn features_of(graph: &GraphTensors, hops: usize, nodes: &[NodeId]) -> crate::Result<NodeFeatures> {
     let mut matrices = propagate(graph, hops..=hops, Some(nodes))?;
     Ok(NodeFeatures::Dense(matrices.swap_remove(0)))
 }
 
-/// Nodes of three splits with their propagated features.
-struct PropagatedNodes<'a> {
-    graph: &'a GraphTensors,
-    classes: usize,
-    hops: usize,
-    test: Vec<NodeId>,
-    /// Training, validation and test.
-    parts: [(NodeFeatures, Vec<u32>); 3],
-    scales: OnceLock<Vec<FeatureScale>>,
-}
-
-impl<'a> PropagatedNodes<'a> {
-    fn new(loaded: &'a LoadedGraph, own: &SgcSettings) -> crate::Result<Self> {
-        let graph = loaded.task.graph();
-        check_memory(NAME, graph, 1, own.memory_gib)?;
-        let splits = [Split::Train, Split::Valid, Split::Test];
-        // All parts at once, because each would propagate the whole graph.
-        let mut nodes = Vec::new();
-        for split in splits {
-            nodes.extend(nodes_of(loaded, split)?);
-        }
-        let mut all = propagate(graph, own.hops..=own.hops, Some(&nodes))?;
-        let all = all.swap_remove(0);
-        let mut first = 0;
-        let mut part = |split| -> crate::Result<(NodeFeatures, Vec<u32>)> {
-            let labels = loaded.task.labels(split)?;
-            let rows = all.narrow(0, first, labels.len())?;
-            first += labels.len();
-            Ok((NodeFeatures::Dense(rows), labels))
-        };
-        Ok(Self {
-            classes: loaded.graph.classes().len(),
-            hops: own.hops,
-            test: nodes_of(loaded, Split::Test)?,
-            parts: [part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?],
-            scales: OnceLock::new(),
-            graph,
-        })
+/// The nodes of the three parts with their propagated features.
+fn parts_of(loaded: &LoadedGraph, own: &SgcSettings) -> crate::Result<[Part; 3]> {
+    let graph = loaded.task.graph();
+    check_memory(NAME, graph, 1, own.memory_gib)?;
+    let splits = [Split::Train, Split::Valid, Split::Test];
+    // All parts at once, because each would propagate the whole graph.
+    let mut nodes = Vec::new();
+    for split in splits {
+        nodes.extend(nodes_of(loaded, split)?);
     }
-}
-
-impl FeatureTask for PropagatedNodes<'_> {
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn split(&self, split: Split) -> Labelled<'_> {
-        let (features, labels) = &self.parts[split as usize];
-        Labelled {
-            rows: features.rows(),
-            labels,
-        }
-    }
-
-    fn perturbed(
-        &self,
-        model: &LogisticRegression,
-        rows: &[u32],
-        perturbation: &Perturbation,
-    ) -> Result<PerturbedLogits> {
-        let scales = match self.scales.get() {
-            Some(scales) => scales,
-            None => {
-                let scales = feature_scales(self.graph)?;
-                self.scales.get_or_init(|| scales)
-            }
-        };
-        let graph = perturbed(self.graph, &self.test, perturbation, scales)?;
-        let nodes: Vec<NodeId> = rows.iter().map(|&row| self.test[row as usize]).collect();
-        let features = features_of(&graph, self.hops, &nodes)?;
-        Ok(PerturbedLogits {
-            at: "features of test nodes".to_owned(),
-            logits: model.logits_of(features.rows())?,
-        })
-    }
+    let mut all = propagate(graph, own.hops..=own.hops, Some(&nodes))?;
+    let all = all.swap_remove(0);
+    let mut first = 0;
+    let mut part = |split| -> crate::Result<Part> {
+        let labels = loaded.task.labels(split)?;
+        let rows = all.narrow(0, first, labels.len())?;
+        first += labels.len();
+        Ok((NodeFeatures::Dense(rows), labels))
+    };
+    Ok([part(Split::Train)?, part(Split::Valid)?, part(Split::Test)?])
 }

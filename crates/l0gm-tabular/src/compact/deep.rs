@@ -4,7 +4,7 @@ use crate::deep::outputs_of_members;
 use candle_core::Tensor;
 use l0gm_gate::LinearLayer;
 
-/// The deep branch.
+/// The deep branch of a compact table: its hidden layers without closed inputs.
 #[derive(Clone, Debug)]
 pub(super) struct CompactDeep {
     /// Weights of the first layer, (units, open); `None` if nothing is open.

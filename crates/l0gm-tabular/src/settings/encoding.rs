@@ -61,7 +61,7 @@ impl Default for EncodingSettings {
 }
 
 impl EncodingSettings {
-    /// Checks every setting.
+    /// Refuses a value out of range, by its setting's name.
     pub(super) fn check(&self) -> Result<()> {
         let bins = self.bins;
         check(

@@ -33,7 +33,7 @@ pub struct TabularSettings {
     pub data: DataSettings,
     /// How cells become ids and numbers.
     pub encoding: EncodingSettings,
-    /// The model around the gate.
+    /// The branches of the head and the embeddings that they read.
     pub model: ModelSettings,
     /// The gate; the method "dense" ignores it.
     pub gate: GateConfig,

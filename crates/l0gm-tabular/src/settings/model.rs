@@ -7,7 +7,7 @@ use super::unwritten::{is_one, is_zero};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The model around the gate.
+/// The branches of the head, the embeddings that they read, and which of them the gate covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelSettings {

@@ -37,7 +37,7 @@ pub struct BertConfig {
     /// Activation of the feed-forward layers.
     #[serde(default)]
     pub hidden_act: Activation,
-    /// Dropout on states.
+    /// Share of the components of tokens' vectors that training sets to 0 after each sublayer.
     #[serde(default)]
     pub hidden_dropout_prob: f64,
     /// Dropout on attention weights.

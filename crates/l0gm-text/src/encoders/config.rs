@@ -35,12 +35,12 @@ pub enum EncoderConfig {
     ModernBert(ModernBertConfig),
 }
 
-/// Sizes of an encoder.
+/// The numbers of an encoder that memory, time and the longest text depend on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncoderShape {
-    /// Width of a token's state.
+    /// Width of the vector that stands for a token in every layer.
     pub width: usize,
-    /// Number of layers.
+    /// Number of Transformer layers.
     pub layers: usize,
     /// Number of attention heads in a layer.
     pub heads: usize,

@@ -32,7 +32,7 @@ const NAMES: LayerNames = LayerNames {
 /// others.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct DistilBertConfig {
-    /// Width of a token's state.
+    /// Width of the vector that stands for a token in every layer.
     pub dim: usize,
     /// Number of layers.
     pub n_layers: usize,
@@ -47,13 +47,13 @@ pub struct DistilBertConfig {
     /// Activation of the feed-forward layers.
     #[serde(default)]
     pub activation: Activation,
-    /// Dropout on states.
+    /// Share of the components of tokens' vectors that training sets to 0 after each sublayer.
     #[serde(default)]
     pub dropout: f64,
     /// Dropout on attention weights.
     #[serde(default)]
     pub attention_dropout: f64,
-    /// Id of the token `[PAD]`.
+    /// Id of the token that fills short texts of a batch up; attention skips it.
     #[serde(default)]
     pub pad_token_id: u32,
     /// The model's family, "distilbert".

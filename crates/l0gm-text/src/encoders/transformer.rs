@@ -19,7 +19,7 @@ pub struct Trainable {
     pub from_layer: usize,
 }
 
-/// The encoder.
+/// An encoder of any family, from tokens to one vector a text.
 #[derive(Clone, Debug)]
 pub struct Transformer {
     config: EncoderConfig,

@@ -24,7 +24,7 @@ pub fn folder(name: &str) -> PathBuf {
     here.join("tests/families").join(name)
 }
 
-/// The encoder of a family.
+/// The tiny encoder of a family, with the weights in `tests/families/NAME`.
 pub fn encoder(name: &str) -> Transformer {
     encoder_in(&folder(name))
 }

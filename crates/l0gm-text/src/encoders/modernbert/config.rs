@@ -13,9 +13,9 @@ use std::sync::Arc;
 /// The keys of `config.json` that are used. Others are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ModernBertConfig {
-    /// Width of a token's state.
+    /// Width of the vector that stands for a token in every layer.
     pub hidden_size: usize,
-    /// Number of layers.
+    /// Number of Transformer layers.
     pub num_hidden_layers: usize,
     /// Number of attention heads; it divides the width into even parts.
     pub num_attention_heads: usize,
@@ -70,7 +70,7 @@ pub struct ModernBertConfig {
     /// A change of the angles for longer texts; it must be absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rope_scaling: Option<Value>,
-    /// Id of the token `[PAD]`.
+    /// Id of the token that fills short texts of a batch up; attention skips it.
     #[serde(default = "pad_token_id")]
     pub pad_token_id: u32,
     /// The model's family, "modernbert".

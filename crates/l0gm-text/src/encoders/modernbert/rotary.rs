@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use l0gm_ops::{add, linear, mul, reshape};
 
-/// The rotations of a batch.
+/// Cosines and sines by which queries and keys are rotated, for the positions of one batch.
 pub(super) struct Rotary {
     /// Cosine and sine of each angle, (batch, length, heads, dim).
     cosines: Tensor,
